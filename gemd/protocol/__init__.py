@@ -1,0 +1,1 @@
+"""What is said on the wire. Pure: no operating system, sockets, clocks or logs."""

@@ -1,0 +1,49 @@
+"""Media types as META carries them (RFC 2045, 5.1; specification 0.24.1, "Success").
+
+Called by the static responder; the table of extensions comes from `gemd.system.mime_table`.
+"""
+
+import re
+from collections.abc import Mapping
+
+UNKNOWN = "application/octet-stream"
+GEMTEXT = "text/gemini"
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( *;.*)?")
+
+
+def guess_type(name: str, *tables: Mapping[str, str]) -> str:
+    """The media type of a file called `name`; a table maps lower-case extensions, with their dot, to types.
+
+    The first table that knows the extension decides, then the first that has "*", for everything else. The last
+    extension counts, so that "notes.txt.gz" is what its octets are: gzip.
+    """
+    dot = name.rfind(".")
+    extension = name[dot:].lower() if dot > 0 else "*"
+    for key in (extension, "*"):
+        for table in tables:
+            if key in table:
+                return table[key]
+    return UNKNOWN
+
+
+def add_parameters(media_type: str, *, lang: str | None, charset: str | None) -> str:
+    """`media_type` with charset (any text) and lang (gemtext only) where it has none of its own."""
+    if charset and media_type.startswith("text/") and "charset=" not in media_type:
+        media_type += f"; charset={quote_parameter(charset)}"
+    if lang and media_type.startswith(GEMTEXT) and "lang=" not in media_type:
+        media_type += f"; lang={quote_parameter(lang)}"
+    return media_type
+
+
+def quote_parameter(value: str) -> str:
+    """A parameter's value, quoted where it is not a token: "en,fr" needs quotes."""
+    if _TOKEN.fullmatch(value):
+        return value
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def is_media_type(text: str) -> bool:
+    """Whether `text` has the form type/subtype, parameters allowed."""
+    return _MEDIA_TYPE.fullmatch(text) is not None and text.isprintable()

@@ -1,0 +1,68 @@
+"""Who asks: the remote address, and what TLS says of the connection.
+
+Values only; `gemd.system.tls` fills `TLSInfo` in. Called by responders and the access log.
+"""
+
+import datetime
+from typing import Protocol
+
+import msgspec
+
+
+class ClientCertificate(msgspec.Struct, frozen=True):
+    """A client's certificate, taken apart. Nobody has vouched for it; the handshake proved that the client has the key.
+
+    Fingerprints are SHA-256 in lower-case hexadecimal, `public_key_fingerprint` that of the SubjectPublicKeyInfo.
+    `subject` and `issuer` are in RFC 4514 form. `fault` says why a certificate can't be used, and then the fields
+    that could not be read are empty.
+    """
+
+    der: bytes
+    fingerprint: str
+    public_key_fingerprint: str = ""
+    common_name: str = ""
+    subject: str = ""
+    issuer: str = ""
+    serial_number: int = 0
+    not_before: datetime.datetime = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+    not_after: datetime.datetime = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+    fault: str = ""
+
+
+class TLSInfo(Protocol):
+    """What a handshake settled. Reading an entry may cost a call into the TLS library, so ask once."""
+
+    @property
+    def version(self) -> str:
+        """As OpenSSL names it: "TLSv1.3"."""
+
+    @property
+    def cipher(self) -> str:
+        """As OpenSSL names it: "TLS_AES_128_GCM_SHA256"."""
+
+    @property
+    def server_name(self) -> str | None:
+        """The host that the client asked for (RFC 6066, 3), in lower case; None when it named none."""
+
+    @property
+    def client_certificate(self) -> ClientCertificate | None:
+        """None when the client gave none."""
+
+    @property
+    def client_chain(self) -> tuple[bytes, ...]:
+        """What the client sent along to vouch for its certificate, in DER; its own comes first."""
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """The client of one connection, and the address that it came in on.
+
+    Addresses are in text form without a zone; a client on a unix socket has the address "unix" and port 0.
+    `descriptor` is for poll(2) alone: it hangs up (POLLRDHUP) when the client leaves.
+    """
+
+    address: str
+    port: int
+    local_address: str
+    local_port: int
+    tls: TLSInfo
+    descriptor: int = -1

@@ -1,0 +1,49 @@
+"""The request line: an absolute URL of at most 1024 bytes, then CRLF (specification 0.24.1, "Requests").
+
+Rules: only CR followed by LF ends it; what comes after it has no meaning; the reader never holds more
+than one line. Called by the lobby with whatever bytes a connection brings.
+"""
+
+import msgspec
+
+from gemd.protocol.errors import BadRequest
+from gemd.protocol.peer import Peer
+from gemd.protocol.url import Url, parse_url
+
+MAX_URL = 1024
+MAX_LINE = MAX_URL + 2
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What was asked, and by whom."""
+
+    url: Url
+    peer: Peer
+
+
+class RequestReader:
+    """Collects the bytes of one request line."""
+
+    __slots__ = ("_buffer", "_peer")
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._buffer = b""
+
+    @property
+    def line(self) -> str:
+        """What came so far of the line, at most 1024 bytes, with octets that are not UTF-8 as escapes: for the log."""
+        return self._buffer.partition(b"\r\n")[0][:MAX_URL].decode("utf-8", "backslashreplace")
+
+    def feed(self, data: bytes) -> Request | None:
+        """Take the next bytes. None means that more are needed.
+
+        Raises BadRequest (59) for a line that is too long or not an absolute URL.
+        """
+        buffer = self._buffer = self._buffer + data if self._buffer else data
+        end = buffer.find(b"\r\n", 0, MAX_LINE)
+        if end < 0:
+            if len(buffer) >= MAX_LINE:
+                raise BadRequest("The URL is longer than 1024 bytes")
+            return None
+        return Request(parse_url(buffer[:end]), self._peer)

@@ -1,0 +1,42 @@
+"""Status codes of the Gemini protocol (specification 0.24.1, sections "Status codes" and appendix).
+
+Rule: a code that is not in this table is never sent. Called by everyone who makes a response.
+"""
+
+import enum
+
+
+class Status(enum.IntEnum):
+    """The two digits that begin a response."""
+
+    INPUT = 10
+    SENSITIVE_INPUT = 11
+    SUCCESS = 20
+    REDIRECT_TEMPORARY = 30
+    REDIRECT_PERMANENT = 31
+    TEMPORARY_FAILURE = 40
+    SERVER_UNAVAILABLE = 41
+    CGI_ERROR = 42
+    PROXY_ERROR = 43
+    SLOW_DOWN = 44
+    PERMANENT_FAILURE = 50
+    NOT_FOUND = 51
+    GONE = 52
+    PROXY_REQUEST_REFUSED = 53
+    BAD_REQUEST = 59
+    CLIENT_CERTIFICATE_REQUIRED = 60
+    CERTIFICATE_NOT_AUTHORISED = 61
+    CERTIFICATE_NOT_VALID = 62
+
+
+DEFINED = frozenset(map(int, Status))
+
+
+def has_body(status: int) -> bool:
+    """Only the success class (2x) has a body."""
+    return status // 10 == 2
+
+
+def needs_meta(status: int) -> bool:
+    """Input, success and redirects (1x to 3x) have no meaning without a META."""
+    return status < 40

@@ -1,0 +1,171 @@
+"""URLs as a Gemini server meets them (RFC 3986; Gemini specification 0.24.1, "Requests").
+
+Rules: octets are checked before anything is split; the path is split before it is decoded, and each
+segment is decoded exactly once; what can't be told for sure is refused, never repaired.
+Called by `gemd.protocol.request` for what clients send and by `gemd.config` for host names.
+"""
+
+import functools
+import re
+from collections.abc import Iterable
+from ipaddress import AddressValueError, IPv6Address
+from urllib.parse import quote, unquote_to_bytes
+
+import msgspec
+
+from gemd.protocol.errors import BadRequest
+
+DEFAULT_PORT = 1965
+
+# RFC 3986 appendix B, with the scheme and "//" demanded and the path's slash kept apart from the authority.
+_URI = re.compile(
+    r"""(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):
+        (?://(?P<authority>[^/?#]*))?
+        (?P<path>[^?#]*)
+        (?:\?(?P<query>[^#]*))?
+        (?P<fragment>\#.*)?""",
+    re.VERBOSE,
+)
+_AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@]+)(?::(?P<port>[0-9]{0,5}))?")
+_FORBIDDEN_OCTET = re.compile(rb"[\x00-\x20\x7f]")
+# C1, line and paragraph separators, and what turns text around, which RFC 3987 (4.1) keeps out of IRIs.
+_CONTROL = re.compile("[\x80-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+_ASCII_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_MAX_HOST = 253  # RFC 1035, 2.3.4: the longest name in text form
+
+
+class Url(msgspec.Struct, frozen=True):
+    """An absolute URL, taken apart and normalised.
+
+    `text` is what was sent. `host` is in lower case, in its A-label form, without brackets or a trailing
+    dot, and "" when the URL has no authority. `path` has its dot segments resolved and is still
+    percent-encoded; `segments` are its decoded parts: "/a//b/" gives ("a", "", "b", ""). Octets that are not
+    UTF-8 appear as lone surrogates (PEP 383), as in file names. `query` is raw, None without a "?".
+    """
+
+    text: str
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    segments: tuple[str, ...]
+    query: str | None
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether the path ends with a slash."""
+        return self.segments[-1] == ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The segments that name something: without the empty ones, which mean nothing to a file system."""
+        return tuple(filter(None, self.segments))
+
+
+def parse_url(raw: bytes) -> Url:
+    """Parse the absolute URL `raw`, without its CRLF. Raises BadRequest (59) for anything else."""
+    if _FORBIDDEN_OCTET.search(raw):
+        raise BadRequest("The URL has a blank or a control character; percent-encode it")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise BadRequest("The URL is not UTF-8") from None
+    if not raw.isascii() and _CONTROL.search(text):
+        raise BadRequest("The URL has a control character")
+    match = _URI.fullmatch(text)
+    if match is None:
+        raise BadRequest("Not an absolute URL: it has to begin with a scheme, as in gemini://")
+    scheme, authority, path, query, fragment = match.groups()
+    if fragment is not None:
+        raise BadRequest("A request has no fragment")
+    host, port = ("", None) if authority is None else _split_authority(authority)
+    if authority is None and not path.startswith("/"):
+        path = "/"  # mailto:someone and the like: there is no path to look at, whatever answers it
+    path, segments = _split_path(path or "/")
+    return Url(text, scheme.lower(), host, port, path, segments, query)
+
+
+def _split_authority(authority: str) -> tuple[str, int | None]:
+    """Host and port of RFC 3986, 3.2; userinfo is refused, as the specification demands."""
+    if "@" in authority:
+        raise BadRequest("A request has no user information")
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None:
+        raise BadRequest("The URL needs a host name, and a port in digits if any")
+    port = int(match["port"]) if match["port"] else None
+    if port is not None and not 0 < port < 65536:
+        raise BadRequest("No such port")
+    try:
+        return normalise_host(match["host"]), port
+    except ValueError:
+        raise BadRequest("Not a host name") from None
+
+
+@functools.lru_cache(maxsize=1024)
+def normalise_host(host: str) -> str:
+    """Lower case, one trailing dot dropped, IDNA 2008 A-labels, IPv6 in RFC 5952 form without brackets.
+
+    Raises ValueError for what is no host name.
+    """
+    if host.startswith("["):
+        if "%" in host:
+            raise ValueError("an address in a URL has no zone")
+        try:
+            return str(IPv6Address(host[1:-1]))
+        except AddressValueError as error:
+            raise ValueError(str(error)) from None
+    name = host.lower().removesuffix(".")
+    if not name or len(name) > _MAX_HOST:
+        raise ValueError("a host name has 1 to 253 characters")
+    if not name.isascii():
+        import idna  # its tables take 20 ms to load, and few capsules need them
+
+        name = idna.encode(name, uts46=True).decode()
+    if not _ASCII_HOST.fullmatch(name):
+        raise ValueError("a host name is made of letters, digits, hyphens and dots")
+    return name
+
+
+def _split_path(path: str) -> tuple[str, tuple[str, ...]]:
+    """The path without dot segments, and its decoded segments."""
+    if "/." in path:
+        path = remove_dot_segments(path)
+    parts = path[1:].split("/")
+    if "%" in path:
+        if _BROKEN_ESCAPE.search(path):
+            raise BadRequest("A percent sign in the path needs two hexadecimal digits")
+        parts = [unquote_to_bytes(part).decode("utf-8", "surrogateescape") if "%" in part else part for part in parts]
+        for part in parts:
+            if part in (".", "..") or "\0" in part:
+                raise BadRequest("The path has an encoded dot segment or NUL")
+    return path, tuple(parts)
+
+
+def remove_dot_segments(path: str) -> str:
+    """RFC 3986, 5.2.4, except that climbing above the root raises BadRequest (59)."""
+    output: list[str] = []
+    segments = path[1:].split("/")
+    for segment in segments:
+        if segment == "..":
+            if not output:
+                raise BadRequest("The path climbs above the root")
+            output.pop()
+        elif segment != ".":
+            output.append(segment)
+    if segments[-1] in (".", ".."):
+        output.append("")
+    return "/" + "/".join(output)
+
+
+def encode_path(segments: Iterable[str]) -> str:
+    """A path for a link or redirect, from decoded segments: always one leading slash, empty segments dropped.
+
+    A trailing slash is the caller's to add. The result can't be taken for "//host" or a scheme.
+    """
+    return "/" + "/".join(encode_segment(segment) for segment in segments if segment)
+
+
+def encode_segment(segment: str) -> str:
+    """One path segment, percent-encoded, its lone surrogates as the octets they stand for."""
+    return quote(segment.encode("utf-8", "surrogateescape"), safe="!$&'()*+,;=:@~")

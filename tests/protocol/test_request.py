@@ -1,0 +1,183 @@
+"""The wire tables: each row is read whole, byte by byte and with junk after its end."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemd.protocol.errors import GeminiError
+from gemd.protocol.peer import Peer
+from gemd.protocol.request import MAX_LINE, MAX_URL, Request, RequestReader
+
+PEER = Peer("192.0.2.1", 50000, "192.0.2.2", 1965, tls=None)
+LONGEST = b"gemini://h/" + b"x" * (MAX_URL - 11)
+
+READ = {
+    "plain": (b"gemini://h/", ("h", None, "/", None)),
+    "no path": (b"gemini://h", ("h", None, "/", None)),
+    "port": (b"gemini://h:1965/a", ("h", 1965, "/a", None)),
+    "query": (b"gemini://h/a?b=c&d", ("h", None, "/a", "b=c&d")),
+    "empty query": (b"gemini://h/a?", ("h", None, "/a", "")),
+    "query is kept raw": (b"gemini://h/?a%20%zz/../b", ("h", None, "/", "a%20%zz/../b")),
+    "upper case": (b"GEMINI://H.Example/A", ("h.example", None, "/A", None)),
+    "trailing dot": (b"gemini://h./", ("h", None, "/", None)),
+    "dot segments": (b"gemini://h/a/./b/../c", ("h", None, "/a/c", None)),
+    "trailing dots": (b"gemini://h/a/b/..", ("h", None, "/a/", None)),
+    "empty segments": (b"gemini://h//a//", ("h", None, "//a//", None)),
+    "non-ASCII path": ("gemini://h/ä".encode(), ("h", None, "/ä", None)),
+    "non-ASCII host": ("gemini://bücher.example/".encode(), ("xn--bcher-kva.example", None, "/", None)),
+    "IPv6": (b"gemini://[2001:DB8:0::1]:1965/", ("2001:db8::1", 1965, "/", None)),
+    "IPv4": (b"gemini://192.0.2.7/", ("192.0.2.7", None, "/", None)),
+    "another scheme": (b"https://h/a", ("h", None, "/a", None)),
+    "titan": (b"titan://h/a;size=3", ("h", None, "/a;size=3", None)),
+    "no authority": (b"mailto:a@h", ("", None, "/", None)),
+    "longest": (LONGEST, ("h", None, LONGEST.decode()[10:], None)),
+}
+
+REFUSED = {
+    "empty": b"",
+    "too long": LONGEST + b"x",
+    "no scheme": b"h/a",
+    "path": b"/a",
+    "scheme-relative": b"//h/a",
+    "no host": b"gemini:///a",
+    "port without a host": b"gemini://:1965/",
+    "user": b"gemini://user@h/",
+    "user and password": b"gemini://user:secret@h/",
+    "empty user": b"gemini://@h/",
+    "fragment": b"gemini://h/#a",
+    "empty fragment": b"gemini://h/#",
+    "leading blank": b" gemini://h/",
+    "blank": b"gemini://h/a b",
+    "TAB": b"gemini://h/a\tb",
+    "NUL": b"gemini://h/\0",
+    "DEL": b"gemini://h/\x7f",
+    "LF inside": b"gemini://h/\nX",
+    "CR inside": b"gemini://h/\rX",
+    "C1 control": "gemini://h/\x85".encode(),
+    "not UTF-8": b"gemini://h/\xff",
+    "over-long dot": b"gemini://h/\xc0\xae\xc0\xae/",
+    "UTF-8 surrogate": b"gemini://h/\xed\xa0\x80",
+    "climbs": b"gemini://h/..",
+    "climbs late": b"gemini://h/a/../../b",
+    "climbs after an empty segment": b"gemini://h/..//a",
+    "encoded dots": b"gemini://h/%2e%2e/a",
+    "half encoded dots": b"gemini://h/a/.%2E/b",
+    "other half": b"gemini://h/a/%2e./b",
+    "one encoded dot": b"gemini://h/a/%2e",
+    "encoded NUL": b"gemini://h/a%00.gmi",
+    "lone percent sign": b"gemini://h/100%",
+    "broken escape": b"gemini://h/%g0",
+    "port in letters": b"gemini://h:gemini/",
+    "signed port": b"gemini://h:+1965/",
+    "port with underscore": b"gemini://h:1_965/",
+    "port in Arabic digits": "gemini://h:١٩٦٥/".encode(),
+    "port 0": b"gemini://h:0/",
+    "port too high": b"gemini://h:65536/",
+    "text after IPv6": b"gemini://[::1]evil/",
+    "open bracket": b"gemini://[::1/",
+    "not IPv6": b"gemini://[:::1]/",
+    "bracketed name": b"gemini://[h]/",
+    "empty label": b"gemini://a..b/",
+    "only a dot": b"gemini://./",
+    "percent in host": b"gemini://h%2e/",
+    "host too long": b"gemini://" + b"a." * 127 + b"b/",
+    "not IDNA": "gemini://\N{SNOWMAN}\N{COMBINING ACUTE ACCENT}/".encode(),
+}
+
+WAITING = {
+    "nothing": b"",
+    "no end": b"gemini://h/",
+    "CR": b"gemini://h/\r",
+    "LF": b"gemini://h/\n",
+    "LF CR": b"gemini://h/\n\r",
+    "CR CR": b"gemini://h/\r\r",
+    "one byte less than a line": b"x" * (MAX_LINE - 1),
+}
+
+
+def split(line, way):
+    if way == "whole":
+        return [line + b"\r\n"]
+    if way == "byte by byte":
+        return [bytes([octet]) for octet in line + b"\r\n"]
+    return [line + b"\r\nGET / HTTP/1.1\r\n\r\n" + b"junk" * 600]
+
+
+def read(chunks):
+    """What the chunks come to: a request, the status of a refusal, or None for a wait."""
+    reader = RequestReader(PEER)
+    for chunk in chunks:
+        try:
+            request = reader.feed(chunk)
+        except GeminiError as error:
+            return error.status
+        if request is not None:
+            return request
+    return None
+
+
+WAYS = pytest.mark.parametrize("way", ["whole", "byte by byte", "with junk"])
+
+
+@WAYS
+@pytest.mark.parametrize(("line", "expected"), READ.values(), ids=READ)
+def test_reads(line, expected, way):
+    request = read(split(line, way))
+    assert (request.url.host, request.url.port, request.url.path, request.url.query) == expected
+    assert request.url.text == line.decode()
+    assert request.peer is PEER
+
+
+@WAYS
+@pytest.mark.parametrize("line", REFUSED.values(), ids=REFUSED)
+def test_refuses(line, way):
+    assert read(split(line, way)) == 59
+
+
+@pytest.mark.parametrize("line", WAITING.values(), ids=WAITING)
+def test_waits(line):
+    assert read([line]) is None
+    assert read(bytes([octet]) for octet in line) is None
+
+
+def test_does_not_wait_for_the_end_of_a_line_that_is_too_long():
+    assert read([b"x" * MAX_LINE]) == 59
+
+
+def test_accepts_an_end_that_is_torn_apart():
+    assert read([b"gemini://h/\r", b"\n"]).url.path == "/"
+
+
+LOGGED = {
+    "nothing": ([], ""),
+    "half a line": ([b"gemini://h"], "gemini://h"),
+    "whole": ([b"gem", b"ini://h/\r\njunk"], "gemini://h/"),
+    "refused": ([b"gemini://h/../\r\n"], "gemini://h/../"),
+    "not UTF-8": ([b"a\xff\r\n"], "a\\xff"),
+    "too long": ([b"x" * 2000], "x" * MAX_URL),
+}
+
+
+@pytest.mark.parametrize(("chunks", "line"), LOGGED.values(), ids=LOGGED)
+def test_what_came_of_the_line_is_there_for_the_log(chunks, line):
+    reader = RequestReader(PEER)
+    for chunk in chunks:
+        with contextlib.suppress(GeminiError):
+            reader.feed(chunk)
+    assert reader.line == line
+
+
+NEAR_MISSES = st.builds(
+    lambda text, end: b"gemini://" + text.encode("utf-8", "surrogatepass") + end,
+    st.text(st.sampled_from("h.:/?#@[]%25eE\\;\r\n\t é\u2028\ud800") | st.characters(), max_size=40),
+    st.sampled_from([b"\r\n", b"\r", b"\n", b""]),
+)
+
+
+@given(st.binary(max_size=1100) | NEAR_MISSES, st.integers(0, 1100))
+def test_any_bytes_are_a_request_a_wait_or_a_refusal_however_they_are_cut(octets, cut):
+    outcome = read([octets])
+    assert outcome is None or outcome == 59 or isinstance(outcome, Request)
+    assert read([octets[:cut], octets[cut:]]) == outcome

@@ -1,0 +1,126 @@
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from gemd.protocol.errors import BadRequest
+from gemd.protocol.url import encode_path, encode_segment, normalise_host, parse_url
+
+FILE_NAMES = (
+    st.binary(min_size=1, max_size=20)
+    .filter(lambda raw: b"/" not in raw and b"\0" not in raw and raw not in (b".", b".."))
+    .map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+)
+PATHS = st.lists(st.sampled_from(["", ".", "..", "...", "a", "%41", "%2F", "%252e", ".a", "ä", "%ff", ";x"]))
+
+SEGMENTS = {
+    "/": ("",),
+    "/a": ("a",),
+    "/a/": ("a", ""),
+    "//a": ("", "a"),
+    "/a%2Fb": ("a/b",),
+    "/%252e%252e/a": ("%2e%2e", "a"),
+    "/%5c..%5ca": ("\\..\\a",),
+    "/a%20b%3f%23": ("a b?#",),
+    "/%ff": ("\udcff",),
+    "/%c0%ae%c0%ae": ("\udcc0\udcae\udcc0\udcae",),
+    "/\uff0e\uff0e": ("\uff0e\uff0e",),
+    "/...": ("...",),
+    "/a;b=c": ("a;b=c",),
+    "/+": ("+",),
+}
+
+HOSTS = {
+    "Example.ORG": "example.org",
+    "example.org.": "example.org",
+    "BÜCHER.example": "xn--bcher-kva.example",
+    "faß.example": "xn--fa-hia.example",
+    "a\N{IDEOGRAPHIC FULL STOP}b": "a.b",
+    "[::1]": "::1",
+    "[2001:DB8:0:0::A]": "2001:db8::a",
+    "my_host": "my_host",
+}
+
+NO_HOSTS = [
+    "",
+    ".",
+    "a..b",
+    ".a",
+    "a b",
+    "a/b",
+    "a%41",
+    "*",
+    "a:1",
+    "[1.2.3.4]",
+    "[::1%eth0]",
+    "x" * 254,
+    "a\n",
+    "é" * 99,
+]
+
+
+@pytest.mark.parametrize(("path", "segments"), SEGMENTS.items())
+def test_segments_are_decoded_once(path, segments):
+    assert parse_url(f"gemini://h{path}".encode()).segments == segments
+
+
+@pytest.mark.parametrize(("host", "normal"), HOSTS.items())
+def test_normalises_hosts(host, normal):
+    assert normalise_host(host) == normal
+
+
+@pytest.mark.parametrize("host", NO_HOSTS)
+def test_refuses_what_is_no_host(host):
+    with pytest.raises(ValueError):
+        normalise_host(host)
+
+
+def test_directory_and_names():
+    assert parse_url(b"gemini://h/a//b/").is_directory
+    assert parse_url(b"gemini://h/a//b/").names == ("a", "b")
+    assert not parse_url(b"gemini://h/a").is_directory
+
+
+@given(PATHS)
+def test_normalising_twice_is_normalising_once(segments):
+    try:
+        once = parse_url(("gemini://h/" + "/".join(segments)).encode())
+    except BadRequest:
+        assume(False)
+    twice = parse_url(f"gemini://h{once.path}".encode())
+    assert (twice.path, twice.segments) == (once.path, once.segments)
+
+
+@given(PATHS)
+def test_no_segment_is_a_dot_segment(segments):
+    try:
+        url = parse_url(("gemini://h/" + "/".join(segments)).encode())
+    except BadRequest:
+        assume(False)
+    assert not {".", ".."} & set(url.segments)
+
+
+@given(st.text(st.sampled_from("aZ0-._") | st.characters(categories=["Ll", "Lu", "Lo"]), max_size=12))
+def test_normalised_hosts_stay_as_they_are(text):
+    try:
+        host = normalise_host(text)
+    except ValueError:
+        return
+    assert normalise_host(f"[{host}]" if ":" in host else host) == host
+
+
+@given(st.lists(FILE_NAMES))
+def test_a_link_to_any_file_names_leads_back_to_them(names):
+    url = parse_url(f"gemini://h{encode_path(names)}".encode())
+    assert url.names == tuple(names)
+
+
+@given(FILE_NAMES)
+def test_an_encoded_segment_is_one_word_of_ascii(name):
+    encoded = encode_segment(name)
+    assert encoded.isascii()
+    assert encoded.isprintable()
+    assert not set(encoded) & set(' /?#[]<>"\\')
+
+
+def test_an_encoded_path_can_not_name_another_host():
+    assert encode_path(["", "", "evil.example", ""]) == "/evil.example"
