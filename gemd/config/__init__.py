@@ -1,0 +1,22 @@
+"""What was decided: the configuration, from TOML and flags to frozen values.
+
+`settings` has the values with their defaults, `tables` checks a table against them, `load` reads the file and
+merges, `render` writes it as it takes effect. Everyone may read the values; nobody changes them.
+"""
+
+from gemd.config.load import ConfigError, load_config, parse_config
+from gemd.config.render import render_config
+from gemd.config.settings import Address, Config, Host, Location
+from gemd.config.tables import Problem
+
+__all__ = [
+    "Address",
+    "Config",
+    "ConfigError",
+    "Host",
+    "Location",
+    "Problem",
+    "load_config",
+    "parse_config",
+    "render_config",
+]

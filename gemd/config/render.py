@@ -1,0 +1,51 @@
+"""Writes a configuration as it takes effect, in TOML that reads back as the same configuration.
+
+Called by `-T`. Values that no key can spell (those that are not set) are left out.
+"""
+
+import msgspec
+import tomli_w
+
+from gemd.config.settings import DERIVED, Config, Host, Location
+
+
+def render_config(config: Config) -> str:
+    """The configuration in TOML, every default spelled out."""
+    tables = {
+        "listen": [str(address) for address in config.listen],
+        "workers": config.workers,
+        "tls": _table(config.tls),
+        "timeouts": _table(config.timeouts),
+        "limits": _table(config.limits),
+        "log": _table(config.log),
+        "cgi": _table(config.cgi),
+        "host": [_host(host) for host in config.hosts],
+    }
+    return tomli_w.dumps(tables)
+
+
+def _host(host: Host) -> dict[str, object]:
+    table = _table(host)
+    del table["locations"]
+    if len(host.locations) == 1:
+        table |= _location(host.locations[0])
+        del table["path"]
+        return table
+    # Each location in full, so that nothing which holds for "/" reaches the others. Those without a root of their own
+    # have the host's.
+    roots = [location.root for location in host.locations if location.names and not location.mount and location.root]
+    return {**table, **({"root": roots[0]} if roots else {}), "location": list(map(_location, host.locations))}
+
+
+def _location(location: Location) -> dict[str, object]:
+    table = _table(location)
+    for key in DERIVED:
+        table.pop(key, None)
+    if location.names and not location.mount:
+        table.pop("root", None)  # the host's, with this location's path below it
+    return table
+
+
+def _table(settings: msgspec.Struct) -> dict[str, object]:
+    table = msgspec.to_builtins(settings)
+    return {key: value for key, value in table.items() if value not in (None, "")}

@@ -1,0 +1,182 @@
+"""The settings: every key of the configuration file, its type, its limits and its default.
+
+Rules: values are frozen and complete, so that nothing is looked up twice or defaulted later; durations are
+seconds, sizes are bytes. A key of the file is the field's name with hyphens. gemd.conf(5) describes them.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Seconds = Annotated[float, Meta(gt=0, le=31_536_000, description="a number of seconds above 0")]
+Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
+Workers = Annotated[int, Meta(ge=1, le=512, description="a whole number from 1 to 512")]
+Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A table of the file."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where to listen: a host name or IP address and a port, or the path of a unix socket with port 0."""
+
+    host: str
+    port: int
+    path: str = ""
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """At most `count` requests in any `seconds`."""
+
+    count: int
+    seconds: float
+
+
+class TLS(Settings, frozen=True):
+    """The `[tls]` table."""
+
+    certificates: Text = ""
+    minimum_version: Literal["1.2", "1.3"] = "1.2"
+    ca_file: Text | None = None
+    ca_path: Text | None = None
+
+
+class Timeouts(Settings, frozen=True):
+    """The `[timeouts]` table, in seconds. Each is an absolute deadline, from the event it names."""
+
+    request: Seconds = 10.0
+    response: Seconds = 30.0
+    close: Seconds = 0.5
+    stop: Seconds = 30.0
+    worker: Seconds = 30.0
+    cgi: Seconds = 30.0
+    cgi_header: Seconds = 10.0
+
+
+class Limits(Settings, frozen=True):
+    """The `[limits]` table. Unless said otherwise, a limit holds for each worker."""
+
+    lobby: Count = 1024
+    threads: Count = 64
+    rate: Text | None = None
+    listing: Count = 50_000
+    cgi: Count = 32
+    cgi_per_address: Count = 16
+    cgi_output: Annotated[int, Meta(ge=1, description="a whole number of bytes, at least 1")] = 4 * 1024**3
+
+
+class CGISettings(Settings, frozen=True):
+    """The `[cgi]` table: what every script is given, and what it may use."""
+
+    environment: dict[str, str] = {}
+    path: Text = "/usr/local/bin:/usr/bin:/bin"
+    lang: Text = "C.UTF-8"
+    client_hash: Literal["SHA256:UPPER", "SHA256:lower", "lower"] = "SHA256:UPPER"
+    nice: Annotated[int, Meta(ge=0, le=19, description="a whole number from 0 to 19")] = 0
+    cpu_seconds: Count | None = None
+    memory: Annotated[int, Meta(ge=1 << 20, description="a whole number of bytes, at least 1048576")] | None = None
+    file_size: Annotated[int, Meta(ge=0, description="a whole number of bytes")] | None = None
+    processes: Count | None = None
+
+
+class Log(Settings, frozen=True):
+    """The `[log]` table."""
+
+    access: Text = "stdout"
+    error: Text = "stderr"
+    format: Literal["jetforce", "common", "combined", "condensed", "json"] = "common"
+    addresses: Literal["full", "truncated", "hashed", "none"] = "full"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Redirect(Settings, frozen=True):
+    """A `redirect` table: where everything below a location has gone."""
+
+    to: Text
+    status: Literal[30, 31] = 31
+
+
+class CAFile(Settings, frozen=True):
+    """`client-certificate = { ca = ... }`: any certificate that this file or directory of authorities vouches for."""
+
+    ca: Text
+
+
+ClientCertificate = Literal["any"] | tuple[Text, ...] | CAFile
+
+
+class Location(Settings, frozen=True):
+    """A part of a host, and all settings that hold in it: its own, or else the host's.
+
+    `mount` is where the root's own content begins: the location's names when it has a root of its own,
+    nothing when it is a part of the host's root. `host` is the host's name. Both follow from other keys and are none
+    themselves: see DERIVED.
+    """
+
+    path: str = "/"
+    root: Text | None = None
+    index: tuple[Text, ...] = ("index.gmi", "index.gemini")
+    listing: bool = True
+    lang: Text | None = None
+    charset: Text | None = None
+    mime: dict[str, str] = {}
+    symlinks: Literal["beneath", "none", "any"] = "beneath"
+    dot_files: bool | tuple[Text, ...] = (".well-known",)
+    cgi: Text | None = None
+    redirect: Redirect | None = None
+    gone: bool = False
+    client_certificate: ClientCertificate | None = None
+    mount: tuple[str, ...] = ()
+    host: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The path's segments, as `Url.names` has them."""
+        return tuple(filter(None, self.path.split("/")))
+
+    def allows_name(self, name: str) -> bool:
+        """Whether a file or directory of this name may be seen at all: dot-files need a permission."""
+        if not name.startswith("."):
+            return True
+        return self.dot_files if isinstance(self.dot_files, bool) else name in self.dot_files
+
+
+DERIVED = frozenset({"mount", "host"})
+
+
+class Host(Settings, frozen=True):
+    """A named host. The first location has the path "/" and holds for everything that no other one matches."""
+
+    name: Text
+    aliases: tuple[Text, ...] = ()
+    certificate: Text | None = None
+    key: Text | None = None
+    check_port: bool = True
+    locations: tuple[Location, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that the host answers to."""
+        return (self.name, *self.aliases)
+
+
+class Config(Settings, frozen=True):
+    """The whole configuration."""
+
+    listen: tuple[Address, ...]
+    hosts: tuple[Host, ...]
+    workers: int
+    tls: TLS
+    timeouts: Timeouts
+    limits: Limits
+    log: Log
+    cgi: CGISettings
+    rate: Rate | None = None
+    source: str | None = None

@@ -1,0 +1,122 @@
+"""Checks a TOML table against the settings: every mistake at once, each with its key path.
+
+Rules: an unknown key names its nearest known one; a wrong value says what was expected; what is right is
+converted even where something beside it is wrong. Called by `gemd.config.load`.
+"""
+
+import difflib
+import types
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from gemd.config.settings import Settings
+
+S = TypeVar("S", bound=Settings)
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One mistake: the path of its key, as in "host[2].root", and what to change."""
+
+    path: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.text}" if self.path else self.text
+
+
+def keys_of(settings: type[Settings]) -> dict[str, object]:
+    """The keys of a table as the file spells them, with their types."""
+    return {field.encode_name: field.type for field in msgspec.structs.fields(settings)}
+
+
+def read_settings(table: object, settings: type[S], path: str, problems: list[Problem]) -> S:
+    """The settings of a whole table; a key that is wrong has its default."""
+    return msgspec.convert(read_table(table, keys_of(settings), path, problems), settings)
+
+
+def read_table(table: object, keys: Mapping[str, object], path: str, problems: list[Problem]) -> dict[str, object]:
+    """The entries of `table` that are right, converted; what is wrong goes to `problems`."""
+    if not isinstance(table, dict):
+        problems.append(Problem(path, f"expected a table, not {show(table)}"))
+        return {}
+    values: dict[str, object] = {}
+    for key, value in table.items():
+        where = f"{path}.{key}" if path else key
+        if key not in keys:
+            problems.append(Problem(where, "there is no such key" + suggest(key, keys)))
+            continue
+        if _has_nul(value):
+            problems.append(Problem(where, f"expected a text without NUL, not {show(value)}"))
+            continue
+        kind = keys[key]
+        inner = _settings_in(kind)
+        if inner is not None and isinstance(value, dict):
+            before = len(problems)
+            entries = read_table(value, keys_of(inner), where, problems)
+            if len(problems) > before:
+                continue
+            value = entries
+        try:
+            values[key] = msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            problems.append(Problem(where, _explain(value, kind, str(error))))
+    return values
+
+
+def _has_nul(value: object) -> bool:
+    """No path, name or variable can hold one."""
+    texts = value if isinstance(value, list) else [value]
+    return any("\0" in text for text in texts if isinstance(text, str))
+
+
+def _settings_in(kind: object) -> type[Settings] | None:
+    """The table type that a value of this type may be."""
+    members = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    return next((m for m in members if isinstance(m, type) and issubclass(m, Settings)), None)
+
+
+def _explain(value: object, kind: object, error: str) -> str:
+    if "missing required field" in error:
+        return "needs the key " + error.split("`")[1]
+    return f"expected {describe(kind)}, not {show(value)}"
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """A clause that names the known word nearest to `word`, or all of them when none is near."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else "; known here: " + ", ".join(sorted(known))
+
+
+def show(value: object) -> str:
+    """A value as the file spells it, cut short."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value) if not isinstance(value, str) else '"' + value + '"'
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def describe(kind: object) -> str:
+    """A type in an operator's words."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        meta = arguments[1]
+        if isinstance(meta, msgspec.Meta) and meta.description:
+            return meta.description
+        return "a text that is not empty" if arguments[0] is str else describe(arguments[0])
+    if origin in (Union, types.UnionType):
+        return " or ".join(describe(a) for a in arguments if a is not types.NoneType)
+    if origin is Literal:
+        return " or ".join(show(a) for a in arguments)
+    if origin is list:
+        return "tables, each under a heading of its own in double brackets"
+    if origin is tuple:
+        return "a list of texts"
+    if origin is dict:
+        return "a table of texts"
+    if isinstance(kind, type) and issubclass(kind, Settings):
+        return "a table with " + ", ".join(keys_of(kind))
+    return {bool: "true or false", str: "a text", int: "a whole number", float: "a number"}.get(kind, str(kind))  # type: ignore[call-overload,no-any-return]

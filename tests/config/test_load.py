@@ -1,0 +1,320 @@
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gemd.config import Address, ConfigError, load_config, parse_config
+from gemd.config.load import parse_listen, parse_rate
+from gemd.config.settings import CAFile, Rate, Redirect
+
+HOST = '[[host]]\nname = "h"\nroot = "/srv"\n'
+DIGEST = "ab" * 32
+
+
+def parse(text, cpus=4):
+    return parse_config(tomllib.loads(text), base=Path("/etc"), source=None, cpus=cpus)
+
+
+def problems_of(text):
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    return {problem.path: problem.text for problem in caught.value.problems}
+
+
+def first(text):
+    """The host's own location."""
+    return parse(text).hosts[0].locations[0]
+
+
+MISTAKES = {
+    "unknown table": ("[limit]\n" + HOST, "limit", "did you mean 'limits'?"),
+    "unknown key": ("[timeouts]\nrequests = 1\n" + HOST, "timeouts.requests", "did you mean 'request'?"),
+    "underscore": ("[tls]\nminimum_version = '1.3'\n" + HOST, "tls.minimum_version", "did you mean 'minimum-version'?"),
+    "nothing near": ("[tls]\nzzz = 1\n" + HOST, "tls.zzz", "known here: ca-file, ca-path, certificates"),
+    "unknown host key": (HOST + "rooot = '/'\n", "host[1].rooot", "did you mean 'root'?"),
+    "unknown location key": (
+        HOST + "[[host.location]]\npath = '/a/'\nlistings = true\n",
+        "host[1].location[1].listings",
+        "did you mean 'listing'?",
+    ),
+    "derived key": (HOST + "mount = ['a']\n", "host[1].mount", "there is no such key"),
+    "text for a number": ("[timeouts]\nrequest = '10'\n" + HOST, "timeouts.request", 'seconds above 0, not "10"'),
+    "zero seconds": ("[timeouts]\nstop = 0\n" + HOST, "timeouts.stop", "seconds above 0, not 0"),
+    "no number": ("[timeouts]\nstop = nan\n" + HOST, "timeouts.stop", "seconds above 0, not nan"),
+    "endless": ("[timeouts]\nstop = inf\n" + HOST, "timeouts.stop", "seconds above 0, not inf"),
+    "negative": ("[limits]\nlobby = -1\n" + HOST, "limits.lobby", "a whole number from 1 to 1000000, not -1"),
+    "fraction": ("[limits]\nlobby = 1.5\n" + HOST, "limits.lobby", "a whole number from 1 to 1000000, not 1.5"),
+    "number for a switch": (HOST + "listing = 1\n", "host[1].listing", "expected true or false, not 1"),
+    "text for a list": ("listen = 'localhost'\n" + HOST, "listen", 'expected a list of texts, not "localhost"'),
+    "table for a text": (HOST + "lang = {}\n", "host[1].lang", "expected a text that is not empty, not a table"),
+    "text for a table": ("tls = 'on'\n" + HOST, "tls", 'expected a table, not "on"'),
+    "empty text": (HOST + "lang = ''\n", "host[1].lang", 'expected a text that is not empty, not ""'),
+    "not one of": ("[log]\nformat = 'x'\n" + HOST, "log.format", '"jetforce" or "common" or "combined" or "conden'),
+    "no address": ("listen = []\n" + HOST, "listen", "expected at least one address"),
+    "bad address": ("listen = ['localhost', '::1']\n" + HOST, "listen[2]", '"[address]:port"'),
+    "address twice": ("listen = ['a:1', 'a:1']\n" + HOST, "listen[2]", "a:1 is listed twice"),
+    "no workers": ("workers = 0\n" + HOST, "workers", 'expected "auto" or a whole number from 1 to 512, not 0'),
+    "workers in words": ("workers = 'two'\n" + HOST, "workers", 'expected "auto" or a whole number from 1 to 512'),
+    "workers by half": ("workers = 1.5\n" + HOST, "workers", "not 1.5"),
+    "no host": ("", "host", "expected at least one [[host]] table"),
+    "host without a name": ("[[host]]\nroot = '/srv'\n", "host[1]", 'needs the key "name"'),
+    "host with an empty name": ("[[host]]\nname = ''\nroot = '/srv'\n", "host[1].name", "not empty"),
+    "name of one mark": ("[[host]]\nname = '?'\nroot = '/srv'\n", "host[1].name", "can't be a host"),
+    "empty alias": (HOST + "aliases = ['']\n", "host[1].aliases", "expected a list of texts"),
+    "impossible name": ("[[host]]\nname = 'a b'\n", "host[1].name", '"a b" can\'t be a host'),
+    "name with a port": ("[[host]]\nname = 'h:1965'\n", "host[1].name", "can't be a host"),
+    "wildcard inside": ("[[host]]\nname = 'a.*.org'\n", "host[1].name", "can't be a host"),
+    "name twice": (HOST + HOST.replace("h", "H.", 1).replace("H.ost", "host"), "host[2]", "h belongs to host[1]"),
+    "alias twice": (HOST + "[[host]]\nname = 'g'\naliases = ['h']\n", "host[2]", "h belongs to host[1] already"),
+    "certificate alone": (HOST + "certificate = 'c.pem'\n", "host[1]", 'needs both "certificate" and "key"'),
+    "key alone": (HOST + "key = 'k.pem'\n", "host[1]", 'needs both "certificate" and "key"'),
+    "location without a path": (HOST + "[[host.location]]\n", "host[1].location[1]", 'needs the key "path"'),
+    "relative path": (HOST + "[[host.location]]\npath = 'a/'\n", "host[1].location[1].path", "begins with a slash"),
+    "climbing path": (HOST + "[[host.location]]\npath = '/../'\n", "host[1].location[1].path", "expected a path"),
+    "path twice": (
+        HOST + "[[host.location]]\npath = '/a/'\n[[host.location]]\npath = '/a'\n",
+        "host[1].location[2].path",
+        "/a is listed twice",
+    ),
+    "root path twice": (
+        HOST + "[[host.location]]\npath = '/'\n[[host.location]]\npath = '/'\n",
+        "host[1].location[2].path",
+        "/ is listed twice",
+    ),
+    "extension without a dot": (HOST + "mime = { gmi = 'text/gemini' }\n", "host[1].mime", '".gmi" = "text/gemini"'),
+    "no media type": (HOST + "mime = { '.gmi' = 'gemini' }\n", "host[1].mime", 'not ".gmi" = "gemini"'),
+    "line in a media type": (HOST + 'mime = { ".gmi" = "a/b;\\r\\nx" }\n', "host[1].mime", "expected entries"),
+    "line in a language": (HOST + 'lang = "en\\r\\n20"\n', "host[1].lang", "expected a language tag"),
+    "blank in a language": (HOST + "lang = 'en, fr'\n", "host[1].lang", "expected a language tag"),
+    "line in a charset": (HOST + 'charset = "utf-8\\n"\n', "host[1].charset", "expected printable ASCII"),
+    "index outside": (HOST + "index = ['../a']\n", "host[1].index", 'expected a path below the root, not "../a"'),
+    "scripts outside": (HOST + "cgi = '/usr/lib/cgi'\n", "host[1].cgi", "expected a path below the root"),
+    "scripts in a folder with a dot": (HOST + "cgi = './cgi-bin'\n", "host[1].cgi", "expected a path below the root"),
+    "NUL in an index": (HOST + 'index = ["a\\u0000"]\n', "host[1].index", "expected"),
+    "redirect without a target": (HOST + "redirect = { status = 30 }\n", "host[1].redirect", "needs the key to"),
+    "redirect by a wrong status": (
+        HOST + "redirect = { to = '/', status = 32 }\n",
+        "host[1].redirect.status",
+        "expected 30 or 31, not 32",
+    ),
+    "redirect to a line": (
+        HOST + 'redirect = { to = "/\\r\\n" }\n',
+        "host[1].redirect.to",
+        "percent-encoded",
+    ),
+    "redirect to a blank": (HOST + "redirect = { to = '/a b' }\n", "host[1].redirect.to", "percent-encoded"),
+    "symlinks": (HOST + "symlinks = 'yes'\n", "host[1].symlinks", '"beneath" or "none" or "any", not "yes"'),
+    "no fingerprint": (
+        HOST + "client-certificate = ['SHA256:12']\n",
+        "host[1].client-certificate",
+        '64 hexadecimal digits, not "SHA256:12"',
+    ),
+    "misspelt access": (HOST + "client-certificate = 'anyone'\n", "host[1].client-certificate", "expected"),
+    "authorities by a wrong key": (
+        HOST + "client-certificate = { cas = 'x' }\n",
+        "host[1].client-certificate.cas",
+        "did you mean 'ca'?",
+    ),
+    "rate": ("[limits]\nrate = 'often'\n" + HOST, "limits.rate", 'such as "120/1m" or "5/s", not "often"'),
+    "variable": ("[cgi.environment]\n'A B' = '1'\n" + HOST, "cgi.environment.A B", "letters, digits and _"),
+    "NUL in a variable": ('[cgi.environment]\nA = "\\u0000"\n' + HOST, "cgi.environment.A", "expected"),
+    "NUL in a path": (HOST.replace("/srv", "/\\u0000"), "host[1].root", "expected"),
+    "NUL in an address": ('listen = ["unix:/\\u0000"]\n' + HOST, "listen", "expected a text without NUL"),
+}
+
+
+@pytest.mark.parametrize(("text", "path", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_names_the_mistake_and_its_key(text, path, message):
+    problems = problems_of(text)
+    assert message in problems[path]
+
+
+def test_reports_every_mistake_at_once():
+    text = "listen = []\nworkers = 0\nuser = 'x'\n[tls]\na = 1\n[log]\nlevel = 'x'\n[[host]]\nroot = 1\nlang = 2\n"
+    assert set(problems_of(text)) == {
+        "listen",
+        "workers",
+        "user",
+        "tls.a",
+        "log.level",
+        "host[1]",
+        "host[1].root",
+        "host[1].lang",
+    }
+
+
+def test_a_mistake_that_is_inherited_is_reported_once():
+    locations = "[[host.location]]\npath = '/a/'\n[[host.location]]\npath = '/b/'\nindex = ['/y']\n"
+    assert set(problems_of(HOST + "index = ['/x']\n" + locations)) == {"host[1].index", "host[1].location[2].index"}
+
+
+def test_a_single_host_table_is_told_from_a_list_of_them():
+    with pytest.raises(ConfigError, match="\\[\\[host\\]\\]") as caught:
+        parse("[host]\nname = 'h'\n")
+    assert "list of texts" not in str(caught.value)
+
+
+def test_every_line_names_the_file():
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"listen": [], "workers": 0}, base=Path(), source="/etc/gemd.conf", cpus=1)
+    assert len(caught.value.lines()) == 3
+    assert all(line.startswith("/etc/gemd.conf: ") for line in caught.value.lines())
+
+
+FILES = {
+    "missing": (None, "can't be read: No such file or directory"),
+    "not TOML": (b"listen = \n", "is not TOML: Invalid value (at line 1, column 10)"),
+    "not UTF-8": (b"# \xff\n", "is not UTF-8 text"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), FILES.values(), ids=FILES)
+def test_a_file_that_can_not_be_used(tmp_path, content, message):
+    path = tmp_path / "gemd.conf"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, cpus=1)
+    assert caught.value.lines() == [f"{path}: {message}"]
+
+
+def test_a_directory_is_no_file(tmp_path):
+    with pytest.raises(ConfigError, match="can't be read: Is a directory"):
+        load_config(tmp_path, cpus=1)
+
+
+def test_a_file_is_read_and_its_paths_are_taken_from_its_directory(tmp_path):
+    path = tmp_path / "gemd.conf"
+    path.write_text('[[host]]\nname = "h"\nroot = "capsule"\n')
+    config = load_config(path, cpus=1)
+    assert config.hosts[0].locations[0].root == str(tmp_path / "capsule")
+    assert config.source == str(path)
+
+
+def test_relative_paths_are_taken_from_the_base():
+    config = parse(
+        "[tls]\ncertificates = 'c'\nca-file = 'ca'\n[log]\naccess = 'a.log'\nerror = 'syslog'\n[[host]]\nname = 'h'\n"
+        "root = 'r'\ncertificate = 'c.pem'\nkey = '/k.pem'\nclient-certificate = { ca = 'm.pem' }\n"
+    )
+    assert (config.tls.certificates, config.tls.ca_file, config.tls.ca_path) == ("/etc/c", "/etc/ca", None)
+    assert (config.log.access, config.log.error) == ("/etc/a.log", "syslog")
+    assert (config.hosts[0].certificate, config.hosts[0].key) == ("/etc/c.pem", "/k.pem")
+    assert config.hosts[0].locations[0].root == "/etc/r"
+    assert config.hosts[0].locations[0].client_certificate == CAFile(ca="/etc/m.pem")
+
+
+@pytest.mark.parametrize(
+    ("workers", "cpus", "count"), [("'auto'", 1, 2), ("'auto'", 8, 8), ("1", 8, 1), ("512", 1, 512)]
+)
+def test_workers(workers, cpus, count):
+    assert parse(f"workers = {workers}\n" + HOST, cpus).workers == count
+
+
+def test_names_are_normalised():
+    host = parse('[[host]]\nname = "Bücher.Example."\naliases = ["*.Example.org", "::1", "[::2]"]\n').hosts[0]
+    assert host.names == ("xn--bcher-kva.example", "*.example.org", "::1", "::2")
+
+
+def test_a_location_inherits_from_its_host():
+    inherited = "lang = 'en'\nlisting = false\nsymlinks = 'none'\ncgi = 'bin'\nclient-certificate = 'any'\n"
+    config = parse(HOST + inherited + "[[host.location]]\npath = '/a/'\nlisting = true\n")
+    location = config.hosts[0].locations[1]
+    assert (location.root, location.lang, location.symlinks, location.cgi) == ("/srv", "en", "none", "bin")
+    assert location.client_certificate == "any"
+    assert location.listing
+    assert not config.hosts[0].locations[0].listing
+
+
+def test_a_move_is_not_inherited():
+    config = parse(HOST + "redirect = { to = '/b/' }\ngone = true\n[[host.location]]\npath = '/a/'\n")
+    assert config.hosts[0].locations[0].redirect == Redirect(to="/b/", status=31)
+    assert config.hosts[0].locations[1].redirect is None
+    assert not config.hosts[0].locations[1].gone
+
+
+def test_a_root_of_its_own_is_mounted_at_the_location():
+    config = parse(HOST + "[[host.location]]\npath = '/a/b/'\nroot = '/mnt'\n[[host.location]]\npath = '/c/'\n")
+    assert config.hosts[0].locations[1].mount == ("a", "b")
+    assert config.hosts[0].locations[2].mount == ()
+
+
+def test_the_location_of_everything_is_the_first():
+    locations = parse(HOST + "lang = 'en'\n[[host.location]]\npath = '/'\nlang = 'fr'\n").hosts[0].locations
+    assert [location.lang for location in locations] == ["fr"]
+
+
+def test_dot_files_need_a_permission():
+    assert first(HOST).allows_name(".well-known")
+    assert not first(HOST).allows_name(".git")
+    assert not first(HOST + "dot-files = false\n").allows_name(".well-known")
+    assert first(HOST + "dot-files = true\n").allows_name(".git")
+    assert first(HOST + "dot-files = ['.plan']\n").allows_name(".plan")
+
+
+def test_fingerprints_are_taken_in_every_spelling():
+    rule = f"client-certificate = ['SHA256:{DIGEST}', '{DIGEST.upper()}', 'SPKI-SHA256:{DIGEST}']\n"
+    assert len(first(HOST + rule).client_certificate) == 3
+
+
+LISTEN = {
+    "localhost": Address("localhost", 1965),
+    "localhost:1": Address("localhost", 1),
+    "0.0.0.0:0": Address("0.0.0.0", 0),
+    "*:65535": Address("::", 65535),
+    "[::1]": Address("::1", 1965),
+    "[::]:1965": Address("::", 1965),
+    "unix:/run/gemd.sock": Address("unix", 0, "/run/gemd.sock"),
+}
+
+
+@pytest.mark.parametrize(("text", "address"), LISTEN.items())
+def test_listen(text, address):
+    assert parse_listen(text) == address
+    assert parse_listen(str(address)) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ":1",
+        "a:",
+        "a:x",
+        "a:-1",
+        "a:65536",
+        "a:1:2",
+        "::1",
+        "[::1",
+        "[]:1",
+        "a:١",
+        "unix:",
+        "unix:a",
+        "a:" + "9" * 5000,
+    ],
+)
+def test_listen_on_nothing(text):
+    with pytest.raises(ValueError):
+        parse_listen(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("120/1m", Rate(120, 60)),
+        ("5/s", Rate(5, 1)),
+        ("10/5s", Rate(10, 5)),
+        ("1/2h", Rate(1, 7200)),
+        ("9/d", Rate(9, 86400)),
+    ],
+)
+def test_rate(text, rate):
+    problems = []
+    assert parse_rate(text, problems) == rate
+    assert not problems
+
+
+@pytest.mark.parametrize("text", ["", "5", "5/", "/s", "0/s", "5/0s", "-5/s", "5/1w", "5 /s", "5/s\n", "1e3/s", "٥/s"])
+def test_no_rate(text):
+    problems = []
+    assert parse_rate(text, problems) is None
+    assert len(problems) == 1

@@ -1,0 +1,92 @@
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemd.config import parse_config, render_config
+
+PLAIN = {"name": "h", "root": "/srv"}
+
+CONFIGS = {
+    "least": {"host": [PLAIN]},
+    "addresses": {"listen": ["[::]:1965", "a:1", "unix:/run/s"], "workers": 7, "host": [PLAIN]},
+    "tables": {
+        "tls": {"certificates": "c", "minimum-version": "1.3", "ca-path": "/ca"},
+        "timeouts": {"request": 1.5},
+        "limits": {"rate": "5/2m"},
+        "log": {"access": "off", "format": "json", "addresses": "hashed"},
+        "cgi": {"environment": {"A": 'quo"te\\\n'}, "memory": 1 << 20},
+        "host": [PLAIN],
+    },
+    "every kind of location": {
+        "host": [
+            {
+                **PLAIN,
+                "aliases": ["*.h", "::1"],
+                "lang": "en,fr",
+                "mime": {".a b": "text/x; a=b", "*": "text/plain"},
+                "location": [
+                    {"path": "/a/", "root": "other"},
+                    {"path": "/b/", "redirect": {"to": "/c/", "status": 30}},
+                    {"path": "/c d/", "gone": True, "dot-files": True},
+                    {"path": "/e/", "client-certificate": {"ca": "ca.pem"}},
+                    {"path": "/f/", "client-certificate": ["ab" * 32]},
+                ],
+            },
+            {"name": "g", "redirect": {"to": "gemini://h/"}, "location": [{"path": "/a/", "root": "/a"}]},
+        ]
+    },
+    "a location of everything": {
+        "host": [{**PLAIN, "location": [{"path": "/", "client-certificate": "any"}, {"path": "/open/"}]}]
+    },
+    "a root of everything": {"host": [{**PLAIN, "location": [{"path": "/", "root": "/x"}, {"path": "/a/"}]}]},
+}
+
+TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=8)
+SETTINGS = {
+    "root": TEXT,
+    "listing": st.booleans(),
+    "lang": st.sampled_from(["en", "en,fr", "zh-Hant"]),
+    "charset": TEXT,
+    "symlinks": st.sampled_from(["beneath", "none", "any"]),
+    "dot-files": st.booleans() | st.lists(TEXT),
+    "index": st.lists(st.sampled_from(["index.gmi", "a/b"])),
+    "cgi": st.just("cgi-bin"),
+    "redirect": st.fixed_dictionaries({"to": st.just("/x/")}, optional={"status": st.sampled_from([30, 31])}),
+    "gone": st.booleans(),
+    "client-certificate": st.just("any") | st.lists(st.just("cd" * 32)) | st.fixed_dictionaries({"ca": TEXT}),
+}
+PATHS = st.lists(st.sampled_from(["/a/", "/a/b", "/c d/", "/ä"]), unique=True, max_size=3)
+LOCATIONS = PATHS.flatmap(
+    lambda paths: st.tuples(*[st.fixed_dictionaries({"path": st.just(path)}, optional=SETTINGS) for path in paths])
+)
+HOSTS = st.fixed_dictionaries(
+    {"name": st.just("h")}, optional={**SETTINGS, "check-port": st.booleans(), "location": LOCATIONS.map(list)}
+)
+
+
+def assert_reads_back(tables):
+    config = parse_config(tables, base=Path("/etc"), source=None, cpus=4)
+    rendered = tomllib.loads(render_config(config))
+    assert parse_config(rendered, base=Path("/elsewhere"), source=None, cpus=1) == config
+
+
+@pytest.mark.parametrize("tables", CONFIGS.values(), ids=CONFIGS)
+def test_reads_back_as_the_same(tables):
+    assert_reads_back(tables)
+
+
+@given(HOSTS)
+def test_any_host_reads_back_as_the_same(host):
+    assert_reads_back({"host": [host]})
+
+
+def test_every_default_is_spelled_out():
+    rendered = tomllib.loads(render_config(parse_config({"host": [PLAIN]}, base=Path("/"), source=None, cpus=4)))
+    assert rendered["listen"] == ["localhost:1965"]
+    assert rendered["workers"] == 4
+    assert rendered["timeouts"]["request"] == 10.0
+    assert rendered["host"][0]["index"] == ["index.gmi", "index.gemini"]
+    assert "mount" not in rendered["host"][0]
