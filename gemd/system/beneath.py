@@ -1,0 +1,93 @@
+"""Opening files so that no path, link or race leads out of a directory.
+
+Rule: a path is resolved by the kernel below an open directory (openat2(2), RESOLVE_BENEATH), never checked first
+and opened later. Where the kernel lacks openat2, each component is opened in turn without following links, so
+that symbolic links are refused altogether. Called by responders.
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+Symlinks = Literal["beneath", "none", "any"]
+
+_SYS_OPENAT2 = 437  # the same on every architecture that has it
+_RESOLVE_NO_MAGICLINKS = 0x02
+_RESOLVE_NO_SYMLINKS = 0x04
+_RESOLVE_BENEATH = 0x08
+_RESOLVE = {
+    "beneath": _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS,
+    "none": _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS,
+    "any": _RESOLVE_NO_MAGICLINKS,
+}
+# O_NONBLOCK: a FIFO without a writer must not hold its reader. O_NOCTTY: nor a terminal become ours.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_RETRIES = 100  # openat2 answers EAGAIN when a rename somewhere raced with it
+
+
+class _OpenHow(ctypes.Structure):
+    """struct open_how of <linux/openat2.h>."""
+
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+_syscall = ctypes.CDLL(None, use_errno=True).syscall
+_syscall.restype = ctypes.c_long
+_HOW = {policy: _OpenHow(_FLAGS, 0, resolve) for policy, resolve in _RESOLVE.items()}
+_HOW_POINTER = {policy: ctypes.byref(how) for policy, how in _HOW.items()}
+_HOW_SIZE = ctypes.c_size_t(ctypes.sizeof(_OpenHow))
+
+
+def open_root(path: str) -> int:
+    """A descriptor of the directory `path`, to open things beneath it. Links on the way to it are followed."""
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def open_beneath(root: int, names: Sequence[str], symlinks: Symlinks) -> int:
+    """Open for reading what `names` lead to below the directory descriptor `root`; no names: the directory itself.
+
+    Raises OSError: EXDEV for a way out, ELOOP for a link that the policy forbids, or what open(2) says.
+    The names must hold no slash; a ".." among them is a way out like any other.
+    """
+    _refuse_dot_dot(names)
+    path = os.fsencode("/".join(names)) or b"."
+    how = _HOW_POINTER[symlinks]
+    for _ in range(_RETRIES):
+        descriptor = _syscall(_SYS_OPENAT2, root, path, how, _HOW_SIZE)
+        if descriptor >= 0:
+            return int(descriptor)
+        number = ctypes.get_errno()
+        if number in (errno.ENOSYS, errno.EPERM) and not has_openat2():
+            return open_by_components(root, names)
+        if number not in (errno.EAGAIN, errno.EINTR):
+            break
+    raise OSError(number, os.strerror(number))
+
+
+def open_by_components(root: int, names: Sequence[str]) -> int:
+    """The same without openat2(2): one component after the other, no symbolic link followed."""
+    _refuse_dot_dot(names)
+    flags = _FLAGS | os.O_NOFOLLOW
+    with contextlib.ExitStack() as opened:
+        directory = root
+        for name in names[:-1]:
+            directory = os.open(name, flags | os.O_DIRECTORY, dir_fd=directory)
+            opened.callback(os.close, directory)
+        return os.open(names[-1] if names else ".", flags, dir_fd=directory)
+
+
+def _refuse_dot_dot(names: Sequence[str]) -> None:
+    """The kernel would allow those that stay inside, and with links to anywhere all of them."""
+    if ".." in names:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+
+def has_openat2() -> bool:
+    """Whether this kernel, and whatever filters its calls, offers openat2(2) (Linux 5.6)."""
+    descriptor = _syscall(_SYS_OPENAT2, -100, b"/", _HOW_POINTER["any"], _HOW_SIZE)
+    if descriptor >= 0:
+        os.close(descriptor)
+    return bool(descriptor >= 0)

@@ -1,0 +1,192 @@
+"""Server certificates: made once and kept, or loaded from PEM files.
+
+Rules: a certificate that exists is never replaced, for clients pin it at first use (TOFU); a key is written
+to a file that only its owner may read, complete or not at all; every complaint names the file.
+Called by the master before it drops privileges.
+"""
+
+import contextlib
+import datetime
+import os
+import stat
+import tempfile
+from ipaddress import ip_address
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+from gemd.protocol.fingerprint import sha256
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+_LIFETIME = datetime.timedelta(days=36525)  # a century: renewal alarms clients that pinned the certificate
+_BACKDATED = datetime.timedelta(days=1)  # for clients whose clock is behind
+_EXPIRES_SOON = datetime.timedelta(days=30)
+_MAX_COMMON_NAME = 64  # X.520, ub-common-name
+
+
+class CertificateError(Exception):
+    """A certificate or key can't be used; the text names the file and what to change."""
+
+
+class ServerCertificate(msgspec.Struct, frozen=True):
+    """A certificate with its chain (leaf first) and private key. `warnings` are for the operator's eyes."""
+
+    chain: tuple[x509.Certificate, ...]
+    key: PrivateKey
+    path: Path
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the leaf's DER, in lower-case hexadecimal."""
+        return sha256(self.chain[0].public_bytes(serialization.Encoding.DER))
+
+
+def find_or_make(directory: Path, names: tuple[str, ...]) -> ServerCertificate:
+    """The self-signed certificate of the host `names[0]`, made in `directory` when there is none yet.
+
+    All names go into the SAN. Raises CertificateError; a certificate without its key is such an error.
+    """
+    stem = names[0].replace("*", "+").replace(":", "_")
+    certificate_path, key_path = directory / f"{stem}.crt", directory / f"{stem}.key"
+    try:
+        if not certificate_path.exists():
+            _make_private_directory(directory)
+            if not key_path.exists():
+                _make_key(key_path)
+            key = _load_key(key_path)  # which another process may have made meanwhile
+            _write(certificate_path, make_self_signed(key, names).public_bytes(serialization.Encoding.PEM), 0o644)
+    except OSError as error:
+        raise CertificateError(f"can't make a certificate in {directory}: {error.strerror}: {error.filename}") from None
+    certificate = load(certificate_path, key_path)
+    absent = set(names) - set(_names_in(certificate.chain[0]))
+    if not absent:
+        return certificate
+    text = f"{certificate_path} does not name {', '.join(sorted(absent))}; remove it to have one made that does"
+    return msgspec.structs.replace(certificate, warnings=(*certificate.warnings, text))
+
+
+def _names_in(leaf: x509.Certificate) -> list[str]:
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return names.get_values_for_type(x509.DNSName) + [str(ip) for ip in names.get_values_for_type(x509.IPAddress)]
+
+
+def load(certificate_path: Path, key_path: Path) -> ServerCertificate:
+    """Load a PEM certificate with its chain, and its key. Raises CertificateError."""
+    chain = _load_chain(certificate_path)
+    key = _load_key(key_path)
+    if key.public_key() != chain[0].public_key():
+        raise CertificateError(
+            f"{key_path} is not the key of {certificate_path}, whose first certificate has to be the server's own"
+        )
+    return ServerCertificate(chain, key, certificate_path, tuple(_warnings(chain[0], certificate_path, key_path)))
+
+
+def make_self_signed(key: PrivateKey, names: tuple[str, ...]) -> x509.Certificate:
+    """A certificate for host names or IP addresses, valid for a century, with a random serial number (RFC 5280)."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:_MAX_COMMON_NAME])])
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _BACKDATED)
+        .not_valid_after(now + _LIFETIME)
+        .add_extension(x509.SubjectAlternativeName(_alternative_names(names)), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _alternative_names(names: tuple[str, ...]) -> list[x509.GeneralName]:
+    """DNS names and IP addresses; localhost brings its addresses along."""
+    every = (*names, "127.0.0.1", "::1") if "localhost" in names else names
+    alternatives: list[x509.GeneralName] = []
+    for name in dict.fromkeys(every):
+        try:
+            alternatives.append(x509.IPAddress(ip_address(name)))
+        except ValueError:
+            alternatives.append(x509.DNSName(name))
+    return alternatives
+
+
+def _make_private_directory(directory: Path) -> None:
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+
+
+def _make_key(path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    _write(path, pem, 0o600)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Write a new file, which appears complete or not at all; one that exists meanwhile stays."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        os.unlink(temporary)
+
+
+def _load_chain(path: Path) -> tuple[x509.Certificate, ...]:
+    try:
+        return tuple(x509.load_pem_x509_certificates(_read(path)))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CertificateError(f"{path} has no certificate in PEM form: {error}") from None
+
+
+def _load_key(path: Path) -> PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(_read(path), password=None)
+    except TypeError:
+        raise CertificateError(
+            f"{path} is encrypted; a server has nobody to ask for a password: decrypt it with `openssl pkey`"
+        ) from None
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CertificateError(f"{path} has no private key in PEM form: {error}") from None
+    if not isinstance(key, PrivateKey):
+        raise CertificateError(f"{path} is neither an ECDSA nor an RSA key; some Gemini clients know no other")
+    return key
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CertificateError(f"{path} can't be read: {error.strerror}") from None
+
+
+def _warnings(leaf: x509.Certificate, certificate_path: Path, key_path: Path) -> list[str]:
+    """What an operator should mend, though the server can run with it."""
+    warnings = []
+    now = datetime.datetime.now(datetime.UTC)
+    end = leaf.not_valid_after_utc
+    if now >= end:
+        warnings.append(f"{certificate_path} expired on {end:%Y-%m-%d}")
+    elif now + _EXPIRES_SOON >= end:
+        warnings.append(f"{certificate_path} expires on {end:%Y-%m-%d}")
+    if now < leaf.not_valid_before_utc:
+        warnings.append(f"{certificate_path} is not valid before {leaf.not_valid_before_utc:%Y-%m-%d}")
+    if stat.S_IMODE(key_path.stat().st_mode) & 0o007:
+        warnings.append(f"{key_path} can be read or changed by everyone: chmod 600 {key_path}")
+    return warnings

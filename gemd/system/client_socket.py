@@ -1,0 +1,51 @@
+"""The socket of a client: what is asked of it beyond reading and writing. Called by the lobby."""
+
+import array
+import contextlib
+import fcntl
+import socket
+import termios
+from ipaddress import ip_address
+
+from gemd.protocol.peer import Peer, TLSInfo
+
+
+def acknowledge_now(sock: socket.socket) -> None:
+    """Acknowledge the end of the handshake at once.
+
+    Nothing of ours carries the ACK, as no session ticket is sent, and a client that leaves Nagle's algorithm on would
+    hold its request back for 40 ms.
+    """
+    if sock.family != socket.AF_UNIX:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+def is_undelivered(sock: socket.socket) -> bool:
+    """Whether the client's kernel has not acknowledged everything yet (SIOCOUTQ, tcp(7))."""
+    count = array.array("i", [0])
+    try:
+        fcntl.ioctl(sock, termios.TIOCOUTQ, count)
+    except OSError:
+        return False
+    return count[0] > 0
+
+
+def make_peer(sock: socket.socket, address: object, tls: TLSInfo) -> Peer:
+    """Who is at the other end of an accepted socket. Raises OSError when it has left already."""
+    if sock.family == socket.AF_UNIX or not isinstance(address, tuple):
+        return Peer("unix", 0, "unix", 0, tls, sock.fileno())
+    local = sock.getsockname()
+    return Peer(_plain_address(address[0]), address[1], _plain_address(local[0]), local[1], tls, sock.fileno())
+
+
+def _plain_address(address: str) -> str:
+    """Without a zone, and IPv4 as IPv4 where a dual-stack socket reports it as IPv6."""
+    if ":" not in address:
+        return address
+    address = address.partition("%")[0]
+    return (
+        address.removeprefix("::ffff:")
+        if address.startswith("::ffff:") and "." in address
+        else str(ip_address(address))
+    )

@@ -1,0 +1,154 @@
+"""Listening sockets: bound once by the master, inherited by every worker.
+
+Rules: one socket an address and never SO_REUSEPORT, which loses connections at each change of workers;
+a new connection is not reported before its first bytes are here; nothing survives exec.
+"""
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Iterable
+
+from gemd.config.settings import Address
+
+_BACKLOG = 1024
+_ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104, only compared with
+
+
+class BindError(Exception):
+    """An address can't be listened on; the text names it and what to change."""
+
+
+class Listener:
+    """A bound, listening, non-blocking socket and what it was bound for."""
+
+    __slots__ = ("address", "socket")
+
+    def __init__(self, sock: socket.socket, address: Address) -> None:
+        self.socket = sock
+        self.address = address
+
+    def __str__(self) -> str:
+        if self.address.path:
+            return str(self.address)
+        host, port = self.socket.getsockname()[:2]
+        return str(Address(host, port))
+
+    @property
+    def port(self) -> int:
+        """The TCP port; 0 for a unix socket."""
+        return 0 if self.address.path else int(self.socket.getsockname()[1])
+
+    def close(self) -> None:
+        """Stop listening; the file of a unix socket stays."""
+        self.socket.close()
+
+
+def bind_all(addresses: Iterable[Address], request_timeout: float) -> list[Listener]:
+    """Bind every address, or none. A name is bound on all of its addresses. Raises BindError."""
+    wanted = list(addresses)
+    v4_any = {address.port for address in wanted if address.host == _ANY[socket.AF_INET]}
+    listeners: list[Listener] = []
+    try:
+        for address in wanted:
+            if address.path:
+                listeners.append(_bind_unix(address))
+            else:
+                dual_stack = address.port not in v4_any
+                listeners.extend(_bind_tcp(address, dual_stack, request_timeout))
+    except BindError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+def _bind_tcp(address: Address, dual_stack: bool, request_timeout: float) -> list[Listener]:
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "no such name"
+        raise BindError(f"can't listen on {address}: {reason}; is the address in `listen` right?") from None
+    listeners: list[Listener] = []
+    failure: OSError | None = None
+    port = address.port
+    for family, _, _, _, place in dict.fromkeys(found):
+        where = (place[0], port, *place[2:])
+        try:
+            sock = _open_tcp(family, where, dual_stack, request_timeout)
+        except OSError as error:
+            # A name such as localhost may have an address of a family that this machine lacks.
+            if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                failure = error
+                continue
+            for listener in listeners:
+                listener.close()
+            raise BindError(_explain(address, error)) from None
+        port = port or int(sock.getsockname()[1])  # port 0: the same free port for each address of a name
+        listeners.append(Listener(sock, address))
+    if not listeners:
+        raise BindError(_explain(address, failure or OSError(errno.EADDRNOTAVAIL, "no address")))
+    return listeners
+
+
+def _open_tcp(family: int, where: tuple[object, ...], dual_stack: bool, request_timeout: float) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            v6_only = not (dual_stack and where[0] == _ANY[socket.AF_INET6])
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6_only)
+        # Accepted sockets inherit it: without it Nagle and delayed ACKs cost 40 ms and more a request.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, max(1, round(request_timeout)))
+        sock.bind(where)
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_unix(address: Address) -> Listener:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _remove_stale(address.path)
+        sock.bind(address.path)
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        raise BindError(_explain(address, error)) from None
+    return Listener(sock, address)
+
+
+def _remove_stale(path: str) -> None:
+    """Remove a socket that nobody listens on any more. Raises OSError (EADDRINUSE) for one that is alive."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except BlockingIOError:
+            pass  # its backlog is full: it is alive
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _explain(address: Address, error: OSError) -> str:
+    advice = {
+        errno.EADDRINUSE: "another program listens there; stop it or choose another port",
+        errno.EACCES: "ports below 1024 need root, and a unix socket a directory that may be written",
+        errno.EADDRNOTAVAIL: "this machine has no such address",
+        errno.EEXIST: "a file that is no socket has this name",
+    }.get(error.errno or 0)
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return f"can't listen on {address}: {reason}" + (f"; {advice}" if advice else "")

@@ -1,0 +1,175 @@
+"""Where log lines go: a file, standard output, standard error or syslog.
+
+Rules: a line is one write(2) to an O_APPEND descriptor, so that lines of several processes never mix; nothing
+that a client sent gets in unescaped; a log that can't be written (a full disk, a reader that stopped) costs lines,
+never a response. Called by the master, which opens, and by workers, which inherit.
+"""
+
+import contextlib
+import logging
+import os
+import select
+import stat
+import syslog
+from typing import Protocol
+
+_MAX_LINE = 4096  # PIPE_BUF: a write up to here is never mixed with another's
+_PRIORITIES = {
+    logging.DEBUG: syslog.LOG_DEBUG,
+    logging.INFO: syslog.LOG_INFO,
+    logging.WARNING: syslog.LOG_WARNING,
+    logging.ERROR: syslog.LOG_ERR,
+    logging.CRITICAL: syslog.LOG_CRIT,
+}
+
+error_log = logging.getLogger("gemd")
+
+
+class LogError(Exception):
+    """A log can't be opened; the text names it."""
+
+
+class Sink(Protocol):
+    """Takes whole lines."""
+
+    def write(self, line: str, level: int = logging.INFO) -> None:
+        """Write one line, given without its line end."""
+
+    def close(self) -> None:
+        """Write no more."""
+
+
+class DescriptorSink:
+    """Lines to a descriptor. `dropped` counts those that could not be written."""
+
+    def __init__(self, descriptor: int, *, owned: bool) -> None:
+        self.dropped = 0
+        self._is_torn = False  # the disk filled up in the middle of a line
+        self._descriptor = descriptor
+        self._owned = owned
+        # A pipe or terminal whose reader has stopped would block its writer, and with it a worker.
+        self._poll: select.poll | None = None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            self._poll = select.poll()
+            self._poll.register(descriptor, select.POLLOUT)
+
+    def write(self, line: str, level: int = logging.INFO) -> None:
+        """Write one line, given without its line end, cut to 4096 bytes."""
+        encoded = line.encode("utf-8", "backslashreplace")
+        if len(encoded) >= _MAX_LINE:
+            encoded = encoded[: _MAX_LINE - 5] + b" ..."
+        encoded = b"\n" * self._is_torn + encoded + b"\n"
+        try:
+            if self._poll is not None and not self._poll.poll(0):
+                self.dropped += 1
+                return
+            self._is_torn = os.write(self._descriptor, encoded) != len(encoded)
+            self.dropped += self._is_torn
+        except OSError:
+            self.dropped += 1
+
+    def close(self) -> None:
+        """Close the descriptor if it was opened for this sink."""
+        if self._owned:
+            os.close(self._descriptor)
+
+
+class SyslogSink:
+    """Lines to syslog, as facility "daemon"."""
+
+    def __init__(self) -> None:
+        syslog.openlog("gemd", syslog.LOG_PID, syslog.LOG_DAEMON)
+
+    def write(self, line: str, level: int = logging.INFO) -> None:
+        """Write one line with the priority of `level`, a level of the logging module."""
+        syslog.syslog(_PRIORITIES.get(level, syslog.LOG_INFO), line.encode("utf-8", "backslashreplace").decode())
+
+    def close(self) -> None:
+        """Disconnect."""
+        syslog.closelog()
+
+
+class NoSink:
+    """Lines to nowhere."""
+
+    def write(self, line: str, level: int = logging.INFO) -> None:
+        """Drop the line."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def open_sink(target: str) -> Sink:
+    """The sink for "stdout", "stderr", "syslog", "off" or the path of a file. Raises LogError."""
+    if target == "off":
+        return NoSink()
+    if target == "syslog":
+        return SyslogSink()
+    if target in ("stdout", "stderr"):
+        return _standard_sink(1 if target == "stdout" else 2)
+    return DescriptorSink(_open_file(target), owned=True)
+
+
+def _standard_sink(descriptor: int) -> DescriptorSink:
+    """Standard output or error. A pipe or terminal is opened anew and non-blocking, for this process alone: two workers
+    that both see room for one line would otherwise block each other when the reader has stopped."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        with contextlib.suppress(OSError):  # a socket can't be opened again, nor what belongs to another user
+            return DescriptorSink(os.open(f"/proc/self/fd/{descriptor}", flags), owned=True)
+    return DescriptorSink(descriptor, owned=False)
+
+
+def _open_file(path: str) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+    try:
+        descriptor = os.open(path, flags, 0o640)
+    except OSError as error:
+        raise LogError(f"can't open the log {path}: {error.strerror}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise LogError(f"can't open the log {path}: it is not a regular file")
+    return descriptor
+
+
+class _SinkHandler(logging.Handler):
+    """Records of the logging module to a sink; a traceback's lines each get a line of their own."""
+
+    def __init__(self, sink: Sink) -> None:
+        super().__init__()
+        self.sink = sink
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record."""
+        for line in self.format(record).splitlines():
+            self.sink.write(line, record.levelno)
+
+    def close(self) -> None:
+        """Close the sink too."""
+        self.sink.close()
+        super().close()
+
+
+class _Formatter(logging.Formatter):
+    """ "2026-01-31 12:00:00 gemd[pid] warning: text", without date and name where syslog adds its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """As the logging module does, the level in lower case."""
+        record.levelname = record.levelname.lower()
+        return super().format(record)
+
+
+def open_error_log(target: str, level: str) -> None:
+    """Send `error_log` to the target of `open_sink`. Raises LogError, and then leaves everything as it was."""
+    handler = _SinkHandler(open_sink(target))
+    form = "%(levelname)s: %(message)s"
+    handler.setFormatter(
+        _Formatter(form if target == "syslog" else f"%(asctime)s gemd[%(process)d] {form}", "%Y-%m-%d %H:%M:%S")
+    )
+    error_log.setLevel(level.upper())
+    error_log.propagate = False
+    for old in error_log.handlers[:]:
+        error_log.removeHandler(old)
+        with contextlib.suppress(OSError):
+            old.close()
+    error_log.addHandler(handler)

@@ -1,0 +1,29 @@
+"""The machine's table of file name extensions and media types, read once by the master."""
+
+import mimetypes
+import os
+
+# What the machine's own table may lack or, for gemtext, often gets wrong. A compressed file is what its octets are.
+_OURS = {
+    ".gmi": "text/gemini",
+    ".gemini": "text/gemini",
+    ".gz": "application/gzip",
+    ".bz2": "application/x-bzip2",
+    ".xz": "application/x-xz",
+    ".zst": "application/zstd",
+    ".br": "application/x-brotli",
+    ".z": "application/x-compress",
+    ".tgz": "application/gzip",
+    ".md": "text/markdown",
+    ".opus": "audio/ogg",
+    ".webp": "image/webp",
+}
+
+
+def load_mime_table() -> dict[str, str]:
+    """Lower-case extensions with their dot, to media types: the standard library's, the system's, then ours."""
+    table = mimetypes.MimeTypes([name for name in mimetypes.knownfiles if os.path.isfile(name)])
+    found = table.types_map[True]
+    # Some differ in case alone: what is written in lower case comes last, and counts.
+    lowered = {key.lower(): found[key] for key in sorted(found, key=str.islower)}
+    return {**lowered, **_OURS}

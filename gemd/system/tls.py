@@ -1,0 +1,208 @@
+"""TLS: the contexts that the master builds, and one connection's side of it.
+
+Rules: TLS 1.2 and 1.3 with forward secrecy and AEAD only, no renegotiation, no resumption; nothing here waits:
+what would block says what it waits for. A client certificate is asked for and never judged here, as most are
+self-signed; responders decide. The only module that imports OpenSSL. Called by the master and the lobby.
+"""
+
+import enum
+import errno
+import socket
+from collections.abc import Iterable, Mapping
+
+from OpenSSL import SSL, crypto
+
+from gemd.config.settings import TLS
+from gemd.protocol.peer import ClientCertificate
+from gemd.system.certificates import ServerCertificate
+from gemd.system.client_certificates import parse_client_certificate
+
+# Server preference. AES-128 first: the cheapest with AES instructions, and Gemini's clients are many small devices.
+_TLS13_SUITES = b"TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
+_TLS12_SUITES = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
+_MINIMUM = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
+
+# <openssl/ssl.h>; pyOpenSSL has no names for them.
+_MODE_PARTIAL_WRITE = 0x1
+_MODE_NO_AUTO_CHAIN = 0x8
+_MODE_RELEASE_BUFFERS = 0x10
+_OP_NO_RENEGOTIATION = 0x40000000
+_OP_CIPHER_SERVER_PREFERENCE = 0x00400000
+
+Context = SSL.Context
+
+
+class Want(enum.Enum):
+    """What a connection waits for before it can go on."""
+
+    NOTHING = 0
+    READ = 1
+    WRITE = 2
+
+
+class TLSError(Exception):
+    """The connection can't go on; the text says why, in words fit for a log line."""
+
+
+def build_context(certificate: ServerCertificate, settings: TLS) -> Context:
+    """A server context for one certificate. Runs in the master; workers inherit it.
+
+    Raises TLSError for a certificate that OpenSSL finds too weak.
+    """
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(_MINIMUM[settings.minimum_version])
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | _OP_NO_RENEGOTIATION | _OP_CIPHER_SERVER_PREFERENCE)
+    # OP_NO_TICKET alone would make OpenSSL keep every session: 1 KB a handshake.
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_session_id(b"gemd")  # needed wherever client certificates are asked for
+    # Without it OpenSSL builds the chain anew at each handshake; ours is loaded in full.
+    context.set_mode(_MODE_NO_AUTO_CHAIN | _MODE_RELEASE_BUFFERS)
+    # A partial write returns after each 16 KB record; a whole one leaves the loop to OpenSSL.
+    context.clear_mode(_MODE_PARTIAL_WRITE)
+    context.set_cipher_list(_TLS12_SUITES)
+    context.set_tls13_ciphersuites(_TLS13_SUITES)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, _accept_any)
+    try:
+        context.use_certificate(certificate.chain[0])
+        for issuer in certificate.chain[1:]:
+            context.add_extra_chain_cert(issuer)
+        context.use_privatekey(certificate.key)
+        context.check_privatekey()
+    except SSL.Error as error:
+        raise TLSError(f"{certificate.path} can't be used: {_reason(error)}") from None
+    return context
+
+
+def choose_by_server_name(first: Context, contexts: Mapping[str, Context]) -> None:
+    """Let the name that a client asks for choose among `contexts`, whose keys may be wildcards; else `first` stays."""
+
+    def choose(connection: SSL.Connection) -> None:
+        name = _clean_server_name(connection.get_servername())
+        if name is None:
+            return
+        context = contexts.get(name) or contexts.get("*." + name.partition(".")[2])
+        if context is not None:
+            connection.set_context(context)
+
+    first.set_tlsext_servername_callback(choose)
+
+
+def _accept_any(*_: object) -> bool:
+    return True
+
+
+def _clean_server_name(raw: bytes | None) -> str | None:
+    """The SNI in lower case without a trailing dot; what is not ASCII can't be a name (RFC 6066, 3)."""
+    if raw is None:
+        return None
+    return raw.decode("ascii", "backslashreplace").lower().removesuffix(".")
+
+
+class TLSConnection:
+    """The server's side of one TLS connection over a non-blocking socket. It never closes the socket."""
+
+    __slots__ = ("_certificate", "_has_asked", "_ssl", "_unsent")
+
+    def __init__(self, context: Context, sock: socket.socket) -> None:
+        self._ssl = SSL.Connection(context, sock)
+        self._ssl.set_accept_state()
+        self._unsent = False
+        self._certificate: ClientCertificate | None = None
+        self._has_asked = False
+
+    def handshake(self) -> Want:
+        """Go on with the handshake. NOTHING means that it is done. Raises TLSError."""
+        try:
+            self._ssl.do_handshake()
+        except SSL.WantReadError:
+            return Want.READ
+        except SSL.WantWriteError:
+            return Want.WRITE
+        except SSL.Error as error:
+            raise TLSError(_reason(error)) from None
+        return Want.NOTHING
+
+    def receive(self, size: int) -> bytes | None:
+        """At most `size` bytes; None when none are here yet, b"" when the client is done sending. Raises TLSError."""
+        try:
+            return self._ssl.recv(size)
+        except (SSL.WantReadError, SSL.WantWriteError):
+            return None
+        except SSL.ZeroReturnError:
+            return b""
+        except SSL.Error as error:
+            raise TLSError(_reason(error)) from None
+
+    def send(self, data: bytes) -> bool:
+        """Send all of `data`; False when it has to be called again, with the same bytes, once the socket is
+        writable. Raises TLSError."""
+        try:
+            self._ssl.send(data)
+        except (SSL.WantWriteError, SSL.WantReadError):
+            self._unsent = True
+            return False
+        except SSL.Error as error:
+            raise TLSError(_reason(error)) from None
+        self._unsent = False
+        return True
+
+    def send_close_notify(self) -> bool:
+        """Say that nothing more comes; False when it has to be called again once the socket is writable.
+        Raises TLSError. The client's own close_notify is not waited for."""
+        if self._unsent:
+            raise TLSError("close_notify in the middle of a record")
+        try:
+            self._ssl.shutdown()
+        except SSL.WantWriteError:
+            return False
+        except SSL.WantReadError:
+            return True
+        except SSL.Error as error:
+            raise TLSError(_reason(error)) from None
+        return True
+
+    @property
+    def version(self) -> str:
+        """As OpenSSL names it: "TLSv1.3"."""
+        return self._ssl.get_protocol_version_name()
+
+    @property
+    def cipher(self) -> str:
+        """As OpenSSL names it: "TLS_AES_128_GCM_SHA256"."""
+        return self._ssl.get_cipher_name() or ""
+
+    @property
+    def server_name(self) -> str | None:
+        """The host that the client asked for (RFC 6066, 3), in lower case; None when it named none."""
+        return _clean_server_name(self._ssl.get_servername())
+
+    @property
+    def client_certificate(self) -> ClientCertificate | None:
+        """None when the client gave none."""
+        if not self._has_asked:  # access control, scripts and the log all want to know
+            self._has_asked = True
+            certificate = self._ssl.get_peer_certificate()
+            if certificate is not None:
+                der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+                self._certificate = parse_client_certificate(der)
+        return self._certificate
+
+    @property
+    def client_chain(self) -> tuple[bytes, ...]:
+        """What the client sent along to vouch for its certificate, in DER; its own comes first."""
+        own = self._ssl.get_peer_certificate()
+        if own is None:
+            return ()
+        # On the server's side OpenSSL leaves the client's own certificate out of the chain.
+        others = self._ssl.get_peer_cert_chain() or []
+        return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in (own, *others))
+
+
+def _reason(error: SSL.Error) -> str:
+    if isinstance(error, SSL.SysCallError):
+        number, _ = error.args
+        return "the client left" if number < 0 else errno.errorcode.get(number, str(number))
+    if isinstance(error, SSL.ZeroReturnError):
+        return "the client said close_notify"
+    reasons: Iterable[tuple[str, ...]] = error.args[0] if error.args and isinstance(error.args[0], list) else ()
+    return "; ".join(reason[-1] for reason in reasons) or type(error).__name__

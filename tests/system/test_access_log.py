@@ -1,0 +1,177 @@
+import json
+import re
+import time
+import unicodedata
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemd.system.access_log import AccessLog, Entry, address_writer, escape
+
+FORMATS = ["jetforce", "common", "combined", "condensed", "json"]
+POLICIES = ["full", "truncated", "hashed", "none"]
+SECRET = b"s" * 16
+
+ENTRY = Entry(
+    address="192.0.2.77",
+    host="h",
+    url="gemini://h/a",
+    status=20,
+    meta="text/gemini; lang=en",
+    size=1234,
+    seconds=0.0123456,
+    complete=True,
+    user="Jane Doe",
+    certificate="ab" * 32,
+)
+
+HOSTILE = {
+    "lines": "a\r\nb\nc\rd\x0be\x0cf\x1cg\x1dh\x1ei\x85j\u2028k\u2029l",
+    "quotes": '"a" "b\\" \\',
+    "terminal": "\x1b[2J\x1b]0;title\x07\x9b31m\x08",
+    "directions": "\u202egpj.exe\u2066\u2069\u200f",
+    "NUL": "a\0b",
+    "stray octets": "\udcff\udc80\ud800",
+    "blanks": " a\tb ",
+    "format": "%s %d {0} %",
+}
+
+# Categories that can end a line or steer a terminal, and characters that turn text around.
+_BAD = {"Cc", "Zl", "Zp", "Cs"}
+_TURNS = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
+
+
+class Lines(list):
+    """A sink that keeps its lines."""
+
+    def write(self, line, level=20):
+        self.append(line)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def write(monkeypatch):
+    """The one line of an entry."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    monkeypatch.setattr("gemd.system.access_log.time.time", lambda: 1_700_000_000.9)
+
+    def write(entry, log_format="common", addresses="full"):
+        log = AccessLog(Lines(), log_format, addresses, SECRET)
+        log.write(entry)
+        assert len(log.sink) == 1
+        return log.sink[0]
+
+    yield write
+    monkeypatch.undo()
+    time.tzset()
+
+
+LINES = {
+    "jetforce": '192.0.2.77 [14/Nov/2023:22:13:20 +0000] "gemini://h/a" 20 "text/gemini; lang=en" 1234',
+    "common": '192.0.2.77 - Jane_Doe [14/Nov/2023:22:13:20 +0000] "gemini://h/a" 20 1234',
+    "combined": '192.0.2.77 - Jane_Doe [14/Nov/2023:22:13:20 +0000] "gemini://h/a" 20 1234 "-" "-"',
+    "condensed": "2023-11-14T22:13:20+00:00 192.0.2.77 Jane_Doe h gemini://h/a 0 1234 20 text/gemini; lang=en",
+}
+
+
+@pytest.mark.parametrize(("log_format", "line"), LINES.items())
+def test_a_line(write, log_format, line):
+    assert write(ENTRY, log_format) == line
+
+
+def test_a_line_of_json(write):
+    assert json.loads(write(ENTRY, "json")) == {
+        "time": "2023-11-14T22:13:20+00:00",
+        "address": "192.0.2.77",
+        "host": "h",
+        "url": "gemini://h/a",
+        "status": 20,
+        "meta": "text/gemini; lang=en",
+        "bytes": 1234,
+        "seconds": 0.012346,
+        "complete": True,
+        "user": "Jane Doe",
+        "certificate": "ab" * 32,
+    }
+
+
+def test_nothing_but_an_address(write):
+    entry = Entry("192.0.2.77", "", "", 59, "", 4, 0.0, complete=True)
+    assert write(entry, "common") == '192.0.2.77 - - [14/Nov/2023:22:13:20 +0000] "" 59 4'
+    assert write(entry, "condensed").split(" ")[1:8] == ["192.0.2.77", "-", "-", "-", "0", "4", "59"]
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("addresses", POLICIES)
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_a_hostile_text_makes_one_harmless_line(write, log_format, addresses, text):
+    entry = msgspec.structs.replace(ENTRY, url=text, meta=text, user=text, certificate=text)
+    line = write(entry, log_format, addresses)
+    assert is_harmless(line)
+    assert line.encode()
+
+
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_the_host_came_from_the_client_too(write, log_format):
+    assert is_harmless(write(msgspec.structs.replace(ENTRY, host="a\nb"), log_format))
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("log_format", ["jetforce", "common", "combined"])
+def test_a_hostile_text_makes_no_further_field(write, log_format, text):
+    expected = re.findall(r'"[^"]*"|\[[^]]*\]|[^ ]+', write(ENTRY, log_format))
+    hostile = msgspec.structs.replace(ENTRY, url=text, meta=text, user=text)
+    assert len(re.findall(r'"[^"]*"|\[[^]]*\]|[^ ]+', write(hostile, log_format))) == len(expected)
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_json_keeps_what_was_sent(write, text):
+    assert json.loads(write(msgspec.structs.replace(ENTRY, url=text), "json"))["url"] == text
+
+
+def is_harmless(text):
+    return not any(unicodedata.category(c) in _BAD or unicodedata.bidirectional(c) in _TURNS for c in text)
+
+
+def unescape(text):
+    return re.sub(r"\\(?:x(..)|u(....))", lambda match: chr(int(match[1] or match[2], 16)), text)
+
+
+@given(st.text(st.characters() | st.sampled_from('\\"x\u2028\u202e\udcff\x9b'), max_size=30))
+def test_escaped_text_is_harmless_and_still_all_there(text):
+    escaped = escape(text)
+    assert is_harmless(escaped)
+    assert '"' not in escaped
+    assert unescape(escaped) == text
+
+
+ADDRESSES = {
+    "full": {"192.0.2.77": "192.0.2.77", "2001:db8:1:2::3": "2001:db8:1:2::3", "unix": "unix"},
+    "truncated": {"192.0.2.77": "192.0.2.0", "2001:db8:1:2::3": "2001:db8:1::", "unix": "unix"},
+    "none": {"192.0.2.77": "-", "2001:db8:1:2::3": "-", "unix": "-"},
+}
+
+
+@pytest.mark.parametrize(
+    ("policy", "address", "text"),
+    [(policy, address, text) for policy, row in ADDRESSES.items() for address, text in row.items()],
+)
+def test_addresses(policy, address, text):
+    assert address_writer(policy, SECRET)(address) == text
+
+
+def test_a_hashed_address_is_the_same_for_one_secret_only():
+    one, again, other = (
+        address_writer("hashed", SECRET),
+        address_writer("hashed", SECRET),
+        address_writer("hashed", b"x"),
+    )
+    assert re.fullmatch("[0-9a-f]{12}", one("192.0.2.77"))
+    assert one("192.0.2.77") == again("192.0.2.77")
+    assert one("192.0.2.77") != one("192.0.2.78")
+    assert one("192.0.2.77") != other("192.0.2.77")

@@ -1,0 +1,337 @@
+"""Handshakes in memory, with the standard library as the client: no port, no thread, no waiting."""
+
+import hashlib
+import socket
+import ssl
+
+import pytest
+
+from gemd.config.settings import TLS
+from gemd.system import tls
+from gemd.system.certificates import find_or_make
+from gemd.system.tls import TLSConnection, TLSError, Want, build_context, choose_by_server_name
+
+V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("certificates")
+    return {name: find_or_make(directory, (name,)) for name in ("h", "g", "*.wild")}
+
+
+def trust_anything():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Pair:
+    """A server's connection and a client of it, at the two ends of a socket pair."""
+
+    def __init__(self, context, client, server_name=None):
+        self.end, self.server_socket = socket.socketpair()
+        self.end.setblocking(False)
+        self.server_socket.setblocking(False)
+        self.server = TLSConnection(context, self.server_socket)
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.client = client.wrap_bio(self.incoming, self.outgoing, server_hostname=server_name)
+
+    def close(self):
+        self.end.close()
+        self.server_socket.close()
+
+    def flush(self):
+        """Carry what the client wrote to the server's socket."""
+        if self.outgoing.pending:
+            self.end.sendall(self.outgoing.read())
+
+    def fetch(self):
+        """Carry what the server sent to the client; the octets themselves."""
+        fetched = b""
+        try:
+            while chunk := self.end.recv(65536):
+                fetched += chunk
+        except BlockingIOError:
+            pass
+        self.incoming.write(fetched)
+        return fetched
+
+    def step(self):
+        """One turn of the client."""
+        try:
+            self.client.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        finally:
+            self.flush()
+        return True
+
+    def shake_hands(self):
+        """Both handshakes to their end. Raises TLSError where the server, ssl.SSLError where the client gives up."""
+        done = False
+        for _ in range(10):
+            done = done or self.step()
+            want = self.server.handshake()
+            self.fetch()
+            if done and want is Want.NOTHING:
+                return
+        raise AssertionError("the handshake does not end")
+
+    def read(self):
+        self.fetch()
+        return self.client.read(65536)
+
+
+@pytest.fixture
+def connect(certificates):
+    """A pair that has shaken hands; `context` is the server's."""
+    pairs = []
+
+    def connect(client=None, server_name=None, *, minimum="1.2", context=None):
+        context = context or build_context(certificates["h"], TLS(minimum_version=minimum))
+        pairs.append(Pair(context, client or trust_anything(), server_name))
+        pairs[-1].shake_hands()
+        return pairs[-1]
+
+    yield connect
+    for pair in pairs:
+        pair.close()
+
+
+def only(version):
+    context = trust_anything()
+    context.minimum_version = context.maximum_version = version
+    return context
+
+
+@pytest.mark.parametrize(("version", "name"), [(V12, "TLSv1.2"), (V13, "TLSv1.3")])
+def test_versions(connect, version, name):
+    pair = connect(only(version))
+    assert pair.server.version == name == pair.client.version()
+    assert pair.server.cipher == pair.client.cipher()[0]
+
+
+def test_a_minimum_of_13_refuses_12(connect):
+    with pytest.raises(TLSError, match="unsupported protocol"):
+        connect(only(V12), minimum="1.3")
+    assert connect(only(V13), minimum="1.3").server.version == "TLSv1.3"
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1], ids=["1.0", "1.1"])
+def test_old_versions_are_refused(connect, version):
+    client = only(version)
+    client.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.raises(TLSError, match=r"unsupported protocol|no protocols available"):
+        connect(client)
+
+
+WEAK = [
+    "ECDHE-ECDSA-AES128-SHA",
+    "ECDHE-ECDSA-AES128-SHA256",
+    "ECDHE-ECDSA-AES256-SHA384",
+    "AES128-GCM-SHA256",
+    "AES256-SHA",
+    "DHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES128-CCM8",
+]
+
+
+@pytest.mark.parametrize("suite", WEAK)
+def test_neither_cbc_nor_suites_without_forward_secrecy(connect, suite):
+    client = only(V12)
+    client.set_ciphers(suite + ":@SECLEVEL=0")
+    with pytest.raises(TLSError, match="no shared cipher"):
+        connect(client)
+
+
+@pytest.mark.parametrize("suite", ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"])
+def test_suites_of_12(connect, suite):
+    client = only(V12)
+    client.set_ciphers(suite)
+    assert connect(client).server.cipher == suite
+
+
+def test_the_server_prefers_aes_128(connect):
+    assert connect(only(V13)).server.cipher == "TLS_AES_128_GCM_SHA256"
+
+
+@pytest.mark.parametrize("version", [V12, V13])
+def test_no_session_ticket_is_sent(connect, version):
+    pair = connect(only(version))
+    assert pair.server.send(b"20 text/gemini\r\n")
+    assert pair.read() == b"20 text/gemini\r\n"  # a ticket would have come before it
+    assert not (pair.client.session and pair.client.session.has_ticket)
+
+
+def test_a_session_is_not_resumed(connect, certificates):
+    client, context = only(V12), build_context(certificates["h"], TLS())
+    session = connect(client, context=context).client.session
+    pair = Pair(context, client)
+    pair.client.session = session
+    pair.shake_hands()
+    assert not pair.client.session_reused
+    pair.close()
+
+
+def test_a_client_that_asks_for_a_renegotiation_gets_none(certificates):
+    assert build_context(certificates["h"], TLS()).set_options(0) & 0x40000000
+
+
+# Names
+
+
+def fingerprint_seen(pair):
+    return hashlib.sha256(pair.client.getpeercert(binary_form=True)).hexdigest()
+
+
+@pytest.fixture
+def contexts(certificates):
+    contexts = {name: build_context(certificate, TLS()) for name, certificate in certificates.items()}
+    choose_by_server_name(contexts["h"], contexts)
+    return contexts
+
+
+CHOICES = {
+    "h": "h",
+    "g": "g",
+    "G": "g",
+    "g.": "g",
+    "a.wild": "*.wild",
+    "a.b.wild": "h",
+    "wild": "h",
+    "x": "h",
+    None: "h",
+}
+
+
+@pytest.mark.parametrize(("asked", "served"), CHOICES.items())
+def test_the_name_asked_for_chooses_the_certificate(connect, contexts, certificates, asked, served):
+    pair = connect(server_name=asked, context=contexts["h"])
+    assert fingerprint_seen(pair) == certificates[served].fingerprint
+
+
+@pytest.mark.parametrize(("asked", "name"), [("H.Example.", "h.example"), ("xn--bcher-kva.example",) * 2, (None, None)])
+def test_the_name_asked_for_is_normalised(connect, asked, name):
+    assert connect(server_name=asked).server.server_name == name
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe", b"a\nb", b"\x00", b"." * 255])
+def test_a_name_that_is_none_ends_no_worker(contexts, raw, monkeypatch):
+    monkeypatch.setattr(tls.SSL.Connection, "get_servername", lambda _: raw)
+    pair = Pair(contexts["h"], trust_anything())
+    pair.shake_hands()
+    assert pair.server.server_name.isascii()
+    pair.close()
+
+
+# Client certificates
+
+
+def test_a_client_without_a_certificate(connect):
+    assert connect().server.client_certificate is None
+
+
+@pytest.mark.parametrize("version", [V12, V13])
+def test_a_self_signed_client_certificate_is_asked_for_and_accepted(connect, tmp_path, version):
+    made = find_or_make(tmp_path, ("somebody",))
+    client = only(version)
+    client.load_cert_chain(made.path, made.path.with_suffix(".key"))
+    assert connect(client).server.client_certificate.fingerprint == made.fingerprint
+
+
+# Data, and its end
+
+
+def test_a_request_and_a_response(connect):
+    pair = connect()
+    assert pair.server.receive(100) is None
+    pair.client.write(b"gemini://h/\r\n")
+    pair.flush()
+    assert pair.server.receive(100) == b"gemini://h/\r\n"
+    assert pair.server.receive(100) is None
+    assert pair.server.send(b"51 Not found\r\n")
+    assert pair.read() == b"51 Not found\r\n"
+
+
+def test_close_notify_is_said_without_waiting_for_the_clients(connect):
+    pair = connect()
+    assert pair.server.send_close_notify()
+    pair.fetch()
+    assert pair.client.read(100) == b""  # a clean end; a torn one raises
+
+
+def test_a_client_that_is_done_sending(connect):
+    pair = connect()
+    with pytest.raises(ssl.SSLWantReadError):
+        pair.client.unwrap()
+    pair.flush()
+    assert pair.server.receive(100) == b""
+
+
+def test_a_client_that_left(connect):
+    pair = connect()
+    pair.end.close()
+    with pytest.raises(TLSError, match="the client left"):
+        pair.server.receive(100)
+
+
+def test_what_does_not_fit_is_sent_by_calling_again(connect):
+    pair = connect()
+    data = bytes(range(256)) * 20_000
+    calls, received = 1, b""
+    while not pair.server.send(data):
+        calls += 1
+        pair.fetch()
+        received += pair.client.read(len(data))
+    pair.fetch()
+    while len(received) < len(data):
+        received += pair.client.read(len(data))
+    assert received == data
+    assert calls > 1
+
+
+def test_no_close_notify_in_the_middle_of_a_record(connect):
+    pair = connect()
+    assert not pair.server.send(b"x" * 5_000_000)
+    with pytest.raises(TLSError, match="in the middle"):
+        pair.server.send_close_notify()
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"gemini://h/\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x00" * 100,
+        b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00",
+        b"\x80" * 99,
+    ],
+)
+def test_what_is_no_tls_is_an_error_in_words(certificates, octets):
+    pair = Pair(build_context(certificates["h"], TLS()), trust_anything())
+    pair.end.sendall(octets)
+    with pytest.raises(TLSError) as caught:
+        pair.server.handshake()
+    assert str(caught.value).isprintable()
+    assert str(caught.value) != "Error"
+    pair.close()
+
+
+def test_half_a_handshake_waits_for_more(certificates):
+    pair = Pair(build_context(certificates["h"], TLS()), trust_anything())
+    pair.step()
+    hello = pair.server_socket.recv(65536)
+    pair.end.sendall(hello[: len(hello) // 2])
+    assert pair.server.handshake() is Want.READ
+    pair.close()
+
+
+def test_a_client_that_leaves_during_the_handshake(certificates):
+    pair = Pair(build_context(certificates["h"], TLS()), trust_anything())
+    pair.end.close()
+    with pytest.raises(TLSError, match="the client left"):
+        pair.server.handshake()
+    pair.close()
