@@ -1,0 +1,113 @@
+"""A directory as a gemtext page.
+
+Rules: directories first, then files, each in natural order; hidden names are left out; the page is bounded by a
+number of entries, and says so when it leaves some out. Called by the static responder, in the side room.
+"""
+
+import contextlib
+import datetime
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import msgspec
+
+from gemd.config.settings import Location
+from gemd.protocol.errors import NotFound
+from gemd.protocol.gemtext import heading, link, plain
+from gemd.protocol.mime import add_parameters
+from gemd.protocol.response import Response
+from gemd.protocol.status import Status
+from gemd.protocol.url import Url, encode_segment
+from gemd.system.beneath import open_beneath, open_root
+
+_DIGITS = re.compile("([0-9]+)")
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+class _Entry(msgspec.Struct):
+    name: str
+    is_directory: bool
+    size: int
+    modified: float
+
+
+def list_directory(url: Url, location: Location, limit: int) -> Response:
+    """The listing of the directory that the URL names, at most `limit` entries. Raises NotFound (51)."""
+    try:
+        entries = list(islice(_read_entries(url, location), limit + 1))
+    except OSError:
+        raise NotFound("Not found") from None  # it was there a moment ago
+    more = len(entries) > limit
+    del entries[limit:]
+    entries.sort(key=lambda entry: (not entry.is_directory, natural_order(entry.name)))
+    lines = [heading("/" + "/".join(url.names)), "\n"]
+    if url.names:
+        lines.append(link("../", ".. (up)"))
+    lines.extend(map(_format, entries))
+    if more:
+        lines.append(plain(f"There are more than {limit} entries; the others are left out.") + "\n")
+    meta = add_parameters("text/gemini", lang=location.lang, charset=None)
+    return Response(Status.SUCCESS, meta, "".join(lines).encode())
+
+
+def natural_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """A sort key by which "page 9" comes before "page 10", upper and lower case side by side."""
+    parts = enumerate(_DIGITS.split(name.casefold()))  # every second part is digits
+    return [(not i % 2, int(part) if i % 2 else 0, part) for i, part in parts if part], name
+
+
+def _read_entries(url: Url, location: Location) -> Iterator[_Entry]:
+    """What may be seen: regular files and directories, and links to them that would be served."""
+    assert location.root is not None
+    names = url.names[len(location.mount) :]
+    scripts = tuple(filter(None, (location.cgi or "").split("/")))  # what is below is run, never shown
+    with contextlib.ExitStack() as opened:
+        root = open_root(location.root)
+        opened.callback(os.close, root)
+        directory = open_beneath(root, names, location.symlinks)
+        opened.callback(os.close, directory)
+        for entry in opened.enter_context(os.scandir(directory)):
+            if not location.allows_name(entry.name) or (*names, entry.name) == scripts:
+                continue
+            try:
+                status = _stat_link(root, (*names, entry.name), location) if entry.is_symlink() else entry.stat()
+            except OSError:
+                continue  # a link that leads nowhere or out, or gone meanwhile
+            if stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode):
+                yield _Entry(entry.name, stat.S_ISDIR(status.st_mode), status.st_size, status.st_mtime)
+
+
+def _stat_link(root: int, names: Sequence[str], location: Location) -> os.stat_result:
+    """What a request for the link would find. Raises OSError where it would find nothing."""
+    target = open_beneath(root, names, location.symlinks)
+    try:
+        return os.fstat(target)
+    finally:
+        os.close(target)
+
+
+def _format(entry: _Entry) -> str:
+    reference = encode_segment(entry.name)
+    if ":" in reference:
+        reference = "./" + reference  # else what stands before the colon would be a scheme (RFC 3986, 4.2)
+    if entry.is_directory:
+        return link(reference + "/", entry.name + "/")
+    return link(reference, f"{entry.name} ({format_size(entry.size)}{_format_date(entry.modified)})")
+
+
+def _format_date(seconds: float) -> str:
+    try:
+        return f", {datetime.datetime.fromtimestamp(seconds, datetime.UTC):%Y-%m-%d}"
+    except (ValueError, OverflowError, OSError):
+        return ""  # a file system may hold dates that a calendar does not
+
+
+def format_size(size: int) -> str:
+    """A number of bytes as people read it: "1.5 KiB"."""
+    value, unit = float(size), 0
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.1f} {_UNITS[unit]}" if unit else f"{size} {'byte' if size == 1 else 'bytes'}"

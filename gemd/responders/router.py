@@ -1,0 +1,94 @@
+"""From a request to the one who answers it: host, location, limits, access, then the responders in their order.
+
+Rules: each step sees only what the steps before it let through; locations are matched on the names that open the
+file, so that no spelling of a URL steps around a rule. Called by the worker's server.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address
+
+from gemd.config.settings import Config, Host, Location
+from gemd.protocol.errors import BadRequest, NotFound, ProxyRefused
+from gemd.protocol.request import Request
+from gemd.protocol.response import Later, Response
+from gemd.responders.access import Check, build_check
+from gemd.responders.cgi import CGI
+from gemd.responders.redirect import redirect
+from gemd.responders.static import StaticFiles
+from gemd.system.client_certificates import Authorities
+
+Responder = Callable[[Request, Location], Response | Later | None]
+
+
+class Router:
+    """The hosts with their locations, and the responders. `check_rate` takes an address and raises SlowDown."""
+
+    def __init__(self, config: Config, mime_table: Mapping[str, str], check_rate: Callable[[str], None] | None) -> None:
+        self._first = config.hosts[0]
+        self._hosts = {name: host for host in config.hosts for name in host.names}
+        self._places = {host.name: _longest_first(host.locations) for host in config.hosts}
+        self._check_rate = check_rate
+        self._responders: tuple[Responder, ...] = (
+            redirect,
+            CGI(config, load_authorities(config)),
+            StaticFiles(mime_table, config.limits.listing),
+        )
+
+    def respond(self, request: Request) -> Response | Later:
+        """The answer. Raises GeminiError where it is a refusal."""
+        host = self.find_host(request)
+        location, check_access = self.find_location(host, request.url.names)
+        if self._check_rate is not None:
+            self._check_rate(request.peer.address)
+        if check_access is not None:
+            check_access(request.peer)
+        for responder in self._responders:
+            answer = responder(request, location)
+            if answer is not None:
+                return answer
+        raise NotFound("Not found")
+
+    def find_host(self, request: Request) -> Host:
+        """The host that the URL names. Raises BadRequest (59) without one, ProxyRefused (53) for a foreign scheme,
+        host or port, and where TLS was set up for another host."""
+        url, peer = request.url, request.peer
+        if url.scheme != "gemini":
+            raise ProxyRefused("Only gemini:// is served here")
+        if not url.host:
+            raise BadRequest("The URL needs a host name")
+        host = self._hosts.get(url.host) or self._hosts.get("*." + url.host.partition(".")[2])
+        if host is None and _is_address(url.host) and url.host == peer.local_address:
+            host = self._first
+        if host is None:
+            raise ProxyRefused("This host is not served here")
+        if host.check_port and peer.local_port and (url.port or peer.local_port) != peer.local_port:
+            raise ProxyRefused(f"This port is not served here, only {peer.local_port} is")
+        server_name = peer.tls.server_name
+        if server_name is not None and server_name != url.host:
+            raise ProxyRefused("The URL names another host than the TLS handshake did")
+        return host
+
+    def find_location(self, host: Host, names: tuple[str, ...]) -> tuple[Location, Check | None]:
+        """The location with the longest path that is a prefix of `names`, whole segments only, and who may see it."""
+        return next(
+            (location, check) for prefix, location, check in self._places[host.name] if names[: len(prefix)] == prefix
+        )
+
+
+def load_authorities(config: Config) -> Authorities | None:
+    """Who vouches for clients in TLS_CLIENT_AUTHORISED. Raises CertificateError."""
+    paths = [path for path in (config.tls.ca_file, config.tls.ca_path) if path]
+    return Authorities(*paths) if paths else None
+
+
+def _longest_first(locations: Sequence[Location]) -> list[tuple[tuple[str, ...], Location, Check | None]]:
+    places = [(location.names, location, build_check(location.client_certificate)) for location in locations]
+    return sorted(places, key=lambda place: -len(place[0]))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from gemd.config import parse_config
+from gemd.responders.router import Router
+from gemd.responders.static import StaticFiles
+
+from .asking import request, settle
+
+MIME_TABLE = {".gmi": "text/gemini", ".gemini": "text/gemini", ".txt": "text/plain"}
+MAX_LISTING = 50
+
+
+@pytest.fixture
+def capsule(tmp_path):
+    """The root of a small capsule, with a secret beside it and one in each hidden place."""
+    root = tmp_path / "capsule"
+    files = {
+        "index.gmi": "# home",
+        "page.gmi": "page",
+        "notes.txt": "notes",
+        "no extension": "octets",
+        "dir/page.gmi": "deep",
+        "indexed/index.gemini": "# second",
+        ".hidden.gmi": "SECRET",
+        ".git/config": "SECRET",
+        ".well-known/a.txt": "known",
+        "../secret.gmi": "SECRET",
+        "../capsule-too/secret.gmi": "SECRET",
+        "../other/secret.gmi": "SECRET",
+    }
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+@pytest.fixture
+def configure(capsule):
+    """A configuration of the host h with these keys."""
+
+    def configure(*, hosts=(), **keys):
+        host = {"name": "h", "root": str(capsule), **{key.replace("_", "-"): value for key, value in keys.items()}}
+        tables = {"host": [host, *hosts], "limits": {"listing": MAX_LISTING}}
+        return parse_config(tables, base=Path(capsule), source=None, cpus=1)
+
+    return configure
+
+
+@pytest.fixture
+def ask_static(configure):
+    """What the responder for files answers at a host with these keys."""
+
+    def ask(url, **keys):
+        location = configure(**keys).hosts[0].locations[-1]
+        return settle(lambda: StaticFiles(MIME_TABLE, MAX_LISTING)(request(url), location))
+
+    return ask
+
+
+@pytest.fixture
+def ask(configure):
+    """What the router answers at a host with these keys."""
+
+    def ask(url, asker=None, check_rate=None, **keys):
+        router = Router(configure(**keys), MIME_TABLE, check_rate)
+        return settle(lambda: router.respond(request(url, asker)))
+
+    return ask

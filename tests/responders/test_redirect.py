@@ -1,0 +1,68 @@
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+MOVES = {
+    "the path itself": ("/new/", "/old/", "/new/"),
+    "without its slash": ("/new/", "/old", "/new/"),
+    "below": ("/new/", "/old/a/b.gmi", "/new/a/b.gmi"),
+    "directory below": ("/new/", "/old/a/", "/new/a/"),
+    "query": ("/new/", "/old/a?b=%20c", "/new/a?b=%20c"),
+    "query of the path itself": ("/new/", "/old/?q", "/new/?q"),
+    "empty segments": ("/new/", "//old//evil.example/", "/new/evil.example/"),
+    "encoded": ("/new/", "/old/%20%2F", "/new/%20%2F"),
+    "line end": ("/new/", "/old/%0D%0A20%20x", "/new/%0D%0A20%20x"),
+    "stray octet": ("/new/", "/old/%FF", "/new/%FF"),
+    "another host": ("gemini://g/", "/old/a", "gemini://g/a"),
+    "one page": ("/page", "/old/a/b?c", "/page"),
+    "another scheme": ("https://g/page", "/old/", "https://g/page"),
+}
+
+
+@pytest.fixture
+def move(ask):
+    def move(to, url, **redirect):
+        return ask(url, location=[{"path": "/old/", "redirect": {"to": to, **redirect}}])
+
+    return move
+
+
+@pytest.mark.parametrize(("to", "url", "target"), MOVES.values(), ids=MOVES)
+def test_moves(move, to, url, target):
+    answer = move(to, url)
+    assert (answer.status, answer.meta) == (31, target)
+
+
+def test_for_a_while(move):
+    assert move("/new/", "/old/", status=30).status == 30
+
+
+def test_others_stay(move):
+    assert move("/new/", "/older").status == 51
+    assert move("/new/", "/page.gmi").status == 20
+
+
+def test_a_target_that_gets_too_long_is_not_found(move):
+    assert move("/" + "n" * 500 + "/", "/old/" + "x" * 600).status == 51
+
+
+def test_gone(ask):
+    answer = ask("/old/a", location=[{"path": "/old/", "gone": True}])
+    assert (answer.status, answer.meta) == (52, "Gone for good")
+
+
+def test_gone_goes_before_a_move(ask):
+    assert ask("/old/", location=[{"path": "/old/", "gone": True, "redirect": {"to": "/new/"}}]).status == 52
+
+
+@pytest.mark.parametrize("query", ["\u2028", "a\u2029b", "ä", "%0d%0a", "\u202e"])
+def test_a_hostile_query_does_not_break_the_header(move, query):
+    answer = move("/new/", f"/old/?{query}")
+    assert answer.status in (31, 59)
+    assert len(answer.meta.splitlines()) == 1
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("?%.\u2028"), max_size=20))
+def test_any_request_makes_a_header(move, text):
+    assert move("/new/", "/old/" + text).status in (31, 51, 59)

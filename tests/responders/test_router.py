@@ -1,0 +1,164 @@
+import pytest
+
+from gemd.protocol.errors import SlowDown
+
+from .asking import peer
+
+OTHER = {"name": "g", "aliases": ["*.wild.example", "bücher.example"], "gone": True}
+
+
+@pytest.fixture
+def visit(ask):
+    """The status at a server with the host h, which has a capsule, and the host g, which is gone."""
+
+    def visit(url, asker=None, **keys):
+        return ask(url, asker, hosts=[OTHER], **keys).status
+
+    return visit
+
+
+HOSTS = {
+    "by its name": ("gemini://h/", 20),
+    "in capitals": ("gemini://H/", 20),
+    "with a dot": ("gemini://h./", 20),
+    "without a path": ("gemini://h", 20),
+    "with the port": ("gemini://h:1965/", 20),
+    "with an empty port": ("gemini://h:/", 20),
+    "the other": ("gemini://g/", 52),
+    "wildcard": ("gemini://a.wild.example/", 52),
+    "wildcard is one label": ("gemini://a.b.wild.example/", 53),
+    "wildcard is no name": ("gemini://wild.example/", 53),
+    "non-ASCII": ("gemini://Bücher.example/", 52),
+    "A-label": ("gemini://xn--bcher-kva.example/", 52),
+    "address of the connection": ("gemini://192.0.2.9/", 20),
+    "another address": ("gemini://192.0.2.8/", 53),
+    "foreign": ("gemini://example.org/", 53),
+    "prefix": ("gemini://h.example/", 53),
+    "asterisk of the wildcard": ("gemini://-.wild.example/", 52),
+    "another port": ("gemini://h:1966/", 53),
+    "https": ("https://h/", 53),
+    "titan": ("titan://h/;size=1", 53),
+    "no host": ("gemini:/a", 59),
+    "no authority": ("mailto:a@h", 53),
+}
+
+
+@pytest.mark.parametrize(("url", "status"), HOSTS.values(), ids=HOSTS)
+def test_hosts(visit, url, status):
+    assert visit(url) == status
+
+
+def test_an_ipv6_address_of_the_connection(visit):
+    asker = peer(local_address="2001:db8::1")
+    assert visit("gemini://[2001:DB8:0::1]/", asker) == 20
+    assert visit("gemini://[2001:db8::2]/", asker) == 53
+
+
+def test_another_port_behind_a_forwarder(visit):
+    assert visit("gemini://h:1966/", check_port=False) == 20
+
+
+def test_the_port_of_the_connection_counts(visit):
+    assert visit("gemini://h:3000/", peer(local_port=3000)) == 20
+    assert visit("gemini://h:1965/", peer(local_port=3000)) == 53
+    assert visit("gemini://h/", peer(local_port=3000)) == 20
+
+
+def test_any_port_on_a_unix_socket(visit):
+    asker = peer(address="unix", local_address="unix", local_port=0)
+    assert visit("gemini://h:4000/", asker) == 20
+    assert visit("gemini://unix/", asker) == 53
+
+
+SERVER_NAMES = {
+    "none": (None, "gemini://h/", 20),
+    "the same": ("h", "gemini://H./", 20),
+    "another": ("g", "gemini://h/", 53),
+    "another way round": ("h", "gemini://g/", 53),
+    "A-label": ("xn--bcher-kva.example", "gemini://bücher.example/", 52),
+    "another of the wildcard": ("a.wild.example", "gemini://b.wild.example/", 53),
+}
+
+
+@pytest.mark.parametrize(("server_name", "url", "status"), SERVER_NAMES.values(), ids=SERVER_NAMES)
+def test_tls_was_set_up_for_the_same_host(visit, server_name, url, status):
+    assert visit(url, peer(server_name=server_name)) == status
+
+
+LOCATIONS = [
+    {"path": "/a/", "redirect": {"to": "/is-a"}},
+    {"path": "/a/b/", "redirect": {"to": "/is-b"}},
+    {"path": "/c d", "redirect": {"to": "/is-c"}},
+    {"path": "/é/", "redirect": {"to": "/is-e"}},
+]
+
+PLACES = {
+    "/a": "/is-a",
+    "/a/": "/is-a",
+    "/a/x": "/is-a",
+    "//a/x": "/is-a",
+    "/a/b": "/is-b",
+    "/a/b/c/d": "/is-b",
+    "/a//b/": "/is-b",
+    "/a/./b/": "/is-b",
+    "/a/b/../x": "/is-a",
+    "/%61/%62/": "/is-b",
+    "/c%20d": "/is-c",
+    "/c%20d/x": "/is-c",
+    "/%C3%A9/": "/is-e",
+    "/é/": "/is-e",
+    "/ab": "Not found",
+    "/a%2Fb": "Not found",
+    "/A": "Not found",
+    "/x/a": "Not found",
+}
+
+
+@pytest.mark.parametrize(("url", "meta"), PLACES.items())
+def test_the_longest_location_counts(ask, url, meta):
+    assert ask(url, location=LOCATIONS).meta == meta
+    assert ask(url, location=LOCATIONS[::-1]).meta == meta
+
+
+# The order of things
+
+
+def refuse(_address):
+    raise SlowDown("3 seconds to wait")
+
+
+def test_who_asks_too_often_learns_nothing_else(ask):
+    for url in ("/", "/nothing", "/old/"):
+        location = [{"path": "/old/", "client-certificate": "any"}]
+        assert ask(url, check_rate=refuse, location=location).status == 44
+
+
+def test_a_foreign_host_costs_no_budget(ask):
+    assert ask("gemini://foreign/", check_rate=refuse).status == 53
+
+
+def test_the_limit_is_that_of_the_address(ask):
+    seen = []
+    ask("/", peer(address="192.0.2.77"), check_rate=seen.append)
+    assert seen == ["192.0.2.77"]
+
+
+def test_without_a_certificate_nobody_learns_what_exists(ask):
+    answers = {ask(url, client_certificate="any").meta for url in ("/page.gmi", "/nothing", "/dir", "/%ff")}
+    assert answers == {"A client certificate is required"}
+
+
+def test_a_move_is_told_to_those_who_may_know(ask):
+    location = [{"path": "/old/", "redirect": {"to": "/new/"}, "client-certificate": "any"}]
+    assert ask("/old/", location=location).status == 60
+
+
+def test_scripts_go_before_files(ask, capsule):
+    (capsule / "cgi-bin").mkdir()
+    (capsule / "cgi-bin" / "script").write_text("SECRET")
+    assert ask("/cgi-bin/script", cgi="cgi-bin").status == 42
+    assert ask("/cgi-bin/script").body == b"SECRET"
+
+
+def test_nobody_answers(ask):
+    assert ask("gemini://g/a", hosts=[{"name": "g", "location": [{"path": "/a/"}]}]).status == 51
