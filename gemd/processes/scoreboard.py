@@ -1,0 +1,64 @@
+"""The scoreboard: shared memory with a row for each slot, written by its worker and read by the master.
+
+Rules: there is no lock, for a worker that is killed while it holds one would hang the others; each cell is one
+aligned 64-bit store. What stands here came from a worker and may be any number: the master only compares it.
+"""
+
+import mmap
+import time
+
+_COLUMNS = ("tick", "requests", "bytes", "lobby", "side_room")
+_CELL = 8
+_NANOSECOND = 1e-9
+
+
+class Row:
+    """One worker's cells. Runs in the worker, except for `clear` and what is read."""
+
+    __slots__ = ("_cells", "_start")
+
+    def __init__(self, cells: memoryview, nr: int) -> None:
+        self._cells = cells
+        self._start = nr * len(_COLUMNS)
+
+    def clear(self) -> None:
+        """Forget the slot's former worker. Runs in the master, before it forks the next one."""
+        for column in range(len(_COLUMNS)):
+            self._cells[self._start + column] = 0
+
+    def tick(self) -> None:
+        """Sign of life."""
+        self._cells[self._start] = time.monotonic_ns()
+
+    def count(self, size: int) -> None:
+        """One more request, answered with `size` bytes."""
+        self._cells[self._start + 1] += 1
+        self._cells[self._start + 2] += size
+
+    def show(self, lobby: int, side_room: int) -> None:
+        """How many connections are in the lobby, and how many requests in the side room."""
+        self._cells[self._start + 3] = lobby
+        self._cells[self._start + 4] = side_room
+
+    @property
+    def last_tick(self) -> float | None:
+        """When the worker was last alive, in monotonic seconds; None when it has not ticked yet."""
+        tick = self._cells[self._start]
+        return tick * _NANOSECOND if tick else None
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """All cells but the tick, by name."""
+        return {name: self._cells[self._start + i] for i, name in enumerate(_COLUMNS) if i}
+
+
+class Scoreboard:
+    """Anonymous shared memory for `slots` rows; workers inherit it by fork."""
+
+    def __init__(self, slots: int) -> None:
+        self._memory = mmap.mmap(-1, slots * len(_COLUMNS) * _CELL)
+        self._cells = memoryview(self._memory).cast("Q")
+
+    def row(self, nr: int) -> Row:
+        """The row of slot `nr`, from 0."""
+        return Row(self._cells, nr)
