@@ -1,0 +1,142 @@
+"""The command line: flags, and what they change in the configuration's tables.
+
+Rules: flags override the file; Jetforce's flags have Jetforce's names and meaning; a flag that can't apply is an
+error that says why. Called by `gemd.__main__`.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from gemd import __version__
+from gemd.config.load import DEFAULT_LISTEN, parse_listen, read_file
+from gemd.config.settings import Address
+
+Tables = dict[str, object]
+
+# flag -> key of the one host that it sets
+_HOST_FLAGS = {
+    "hostname": "name",
+    "dir": "root",
+    "cgi_dir": "cgi",
+    "index_file": "index",
+    "default_lang": "lang",
+    "tls_certfile": "certificate",
+    "tls_keyfile": "key",
+}
+
+
+class UsageError(Exception):
+    """A flag can't apply; the text says which and why."""
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line; ends the program with code 2 on an unknown flag, 0 after -h and -V."""
+    parser = argparse.ArgumentParser(
+        prog="gemd",
+        description="Serve a capsule over the Gemini protocol. Without -c, the current directory on localhost.",
+        epilog="gemd(8) and gemd.conf(5) have the details. Exit codes: 0 stopped, 1 fault, 2 usage, 3 configuration, "
+        "4 address, 5 privileges, 6 workers.",
+    )
+    parser.add_argument("-V", "--version", action="version", version=f"gemd {__version__}")
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="read the configuration from FILE")
+    parser.add_argument("-t", "--test", action="store_true", help="check the configuration, then exit")
+    parser.add_argument(
+        "-T", "--dump", action="store_true", help="check the configuration and print it as it takes effect"
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="worker processes (default: one a CPU, at least 2)")
+    listen = parser.add_argument_group("where to listen")
+    listen.add_argument(
+        "--host", metavar="ADDRESS", help='address to listen on; "" is every address (default: localhost)'
+    )
+    listen.add_argument("--port", type=int, metavar="PORT", help="port to listen on (default: 1965)")
+    tls = parser.add_argument_group("TLS")
+    tls.add_argument("--tls-certfile", metavar="FILE", help="certificate in PEM, with its chain (default: one is made)")
+    tls.add_argument("--tls-keyfile", metavar="FILE", help="private key in PEM (default: in --tls-certfile)")
+    tls.add_argument("--tls-cafile", metavar="FILE", help="authorities that vouch for client certificates")
+    tls.add_argument("--tls-capath", metavar="DIR", help="a directory of such files")
+    capsule = parser.add_argument_group("what to serve")
+    capsule.add_argument("--hostname", metavar="NAME", help="host name of the capsule (default: localhost)")
+    capsule.add_argument("--dir", metavar="DIR", help="its root directory (default: the current one)")
+    capsule.add_argument("--cgi-dir", metavar="DIR", help="directory of scripts, below the root (default: cgi-bin)")
+    capsule.add_argument("--index-file", metavar="NAME", help="page of a directory (default: index.gmi)")
+    capsule.add_argument("--default-lang", metavar="TAG", help="language of gemtext pages, as in en or en,fr")
+    capsule.add_argument("--rate-limit", metavar="RATE", help="requests a client may make, as in 120/1m or 10/5s")
+    return parser.parse_args(arguments)
+
+
+def read_tables(options: argparse.Namespace) -> Tables:
+    """The file's tables, or those of a capsule in the current directory, with the flags over them.
+
+    Raises ConfigError for the file and UsageError for the flags.
+    """
+    if options.config is not None:
+        tables = read_file(options.config)
+    else:
+        tables = {"host": [{"name": "localhost", "root": str(Path.cwd()), "cgi": "cgi-bin"}]}
+    _apply_listen(tables, options)
+    _apply_host_flags(tables, options)
+    if options.workers is not None:
+        tables["workers"] = options.workers
+    _set(tables, "limits", "rate", options.rate_limit)
+    _set(tables, "tls", "ca-file", _absolute(options.tls_cafile))
+    _set(tables, "tls", "ca-path", _absolute(options.tls_capath))
+    return tables
+
+
+def _set(tables: Tables, table: str, key: str, value: object) -> None:
+    if value is None:
+        return
+    entries = tables.setdefault(table, {})
+    if isinstance(entries, dict):  # else the file is wrong, and its check will say so
+        entries[key] = value
+
+
+def _absolute(path: str | None) -> str | None:
+    """A flag's path is relative to the current directory, a file's to that of the file."""
+    return None if path is None else str(Path.cwd() / path)
+
+
+def _apply_listen(tables: Tables, options: argparse.Namespace) -> None:
+    if options.host is None and options.port is None:
+        return
+    if options.port is not None and not 0 <= options.port <= 65535:
+        raise UsageError(f"--port: expected a number from 0 to 65535, not {options.port}")
+    addresses = _listed(tables)
+    ports = {address.port for address in addresses if not address.path}
+    if options.host is not None and options.port is None and len(ports) > 1:
+        raise UsageError("--host can't apply: the file listens on several ports; add --port")
+    if options.port is not None and options.host is None and not ports:
+        raise UsageError("--port can't apply: the file listens on unix sockets only; add --host")
+    if options.host is not None:
+        port = options.port if options.port is not None else (ports or {1965}).pop()
+        addresses = [Address(options.host or "::", port)]
+    else:
+        addresses = [a if a.path else Address(a.host, options.port) for a in addresses]
+    tables["listen"] = list(dict.fromkeys(map(str, addresses)))
+
+
+def _listed(tables: Tables) -> list[Address]:
+    """The addresses of the file; a wrong one is left to its check."""
+    entries = tables.get("listen", DEFAULT_LISTEN)
+    try:
+        return [parse_listen(str(entry)) for entry in entries] if isinstance(entries, (list, tuple)) else []
+    except ValueError as error:
+        raise UsageError(f"--host and --port can't apply: {error} in `listen`") from None
+
+
+def _apply_host_flags(tables: Tables, options: argparse.Namespace) -> None:
+    flags = {flag: getattr(options, flag) for flag in _HOST_FLAGS if getattr(options, flag) is not None}
+    if not flags:
+        return
+    hosts = tables.setdefault("host", [{"name": "localhost"}])
+    if not isinstance(hosts, list) or len(hosts) != 1 or not isinstance(hosts[0], dict):
+        names = ", ".join("--" + flag.replace("_", "-") for flag in flags)
+        number = f"{len(hosts)} hosts" if isinstance(hosts, list) else "no valid host"
+        raise UsageError(f"{names} can't apply: {options.config} has {number}; change it there")
+    for flag, value in flags.items():
+        if flag in ("dir", "tls_certfile", "tls_keyfile"):
+            value = _absolute(value)
+        hosts[0][_HOST_FLAGS[flag]] = [value] if flag == "index_file" else value
+    if "tls_certfile" in flags and "tls_keyfile" not in flags:
+        hosts[0]["key"] = hosts[0]["certificate"]

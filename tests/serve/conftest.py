@@ -1,0 +1,254 @@
+"""The real daemon, run for one story, and a client that sees every byte."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+LONGEST = 15.0  # seconds that anything may take
+
+
+@dataclass
+class Answer:
+    """One response as it came over the wire."""
+
+    raw: bytes
+    complete: bool  # ended with close_notify
+    seconds: float = 0.0
+    times: list[float] = field(default_factory=list)  # when each piece came, from the request on
+
+    @property
+    def header(self) -> str:
+        return self.raw.partition(b"\r\n")[0].decode()
+
+    @property
+    def status(self) -> int:
+        return int(self.header[:2])
+
+    @property
+    def meta(self) -> str:
+        return self.header[3:]
+
+    @property
+    def body(self) -> bytes:
+        return self.raw.partition(b"\r\n")[2]
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+def wait_for(condition, what: str, seconds: float = LONGEST):
+    """Poll until `condition()` is true and return that; fail after a while."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"waited {seconds} s in vain for {what}")
+
+
+def is_alive(pid: int) -> bool:
+    """A zombie is not alive."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def title_of(pid: int) -> str:
+    """What `ps` shows of a process; nothing if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0 ").replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def children_of(pid: int) -> list[int]:
+    pids: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            pids += map(int, (task / "children").read_text().split())
+    return pids
+
+
+def session_members(session: int) -> list[int]:
+    """The living processes of a session."""
+    members = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if os.getsid(int(entry.name)) == session and is_alive(int(entry.name)):
+                    members.append(int(entry.name))
+    return members
+
+
+class Daemon:
+    """A running gemd."""
+
+    def __init__(self, folder: Path, arguments: list[str], env: dict[str, str] | None = None, cwd: Path | None = None):
+        self.folder = folder
+        self.error_path = folder / "error.log"
+        self.expected: list[str] = []
+        with self.error_path.open("wb") as log, (folder / "access.log").open("wb") as access:
+            self.process = subprocess.Popen(
+                [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-m", "gemd", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=access,
+                stderr=log,
+                env={**os.environ, "XDG_DATA_HOME": str(folder / "data"), **(env or {})},
+                cwd=cwd or folder,
+                start_new_session=True,
+            )
+        self.port = 0
+
+    def wait_until_ready(self) -> "Daemon":
+        def listening():
+            if self.process.poll() is not None:
+                raise AssertionError(f"gemd ended with {self.process.returncode}: {self.errors}")
+            return re.search(r"listening on (?:.*?127\.0\.0\.1:|.*?\]:)(\d+)", self.errors)
+
+        self.port = int(wait_for(listening, "gemd to listen")[1])
+        wait_for(lambda: len(self.workers) >= 2, "two workers")
+        return self
+
+    @property
+    def errors(self) -> str:
+        return self.error_path.read_text()
+
+    @property
+    def access(self) -> list[str]:
+        return (self.folder / "access.log").read_text().splitlines()
+
+    @property
+    def workers(self) -> list[int]:
+        """Those that have come so far as to give themselves their title."""
+        return [
+            pid for pid in children_of(self.process.pid) if is_alive(pid) and title_of(pid).startswith("gemd: worker")
+        ]
+
+    def expect(self, *patterns: str) -> None:
+        """Complaints in the error log that belong to the story."""
+        self.expected += patterns
+
+    def connect(self, timeout: float = LONGEST) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+
+    def tls(self, name: str | None = "localhost", cert: Path | None = None, **options) -> ssl.SSLSocket:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        if cert is not None:
+            context.load_cert_chain(cert)
+        for key, value in options.items():
+            setattr(context, key, value)
+        return context.wrap_socket(self.connect(), server_hostname=name, suppress_ragged_eofs=False)
+
+    def url(self, path: str = "/", host: str = "localhost") -> str:
+        return f"gemini://{host}:{self.port}{path}"
+
+    def ask(self, path: str = "/", *, host: str = "localhost", **options) -> Answer:
+        return self.send(self.url(path, host).encode() + b"\r\n", **options)
+
+    def send(self, raw: bytes, *, name: str | None = "localhost", **options) -> Answer:
+        with self.tls(name, **options) as tls:
+            tls.sendall(raw)
+            return read_answer(tls)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(LONGEST)
+
+    def finish(self) -> None:
+        """The end of every story: it still answers, its error log is clean, nothing is left."""
+        session = self.process.pid
+        try:
+            if self.process.poll() is None:
+                assert self.ask("/").complete
+                assert self.stop() == 0
+            assert wait_for(lambda: not session_members(session), "all processes to be gone", 5)
+            self.check_errors()
+        finally:
+            for pid in session_members(session):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.wait(LONGEST)
+
+    def check_errors(self) -> None:
+        for line in self.errors.splitlines():
+            is_complaint = re.search(r"\] (warning|error|critical): |Traceback|Warning|Exception", line)
+            assert not is_complaint or any(re.search(p, line) for p in self.expected), line
+
+
+def read_answer(tls: ssl.SSLSocket) -> Answer:
+    start = time.monotonic()
+    raw, times = bytearray(), []
+    try:
+        while chunk := tls.recv(65536):
+            raw += chunk
+            times.append(time.monotonic() - start)
+        complete = True
+    except (ssl.SSLEOFError, ConnectionResetError):
+        complete = False
+    return Answer(bytes(raw), complete, time.monotonic() - start, times)
+
+
+def descriptors(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+@pytest.fixture
+def capsule(tmp_path: Path) -> Path:
+    """A root with a page."""
+    root = tmp_path / "capsule"
+    root.mkdir()
+    (root / "index.gmi").write_text("# A capsule\n")
+    return root
+
+
+@pytest.fixture
+def start(tmp_path: Path):
+    """Start daemons; each one's story is ended for it."""
+    daemons: list[Daemon] = []
+
+    def start_one(*arguments: str, **options) -> Daemon:
+        folder = tmp_path / f"daemon{len(daemons)}"
+        folder.mkdir()
+        daemon = Daemon(folder, [str(argument) for argument in arguments], **options)
+        daemons.append(daemon)
+        return daemon
+
+    yield start_one
+    for daemon in daemons:
+        daemon.finish()
+
+
+@pytest.fixture
+def serve(start, capsule: Path):
+    """Serve the capsule by flags, on a port of its own."""
+
+    def serve_it(*arguments: str, **options) -> Daemon:
+        return start("--dir", capsule, "--port", "0", *arguments, **options).wait_until_ready()
+
+    return serve_it
+
+
+@pytest.fixture
+def configure(start, tmp_path: Path, capsule: Path):
+    """Serve by a configuration: TOML text, with {root} and {tmp} to fill in."""
+
+    def configure_it(text: str, **options) -> Daemon:
+        path = tmp_path / "gemd.conf"
+        path.write_text(text.replace("{root}", str(capsule)).replace("{tmp}", str(tmp_path)))
+        return start("-c", path, "--host", "127.0.0.1", "--port", "0", **options).wait_until_ready()
+
+    return configure_it

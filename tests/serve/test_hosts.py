@@ -1,0 +1,136 @@
+"""Several hosts on one address."""
+
+import ssl
+import subprocess
+
+import pytest
+
+CONFIG = """
+[[host]]
+name = "one.example"
+aliases = ["uno.example"]
+root = "{tmp}/one"
+[[host]]
+name = "two.example"
+root = "{tmp}/two"
+lang = "de"
+[[host]]
+name = "*.example"
+root = "{tmp}/wild"
+listing = false
+  [[host.location]]
+  path = "/docs/"
+  root = "{tmp}/one"
+  [[host.location]]
+  path = "/old/"
+  redirect = { to = "/new/" }
+  [[host.location]]
+  path = "/gone"
+  gone = true
+[[host]]
+name = "localhost"
+root = "{root}"
+"""
+
+
+@pytest.fixture
+def daemon(configure, tmp_path):
+    for name in ("one", "two", "wild"):
+        (tmp_path / name / "sub").mkdir(parents=True)
+        (tmp_path / name / "index.gmi").write_text(name)
+    return configure(CONFIG, env={"XDG_DATA_HOME": str(tmp_path / "data")})
+
+
+HOSTS = [
+    ("one.example", "one"),
+    ("uno.example", "one"),
+    ("two.example", "two"),
+    ("three.example", "wild"),
+    ("ONE.example", "one"),
+]
+
+
+@pytest.mark.parametrize(("host", "text"), HOSTS)
+def test_each_name_has_its_root(daemon, host, text):
+    assert daemon.ask("/", host=host, name=host.lower()).text == text
+    assert daemon.ask("/", host=host, name=None).text == text
+
+
+def common_name(daemon, name):
+    with daemon.tls(name) as tls:
+        der = tls.getpeercert(binary_form=True)
+        daemon_request = f"gemini://{name or 'localhost'}:{daemon.port}/\r\n"
+        tls.sendall(daemon_request.encode())
+        tls.recv(10)
+    return subprocess.run(
+        ["openssl", "x509", "-inform", "der", "-noout", "-subject", "-nameopt", "RFC2253"],
+        input=der, capture_output=True, check=True,
+    ).stdout.decode().strip()  # fmt: skip
+
+
+def test_the_server_name_chooses_the_certificate(daemon, need_program):
+    need_program("openssl")
+    assert common_name(daemon, "two.example") == "subject=CN=two.example"
+    assert common_name(daemon, "uno.example") == "subject=CN=one.example"
+    assert common_name(daemon, "three.example") == "subject=CN=*.example"
+    assert common_name(daemon, "unknown.test") == "subject=CN=one.example"
+    assert common_name(daemon, None) == "subject=CN=one.example"
+
+
+def test_a_url_for_another_host_than_the_server_name_is_refused(daemon):
+    for url_host, name in (
+        ("one.example", "two.example"),
+        ("two.example", "one.example"),
+        ("other.test", "one.example"),
+    ):
+        assert daemon.ask("/", host=url_host, name=name).status == 53
+
+
+def test_a_deeper_name_is_not_the_wildcards(daemon):
+    assert daemon.ask("/", host="a.b.example", name=None).status == 53
+
+
+def test_an_address_is_the_first_hosts(daemon):
+    assert daemon.ask("/", host="127.0.0.1", name=None).text == "one"
+
+
+def test_settings_are_each_hosts_own(daemon):
+    assert daemon.ask("/", host="two.example", name="two.example").header == "20 text/gemini; lang=de"
+    assert daemon.ask("/sub/", host="one.example", name=None).status == 20
+    assert daemon.ask("/sub/", host="three.example", name=None).status == 51
+
+
+LOCATIONS = {
+    "/docs/": "20 text/gemini",
+    "/docs": "31 /docs/",
+    "/old/a%20b/?q": "31 /new/a%20b/?q",
+    "/old": "31 /new/",
+    "/older": "51 Not found",
+    "/gone": "52 Gone for good",
+    "/gone/x": "52 Gone for good",
+    "/gonebut": "51 Not found",
+    "//old/x": "31 /new/x",
+    "/old//evil.example": "31 /new/evil.example",
+    "/%6fld/x": "31 /new/x",
+}
+
+
+@pytest.mark.parametrize(("path", "header"), LOCATIONS.items())
+def test_locations(daemon, path, header):
+    assert daemon.ask(path, host="three.example", name=None).header == header
+
+
+def test_no_session_is_resumed_into_another_host(daemon):
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.maximum_version = version
+        session = None
+        for name in ("one.example", "two.example"):
+            with context.wrap_socket(daemon.connect(), server_hostname=name, session=session) as tls:
+                tls.sendall(f"gemini://{name}:{daemon.port}/\r\n".encode())
+                while tls.recv(1000):
+                    pass
+                assert not tls.session_reused
+                assert not (tls.session and tls.session.has_ticket)
+                session = tls.session

@@ -1,0 +1,129 @@
+"""The house's rules: who may import whom, and what each wing may touch. The table is that of the design."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import gemd
+
+PACKAGE = Path(gemd.__file__).parent
+
+FLOORS = {"processes": 4, "responders": 3, "system": 2, "config": 1, "protocol": 0}
+TOP = 5  # the modules beside the wings: what the operator asked for
+FREE = {"gemd", "gemd.exit_codes"}  # the version and the exit codes belong to nobody
+
+IMPURE = {"os", "socket", "ssl", "time", "logging", "select", "signal", "subprocess", "threading", "pathlib", "OpenSSL"}
+ONLY_SYSTEM = {"OpenSSL", "cryptography", "ctypes", "mmap", "pwd", "grp", "syslog", "setproctitle", "daemon"}
+# Memory that all processes share is what these two are; it has no other place to be asked for.
+SHARED_MEMORY = {("gemd.processes.scoreboard", "mmap"), ("gemd.processes.rate_limit", "mmap")}
+ONLY_PROCESSES = {"os.fork", "os.forkpty", "os._exit", "select.epoll"}
+NO_NAMES = {"util", "utils", "common", "helpers", "base", "misc"}
+MOST_LINES = 300
+MOST_BROAD = 3
+
+
+def name_of(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(path): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {name: ast.parse(text) for name, text in MODULES.items()}
+
+EVERY_MODULE = pytest.mark.parametrize("name", MODULES)
+
+
+def floor_of(name):
+    parts = name.split(".")
+    return FLOORS.get(parts[1], TOP) if len(parts) > 1 else TOP
+
+
+def is_in(name, wing):
+    return name == f"gemd.{wing}" or name.startswith(f"gemd.{wing}.")
+
+
+def imports_of(name):
+    """Every module that is imported, also within functions; `from gemd import startup` is gemd.startup."""
+    found = set()
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {full if full in MODULES else node.module for full in names}
+    return found
+
+
+def test_the_modules_are_found():
+    assert {"gemd", "gemd.__main__", "gemd.protocol.url", "gemd.processes.master"} <= set(MODULES)
+
+
+def test_every_folder_is_a_wing():
+    folders = {path.parent.name for path in PACKAGE.glob("*/*.py")}
+    assert folders == set(FLOORS)
+
+
+@EVERY_MODULE
+def test_imports_only_downwards(name):
+    ours = {module for module in imports_of(name) if module.split(".")[0] == "gemd"} - FREE
+    assert not {module for module in ours if floor_of(module) > floor_of(name)}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if is_in(name, "protocol")])
+def test_the_protocol_is_pure(name):
+    assert not {module.split(".")[0] for module in imports_of(name)} & IMPURE
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if not is_in(name, "system")])
+def test_only_the_system_wing_asks_the_machine(name):
+    asked = {(name, module.split(".")[0]) for module in imports_of(name)} - SHARED_MEMORY
+    assert not {module for _, module in asked} & ONLY_SYSTEM
+
+
+def test_only_one_module_uses_the_tls_library_for_connections():
+    users = {name for name in MODULES for module in imports_of(name) if module == "OpenSSL.SSL"}
+    users |= {
+        name
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "OpenSSL" and "SSL" in {a.name for a in node.names}
+    }
+    assert users == {"gemd.system.tls"}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if not is_in(name, "processes")])
+def test_only_the_processes_wing_forks_and_polls_for_all(name):
+    used = {ast.unparse(node) for node in ast.walk(TREES[name]) if isinstance(node, ast.Attribute)}
+    assert not used & ONLY_PROCESSES
+
+
+def test_broad_except_clauses_are_few_and_say_why():
+    broad = []
+    for name, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ExceptHandler) and (
+                node.type is None
+                or {"Exception", "BaseException"} & {n.id for n in ast.walk(node.type) if isinstance(n, ast.Name)}
+            ):
+                broad.append((name, MODULES[name].splitlines()[node.lineno - 1]))
+    assert 0 < len(broad) <= MOST_BROAD, broad
+    assert all("boundary" in line for _, line in broad)
+
+
+@EVERY_MODULE
+def test_no_module_is_called_after_nothing(name):
+    assert not set(name.split(".")) & NO_NAMES
+
+
+@EVERY_MODULE
+def test_no_module_is_too_long(name):
+    assert MODULES[name].count("\n") <= MOST_LINES
+
+
+@EVERY_MODULE
+def test_every_module_says_what_it_is(name):
+    docstring = ast.get_docstring(TREES[name])
+    assert docstring
+    assert docstring.count("\n") < 12

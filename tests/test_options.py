@@ -1,0 +1,131 @@
+import pytest
+
+from gemd import __version__
+from gemd.config import ConfigError
+from gemd.options import UsageError, parse_arguments, read_tables
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch):
+    """The tables for a command line, in a directory of its own; `file` is written and given with -c."""
+    monkeypatch.chdir(tmp_path)
+
+    def read(*arguments, file=None):
+        if file is not None:
+            (tmp_path / "gemd.conf").write_text(file)
+            arguments = ("-c", "gemd.conf", *arguments)
+        return read_tables(parse_arguments(arguments))
+
+    return read
+
+
+HOST = '[[host]]\nname = "h"\nroot = "/srv"\n'
+
+
+def test_without_anything_the_current_directory_is_served(read, tmp_path):
+    assert read() == {"host": [{"name": "localhost", "root": str(tmp_path), "cgi": "cgi-bin"}]}
+
+
+def test_every_host_flag(read, tmp_path):
+    flags = "--hostname=h --dir=d --cgi-dir=bin --index-file=i.gmi --default-lang=en --tls-certfile=c --tls-keyfile=/k"
+    assert read(*flags.split())["host"] == [
+        {
+            "name": "h",
+            "root": str(tmp_path / "d"),
+            "cgi": "bin",
+            "index": ["i.gmi"],
+            "lang": "en",
+            "certificate": str(tmp_path / "c"),
+            "key": "/k",
+        }
+    ]
+
+
+def test_other_flags(read, tmp_path):
+    tables = read("--workers=3", "--rate-limit=5/s", "--tls-cafile=ca", "--tls-capath=/ca")
+    assert tables["workers"] == 3
+    assert tables["limits"] == {"rate": "5/s"}
+    assert tables["tls"] == {"ca-file": str(tmp_path / "ca"), "ca-path": "/ca"}
+
+
+def test_a_certificate_alone_has_its_key_within(read, tmp_path):
+    assert read("--tls-certfile=c")["host"][0]["key"] == str(tmp_path / "c")
+
+
+def test_flags_override_the_file_and_leave_the_rest(read):
+    tables = read(
+        "--default-lang=en", "--rate-limit=5/s", file="workers = 4\n[limits]\nlobby = 9\nrate = '1/s'\n" + HOST
+    )
+    assert tables["workers"] == 4
+    assert tables["limits"] == {"lobby": 9, "rate": "5/s"}
+    assert tables["host"] == [{"name": "h", "root": "/srv", "lang": "en"}]
+
+
+LISTEN = {
+    "port": (["--port=300"], None, ["localhost:300"]),
+    "port 0": (["--port=0"], None, ["localhost:0"]),
+    "host": (["--host=192.0.2.1"], None, ["192.0.2.1:1965"]),
+    "IPv6": (["--host=::1", "--port=300"], None, ["[::1]:300"]),
+    "every address": (["--host="], None, ["[::]:1965"]),
+    "port over the file": (["--port=300"], ["a:1", "b:2", "unix:/s"], ["a:300", "b:300", "unix:/s"]),
+    "port makes two the same": (["--port=300"], ["a:1", "a:2"], ["a:300"]),
+    "host over the file": (["--host=c"], ["a:1", "b:1"], ["c:1"]),
+    "both over the file": (["--host=c", "--port=3"], ["a:1", "b:2"], ["c:3"]),
+    "both over a unix socket": (["--host=c", "--port=3"], ["unix:/s"], ["c:3"]),
+}
+
+
+@pytest.mark.parametrize(("flags", "listed", "expected"), LISTEN.values(), ids=LISTEN)
+def test_listen(read, flags, listed, expected):
+    file = None if listed is None else f"listen = {listed}\n{HOST}"
+    assert read(*flags, file=file)["listen"] == expected
+
+
+def test_without_flags_listen_stays_as_the_file_has_it(read):
+    assert read(file=f"listen = ['a:1']\n{HOST}")["listen"] == ["a:1"]
+
+
+WRONG = {
+    "port too high": (["--port=65536"], None, "--port: expected a number from 0 to 65535"),
+    "negative port": (["--port=-1"], None, "--port: expected a number from 0 to 65535"),
+    "several ports": (["--host=c"], "listen = ['a:1', 'a:2']\n" + HOST, "several ports; add --port"),
+    "unix sockets only": (["--port=1"], "listen = ['unix:/s']\n" + HOST, "unix sockets only; add --host"),
+    "a wrong address": (["--port=1"], "listen = ['a:b']\n" + HOST, "--host and --port can't apply"),
+    "two hosts": (
+        ["--dir=d", "--default-lang=en"],
+        HOST + HOST,
+        "--dir, --default-lang can't apply: gemd.conf has 2 hosts",
+    ),
+    "no list of hosts": (["--hostname=g"], "host = 1\n", "gemd.conf has no valid host"),
+}
+
+
+@pytest.mark.parametrize(("flags", "file", "message"), WRONG.values(), ids=WRONG)
+def test_a_flag_that_can_not_apply_says_why(read, flags, file, message):
+    with pytest.raises(UsageError) as caught:
+        read(*flags, file=file)
+    assert message in str(caught.value)
+
+
+def test_a_flag_over_a_wrong_table_is_left_to_the_check(read):
+    assert read("--rate-limit=5/s", file="limits = 1\n" + HOST)["limits"] == 1
+
+
+def test_a_missing_file_is_a_mistake_of_the_configuration(read):
+    with pytest.raises(ConfigError, match="missing\\.conf: can't be read: No such file"):
+        read("-c", "missing.conf")
+
+
+@pytest.mark.parametrize("arguments", [["--unknown"], ["--port=x"], ["--workers=many"], ["capsule"]])
+def test_an_unknown_flag_ends_with_code_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        parse_arguments(arguments)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: gemd")
+
+
+def test_says_its_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        parse_arguments(["-V"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"gemd {__version__}\n"
