@@ -29,6 +29,8 @@ _TERM_GRACE = 0.5  # seconds between TERM and KILL
 _EXIT_GRACE = 1.0  # seconds for a script that has closed its output to end as well
 _SWEEPS = 1000
 
+_HOLD = ("/bin/sh", "-c", 'read -r _ && exec "$0" </dev/null')
+
 _WHY = {
     errno.ENOENT: "its interpreter (the #! line) or the script itself does not exist",
     errno.EACCES: "it, its interpreter or its directory may not be executed by this user",
@@ -67,7 +69,7 @@ class Script:
         self._left = _PIPE
         self._has_exited = False
         try:
-            self._popen = _start(path, environ)
+            self._popen = _start(path, environ, is_held=limits != ScriptLimits())
         except OSError as error:
             why = _WHY.get(error.errno or 0)
             raise ScriptError(f"can't be started: {error.strerror}" + (f"; {why}" if why else "")) from None
@@ -82,12 +84,19 @@ class Script:
         try:
             self._exit = os.pidfd_open(self.pid)
             _limit(self.pid, limits)
+            self._release()
         except (OSError, ValueError, OverflowError) as error:  # the last two: a limit that can't be
             self._end()
             raise ScriptError(f"can't be limited and watched: {error}") from None
         for fd in (self._stdout, self._stderr, self._exit):
             self._poll.register(fd, select.POLLIN)
         self._poll.register(client, select.POLLRDHUP)
+
+    def _release(self) -> None:
+        """Let a script that was held go on."""
+        if self._popen.stdin is not None:
+            with contextlib.suppress(BrokenPipeError), self._popen.stdin as held:
+                held.write(b"\n")
 
     def read(self, deadline: Deadline, late: str) -> bytes:
         """The next output, as soon as there is any; b"" at its end.
@@ -152,7 +161,7 @@ class Script:
         self._read_stderr()
         if self._exit >= 0:
             os.close(self._exit)
-        for pipe in (self._popen.stdout, self._popen.stderr):
+        for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
             if pipe is not None:
                 pipe.close()
         kill_orphans()
@@ -167,14 +176,17 @@ class Script:
                 self._poll.unregister(self._stderr)
 
 
-def _start(path: str, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start and register a program at once, so that `kill_orphans` never meets one that it does not know."""
+def _start(path: str, environ: Mapping[str, str], *, is_held: bool) -> subprocess.Popen[bytes]:
+    """Start and register a program at once, so that `kill_orphans` never meets one that it does not know.
+
+    One that `is_held` does not run before it is sent a line: limits are set from outside, and must be there first.
+    """
     with _running_lock:
         popen = subprocess.Popen(
-            [path],
+            [*_HOLD, path] if is_held else [path],
             env=environ,
             cwd=os.path.dirname(path),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if is_held else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
