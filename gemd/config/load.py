@@ -7,34 +7,27 @@ Called at start, by `-t` and `-T`, and at each reload.
 
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
+from gemd.config.hosts import absolute, read_hosts
 from gemd.config.settings import (
-    DERIVED,
     TLS,
     Address,
-    CAFile,
     CGISettings,
     Config,
-    Host,
     Limits,
-    Location,
     Log,
     Rate,
+    Service,
     Settings,
     Timeouts,
     Workers,
 )
 from gemd.config.tables import Problem, keys_of, read_settings, read_table, show
-from gemd.protocol.fingerprint import parse_fingerprint
-from gemd.protocol.mime import is_media_type
-from gemd.protocol.url import DEFAULT_PORT, normalise_host
-
-S = TypeVar("S", bound=Settings)
+from gemd.protocol.url import DEFAULT_PORT
 
 LOG_WORDS = ("stdout", "stderr", "syslog", "off")
 DEFAULT_LISTEN = (f"localhost:{DEFAULT_PORT}",)
@@ -43,8 +36,6 @@ _LISTEN = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0
 _RATE = re.compile(r"(?P<count>[1-9][0-9]{0,8})/(?P<number>[1-9][0-9]{0,5})?(?P<unit>[smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)*")
-_REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
 _TABLES: dict[str, type[Settings]] = {
     "tls": TLS,
     "timeouts": Timeouts,
@@ -52,13 +43,13 @@ _TABLES: dict[str, type[Settings]] = {
     "cgi": CGISettings,
     "log": Log,
 }
-_TOP_KEYS = {"listen": tuple[str, ...], "workers": int | str, "host": list[dict[str, object]], **_TABLES}
-_LOCATION_KEYS = {k: t for k, t in keys_of(Location).items() if k not in DERIVED}
-_HOST_ONLY_KEYS = {k: t for k, t in keys_of(Host).items() if k != "locations"}
-_HOST_KEYS = {
-    **_HOST_ONLY_KEYS,
-    **{k: t for k, t in _LOCATION_KEYS.items() if k != "path"},
-    "location": list[dict[str, object]],
+_SERVICE_KEYS = keys_of(Service)
+_TOP_KEYS = {
+    "listen": tuple[str, ...],
+    "workers": int | str,
+    **_SERVICE_KEYS,
+    "host": list[dict[str, object]],
+    **_TABLES,
 }
 
 
@@ -104,20 +95,27 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
     for name in cgi.environment:
         if not _VARIABLE.fullmatch(name) or "\0" in cgi.environment[name]:
             problems.append(Problem(f"cgi.environment.{name}", "expected a variable name of letters, digits and _"))
+    service = absolute(
+        msgspec.convert({key: top[key] for key in _SERVICE_KEYS if key in top}, Service),
+        base,
+        *("chroot", "pid_file", "control"),
+    )
     config = Config(
         listen=_read_listen(top.get("listen", DEFAULT_LISTEN), problems),
-        hosts=_read_hosts(top.get("host", []), base, problems),
+        hosts=read_hosts(top.get("host", []), base, problems),
         workers=_read_workers(top.get("workers", "auto"), cpus, problems),
-        tls=_absolute(
+        service=service,
+        tls=absolute(
             read_settings(tables.get("tls", {}), TLS, "tls", problems), base, "certificates", "ca_file", "ca_path"
         ),
         timeouts=read_settings(tables.get("timeouts", {}), Timeouts, "timeouts", problems),
         limits=limits,
-        log=_absolute_log(read_settings(tables.get("log", {}), Log, "log", problems), base),
+        log=_read_log(tables.get("log", {}), base, service, problems),
         cgi=cgi,
         rate=parse_rate(limits.rate, problems),
         source=source,
     )
+    problems.extend(_judge(config))
     if problems:
         raise ConfigError(problems, source)
     return config
@@ -177,124 +175,33 @@ def _read_workers(value: object, cpus: int, problems: list[Problem]) -> int:
         return 1
 
 
-def _read_hosts(tables: object, base: Path, problems: list[Problem]) -> tuple[Host, ...]:
-    assert isinstance(tables, list)
-    if not tables:
-        problems.append(Problem("host", "expected at least one [[host]] table"))
-    hosts = [_read_host(table, f"host[{i}]", base, problems) for i, table in enumerate(tables, 1)]
-    owners: dict[str, int] = {}
-    for i, host in enumerate(hosts, 1):
-        for name in host.names:
-            if owners.setdefault(name, i) != i:
-                problems.append(Problem(f"host[{i}]", f"{name} belongs to host[{owners[name]}] already"))
-    return tuple(hosts)
+def _read_log(table: object, base: Path, service: Service, problems: list[Problem]) -> Log:
+    """The `[log]` table. A target is a file unless it is one of the words; a server that detaches has no standard
+    output or error, and logs to syslog unless told otherwise."""
+    if service.daemon and isinstance(table, dict):
+        table = {"access": "syslog", "error": "syslog", **table}
+    log = read_settings(table, Log, "log", problems)
+    for key in ("access", "error"):
+        if service.daemon and getattr(log, key) in ("stdout", "stderr"):
+            text = f'nothing reads the {getattr(log, key)} of a server that detaches: name a file, or "syslog"'
+            problems.append(Problem(f"log.{key}", text))
+    return absolute(log, base, *(name for name in ("access", "error") if getattr(log, name) not in LOG_WORDS))
 
 
-def _read_host(table: object, path: str, base: Path, problems: list[Problem]) -> Host:
-    own = read_table(table, _HOST_KEYS, path, problems)
-    location_tables = own.pop("location", [])
-    assert isinstance(location_tables, list)
-    host_values = {k: own.pop(k) for k in _HOST_ONLY_KEYS if k in own}
-    if "name" not in host_values:
-        if not isinstance(table, dict) or "name" not in table:
-            problems.append(Problem(path, 'needs the key "name"'))
-        # So that the other keys are checked too; a name that no other host can have.
-        host_values["name"] = path.replace("[", "-").replace("]", "") + ".invalid"
-    own_location = _make_location(own, own, path, base, problems)
-    locations = [own_location]
-    for i, entry in enumerate(location_tables, 1):
-        where = f"{path}.location[{i}]"
-        before = len(problems)
-        values = read_table(entry, _LOCATION_KEYS, where, problems)
-        if len(problems) == before and "path" not in values:
-            problems.append(Problem(where, 'needs the key "path"'))
-        inherited = {k: v for k, v in own.items() if k not in ("redirect", "gone")}
-        location = _make_location({**inherited, **values}, values, where, base, problems)
-        if "root" in values:
-            location = msgspec.structs.replace(location, mount=location.names)
-        if location.names == () and locations[0] is own_location:
-            locations[0] = location
-        elif location.names in [known.names for known in locations]:
-            problems.append(Problem(f"{where}.path", f"{location.path} is listed twice"))
-        else:
-            locations.append(location)
-    host = msgspec.structs.replace(msgspec.convert(host_values, Host), locations=tuple(locations))
-    if (host.certificate is None) != (host.key is None):
-        problems.append(Problem(path, 'needs both "certificate" and "key", or neither'))
-    host = msgspec.structs.replace(
-        host,
-        name=_host_name(host.name, f"{path}.name", problems),
-        aliases=tuple(_host_name(alias, f"{path}.aliases", problems) for alias in host.aliases),
-    )
-    host = msgspec.structs.replace(
-        host, locations=tuple(msgspec.structs.replace(location, host=host.name) for location in host.locations)
-    )
-    return _absolute(host, base, "certificate", "key")
-
-
-def _make_location(
-    values: Mapping[str, object], own: Collection[str], where: str, base: Path, problems: list[Problem]
-) -> Location:
-    """The location that has these values. Only problems of its `own` keys are reported: the others are its host's."""
-    location = Location(**{key.replace("-", "_"): value for key, value in values.items()})  # type: ignore[arg-type]
-    found = [Problem(f"{where}.{key}", text) for key, text in _judge(location) if key.partition(".")[0] in own]
-    problems.extend(found)
-    return _absolute_ca(_absolute(location, base, "root"), base)
-
-
-def _judge(location: Location) -> Iterator[tuple[str, str]]:
-    """What is wrong with a location's values, by key."""
-    if not location.path.startswith("/") or _is_climbing(location.path):
-        yield "path", f"expected a path that begins with a slash, not {show(location.path)}"
-    for extension, media_type in location.mime.items():
-        if not (extension.startswith(".") or extension == "*") or not is_media_type(media_type):
-            entry = f"{show(extension)} = {show(media_type)}"
-            yield "mime", f'expected entries such as ".gmi" = "text/gemini", not {entry}'
-    for key, name in [*(("index", name) for name in location.index), ("cgi", location.cgi or "x")]:
-        if name.startswith("/") or _is_climbing(name):
-            yield key, f"expected a path below the root, not {show(name)}"
-    if location.redirect is not None and not _REFERENCE.fullmatch(location.redirect.to):
-        yield "redirect.to", f"expected a percent-encoded URL or path, not {show(location.redirect.to)}"
-    if location.lang is not None and not _LANGUAGES.fullmatch(location.lang):
-        yield "lang", f'expected a language tag as in "en" or "en,fr", not {show(location.lang)}'
-    if location.charset is not None and not (location.charset.isprintable() and location.charset.isascii()):
-        yield "charset", f"expected printable ASCII, not {show(location.charset)}"
-    for entry in location.client_certificate if isinstance(location.client_certificate, tuple) else ():
-        try:
-            parse_fingerprint(entry)
-        except ValueError as error:
-            yield "client-certificate", f"{error}, not {show(entry)}"
-
-
-def _is_climbing(path: str) -> bool:
-    """Whether a path has dot segments, which would never match a URL's names."""
-    return not {".", ".."}.isdisjoint(path.split("/"))
-
-
-def _absolute_ca(location: Location, base: Path) -> Location:
-    rule = location.client_certificate
-    if not isinstance(rule, CAFile):
-        return location
-    return msgspec.structs.replace(location, client_certificate=CAFile(ca=str(base / rule.ca)))
-
-
-def _host_name(name: str, where: str, problems: list[Problem]) -> str:
-    """The name as requests spell it; a wildcard keeps its "*."."""
-    prefix = "*." if name.startswith("*.") else ""
-    bare = name.removeprefix("*.")
-    try:
-        return prefix + normalise_host(f"[{bare}]" if ":" in bare and not bare.startswith("[") else bare)
-    except ValueError as error:
-        problems.append(Problem(where, f"{show(name)} can't be a host: {error}"))
-        return name
-
-
-def _absolute(settings: S, base: Path, *fields: str) -> S:
-    """The settings with these paths taken from `base` where they are relative."""
-    paths = {name: getattr(settings, name) for name in fields}
-    return msgspec.structs.replace(settings, **{name: str(base / path) for name, path in paths.items() if path})
-
-
-def _absolute_log(log: Log, base: Path) -> Log:
-    """A log's target is a file unless it is one of the words."""
-    return _absolute(log, base, *(name for name in ("access", "error") if getattr(log, name) not in LOG_WORDS))
+def _judge(config: Config) -> Iterator[Problem]:
+    """What is wrong with keys that are right each by itself."""
+    service = config.service
+    if service.group is not None and service.user is None:
+        yield Problem("group", 'needs the key "user" as well')
+    if service.master_user is not None and service.user is None:
+        yield Problem("master-user", 'needs the key "user", as whom the workers run')
+    if service.pid_file is not None and service.pid_file == service.control:
+        yield Problem("control", "is the pid file already")
+    if service.chroot is None:
+        return
+    if service.master_user is None:
+        yield Problem("chroot", 'needs master-user = "root": a master that is shut in could not reload')
+    for h, host in enumerate(config.hosts, 1):
+        for root in dict.fromkeys(location.root for location in host.locations if location.root):
+            if not Path(root).is_relative_to(service.chroot):
+                yield Problem(f"host[{h}].root", f"{root} is not below the chroot {service.chroot}")

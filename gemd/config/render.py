@@ -14,6 +14,7 @@ def render_config(config: Config) -> str:
     tables = {
         "listen": [str(address) for address in config.listen],
         "workers": config.workers,
+        **_table(config.service),
         "tls": _table(config.tls),
         "timeouts": _table(config.timeouts),
         "limits": _table(config.limits),

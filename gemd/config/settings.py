@@ -39,6 +39,22 @@ class Rate(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class Service(Settings, frozen=True):
+    """The keys at the top of the file about gemd as a service: as whom it runs, and where it is found.
+
+    `max_requests` is the number after which a worker is recycled, 0 for never.
+    """
+
+    user: Text | None = None
+    group: Text | None = None
+    chroot: Text | None = None
+    master_user: Literal["root"] | None = None
+    pid_file: Text | None = None
+    control: Text | None = None
+    daemon: bool = False
+    max_requests: Annotated[int, Meta(ge=0, description="a whole number, 0 for never")] = 0
+
+
 class TLS(Settings, frozen=True):
     """The `[tls]` table."""
 
@@ -54,6 +70,7 @@ class Timeouts(Settings, frozen=True):
     request: Seconds = 10.0
     response: Seconds = 30.0
     close: Seconds = 0.5
+    start: Seconds = 30.0
     stop: Seconds = 30.0
     worker: Seconds = 30.0
     cgi: Seconds = 30.0
@@ -173,6 +190,7 @@ class Config(Settings, frozen=True):
     listen: tuple[Address, ...]
     hosts: tuple[Host, ...]
     workers: int
+    service: Service
     tls: TLS
     timeouts: Timeouts
     limits: Limits

@@ -130,11 +130,11 @@ def test_names_the_mistake_and_its_key(text, path, message):
 
 
 def test_reports_every_mistake_at_once():
-    text = "listen = []\nworkers = 0\nuser = 'x'\n[tls]\na = 1\n[log]\nlevel = 'x'\n[[host]]\nroot = 1\nlang = 2\n"
+    text = "listen = []\nworkers = 0\nusr = 'x'\n[tls]\na = 1\n[log]\nlevel = 'x'\n[[host]]\nroot = 1\nlang = 2\n"
     assert set(problems_of(text)) == {
         "listen",
         "workers",
-        "user",
+        "usr",
         "tls.a",
         "log.level",
         "host[1]",

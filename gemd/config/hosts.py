@@ -1,0 +1,149 @@
+"""Reads the hosts of a configuration, and merges what holds for a host into its locations.
+
+Rules: a location's settings are its own or else its host's, and this is decided here and nowhere else; a mistake
+in a host is reported once, not again for each of its locations. Called by `gemd.config.load`.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from gemd.config.settings import DERIVED, CAFile, Host, Location, Settings
+from gemd.config.tables import Problem, keys_of, read_table, show
+from gemd.protocol.fingerprint import parse_fingerprint
+from gemd.protocol.mime import is_media_type
+from gemd.protocol.url import normalise_host
+
+S = TypeVar("S", bound=Settings)
+
+_LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)*")
+_REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
+_LOCATION_KEYS = {k: t for k, t in keys_of(Location).items() if k not in DERIVED}
+_HOST_ONLY_KEYS = {k: t for k, t in keys_of(Host).items() if k != "locations"}
+_HOST_KEYS = {
+    **_HOST_ONLY_KEYS,
+    **{k: t for k, t in _LOCATION_KEYS.items() if k != "path"},
+    "location": list[dict[str, object]],
+}
+
+
+def read_hosts(tables: object, base: Path, problems: list[Problem]) -> tuple[Host, ...]:
+    """The `[[host]]` tables, relative paths taken from `base`. What is wrong goes to `problems`."""
+    assert isinstance(tables, list)
+    if not tables:
+        problems.append(Problem("host", "expected at least one [[host]] table"))
+    hosts = [_read_host(table, f"host[{i}]", base, problems) for i, table in enumerate(tables, 1)]
+    owners: dict[str, int] = {}
+    for i, host in enumerate(hosts, 1):
+        for name in host.names:
+            if owners.setdefault(name, i) != i:
+                problems.append(Problem(f"host[{i}]", f"{name} belongs to host[{owners[name]}] already"))
+    return tuple(hosts)
+
+
+def _read_host(table: object, path: str, base: Path, problems: list[Problem]) -> Host:
+    own = read_table(table, _HOST_KEYS, path, problems)
+    location_tables = own.pop("location", [])
+    assert isinstance(location_tables, list)
+    host_values = {k: own.pop(k) for k in _HOST_ONLY_KEYS if k in own}
+    if "name" not in host_values:
+        if not isinstance(table, dict) or "name" not in table:
+            problems.append(Problem(path, 'needs the key "name"'))
+        # So that the other keys are checked too; a name that no other host can have.
+        host_values["name"] = path.replace("[", "-").replace("]", "") + ".invalid"
+    own_location = _make_location(own, own, path, base, problems)
+    locations = [own_location]
+    for i, entry in enumerate(location_tables, 1):
+        where = f"{path}.location[{i}]"
+        before = len(problems)
+        values = read_table(entry, _LOCATION_KEYS, where, problems)
+        if len(problems) == before and "path" not in values:
+            problems.append(Problem(where, 'needs the key "path"'))
+        inherited = {k: v for k, v in own.items() if k not in ("redirect", "gone")}
+        location = _make_location({**inherited, **values}, values, where, base, problems)
+        if "root" in values:
+            location = msgspec.structs.replace(location, mount=location.names)
+        if location.names == () and locations[0] is own_location:
+            locations[0] = location
+        elif location.names in [known.names for known in locations]:
+            problems.append(Problem(f"{where}.path", f"{location.path} is listed twice"))
+        else:
+            locations.append(location)
+    host = msgspec.structs.replace(msgspec.convert(host_values, Host), locations=tuple(locations))
+    if (host.certificate is None) != (host.key is None):
+        problems.append(Problem(path, 'needs both "certificate" and "key", or neither'))
+    host = msgspec.structs.replace(
+        host,
+        name=_host_name(host.name, f"{path}.name", problems),
+        aliases=tuple(_host_name(alias, f"{path}.aliases", problems) for alias in host.aliases),
+    )
+    host = msgspec.structs.replace(
+        host, locations=tuple(msgspec.structs.replace(location, host=host.name) for location in host.locations)
+    )
+    return absolute(host, base, "certificate", "key")
+
+
+def _make_location(
+    values: Mapping[str, object], own: Collection[str], where: str, base: Path, problems: list[Problem]
+) -> Location:
+    """The location that has these values. Only problems of its `own` keys are reported: the others are its host's."""
+    location = Location(**{key.replace("-", "_"): value for key, value in values.items()})  # type: ignore[arg-type]
+    found = [Problem(f"{where}.{key}", text) for key, text in _judge(location) if key.partition(".")[0] in own]
+    problems.extend(found)
+    return _absolute_ca(absolute(location, base, "root"), base)
+
+
+def _judge(location: Location) -> Iterator[tuple[str, str]]:
+    """What is wrong with a location's values, by key."""
+    if not location.path.startswith("/") or _is_climbing(location.path):
+        yield "path", f"expected a path that begins with a slash, not {show(location.path)}"
+    for extension, media_type in location.mime.items():
+        if not (extension.startswith(".") or extension == "*") or not is_media_type(media_type):
+            entry = f"{show(extension)} = {show(media_type)}"
+            yield "mime", f'expected entries such as ".gmi" = "text/gemini", not {entry}'
+    for key, name in [*(("index", name) for name in location.index), ("cgi", location.cgi or "x")]:
+        if name.startswith("/") or _is_climbing(name):
+            yield key, f"expected a path below the root, not {show(name)}"
+    if location.redirect is not None and not _REFERENCE.fullmatch(location.redirect.to):
+        yield "redirect.to", f"expected a percent-encoded URL or path, not {show(location.redirect.to)}"
+    if location.lang is not None and not _LANGUAGES.fullmatch(location.lang):
+        yield "lang", f'expected a language tag as in "en" or "en,fr", not {show(location.lang)}'
+    if location.charset is not None and not (location.charset.isprintable() and location.charset.isascii()):
+        yield "charset", f"expected printable ASCII, not {show(location.charset)}"
+    for entry in location.client_certificate if isinstance(location.client_certificate, tuple) else ():
+        try:
+            parse_fingerprint(entry)
+        except ValueError as error:
+            yield "client-certificate", f"{error}, not {show(entry)}"
+
+
+def _is_climbing(path: str) -> bool:
+    """Whether a path has dot segments, which would never match a URL's names."""
+    return not {".", ".."}.isdisjoint(path.split("/"))
+
+
+def _absolute_ca(location: Location, base: Path) -> Location:
+    rule = location.client_certificate
+    if not isinstance(rule, CAFile):
+        return location
+    return msgspec.structs.replace(location, client_certificate=CAFile(ca=str(base / rule.ca)))
+
+
+def _host_name(name: str, where: str, problems: list[Problem]) -> str:
+    """The name as requests spell it; a wildcard keeps its "*."."""
+    prefix = "*." if name.startswith("*.") else ""
+    bare = name.removeprefix("*.")
+    try:
+        return prefix + normalise_host(f"[{bare}]" if ":" in bare and not bare.startswith("[") else bare)
+    except ValueError as error:
+        problems.append(Problem(where, f"{show(name)} can't be a host: {error}"))
+        return name
+
+
+def absolute(settings: S, base: Path, *fields: str) -> S:
+    """The settings with these paths taken from `base` where they are relative."""
+    paths = {name: getattr(settings, name) for name in fields}
+    return msgspec.structs.replace(settings, **{name: str(base / path) for name, path in paths.items() if path})
