@@ -1,0 +1,104 @@
+"""The command `gemctl`: from the command line to an exit code.
+
+Rule: whatever an operator or the machine did wrong ends here, in lines that say what to change.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from gemd.config.load import ConfigError
+from gemd.gemctl.control_client import ask, find_socket
+from gemd.gemctl.failure import ExitCode, Failure
+from gemd.gemctl.open_metrics import render_open_metrics
+from gemd.gemctl.options import parse_arguments
+from gemd.gemctl.report import render_status
+from gemd.gemctl.status import parse_status
+from gemd.gemctl.terminal import complain, escape
+from gemd.gemctl.watch import watch
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run gemctl with these arguments, the process's own by default; return its exit code."""
+    try:
+        return _run(parse_arguments(arguments))
+    except Failure as failure:
+        return _end(failure.code, *failure.lines)
+    except ConfigError as error:
+        return _end(ExitCode.CONFIGURATION, *error.lines())
+    except KeyboardInterrupt:
+        return _end(ExitCode.FAILED, "interrupted")
+    except BrokenPipeError:
+        # Whoever read the output has left. Python would try to flush it once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.FAILED
+
+
+def _run(options: argparse.Namespace) -> ExitCode:
+    if options.command == "status":
+        outcome = _show_status(options)
+    elif options.command == "cert":
+        outcome = _run_cert(options)
+    elif options.command == "fetch":
+        outcome = _run_fetch(options)
+    else:
+        outcome = _act(options)
+    sys.stdout.flush()
+    return outcome
+
+
+def _show_status(options: argparse.Namespace) -> ExitCode:
+    path = find_socket(options.socket, options.config)
+    if options.watch is not None:
+        watch(lambda: parse_status(ask(path, "status", options.timeout).status), options.watch, sys.stdout)
+        return ExitCode.OK
+    answer = ask(path, "status", options.timeout)
+    if options.json:
+        print(msgspec.json.format(msgspec.json.encode(answer.status), indent=2).decode())
+        return ExitCode.OK
+    status = parse_status(answer.status)
+    print(render_open_metrics(status) if options.openmetrics else render_status(status), end="")
+    return ExitCode.OK
+
+
+def _act(options: argparse.Namespace) -> ExitCode:
+    path = find_socket(options.socket, options.config)
+    is_stop = options.command == "stop"
+    answer = ask(path, options.command, options.timeout, until_gone=is_stop)
+    print("gemd has stopped" if is_stop else escape(answer.message))
+    return ExitCode.OK
+
+
+# Their modules take cryptography along, which would double the time that a status takes.
+
+
+def _run_cert(options: argparse.Namespace) -> ExitCode:
+    from gemd.gemctl.certificate import run_cert
+    from gemd.system.certificates import CertificateError
+
+    try:
+        return run_cert(options)
+    except CertificateError as error:
+        raise Failure(str(error)) from None
+
+
+def _run_fetch(options: argparse.Namespace) -> ExitCode:
+    from gemd.gemctl.fetch import fetch
+    from gemd.system.certificates import CertificateError
+
+    try:
+        return fetch(options)
+    except CertificateError as error:
+        raise Failure(str(error)) from None
+
+
+def _end(code: ExitCode, *lines: str) -> ExitCode:
+    complain(*lines)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

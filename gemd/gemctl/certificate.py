@@ -1,0 +1,172 @@
+"""`gemctl cert`: the certificates of the configured hosts, shown, made and renewed.
+
+Rules: names are always those of the configuration; a certificate that was issued elsewhere is never touched; what root
+makes belongs to the user who has to read it. Called by `gemd.gemctl.__main__`.
+"""
+
+import argparse
+import datetime
+import os
+from pathlib import Path
+
+from gemd.config import Config, Host, load_config
+from gemd.gemctl.failure import ExitCode, Failure
+from gemd.gemctl.options import DEFAULT_CONFIG
+from gemd.gemctl.report import count
+from gemd.gemctl.terminal import complain, escape
+from gemd.protocol.url import normalise_host
+from gemd.startup import certificate_directory
+from gemd.system.certificate_facts import CertificateFacts, read_facts
+from gemd.system.certificates import CertificateError, certificate_paths, find_or_make, renew_self_signed
+from gemd.system.privileges import PrivilegeError, find_identity
+
+
+def run_cert(options: argparse.Namespace) -> ExitCode:
+    """Do what was asked. Raises ConfigError, CertificateError and Failure."""
+    if options.action == "new":
+        return make(options)
+    config = load_config(options.config, cpus=1)
+    return show(config, options.host) if options.action == "show" else renew(config, options.host)
+
+
+def show(config: Config, name: str | None) -> ExitCode:
+    """Print what is known of each host's certificate, or of one."""
+    hosts = config.hosts if name is None else (find_host(config, name),)
+    outcome = ExitCode.OK
+    now = datetime.datetime.now(datetime.UTC)
+    reports = []
+    for host in hosts:
+        path = _path_of(host, config)
+        if host.certificate is None and not _exists(path):
+            complain(f"{host.name}: no certificate yet: gemd makes one when it starts, `gemctl cert new` at once")
+            outcome = ExitCode.FAILED
+            continue
+        try:
+            reports.append(describe(host, path, read_facts(path), now))
+        except CertificateError as error:
+            complain(f"{host.name}: {error}")
+            outcome = ExitCode.FAILED
+    print("\n".join(reports), end="")
+    return outcome
+
+
+def describe(host: Host, path: Path, facts: CertificateFacts, now: datetime.datetime) -> str:
+    """A certificate, in lines for people."""
+    origin = "self-signed, kept by gemd" if host.certificate is None else "configured"
+    lacking = [name for name in host.names if not facts.covers(name)]
+    rows = [
+        ("certificate", f"{path} ({origin})"),
+        ("names", ", ".join(facts.names) or "none"),
+        *([("lacks", ", ".join(lacking))] if lacking else []),
+        ("key", facts.key_type),
+        ("not before", f"{facts.not_before:%Y-%m-%d %H:%M:%S} UTC"),
+        ("not after", f"{facts.not_after:%Y-%m-%d %H:%M:%S} UTC ({say_days(facts, now)})"),
+        ("fingerprint", f"SHA256:{facts.fingerprint}"),
+        ("public key", f"SPKI-SHA256:{facts.public_key_fingerprint}"),
+    ]
+    return f"{host.name}\n" + "".join(f"  {name:<13}{escape(value)}\n" for name, value in rows)
+
+
+def say_days(facts: CertificateFacts, now: datetime.datetime) -> str:
+    """How long the certificate can be used, in words."""
+    if now < facts.not_before:
+        return "not valid yet"
+    if now > facts.not_after:
+        return f"expired {count((now - facts.not_after).days, 'day')} ago"
+    return f"{count((facts.not_after - now).days, 'day')} left"
+
+
+def make(options: argparse.Namespace) -> ExitCode:
+    """Make a certificate, in the directory of gemd or in another one, which needs no configuration."""
+    config = None
+    if options.directory is None or options.config != DEFAULT_CONFIG or DEFAULT_CONFIG.exists():
+        config = load_config(options.config, cpus=1)
+    if options.directory is None:
+        assert config is not None
+        host = find_host(config, options.host)
+        _refuse_configured(host)
+        directory, names = certificate_directory(config), host.names
+    else:
+        directory, names = options.directory, _names_for(options.host, config)
+    path, _ = certificate_paths(directory, names[0])
+    if _exists(path):
+        raise Failure(f"{path} is there already; `gemctl cert renew {names[0]}` makes a new one for its key")
+    made = find_or_make(directory, names, find_owner(config))
+    print(f"made {made.path} for {', '.join(names)}, with the SHA-256 fingerprint {made.fingerprint}")
+    return ExitCode.OK
+
+
+def renew(config: Config, name: str) -> ExitCode:
+    """Make a new certificate for the same key in the place of the old one."""
+    host = find_host(config, name)
+    _refuse_configured(host)
+    path = _path_of(host, config)
+    if not _exists(path):
+        raise Failure(f"{path} is not there; `gemctl cert new {host.name}` makes it")
+    renewed = renew_self_signed(path.parent, host.names)
+    print(f"renewed {path} for its key, with the SHA-256 fingerprint {renewed.fingerprint}")
+    print(f"the old one is {path}.old; to show the new one to clients: gemctl reload")
+    print("clients that have pinned the certificate, and not its key, will ask their users")
+    return ExitCode.OK
+
+
+def find_host(config: Config, name: str) -> Host:
+    """The host with this name or alias. Raises Failure."""
+    wanted = _normalise(name)
+    for host in config.hosts:
+        if wanted in host.names:
+            return host
+    known = ", ".join(host.name for host in config.hosts)
+    raise Failure(f"{config.source} has no host {escape(name)}; it has {known}", code=ExitCode.USAGE)
+
+
+def _normalise(name: str) -> str:
+    """The name as the configuration has it."""
+    prefix = "*." if name.startswith("*.") else ""
+    bare = name.removeprefix("*.")
+    try:
+        return prefix + normalise_host(f"[{bare}]" if ":" in bare and not bare.startswith("[") else bare)
+    except ValueError as error:
+        raise Failure(f"{escape(name)} can't be a host: {error}", code=ExitCode.USAGE) from None
+
+
+def _names_for(name: str, config: Config | None) -> tuple[str, ...]:
+    """All names of the host, if the configuration has it, else the one."""
+    wanted = _normalise(name)
+    hosts = config.hosts if config is not None else ()
+    return next((host.names for host in hosts if wanted in host.names), (wanted,))
+
+
+def _refuse_configured(host: Host) -> None:
+    if host.certificate is not None:
+        raise Failure(
+            f"{host.name}: its certificate {host.certificate} is configured, and not gemd's to make or renew: "
+            "have it renewed where it was issued, then `gemctl reload`"
+        )
+
+
+def _path_of(host: Host, config: Config) -> Path:
+    if host.certificate is not None:
+        return Path(host.certificate)
+    return certificate_paths(certificate_directory(config), host.name)[0]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError as error:
+        raise Failure(f"{path} can't be looked at: {error.strerror}") from None
+
+
+def find_owner(config: Config | None) -> tuple[int, int] | None:
+    """Whose the files are to be that root makes: the user's whom root has gemd become, who has to read them at a
+    reload, unless its master stays root. Raises Failure for a user who does not exist."""
+    if config is None or os.geteuid() != 0 or config.service.master_user is not None:
+        return None
+    if config.service.user in (None, "root"):
+        return None
+    try:
+        identity = find_identity(str(config.service.user), config.service.group)
+    except PrivilegeError as error:
+        raise Failure(str(error), code=ExitCode.CONFIGURATION) from None
+    return identity.uid, identity.gid

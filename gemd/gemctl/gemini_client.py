@@ -1,0 +1,153 @@
+"""The client's side of one Gemini connection (specification 0.24.1).
+
+Rules: TLS 1.2 or later; the server's certificate is never judged here; an end without close_notify is told from one
+with it. Connect, handshake and header share one deadline; each piece of the body has as long again. Called by `fetch`.
+"""
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from gemd.gemctl.failure import Failure
+from gemd.gemctl.terminal import escape
+from gemd.protocol.response import MAX_META
+from gemd.system.deadline import Deadline
+
+_LONGEST_HEADER = 3 + MAX_META + 2
+_HEADER = re.compile(r"(?P<status>[1-6][0-9])(?: (?P<meta>.*))?", re.DOTALL)
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The first line of a response. `meta` is as it came: escape it before it is printed."""
+
+    status: int
+    meta: str
+
+
+class Truncated(Failure):
+    """The response ended without close_notify: nobody can tell whether it is whole."""
+
+
+def build_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext:
+    """A context for one client. Raises Failure for a client certificate that can't be used."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Python has OpenSSL take any end for a proper one.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    if certificate is not None:
+        try:
+            context.load_cert_chain(certificate, key)
+        except ssl.SSLError as error:
+            raise Failure(f"{certificate} can't be used as a client certificate: {_reason(error)}") from None
+        except OSError as error:
+            raise Failure(f"{certificate} or its key can't be read: {error.strerror}") from None
+    return context
+
+
+class GeminiConnection:
+    """A connection whose handshake is done; a context manager that closes it."""
+
+    def __init__(self, address: tuple[str, int], server_name: str, context: ssl.SSLContext, timeout: float) -> None:
+        """Connect to `address`, and ask for `server_name` if it is no IP address. Raises Failure."""
+        self._timeout = timeout
+        self._deadline = Deadline(timeout)
+        self._rest = b""
+        host, port = address
+        self._place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        try:
+            plain = socket.create_connection(address, timeout)
+        except (TimeoutError, ConnectionError, UnicodeError, OSError) as error:
+            raise Failure(f"can't connect to {self._place}: {_reason(error)}") from None
+        try:
+            self._arm(plain)
+            self._tls = context.wrap_socket(plain, server_hostname=server_name, suppress_ragged_eofs=False)
+        except (OSError, ValueError) as error:
+            plain.close()
+            raise Failure(f"no TLS with {self._place}: {_reason(error)}") from None
+
+    def __enter__(self) -> "GeminiConnection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tls.close()
+
+    @property
+    def certificate(self) -> bytes:
+        """The server's certificate in DER."""
+        der = self._tls.getpeercert(binary_form=True)
+        assert der is not None  # no suite without a certificate is on offer
+        return der
+
+    @property
+    def protocol(self) -> str:
+        """Version and cipher suite, as OpenSSL names them."""
+        cipher = self._tls.cipher()
+        return f"{self._tls.version()}, {cipher[0] if cipher else 'no cipher'}"
+
+    def request(self, url: str) -> Header:
+        """Send the request line and read the header. Raises Failure for what is none."""
+        try:
+            self._arm(self._tls)
+            self._tls.sendall(f"{url}\r\n".encode())
+        except OSError as error:
+            raise Failure(f"{self._place} took no request: {_reason(error)}") from None
+        data = b""
+        while b"\r\n" not in data and len(data) <= _LONGEST_HEADER:
+            self._arm(self._tls)
+            chunk = self._receive(len(data))
+            if not chunk:
+                break
+            data += chunk
+        line, end, self._rest = data.partition(b"\r\n")
+        match = _HEADER.fullmatch(line.decode("utf-8", "backslashreplace"))
+        if not end or len(line) > _LONGEST_HEADER - 2 or match is None:
+            shown = escape(data[:80].decode("utf-8", "backslashreplace"))
+            raise Failure(f"{self._place} sent no Gemini header, but {len(data)} bytes: {shown}")
+        return Header(int(match["status"]), match["meta"] or "")
+
+    def body(self) -> Iterator[bytes]:
+        """What follows the header, piece by piece. Raises Truncated where it breaks off."""
+        size = len(self._rest)
+        if self._rest:
+            yield self._rest
+        while True:
+            self._tls.settimeout(self._timeout)
+            chunk = self._receive(size)
+            if not chunk:
+                return
+            size += len(chunk)
+            yield chunk
+
+    def _receive(self, so_far: int) -> bytes:
+        try:
+            return self._tls.recv(65536)
+        except (ssl.SSLEOFError, ConnectionError):
+            text = f"the connection broke off after {so_far} bytes of the response, without close_notify"
+            raise Truncated(text) from None
+        except TimeoutError:
+            raise Failure(f"nothing more came for {self._timeout:g} s, after {so_far} bytes of the response") from None
+        except OSError as error:
+            raise Failure(f"{self._place} broke off: {_reason(error)}") from None
+
+    def _arm(self, sock: socket.socket) -> None:
+        """Let the next call wait until the deadline."""
+        remaining = self._deadline.remaining()
+        if not remaining:
+            raise Failure(f"{self._place} took longer than {self._timeout:g} s")
+        sock.settimeout(remaining)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.lower().replace("_", " ")
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)

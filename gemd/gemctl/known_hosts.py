@@ -1,0 +1,85 @@
+"""The certificates that hosts have shown so far: trust on first use (TOFU).
+
+Rules: a line is "host:port SHA256:<hex> <expiry>", as people can read and mend it; the file only grows, and the last
+line of a host holds; a line that makes no sense is an error, for skipping it would mean trusting anew.
+Called by `gemctl fetch`.
+"""
+
+import contextlib
+import datetime
+import os
+from pathlib import Path
+
+import msgspec
+
+from gemd.gemctl.failure import Failure
+from gemd.protocol.fingerprint import parse_fingerprint
+
+_HEAD = "# Certificates that gemctl fetch has seen: host:port, fingerprint, expiry. The last line of a host holds.\n"
+
+
+class KnownHost(msgspec.Struct, frozen=True):
+    """`host` is "name:port"; the fingerprint is that of the certificate, in lower-case hexadecimal."""
+
+    host: str
+    fingerprint: str
+    not_after: datetime.datetime
+
+
+def default_path() -> Path:
+    """The store of whoever runs this. Raises Failure for somebody without a home."""
+    data = os.environ.get("XDG_DATA_HOME", "")
+    try:
+        return (Path(data) if data.startswith("/") else Path.home() / ".local/share") / "gemd/known_hosts"
+    except RuntimeError:
+        raise Failure("there is no home directory to keep known hosts in: set XDG_DATA_HOME") from None
+
+
+class KnownHosts:
+    """The store in the file at `path`, which need not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def find(self, host: str) -> KnownHost | None:
+        """What is known of "name:port". Raises Failure when the file can't be read."""
+        try:
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Failure(f"{self.path}: can't be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise Failure(f"{self.path}: is not UTF-8 text") from None
+        known = [self._parse(line, nr) for nr, line in enumerate(lines, 1) if line.strip() and line[0] != "#"]
+        return next((entry for entry in reversed(known) if entry.host == host), None)
+
+    def _parse(self, line: str, nr: int) -> KnownHost:
+        try:
+            host, fingerprint, expiry = line.split()
+            moment = datetime.datetime.fromisoformat(expiry)
+            if moment.tzinfo is None:
+                raise ValueError("no time zone")
+            return KnownHost(host, parse_fingerprint(fingerprint).digest, moment)
+        except ValueError:
+            raise Failure(f"{self.path}:{nr}: expected host:port, SHA256:<hex> and a time; mend or remove it") from None
+
+    def remember(self, known: KnownHost) -> None:
+        """Let this hold for its host from now on. Raises Failure when the file can't be written."""
+        expiry = known.not_after.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        line = f"{known.host} SHA256:{known.fingerprint} {expiry}\n".encode()
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with os.fdopen(os.open(self.path, flags, 0o600), "rb+", buffering=0) as file:
+                size = file.seek(0, os.SEEK_END)
+                if not size:
+                    line = _HEAD.encode() + line
+                elif os.pread(file.fileno(), 1, size - 1) != b"\n":
+                    line = b"\n" + line  # somebody's editor left the last line open
+                if file.write(line) != len(line):
+                    with contextlib.suppress(OSError):
+                        file.truncate(size)
+                    raise Failure(f"{self.path}: can't be written in full: is the disk full?")
+        except OSError as error:
+            raise Failure(f"{self.path}: can't be written: {error.strerror}") from None

@@ -1,0 +1,124 @@
+"""The command line of gemctl.
+
+Rule: -c and -s may stand before or after the command. Called by `gemd.gemctl.__main__`.
+"""
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from gemd import __version__
+
+DEFAULT_CONFIG = Path("/etc/gemd.conf")
+_ASKING = 10.0  # seconds that a status may take
+_ACTING = 120.0
+_FETCHING = 30.0
+
+_ACTIONS = {
+    "reload": "read the configuration, certificates and keys again",
+    "reopen": "open the log files again, after they were rotated",
+    "upgrade": "start the installed program in place of the running one",
+    "stop": "finish what has begun, then leave",
+}
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line; ends the program with code 2 when it makes no sense, 0 after -h and -V."""
+    parser = argparse.ArgumentParser(
+        prog="gemctl",
+        description="Look at gemd, tell it what to do, and look at what it serves.",
+        epilog="gemctl(8) has the details. Exit codes: 0 done, 1 failed, 2 usage, 3 configuration.",
+    )
+    parser.add_argument("-V", "--version", action="version", version=f"gemctl {__version__}")
+    _add_config(parser, DEFAULT_CONFIG)
+    _add_socket(parser, None)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_status(commands)
+    for name, what in _ACTIONS.items():
+        action = _add_command(commands, name, what, has_socket=True)
+        action.add_argument(
+            "--timeout", type=_seconds, default=_ACTING, metavar="S", help=f"wait at most S seconds ({_ACTING:g})"
+        )
+    _add_cert(commands)
+    _add_fetch(commands)
+    return parser.parse_args(arguments)
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add_command(commands: Commands, name: str, what: str, *, has_socket: bool) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+    # Without a default of its own: it would undo what stands before the command.
+    _add_config(parser, argparse.SUPPRESS)
+    if has_socket:
+        _add_socket(parser, argparse.SUPPRESS)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser, default: object) -> None:
+    text = f"gemd's configuration ({DEFAULT_CONFIG})"
+    parser.add_argument("-c", "--config", type=Path, default=default, metavar="FILE", help=text)
+
+
+def _add_socket(parser: argparse.ArgumentParser, default: object) -> None:
+    text = "gemd's socket (`control` in FILE)"
+    parser.add_argument("-s", "--socket", type=Path, default=default, metavar="SOCKET", help=text)
+
+
+def _add_status(commands: Commands) -> None:
+    status = _add_command(commands, "status", "show what gemd does", has_socket=True)
+    form = status.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON")
+    form.add_argument("--openmetrics", action="store_true", help="as OpenMetrics text, for a collector")
+    form.add_argument(
+        "--watch", type=_seconds, nargs="?", const=2.0, metavar="SECONDS", help="again and again, until Ctrl-C (2)"
+    )
+    status.add_argument(
+        "--timeout", type=_seconds, default=_ASKING, metavar="S", help=f"wait at most S seconds ({_ASKING:g})"
+    )
+
+
+def _add_cert(commands: Commands) -> None:
+    cert = commands.add_parser("cert", help="show, make and renew certificates", description="Certificates of hosts.")
+    actions = cert.add_subparsers(dest="action", required=True, metavar="ACTION")
+    show = _add_command(actions, "show", "show the certificates of the hosts", has_socket=False)
+    show.add_argument("host", nargs="?", metavar="HOST", help="of this host alone")
+    new = _add_command(actions, "new", "make a self-signed certificate, as gemd does at its start", has_socket=False)
+    new.add_argument("host", metavar="HOST")
+    new.add_argument("--directory", type=Path, metavar="DIR", help="make it here (default: where gemd keeps its own)")
+    renew = _add_command(actions, "renew", "make a new self-signed certificate for the same key", has_socket=False)
+    renew.add_argument("host", metavar="HOST")
+
+
+def _add_fetch(commands: Commands) -> None:
+    fetch = commands.add_parser(
+        "fetch",
+        help="fetch a URL over Gemini",
+        description="Fetch a URL over Gemini: the body goes to standard output, all else to standard error.",
+    )
+    fetch.add_argument("url", metavar="URL", help="gemini://host/path?query; gemini:// may be left out")
+    fetch.add_argument("--head", action="store_true", help="the header alone")
+    fetch.add_argument("--trust", action="store_true", help="accept a certificate that has changed")
+    fetch.add_argument("--cert", type=Path, metavar="FILE", help="client certificate in PEM")
+    fetch.add_argument("--key", type=Path, metavar="FILE", help="its key in PEM (default: in --cert)")
+    fetch.add_argument("--connect", metavar="HOST:PORT", help="connect there, whatever the URL says")
+    fetch.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=_FETCHING,
+        metavar="S",
+        help=f"wait at most S seconds for the header, and for each piece of the body ({_FETCHING:g})",
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 31_536_000:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, not {text!r}")
+    return value

@@ -1,0 +1,116 @@
+"""The status for people: a few lines on the master, then a table with a row a worker.
+
+Rule: pure functions from a `Status` to text. Called by `gemctl status`, plain and with --watch.
+"""
+
+from collections.abc import Sequence
+
+from gemd.gemctl.status import Status, WorkerStatus
+from gemd.gemctl.terminal import escape
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_SPANS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+_GAP = "  "
+
+# heading, whether it is a number
+_COLUMNS = (
+    ("WORKER", True),
+    ("PID", True),
+    ("STATE", False),
+    ("GEN", True),
+    ("UPTIME", True),
+    ("REQUESTS", True),
+    ("SENT", True),
+    ("LOBBY", True),
+    ("SIDE ROOM", True),
+    ("MEMORY", True),
+    ("OWN", True),
+    ("DROPPED", True),
+)
+
+
+def render_status(status: Status, rate: float | None = None) -> str:
+    """The whole report; `rate` is the number of requests a second, if it is known."""
+    return "\n".join((*_describe_master(status, rate), "", *_tabulate(status.workers))) + "\n"
+
+
+def _describe_master(status: Status, rate: float | None) -> list[str]:
+    requests = format_count(status.requests) + ("" if rate is None else f" ({rate:.1f}/s)")
+    facts = (
+        ("configuration", status.configuration or "by flags"),
+        ("listening on", ", ".join(status.listeners) or "nothing"),
+        ("requests", f"{requests}, {format_size(status.bytes)} sent"),
+        ("now", f"{format_count(status.lobby)} in the lobby, {format_count(status.side_room)} in the side room"),
+        ("memory", format_memory(status.memory)),
+        ("reloads", f"{format_count(status.reloads)} done, {format_count(status.failed_reloads)} failed"),
+        ("trouble", f"{count(status.dropped, 'log line')} dropped, {count(status.deaths, 'worker death')}"),
+    )
+    head = (
+        f"gemd {status.version}, master {status.pid}, {status.state}, "
+        f"generation {status.generation}, up {format_duration(status.uptime)}"
+    )
+    return [escape(head), *(f"  {name:<15}{escape(value)}" for name, value in facts)]
+
+
+def _tabulate(workers: Sequence[WorkerStatus]) -> list[str]:
+    order = sorted(workers, key=lambda worker: (worker.nr, -worker.generation))
+    rows = [tuple(heading for heading, _ in _COLUMNS), *map(_cells, order)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = zip(row, widths, _COLUMNS, strict=True)
+        padded = (cell.rjust(width) if is_number else cell.ljust(width) for cell, width, (_, is_number) in cells)
+        lines.append(_GAP.join(padded).rstrip())
+    return lines
+
+
+def _cells(worker: WorkerStatus) -> tuple[str, ...]:
+    return (
+        str(worker.nr),
+        str(worker.pid),
+        escape(worker.state),
+        str(worker.generation),
+        format_duration(worker.uptime),
+        format_count(worker.requests),
+        format_size(worker.bytes),
+        format_count(worker.lobby),
+        format_count(worker.side_room),
+        format_memory(worker.memory),
+        format_memory(worker.private),
+        format_count(worker.dropped),
+    )
+
+
+def format_count(number: int) -> str:
+    """ "1,234,567"."""
+    return f"{number:,}"
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 log line", "2 log lines"."""
+    return f"{format_count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def format_size(size: int) -> str:
+    """ "20 B", "1.5 KiB", "39.1 MiB"."""
+    value = float(size)
+    for unit in _UNITS:
+        if value < 1023.95 or unit == _UNITS[-1]:  # from there on, one decimal is 1024.0
+            break
+        value /= 1024
+    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def format_memory(size: int) -> str:
+    """The same, and "-" for what is not known yet."""
+    return format_size(size) if size else "-"
+
+
+def format_duration(seconds: float) -> str:
+    """The two largest units: "3d 4h", "5m 0s", "12s"."""
+    rest = max(0, int(seconds))
+    for i, (unit, length) in enumerate(_SPANS):
+        if rest >= length and unit != "s":
+            next_unit, next_length = _SPANS[i + 1]
+            return f"{rest // length}{unit} {rest % length // next_length}{next_unit}"
+    return f"{rest}s"

@@ -1,0 +1,91 @@
+"""What anybody can read in a certificate, without its key.
+
+Rule: it may be a stranger's, so whatever is wrong with one is a CertificateError. Called by gemctl.
+"""
+
+import datetime
+import warnings
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.utils import CryptographyDeprecationWarning
+
+from gemd.protocol.fingerprint import sha256
+from gemd.system.certificates import CertificateError
+
+_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+
+
+class CertificateFacts(msgspec.Struct, frozen=True):
+    """Fingerprints are SHA-256 in lower-case hexadecimal, the second one that of the public key (SPKI), which outlives
+    a renewal. `names` are the DNS names and addresses of the SAN."""
+
+    names: tuple[str, ...]
+    key_type: str
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    fingerprint: str
+    public_key_fingerprint: str
+
+    def covers(self, name: str) -> bool:
+        """Whether the certificate names this host, itself or by a wildcard for its first label."""
+        return name in self.names or "*." + name.partition(".")[2] in self.names
+
+
+def read_facts(path: Path) -> CertificateFacts:
+    """The facts of the first certificate in a PEM file. Raises CertificateError."""
+    try:
+        pem = path.read_bytes()
+    except OSError as error:
+        raise CertificateError(f"{path} can't be read: {error.strerror}") from None
+    try:
+        return _collect(x509.load_pem_x509_certificate(pem))
+    except _FAULTS as error:
+        raise CertificateError(f"{path} has no certificate in PEM form: {error}") from None
+
+
+def parse_facts(der: bytes) -> CertificateFacts:
+    """The facts of a certificate in DER. Raises CertificateError."""
+    try:
+        with warnings.catch_warnings(action="ignore", category=CryptographyDeprecationWarning):
+            return _collect(x509.load_der_x509_certificate(der))
+    except _FAULTS as error:
+        raise CertificateError(f"the certificate can't be read: {error}") from None
+
+
+_FAULTS = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion)
+
+
+def _collect(certificate: x509.Certificate) -> CertificateFacts:
+    key = certificate.public_key()
+    spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return CertificateFacts(
+        names=_read_names(certificate),
+        key_type=_name_key(key),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        fingerprint=sha256(certificate.public_bytes(serialization.Encoding.DER)),
+        public_key_fingerprint=sha256(spki),
+    )
+
+
+def _read_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    addresses = map(str, names.get_values_for_type(x509.IPAddress))
+    return (*names.get_values_for_type(x509.DNSName), *addresses)
+
+
+def _name_key(key: object) -> str:
+    """ "ECDSA P-256", "RSA 2048", "Ed25519"."""
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return f"ECDSA {_CURVES.get(key.curve.name, key.curve.name)}"
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA {key.key_size}"
+    return type(key).__name__.removesuffix("PublicKey")

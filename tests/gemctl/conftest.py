@@ -1,0 +1,107 @@
+"""A master that says what it is told to, on a unix socket."""
+
+import contextlib
+import socket
+import threading
+
+import pytest
+
+import gemd.system  # noqa: F401 - before anything else loads OpenSSL
+
+LONGEST = 30.0  # seconds that anything may take
+
+WORKERS = [
+    {
+        "nr": 1,
+        "pid": 124,
+        "generation": 3,
+        "state": "serving",
+        "uptime": 11_000.0,
+        "requests": 1_234_000,
+        "bytes": 3_000_000,
+        "lobby": 4,
+        "side_room": 1,
+        "memory": 20_000_000,
+        "private": 2_300_000,
+        "dropped": 1,
+    },
+    {"nr": 2, "pid": 125, "generation": 3, "state": "starting", "uptime": 0.4},
+    {"nr": 1, "pid": 99, "generation": 2, "state": "draining", "uptime": 90_000.0, "side_room": 2, "memory": 5_000_000},
+]
+
+STATUS = {
+    "version": "0.1.0",
+    "pid": 123,
+    "state": "serving",
+    "generation": 3,
+    "uptime": 273_600.0,
+    "configuration": "/etc/gemd.conf",
+    "listeners": ["[::]:1965", "unix:/run/gemd/gemd.sock"],
+    "slots": 2,
+    "requests": 1_234_567,
+    "bytes": 5_368_709_120,
+    "lobby": 4,
+    "side_room": 3,
+    "memory": 41_000_000,
+    "dropped": 1,
+    "deaths": 2,
+    "reloads": 2,
+    "failed_reloads": 1,
+    "workers": WORKERS,
+}
+
+
+class FakeMaster:
+    """Answers each connection with the next of `answers`: bytes, or a function that is given the connection.
+
+    The last one is kept for all that follow. `commands` are the lines that came.
+    """
+
+    def __init__(self, path, *answers):
+        self.path = path
+        self.answers = list(answers)
+        self.commands = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(LONGEST)
+                line = b""
+                while not line.endswith(b"\n") and (chunk := connection.recv(4096)):
+                    line += chunk
+                if not line:
+                    continue
+                self.commands.append(line)
+                answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+                if callable(answer):
+                    answer(connection)
+                else:
+                    connection.sendall(answer)
+
+    def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(LONGEST)
+        self._listener.close()
+
+
+@pytest.fixture
+def master(tmp_path):
+    """Start fake masters, each on a socket of its own."""
+    masters = []
+
+    def start(*answers):
+        masters.append(FakeMaster(tmp_path / f"control{len(masters)}.sock", *answers))
+        return masters[-1]
+
+    yield start
+    for one in masters:
+        one.close()

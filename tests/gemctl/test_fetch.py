@@ -1,0 +1,471 @@
+"""Fetching from a server of the standard library's making, which does what it is told to, however wrong."""
+
+import contextlib
+import datetime
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+
+import pytest
+import trustme
+
+from gemd.gemctl.__main__ import main
+from gemd.gemctl.failure import ExitCode, Failure
+from gemd.gemctl.fetch import parse_address, parse_target, resolve
+from gemd.gemctl.gemini_client import GeminiConnection, Header, build_context
+from gemd.protocol.fingerprint import sha256
+from gemd.system.deadline import Deadline
+
+from .conftest import LONGEST
+
+
+class Server:
+    """Answers each request with `answer`; with `proper`, it says close_notify at the end."""
+
+    def __init__(self, answer=b"20 text/gemini\r\n# A page\n", *, names=("localhost",), proper=True, **options):
+        self.answer, self.proper = answer, proper
+        self.requests, self.server_names, self.clients = [], [], []
+        self.authority = trustme.CA()
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.sni_callback = lambda _, name, __: self.server_names.append(name)
+        self._context.load_verify_locations(cadata=self.authority.cert_pem.bytes().decode())
+        for key, value in options.items():
+            setattr(self._context, key, value)
+        self.show(*names)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.place = f"localhost:{self.port}"
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def show(self, *names, **options):
+        """Show a new certificate from now on."""
+        certificate = self.authority.issue_cert(*names, **options)
+        certificate.configure_cert(self._context)
+        self.fingerprint = sha256(ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode()))
+
+    def url(self, path="/"):
+        return f"gemini://{self.place}{path}"
+
+    def _run(self):
+        while True:
+            try:
+                plain, _ = self._listener.accept()
+            except OSError:
+                return
+            plain.settimeout(LONGEST)
+            with plain, contextlib.suppress(OSError):
+                tls = self._context.wrap_socket(plain, server_side=True)
+                with tls:
+                    self._serve(tls)
+
+    def _serve(self, tls):
+        line = b""
+        while not line.endswith(b"\r\n") and (chunk := tls.recv(4096)):
+            line += chunk
+        if not line:
+            return
+        self.requests.append(line)
+        self.clients.append(tls.getpeercert())
+        if callable(self.answer):
+            self.answer(tls)
+        else:
+            tls.sendall(self.answer)
+        if self.proper:
+            tls.unwrap()  # which waits for the client to leave
+
+    def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(LONGEST)
+        self._listener.close()
+
+
+@pytest.fixture
+def serve(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    servers = []
+
+    def start(*arguments, **options):
+        servers.append(Server(*arguments, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def fetch(capfdbinary):
+    """Run `gemctl fetch`; return its exit code, what it printed, and what it said."""
+
+    def fetch(*arguments):
+        code = main(["fetch", "--timeout", str(LONGEST), *map(str, arguments)])
+        printed, said = capfdbinary.readouterr()
+        return code, printed, said.decode()
+
+    return fetch
+
+
+# What is fetched
+
+
+def test_a_page(serve, fetch):
+    server = serve()
+    code, printed, said = fetch(server.url("/a?b"))
+    assert (code, printed) == (0, b"# A page\n")
+    assert "\n20 text/gemini\n" in said
+    assert "9 bytes of body, ended with close_notify (TLSv1.3, TLS_" in said
+    assert server.requests == [f"gemini://{server.place}/a?b\r\n".encode()]
+    assert server.server_names == ["localhost"]
+
+
+def test_the_scheme_may_be_left_out(serve, fetch):
+    server = serve()
+    assert fetch(server.place)[0] == 0
+    assert server.requests == [f"gemini://{server.place}/\r\n".encode()]
+
+
+def test_every_byte_of_a_large_body(serve, fetch):
+    body = os.urandom(300_000)
+    assert fetch(serve(b"20 application/octet-stream\r\n" + body).url())[:2] == (0, body)
+
+
+def test_a_header_in_pieces(serve, fetch):
+    def dribble(tls):
+        for byte in b"20 text/plain\r\nab":
+            tls.sendall(bytes([byte]))
+
+    assert fetch(serve(dribble).url())[:2] == (0, b"ab")
+
+
+def test_an_empty_body(serve, fetch):
+    assert fetch(serve(b"20 text/plain\r\n").url())[:2] == (0, b"")
+
+
+def test_the_header_alone(serve, fetch):
+    code, printed, said = fetch("--head", serve().url())
+    assert (code, printed) == (0, b"")
+    assert said.endswith("20 text/gemini\n")
+
+
+def test_tls_1_2(serve, fetch):
+    assert "(TLSv1.2, ECDHE-" in fetch(serve(maximum_version=ssl.TLSVersion.TLSv1_2).url())[2]
+
+
+def test_elsewhere_than_the_url_says(serve, fetch):
+    server = serve(names=["example.org"])
+    code, _, said = fetch("--connect", f"127.0.0.1:{server.port}", "gemini://example.org/")
+    assert code == 0
+    assert server.server_names == ["example.org"]
+    assert server.requests == [b"gemini://example.org/\r\n"]
+    assert "example.org:1965 is new here" in said
+
+
+def test_with_a_client_certificate(serve, fetch, tmp_path):
+    server = serve(verify_mode=ssl.CERT_OPTIONAL)
+    certificate = server.authority.issue_cert("ada@example.org")
+    certificate.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    certificate.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    assert fetch(server.url())[0] == 0
+    assert fetch("--cert", tmp_path / "cert.pem", "--key", tmp_path / "key.pem", server.url())[0] == 0
+    assert [bool(client) for client in server.clients] == [False, True]
+
+
+# Other answers
+
+
+ANSWERS = {
+    "input": (b"10 Your name?\r\n", "it asks: Your name?", "to answer: gemctl fetch '{url}?your%20answer'"),
+    "secret": (b"11 Word?\r\n", "to answer, and wants it to stay secret: gemctl fetch "),
+    "moved": (b"30 ../b\r\n", "moved for now to gemini://{place}/b\n"),
+    "moved for good": (b"31 gemini://example.org/\r\n", "moved for good to gemini://example.org/\n"),
+    "failure": (b"51 Not found\r\n", "51 Not found\n"),
+    "without a text": (b"40\r\n", "40\n"),
+    "certificate": (b"60 Who are you?\r\n", "it wants a client certificate: --cert FILE --key FILE"),
+    "a body too many": (b"51 Not found\r\nhere", "warning: 4 bytes after a header that has no body"),
+}
+
+
+@pytest.mark.parametrize(("answer", "expected"), [(a[0], a[1:]) for a in ANSWERS.values()], ids=ANSWERS)
+def test_a_response_that_is_no_success(serve, fetch, answer, expected):
+    server = serve(answer)
+    code, printed, said = fetch(server.url("/a/c"))
+    assert (code, printed) == (1, b"")
+    for text in expected:
+        assert text.format(url=server.url("/a/c"), place=server.place) in said
+    assert len(server.requests) == 1
+
+
+def test_nothing_in_a_header_moves_the_cursor(serve, fetch):
+    said = fetch(serve("10 \x1b[2J\x9b1m\u202eab\tc\r\n".encode()).url())[2]
+    assert "\n10 \\x1b[2J\\x9b1m\\u202eab\\x09c\n" in said
+    assert "\x1b" not in said
+
+
+NO_HEADERS = {
+    "other protocol": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "unknown class": b"70 What\r\n",
+    "one digit": b"2 text/plain\r\n",
+    "nothing": b"",
+    "only a line feed": b"20 text/plain\nab",
+    "too long": b"20 " + b"x" * 1025 + b"\r\n",
+    "endless": b"20 " + b"x" * 100_000,
+    "escape sequences": b"\x1b[2J\r\n",
+}
+
+
+@pytest.mark.parametrize("answer", NO_HEADERS.values(), ids=NO_HEADERS)
+def test_what_is_no_header(serve, fetch, answer):
+    code, printed, said = fetch(serve(answer).url())
+    assert (code, printed) == (1, b"")
+    assert "sent no Gemini header, but" in said
+    assert "\x1b" not in said
+
+
+# How it ends
+
+
+@pytest.mark.parametrize("answer", [b"20 text/plain\r\nhalf a p", b"20 text/plain\r\n"])
+def test_without_close_notify(serve, fetch, answer):
+    code, printed, said = fetch(serve(answer, proper=False).url())
+    assert (code, printed) == (1, answer.partition(b"\r\n")[2])
+    assert f"the connection broke off after {len(printed)} bytes of the response, without close_notify" in said
+
+
+def test_without_close_notify_in_the_header(serve, fetch):
+    code, _, said = fetch(serve(b"20 te", proper=False).url())
+    assert (code, "without close_notify" in said) == (1, True)
+
+
+def test_without_close_notify_after_a_failure(serve, fetch):
+    code, _, said = fetch(serve(b"51 Not found\r\n", proper=False).url())
+    assert (code, "without close_notify" in said) == (1, True)
+
+
+@pytest.fixture
+def silence():
+    """An answer that stays away until the test is over."""
+    release = threading.Event()
+    yield lambda _: release.wait(LONGEST)
+    release.set()
+
+
+def test_a_server_that_never_answers(serve, silence):
+    server = serve(silence, proper=False)
+    with connect(server) as connection:
+        connection._deadline, connection._timeout = Deadline(0.2), 0.2  # after the handshake, which may take its time
+        with pytest.raises(Failure, match=r"nothing more came for 0\.2 s, after 0 bytes of the response"):
+            connection.request(server.url())
+
+
+def test_a_server_that_falls_silent(serve, silence):
+    def begin(tls):
+        tls.sendall(b"20 text/plain\r\nab")
+        silence(tls)
+
+    server = serve(begin, proper=False)
+    with connect(server) as connection:
+        assert connection.request(server.url()) == Header(20, "text/plain")
+        connection._timeout = 0.2
+        pieces = connection.body()
+        with pytest.raises(Failure, match=r"nothing more came for 0\.2 s, after 2 bytes of the response"):
+            assert b"".join(pieces) == b""
+
+
+def test_a_deadline_that_has_passed(serve, silence):
+    server = serve(silence, proper=False)
+    with connect(server) as connection:
+        connection._deadline = Deadline(0)
+        with pytest.raises(Failure, match="took longer than"):
+            connection.request(server.url())
+
+
+def connect(server):
+    return GeminiConnection(("127.0.0.1", server.port), "localhost", build_context(None, None), LONGEST)
+
+
+def test_nobody_there(fetch):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and does not listen
+        port = unused.getsockname()[1]
+        code, _, said = fetch(f"gemini://127.0.0.1:{port}/")
+    assert (code, said) == (1, f"gemctl: can't connect to 127.0.0.1:{port}: Connection refused\n")
+
+
+def test_no_such_host(fetch):
+    code, _, said = fetch("gemini://no-such-host.invalid/")
+    assert code == 1
+    assert said.startswith("gemctl: can't connect to no-such-host.invalid:1965: ")
+
+
+def test_a_label_that_no_resolver_takes(fetch):
+    code, _, said = fetch(f"gemini://{'x' * 64}.org/")
+    assert (code, said.startswith("gemctl: can't connect to")) == (1, True)
+
+
+def test_somebody_who_speaks_no_tls(fetch):
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def greet():
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"220 smtp ready\r\n")
+            connection.recv(4096)
+
+    thread = threading.Thread(target=greet)
+    thread.start()
+    port = listener.getsockname()[1]
+    code, _, said = fetch(f"gemini://127.0.0.1:{port}/")
+    thread.join(LONGEST)
+    listener.close()
+    assert (code, said.startswith(f"gemctl: no TLS with 127.0.0.1:{port}: ")) == (1, True)
+
+
+# Trust
+
+
+def test_a_certificate_is_remembered_at_first_sight(serve, fetch, tmp_path):
+    server = serve()
+    said = fetch(server.url())[2].splitlines()[0]
+    assert said.startswith(f"gemctl: {server.place} is new here; its certificate {server.fingerprint}, valid until ")
+    assert server.fingerprint in (tmp_path / "gemd/known_hosts").read_text()
+    assert "is new here" not in fetch(server.url())[2]
+
+
+def test_a_certificate_that_changed_is_refused_before_anything_is_asked(serve, fetch):
+    server = serve()
+    fetch(server.url())
+    before = server.fingerprint
+    server.show("localhost")
+    for _ in range(2):
+        code, printed, said = fetch(server.url())
+        assert (code, printed) == (1, b"")
+        assert f"the certificate of {server.place} has changed" in said
+        assert f"known: {before}, valid until" in said
+        assert f"shown: {server.fingerprint}, valid until" in said
+        assert "--trust" in said
+    assert len(server.requests) == 1
+
+
+def test_a_change_that_is_meant(serve, fetch):
+    server = serve()
+    fetch(server.url())
+    before = server.fingerprint
+    server.show("localhost")
+    code, _, said = fetch("--trust", server.url())
+    assert (code, f"has changed from {before}; its certificate {server.fingerprint}" in said) == (0, True)
+    code, _, said = fetch(server.url())
+    assert (code, "has changed" in said) == (0, False)
+
+
+def test_another_port_is_another_host(serve, fetch):
+    for _ in range(2):
+        assert "is new here" in fetch(serve().url())[2]
+
+
+def test_what_is_odd_about_a_certificate(serve, fetch):
+    server = serve(names=["example.org", "*.example.net"])
+    assert "does not name localhost; it names example.org, *.example.net" in fetch(server.url())[2]
+    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    server.show("localhost", not_after=past)
+    said = fetch("--trust", server.url())[2]
+    assert f"{server.fingerprint}, expired on {past:%Y-%m-%d}, is trusted from now on" in said
+    assert f"warning: the certificate expired on {past:%Y-%m-%d}" in fetch(server.url())[2]
+
+
+# The command line
+
+
+TARGETS = {
+    "gemini://h": ("gemini://h/", "h:1965"),
+    "h": ("gemini://h/", "h:1965"),
+    "H.:1965/A": ("gemini://h/A", "h:1965"),
+    "h:300/a?b#c": ("gemini://h:300/a?b", "h:300"),
+    "gemini://[::1]:300/": ("gemini://[::1]:300/", "[::1]:300"),
+    "GEMINI://bücher.example/ü?é": ("gemini://xn--bcher-kva.example/%C3%BC?%C3%A9", "xn--bcher-kva.example:1965"),
+    "gemini://h/%7Ea/../b": ("gemini://h/b", "h:1965"),
+    "h/?u=gemini://g/": ("gemini://h/?u=gemini://g/", "h:1965"),
+}
+
+
+@pytest.mark.parametrize("text", TARGETS)
+def test_what_a_url_asks_for(text):
+    target = parse_target(text)
+    assert (target.url, target.place) == TARGETS[text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "https://h/",
+        "gemini:///a",
+        "gemini://h/a b",
+        "gemini://u@h/",
+        "gemini://h:x/",
+        "gemini://h/\x1b",
+        "h/" + "x" * 1024,
+    ],
+)
+def test_what_is_no_gemini_url(text):
+    with pytest.raises(Failure) as caught:
+        parse_target(text)
+    assert caught.value.code == ExitCode.USAGE
+    assert "\x1b" not in str(caught.value)
+
+
+def test_addresses():
+    assert parse_address("h:300") == ("h", 300)
+    assert parse_address("[::1]:300") == ("::1", 300)
+
+
+@pytest.mark.parametrize("text", ["h", "h:", ":1", "h:0", "h:65536", "::1:300", "h:٣"])
+def test_what_is_no_address(text):
+    with pytest.raises(Failure, match="--connect: expected HOST:PORT"):
+        parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("reference", "absolute"),
+    [
+        ("/x", "gemini://h:300/x"),
+        ("x?q", "gemini://h:300/a/x?q"),
+        ("?q", "gemini://h:300/a/b?q"),
+        ("//g/x", "gemini://g/x"),
+        ("https://g/", "https://g/"),
+        ("mailto:a@b", "mailto:a@b"),
+        ("//[", "//["),
+    ],
+)
+def test_where_a_redirect_leads(reference, absolute):
+    assert resolve("gemini://h:300/a/b", reference) == absolute
+
+
+@pytest.mark.parametrize("arguments", [["--key", "k", "h"], ["--connect", "x", "h"], ["https://h/"]])
+def test_a_command_line_that_makes_no_sense(fetch, arguments):
+    assert fetch(*arguments)[0] == 2
+
+
+def test_a_client_certificate_that_can_not_be_used(fetch, tmp_path):
+    code, _, said = fetch("--cert", tmp_path / "missing.pem", "h")
+    assert (code, "missing.pem or its key can't be read: No such file" in said) == (1, True)
+    (tmp_path / "bad.pem").write_text("nothing")
+    code, _, said = fetch("--cert", tmp_path / "bad.pem", "h")
+    assert (code, "bad.pem can't be used as a client certificate" in said) == (1, True)
+
+
+def test_on_a_terminal_a_body_moves_no_cursor_either(serve, tmp_path):
+    server = serve("20 text/gemini\r\n\x1b[2Jbücher\r\nover\rwritten\n\tend".encode())
+    leader, follower = os.openpty()
+    command = [sys.executable, "-m", "gemd.gemctl", "fetch", server.url()]
+    subprocess.run(command, stdout=follower, stderr=subprocess.DEVNULL, check=True, timeout=LONGEST)
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO is the end
+        while chunk := os.read(leader, 4096):
+            shown += chunk
+    os.close(leader)
+    assert shown.replace(b"\r\n", b"\n").decode() == "\\x1b[2Jbücher\nover\nwritten\n\tend"

@@ -1,0 +1,75 @@
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.parser import text_string_to_metric_families as parse_older_text
+
+from gemd.gemctl.open_metrics import render_open_metrics
+from gemd.gemctl.status import parse_status
+
+from .conftest import STATUS
+
+
+def read(status):
+    """Every sample, by its name and labels, as a collector reads it; also that there are no two of the same."""
+    families = list(text_string_to_metric_families(render_open_metrics(parse_status(status))))
+    assert all(family.name.startswith("gemd_") and family.documentation.endswith(".") for family in families)
+    samples = [((s.name, *s.labels.items()), s.value) for family in families for s in family.samples]
+    assert len(dict(samples)) == len(samples)
+    return dict(samples)
+
+
+EXPECTED = {
+    "gemd_requests_total": 1_234_567,
+    "gemd_response_bytes_total": 5_368_709_120,
+    "gemd_log_lines_dropped_total": 1,
+    "gemd_worker_deaths_total": 2,
+    "gemd_reloads_total": 2,
+    "gemd_reload_failures_total": 1,
+    "gemd_generation": 3,
+    "gemd_slots": 2,
+    "gemd_uptime_seconds": 273_600,
+    "gemd_memory_bytes": 41_000_000,
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_figure_of_the_master(name):
+    assert read(STATUS)[(name,)] == EXPECTED[name]
+
+
+def test_labels():
+    samples = read(STATUS)
+    assert samples["gemd_build_info", ("version", "0.1.0")] == 1
+    assert [samples["gemd_workers", ("state", state)] for state in ("starting", "serving", "draining")] == [1, 1, 1]
+    assert [samples["gemd_state", ("state", state)] for state in ("serving", "reloading")] == [1, 0]
+
+
+def test_two_workers_in_one_slot_are_added_up():
+    samples = read(STATUS)
+    assert samples["gemd_side_room_requests", ("worker", "1")] == 3
+    assert samples["gemd_lobby_connections", ("worker", "1")] == 4
+    assert samples["gemd_lobby_connections", ("worker", "2")] == 0
+    assert samples["gemd_worker_memory_bytes", ("worker", "1")] == 25_000_000
+    assert samples["gemd_worker_private_bytes", ("worker", "1")] == 2_300_000
+
+
+def test_without_workers_and_before_the_memory_is_known():
+    samples = read({**STATUS, "workers": [], "memory": 0})
+    assert not {name for name, *_ in samples} & {"gemd_lobby_connections", "gemd_memory_bytes"}
+    assert samples["gemd_workers", ("state", "serving")] == 0
+
+
+def test_states_and_versions_that_are_not_known_yet():
+    samples = read({**STATUS, "state": "asleep", "version": 'a"b\\n\n', "workers": [{"nr": 1, "pid": 2, "state": "x"}]})
+    assert samples["gemd_state", ("state", "asleep")] == 1
+    assert samples["gemd_workers", ("state", "x")] == 1
+    assert samples["gemd_build_info", ("version", 'a"b\\n\n')] == 1
+
+
+def test_it_ends_as_the_specification_has_it():
+    assert render_open_metrics(parse_status(STATUS)).endswith("\n# EOF\n")
+
+
+def test_the_types_are_known_to_the_older_format_too():
+    families = list(parse_older_text(render_open_metrics(parse_status(STATUS))))
+    assert {family.type for family in families} <= {"counter", "gauge", "unknown"}
+    assert any(s.name == "gemd_requests_total" for family in families for s in family.samples)
