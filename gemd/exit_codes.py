@@ -13,3 +13,4 @@ class ExitCode(enum.IntEnum):
     BIND = 4  # an address can't be listened on
     PRIVILEGES = 5  # privileges could not be dropped as asked
     WORKERS = 6  # the workers die before they serve
+    RUNNING = 7  # another gemd holds the pid file

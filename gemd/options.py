@@ -36,7 +36,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="gemd",
         description="Serve a capsule over the Gemini protocol. Without -c, the current directory on localhost.",
         epilog="gemd(8) and gemd.conf(5) have the details. Exit codes: 0 stopped, 1 fault, 2 usage, 3 configuration, "
-        "4 address, 5 privileges, 6 workers.",
+        "4 address, 5 privileges, 6 workers, 7 running already.",
     )
     parser.add_argument("-V", "--version", action="version", version=f"gemd {__version__}")
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="read the configuration from FILE")
@@ -44,6 +44,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "-T", "--dump", action="store_true", help="check the configuration and print it as it takes effect"
     )
+    parser.add_argument("-d", "--daemon", action="store_true", help="detach from the terminal once it serves")
+    parser.add_argument("--user", metavar="NAME", help="become this user when started as root")
     parser.add_argument("--workers", type=int, metavar="N", help="worker processes (default: one a CPU, at least 2)")
     listen = parser.add_argument_group("where to listen")
     listen.add_argument(
@@ -65,22 +67,25 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def read_tables(options: argparse.Namespace) -> Tables:
-    """The file's tables, or those of a capsule in the current directory, with the flags over them.
+def read_tables(options: argparse.Namespace, directory: Path) -> Tables:
+    """The file's tables, or those of a capsule in the current `directory`, with the flags over them.
 
     Raises ConfigError for the file and UsageError for the flags.
     """
     if options.config is not None:
-        tables = read_file(options.config)
+        tables = read_file(directory / options.config)
     else:
-        tables = {"host": [{"name": "localhost", "root": str(Path.cwd()), "cgi": "cgi-bin"}]}
+        tables = {"host": [{"name": "localhost", "root": str(directory), "cgi": "cgi-bin"}]}
     _apply_listen(tables, options)
-    _apply_host_flags(tables, options)
-    if options.workers is not None:
-        tables["workers"] = options.workers
+    _apply_host_flags(tables, options, directory)
+    for key in ("user", "workers"):
+        if getattr(options, key) is not None:
+            tables[key] = getattr(options, key)
+    if options.daemon:
+        tables["daemon"] = True
     _set(tables, "limits", "rate", options.rate_limit)
-    _set(tables, "tls", "ca-file", _absolute(options.tls_cafile))
-    _set(tables, "tls", "ca-path", _absolute(options.tls_capath))
+    _set(tables, "tls", "ca-file", _absolute(options.tls_cafile, directory))
+    _set(tables, "tls", "ca-path", _absolute(options.tls_capath, directory))
     return tables
 
 
@@ -92,9 +97,9 @@ def _set(tables: Tables, table: str, key: str, value: object) -> None:
         entries[key] = value
 
 
-def _absolute(path: str | None) -> str | None:
+def _absolute(path: str | None, directory: Path) -> str | None:
     """A flag's path is relative to the current directory, a file's to that of the file."""
-    return None if path is None else str(Path.cwd() / path)
+    return None if path is None else str(directory / path)
 
 
 def _apply_listen(tables: Tables, options: argparse.Namespace) -> None:
@@ -125,7 +130,7 @@ def _listed(tables: Tables) -> list[Address]:
         raise UsageError(f"--host and --port can't apply: {error} in `listen`") from None
 
 
-def _apply_host_flags(tables: Tables, options: argparse.Namespace) -> None:
+def _apply_host_flags(tables: Tables, options: argparse.Namespace, directory: Path) -> None:
     flags = {flag: getattr(options, flag) for flag in _HOST_FLAGS if getattr(options, flag) is not None}
     if not flags:
         return
@@ -136,7 +141,7 @@ def _apply_host_flags(tables: Tables, options: argparse.Namespace) -> None:
         raise UsageError(f"{names} can't apply: {options.config} has {number}; change it there")
     for flag, value in flags.items():
         if flag in ("dir", "tls_certfile", "tls_keyfile"):
-            value = _absolute(value)
+            value = _absolute(value, directory)
         hosts[0][_HOST_FLAGS[flag]] = [value] if flag == "index_file" else value
     if "tls_certfile" in flags and "tls_keyfile" not in flags:
         hosts[0]["key"] = hosts[0]["certificate"]

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from gemd import __version__
@@ -14,7 +16,7 @@ def read(tmp_path, monkeypatch):
         if file is not None:
             (tmp_path / "gemd.conf").write_text(file)
             arguments = ("-c", "gemd.conf", *arguments)
-        return read_tables(parse_arguments(arguments))
+        return read_tables(parse_arguments(arguments), Path.cwd())
 
     return read
 

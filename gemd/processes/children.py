@@ -1,9 +1,11 @@
-"""Who is alive: pure bookkeeping of workers and slots. No process is touched here; the master acts on what it says.
+"""Who is alive: pure bookkeeping of workers, slots and generations. No process is touched here, the master acts.
 
-Rules: a slot has at most one worker; workers that die young make the next spawn wait, twice as long each time; a
-worker is late only by time in which the master itself was awake. Called by the master.
+Rules: a slot has at most one worker that is neither leaving nor draining in each generation; workers that die young
+make the next spawn wait, twice as long each time; a worker is late only by time in which the master itself was awake.
+Called by the master.
 """
 
+import enum
 from collections.abc import Mapping
 
 import msgspec
@@ -14,21 +16,35 @@ _LONGEST_DELAY = 30.0
 _SLACK = 2.0  # a master that slept this many seconds longer than it meant to was stopped itself
 
 
-class Child(msgspec.Struct):
-    """A running worker. Times are monotonic seconds."""
+class State(enum.Enum):
+    """What a worker is at. One that is leaving still serves, and drains once there is another in its slot."""
+
+    STARTING = "starting"
+    SERVING = "serving"
+    LEAVING = "leaving"
+    DRAINING = "draining"
+
+
+class Child(msgspec.Struct, eq=False):
+    """A running worker. `row` is its row of the scoreboard, `born` in monotonic seconds; after `quota` requests, unless
+    that is 0, another takes its place."""
 
     nr: int
     pid: int
+    row: int
+    generation: int
     born: float
+    quota: int = 0
+    state: State = State.STARTING
 
 
 class Children:
-    """The workers of `count` slots."""
+    """All workers, with `rows` rows of the scoreboard to share among them."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, rows: int) -> None:
         self.early_deaths = 0
         self._by_pid: dict[int, Child] = {}
+        self._free_rows = list(range(rows - 1, -1, -1))
         self._quick_deaths = 0
         self._next_spawn = 0.0
         self._awake_since = 0.0
@@ -41,64 +57,94 @@ class Children:
     @property
     def pids(self) -> list[int]:
         """Those alive, by slot."""
-        return [child.pid for child in sorted(self._by_pid.values(), key=lambda child: child.nr)]
+        return [child.pid for child in self.all()]
 
-    def add(self, nr: int, pid: int, now: float) -> None:
-        """A worker was spawned into slot `nr`."""
-        self._by_pid[pid] = Child(nr, pid, now)
+    def all(self, *states: State) -> list[Child]:
+        """Those in one of these states, or in any, by slot and age."""
+        some = [child for child in self._by_pid.values() if not states or child.state in states]
+        return sorted(some, key=lambda child: (child.nr, child.born))
 
-    def remove(self, pid: int, now: float, *, served: bool) -> Child | None:
-        """A process was reaped; None if it was no worker. `served` says whether it had ever ticked."""
-        child = self._by_pid.pop(pid, None)
-        if child is None:
-            return None
+    def next_row(self) -> int | None:
+        """The row of the next worker; None when all are taken."""
+        return self._free_rows[-1] if self._free_rows else None
+
+    def add(self, nr: int, pid: int, generation: int, now: float, quota: int = 0) -> Child:
+        """A worker was spawned into slot `nr`, with `next_row`."""
+        child = Child(nr, pid, self._free_rows.pop(), generation, now, quota)
+        self._by_pid[pid] = child
+        return child
+
+    def find(self, pid: int) -> Child | None:
+        """The worker with this pid."""
+        return self._by_pid.get(pid)
+
+    def remove(self, child: Child, now: float, *, served: bool) -> None:
+        """A worker was reaped. `served` says whether it had ever ticked."""
+        del self._by_pid[child.pid]
+        self._free_rows.append(child.row)
         self.early_deaths = 0 if served else self.early_deaths + 1
+        if child.state is State.DRAINING:
+            return
         if served and now - child.born >= YOUNG:
             self._quick_deaths = 0
         else:
             self.delay_spawn(now)
-        return child
 
-    def delay_spawn(self, now: float) -> float:
+    def delay_spawn(self, now: float, longest: float = _LONGEST_DELAY) -> float:
         """A worker died young, or could not be forked: wait before the next. Returns the delay in seconds."""
-        delay = min(_FIRST_DELAY * float(1 << self._quick_deaths), _LONGEST_DELAY)
+        delay = min(_FIRST_DELAY * float(1 << self._quick_deaths), longest)
         self._quick_deaths = min(self._quick_deaths + 1, 16)
         self._next_spawn = now + delay
         return delay
 
-    def slot_of(self, pid: int) -> int | None:
-        """The slot of a worker; None if the pid is no worker's."""
-        child = self._by_pid.get(pid)
-        return child.nr if child is not None else None
+    def hurry(self) -> None:
+        """Something was changed: the next spawn need not wait for what happened before."""
+        self._quick_deaths = 0
+        self._next_spawn = 0.0
 
-    def missing(self, now: float) -> list[int]:
-        """The empty slots that may be filled now: one at a time while workers die young."""
+    def missing(self, generation: int, count: int, now: float) -> list[int]:
+        """Which of `count` slots lack a worker of this generation to stay, and may have one now: one at a time while
+        workers die young."""
         if now < self._next_spawn:
             return []
-        taken = {child.nr for child in self._by_pid.values()}
-        empty = [nr for nr in range(self.count) if nr not in taken]
+        empty = self._empty(generation, count)
         return empty[:1] if self._quick_deaths else empty
 
+    def _empty(self, generation: int, count: int) -> list[int]:
+        taken = {child.nr for child in self.all(State.STARTING, State.SERVING) if child.generation == generation}
+        return [nr for nr in range(count) if nr not in taken]
+
+    def is_complete(self, generation: int, count: int) -> bool:
+        """Whether each of `count` slots has a worker of this generation that serves."""
+        return {c.nr for c in self.all(State.SERVING) if c.generation == generation} >= set(range(count))
+
+    def superseded(self) -> list[Child]:
+        """Those who were leaving, and whose slot has another one that serves."""
+        served = {child.nr for child in self.all(State.SERVING)}
+        return [child for child in self.all(State.LEAVING) if child.nr in served]
+
     def late(self, now: float, ticks: Mapping[int, float | None], timeout: float) -> list[Child]:
-        """Those without a sign of life for `timeout` seconds; `ticks` are the last ones by slot."""
+        """Those without a sign of life for `timeout` seconds; `ticks` are the last ones by row."""
         return [
             child
             for child in self._by_pid.values()
-            if now - max(ticks.get(child.nr) or child.born, child.born, self._awake_since) > timeout
+            if now - max(ticks.get(child.row) or child.born, child.born, self._awake_since) > timeout
         ]
 
     def sleep_until(self, moment: float) -> None:
         """The master means to look again at `moment` at the latest."""
         self._asleep_until = moment
 
-    def awake(self, now: float) -> None:
-        """The master looks again. When it was stopped meanwhile, nobody is late for that; when all workers have
+    def awake(self, count: int, now: float) -> None:
+        """The master looks again. When it was stopped meanwhile, nobody is late for that; when `count` workers have
         grown up, those that died young are forgotten."""
         if self._asleep_until is not None and now > self._asleep_until + _SLACK:
             self._awake_since = now
-        if len(self) == self.count and all(now - child.born >= YOUNG for child in self._by_pid.values()):
+        if len(self) >= count and all(now - child.born >= YOUNG for child in self._by_pid.values()):
             self._quick_deaths = 0
 
-    def until_spawn(self, now: float) -> float | None:
-        """Seconds until a missing worker may be spawned; None when none is missing."""
-        return max(0.01, self._next_spawn - now) if len(self) < self.count else None
+    def until_spawn(self, counts: Mapping[int, int], now: float) -> float | None:
+        """Seconds until a missing worker may be spawned; None when none is missing. `counts` by generation."""
+        if any(self._empty(generation, count) for generation, count in counts.items()):
+            return max(0.01, self._next_spawn - now)
+        return None

@@ -1,4 +1,4 @@
-"""The scoreboard: shared memory with a row for each slot, written by its worker and read by the master.
+"""The scoreboard: shared memory with a row for each worker, written by it and read by the master.
 
 Rules: there is no lock, for a worker that is killed while it holds one would hang the others; each cell is one
 aligned 64-bit store. What stands here came from a worker and may be any number: the master only compares it.
@@ -7,7 +7,7 @@ aligned 64-bit store. What stands here came from a worker and may be any number:
 import mmap
 import time
 
-_COLUMNS = ("tick", "requests", "bytes", "lobby", "side_room")
+_COLUMNS = ("tick", "requests", "bytes", "lobby", "side_room", "memory", "private", "dropped")
 _CELL = 8
 _NANOSECOND = 1e-9
 
@@ -22,7 +22,7 @@ class Row:
         self._start = nr * len(_COLUMNS)
 
     def clear(self) -> None:
-        """Forget the slot's former worker. Runs in the master, before it forks the next one."""
+        """Forget the row's former worker. Runs in the master, before it forks the next one."""
         for column in range(len(_COLUMNS)):
             self._cells[self._start + column] = 0
 
@@ -35,10 +35,16 @@ class Row:
         self._cells[self._start + 1] += 1
         self._cells[self._start + 2] += size
 
-    def show(self, lobby: int, side_room: int) -> None:
-        """How many connections are in the lobby, and how many requests in the side room."""
+    def show(self, lobby: int, side_room: int, dropped: int = 0) -> None:
+        """How many connections are in the lobby, requests in the side room, and log lines were lost."""
         self._cells[self._start + 3] = lobby
         self._cells[self._start + 4] = side_room
+        self._cells[self._start + 7] = dropped
+
+    def show_memory(self, shared_out: int, private: int) -> None:
+        """The worker's proportional and its private share of memory (PSS and USS), in bytes."""
+        self._cells[self._start + 5] = shared_out
+        self._cells[self._start + 6] = private
 
     @property
     def last_tick(self) -> float | None:
@@ -47,18 +53,24 @@ class Row:
         return tick * _NANOSECOND if tick else None
 
     @property
+    def requests(self) -> int:
+        """How many were answered."""
+        return self._cells[self._start + 1]
+
+    @property
     def figures(self) -> dict[str, int]:
         """All cells but the tick, by name."""
         return {name: self._cells[self._start + i] for i, name in enumerate(_COLUMNS) if i}
 
 
 class Scoreboard:
-    """Anonymous shared memory for `slots` rows; workers inherit it by fork."""
+    """Anonymous shared memory for `size` rows; workers inherit it by fork."""
 
-    def __init__(self, slots: int) -> None:
-        self._memory = mmap.mmap(-1, slots * len(_COLUMNS) * _CELL)
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._memory = mmap.mmap(-1, size * len(_COLUMNS) * _CELL)
         self._cells = memoryview(self._memory).cast("Q")
 
     def row(self, nr: int) -> Row:
-        """The row of slot `nr`, from 0."""
+        """Row `nr`, from 0."""
         return Row(self._cells, nr)

@@ -53,7 +53,7 @@ class RequestHandler(socketserver.BaseRequestHandler):
 
 
 class GeminiServer(socketserver.BaseServer):
-    """Serves what the lobby has ready until it is told to stop."""
+    """Serves what the lobby has ready until it is told to stop. `report` is called once a turn."""
 
     def __init__(
         self, lobby: Lobby, side_room: SideRoom, respond: Respond, access_log: AccessLog, row: Row, timeouts: Timeouts
@@ -66,6 +66,7 @@ class GeminiServer(socketserver.BaseServer):
         self._row = row
         self._timeouts = timeouts
         self._is_stopping = False
+        self.report: Callable[[], None] = lambda: None
         # In the side room, by client. Nobody may fill it alone; only the main thread counts.
         self._guests: Counter[str] = Counter()
         self._most_guests = (side_room.size + 1) // 2
@@ -91,7 +92,7 @@ class GeminiServer(socketserver.BaseServer):
     def service_actions(self) -> None:
         """Sign of life, once a turn."""
         self._row.tick()
-        self._row.show(self._lobby.arriving, self._side_room.occupied)
+        self.report()
 
     def handle_request(self) -> None:
         """Take the next connection whose request is complete, and have it answered."""

@@ -1,50 +1,46 @@
 """The worker: what a process does between its fork and its exit.
 
-Rules: it lives no longer than its master, whose end of a pipe it watches; TERM ends it soon, QUIT when the last
+Rules: it lives no longer than its master, whose end of a channel it watches; TERM ends it soon, QUIT when the last
 response is out; it never returns to the master's code. Forked by `gemd.processes.kernel`.
 """
 
 import os
 import signal
+import socket
 import threading
-from collections.abc import Sequence
-
-import msgspec
+import time
 
 from gemd.config.settings import Config
 from gemd.exit_codes import ExitCode
+from gemd.processes.generation import Generation
 from gemd.processes.lobby import Lobby
 from gemd.processes.scoreboard import Row
-from gemd.processes.server import GeminiServer, Respond
+from gemd.processes.server import GeminiServer
 from gemd.processes.side_room import SideRoom
 from gemd.system import process
-from gemd.system.access_log import AccessLog
-from gemd.system.listener import Listener
 from gemd.system.log import error_log
+from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
 from gemd.system.script import adopt_orphans, kill_running
 from gemd.system.signals import SignalQueue
-from gemd.system.tls import Context
 
 _SPARE_DESCRIPTORS = 128  # for listeners, logs, files and scripts; the lobby may have the others
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGQUIT)
 # A terminal's Ctrl-C and hang-up reach the whole group, and the master decides. They are taken and not ignored, because
 # a script would inherit that.
-_UNHEEDED_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_UNHEEDED_SIGNALS = (
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+)
+_MEMORY_INTERVAL = 10.0  # seconds between two looks at how much memory this process has
 
 
-class Workplace(msgspec.Struct, frozen=True):
-    """What a worker inherits, all of it made by the master before the fork."""
-
-    config: Config
-    listeners: Sequence[Listener]
-    context: Context
-    respond: Respond
-    access_log: AccessLog
-
-
-def run_worker(nr: int, workplace: Workplace, row: Row, master: int, lifeline: int) -> ExitCode:
-    """Serve until told to stop. `master` is its pid, `lifeline` the pipe that ends with it.
+def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: socket.socket) -> ExitCode:
+    """Serve until told to stop. `master` is its pid; `channel` brings log files from it, and ends with it.
 
     Runs in the worker, whose signals are blocked until it can obey them.
     """
@@ -53,42 +49,74 @@ def run_worker(nr: int, workplace: Workplace, row: Row, master: int, lifeline: i
         process.set_title(f"worker {nr + 1}")
         signals = SignalQueue(_STOP_SIGNALS + _UNHEEDED_SIGNALS)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        process.forbid_inspection()
         adopt_orphans()
+        memory = process.MemoryReport()
+        generation.logs.use()
+        time.tzset()  # the log's time zone, while its file can be read
+        if generation.identity is not None:
+            drop_privileges(generation.identity, generation.config.service.chroot)
+        lock_down(keep_capabilities=os.geteuid() == 0)
         if not process.die_with_parent(master):
             return ExitCode.OK
-        _serve(workplace, row, signals, lifeline)
+        _serve(generation, row, signals, channel, memory)
+    except PrivilegeError as error:
+        error_log.error("worker %d serves nothing: %s", nr + 1, error)
+        return ExitCode.PRIVILEGES
     except Exception:  # noqa: BLE001, the worker's boundary
         error_log.exception("worker %d has to stop", nr + 1)
         return ExitCode.INTERNAL
     return ExitCode.OK
 
 
-def _serve(workplace: Workplace, row: Row, signals: SignalQueue, lifeline: int) -> None:
-    config = workplace.config
-    lobby = Lobby(workplace.listeners, workplace.context, config.timeouts, lobby_size(config))
-    server = GeminiServer(
-        lobby, SideRoom(config.limits.threads), workplace.respond, workplace.access_log, row, config.timeouts
-    )
+def _serve(
+    generation: Generation, row: Row, signals: SignalQueue, channel: socket.socket, memory: process.MemoryReport
+) -> None:
+    config = generation.config
+    lobby = Lobby(generation.listeners, generation.context, config.timeouts, lobby_size(config))
+    room = SideRoom(config.limits.threads)
+    server = GeminiServer(lobby, room, generation.respond, generation.access_log, row, config.timeouts)
     lobby.on_loss = server.report_loss
+    next_look = 0.0
+
+    def report() -> None:
+        nonlocal next_look
+        row.show(lobby.arriving, room.occupied, generation.logs.dropped)
+        if time.monotonic() >= next_look:
+            row.show_memory(*memory.read())
+            next_look = time.monotonic() + _MEMORY_INTERVAL
 
     def obey() -> None:
         for number in signals.take():
             if number in _STOP_SIGNALS:
                 server.stop(hurry=number == signal.SIGTERM)
 
-    def follow_master() -> None:
+    def read_channel() -> None:
+        if receive_logs(generation, channel):
+            return
         error_log.error("the master is gone, and so goes this worker")
-        lobby.unwatch(lifeline)
+        lobby.unwatch(channel.fileno())
         server.stop(hurry=True)
         limit = threading.Timer(config.timeouts.request, _leave_at_once)
         limit.daemon = True
         limit.start()
 
+    server.report = report
     lobby.watch(signals.fileno(), obey)
-    lobby.watch(lifeline, follow_master)
+    lobby.watch(channel.fileno(), read_channel)
     server.service_actions()
     server.serve_forever()
+
+
+def receive_logs(generation: Generation, channel: socket.socket) -> bool:
+    """Take the log files that the master has opened anew; False when there is no master any more."""
+    names, descriptors, _, _ = socket.recv_fds(channel, 64, 2)
+    files = generation.logs.files()
+    for name, descriptor in zip(names.decode().split(), descriptors, strict=True):
+        if name in files:
+            files[name].move_to(descriptor)
+        else:
+            os.close(descriptor)
+    return bool(names)
 
 
 def _leave_at_once() -> None:

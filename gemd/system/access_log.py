@@ -140,6 +140,7 @@ class AccessLog:
 
     def __init__(self, sink: Sink, log_format: Format, addresses: Addresses, secret: bytes) -> None:
         self.sink = sink
+        self.secret = secret
         self._format = _FORMATS[log_format]
         self.write_address = address_writer(addresses, secret)
 

@@ -48,20 +48,22 @@ class ServerCertificate(msgspec.Struct, frozen=True):
         return sha256(self.chain[0].public_bytes(serialization.Encoding.DER))
 
 
-def find_or_make(directory: Path, names: tuple[str, ...]) -> ServerCertificate:
+def find_or_make(directory: Path, names: tuple[str, ...], owner: tuple[int, int] | None = None) -> ServerCertificate:
     """The self-signed certificate of the host `names[0]`, made in `directory` when there is none yet.
 
-    All names go into the SAN. Raises CertificateError; a certificate without its key is such an error.
+    All names go into the SAN; what is made belongs to `owner` (uid, gid), if given, who can then read it again. Raises
+    CertificateError; a certificate without its key is such an error.
     """
     stem = names[0].replace("*", "+").replace(":", "_")
     certificate_path, key_path = directory / f"{stem}.crt", directory / f"{stem}.key"
     try:
         if not certificate_path.exists():
-            _make_private_directory(directory)
+            _make_private_directory(directory, owner)
             if not key_path.exists():
-                _make_key(key_path)
+                _make_key(key_path, owner)
             key = _load_key(key_path)  # which another process may have made meanwhile
-            _write(certificate_path, make_self_signed(key, names).public_bytes(serialization.Encoding.PEM), 0o644)
+            pem = make_self_signed(key, names).public_bytes(serialization.Encoding.PEM)
+            _write(certificate_path, pem, 0o644, owner)
     except OSError as error:
         raise CertificateError(f"can't make a certificate in {directory}: {error.strerror}: {error.filename}") from None
     certificate = load(certificate_path, key_path)
@@ -121,24 +123,28 @@ def _alternative_names(names: tuple[str, ...]) -> list[x509.GeneralName]:
     return alternatives
 
 
-def _make_private_directory(directory: Path) -> None:
+def _make_private_directory(directory: Path, owner: tuple[int, int] | None) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         directory.mkdir(mode=0o700)
+        if owner is not None:
+            os.chown(directory, *owner)
 
 
-def _make_key(path: Path) -> None:
+def _make_key(path: Path, owner: tuple[int, int] | None) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    _write(path, pem, 0o600)
+    _write(path, pem, 0o600, owner)
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
+def _write(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
     """Write a new file, which appears complete or not at all; one that exists meanwhile stays."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)
+            if owner is not None:
+                os.fchown(descriptor, *owner)
             file.write(content)
             file.flush()
             os.fsync(descriptor)
@@ -190,3 +196,47 @@ def _warnings(leaf: x509.Certificate, certificate_path: Path, key_path: Path) ->
     if stat.S_IMODE(key_path.stat().st_mode) & 0o007:
         warnings.append(f"{key_path} can be read or changed by everyone: chmod 600 {key_path}")
     return warnings
+
+
+def certificate_paths(directory: Path, name: str) -> tuple[Path, Path]:
+    """Where `find_or_make` keeps certificate and key of the host `name`."""
+    stem = name.replace("*", "+").replace(":", "_")
+    return directory / f"{stem}.crt", directory / f"{stem}.key"
+
+
+def renew_self_signed(directory: Path, names: tuple[str, ...]) -> ServerCertificate:
+    """A new certificate for the same key in the place of that of the host `names[0]`, at the operator's demand.
+
+    Every moment finds the old one or the new one; afterwards the old one is beside it as NAME.crt.old. Owner and mode
+    stay. Raises CertificateError, and then nothing has changed.
+    """
+    certificate_path, key_path = certificate_paths(directory, names[0])
+    before = load(certificate_path, key_path)
+    if before.chain[0].issuer != before.chain[0].subject:
+        raise CertificateError(f"{certificate_path} is not self-signed: renew it where it was issued")
+    try:
+        _replace(certificate_path, make_self_signed(before.key, names).public_bytes(serialization.Encoding.PEM))
+    except OSError as error:
+        raise CertificateError(f"can't replace {certificate_path}: {error.strerror}: {error.filename}") from None
+    return load(certificate_path, key_path)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put a new file in the place of `path`, which stays as NAME.old. Root leaves the owner what it was."""
+    before = path.stat()
+    old = path.with_name(f"{path.name}.old")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if os.geteuid() == 0:
+                os.fchown(descriptor, before.st_uid, before.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        old.unlink(missing_ok=True)
+        os.link(path, old)
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)

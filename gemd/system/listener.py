@@ -8,7 +8,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gemd.config.settings import Address
 
@@ -21,13 +21,14 @@ class BindError(Exception):
 
 
 class Listener:
-    """A bound, listening, non-blocking socket and what it was bound for."""
+    """A bound, listening, non-blocking socket and what it was bound for. Systemd keeps one that `is_given` open."""
 
-    __slots__ = ("address", "socket")
+    __slots__ = ("address", "is_given", "socket")
 
-    def __init__(self, sock: socket.socket, address: Address) -> None:
+    def __init__(self, sock: socket.socket, address: Address, *, is_given: bool = False) -> None:
         self.socket = sock
         self.address = address
+        self.is_given = is_given
 
     def __str__(self) -> str:
         if self.address.path:
@@ -45,23 +46,53 @@ class Listener:
         self.socket.close()
 
 
-def bind_all(addresses: Iterable[Address], request_timeout: float) -> list[Listener]:
-    """Bind every address, or none. A name is bound on all of its addresses. Raises BindError."""
+def bind_all(addresses: Iterable[Address], request_timeout: float, present: Sequence[Listener] = ()) -> list[Listener]:
+    """Bind every address, or none. A name is bound on all of its addresses. Raises BindError.
+
+    An address that one of `present` was bound for is not bound again; where systemd gave us sockets, they are all.
+    """
+    given = [listener for listener in present if listener.is_given]
+    if given:
+        return given
     wanted = list(addresses)
     v4_any = {address.port for address in wanted if address.host == _ANY[socket.AF_INET]}
     listeners: list[Listener] = []
     try:
         for address in wanted:
-            if address.path:
-                listeners.append(_bind_unix(address))
+            known = [listener for listener in present if listener.address == address]
+            if known:
+                listeners.extend(known)
+            elif address.path:
+                listeners.append(bind_unix(address))
             else:
                 dual_stack = address.port not in v4_any
                 listeners.extend(_bind_tcp(address, dual_stack, request_timeout))
     except BindError:
         for listener in listeners:
-            listener.close()
+            if listener not in present:
+                listener.close()
         raise
     return listeners
+
+
+def take_over(descriptor: int, request_timeout: float, address: Address | None = None) -> Listener:
+    """A listener that another process bound: systemd, or, for `address`, a former master. Raises BindError."""
+    try:
+        sock = socket.socket(fileno=descriptor)
+        if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise BindError(f"descriptor {descriptor} is no listening socket")
+        if sock.type != socket.SOCK_STREAM:
+            raise BindError(f"descriptor {descriptor} is no stream socket")
+        os.set_inheritable(descriptor, False)
+        sock.setblocking(False)
+        if sock.family == socket.AF_UNIX:
+            place = Address("unix", 0, os.fsdecode(sock.getsockname()) or "unnamed")
+        else:
+            _tune(sock, request_timeout)
+            place = Address(*sock.getsockname()[:2])
+    except OSError as error:
+        raise BindError(f"descriptor {descriptor} can't be listened on: {error.strerror}") from None
+    return Listener(sock, address or place, is_given=address is None)
 
 
 def _bind_tcp(address: Address, dual_stack: bool, request_timeout: float) -> list[Listener]:
@@ -99,9 +130,7 @@ def _open_tcp(family: int, where: tuple[object, ...], dual_stack: bool, request_
         if family == socket.AF_INET6:
             v6_only = not (dual_stack and where[0] == _ANY[socket.AF_INET6])
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6_only)
-        # Accepted sockets inherit it: without it Nagle and delayed ACKs cost 40 ms and more a request.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, max(1, round(request_timeout)))
+        _tune(sock, request_timeout)
         sock.bind(where)
         sock.listen(_BACKLOG)
         sock.setblocking(False)
@@ -111,7 +140,14 @@ def _open_tcp(family: int, where: tuple[object, ...], dual_stack: bool, request_
     return sock
 
 
-def _bind_unix(address: Address) -> Listener:
+def _tune(sock: socket.socket, request_timeout: float) -> None:
+    # Accepted sockets inherit it: without it Nagle and delayed ACKs cost 40 ms and more a request.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, max(1, round(request_timeout)))
+
+
+def bind_unix(address: Address) -> Listener:
+    """Bind a unix socket, in place of one that nobody listens on any more. Raises BindError."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _remove_stale(address.path)

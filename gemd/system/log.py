@@ -2,7 +2,8 @@
 
 Rules: a line is one write(2) to an O_APPEND descriptor, so that lines of several processes never mix; nothing
 that a client sent gets in unescaped; a log that can't be written (a full disk, a reader that stopped) costs lines,
-never a response. Called by the master, which opens, and by workers, which inherit.
+never a response. Called by the master, which opens, and by workers, which inherit, and which are handed the
+descriptors of files that the master has opened anew.
 """
 
 import contextlib
@@ -12,6 +13,8 @@ import select
 import stat
 import syslog
 from typing import Protocol
+
+from gemd.config.settings import Log
 
 _MAX_LINE = 4096  # PIPE_BUF: a write up to here is never mixed with another's
 _PRIORITIES = {
@@ -30,7 +33,9 @@ class LogError(Exception):
 
 
 class Sink(Protocol):
-    """Takes whole lines."""
+    """Takes whole lines. `dropped` counts those that could not be written."""
+
+    dropped: int
 
     def write(self, line: str, level: int = logging.INFO) -> None:
         """Write one line, given without its line end."""
@@ -40,10 +45,11 @@ class Sink(Protocol):
 
 
 class DescriptorSink:
-    """Lines to a descriptor. `dropped` counts those that could not be written."""
+    """Lines to a descriptor, which is that of the file `path` unless that is None."""
 
-    def __init__(self, descriptor: int, *, owned: bool) -> None:
+    def __init__(self, descriptor: int, *, owned: bool, path: str | None = None) -> None:
         self.dropped = 0
+        self.path = path
         self._is_torn = False  # the disk filled up in the middle of a line
         self._descriptor = descriptor
         self._owned = owned
@@ -68,6 +74,15 @@ class DescriptorSink:
         except OSError:
             self.dropped += 1
 
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._descriptor
+
+    def move_to(self, descriptor: int) -> None:
+        """Write to another file from now on; no line that is being written is torn. Takes the descriptor over."""
+        os.dup2(descriptor, self._descriptor, inheritable=False)
+        os.close(descriptor)
+
     def close(self) -> None:
         """Close the descriptor if it was opened for this sink."""
         if self._owned:
@@ -76,6 +91,8 @@ class DescriptorSink:
 
 class SyslogSink:
     """Lines to syslog, as facility "daemon"."""
+
+    dropped = 0
 
     def __init__(self) -> None:
         syslog.openlog("gemd", syslog.LOG_PID, syslog.LOG_DAEMON)
@@ -92,6 +109,8 @@ class SyslogSink:
 class NoSink:
     """Lines to nowhere."""
 
+    dropped = 0
+
     def write(self, line: str, level: int = logging.INFO) -> None:
         """Drop the line."""
 
@@ -107,7 +126,7 @@ def open_sink(target: str) -> Sink:
         return SyslogSink()
     if target in ("stdout", "stderr"):
         return _standard_sink(1 if target == "stdout" else 2)
-    return DescriptorSink(_open_file(target), owned=True)
+    return DescriptorSink(_open_file(target), owned=True, path=target)
 
 
 def _standard_sink(descriptor: int) -> DescriptorSink:
@@ -121,6 +140,7 @@ def _standard_sink(descriptor: int) -> DescriptorSink:
 
 
 def _open_file(path: str) -> int:
+    _check_directory(path)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
     try:
         descriptor = os.open(path, flags, 0o640)
@@ -130,6 +150,22 @@ def _open_file(path: str) -> int:
         os.close(descriptor)
         raise LogError(f"can't open the log {path}: it is not a regular file")
     return descriptor
+
+
+def _check_directory(path: str) -> None:
+    """Raise LogError when others could put something in the place of the log at `path`: what root would then write to
+    is theirs to choose."""
+    directory = os.path.dirname(path)
+    try:
+        status = os.stat(directory)
+    except OSError as error:
+        raise LogError(f"can't open the log {path}: {error.strerror}") from None
+    if status.st_mode & stat.S_IWOTH:
+        raise LogError(f"can't open the log {path}: everyone may write in {directory}; give the logs one of their own")
+    if os.geteuid() == 0 and (status.st_uid != 0 or status.st_mode & stat.S_IWGRP):
+        raise LogError(
+            f"can't open the log {path} as root: another user may write in {directory}; chown root and chmod g-w it"
+        )
 
 
 class _SinkHandler(logging.Handler):
@@ -144,11 +180,6 @@ class _SinkHandler(logging.Handler):
         for line in self.format(record).splitlines():
             self.sink.write(line, record.levelno)
 
-    def close(self) -> None:
-        """Close the sink too."""
-        self.sink.close()
-        super().close()
-
 
 class _Formatter(logging.Formatter):
     """ "2026-01-31 12:00:00 gemd[pid] warning: text", without date and name where syslog adds its own."""
@@ -159,17 +190,73 @@ class _Formatter(logging.Formatter):
         return super().format(record)
 
 
-def open_error_log(target: str, level: str) -> None:
-    """Send `error_log` to the target of `open_sink`. Raises LogError, and then leaves everything as it was."""
-    handler = _SinkHandler(open_sink(target))
+def use_error_sink(sink: Sink, level: str, *, is_syslog: bool = False) -> None:
+    """Send `error_log` to this sink from now on."""
+    handler = _SinkHandler(sink)
     form = "%(levelname)s: %(message)s"
     handler.setFormatter(
-        _Formatter(form if target == "syslog" else f"%(asctime)s gemd[%(process)d] {form}", "%Y-%m-%d %H:%M:%S")
+        _Formatter(form if is_syslog else f"%(asctime)s gemd[%(process)d] {form}", "%Y-%m-%d %H:%M:%S")
     )
     error_log.setLevel(level.upper())
     error_log.propagate = False
     for old in error_log.handlers[:]:
         error_log.removeHandler(old)
-        with contextlib.suppress(OSError):
-            old.close()
     error_log.addHandler(handler)
+
+
+class Logs:
+    """The two logs. A target that `former` logs have too is not opened again, but shared with them.
+
+    Raises LogError, and then nothing has changed.
+    """
+
+    def __init__(self, settings: Log, former: "Logs | None" = None) -> None:
+        self.settings = settings
+        is_known = former is not None and former.settings.access == settings.access
+        self.access: Sink = former.access if former is not None and is_known else open_sink(settings.access)
+        try:
+            is_error_known = former is not None and former.settings.error == settings.error
+            self.error: Sink = former.error if former is not None and is_error_known else open_sink(settings.error)
+        except LogError:
+            if not is_known:
+                self.access.close()
+            raise
+
+    @property
+    def dropped(self) -> int:
+        """Lines that could not be written by this process."""
+        return self.access.dropped + self.error.dropped
+
+    def use(self) -> None:
+        """Send `error_log` here."""
+        use_error_sink(self.error, self.settings.level, is_syslog=self.settings.error == "syslog")
+
+    def files(self) -> dict[str, DescriptorSink]:
+        """The logs that are files, by name: "access", "error"."""
+        sinks = {"access": self.access, "error": self.error}
+        return {name: s for name, s in sinks.items() if isinstance(s, DescriptorSink) and s.path is not None}
+
+    def reopen(self) -> None:
+        """Open the files again by their names, which others have after a rotation.
+
+        Raises LogError, and then every log goes where it went.
+        """
+        opened: list[tuple[DescriptorSink, int]] = []
+        try:
+            for sink in self.files().values():
+                assert sink.path is not None
+                opened.append((sink, _open_file(sink.path)))
+        except LogError:
+            for _, descriptor in opened:
+                os.close(descriptor)
+            raise
+        for sink, descriptor in opened:
+            sink.move_to(descriptor)
+
+    def close_all_but(self, kept: "Logs | None") -> None:
+        """Close what `kept` does not share."""
+        shared = (kept.access, kept.error) if kept else ()
+        for sink in (self.access, self.error):
+            if not any(sink is other for other in shared):
+                with contextlib.suppress(OSError):
+                    sink.close()

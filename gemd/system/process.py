@@ -12,7 +12,11 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
-_prctl = _libc.prctl
+
+
+def call_prctl(option: int, argument: int) -> int:
+    """prctl(2) with one argument; -1 on failure, which sets ctypes' errno."""
+    return int(_libc.prctl(option, ctypes.c_ulong(argument), 0, 0, 0))
 
 
 def set_title(role: str) -> None:
@@ -35,6 +39,23 @@ def give_memory_back() -> None:
         _libc.malloc_trim(0)
 
 
+class MemoryReport:
+    """The share of memory that a process itself has (smaps_rollup, proc(5)); opened while /proc is within reach."""
+
+    def __init__(self) -> None:
+        self._descriptor: int | None = None
+        with contextlib.suppress(OSError):  # a kernel without it
+            self._descriptor = os.open("/proc/self/smaps_rollup", os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self) -> tuple[int, int]:
+        """Proportional and private share (PSS and USS), in bytes; zeros where the kernel does not tell."""
+        if self._descriptor is None:
+            return 0, 0
+        lines = os.pread(self._descriptor, 4096, 0).decode().splitlines()
+        sizes = {name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in lines[1:])}
+        return sizes.get("Pss", 0), sizes.get("Private_Clean", 0) + sizes.get("Private_Dirty", 0)
+
+
 def raise_descriptor_limit() -> int:
     """Lift the soft limit of open files to the hard one; return it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -48,15 +69,15 @@ def die_with_parent(parent: int) -> bool:
 
     A change of uid or gid undoes it, so it comes after them.
     """
-    _prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    call_prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
     return os.getppid() == parent
 
 
 def forbid_inspection() -> None:
     """Keep other processes of the same user, scripts above all, out of this one's memory, where the keys are."""
-    _prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    call_prctl(_PR_SET_DUMPABLE, 0)
 
 
 def become_subreaper() -> None:
     """Be the parent of every orphan among this process's descendants, in place of init."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    call_prctl(_PR_SET_CHILD_SUBREAPER, 1)

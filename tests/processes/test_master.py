@@ -1,9 +1,6 @@
 """Histories: what happens to a master, as data, and what it did. No process is forked."""
 
-import errno
-import heapq
-import itertools
-from signal import SIGCHLD, SIGINT, SIGKILL, SIGQUIT, SIGTERM
+from signal import SIGINT, SIGKILL, SIGQUIT, SIGTERM
 
 import pytest
 
@@ -11,106 +8,9 @@ from gemd.exit_codes import ExitCode
 from gemd.processes.master import Master
 from gemd.processes.scoreboard import Scoreboard
 
+from .scripted import ScriptedKernel, ScriptedService, make_generation
+
 SEGV = -11
-
-
-class ScriptedKernel:
-    """Time passes only in `sleep`. A worker ticks until it ends or hangs; it ends when told, unless it is `deaf`.
-
-    `history` has (time, what, ...): ("dies", nr, code), ("hangs", nr), ("deaf", nr), ("signal", number), ("frozen",
-    seconds) for a master that is stopped itself. `done` has (time, what, ...): ("spawn", nr), ("kill", nr, signal),
-    ("orphans", [nr of those alive, ...]).
-    """
-
-    def __init__(self, scoreboard, history, *, forks_fail=0, boots=True, lives=None):
-        self.done = []
-        self.now = 0.0
-        self._scoreboard = scoreboard
-        self._order = itertools.count()
-        self._events = [(moment, next(self._order), *what) for moment, *what in history]
-        heapq.heapify(self._events)
-        self._forks_fail = forks_fail
-        self._boots = boots
-        self._lives = lives
-        self._alive = {}
-        self._ended = []
-        self._hanging, self._deaf = set(), set()
-        self._pids = itertools.count(100)
-
-    def spawn(self, nr):
-        if self._forks_fail:
-            self._forks_fail -= 1
-            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
-        assert nr not in self._alive.values()
-        assert self._scoreboard.row(nr).last_tick is None  # what the former worker did is not this one's
-        pid = next(self._pids)
-        self._alive[pid] = nr
-        self._hanging.discard(nr)
-        self.done.append((self.now, "spawn", nr))
-        if self._lives is not None:
-            self._after(self._lives, "dies", nr, 1)
-        return pid
-
-    def kill(self, pid, number):
-        nr = self._alive.get(pid)
-        self.done.append((self.now, "kill", nr, number))
-        if nr is not None and (number == SIGKILL or nr not in self._deaf):
-            self._end(nr, -SIGKILL if number == SIGKILL else 0)
-
-    def reap(self):
-        ended, self._ended = self._ended, []
-        return ended
-
-    def kill_orphans(self, workers):
-        assert set(self._alive) <= set(workers)  # else a living worker would be killed
-        self.done.append((self.now, "orphans", [self._alive[pid] for pid in workers if pid in self._alive]))
-
-    def stop_listening(self):
-        self.done.append((self.now, "closed", None))
-
-    def monotonic(self):
-        return self.now
-
-    def sleep(self, seconds):
-        assert seconds >= 0
-        self._tick()
-        if self._ended:
-            return [SIGCHLD]
-        until = self.now + max(seconds, 0.001)
-        if not self._events or self._events[0][0] > until:
-            self.now = until
-            self._tick()
-            return []
-        moment, _, *what = heapq.heappop(self._events)
-        self.now = max(self.now, moment)
-        self._tick()
-        return self._happen(*what)
-
-    def _happen(self, what, *arguments):
-        if what == "signal":
-            return list(arguments)
-        if what == "frozen":
-            self.now += arguments[0]
-        elif what == "dies":
-            self._end(*arguments)
-            return [SIGCHLD]
-        else:
-            {"hangs": self._hanging, "deaf": self._deaf}[what].add(*arguments)
-        return []
-
-    def _after(self, seconds, *what):
-        heapq.heappush(self._events, (self.now + seconds, next(self._order), *what))
-
-    def _end(self, nr, code):
-        pid = next((pid for pid, slot in self._alive.items() if slot == nr), None)
-        if pid is not None:
-            del self._alive[pid]
-            self._ended.append((pid, code))
-
-    def _tick(self):
-        for nr in self._alive.values():
-            if self._boots and nr not in self._hanging:
-                self._scoreboard.row(nr).tick()
 
 
 @pytest.fixture
@@ -118,10 +18,10 @@ def run(monkeypatch):
     """Run a history of two workers to its end; the kernel with what was done, and the exit code."""
 
     def run(*history, count=2, turns=5000, **kernel_options):
-        scoreboard = Scoreboard(count)
+        scoreboard = Scoreboard(4 * count)
         kernel = ScriptedKernel(scoreboard, history, **kernel_options)
         monkeypatch.setattr("gemd.processes.scoreboard.time.monotonic_ns", lambda: int(kernel.now * 1e9) or 1)
-        master = Master(kernel, scoreboard, count, worker_timeout=30.0, stop_timeout=10.0)
+        master = Master(kernel, ScriptedService(kernel), scoreboard, make_generation(1, count))
         for _ in range(turns):
             master.step()
             if master.exit_code is not None:
@@ -179,7 +79,7 @@ def test_nobody_is_killed_because_the_master_was_stopped(run):
 
 
 def test_a_worker_that_never_boots_is_killed_in_the_end(run):
-    kernel, _ = run(boots=False, turns=80)
+    kernel, _ = run(boots=False, turns=2000)
     assert done(kernel, "kill")[0][2] == SIGKILL
     assert 30 < done(kernel, "kill")[0][0] < 32
 
@@ -194,7 +94,7 @@ def test_workers_that_die_before_they_serve_end_the_master(run):
 def test_workers_that_die_after_one_has_served_do_not_end_it(run):
     kernel, code = run(lives=0.01, turns=400)
     assert code is None
-    assert sum(moment < 60 for moment, _ in done(kernel, "spawn")) <= 14
+    assert sum(moment < 60 for moment, _ in done(kernel, "spawn")) <= 10
 
 
 def test_a_storm_of_deaths_slows_down_to_one_in_half_a_minute(run):
@@ -252,11 +152,12 @@ def test_a_worker_that_ended_as_the_signal_came_is_not_killed(run):
 
 
 def test_a_fault_of_the_master_is_logged_and_does_not_end_it(run, monkeypatch, caplog):
-    kernel = ScriptedKernel(Scoreboard(1), [(5, "signal", SIGTERM)])
+    scoreboard = Scoreboard(4)
+    kernel = ScriptedKernel(scoreboard, [(5, "signal", SIGTERM)])
     faults = iter([RuntimeError("a fault"), RuntimeError("a fault")])
     reap = kernel.reap
     monkeypatch.setattr(kernel, "reap", lambda: raise_next(faults) or reap())
-    master = Master(kernel, Scoreboard(1), 1, worker_timeout=30.0, stop_timeout=10.0)
+    master = Master(kernel, ScriptedService(kernel), scoreboard, make_generation(1, 1))
     assert master.run() == ExitCode.OK
     assert caplog.text.count("RuntimeError: a fault") == 2
 

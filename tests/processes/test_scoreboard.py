@@ -32,8 +32,18 @@ def test_counts_add_up_and_others_are_replaced():
     row.count(10)
     row.count(5_000_000_000)
     row.show(7, 3)
-    row.show(2, 1)
-    assert row.figures == {"requests": 2, "bytes": 5_000_000_010, "lobby": 2, "side_room": 1}
+    row.show(2, 1, 4)
+    row.show_memory(9, 8)
+    assert row.requests == 2
+    assert row.figures == {
+        "requests": 2,
+        "bytes": 5_000_000_010,
+        "lobby": 2,
+        "side_room": 1,
+        "memory": 9,
+        "private": 8,
+        "dropped": 4,
+    }
 
 
 def test_clearing_forgets_one_row_only():

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 LONGEST = 15.0  # seconds that anything may take
+AS_ROOT = ("--user", "root") if os.geteuid() == 0 else ()
 
 
 @dataclass
@@ -220,7 +221,9 @@ def start(tmp_path: Path):
     """Start daemons; each one's story is ended for it."""
     daemons: list[Daemon] = []
 
-    def start_one(*arguments: str, **options) -> Daemon:
+    def start_one(*arguments: str, as_root: bool = True, **options) -> Daemon:
+        if as_root:
+            arguments = (*arguments, *AS_ROOT)
         folder = tmp_path / f"daemon{len(daemons)}"
         folder.mkdir()
         daemon = Daemon(folder, [str(argument) for argument in arguments], **options)
@@ -249,6 +252,8 @@ def configure(start, tmp_path: Path, capsule: Path):
     def configure_it(text: str, **options) -> Daemon:
         path = tmp_path / "gemd.conf"
         path.write_text(text.replace("{root}", str(capsule)).replace("{tmp}", str(tmp_path)))
-        return start("-c", path, "--host", "127.0.0.1", "--port", "0", **options).wait_until_ready()
+        flags = () if "\nlisten = " in text else ("--host", "127.0.0.1", "--port", "0")
+        as_root = not re.search("^user = ", text, re.M)
+        return start("-c", path, *flags, as_root=as_root, **options).wait_until_ready()
 
     return configure_it

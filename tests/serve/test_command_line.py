@@ -6,10 +6,12 @@ import sys
 
 import pytest
 
+from .conftest import AS_ROOT
+
 
 def gemd(*arguments, cwd=None, env=None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "gemd", *map(str, arguments)],
+        [sys.executable, "-m", "gemd", *map(str, arguments), *AS_ROOT],
         capture_output=True,
         text=True,
         timeout=30,

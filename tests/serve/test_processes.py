@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from .conftest import children_of, is_alive, session_members, title_of, wait_for
+from .conftest import AS_ROOT, children_of, is_alive, session_members, title_of, wait_for
 
 CONFIG = '[[host]]\nname = "localhost"\nroot = "{root}"\n'
 
@@ -184,7 +184,9 @@ def test_a_second_daemon_on_the_same_port_says_so(serve, capsule):
     daemon = serve()
 
     other = subprocess.run(
-        [sys.executable, "-m", "gemd", "--dir", capsule, "--port", str(daemon.port)], capture_output=True, text=True
+        [sys.executable, "-m", "gemd", "--dir", capsule, "--port", str(daemon.port), *AS_ROOT],
+        capture_output=True,
+        text=True,
     )
     assert other.returncode == 4
     assert "another program listens there" in other.stderr
@@ -197,14 +199,13 @@ def test_a_listener_that_is_half_taken_is_not_served_at_all(start, capsule, tmp_
         assert daemon.process.wait(10) == 4
 
 
-def test_signals_that_mean_nothing_end_nothing(serve):
+def test_signals_to_the_whole_group_end_nobody(serve):
     daemon = serve()
-    daemon.expect("means nothing to gemd")
-    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        os.kill(daemon.process.pid, number)
+    for number, word in ((signal.SIGUSR1, "open anew"), (signal.SIGTTIN, "3 workers"), (signal.SIGHUP, "reloaded")):
         os.killpg(daemon.process.pid, number)
-        wait_for(lambda number=number: number.name in daemon.errors, "a word about it")
-    assert daemon.ask("/").status == 20
+        wait_for(lambda word=word: word in daemon.errors, word)
+        assert daemon.ask("/").status == 20
+    wait_for(lambda: len(daemon.workers) == 2, "two workers, as configured")
 
 
 def test_who_comes_during_a_stop_is_refused_at_once(serve, capsule):

@@ -37,12 +37,12 @@ def test_refusals_end_with_close_notify(shared, url, status):
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """One daemon for the tests that only ask."""
-    from .conftest import Daemon
+    from .conftest import AS_ROOT, Daemon
 
     folder = tmp_path_factory.mktemp("shared")
     (folder / "capsule").mkdir()
     (folder / "capsule" / "index.gmi").write_text("# A capsule\n")
-    daemon = Daemon(folder, ["--dir", str(folder / "capsule"), "--port", "0"]).wait_until_ready()
+    daemon = Daemon(folder, ["--dir", str(folder / "capsule"), "--port", "0", *AS_ROOT]).wait_until_ready()
     yield daemon
     daemon.finish()
 

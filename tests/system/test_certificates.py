@@ -103,10 +103,10 @@ def test_a_certificate_without_its_key_is_an_error_and_stays(tmp_path):
 def test_another_process_that_made_the_key_first_is_believed(tmp_path, monkeypatch, key):
     real = certificates._write
 
-    def lose_the_race(path, content, mode):
+    def lose_the_race(path, content, mode, owner):
         if path.suffix == ".key":
-            real(path, pem(key), mode)
-        real(path, content, mode)
+            real(path, pem(key), mode, owner)
+        real(path, content, mode, owner)
 
     monkeypatch.setattr(certificates, "_write", lose_the_race)
     assert find_or_make(tmp_path, ("h",)).key.public_key() == key.public_key()
@@ -116,10 +116,10 @@ def test_another_process_that_made_both_first_is_believed(tmp_path, monkeypatch)
     real = certificates._write
     other = find_or_make(tmp_path / "other", ("h",))
 
-    def lose_the_race(path, content, mode):
+    def lose_the_race(path, content, mode, owner):
         for name in ("h.key", "h.crt"):
-            real(tmp_path / name, (tmp_path / "other" / name).read_bytes(), mode)
-        real(path, content, mode)
+            real(tmp_path / name, (tmp_path / "other" / name).read_bytes(), mode, owner)
+        real(path, content, mode, owner)
 
     monkeypatch.setattr(certificates, "_write", lose_the_race)
     assert find_or_make(tmp_path, ("h",)).fingerprint == other.fingerprint

@@ -1,11 +1,11 @@
 import fcntl
-import logging
 import os
 import stat
 
 import pytest
 
-from gemd.system.log import DescriptorSink, LogError, NoSink, error_log, open_error_log, open_sink
+from gemd.config.settings import Log
+from gemd.system.log import DescriptorSink, LogError, Logs, NoSink, error_log, open_sink, use_error_sink
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_refuses_a_device():
 
 
 def test_the_error_log_has_one_line_a_line(tmp_path, log):
-    open_error_log(str(tmp_path / "log"), "info")
+    use_error_sink(open_sink(str(tmp_path / "log")), "info")
     log.debug("hidden")
     log.warning("two\nlines")
     lines = (tmp_path / "log").read_text().splitlines()
@@ -165,7 +165,7 @@ def test_the_error_log_has_one_line_a_line(tmp_path, log):
 
 
 def test_a_traceback_is_written_in_full(tmp_path, log):
-    open_error_log(str(tmp_path / "log"), "info")
+    use_error_sink(open_sink(str(tmp_path / "log")), "info")
     try:
         raise RuntimeError("the cause")
     except RuntimeError:
@@ -175,18 +175,63 @@ def test_a_traceback_is_written_in_full(tmp_path, log):
     assert text.endswith("RuntimeError: the cause\n")
 
 
-def test_a_log_that_can_not_be_opened_leaves_the_old_one(tmp_path, log):
-    open_error_log(str(tmp_path / "log"), "info")
+def test_a_log_that_can_not_be_opened_leaves_the_old_ones(tmp_path):
+    former = Logs(Log(access=str(tmp_path / "access"), error=str(tmp_path / "error")))
     with pytest.raises(LogError):
-        open_error_log(str(tmp_path / "missing" / "log"), "debug")
-    log.info("still here")
-    assert log.level == logging.INFO
-    assert (tmp_path / "log").read_text().endswith("info: still here\n")
+        Logs(Log(access=str(tmp_path / "new"), error=str(tmp_path / "missing" / "log")), former)
+    former.access.write("line")
+    assert (tmp_path / "access").read_text() == "line\n"
+    former.close_all_but(None)
 
 
-def test_a_new_log_takes_the_place_of_the_old_one(tmp_path, log):
-    open_error_log(str(tmp_path / "old"), "info")
-    open_error_log(str(tmp_path / "new"), "info")
+def test_a_log_that_stays_is_shared(tmp_path, log):
+    former = Logs(Log(access=str(tmp_path / "access"), error=str(tmp_path / "old")))
+    logs = Logs(Log(access=str(tmp_path / "access"), error=str(tmp_path / "new")), former)
+    assert logs.access is former.access
+    former.close_all_but(logs)
+    logs.use()
     log.info("line")
+    logs.access.write("request")
     assert (tmp_path / "old").read_text() == ""
     assert (tmp_path / "new").read_text().endswith("info: line\n")
+    assert (tmp_path / "access").read_text() == "request\n"
+    logs.close_all_but(None)
+
+
+def test_files_are_reopened_by_their_names(tmp_path):
+    logs = Logs(Log(access=str(tmp_path / "access"), error="stderr"))
+    assert list(logs.files()) == ["access"]
+    before = logs.files()["access"].fileno()
+    (tmp_path / "access").rename(tmp_path / "access.1")
+    logs.access.write("old")
+    logs.reopen()
+    logs.access.write("new")
+    assert (tmp_path / "access.1").read_text() == "old\n"
+    assert (tmp_path / "access").read_text() == "new\n"
+    assert logs.files()["access"].fileno() == before
+    logs.close_all_but(None)
+
+
+def test_files_that_can_not_be_reopened_stay_open(tmp_path):
+    logs = Logs(Log(access=str(tmp_path / "access"), error=str(tmp_path / "error")))
+    (tmp_path / "access").rename(tmp_path / "access.1")
+    (tmp_path / "error").rename(tmp_path / "error.1")
+    (tmp_path / "error").symlink_to("/etc/passwd")
+    with pytest.raises(LogError):
+        logs.reopen()
+    logs.access.write("line")
+    assert (tmp_path / "access.1").read_text() == "line\n"
+    logs.close_all_but(None)
+
+
+def test_a_directory_that_everyone_may_write_is_refused(tmp_path):
+    tmp_path.chmod(0o1777)
+    with pytest.raises(LogError, match="everyone may write in"):
+        open_sink(str(tmp_path / "log"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_root_refuses_a_directory_of_somebody_else(tmp_path):
+    os.chown(tmp_path, 65534, 65534)
+    with pytest.raises(LogError, match="another user may write in"):
+        open_sink(str(tmp_path / "log"))

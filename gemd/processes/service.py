@@ -1,0 +1,223 @@
+"""What gemd is to those around it: its configuration, logs, pid file, service manager, control socket and successor.
+
+Rules: one collaborator of the master, which decides when; a test gives it a scripted one instead. Nothing here
+waits for anybody. Called by the master.
+"""
+
+import contextlib
+import os
+import select
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from gemd.processes.control import Command, ControlSocket
+from gemd.processes.generation import Generation
+from gemd.processes.launch import Launch
+from gemd.processes.successor import Handover, Successor, start_successor
+from gemd.system.log import LogError, error_log
+from gemd.system.pid_file import PidFile, PidFileError
+from gemd.system.systemd import Notifier
+
+
+class LoadError(Exception):
+    """A configuration can't be used; `lines` say why."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines
+        super().__init__("\n".join(lines))
+
+
+class Service(Protocol):
+    """What the master asks of it."""
+
+    def load(self, current: Generation) -> Generation:
+        """Read everything again into a generation that shares what has not changed. Raises LoadError."""
+
+    def adopt(self, current: Generation, former: Generation) -> None:
+        """The workers of `current` serve, and nothing of `former` alone is needed any more."""
+
+    def discard(self, failed: Generation, current: Generation) -> None:
+        """The generation that was loaded last is not to be."""
+
+    def reopen_logs(self, generation: Generation) -> dict[str, int]:
+        """Open the log files anew; the descriptors by name. Raises LogError."""
+
+    def announce(self) -> None:
+        """The first workers serve, or serve again after the successor failed."""
+
+    def announce_reload(self, *, is_over: bool) -> None:
+        """A reload begins or is over."""
+
+    def announce_stop(self, generation: Generation) -> None:
+        """All is going to end: listen no more."""
+
+    def report(self, text: str, *, is_alive: bool) -> None:
+        """How things are, in a line; `is_alive` when the watchdog need not worry."""
+
+    def commands(self) -> list[Command]:
+        """What gemctl asks."""
+
+    def start_successor(self, generation: Generation) -> Successor:
+        """Start a new master with the sockets of this one. Raises OSError."""
+
+    def retire(self, successor: int) -> None:
+        """The successor serves: it is the service from now on."""
+
+    def predecessor(self) -> int | None:
+        """The pid of the master that this one succeeds, while that lives."""
+
+    def close(self, *, is_succeeded: bool) -> None:
+        """End; what a successor goes on using stays."""
+
+
+class DaemonService:
+    """The real one. `load` reads the configuration again; `launch` leads to the shell that waits."""
+
+    def __init__(
+        self,
+        load: Callable[[Generation], Generation],
+        directory: Path,
+        notifier: Notifier,
+        pid_file: PidFile | None,
+        control: ControlSocket | None,
+        handover: Handover | None,
+        launch: Launch,
+    ) -> None:
+        self._load = load
+        self._directory = directory
+        self._notifier = notifier
+        self._pid_file = pid_file
+        self._control = control
+        self._handover = handover
+        self._launch = launch
+        self._generations: set[Generation] = set()
+        self._poll: select.poll | None = None
+        self._is_announced = False
+
+    def wake(self, poll: select.poll) -> None:
+        """Have `poll` end its wait when a command comes."""
+        self._poll = poll
+
+    def let_go(self, generation: Generation) -> None:
+        """Close what only the master has a use for. Runs in a worker of that generation."""
+        if self._control is not None:
+            self._control.close()
+        if self._pid_file is not None:
+            self._pid_file.close()
+        if self._handover is not None and not self._is_announced:
+            os.close(self._handover.ready)
+        self._launch.close()
+        for other in self._generations - {generation}:
+            other.close_all_but(generation)
+
+    def keep(self, generation: Generation) -> None:
+        """A generation was made, and its descriptors are open."""
+        self._generations.add(generation)
+
+    def load(self, current: Generation) -> Generation:
+        """Read everything again into a generation that shares what has not changed. Raises LoadError."""
+        generation = self._load(current)
+        self.keep(generation)
+        return generation
+
+    def adopt(self, current: Generation, former: Generation) -> None:
+        """The workers of `current` serve, and nothing of `former` alone is needed any more."""
+        current.logs.use()
+        self.discard(former, current)
+
+    def discard(self, failed: Generation, current: Generation) -> None:
+        """Close what only `failed` has."""
+        failed.close_all_but(current)
+        self._generations = {current}
+
+    def reopen_logs(self, generation: Generation) -> dict[str, int]:
+        """Open the log files anew; the descriptors by name. Raises LogError."""
+        generation.logs.reopen()
+        return {name: sink.fileno() for name, sink in generation.logs.files().items()}
+
+    def announce(self) -> None:
+        """Write the pid file, then tell everybody who waits."""
+        if self._pid_file is not None:
+            try:
+                self._pid_file.write()
+            except PidFileError as error:
+                error_log.error("%s", error)
+        if self._control is not None:
+            self._control.listen(self._poll)
+        if self._is_announced:  # a successor has failed
+            self._notifier.main_pid(os.getpid())
+        elif self._handover is not None:
+            self._handover.report_ready()
+        self._is_announced = True
+        self._notifier.ready()
+        self._launch.tell()
+
+    def announce_reload(self, *, is_over: bool) -> None:
+        """A reload begins or is over."""
+        if is_over:
+            self._notifier.ready()
+        else:
+            self._notifier.reloading()
+
+    def announce_stop(self, generation: Generation) -> None:
+        """Listen no more, so that nobody waits at a door that no worker opens."""
+        self._notifier.stopping()
+        for listener in generation.listeners:
+            listener.close()
+
+    def report(self, text: str, *, is_alive: bool) -> None:
+        """Tell the service manager; `is_alive` when the watchdog need not worry."""
+        self._notifier.status(text)
+        if is_alive:
+            self._notifier.alive()
+
+    def commands(self) -> list[Command]:
+        """What gemctl asks."""
+        return self._control.take() if self._control is not None else []
+
+    def start_successor(self, generation: Generation) -> Successor:
+        """Start a new master with the sockets of this one. Raises OSError."""
+        return start_successor(
+            self._directory, generation.listeners, self._pid_file, self._control, self._notifier.variables
+        )
+
+    def retire(self, successor: int) -> None:
+        """The successor serves: it is the service from now on, and hears commands."""
+        if self._control is not None:
+            self._control.listen(None)
+        self._notifier.main_pid(successor)
+
+    def predecessor(self) -> int | None:
+        """The pid of the master that this one succeeds, while that lives."""
+        if self._handover is None or os.getppid() != self._handover.predecessor:
+            return None
+        return self._handover.predecessor
+
+    def close(self, *, is_succeeded: bool) -> None:
+        """End; what a successor goes on using stays."""
+        if not is_succeeded:
+            if self._pid_file is not None:
+                self._pid_file.remove()
+            if self._control is not None:
+                self._control.remove()
+        if self._control is not None:
+            self._control.close()
+        if self._pid_file is not None:
+            with contextlib.suppress(OSError):
+                self._pid_file.close()
+        for generation in self._generations:
+            generation.close_all_but(None)
+
+
+def reopen(
+    service: Service, generation: Generation, send: Callable[[Sequence[str], Sequence[int]], None]
+) -> str | None:
+    """Open the log files anew and `send` them to the workers; why not, if that fails."""
+    try:
+        files = service.reopen_logs(generation)
+    except LogError as error:
+        return str(error)
+    if files:
+        send(list(files), list(files.values()))
+    return None

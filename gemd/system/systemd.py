@@ -1,0 +1,79 @@
+"""What systemd and a service tell each other: sockets it holds for us, and how we are (sd_listen_fds(3), sd_notify(3)).
+
+Rules: the variables are taken out of the environment at once, so that no worker and no script ever sees them; a
+message that can't be delivered costs nothing. Called by the master.
+"""
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import MutableMapping
+
+_FIRST_DESCRIPTOR = 3  # SD_LISTEN_FDS_START
+
+
+def take_listen_descriptors(environ: MutableMapping[str, str]) -> list[int]:
+    """The descriptors of the listening sockets that systemd opened for this process; takes them from `environ`."""
+    pid, count = environ.pop("LISTEN_PID", ""), environ.pop("LISTEN_FDS", "")
+    environ.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not count.isdecimal():
+        return []
+    return list(range(_FIRST_DESCRIPTOR, _FIRST_DESCRIPTOR + int(count)))
+
+
+class Notifier:
+    """Messages to the service manager; without one, to nobody.
+
+    `variables` are what a successor needs in its environment to send them too. `watchdog_interval` is in
+    seconds, None when nobody waits for signs of life.
+    """
+
+    def __init__(self, environ: MutableMapping[str, str]) -> None:
+        """Takes its variables from `environ`."""
+        address = environ.pop("NOTIFY_SOCKET", "")
+        interval, pid = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", "")
+        self.variables: dict[str, str] = {}
+        self.watchdog_interval: float | None = None
+        self._status = ""
+        self._address = ""
+        if address.startswith(("/", "@")):
+            self._address = "\0" + address[1:] if address[0] == "@" else address
+            self.variables["NOTIFY_SOCKET"] = address
+            if interval.isdecimal() and int(interval) > 0 and pid in ("", str(os.getpid())):
+                self.watchdog_interval = int(interval) / 1_000_000
+                self.variables["WATCHDOG_USEC"] = interval
+
+    def ready(self) -> None:
+        """It serves, for the first time or again after `reloading`."""
+        self._send("READY=1")
+
+    def reloading(self) -> None:
+        """The configuration is being read again."""
+        self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def stopping(self) -> None:
+        """It ends."""
+        self._send("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """One line for `systemctl status`; sent when it has changed."""
+        if text != self._status:
+            self._status = text
+            self._send(f"STATUS={text}")
+
+    def alive(self) -> None:
+        """A sign of life, if somebody waits for that."""
+        if self.watchdog_interval is not None:
+            self._send("WATCHDOG=1")
+
+    def main_pid(self, pid: int) -> None:
+        """Another process is the service from now on."""
+        self._send(f"MAINPID={pid}")
+
+    def _send(self, *lines: str) -> None:
+        if not self._address:
+            return
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.sendto("\n".join(lines).encode(), self._address)
