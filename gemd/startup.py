@@ -17,6 +17,7 @@ from gemd.exit_codes import ExitCode
 from gemd.options import UsageError, read_tables
 from gemd.processes.generation import Generation
 from gemd.processes.rate_limit import RateLimit
+from gemd.responders.app_room import AppLoadError
 from gemd.responders.router import Router
 from gemd.system import certificates, tls
 from gemd.system.access_log import AccessLog
@@ -37,6 +38,7 @@ FAILURES = (
     BindError,
     PrivilegeError,
     PidFileError,
+    AppLoadError,
 )
 
 
@@ -47,6 +49,7 @@ def explain(failure: Exception) -> tuple[ExitCode, list[str]]:
         BindError: ExitCode.BIND,
         PrivilegeError: ExitCode.PRIVILEGES,
         AlreadyRunning: ExitCode.RUNNING,
+        AppLoadError: ExitCode.APPLICATION,
     }
     lines = failure.lines() if isinstance(failure, ConfigError) else [str(failure)]
     return codes.get(type(failure), ExitCode.CONFIGURATION), lines
@@ -92,7 +95,7 @@ def _check_roots(config: Config) -> list[Problem]:
         for i, location in enumerate(host.locations):
             where = f"host[{h}].location[{i}].root" if i else f"host[{h}].root"
             if location.root is None:
-                if not location.redirect and not location.gone:
+                if not location.redirect and not location.gone and location.app is None:
                     problems.append(Problem(where, "there is nothing to serve: set a root directory"))
             elif i == 0 or location.mount or location.root != host.locations[0].root:
                 reason = _why_no_root(location.root)
@@ -187,6 +190,7 @@ def build_generation(
         listeners=materials.listeners,
         context=context,
         respond=router.respond,
+        applications=router.applications,
         rate_limit=rate_limit,
         logs=logs,
         access_log=AccessLog(logs.access, config.log.format, config.log.addresses, secret),

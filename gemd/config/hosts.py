@@ -20,8 +20,17 @@ from gemd.protocol.url import normalise_host
 S = TypeVar("S", bound=Settings)
 
 _LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)*")
+_APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
 _REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
 _LOCATION_KEYS = {k: t for k, t in keys_of(Location).items() if k not in DERIVED}
+_APP_KEYS = {key for key in _LOCATION_KEYS if key == "app" or key.startswith("app-") or key == "preload"}
+_OTHER_ANSWERS = {
+    "app",
+    "root",
+    "cgi",
+    "redirect",
+    "gone",
+}  # a location with one of these has no use for its host's app
 _HOST_ONLY_KEYS = {k: t for k, t in keys_of(Host).items() if k != "locations"}
 _HOST_KEYS = {
     **_HOST_ONLY_KEYS,
@@ -62,7 +71,8 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
         values = read_table(entry, _LOCATION_KEYS, where, problems)
         if len(problems) == before and "path" not in values:
             problems.append(Problem(where, 'needs the key "path"'))
-        inherited = {k: v for k, v in own.items() if k not in ("redirect", "gone")}
+        replaced = {"redirect", "gone"} | (_APP_KEYS if _OTHER_ANSWERS & values.keys() else set())
+        inherited = {k: v for k, v in own.items() if k not in replaced}
         location = _make_location({**inherited, **values}, values, where, base, problems)
         if "root" in values:
             location = msgspec.structs.replace(location, mount=location.names)
@@ -93,7 +103,7 @@ def _make_location(
     location = Location(**{key.replace("-", "_"): value for key, value in values.items()})  # type: ignore[arg-type]
     found = [Problem(f"{where}.{key}", text) for key, text in _judge(location) if key.partition(".")[0] in own]
     problems.extend(found)
-    return _absolute_ca(absolute(location, base, "root"), base)
+    return _absolute_ca(absolute(location, base, "root", "app_path"), base)
 
 
 def _judge(location: Location) -> Iterator[tuple[str, str]]:
@@ -113,6 +123,10 @@ def _judge(location: Location) -> Iterator[tuple[str, str]]:
         yield "lang", f'expected a language tag as in "en" or "en,fr", not {show(location.lang)}'
     if location.charset is not None and not (location.charset.isprintable() and location.charset.isascii()):
         yield "charset", f"expected printable ASCII, not {show(location.charset)}"
+    if location.app is not None and not _APP.fullmatch(location.app):
+        yield "app", f'expected "package.module:name" or "package.module:factory()", not {show(location.app)}'
+    if location.app_options and not (location.app or "").endswith("()"):
+        yield "app-options", 'needs an app that is a factory, as in "package.module:factory()"'
     for entry in location.client_certificate if isinstance(location.client_certificate, tuple) else ():
         try:
             parse_fingerprint(entry)

@@ -197,6 +197,9 @@ def _judge(config: Config) -> Iterator[Problem]:
         yield Problem("master-user", 'needs the key "user", as whom the workers run')
     if service.pid_file is not None and service.pid_file == service.control:
         yield Problem("control", "is the pid file already")
+    for h, host in enumerate(config.hosts, 1):
+        if service.master_user is not None and any(location.preload for location in host.locations):
+            yield Problem(f"host[{h}].preload", "a master that stays root can't load an application")
     if service.chroot is None:
         return
     if service.master_user is None:

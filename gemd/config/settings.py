@@ -42,7 +42,8 @@ class Rate(msgspec.Struct, frozen=True):
 class Service(Settings, frozen=True):
     """The keys at the top of the file about gemd as a service: as whom it runs, and where it is found.
 
-    `max_requests` is the number after which a worker is recycled, 0 for never.
+    `max_requests` is the number after which a worker is recycled, `max_memory` the private memory in bytes; 0 for
+    never. `auto_reload` reloads when a file of an application changes.
     """
 
     user: Text | None = None
@@ -53,6 +54,8 @@ class Service(Settings, frozen=True):
     control: Text | None = None
     daemon: bool = False
     max_requests: Annotated[int, Meta(ge=0, description="a whole number, 0 for never")] = 0
+    max_memory: Annotated[int, Meta(ge=0, description="a whole number of bytes, 0 for any")] = 0
+    auto_reload: bool = False
 
 
 class TLS(Settings, frozen=True):
@@ -75,6 +78,7 @@ class Timeouts(Settings, frozen=True):
     worker: Seconds = 30.0
     cgi: Seconds = 30.0
     cgi_header: Seconds = 10.0
+    app: Seconds = 60.0
 
 
 class Limits(Settings, frozen=True):
@@ -147,6 +151,12 @@ class Location(Settings, frozen=True):
     symlinks: Literal["beneath", "none", "any"] = "beneath"
     dot_files: bool | tuple[Text, ...] = (".well-known",)
     cgi: Text | None = None
+    app: Text | None = None
+    app_path: Text | None = None
+    app_env: dict[str, str] = {}
+    app_options: dict[str, str | int | float | bool] = {}
+    app_threads: Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")] = 1
+    preload: bool = False
     redirect: Redirect | None = None
     gone: bool = False
     client_certificate: ClientCertificate | None = None

@@ -13,6 +13,7 @@ from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import Later, Response
+from gemd.responders.app_call import Call
 from gemd.system.deadline import Deadline
 from gemd.system.tls import TLSConnection, TLSError
 
@@ -60,7 +61,7 @@ class Connection:
         self.reader = RequestReader(peer)
         self.request: Request | None = None
         self.refusal: GeminiError | None = None
-        self.answer: Response | Later | None = None
+        self.answer: Response | Later | Call | None = None
         self.waits: float | None = None
         self.status = 0
         self.meta = ""

@@ -11,6 +11,7 @@ import msgspec
 from gemd.config.settings import Config
 from gemd.processes.rate_limit import RateLimit
 from gemd.processes.server import Respond
+from gemd.responders.app import Applications
 from gemd.system.access_log import AccessLog
 from gemd.system.listener import Listener
 from gemd.system.log import Logs
@@ -26,6 +27,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     listeners: Sequence[Listener]
     context: Context
     respond: Respond
+    applications: Applications
     rate_limit: RateLimit | None
     logs: Logs
     access_log: AccessLog

@@ -33,19 +33,11 @@ Ordered = dict[int, Connection]
 
 
 class Lobby:
-    """Connections by descriptor, oldest first. `ready` has those whose request is complete, or refused.
-
-    `returned` has those that come back from the side room, to be seen out. `on_loss` is told of each
-    connection that ended without an answer, and why.
+    """Connections by descriptor, oldest first. `ready` has those whose request is complete, or refused; `returned`
+    those that come back to the desk. `on_loss` is told of each connection that ended without an answer, and why.
     """
 
-    def __init__(
-        self,
-        listeners: Sequence[Listener],
-        context: Context,
-        timeouts: Timeouts,
-        size: int,
-    ) -> None:
+    def __init__(self, listeners: Sequence[Listener], context: Context, timeouts: Timeouts, size: int) -> None:
         self.ready: deque[Connection] = deque()
         self.returned: deque[Connection] = deque()
         self._context = context
@@ -197,11 +189,16 @@ class Lobby:
     # Leaving
 
     def let_out(self, connection: Connection) -> None:
-        """Stop watching a connection that goes to the side room."""
+        """Stop watching a connection that leaves the desk."""
         self._epoll.unregister(connection.fd)
 
+    def let_in(self, connection: Connection) -> None:
+        """Watch a connection again that is back at the desk."""
+        connection.waits = None
+        self._epoll.register(connection.fd, select.EPOLLIN)
+
     def bring_back(self, connection: Connection) -> None:
-        """Put a connection from the side room among the returned. The only method that runs in the room's threads."""
+        """Put a connection among the returned. The only method that runs in other threads."""
         self.returned.append(connection)
         os.eventfd_write(self._wakeup, 1)
 
@@ -217,8 +214,7 @@ class Lobby:
             connection.close()
             return
         if connection.waits is not None:
-            connection.waits = None
-            self._epoll.register(connection.fd, select.EPOLLIN)
+            self.let_in(connection)
         try:
             if not (connection.flush() and connection.say_goodbye()):
                 self._epoll.modify(connection.fd, select.EPOLLOUT)

@@ -4,7 +4,6 @@ Rules: one step is reap, obey, change generations, kill the late, fill the slots
 client; an error that can be logged does not end it. Run by `gemd.startup`, or by a test with a scripted kernel.
 """
 
-import random
 import signal
 
 from gemd.exit_codes import ExitCode
@@ -12,6 +11,7 @@ from gemd.processes.children import Child, Children, State
 from gemd.processes.control import Command
 from gemd.processes.generation import Generation
 from gemd.processes.kernel import Kernel
+from gemd.processes.recycle import draw_quota, why_recycle
 from gemd.processes.reload import Reload
 from gemd.processes.scoreboard import Scoreboard
 from gemd.processes.service import Service, reopen
@@ -113,8 +113,8 @@ class Master:
             if child.state is not State.DRAINING:
                 self.children.hurry()
                 self.reload.fail(self.generation, f"a new worker ended with {cause}")
-        elif not self._is_announced and code == ExitCode.PRIVILEGES:
-            self._stop(ExitCode.PRIVILEGES, signal.SIGTERM, now)
+        elif not self._is_announced and code in (ExitCode.PRIVILEGES, ExitCode.APPLICATION):
+            self._stop(ExitCode(code), signal.SIGTERM, now)
         elif not self._is_announced and self.children.early_deaths >= 2 * self.slots:
             error_log.error("%d workers in a row ended before they served; giving up", self.children.early_deaths)
             self._stop(ExitCode.WORKERS, signal.SIGTERM, now)
@@ -207,8 +207,9 @@ class Master:
 
     def _recycle(self) -> None:
         for child in self.children.all(State.SERVING):
-            if child.quota and self._scoreboard.row(child.row).requests >= child.quota:
-                error_log.info("worker %d (pid %d) has answered enough; another follows", child.nr + 1, child.pid)
+            reason = why_recycle(child, self._scoreboard.row(child.row), self.generation.config.service)
+            if reason is not None:
+                error_log.info("worker %d (pid %d) %s; another follows", child.nr + 1, child.pid, reason)
                 child.state = State.LEAVING
 
     def _serve_again(self) -> None:
@@ -278,7 +279,7 @@ class Master:
             delay = self.children.delay_spawn(now, _LONGEST_FORK_DELAY)
             error_log.error("can't fork worker %d: %s; next try in %.1f s", nr + 1, error.strerror, delay)
             return False
-        self.children.add(nr, pid, generation.number, now, _draw_quota(generation.config.service.max_requests))
+        self.children.add(nr, pid, generation.number, now, draw_quota(generation.config.service.max_requests))
         error_log.debug("worker %d has pid %d", nr + 1, pid)
         return True
 
@@ -293,8 +294,3 @@ class Master:
                 seconds = min(seconds, _CHANGE_STEP)
         self.children.sleep_until(now + seconds)
         self._signals += self._kernel.sleep(seconds)
-
-
-def _draw_quota(requests: int) -> int:
-    """About so many, a tenth more or less, so that workers which were born together do not leave together."""
-    return max(1, round(requests * random.uniform(0.9, 1.1))) if requests else 0  # noqa: S311, no secret

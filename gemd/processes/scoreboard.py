@@ -7,7 +7,7 @@ aligned 64-bit store. What stands here came from a worker and may be any number:
 import mmap
 import time
 
-_COLUMNS = ("tick", "requests", "bytes", "lobby", "side_room", "memory", "private", "dropped")
+_COLUMNS = ("tick", "requests", "bytes", "lobby", "side_room", "memory", "private", "dropped", "rest")
 _CELL = 8
 _NANOSECOND = 1e-9
 
@@ -52,6 +52,20 @@ class Row:
         tick = self._cells[self._start]
         return tick * _NANOSECOND if tick else None
 
+    def ask_for_rest(self) -> None:
+        """Something is beyond repair here: another worker is to take the place."""
+        self._cells[self._start + 8] = 1
+
+    @property
+    def wants_rest(self) -> bool:
+        """Whether another worker is to take the place."""
+        return bool(self._cells[self._start + 8])
+
+    @property
+    def private_memory(self) -> int:
+        """The worker's own memory (USS), in bytes; 0 when it is not known yet."""
+        return self._cells[self._start + 6]
+
     @property
     def requests(self) -> int:
         """How many were answered."""
@@ -59,8 +73,8 @@ class Row:
 
     @property
     def figures(self) -> dict[str, int]:
-        """All cells but the tick, by name."""
-        return {name: self._cells[self._start + i] for i, name in enumerate(_COLUMNS) if i}
+        """The cells that count or measure something, by name."""
+        return {name: self._cells[self._start + i] for i, name in enumerate(_COLUMNS[1:-1], 1)}
 
 
 class Scoreboard:

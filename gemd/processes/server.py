@@ -23,12 +23,13 @@ from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
 from gemd.protocol.response import BrokenBody, ClientLeft, Later, Response, encode_header, error_response
 from gemd.protocol.status import has_body
+from gemd.responders.app_call import Call
 from gemd.system.access_log import AccessLog, Entry
 from gemd.system.log import error_log
 from gemd.system.tls import TLSError
 
-Answer = TypeVar("Answer", Response, Response | Later)
-Respond = Callable[[Request], Response | Later]
+Answer = TypeVar("Answer", Response, Response | Later | Call)
+Respond = Callable[[Request], Response | Later | Call]
 
 _FULL = error_response(Overloaded("Too much is going on, try again later"))
 _FAULT = error_response(GeminiError("An unexpected error occurred"))
@@ -46,8 +47,12 @@ class RequestHandler(socketserver.BaseRequestHandler):
         connection = self.request
         if connection.answer is None:
             connection.answer = self.server.find_answer(connection)
-            if may_block(connection.answer) and self.server.move_to_side_room(connection):
+            if isinstance(connection.answer, Call) and self.server.begin_call(connection, connection.answer):
                 return
+        if isinstance(connection.answer, Call):
+            connection.answer = settle(connection.answer.answer)
+        if connection.waits is None and may_block(connection.answer) and self.server.move_to_side_room(connection):
+            return
         answer = connection.answer
         send_response(connection, settle(answer.answer) if isinstance(answer, Later) else answer)
 
@@ -67,7 +72,8 @@ class GeminiServer(socketserver.BaseServer):
         self._timeouts = timeouts
         self._is_stopping = False
         self.report: Callable[[], None] = lambda: None
-        # In the side room, by client. Nobody may fill it alone; only the main thread counts.
+        self._calls: dict[Connection, Call] = {}
+        # Away from the desk, by client. Nobody may fill it alone; only the main thread counts.
         self._guests: Counter[str] = Counter()
         self._most_guests = (side_room.size + 1) // 2
 
@@ -78,7 +84,11 @@ class GeminiServer(socketserver.BaseServer):
             while self._lobby.ready:
                 self.handle_request()
             while self._lobby.returned:
-                self.shutdown_request(self._lobby.returned.popleft())
+                connection = self._lobby.returned.popleft()
+                if connection in self._calls:
+                    self._end_call(connection)
+                else:
+                    self.shutdown_request(connection)
             self.service_actions()
 
     def stop(self, *, hurry: bool) -> None:
@@ -87,10 +97,19 @@ class GeminiServer(socketserver.BaseServer):
         self._lobby.stop_listening(hurry=hurry)
 
     def _is_idle(self) -> bool:
-        return not self._side_room.occupied and self._lobby.is_empty()
+        return not self.occupied and self._lobby.is_empty()
+
+    @property
+    def occupied(self) -> int:
+        """How many requests are answered away from the desk."""
+        return self._side_room.occupied + len(self._calls)
 
     def service_actions(self) -> None:
         """Sign of life, once a turn."""
+        for connection, call in list(self._calls.items()):
+            if call.is_late():
+                call.expire()
+                self._end_call(connection)
         self._row.tick()
         self.report()
 
@@ -110,18 +129,46 @@ class GeminiServer(socketserver.BaseServer):
         if request.waits is None:
             self.shutdown_request(request)
 
+    def begin_call(self, connection: Connection, call: Call) -> bool:
+        """Have an application's thread begin; False when it can't, and the answer is now that. Called at the desk."""
+        if not self._let_go(connection, has_place=True):
+            return False
+        call.wake = functools.partial(self._lobby.bring_back, connection)
+        self._calls[connection] = call
+        call.room.begin(call)
+        return True
+
+    def _end_call(self, connection: Connection) -> None:
+        """The application has begun to answer, or never will: send that."""
+        del self._calls[connection]
+        self._count_out(connection)
+        self._lobby.let_in(connection)
+        self.process_request(connection, connection.peer)
+
     def move_to_side_room(self, connection: Connection) -> bool:
         """Have a thread answer; False when there is none free, and the answer is now that. Called at the desk."""
+        if not self._let_go(connection, has_place=self._side_room.has_place()):
+            return False
+        self._side_room.enter(functools.partial(self._process_in_side_room, connection))
+        return True
+
+    def _let_go(self, connection: Connection, *, has_place: bool) -> bool:
+        """Have the connection leave the desk, unless its client has too many elsewhere already."""
         client = network_of(connection.peer.address)
-        if self._guests[client] >= self._most_guests or not self._side_room.has_place():
+        if self._guests[client] >= self._most_guests or not has_place:
             _discard(connection.answer)
             connection.answer = _FULL
             return False
         self._guests[client] += 1
         self._lobby.let_out(connection)
         connection.waits = self._timeouts.response
-        self._side_room.enter(functools.partial(self._process_in_side_room, connection))
         return True
+
+    def _count_out(self, connection: Connection) -> None:
+        client = network_of(connection.peer.address)
+        self._guests[client] -= 1
+        if not self._guests[client]:
+            del self._guests[client]
 
     def _process_in_side_room(self, connection: Connection) -> None:
         """Runs in a thread of the side room."""
@@ -137,7 +184,7 @@ class GeminiServer(socketserver.BaseServer):
         except ClientLeft as error:
             self.report_loss(request, f"response broke off: {error}")
         except BrokenBody as error:
-            error_log.warning("the response to %r broke off: %s", request.url, error)
+            error_log.warning("the response to %r broke off: %s", request.url, error, exc_info=error.__cause__)
         except Exception:  # noqa: BLE001, the request boundary
             error_log.exception("a fault while answering %r", request.url)
             if not request.sent:
@@ -147,10 +194,7 @@ class GeminiServer(socketserver.BaseServer):
     def shutdown_request(self, request: Connection) -> None:  # type: ignore[override]
         """Count and log what was answered, and have the lobby see the connection out."""
         if request.waits is not None:
-            client = network_of(request.peer.address)
-            self._guests[client] -= 1
-            if not self._guests[client]:
-                del self._guests[client]
+            self._count_out(request)
         self._row.count(request.sent)
         host = request.request.url.host if request.request is not None else ""
         certificate = request.peer.tls.client_certificate
@@ -170,7 +214,7 @@ class GeminiServer(socketserver.BaseServer):
         )
         self._lobby.see_out(request)
 
-    def find_answer(self, connection: Connection) -> Response | Later:
+    def find_answer(self, connection: Connection) -> Response | Later | Call:
         """What the request is to be answered with."""
         request = connection.request
         if request is None:
@@ -211,7 +255,7 @@ def settle(answer: Callable[[], Answer]) -> Answer | Response:
         return error_response(error)
 
 
-def _discard(answer: Response | Later | None) -> None:
+def _discard(answer: Response | Later | Call | None) -> None:
     """Let go of an answer that is not going to be sent."""
     if isinstance(answer, Response) and not isinstance(answer.body, bytes):
         answer.body.close()

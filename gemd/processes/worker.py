@@ -17,6 +17,7 @@ from gemd.processes.lobby import Lobby
 from gemd.processes.scoreboard import Row
 from gemd.processes.server import GeminiServer
 from gemd.processes.side_room import SideRoom
+from gemd.responders.app_room import AppLoadError
 from gemd.system import process
 from gemd.system.log import error_log
 from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
@@ -58,10 +59,14 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         lock_down(keep_capabilities=os.geteuid() == 0)
         if not process.die_with_parent(master):
             return ExitCode.OK
+        generation.applications.open()
         _serve(generation, row, signals, channel, memory)
     except PrivilegeError as error:
         error_log.error("worker %d serves nothing: %s", nr + 1, error)
         return ExitCode.PRIVILEGES
+    except AppLoadError as error:
+        error_log.error("%s", error, exc_info=error.__cause__)
+        return ExitCode.APPLICATION
     except Exception:  # noqa: BLE001, the worker's boundary
         error_log.exception("worker %d has to stop", nr + 1)
         return ExitCode.INTERNAL
@@ -80,7 +85,9 @@ def _serve(
 
     def report() -> None:
         nonlocal next_look
-        row.show(lobby.arriving, room.occupied, generation.logs.dropped)
+        row.show(lobby.arriving, server.occupied, generation.logs.dropped)
+        if generation.applications.are_stuck:
+            row.ask_for_rest()
         if time.monotonic() >= next_look:
             row.show_memory(*memory.read())
             next_look = time.monotonic() + _MEMORY_INTERVAL
@@ -88,6 +95,7 @@ def _serve(
     def obey() -> None:
         for number in signals.take():
             if number in _STOP_SIGNALS:
+                generation.applications.end_by(time.monotonic() + config.timeouts.stop)
                 server.stop(hurry=number == signal.SIGTERM)
 
     def read_channel() -> None:

@@ -12,12 +12,14 @@ from gemd.protocol.errors import BadRequest, NotFound, ProxyRefused
 from gemd.protocol.request import Request
 from gemd.protocol.response import Later, Response
 from gemd.responders.access import Check, build_check
+from gemd.responders.app import Applications
+from gemd.responders.app_call import Call
 from gemd.responders.cgi import CGI
 from gemd.responders.redirect import redirect
 from gemd.responders.static import StaticFiles
 from gemd.system.client_certificates import Authorities
 
-Responder = Callable[[Request, Location], Response | Later | None]
+Responder = Callable[[Request, Location], Response | Later | Call | None]
 
 
 class Router:
@@ -28,13 +30,16 @@ class Router:
         self._hosts = {name: host for host in config.hosts for name in host.names}
         self._places = {host.name: _longest_first(host.locations) for host in config.hosts}
         self._check_rate = check_rate
+        authorities = load_authorities(config)
+        self.applications = Applications(config, authorities)
         self._responders: tuple[Responder, ...] = (
             redirect,
-            CGI(config, load_authorities(config)),
+            CGI(config, authorities),
+            self.applications,
             StaticFiles(mime_table, config.limits.listing),
         )
 
-    def respond(self, request: Request) -> Response | Later:
+    def respond(self, request: Request) -> Response | Later | Call:
         """The answer. Raises GeminiError where it is a refusal."""
         host = self.find_host(request)
         location, check_access = self.find_location(host, request.url.names)

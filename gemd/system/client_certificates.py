@@ -46,6 +46,11 @@ def parse_client_certificate(der: bytes) -> ClientCertificate:
         return ClientCertificate(der, fingerprint, fault=type(error).__name__)
 
 
+def load_certificate(certificate: ClientCertificate) -> x509.Certificate | None:
+    """The certificate as the cryptography library has it; None for one that it can't read."""
+    return None if certificate.fault else x509.load_der_x509_certificate(certificate.der)
+
+
 class Authorities:
     """Certificate authorities that vouch for clients, from a PEM file or a directory of such files."""
 
