@@ -87,6 +87,9 @@ class Successor:
             self._ready = None
 
 
+_UNTOUCHABLE = {signal.SIGKILL, signal.SIGSTOP}
+
+
 def start_successor(
     directory: Path,
     listeners: Sequence[Listener],
@@ -114,9 +117,9 @@ def start_successor(
             os.set_inheritable(descriptor, True)
         with contextlib.suppress(OSError):  # every path that matters is absolute by now
             os.chdir(directory)
-        arguments = [sys.executable, *sys.orig_argv[1:]]
+        command = build_command(sys.orig_argv, sys.argv)
         pid = os.posix_spawn(
-            sys.executable, arguments, environ, setsigmask=(), setsigdef=signal.valid_signals() - _UNTOUCHABLE
+            command[0], command, environ, setsigmask=(), setsigdef=signal.valid_signals() - _UNTOUCHABLE
         )
     except OSError:
         os.close(read_end)
@@ -130,4 +133,11 @@ def start_successor(
     return Successor(pid, read_end)
 
 
-_UNTOUCHABLE = {signal.SIGKILL, signal.SIGSTOP}
+def build_command(original: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    """How to start this program again: by its script where it has one, which may lead to another interpreter by now.
+
+    `original` is the whole command line, `arguments` begin with the script (sys.orig_argv, sys.argv).
+    """
+    if list(original[1:]) == list(arguments) and os.access(arguments[0], os.X_OK):
+        return list(arguments)
+    return [sys.executable, *original[1:]]

@@ -132,7 +132,7 @@ class Call:
     def answer(self) -> Response:
         """What to send: all of it where it is over, else what goes on.
 
-        Raises CGIError (42) where the application failed before its first byte, and Overloaded (41) where it can't begin.
+        Raises CGIError (42) where it failed before its first byte, and Overloaded (41) where it could not begin.
         """
         with self._changed:
             if self.error is not None and not self._chunks:
