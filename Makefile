@@ -2,16 +2,40 @@ PYTHON ?= python3
 PORT ?= 1965
 VENV := .venv
 BIN := $(VENV)/bin
+NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("gemd needs Python 3.11: PYTHON=...")'
 
-.PHONY: help run test lint bench clean
+# Where `make install` puts things; a packager's DESTDIR comes before each.
+PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+SBINDIR ?= $(PREFIX)/sbin
+LIBDIR ?= $(PREFIX)/lib/gemd
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
+# systemd looks below /usr and /usr/local, whatever PREFIX is.
+SYSTEMDDIR ?= $(if $(filter /usr,$(PREFIX)),/usr,/usr/local)/lib
+UNITDIR ?= $(SYSTEMDDIR)/systemd/system
+SYSUSERSDIR ?= $(SYSTEMDDIR)/sysusers.d
+TMPFILESDIR ?= $(SYSTEMDDIR)/tmpfiles.d
+BASHDIR ?= $(DATADIR)/bash-completion/completions
+ZSHDIR ?= $(DATADIR)/zsh/site-functions
+FISHDIR ?= $(DATADIR)/fish/vendor_completions.d
+COMMANDS := gemd gemctl
+MANUALS := $(notdir $(wildcard man/*.[1-9]))
+
+override DESTDIR := $(filter-out /,$(abspath $(DESTDIR)))
+override PREFIX := $(abspath $(PREFIX))
+# A file of ours as it is installed, with its paths.
+FILL = sed $(foreach name,SBINDIR LIBDIR DATADIR SYSCONFDIR,-e 's|@$(name)@|$($(name))|g')
+
+.PHONY: help run test test-system lint bench install install-program install-files uninstall clean
 .DEFAULT_GOAL := help
 
 help:  ## show what can be made
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # A virtual environment with gemd from this folder in it, made anew when its requirements change.
 $(VENV)/run: setup.cfg pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gemd needs Python 3.11 or later; say make PYTHON=...")'
+	$(NEW_ENOUGH)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
@@ -21,10 +45,13 @@ $(VENV)/test: $(VENV)/run
 	@touch $@
 
 run: $(VENV)/run  ## serve the sample capsule on gemini://localhost:1965/ (PORT=... for another port)
-	@exec $(BIN)/python -m gemd --dir capsule --port $(PORT)
+	@exec $(BIN)/python -m gemd --dir capsule --port $(PORT) $(if $(filter 0,$(shell id -u)),--user root)
 
 test: $(VENV)/test  ## run the whole test suite
 	$(BIN)/python -X dev -W error::ResourceWarning -m pytest $(TESTS)
+
+test-system: $(VENV)/test  ## test the service under a systemd in a container (slow; as root)
+	GEMD_SYSTEM_TEST=1 $(BIN)/python -X dev -W error::ResourceWarning -m pytest $(or $(TESTS),tests/system_service)
 
 lint: $(VENV)/test  ## check style and types
 	$(BIN)/ruff check .
@@ -34,6 +61,93 @@ lint: $(VENV)/test  ## check style and types
 bench: $(VENV)/run  ## measure gemd beside other servers
 	$(BIN)/python bench/compare.py
 
+install: install-program install-files  ## install as a system service (PREFIX, DESTDIR, SYSCONFDIR, UNITDIR)
+
+# Each installation is a virtual environment of its own, and the link `current` moves to it when it is complete: a gemd
+# that runs keeps the files that it was started from. The one before stays until the next, and any that is still in use.
+# Nothing in it may name DESTDIR, so scripts are rewritten and modules compiled for their final place. It has no pip: to
+# have newer libraries, install again.
+install-program:  ## install the two commands alone, which a PREFIX of one's own is enough for
+	@$(NEW_ENOUGH)
+	@set -eu; umask 022; \
+	version=$$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' gemd/__init__.py); \
+	lib='$(DESTDIR)$(LIBDIR)'; name="$$version-$$(date -u +%Y%m%dT%H%M%SZ)"; new="$$lib/$$name"; \
+	source=$$(mktemp -d); trap 'rm -rf "$$source" "$$new"' EXIT; trap 'exit 130' INT TERM; \
+	echo "installing gemd $$version in $(LIBDIR)/$$name"; \
+	cp -R gemd setup.cfg pyproject.toml README.md LICENSE "$$source"; \
+	mkdir -p "$$lib" '$(DESTDIR)$(SBINDIR)'; \
+	$(PYTHON) -m venv "$$new"; python="$$new/bin/python"; \
+	"$$python" -m pip install --quiet --no-compile --disable-pip-version-check "$$source"; \
+	"$$python" -m pip --quiet uninstall --yes pip setuptools; \
+	find "$$new/bin" -type f $(COMMANDS:%=! -name %) -delete; \
+	for command in $(COMMANDS); do sed -i 's|$(DESTDIR)$(LIBDIR)|$(LIBDIR)|g' "$$new/bin/$$command"; done; \
+	sed -i 's|$(DESTDIR)$(LIBDIR)|$(LIBDIR)|g' "$$new/pyvenv.cfg"; \
+	"$$python" -m compileall -q $(if $(DESTDIR),-s '$(DESTDIR)' -p /) "$$new/lib"; \
+	"$$python" -m gemd -V >/dev/null; \
+	before=$$(readlink "$$lib/current" || true); \
+	ln -sfn "$$name" "$$lib/.current"; mv -T "$$lib/.current" "$$lib/current"; \
+	trap 'rm -rf "$$source"' EXIT; \
+	for command in $(COMMANDS); do ln -sf "$(LIBDIR)/current/bin/$$command" '$(DESTDIR)$(SBINDIR)'; done; \
+	for old in "$$lib"/*/; do \
+	  old=$${old%/}; \
+	  case "$${old##*/}" in current|"$$name"|"$$before") continue;; esac; \
+	  grep -qsF "$${old#'$(DESTDIR)'}/" /proc/[0-9]*/maps || rm -rf "$$old"; \
+	done; \
+	base=$$("$$python" -c 'import sys; print(sys.base_prefix)'); \
+	case "$$base" in /root/*|/home/*) \
+	  echo "gemd.service can't use this Python, which is in $$base: make install PYTHON=/usr/bin/python3" >&2;; esac
+
+# A file in SYSCONFDIR that differs from the one that was installed last, a copy of which is in DATADIR, was edited: it
+# stays, and the new one goes beside it or, where every file of a directory is read, into DATADIR alone.
+install-files:
+	@set -eu; umask 022; \
+	data='$(DESTDIR)$(DATADIR)/gemd'; etc='$(DESTDIR)$(SYSCONFDIR)'; \
+	place() { mkdir -p "$${2%/*}"; $(FILL) "$$1" >"$$2.new~"; chmod 644 "$$2.new~"; mv -f "$$2.new~" "$$2"; }; \
+	settle() { \
+	  if [ ! -e "$$2" ]; then place "$$1" "$$2"; \
+	  elif $(FILL) "$$1" | cmp -s - "$$2"; then rm -f "$$2.new"; \
+	  elif cmp -s "$$3" "$$2"; then $(FILL) "$$1" >"$$2"; \
+	  elif [ "$$4" ]; then place "$$1" "$$2.new"; echo "kept $$2, which was edited; the new one is $$2.new"; \
+	  else echo "kept $$2, which was edited; the new one is $$3"; fi; \
+	  place "$$1" "$$3"; \
+	}; \
+	settle etc/gemd.conf "$$etc/gemd.conf" "$$data/gemd.conf" beside; \
+	settle etc/logrotate.d/gemd "$$etc/logrotate.d/gemd" "$$data/logrotate" ''; \
+	place etc/welcome/index.gmi "$$data/welcome/index.gmi"; \
+	place etc/certbot-hook '$(DESTDIR)$(LIBDIR)/certbot-hook'; chmod 755 '$(DESTDIR)$(LIBDIR)/certbot-hook'; \
+	for unit in gemd.service gemd.socket; do place systemd/$$unit '$(DESTDIR)$(UNITDIR)'/$$unit; done; \
+	place systemd/gemd.sysusers '$(DESTDIR)$(SYSUSERSDIR)/gemd.conf'; \
+	place systemd/gemd.tmpfiles '$(DESTDIR)$(TMPFILESDIR)/gemd.conf'; \
+	for page in $(MANUALS); do place man/$$page '$(DESTDIR)$(MANDIR)'/man$${page##*.}/$$page; done; \
+	for command in $(COMMANDS); do \
+	  place etc/completion/$$command.bash '$(DESTDIR)$(BASHDIR)'/$$command; \
+	  place etc/completion/$$command.zsh '$(DESTDIR)$(ZSHDIR)'/_$$command; \
+	  place etc/completion/$$command.fish '$(DESTDIR)$(FISHDIR)'/$$command.fish; \
+	done
+	@$(if $(DESTDIR),:,printf '%s\n' \
+	  'To make its user and directories:  systemd-sysusers gemd.conf && systemd-tmpfiles --create gemd.conf' \
+	  'To start it, now and at boot:      systemctl enable --now gemd' \
+	  'When an older one runs:            systemctl daemon-reload && $(SBINDIR)/gemctl upgrade')
+
+uninstall:  ## remove what was installed; an edited configuration, certificates, logs and the capsule stay
+	@set -eu; \
+	data='$(DESTDIR)$(DATADIR)/gemd'; etc='$(DESTDIR)$(SYSCONFDIR)'; \
+	drop() { if cmp -s "$$1" "$$2"; then rm -f "$$2"; elif [ -e "$$2" ]; then echo "kept $$2, which was edited"; fi; }; \
+	drop "$$data/gemd.conf" "$$etc/gemd.conf"; rm -f "$$etc/gemd.conf.new"; \
+	drop "$$data/logrotate" "$$etc/logrotate.d/gemd"; \
+	rm -rf "$$data" '$(DESTDIR)$(LIBDIR)'; \
+	rm -f '$(DESTDIR)$(UNITDIR)/gemd.service' '$(DESTDIR)$(UNITDIR)/gemd.socket'; \
+	rm -f '$(DESTDIR)$(SYSUSERSDIR)/gemd.conf' '$(DESTDIR)$(TMPFILESDIR)/gemd.conf'; \
+	for page in $(MANUALS); do rm -f '$(DESTDIR)$(MANDIR)'/man$${page##*.}/$$page; done; \
+	for command in $(COMMANDS); do \
+	  rm -f '$(DESTDIR)$(SBINDIR)'/$$command '$(DESTDIR)$(BASHDIR)'/$$command; \
+	  rm -f '$(DESTDIR)$(ZSHDIR)'/_$$command '$(DESTDIR)$(FISHDIR)'/$$command.fish; \
+	done; \
+	for path in '$(SYSCONFDIR)/gemd' /var/lib/gemd /var/log/gemd /srv/gemini; do \
+	  if [ -e '$(DESTDIR)'"$$path" ]; then echo 'kept $(DESTDIR)'"$$path"; fi; \
+	done
+	@$(if $(DESTDIR),:,if id gemd >/dev/null 2>&1; then echo 'kept the user gemd: userdel gemd'; fi)
+
 clean:  ## remove everything that was made
-	rm -rf $(VENV) .bench build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .bench .system-test build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

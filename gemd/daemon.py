@@ -90,7 +90,8 @@ def take_pid_file(config: Config, handover: Handover | None, owner: Identity | N
     path = Path(config.service.pid_file)
     if handover is not None and handover.lock is not None:
         return PidFile(path, handover.lock)
-    return lock_pid_file(path, (owner.uid, owner.gid) if owner is not None else None)
+    is_users = owner is not None and config.service.master_user is None
+    return lock_pid_file(path, (owner.uid, owner.gid) if owner is not None and is_users else None)
 
 
 def take_control(config: Config, handover: Handover | None) -> ControlSocket | None:

@@ -4,8 +4,12 @@ Rules: one deadline from connect to the end; whatever goes wrong says what the o
 Called by `gemd.gemctl.__main__`.
 """
 
+import contextlib
+import os
+import select
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,9 +23,10 @@ _LONGEST_ANSWER = 16 * 1024 * 1024  # the status of 512 workers is 100 KB
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What the master says; `status` to the command of that name, `message` to any other."""
+    """What the master says; `status` to the command of that name, `message` to any other, `pid` before it ends."""
 
     ok: bool
+    pid: int = 0
     message: str = ""
     errors: tuple[str, ...] = ()
     status: dict[str, object] = {}
@@ -61,7 +66,9 @@ def ask(path: Path, command: str, timeout: float, *, until_gone: bool = False) -
             sock.sendall(msgspec.json.encode({"command": command}) + b"\n")
             answer = _parse(_read_line(sock, deadline), path)
             if answer.ok and until_gone:
-                _wait_for_end(sock, deadline)
+                with _watch(answer.pid) as process:
+                    _wait_for_end(sock, deadline)
+                    process.wait(deadline)
         except TimeoutError:
             raise Failure(
                 f"{command}: no outcome within {timeout:g} s; gemd may still be at it, its error log knows"
@@ -123,6 +130,36 @@ def _parse(line: bytes, path: Path) -> Answer:
     except (msgspec.DecodeError, UnicodeDecodeError):
         shown = escape(line[:60].decode("utf-8", "backslashreplace"))
         raise Failure(f"{path}: what answers there is not gemd, or broke off: {shown!r}") from None
+
+
+class _Process:
+    """A process that may end."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def wait(self, deadline: Deadline) -> None:
+        """Wait for its end. Raises TimeoutError."""
+        if self._descriptor is None:
+            return
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        if not poll.poll(deadline.milliseconds()):
+            raise TimeoutError
+
+
+@contextlib.contextmanager
+def _watch(pid: int) -> Iterator[_Process]:
+    """The process with this pid, which is alive at this moment; an older master does not tell its pid."""
+    try:
+        descriptor = os.pidfd_open(pid) if pid > 0 else None
+    except OSError:
+        descriptor = None
+    try:
+        yield _Process(descriptor)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _wait_for_end(sock: socket.socket, deadline: Deadline) -> None:

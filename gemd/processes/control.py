@@ -40,8 +40,8 @@ class Command:
         self._connection.close()
 
     def accept(self, message: str) -> None:
-        """Say that it is begun; the line is cut when the master is gone."""
-        self._send({"ok": True, "message": message})
+        """Say that it is begun; the line is cut when the master goes, and the process is gone a little later."""
+        self._send({"ok": True, "message": message, "pid": os.getpid()})
 
     @property
     def is_open(self) -> bool:

@@ -16,7 +16,7 @@ from gemd.processes.reload import Reload
 from gemd.processes.scoreboard import Scoreboard
 from gemd.processes.service import Service, reopen
 from gemd.processes.status import Totals, describe, summarise
-from gemd.processes.upgrade import Upgrade
+from gemd.processes.upgrade import Turn, Upgrade
 from gemd.system.log import error_log
 
 MAX_SLOTS = 512
@@ -37,7 +37,7 @@ class Master:
         self.slots = generation.config.workers
         self.children = Children(scoreboard.size)
         self.reload = Reload(kernel, service, self.children)
-        self.upgrade = Upgrade(kernel, service)
+        self.upgrade = Upgrade(service)
         self.totals = Totals(scoreboard, kernel.monotonic())
         self.is_stopping = False
         self._kernel = kernel
@@ -87,15 +87,8 @@ class Master:
             child = self.children.find(pid)
             if child is not None:
                 self._bury(child, code, now)
-            elif pid == self.upgrade.pid:
-                was_retiring = self.upgrade.is_retiring
-                if self.upgrade.bury(code):
-                    self._serve_again()
-                elif was_retiring:
-                    self._stop(ExitCode.OK, signal.SIGTERM, now)
         if ended:
-            keep = self.children.pids
-            self._kernel.kill_orphans(keep if self.upgrade.pid is None else [*keep, self.upgrade.pid])
+            self._kernel.kill_orphans(self.children.pids)
 
     def _bury(self, child: Child, code: int, now: float) -> None:
         self._mark_ready()
@@ -159,9 +152,8 @@ class Master:
             error_log.info("the log files are open anew")
         else:
             error_log.error("the log files stay as they are: %s", reason)
-        predecessor = self._service.predecessor()
-        if predecessor is not None and self._is_announced:
-            self._kernel.kill(predecessor, signal.SIGUSR1)
+        if self._is_announced:
+            self._service.reopen_predecessor()
         return reason
 
     def _resize(self, difference: int) -> None:
@@ -179,6 +171,7 @@ class Master:
         if not self._is_announced and self.children.all(State.SERVING):
             self._is_announced = True
             self._service.announce()
+        self._take_turn(self.upgrade.step(now), now)
         if self._is_draining:
             if not len(self.children):
                 self._end(ExitCode.OK)
@@ -189,10 +182,18 @@ class Master:
         if self.generation is not former:
             self.slots = self.generation.config.workers
         self._recycle()
-        if self.upgrade.step(now):
+
+    def _take_turn(self, turn: Turn, now: float) -> None:
+        if turn is Turn.DRAIN:
             self._is_draining = True
             for child in self.children.all():
                 self._drain(child)
+        elif turn is Turn.SERVE:
+            self._is_draining = False
+            self.children.hurry()
+            self._service.announce()
+        elif turn is Turn.END:
+            self._stop(ExitCode.OK, signal.SIGTERM, now)
 
     def _mark_ready(self) -> None:
         for child in self.children.all(State.STARTING):
@@ -212,12 +213,6 @@ class Master:
                 error_log.info("worker %d (pid %d) %s; another follows", child.nr + 1, child.pid, reason)
                 child.state = State.LEAVING
 
-    def _serve_again(self) -> None:
-        """The successor has failed after it had begun to serve."""
-        self._is_draining = False
-        self.children.hurry()
-        self._service.announce()
-
     # The end
 
     def _stop(self, code: ExitCode, number: signal.Signals, now: float) -> None:
@@ -225,7 +220,7 @@ class Master:
         if not self.is_stopping:
             self._final_code = code
             self._service.announce_stop(self.generation)
-            self.upgrade.end(signal.SIGTERM)
+            self.upgrade.end()
         self.is_stopping = True
         if number != signal.SIGQUIT and self._kill_at is None:
             self._kill_at = now + self.generation.config.timeouts.stop
@@ -290,7 +285,7 @@ class Master:
         else:
             counts = {generation.number: count for generation, count in self._wanted().items()}
             seconds = min(seconds, self.children.until_spawn(counts, now) or _STEP)
-            if self.children.all(State.STARTING) or self.upgrade.pid is not None:
+            if self.children.all(State.STARTING) or (self.upgrade.pid is not None and not self._is_draining):
                 seconds = min(seconds, _CHANGE_STEP)
         self.children.sleep_until(now + seconds)
         self._signals += self._kernel.sleep(seconds)

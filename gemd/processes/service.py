@@ -7,6 +7,8 @@ waits for anybody. Called by the master.
 import contextlib
 import os
 import select
+import signal
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +16,7 @@ from typing import Protocol
 from gemd.processes.control import Command, ControlSocket
 from gemd.processes.generation import Generation
 from gemd.processes.launch import Launch
-from gemd.processes.successor import Handover, Successor, start_successor
+from gemd.processes.successor import BYE, GO, GONE, READY, Channel, Handover, Successor, start_successor
 from gemd.system.log import LogError, error_log
 from gemd.system.pid_file import PidFile, PidFileError
 from gemd.system.systemd import Notifier
@@ -61,11 +63,11 @@ class Service(Protocol):
     def start_successor(self, generation: Generation) -> Successor:
         """Start a new master with the sockets of this one. Raises OSError."""
 
-    def retire(self, successor: int) -> None:
+    def retire(self, successor: Successor) -> None:
         """The successor serves: it is the service from now on."""
 
-    def predecessor(self) -> int | None:
-        """The pid of the master that this one succeeds, while that lives."""
+    def reopen_predecessor(self) -> None:
+        """Have the master that this one succeeds open its logs anew too, while it drains."""
 
     def close(self, *, is_succeeded: bool) -> None:
         """End; what a successor goes on using stays."""
@@ -89,11 +91,18 @@ class DaemonService:
         self._notifier = notifier
         self._pid_file = pid_file
         self._control = control
-        self._handover = handover
         self._launch = launch
         self._generations: set[Generation] = set()
         self._poll: select.poll | None = None
+        self._channel: Channel | None = None  # to the predecessor
+        self._predecessor: int | None = None  # a pidfd
+        if handover is not None:
+            self._channel = Channel(socket.socket(fileno=handover.channel))
+            notifier.is_muted = True
+            with contextlib.suppress(OSError):
+                self._predecessor = os.pidfd_open(handover.predecessor)
         self._is_announced = False
+        self._successor_channel: Channel | None = None
 
     def wake(self, poll: select.poll) -> None:
         """Have `poll` end its wait when a command comes."""
@@ -105,11 +114,18 @@ class DaemonService:
             self._control.close()
         if self._pid_file is not None:
             self._pid_file.close()
-        if self._handover is not None and not self._is_announced:
-            os.close(self._handover.ready)
+        self._hang_up()
         self._launch.close()
         for other in self._generations - {generation}:
             other.close_all_but(generation)
+
+    def _hang_up(self) -> None:
+        for channel in (self._channel, self._successor_channel):
+            if channel is not None and channel.is_open:
+                channel.close()
+        if self._predecessor is not None:
+            os.close(self._predecessor)
+            self._predecessor = None
 
     def keep(self, generation: Generation) -> None:
         """A generation was made, and its descriptors are open."""
@@ -146,9 +162,10 @@ class DaemonService:
         if self._control is not None:
             self._control.listen(self._poll)
         if self._is_announced:  # a successor has failed
+            self._notifier.is_muted = False
             self._notifier.main_pid(os.getpid())
-        elif self._handover is not None:
-            self._handover.report_ready()
+        elif self._channel is not None:
+            self._channel.say(READY)
         self._is_announced = True
         self._notifier.ready()
         self._launch.tell()
@@ -168,6 +185,9 @@ class DaemonService:
 
     def report(self, text: str, *, is_alive: bool) -> None:
         """Tell the service manager; `is_alive` when the watchdog need not worry."""
+        if self._notifier.is_muted and self._channel is not None and self._channel.hear() in (GO, GONE):
+            self._notifier.is_muted = False
+            self._notifier.ready()
         self._notifier.status(text)
         if is_alive:
             self._notifier.alive()
@@ -178,24 +198,31 @@ class DaemonService:
 
     def start_successor(self, generation: Generation) -> Successor:
         """Start a new master with the sockets of this one. Raises OSError."""
-        return start_successor(
+        successor = start_successor(
             self._directory, generation.listeners, self._pid_file, self._control, self._notifier.variables
         )
+        self._successor_channel = successor.channel
+        return successor
 
-    def retire(self, successor: int) -> None:
-        """The successor serves: it is the service from now on, and hears commands."""
+    def retire(self, successor: Successor) -> None:
+        """The successor serves: it is the service from now on, hears commands, and speaks to the service manager."""
         if self._control is not None:
             self._control.listen(None)
-        self._notifier.main_pid(successor)
+        self._notifier.main_pid(successor.pid)
+        self._notifier.is_muted = True
+        successor.channel.say(GO)
 
-    def predecessor(self) -> int | None:
-        """The pid of the master that this one succeeds, while that lives."""
-        if self._handover is None or os.getppid() != self._handover.predecessor:
-            return None
-        return self._handover.predecessor
+    def reopen_predecessor(self) -> None:
+        """Have the master that this one succeeds open its logs anew too, while it drains."""
+        if self._predecessor is not None:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._predecessor, signal.SIGUSR1)
 
     def close(self, *, is_succeeded: bool) -> None:
         """End; what a successor goes on using stays."""
+        if self._channel is not None:
+            self._channel.say(BYE)
+        self._hang_up()
         if not is_succeeded:
             if self._pid_file is not None:
                 self._pid_file.remove()

@@ -4,25 +4,33 @@ Rules: the new one serves before the old one lets its workers drain; until the o
 back, and does so when the new one fails. Called by the master, turn by turn.
 """
 
+import enum
 import os
 import signal
 
 from gemd.processes.control import Command
 from gemd.processes.generation import Generation
-from gemd.processes.kernel import Kernel
 from gemd.processes.service import Service
-from gemd.processes.successor import Successor
+from gemd.processes.successor import BYE, GONE, READY, Successor
 from gemd.system.log import error_log
 
 _GRACE = 5.0  # seconds between TERM and KILL for a successor that does not serve
 
 
+class Turn(enum.Enum):
+    """What the master has to do: nothing new, drain, serve again, or end with its successor."""
+
+    NOTHING = enum.auto()
+    DRAIN = enum.auto()
+    SERVE = enum.auto()
+    END = enum.auto()
+
+
 class Upgrade:
     """What is under way, if anything. `is_retiring`: the successor serves, and this master only drains."""
 
-    def __init__(self, kernel: Kernel, service: Service) -> None:
+    def __init__(self, service: Service) -> None:
         self.is_retiring = False
-        self._kernel = kernel
         self._service = service
         self._successor: Successor | None = None
         self._deadline = 0.0
@@ -36,7 +44,6 @@ class Upgrade:
 
     def begin(self, generation: Generation, now: float, command: Command | None = None) -> None:
         """Start the program anew. A failure is logged, and told to `command`."""
-        self._command = command
         if self._successor is not None:
             self._refuse(command, "an upgrade is under way already")
         elif os.getpid() == 1:
@@ -47,6 +54,7 @@ class Upgrade:
             except OSError as error:
                 self._refuse(command, f"the program can't be started again: {error.strerror}: {error.filename or ''}")
                 return
+            self._command = command
             self._was_told_to_end = False
             self._deadline = now + 2 * generation.config.timeouts.start
             error_log.info("upgrading: a new master starts with pid %d", self._successor.pid)
@@ -56,43 +64,51 @@ class Upgrade:
         if command is not None:
             command.fail(reason)
 
-    def step(self, now: float) -> bool:
-        """Whether the successor has begun to serve in this turn, so that this master has to drain."""
-        if self._successor is None or self.is_retiring:
-            return False
-        if self._successor.is_ready():
-            self.is_retiring = True
-            error_log.info("upgraded: the master with pid %d serves, this one drains", self._successor.pid)
-            self._service.retire(self._successor.pid)
-            if self._command is not None:
-                self._command.succeed(f"the master with pid {self._successor.pid} serves")
-                self._command = None
-            return True
-        if now >= self._deadline:
-            self._kernel.kill(self._successor.pid, signal.SIGKILL if self._was_told_to_end else signal.SIGTERM)
+    def step(self, now: float) -> Turn:
+        """Hear what the successor says."""
+        if self._successor is None:
+            return Turn.NOTHING
+        word = self._successor.channel.hear()
+        if word == READY and not self.is_retiring:
+            self._retire(self._successor)
+            return Turn.DRAIN
+        if word == BYE and self.is_retiring:
+            self._let_go()
+            return Turn.END
+        if word in (GONE, BYE):
+            return self._go_on(self._successor)
+        if not self.is_retiring and now >= self._deadline:
+            self._successor.kill(signal.SIGKILL if self._was_told_to_end else signal.SIGTERM)
             self._was_told_to_end = True
             self._deadline = now + _GRACE
-        return False
+        return Turn.NOTHING
 
-    def end(self, number: signal.Signals) -> None:
+    def _retire(self, successor: Successor) -> None:
+        self.is_retiring = True
+        error_log.info("upgraded: the master with pid %d serves, this one drains", successor.pid)
+        self._service.retire(successor)
+        if self._command is not None:
+            self._command.succeed(f"the master with pid {successor.pid} serves")
+            self._command = None
+
+    def _go_on(self, successor: Successor) -> Turn:
+        """The successor has failed."""
+        reason = "did not serve in time" if self._was_told_to_end else "has ended"
+        error_log.error("not upgraded: the new master (pid %d) %s; this one goes on", successor.pid, reason)
+        if self._command is not None:
+            self._command.fail(f"the new master {reason}; the error log may say more")
+            self._command = None
+        was_retiring = self.is_retiring
+        self._let_go()
+        return Turn.SERVE if was_retiring else Turn.NOTHING
+
+    def _let_go(self) -> None:
+        if self._successor is not None:
+            self._successor.close()
+        self._successor = None
+        self.is_retiring = False
+
+    def end(self) -> None:
         """The whole service is told to end, and so is a successor that does not serve yet."""
         if self._successor is not None and not self.is_retiring:
-            self._kernel.kill(self._successor.pid, number)
-
-    def bury(self, code: int) -> bool:
-        """The successor has ended, with this exit code or minus a signal. Whether this master has to serve again."""
-        assert self._successor is not None
-        pid = self._successor.pid
-        self._successor.close()
-        self._successor = None
-        if self.is_retiring and code == 0:
-            return False  # it was told to stop, and so is everything
-        cause = f"signal {-code}" if code < 0 else f"exit code {code}"
-        if self._was_told_to_end:
-            cause += ", after it had not served in time"
-        error_log.error("not upgraded: the new master (pid %d) ended with %s; this one goes on", pid, cause)
-        if self._command is not None:
-            self._command.fail(f"the new master ended with {cause}; the error log may say more")
-            self._command = None
-        was_retiring, self.is_retiring = self.is_retiring, False
-        return was_retiring
+            self._successor.kill(signal.SIGTERM)

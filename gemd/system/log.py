@@ -95,15 +95,21 @@ class SyslogSink:
     dropped = 0
 
     def __init__(self) -> None:
-        syslog.openlog("gemd", syslog.LOG_PID, syslog.LOG_DAEMON)
+        disconnect_syslog()
 
     def write(self, line: str, level: int = logging.INFO) -> None:
         """Write one line with the priority of `level`, a level of the logging module."""
         syslog.syslog(_PRIORITIES.get(level, syslog.LOG_INFO), line.encode("utf-8", "backslashreplace").decode())
 
     def close(self) -> None:
-        """Disconnect."""
-        syslog.closelog()
+        """Disconnect, until there is something to say again."""
+        disconnect_syslog()
+
+
+def disconnect_syslog() -> None:
+    """Close the C library's own connection, which the next message opens: before all descriptors are closed."""
+    syslog.closelog()
+    syslog.openlog("gemd", syslog.LOG_PID, syslog.LOG_DAEMON)
 
 
 class NoSink:
@@ -228,7 +234,9 @@ class Logs:
         return self.access.dropped + self.error.dropped
 
     def use(self) -> None:
-        """Send `error_log` here."""
+        """Send `error_log` here, and connect to syslog if need be: from a chroot it is too late."""
+        if any(isinstance(sink, SyslogSink) for sink in (self.access, self.error)):
+            syslog.openlog("gemd", syslog.LOG_PID | syslog.LOG_NDELAY, syslog.LOG_DAEMON)
         use_error_sink(self.error, self.settings.level, is_syslog=self.settings.error == "syslog")
 
     def files(self) -> dict[str, DescriptorSink]:

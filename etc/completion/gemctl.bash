@@ -1,0 +1,51 @@
+# Completion of gemctl(8) for bash.
+
+_gemctl() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+  local command='' action='' words='' options i
+  if [[ $before == = ]]; then # bash splits --flag=value at the "="
+    before=${COMP_WORDS[COMP_CWORD - 2]}
+  elif [[ $word == = ]]; then
+    word=''
+  fi
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      -c | --config | -s | --socket | --timeout | --directory | --cert | --key | --connect)
+        [[ ${COMP_WORDS[i + 1]} == = ]] && ((i += 2)) || ((i += 1))
+        ;;
+      -*) ;;
+      *) if [[ ! $command ]]; then command=${COMP_WORDS[i]}; else action=${action:-${COMP_WORDS[i]}}; fi ;;
+    esac
+  done
+  COMPREPLY=()
+  case $before in
+    -c | --config | -s | --socket | --cert | --key)
+      compopt -o filenames
+      mapfile -t COMPREPLY < <(compgen -f -- "$word")
+      return
+      ;;
+    --directory)
+      compopt -o filenames
+      mapfile -t COMPREPLY < <(compgen -d -- "$word")
+      return
+      ;;
+    --timeout | --connect) return ;;
+  esac
+  options='-h --help'
+  case "$command $action" in
+    ' ')
+      options+=' -V --version -c --config -s --socket'
+      words='status reload reopen upgrade stop cert fetch'
+      ;;
+    'status '*) options+=' -c --config -s --socket --json --openmetrics --watch --timeout' ;;
+    'reload '* | 'reopen '* | 'upgrade '* | 'stop '*) options+=' -c --config -s --socket --timeout' ;;
+    'cert ') words='show new renew' ;;
+    'cert new') options+=' -c --config --directory' ;;
+    'cert '*) options+=' -c --config' ;;
+    'fetch '*) options+=' --head --trust --cert --key --connect --timeout' ;;
+  esac
+  [[ $word == -* || ! $words ]] && words=$options
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+
+complete -F _gemctl gemctl

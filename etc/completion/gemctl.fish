@@ -1,0 +1,38 @@
+# Completion of gemctl(8) for fish.
+
+set -l actions status reload reopen upgrade stop cert fetch
+set -l none "not __fish_seen_subcommand_from $actions"
+set -l cert '__fish_seen_subcommand_from cert; and not __fish_seen_subcommand_from show new renew'
+set -l control "not __fish_seen_subcommand_from cert fetch"
+set -l file "not __fish_seen_subcommand_from fetch; and not begin; $cert; end"
+
+complete -c gemctl -f
+complete -c gemctl -s h -l help -d 'Print a summary of the options'
+complete -c gemctl -n "$none" -s V -l version -d 'Print the version'
+complete -c gemctl -n "$file" -s c -l config -r -F -d 'The configuration of gemd'
+complete -c gemctl -n "$control" -s s -l socket -r -F -d 'The socket of gemd'
+complete -c gemctl -n "$none" -a status -d 'Show what gemd does'
+complete -c gemctl -n "$none" -a reload -d 'Read the configuration, certificates and keys again'
+complete -c gemctl -n "$none" -a reopen -d 'Open the log files again, after they were rotated'
+complete -c gemctl -n "$none" -a upgrade -d 'Start the installed program in place of the running one'
+complete -c gemctl -n "$none" -a stop -d 'Finish what has begun, then leave'
+complete -c gemctl -n "$none" -a cert -d 'Show, make and renew certificates'
+complete -c gemctl -n "$none" -a fetch -d 'Fetch a URL over Gemini'
+
+complete -c gemctl -n '__fish_seen_subcommand_from status' -l json -d 'As JSON'
+complete -c gemctl -n '__fish_seen_subcommand_from status' -l openmetrics -d 'As OpenMetrics text'
+complete -c gemctl -n '__fish_seen_subcommand_from status' -l watch -d 'Again and again'
+complete -c gemctl -n '__fish_seen_subcommand_from status reload reopen upgrade stop fetch' -l timeout -x \
+    -d 'Wait at most so many seconds'
+
+complete -c gemctl -n "$cert" -a show -d 'Show the certificates of the hosts'
+complete -c gemctl -n "$cert" -a new -d 'Make a self-signed certificate'
+complete -c gemctl -n "$cert" -a renew -d 'Make a new self-signed certificate for the same key'
+complete -c gemctl -n '__fish_seen_subcommand_from cert; and __fish_seen_subcommand_from new' -l directory -x \
+    -a '(__fish_complete_directories)' -d 'Make it here'
+
+complete -c gemctl -n '__fish_seen_subcommand_from fetch' -l head -d 'The header alone'
+complete -c gemctl -n '__fish_seen_subcommand_from fetch' -l trust -d 'Accept a certificate that has changed'
+complete -c gemctl -n '__fish_seen_subcommand_from fetch' -l cert -r -F -d 'Client certificate in PEM'
+complete -c gemctl -n '__fish_seen_subcommand_from fetch' -l key -r -F -d 'Its key in PEM'
+complete -c gemctl -n '__fish_seen_subcommand_from fetch' -l connect -x -d 'Connect there, whatever the URL says'

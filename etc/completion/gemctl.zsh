@@ -1,0 +1,65 @@
+#compdef gemctl
+# Completion of gemctl(8) for zsh.
+
+_gemctl_cert() {
+  local curcontext=$curcontext state line
+  local -a actions=(
+    'show:show the certificates of the hosts'
+    'new:make a self-signed certificate'
+    'renew:make a new self-signed certificate for the same key'
+  )
+  _arguments -C $help '1:action:->action' '*::argument:->argument'
+  case $state in
+    action) _describe action actions ;;
+    argument)
+      case $line[1] in
+        show | renew) _arguments $help $file '1:host: ' ;;
+        new) _arguments $help $file '--directory=[make it here]:directory:_directories' '1:host: ' ;;
+      esac
+      ;;
+  esac
+}
+
+_gemctl() {
+  local curcontext=$curcontext state line
+  local -a help=('(- *)'{-h,--help}'[print a summary of the options]')
+  local -a file=('(-c --config)'{-c+,--config=}'[the configuration of gemd]:configuration:_files')
+  local -a places=($file '(-s --socket)'{-s+,--socket=}'[the socket of gemd]:socket:_files')
+  local -a patience=('--timeout=[wait at most so long]:seconds: ')
+  local -a commands=(
+    'status:show what gemd does'
+    'reload:read the configuration, certificates and keys again'
+    'reopen:open the log files again, after they were rotated'
+    'upgrade:start the installed program in place of the running one'
+    'stop:finish what has begun, then leave'
+    'cert:show, make and renew certificates'
+    'fetch:fetch a URL over Gemini'
+  )
+  _arguments -C $help $places '(- *)'{-V,--version}'[print the version]' '1:command:->command' '*::argument:->argument'
+  case $state in
+    command) _describe command commands ;;
+    argument)
+      case $line[1] in
+        status)
+          _arguments $help $places $patience \
+            '(--openmetrics --watch)--json[as JSON]' \
+            '(--json --watch)--openmetrics[as OpenMetrics text]' \
+            '(--json --openmetrics)--watch=-[again and again]::seconds: '
+          ;;
+        reload | reopen | upgrade | stop) _arguments $help $places $patience ;;
+        cert) _gemctl_cert ;;
+        fetch)
+          _arguments $help $patience \
+            '--head[the header alone]' \
+            '--trust[accept a certificate that has changed]' \
+            '--cert=[client certificate in PEM]:certificate:_files' \
+            '--key=[its key in PEM]:key:_files' \
+            '--connect=[connect there, whatever the URL says]:host and port: ' \
+            '1:URL: '
+          ;;
+      esac
+      ;;
+  esac
+}
+
+_gemctl "$@"

@@ -1,0 +1,23 @@
+# Completion of gemd(8) for fish.
+
+complete -c gemd -f
+complete -c gemd -s c -l config -r -F -d 'Read the configuration from a file'
+complete -c gemd -s d -l daemon -d 'Detach from the terminal'
+complete -c gemd -s h -l help -d 'Print a summary of the options'
+complete -c gemd -s t -l test -d 'Check the configuration'
+complete -c gemd -s T -l dump -d 'Print the configuration as it takes effect'
+complete -c gemd -s V -l version -d 'Print the version'
+complete -c gemd -l user -x -a '(__fish_complete_users)' -d 'Become this user when started as root'
+complete -c gemd -l workers -x -d 'Worker processes'
+complete -c gemd -l host -x -d 'Address to listen on'
+complete -c gemd -l port -x -d 'Port to listen on'
+complete -c gemd -l hostname -x -a '(__fish_print_hostnames)' -d 'Host name of the capsule'
+complete -c gemd -l dir -x -a '(__fish_complete_directories)' -d 'Root directory of the capsule'
+complete -c gemd -l cgi-dir -x -d 'Directory of scripts, below the root'
+complete -c gemd -l index-file -x -d 'Page of a directory'
+complete -c gemd -l default-lang -x -d 'Language of gemtext pages'
+complete -c gemd -l rate-limit -x -d 'Requests a client may make, as in 120/1m'
+complete -c gemd -l tls-certfile -r -F -d 'Certificate in PEM'
+complete -c gemd -l tls-keyfile -r -F -d 'Private key in PEM'
+complete -c gemd -l tls-cafile -r -F -d 'Authorities for client certificates'
+complete -c gemd -l tls-capath -x -a '(__fish_complete_directories)' -d 'Directory of authorities'

@@ -1,0 +1,76 @@
+"""etc/gemd.conf: every key is in it, and what it says of defaults is so."""
+
+import os
+import pwd
+import re
+import subprocess
+import sys
+import tomllib
+
+import msgspec
+import pytest
+
+from gemd.config import parse_config
+from gemd.config.settings import DERIVED, TLS, CGISettings, Host, Limits, Location, Log, Service, Timeouts
+from gemd.config.tables import keys_of
+from tests.packaging.installing import PROJECT
+
+SHIPPED = (PROJECT / "etc/gemd.conf").read_text()
+FULL = re.sub(r"^#(?=[^\s#])", "", SHIPPED, flags=re.MULTILINE)  # with the settings that stand there as comments
+TABLES = {"tls": TLS, "timeouts": Timeouts, "limits": Limits, "cgi": CGISettings, "log": Log}
+LOCATION = set(keys_of(Location)) - DERIVED
+HOST = (set(keys_of(Host)) | LOCATION) - {"locations", "path"}
+
+
+def parse(text):
+    return parse_config(tomllib.loads(text), base=PROJECT / "etc", source=None, cpus=4)
+
+
+def test_has_every_key():
+    full = tomllib.loads(FULL)
+    (host,) = full.pop("host")
+    locations = host.pop("location")
+    for name, table in TABLES.items():
+        assert full.pop(name).keys() == set(keys_of(table)), name
+    assert full.keys() == {"listen", "workers"} | set(keys_of(Service))
+    assert host.keys() | {key for location in locations for key in location} == HOST | LOCATION
+
+
+@pytest.mark.parametrize("text", [SHIPPED, FULL], ids=["as shipped", "with every setting"])
+def test_is_in_order(text):
+    parse(text)
+
+
+def defaults(settings):
+    """The keys that have a value by default, which is neither nothing nor empty."""
+    fields = msgspec.structs.fields(settings)
+    values = {field.encode_name: field.default for field in fields if field.default is not msgspec.NODEFAULT}
+    return {key: value for key, value in values.items() if value not in (None, "", ())}
+
+
+def settings_in(tables, name):
+    """A table by its name; "" for the top of the file, "host" for the host with what only its locations have."""
+    if name != "host":
+        return tables[name] if name else tables
+    host = tables["host"][0]
+    return {key: value for table in (*host.get("location", ()), host) for key, value in table.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [*TABLES.items(), ("", Service), ("host", Host), ("host", Location)], ids=str
+)
+def test_a_commented_setting_that_is_no_example_is_the_default(name, settings):
+    full, live = (settings_in(tomllib.loads(text), name) for text in (FULL, SHIPPED))
+    for key, default in defaults(settings).items():
+        if key not in live and key not in {"gone", "path"}:
+            assert full[key] == (list(default) if isinstance(default, tuple) else default), key
+
+
+def test_gemd_would_start_with_it(tmp_path):
+    """With its user and its root replaced by some that this machine has."""
+    me = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    text = SHIPPED.replace('"gemd"', f'"{me}"').replace('"/srv/gemini"', f'"{tmp_path}"')
+    (tmp_path / "gemd.conf").write_text(text)
+    command = [sys.executable, "-m", "gemd", "-t", "-c", tmp_path / "gemd.conf"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,200 @@
+"""What `make install` puts where, what it leaves alone, and what `make uninstall` takes away again."""
+
+import mmap
+import os
+import re
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+import gemd
+from tests.packaging.installing import COMMANDS, PROJECT, make
+
+pytestmark = pytest.mark.timeout(600)
+
+MANUALS = [path.name for path in (PROJECT / "man").glob("*.[1-9]")]
+EXPECTED = {
+    *(f"gemd/sbin/{command}" for command in COMMANDS),
+    *(f"gemd/share/man/man{name[-1]}/{name}" for name in MANUALS),
+    *(f"gemd/share/bash-completion/completions/{command}" for command in COMMANDS),
+    *(f"gemd/share/zsh/site-functions/_{command}" for command in COMMANDS),
+    *(f"gemd/share/fish/vendor_completions.d/{command}.fish" for command in COMMANDS),
+    "gemd/share/gemd/gemd.conf",
+    "gemd/share/gemd/logrotate",
+    "gemd/share/gemd/welcome/index.gmi",
+    "gemd/lib/gemd/certbot-hook",
+    "gemd/lib/gemd/current",
+    "etc/gemd.conf",
+    "etc/logrotate.d/gemd",
+    "units/gemd.service",
+    "units/gemd.socket",
+    "users/gemd.conf",
+    "directories/gemd.conf",
+}
+
+
+def release(installation):
+    return (installation.programs / "current").resolve()
+
+
+def test_installs_what_it_should_and_nothing_else(installation):
+    inside = f"gemd/lib/gemd/{release(installation).name}/"
+    assert {str(path) for path in installation.files() if inside not in f"{path}"} == EXPECTED
+
+
+def test_the_commands_run_at_their_final_place(installation):
+    for command in COMMANDS:
+        done = installation.run(command, "-V")
+        assert (done.returncode, done.stdout) == (0, f"{command} {gemd.__version__}\n"), done.stderr
+
+
+def test_no_file_names_the_directory_that_it_was_staged_in(installation):
+    stage = str(installation.top.with_name("stage"))
+    for path in installation.top.rglob("*"):
+        if path.is_symlink():
+            assert stage not in str(path.readlink()), path
+        elif path.is_file():
+            assert stage.encode() not in path.read_bytes(), path
+
+
+def test_the_virtual_environment_has_the_commands_and_no_pip(installation):
+    programs = {path.name for path in (release(installation) / "bin").iterdir() if not path.name.startswith("python")}
+    assert programs == set(COMMANDS)
+    assert not list(release(installation).glob("lib/python*/site-packages/pip*"))
+    assert list(release(installation).glob("lib/python*/site-packages/gemd/__pycache__/__main__.*.pyc"))
+
+
+def test_every_path_is_filled_in(installation):
+    for path in EXPECTED:
+        if not path.startswith("gemd/sbin"):
+            text = (installation.top / path).read_text() if (installation.top / path).is_file() else ""
+            assert not re.search(r"@[A-Z]+@", text), path
+    unit = (installation.top / "units/gemd.service").read_text()
+    assert f"ExecStart={installation.prefix}/sbin/gemd -c {installation.top}/etc/gemd.conf\n" in unit
+
+
+def test_everyone_may_read_it_and_only_the_owner_may_change_it(installation):
+    for path in [installation.top, *installation.top.rglob("*")]:
+        mode = path.lstat().st_mode
+        if not stat.S_ISLNK(mode):
+            assert (mode & 0o022, mode & 0o444) == (0, 0o444), path
+            assert stat.S_ISREG(mode) or mode & 0o555 == 0o555, path
+
+
+class TestAConfigurationFile:
+    """With `make install-files` alone, which is quick."""
+
+    @pytest.fixture
+    def install(self, tmp_path):
+        def install() -> str:
+            return make("install-files", DESTDIR=tmp_path).stdout
+
+        install()
+        return install
+
+    @pytest.fixture
+    def files(self, tmp_path, install):
+        return [tmp_path / "etc/gemd.conf", tmp_path / "etc/logrotate.d/gemd"]
+
+    def neighbours(self, files):
+        return {path.name for file in files for path in file.parent.glob(f"{file.name}?*")}
+
+    def pretend_an_older_version_was_installed(self, tmp_path, files):
+        for file, copy in zip(files, ("gemd.conf", "logrotate"), strict=True):
+            for path in (file, tmp_path / "usr/local/share/gemd" / copy):
+                path.write_text("# as it was in an older version\n")
+
+    def test_installing_again_changes_nothing(self, install, files):
+        before = [file.read_text() for file in files]
+        assert "kept" not in install()
+        assert [file.read_text() for file in files] == before
+        assert not self.neighbours(files)
+
+    def test_one_that_was_not_edited_is_replaced_and_keeps_its_mode(self, install, files, tmp_path):
+        before = [file.read_text() for file in files]
+        self.pretend_an_older_version_was_installed(tmp_path, files)
+        files[0].chmod(0o640)
+        assert "kept" not in install()
+        assert [file.read_text() for file in files] == before
+        assert stat.S_IMODE(files[0].stat().st_mode) == 0o640
+
+    def test_one_that_was_edited_stays(self, install, files, tmp_path):
+        new = files[0].read_text()
+        self.pretend_an_older_version_was_installed(tmp_path, files)
+        for file in files:
+            file.write_text("# mine\n")
+        said = install()
+        assert [file.read_text() for file in files] == ["# mine\n", "# mine\n"]
+        assert all(f"kept {file}, which was edited" in said for file in files)
+        assert self.neighbours(files) == {"gemd.conf.new"}
+        assert files[0].with_name("gemd.conf.new").read_text() == new
+        said = install()
+        assert [file.read_text() for file in files] == ["# mine\n", "# mine\n"]
+
+    def test_one_that_was_there_before_gemd_stays(self, install, files, tmp_path):
+        shutil.rmtree(tmp_path / "usr")
+        files[0].write_text("# from my other server\n")
+        install()
+        assert files[0].read_text() == "# from my other server\n"
+
+    def test_one_that_was_removed_comes_back(self, install, files):
+        for file in files:
+            file.unlink()
+        install()
+        assert all(file.exists() for file in files)
+
+    def test_uninstalling_takes_it_away_unless_it_was_edited(self, files, tmp_path):
+        files[1].write_text("# mine\n")
+        said = make("uninstall", DESTDIR=tmp_path).stdout
+        assert f"kept {files[1]}, which was edited" in said
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == [files[1]]
+
+
+def test_uninstalling_leaves_what_is_not_its_own(installation, tmp_path):
+    top = tmp_path / installation.top.relative_to("/")
+    top.parent.mkdir(parents=True)
+    shutil.copytree(installation.top, top, symlinks=True)
+    kept = [tmp_path / name for name in ("var/lib/gemd/x.key", "var/log/gemd/access.log", "srv/gemini/index.gmi")]
+    kept += [top / "etc/gemd.conf", top / "gemd/sbin/other"]
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine\n")
+    said = make("uninstall", DESTDIR=tmp_path, **installation.variables).stdout
+    assert sorted(path for path in tmp_path.rglob("*") if not path.is_dir()) == sorted(kept)
+    assert f"kept {top}/etc/gemd.conf, which was edited" in said
+    for path in ("/var/lib/gemd", "/var/log/gemd", "/srv/gemini"):
+        assert f"kept {tmp_path}{path}\n" in said
+
+
+def test_certbot_hands_its_certificates_over(installation, tmp_path):
+    """Run in a directory of its own, by whoever runs the tests, and with no gemd that could reload."""
+    lineage = tmp_path / "live/example.org"
+    lineage.mkdir(parents=True)
+    hook = (installation.programs / "certbot-hook").read_text()
+    hook = (
+        hook.replace(f"{installation.top}/etc", str(tmp_path)).replace("-g gemd", "").replace("/run/gemd", "/nowhere")
+    )
+    for content in ("first", "renewed"):
+        for name in ("privkey", "fullchain"):
+            (lineage / f"{name}.pem").write_text(f"{content} {name}\n")
+        subprocess.run(["sh", "-c", hook], check=True, env={**os.environ, "RENEWED_LINEAGE": str(lineage)})
+        pair = {path.name: path.read_text() for path in (tmp_path / "gemd").iterdir()}
+        assert pair == {"example.org.key": f"{content} privkey\n", "example.org.crt": f"{content} fullchain\n"}
+    assert stat.S_IMODE((tmp_path / "gemd/example.org.key").stat().st_mode) == 0o640
+
+
+def test_installing_again_keeps_what_a_running_gemd_may_need(installation):
+    before = release(installation)
+    unused, used = installation.programs / "0.0.1-unused", installation.programs / "0.0.2-used"
+    for old in (unused, used):
+        old.mkdir()
+        (old / "library.so").write_bytes(bytes(mmap.PAGESIZE))
+    with (used / "library.so").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ):
+        make("install", **installation.variables)
+    assert release(installation) != before
+    assert before.is_dir()
+    assert (used.is_dir(), unused.is_dir()) == (True, False)
+    shutil.rmtree(used)
+    assert installation.run("gemd", "-V").returncode == 0
