@@ -45,7 +45,7 @@ $(VENV)/test: $(VENV)/run
 	@touch $@
 
 run: $(VENV)/run  ## serve the sample capsule on gemini://localhost:1965/ (PORT=... for another port)
-	@exec $(BIN)/python -m gemd --dir capsule --port $(PORT) $(if $(filter 0,$(shell id -u)),--user root)
+	@exec $(BIN)/python -m gemd -c etc/capsule.conf --port $(PORT) $(if $(filter 0,$(shell id -u)),--user root)
 
 test: $(VENV)/test  ## run the whole test suite
 	$(BIN)/python -X dev -W error::ResourceWarning -m pytest $(TESTS)

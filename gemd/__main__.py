@@ -3,6 +3,7 @@
 Whatever an operator did wrong ends here, in a line that says what to change and an exit code of its own.
 """
 
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,15 +29,17 @@ def start(arguments: Sequence[str] | None) -> ExitCode:
     """Every step that can fail comes before the first worker."""
     options = parse_arguments(arguments)
     circumstances = daemon.Circumstances(_current_directory())
-    config = startup.read_config(options, circumstances.directory)
+    read = functools.partial(startup.read_config, options, circumstances.directory)
     if options.dump:
-        print(render_config(config), end="")
+        print(render_config(read()), end="")
         return ExitCode.OK
     if options.test:
+        config = read()
         startup.check_certificates(config)
+        startup.check_applications(config)
         print(f"gemd: the configuration {config.source or 'by flags'} is in order", file=sys.stderr)
         return ExitCode.OK
-    return daemon.serve(config, options, circumstances)
+    return daemon.serve(read, circumstances)
 
 
 def _current_directory() -> Path:

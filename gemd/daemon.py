@@ -4,7 +4,6 @@ Rules: everything that can fail is tried while the shell that started us still l
 is read that others wrote. Called by `gemd.__main__`.
 """
 
-import argparse
 import logging
 import os
 from collections.abc import Callable
@@ -31,6 +30,8 @@ from gemd.system.log import error_log
 from gemd.system.pid_file import PidFile, lock_pid_file
 from gemd.system.privileges import Identity, PrivilegeError, drop_privileges, find_identity, is_current, lock_down
 from gemd.system.systemd import Notifier, take_listen_descriptors
+
+Read = Callable[[], Config]  # of the configuration, anew each time; raises one of `startup.FAILURES`
 
 _ROWS = 4 * MAX_SLOTS  # of the scoreboard: workers that serve, start and drain
 
@@ -102,8 +103,12 @@ def take_control(config: Config, handover: Handover | None) -> ControlSocket | N
     return bind_control(path) if path is not None else None
 
 
-def serve(config: Config, options: argparse.Namespace, circumstances: Circumstances) -> ExitCode:
-    """Serve until told to stop. Raises one of `startup.FAILURES` for what keeps it from beginning."""
+def serve(read: Read, circumstances: Circumstances) -> ExitCode:
+    """Serve what `read` says, now and at each reload, until told to stop.
+
+    Raises one of `startup.FAILURES` for what keeps it from beginning.
+    """
+    config = read()
     handover = circumstances.handover
     user = find_user(config)
     pid_file = take_pid_file(config, handover, user)
@@ -121,7 +126,7 @@ def serve(config: Config, options: argparse.Namespace, circumstances: Circumstan
     startup.announce(config, materials)
     launched = _detach(generation, pid_file, control) if config.service.daemon and handover is None else Launch()
     service = DaemonService(
-        build_loader(options, circumstances.directory, workers_user),
+        build_loader(read, workers_user),
         circumstances.directory,
         circumstances.notifier,
         pid_file,
@@ -146,14 +151,12 @@ def _detach(generation: Generation, pid_file: PidFile | None, control: ControlSo
     return launch(keep, generation.config.log.error)
 
 
-def build_loader(
-    options: argparse.Namespace, directory: Path, workers_user: Identity | None
-) -> Callable[[Generation], Generation]:
+def build_loader(read: Read, workers_user: Identity | None) -> Callable[[Generation], Generation]:
     """What reads the configuration again, as it was first read. It raises LoadError, and then nothing has changed."""
 
     def load(current: Generation) -> Generation:
         try:
-            config = _keep_fixed(startup.read_config(options, directory), current.config)
+            config = _keep_fixed(read(), current.config)
             materials = startup.fetch_materials(config, current.listeners, None)
             try:
                 generation = startup.build_generation(config, materials, workers_user, current)
@@ -170,8 +173,11 @@ def build_loader(
 
 def _keep_fixed(config: Config, current: Config) -> Config:
     """The configuration with what is decided at the start and stays so."""
-    fixed = msgspec.structs.replace(current.service, max_requests=config.service.max_requests)
-    if fixed != config.service:
+    new = config.service
+    fixed = msgspec.structs.replace(
+        current.service, max_requests=new.max_requests, max_memory=new.max_memory, auto_reload=new.auto_reload
+    )
+    if fixed != new:
         error_log.warning(
             "user, group, chroot, master-user, pid-file, control and daemon change at a restart, not at a reload"
         )
@@ -181,7 +187,8 @@ def _keep_fixed(config: Config, current: Config) -> Config:
 def run_master(service: DaemonService, generation: Generation) -> ExitCode:
     """Fork the workers and supervise them until the end."""
     config = generation.config
-    process.set_title(f"master {config.source or config.hosts[0].locations[0].root}")
+    place = config.hosts[0].locations[0]
+    process.set_title(f"master {config.source or place.app or place.root}")
     scoreboard = Scoreboard(_ROWS)
     master = os.getpid()
     kernel = ForkingKernel(

@@ -23,6 +23,7 @@ _HOST_FLAGS = {
     "default_lang": "lang",
     "tls_certfile": "certificate",
     "tls_keyfile": "key",
+    "app": "app",
 }
 
 
@@ -36,7 +37,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="gemd",
         description="Serve a capsule over the Gemini protocol. Without -c, the current directory on localhost.",
         epilog="gemd(8) and gemd.conf(5) have the details. Exit codes: 0 stopped, 1 fault, 2 usage, 3 configuration, "
-        "4 address, 5 privileges, 6 workers, 7 running already.",
+        "4 address, 5 privileges, 6 workers, 7 running already, 8 application.",
     )
     parser.add_argument("-V", "--version", action="version", version=f"gemd {__version__}")
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="read the configuration from FILE")
@@ -60,6 +61,10 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     capsule = parser.add_argument_group("what to serve")
     capsule.add_argument("--hostname", metavar="NAME", help="host name of the capsule (default: localhost)")
     capsule.add_argument("--dir", metavar="DIR", help="its root directory (default: the current one)")
+    capsule.add_argument(
+        "--app", metavar="MODULE:NAME", help="a Python application, in the current directory or installed"
+    )
+    capsule.add_argument("--reload", action="store_true", help="reload when a file of an application changes")
     capsule.add_argument("--cgi-dir", metavar="DIR", help="directory of scripts, below the root (default: cgi-bin)")
     capsule.add_argument("--index-file", metavar="NAME", help="page of a directory (default: index.gmi)")
     capsule.add_argument("--default-lang", metavar="TAG", help="language of gemtext pages, as in en or en,fr")
@@ -74,6 +79,8 @@ def read_tables(options: argparse.Namespace, directory: Path) -> Tables:
     """
     if options.config is not None:
         tables = read_file(directory / options.config)
+    elif options.app is not None and options.dir is None:
+        tables = {"host": [{"name": "localhost"}]}
     else:
         tables = {"host": [{"name": "localhost", "root": str(directory), "cgi": "cgi-bin"}]}
     _apply_listen(tables, options)
@@ -83,6 +90,8 @@ def read_tables(options: argparse.Namespace, directory: Path) -> Tables:
             tables[key] = getattr(options, key)
     if options.daemon:
         tables["daemon"] = True
+    if options.reload:
+        tables["auto-reload"] = True
     _set(tables, "limits", "rate", options.rate_limit)
     _set(tables, "tls", "ca-file", _absolute(options.tls_cafile, directory))
     _set(tables, "tls", "ca-path", _absolute(options.tls_capath, directory))
@@ -143,5 +152,7 @@ def _apply_host_flags(tables: Tables, options: argparse.Namespace, directory: Pa
         if flag in ("dir", "tls_certfile", "tls_keyfile"):
             value = _absolute(value, directory)
         hosts[0][_HOST_FLAGS[flag]] = [value] if flag == "index_file" else value
+    if "app" in flags:
+        hosts[0].setdefault("app-path", str(directory))
     if "tls_certfile" in flags and "tls_keyfile" not in flags:
         hosts[0]["key"] = hosts[0]["certificate"]

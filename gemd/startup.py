@@ -17,7 +17,7 @@ from gemd.exit_codes import ExitCode
 from gemd.options import UsageError, read_tables
 from gemd.processes.generation import Generation
 from gemd.processes.rate_limit import RateLimit
-from gemd.responders.app_room import AppLoadError
+from gemd.responders.app_load import AppLoadError
 from gemd.responders.router import Router
 from gemd.system import certificates, tls
 from gemd.system.access_log import AccessLog
@@ -175,6 +175,18 @@ def check_certificates(config: Config) -> None:
                 print(f"gemd: warning: {warning}", file=sys.stderr)
 
 
+def check_applications(config: Config) -> None:
+    """Load the applications, as the user who runs this; root does not run other people's code for a service that has
+    a user of its own. Raises AppLoadError."""
+    applications = build_router(config, None).applications
+    if os.geteuid() == 0 and config.service.user not in (None, "root"):
+        applications.check_environment()
+        if applications:
+            print(f"gemd: not loaded as root: the applications; run this as {config.service.user}", file=sys.stderr)
+        return
+    applications.check()
+
+
 def build_generation(
     config: Config, materials: Materials, identity: Identity | None, former: Generation | None = None
 ) -> Generation:
@@ -182,6 +194,7 @@ def build_generation(
     context = build_context(config, materials.certificates)
     rate_limit = _share_rate_limit(config, former)
     router = build_router(_seen_from_inside(config), rate_limit)
+    router.applications.preload()
     logs = Logs(config.log, former.logs if former is not None else None)
     secret = former.access_log.secret if former is not None else os.urandom(16)
     return Generation(
@@ -213,9 +226,12 @@ def _seen_from_inside(config: Config) -> Config:
     if chroot is None:
         return config
 
+    def move(path: str | None) -> str | None:
+        return "/" + os.path.relpath(path, chroot) if path else path
+
     def inside(host: Host) -> Host:
         locations = tuple(
-            msgspec.structs.replace(place, root="/" + os.path.relpath(place.root, chroot)) if place.root else place
+            msgspec.structs.replace(place, root=move(place.root), app_path=move(place.app_path))
             for place in host.locations
         )
         return msgspec.structs.replace(host, locations=locations)
@@ -247,7 +263,8 @@ def announce(config: Config, materials: Materials) -> None:
     for host in config.hosts:
         certificate = materials.certificates[host.name]
         url = f"gemini://{host.name}/" if port in (0, 1965) else f"gemini://{host.name}:{port}/"
-        error_log.info("serving %s from %s", url, host.locations[0].root or "its locations")
+        place = host.locations[0]
+        error_log.info("serving %s from %s", url, place.app or place.root or "its locations")
         error_log.info("its certificate %s has the SHA-256 fingerprint %s", certificate.path, certificate.fingerprint)
     warn(materials)
     error_log.info("listening on %s; SIGTERM or Ctrl-C stops", ", ".join(map(str, materials.listeners)))

@@ -11,7 +11,7 @@ PACKAGE = Path(gemd.__file__).parent
 
 FLOORS = {"processes": 4, "responders": 3, "system": 2, "config": 1, "protocol": 0}
 TOP = 5  # the modules beside the wings: what the operator asked for
-TOP_FOLDERS = {"gemctl"}  # a second command, which asks a running gemd
+TOP_FOLDERS = {"gemctl", "app"}  # a second command, and what applications import
 FREE = {"gemd", "gemd.exit_codes"}  # the version and the exit codes belong to nobody
 
 IMPURE = {"os", "socket", "ssl", "time", "logging", "select", "signal", "subprocess", "threading", "pathlib", "OpenSSL"}

@@ -119,9 +119,9 @@ class Children:
         return {c.nr for c in self.all(State.SERVING) if c.generation == generation} >= set(range(count))
 
     def superseded(self) -> list[Child]:
-        """Those who were leaving, and whose slot has another one that serves."""
-        served = {child.nr for child in self.all(State.SERVING)}
-        return [child for child in self.all(State.LEAVING) if child.nr in served]
+        """Those who were leaving, and whose slot has another one of their generation that serves."""
+        served = {(child.generation, child.nr) for child in self.all(State.SERVING)}
+        return [child for child in self.all(State.LEAVING) if (child.generation, child.nr) in served]
 
     def late(self, now: float, ticks: Mapping[int, float | None], timeout: float) -> list[Child]:
         """Those without a sign of life for `timeout` seconds; `ticks` are the last ones by row."""

@@ -91,7 +91,6 @@ class Master:
             self._kernel.kill_orphans(self.children.pids)
 
     def _bury(self, child: Child, code: int, now: float) -> None:
-        self._mark_ready()
         served = self._scoreboard.row(child.row).last_tick is not None
         self.totals.bury(child)
         self.children.remove(child, now, served=served)

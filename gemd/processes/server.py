@@ -107,8 +107,7 @@ class GeminiServer(socketserver.BaseServer):
     def service_actions(self) -> None:
         """Sign of life, once a turn."""
         for connection, call in list(self._calls.items()):
-            if call.is_late():
-                call.expire()
+            if call.is_late() and call.give_up():
                 self._end_call(connection)
         self._row.tick()
         self.report()

@@ -223,7 +223,8 @@ class DaemonService:
         if self._channel is not None:
             self._channel.say(BYE)
         self._hang_up()
-        if not is_succeeded:
+        is_service = self._is_announced or self._channel is None  # else it all is still the predecessor's
+        if is_service and not is_succeeded:
             if self._pid_file is not None:
                 self._pid_file.remove()
             if self._control is not None:

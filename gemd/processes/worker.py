@@ -17,8 +17,9 @@ from gemd.processes.lobby import Lobby
 from gemd.processes.scoreboard import Row
 from gemd.processes.server import GeminiServer
 from gemd.processes.side_room import SideRoom
-from gemd.responders.app_room import AppLoadError
+from gemd.responders.app_load import AppLoadError
 from gemd.system import process
+from gemd.system.file_watch import FileWatch
 from gemd.system.log import error_log
 from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
 from gemd.system.script import adopt_orphans, kill_running
@@ -37,6 +38,8 @@ _UNHEEDED_SIGNALS = (
     signal.SIGTTIN,
     signal.SIGTTOU,
 )
+_CLEANUP = 1.0  # seconds that applications have to clean up after answers that were broken off
+_INTERVAL = 1.0  # seconds between two looks at applications and their files
 _MEMORY_INTERVAL = 10.0  # seconds between two looks at how much memory this process has
 
 
@@ -59,8 +62,10 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         lock_down(keep_capabilities=os.geteuid() == 0)
         if not process.die_with_parent(master):
             return ExitCode.OK
+        since = time.time_ns()
         generation.applications.open()
-        _serve(generation, row, signals, channel, memory)
+        watch = FileWatch(app_paths(generation.config), since) if is_watcher(generation, nr) else None
+        _serve(generation, row, signals, channel, memory, watch)
     except PrivilegeError as error:
         error_log.error("worker %d serves nothing: %s", nr + 1, error)
         return ExitCode.PRIVILEGES
@@ -73,29 +78,51 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
     return ExitCode.OK
 
 
+def is_watcher(generation: Generation, nr: int) -> bool:
+    """Whether this worker looks after the files of applications: one is enough."""
+    return nr == 0 and generation.config.service.auto_reload and bool(generation.applications)
+
+
+def app_paths(config: Config) -> list[str]:
+    """Where the applications are."""
+    paths = [location.app_path for host in config.hosts for location in host.locations if location.app]
+    return list(dict.fromkeys(path for path in paths if path))
+
+
 def _serve(
-    generation: Generation, row: Row, signals: SignalQueue, channel: socket.socket, memory: process.MemoryReport
+    generation: Generation,
+    row: Row,
+    signals: SignalQueue,
+    channel: socket.socket,
+    memory: process.MemoryReport,
+    watch: FileWatch | None,
 ) -> None:
     config = generation.config
     lobby = Lobby(generation.listeners, generation.context, config.timeouts, lobby_size(config))
     room = SideRoom(config.limits.threads)
     server = GeminiServer(lobby, room, generation.respond, generation.access_log, row, config.timeouts)
     lobby.on_loss = server.report_loss
-    next_look = 0.0
+    next_look = next_memory = 0.0
 
     def report() -> None:
-        nonlocal next_look
+        nonlocal next_look, next_memory
         row.show(lobby.arriving, server.occupied, generation.logs.dropped)
+        now = time.monotonic()
+        if now < next_look:
+            return
+        next_look = now + _INTERVAL
         if generation.applications.are_stuck:
             row.ask_for_rest()
-        if time.monotonic() >= next_look:
+        if now >= next_memory:
             row.show_memory(*memory.read())
-            next_look = time.monotonic() + _MEMORY_INTERVAL
+            next_memory = now + _MEMORY_INTERVAL
+        if watch is not None and (path := watch.look()) is not None:
+            ask_for_reload(path)
 
     def obey() -> None:
         for number in signals.take():
             if number in _STOP_SIGNALS:
-                generation.applications.end_by(time.monotonic() + config.timeouts.stop)
+                generation.applications.end_by(time.monotonic() + app_patience(config.timeouts.stop))
                 server.stop(hurry=number == signal.SIGTERM)
 
     def read_channel() -> None:
@@ -113,6 +140,21 @@ def _serve(
     lobby.watch(channel.fileno(), read_channel)
     server.service_actions()
     server.serve_forever()
+    generation.applications.wait(_CLEANUP)
+
+
+def app_patience(stop: float) -> float:
+    """Seconds for answers of applications that go on, out of those after which the master kills this worker."""
+    return max(stop - 3 * _CLEANUP, stop / 2)
+
+
+def ask_for_reload(path: str) -> None:
+    """A file of an application has changed."""
+    error_log.info("%s has changed: reloading", path)
+    try:
+        os.kill(os.getppid(), signal.SIGHUP)
+    except PermissionError:
+        error_log.error("auto-reload: only root may have a master reload that stays root")
 
 
 def receive_logs(generation: Generation, channel: socket.socket) -> bool:

@@ -11,99 +11,112 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from gemd.protocol.errors import CGIError, GeminiError, Overloaded
-from gemd.protocol.response import BrokenBody, Response, encode_header
+from gemd.protocol.response import BrokenBody, ClientLeft, Response, encode_header
 from gemd.protocol.status import has_body
+from gemd.responders.app_contract import App, AppError, Environ, check_result, encode_chunk
+from gemd.system.client_socket import has_left
 from gemd.system.deadline import Deadline
 from gemd.system.log import error_log
 
-Environ = dict[str, object]
-SendStatus = Callable[[int, str], None]
-App = Callable[[Environ, SendStatus], Iterable[bytes | str] | None]
-
 _AHEAD = 64 * 1024  # bytes that an application may be ahead of its client
 _LOOK = 1.0  # seconds at most between two looks at whether everything has to end
-
-
-class AppError(Exception):
-    """An application does not keep to the contract; the text says how, for the log."""
+_TURN = 0.01  # seconds for which a call may have its thread while others wait for one
 
 
 class Room(Protocol):
-    """The threads that run an application's code."""
+    """The threads that run an application's code. `last_moment` is when everything ends, in monotonic seconds."""
 
     name: str
-    is_stuck: bool
     last_moment: float | None
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether no thread will come back for those who wait."""
+
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for a thread."""
 
     def begin(self, call: "Call") -> None:
         """Have a thread run the application's code, or go on with it."""
 
 
 class Call:
-    """What the application has said so far. `seconds` are for the whole answer."""
+    """What the application has said so far. `seconds` are for the whole answer; `client` is a descriptor that hangs up
+    when the client leaves, -1 for none."""
 
-    def __init__(self, room: Room, app: App, environ: Environ, seconds: float) -> None:
+    def __init__(self, room: Room, app: App, environ: Environ, seconds: float, client: int = -1) -> None:
         self.room = room
         self.deadline = Deadline(seconds)
+        self.client = client
         self.wake: Callable[[], None] = lambda: None  # told once, when there is something to send
-        self.has_begun = False  # a thread has taken it up
-        self.is_running = False  # its code runs at this moment
         self.is_over = False
-        self.error: BaseException | None = None
+        self.error: BaseException | None = None  # why it failed
+        self.gives_way = False  # it is to go on when others have had their turn
         self._app = app
         self._environ = environ
         self._status: tuple[int, str] | None = None
         self._chunks: deque[bytes] = deque()
         self._ahead = 0
+        self._has_begun = False
         self._has_woken = False
         self._is_abandoned = False
         self._is_paused = False
         self._changed = threading.Condition()
-        self._iterable: Iterable[bytes | str] | None = None
-        self._iterator: Iterator[bytes | str] | None = None
+        self._iterable: Iterable[bytes | str | None] | None = None
+        self._iterator: Iterator[bytes | str | None] | None = None
 
     # In a thread of the application's room
 
-    def run(self) -> None:
-        """Begin, or go on where it paused: until it is over, or far enough ahead of the client.
+    def run(self) -> bool:
+        """Begin, or go on. Whether the application has no more to say; if so, or if it raises, `finish` follows.
 
-        What the application raises is raised; `finish` has to be called with it.
+        Else it is far enough ahead of its client, who has it go on, or it gives way to others.
         """
+        is_over = True
+        try:
+            is_over = self._advance()
+        finally:
+            if is_over:
+                self._close()
+        return is_over
+
+    def _advance(self) -> bool:
         with self._changed:
-            self.is_running = not self._is_abandoned
-            self.has_begun = self.has_begun or self.is_running
-        if not self.is_running:
-            self._close()
-            return
+            self.gives_way = False
+            if self._is_abandoned:
+                return True
+            self._has_begun = True
+        turn = time.monotonic() + _TURN
         if self._iterator is None:
-            self._iterable = _check(self._app(self._environ, self._send_status))
+            self._iterable = check_result(self._app(self._environ, self._send_status))
             self._iterator = iter(self._iterable)
         for chunk in self._iterator:
-            self._say(_encode(chunk))
+            self._say(encode_chunk(chunk))
             with self._changed:
                 if self._is_abandoned:
-                    break
+                    return True
                 if self._ahead >= _AHEAD:
-                    self.is_running, self._is_paused = False, True
-                    return
-        self._close()
-        if self._status is None and not self._is_abandoned:
+                    self._is_paused = True
+                    return False
+                if self.room.is_awaited() and time.monotonic() >= turn:
+                    self.gives_way = True
+                    return False
+        if self._status is None:
             raise AppError("never called send_status")
+        return True
 
     def finish(self, error: BaseException | None) -> None:
-        """The run has ended, as far as it went."""
+        """It is over; `error` is what the application raised, if anything."""
         with self._changed:
-            self.is_running = False
-            if self._is_paused and error is None:
-                return
             self.is_over = True
             self.error = self.error or error
             self._changed.notify()
         self._wake_once()
 
     def _wake_once(self) -> None:
-        if not self._has_woken:
-            self._has_woken = True
+        with self._changed:
+            is_first, self._has_woken = not self._has_woken, True
+        if is_first:
             self.wake()
 
     def _close(self) -> None:
@@ -135,42 +148,59 @@ class Call:
         Raises CGIError (42) where it failed before its first byte, and Overloaded (41) where it could not begin.
         """
         with self._changed:
-            if self.error is not None and not self._chunks:
-                if isinstance(self.error, GeminiError):
-                    raise self.error
-                error_log.error("the application %s failed", self.room.name, exc_info=self.error)
-                raise CGIError("An unexpected error occurred")
-            assert self._status is not None
-            status, meta = self._status
-            _check_header(self.room.name, status, meta)
-            if not self.is_over:
-                return Response(status, meta, _Stream(self))
-            body, self._chunks = b"".join(self._chunks), deque()
-            if self.error is not None:
-                return Response(status, meta, _Broken(body, self.error))
-            return Response(status, meta, body if has_body(status) else b"")
+            error, has_chunks = self.error, bool(self._chunks)
+            is_whole = self.is_over and error is None and self._ahead <= _AHEAD
+            body = b"".join(self._chunks) if is_whole else b""
+        if error is not None and not has_chunks:
+            if isinstance(error, GeminiError):
+                raise error
+            error_log.error("the application %s failed", self.room.name, exc_info=error)
+            raise CGIError("An unexpected error occurred")
+        assert self._status is not None
+        status, meta = self._status
+        _check_header(self.room.name, status, meta)
+        if has_body(status):
+            return Response(status, meta, body if is_whole else _Stream(self))
+        self.abandon()
+        if error is not None:
+            error_log.error("the application %s failed after its answer %d", self.room.name, status, exc_info=error)
+        return Response(status, meta)
 
     def is_late(self) -> bool:
-        """Whether its time is over, or it waits for a thread that will not come back."""
-        return not self.is_over and (self.deadline.has_passed() or (self.room.is_stuck and not self.has_begun))
+        """Whether nobody can wait any longer for its first byte, and it has to be given up."""
+        if self._has_woken:
+            return False
+        is_waiting_in_vain = self.room.is_blocked and not self._has_begun
+        return self.deadline.has_passed() or _has_come(self.room.last_moment) or is_waiting_in_vain
 
-    def expire(self) -> None:
-        """Nobody waits any longer. One that was never begun is told that too much is going on."""
+    def give_up(self) -> bool:
+        """End it, unless it has begun to answer; then False. One that had no thread yet is told that too much goes on.
+
+        Its thread may be busy with it for longer, of which the room takes care.
+        """
         with self._changed:
-            self._is_abandoned = self._has_woken = True
-            self.room.is_stuck = self.room.is_stuck or self.is_running
-            if not self.is_over:
-                self.is_over = True
-                took, busy = "The application took too long", "Too much is going on, try again later"
-                self.error = CGIError(took) if self.has_begun else Overloaded(busy)
+            if self._has_woken:
+                return False
+            self._is_abandoned = self._has_woken = self.is_over = True
+            took, busy = "The application took too long", "Too much is going on, try again later"
+            self.error = CGIError(took) if self._has_begun else Overloaded(busy)
+        if self._has_begun:
+            limit = "timeouts.app" if self.deadline.has_passed() else "timeouts.stop"
+            error_log.error("the application %s did not answer in time (%s)", self.room.name, limit)
+        return True
 
     def abandon(self) -> None:
-        """The client has left, or everything ends: let the application clean up."""
+        """Nobody listens any longer: let the application clean up."""
         with self._changed:
             self._is_abandoned = True
             must_resume, self._is_paused = self._is_paused, False
         if must_resume:
             self.room.begin(self)
+
+    def look_up(self) -> None:
+        """Have who waits in `take` look at the time."""
+        with self._changed:
+            self._changed.notify()
 
     def take(self, seconds: float) -> bytes | None:
         """What has come since, waiting for it for at most `seconds`; b"" at the end, None when nothing has come.
@@ -182,9 +212,8 @@ class Call:
                 self._changed.wait(seconds)
             data = b"".join(self._chunks)
             self._chunks.clear()
-            self._ahead -= len(data)
-            must_resume = self._is_paused and self._ahead < _AHEAD
-            self._is_paused = self._is_paused and not must_resume
+            self._ahead = 0
+            must_resume, self._is_paused = self._is_paused, False
             is_over, error = self.is_over, self.error
         if must_resume:
             self.room.begin(self)
@@ -198,7 +227,7 @@ class Call:
 
 
 class _Stream:
-    """The body of a call that is not over."""
+    """The body of a call that goes on, is large, or breaks off."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -206,17 +235,20 @@ class _Stream:
 
     def __iter__(self) -> Iterator[bytes]:
         """Chunks as they come. Raises BrokenBody when the application fails, or takes too long."""
-        call = self._call
+        call, name = self._call, self._call.room.name
         while not self._is_done:
             if call.deadline.has_passed():
-                call.expire()
-                raise BrokenBody(f"the application {call.room.name} took too long")
-            if call.room.last_moment is not None and time.monotonic() >= call.room.last_moment:
-                raise BrokenBody(f"the application {call.room.name} goes on, and its worker ends")
-            data = call.take(min(_LOOK, call.deadline.remaining()))
+                raise BrokenBody(f"the application {name} took too long (timeouts.app)")
+            end = call.room.last_moment
+            if _has_come(end):  # as planned, so that it is no warning
+                raise ClientLeft(f"the application {name} goes on, and its worker ends")
+            until_end = _LOOK if end is None else max(0.0, end - time.monotonic())
+            data = call.take(min(_LOOK, call.deadline.remaining(), until_end))
             self._is_done = data == b""
             if data:
                 yield data
+            elif data is None and has_left(call.client):
+                raise ClientLeft("the client left")
 
     def close(self) -> None:
         """Tell the application that nobody listens any more."""
@@ -224,20 +256,8 @@ class _Stream:
             self._call.abandon()
 
 
-class _Broken:
-    """The body of a call that has failed after it had begun to answer."""
-
-    def __init__(self, begun: bytes, error: BaseException) -> None:
-        self._begun = begun
-        self._error = error
-
-    def __iter__(self) -> Iterator[bytes]:
-        """What there is. Raises BrokenBody at its end."""
-        yield self._begun
-        raise BrokenBody(f"the application failed: {self._error!r}") from self._error
-
-    def close(self) -> None:
-        """Nothing to let go of."""
+def _has_come(moment: float | None) -> bool:
+    return moment is not None and time.monotonic() >= moment
 
 
 def _check_header(name: str, status: int, meta: str) -> None:
@@ -247,27 +267,3 @@ def _check_header(name: str, status: int, meta: str) -> None:
     except ValueError as error:
         error_log.error("the application %s failed: %s", name, error)
         raise CGIError("An unexpected error occurred") from None
-
-
-def _check(result: object) -> Iterable[bytes | str]:
-    if result is None:
-        return ()
-    if isinstance(result, (bytes, str)):
-        return (result,)
-    if isinstance(result, Iterable):
-        return result
-    raise AppError(f"returned {_describe(result)}, not an iterable of bytes or str")
-
-
-def _encode(chunk: object) -> bytes:
-    if isinstance(chunk, bytes):
-        return chunk
-    if isinstance(chunk, str):
-        return chunk.encode()
-    raise AppError(f"gave {_describe(chunk)} where bytes or str were expected")
-
-
-def _describe(thing: object) -> str:
-    if hasattr(thing, "addCallback"):
-        return "a Deferred (there is no reactor here: wait for the result, in a thread of app-threads if need be)"
-    return f"an object of type {type(thing).__name__}"

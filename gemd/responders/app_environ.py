@@ -1,7 +1,8 @@
 """What an application is told of a request: Jetforce 1.0's environ, entry by entry and type by type.
 
-Rule: nothing is in it that Jetforce does not give, but `gemd.location`, the path that the application is mounted at.
-Called by the application responder.
+Rules: nothing is in it that Jetforce does not give, but `gemd.location`, the path that the application is mounted at;
+the URL has no dot segments, so that an application and the rules for its locations see the same path. Called by the
+application responder.
 """
 
 import base64
@@ -10,7 +11,8 @@ from gemd import __version__
 from gemd.config.settings import Location
 from gemd.protocol.peer import ClientCertificate, Peer
 from gemd.protocol.request import Request
-from gemd.responders.app_call import Environ
+from gemd.protocol.url import Url
+from gemd.responders.app_contract import Environ
 from gemd.system.client_certificates import Authorities, load_certificate
 
 _SOFTWARE = f"gemd/{__version__}"
@@ -21,7 +23,7 @@ def build_app_environ(request: Request, location: Location, authorities: Authori
     are int, and `client_certificate`, a cryptography.x509.Certificate or None."""
     url, peer = request.url, request.peer
     environ: Environ = {
-        "GEMINI_URL": url.text,
+        "GEMINI_URL": _without_dot_segments(url),
         "HOSTNAME": url.host,
         "QUERY_STRING": url.query or "",
         "REMOTE_ADDR": peer.address,
@@ -39,6 +41,15 @@ def build_app_environ(request: Request, location: Location, authorities: Authori
     if certificate is not None:
         environ |= _certificate_entries(certificate, peer, authorities)
     return environ
+
+
+def _without_dot_segments(url: Url) -> str:
+    """The URL as it was sent, but for dot segments in its path."""
+    head, mark, query = url.text.partition("?")
+    slash = head.find("/", head.find("://") + 3)
+    if slash < 0 or "/." not in head[slash:]:
+        return url.text
+    return head[:slash] + url.path + mark + query
 
 
 def _certificate_entries(certificate: ClientCertificate, peer: Peer, authorities: Authorities | None) -> Environ:

@@ -4,95 +4,136 @@ Rules: the application is imported in the thread that calls it; whoever waits, w
 thread that does not come back in time is given up, and the worker with it. Called by the application responder.
 """
 
-import importlib
-import os
+import contextlib
 import sys
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from gemd.config.settings import Location
-from gemd.responders.app_call import App, Call, Environ
+from gemd.responders.app_call import Call
+from gemd.responders.app_contract import App, Environ
+from gemd.responders.app_load import AppLoadError, load_app
 
 _MOST_WAITING = 256  # calls for each application
-
-
-class AppLoadError(Exception):
-    """An application can't be loaded; the text says which and why. What it raised is the cause."""
+_GRACE = 2.0  # seconds that a call's code has to come back in after its time is over: until its next chunk, mostly
 
 
 class AppRoom:
-    """The threads of one application. It is loaded by `load`, after the fork, or was before."""
+    """The threads of one application. It is loaded by `open`, after the fork, or was before, by `preload`."""
 
-    def __init__(self, location: Location, seconds: float) -> None:
+    def __init__(self, location: Location, where: str, seconds: float) -> None:
+        """`where` is the path of its key in the configuration, `seconds` are for each answer."""
         self.name = location.app or ""
-        self.is_stuck = False
         self.last_moment: float | None = None
         self._location = location
+        self._where = where
         self._seconds = seconds
         self._threads: ThreadPoolExecutor | None = None
         self._app: App | None = None
-        self._present = 0
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._running: set[Call] = set()
 
     def preload(self) -> None:
-        """Load the application in the master. Raises AppLoadError."""
+        """Load the application where it is to be shared by all workers: in the master. Raises AppLoadError."""
+        self._app = self._load_aside()
+
+    def check(self) -> None:
+        """Load the application and forget it. Raises AppLoadError."""
+        self._load_aside()
+
+    def _load_aside(self) -> App:
         with ThreadPoolExecutor(1) as threads:
-            self._app = self._load_by(threads)
+            return self._load_by(threads)
 
     def open(self) -> None:
         """Start the first thread, and load the application in it. Runs in the worker. Raises AppLoadError."""
-        threading.stack_size(0)
+        threading.stack_size(0)  # the system's own, for who knows what the application does
         self._threads = ThreadPoolExecutor(self._location.app_threads, thread_name_prefix=self.name)
-        if self._app is None:
+        app = self._app
+        if app is None:
             self._app = self._load_by(self._threads)
+        else:
+            self._threads.submit(lambda: app).result()
 
     def _load_by(self, threads: ThreadPoolExecutor) -> App:
         future = threads.submit(load_app, self._location)
         error = future.exception()
         if error is not None:
-            raise AppLoadError(f"the application {self.name} can't be loaded: {error!r}") from error
+            raise AppLoadError(f"{self._where}: the application {self.name} can't be loaded: {error!r}") from error
         return future.result()
+
+    # Calls
 
     def has_place(self) -> bool:
         """Whether a call would be taken up in time, as far as one can know."""
-        return not self.is_stuck and self._present < _MOST_WAITING
+        return self._waiting < _MOST_WAITING and not self.is_blocked
 
-    def make_call(self, environ: Environ) -> Call:
-        """A call that `begin` begins."""
+    def make_call(self, environ: Environ, client: int) -> Call:
+        """A call that `begin` begins; the descriptor `client` hangs up when the client leaves."""
         assert self._app is not None
-        return Call(self, self._app, environ, self._seconds)
+        return Call(self, self._app, environ, self._seconds, client)
 
     def begin(self, call: Call) -> None:
         """Have a thread run the application's code, or go on with it."""
         assert self._threads is not None
-        self._present += 1
-        threading.stack_size(0)  # the system's own, for who knows what the application does
-        future = self._threads.submit(call.run)
-        future.add_done_callback(lambda done: self._finish(call, done))
+        with self._lock:
+            self._waiting += 1
+        threading.stack_size(0)
+        with contextlib.suppress(RuntimeError):  # no further thread can be started: it waits for those that there are
+            self._threads.submit(self._run, call)
 
-    def _finish(self, call: Call, done: "Future[None]") -> None:
-        """Runs in the thread that ran the code."""
-        self._present -= 1
-        call.finish(done.exception())
+    def _run(self, call: Call) -> None:
+        """Runs in a thread of the room. What the application raises is the call's."""
+        with self._lock:
+            self._waiting -= 1
+            self._running.add(call)
+        is_over = True
+        try:
+            is_over = call.run()
+        finally:
+            with self._lock:
+                self._running.discard(call)
+            if is_over:
+                call.finish(sys.exception())
+        if call.gives_way:
+            self.begin(call)
 
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for a thread."""
+        return self._waiting > 0
 
-def load_app(location: Location) -> App:
-    """Import the location's application, with its environment and its path, and call it if it is a factory.
+    # Threads that do not come back
 
-    Raises whatever its code raises.
-    """
-    assert location.app is not None
-    os.environ.update(location.app_env)
-    if location.app_path is not None and location.app_path not in sys.path:
-        sys.path.insert(0, location.app_path)
-    module_name, _, name = location.app.partition(":")
-    thing: object = importlib.import_module(module_name)
-    for part in name.removesuffix("()").split("."):
-        thing = getattr(thing, part)
-    if name.endswith("()"):
-        if not callable(thing):
-            raise TypeError(f"{location.app}: {name.removesuffix('()')} can't be called")
-        options = {key.replace("-", "_"): value for key, value in location.app_options.items()}
-        thing = thing(**options)
-    if not callable(thing):
-        raise TypeError(f"{location.app} is no application: it can't be called")
-    return thing
+    @property
+    def is_stuck(self) -> bool:
+        """Whether some thread should have come back long ago."""
+        return self._count(lambda call, now: now > call.deadline.at + _GRACE) > 0
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether every thread should."""
+        threads = self._location.app_threads
+        return len(self._running) >= threads and (
+            self._count(lambda call, now: now > call.deadline.at + _GRACE) >= threads
+        )
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the application's code runs, or is to run."""
+        return bool(self._running) or self.is_awaited()
+
+    def _count(self, is_meant: Callable[[Call, float], bool]) -> int:
+        now = time.monotonic()
+        with self._lock:
+            return sum(is_meant(call, now) for call in self._running)
+
+    def end_by(self, moment: float) -> None:
+        """Break answers off that are still going on at `moment`, in monotonic seconds."""
+        self.last_moment = min(moment, self.last_moment or moment)
+        with self._lock:
+            running = list(self._running)
+        for call in running:
+            call.look_up()

@@ -4,12 +4,15 @@ Rule: a stranger made them. Whatever is wrong with one becomes its `fault`; noth
 Called by `gemd.system.tls` and by access control.
 """
 
+import datetime
 import functools
 import warnings
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
@@ -49,6 +52,15 @@ def parse_client_certificate(der: bytes) -> ClientCertificate:
 def load_certificate(certificate: ClientCertificate) -> x509.Certificate | None:
     """The certificate as the cryptography library has it; None for one that it can't read."""
     return None if certificate.fault else x509.load_der_x509_certificate(certificate.der)
+
+
+def make_client_certificate(common_name: str, start: datetime.datetime, end: datetime.datetime) -> ClientCertificate:
+    """A self-signed one, as clients make them, whose key is forgotten: for tests of applications."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(start).not_valid_after(end)
+    return parse_client_certificate(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER))
 
 
 class Authorities:

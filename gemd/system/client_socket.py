@@ -1,8 +1,9 @@
-"""The socket of a client: what is asked of it beyond reading and writing. Called by the lobby."""
+"""The socket of a client: what is asked of it beyond reading and writing. Called by the lobby and by applications."""
 
 import array
 import contextlib
 import fcntl
+import select
 import socket
 import termios
 from ipaddress import ip_address
@@ -29,6 +30,15 @@ def is_undelivered(sock: socket.socket) -> bool:
     except OSError:
         return False
     return count[0] > 0
+
+
+def has_left(descriptor: int) -> bool:
+    """Whether the client at the other end of a socket has hung up; -1 stands for none, who never leaves."""
+    if descriptor < 0:
+        return False
+    poll = select.poll()
+    poll.register(descriptor, select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 def make_peer(sock: socket.socket, address: object, tls: TLSInfo) -> Peer:

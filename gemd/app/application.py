@@ -1,0 +1,81 @@
+"""An application made of routes, each a function from a request to a response.
+
+Rules: the route that was registered last is tried first; what a route raises goes to the server, which answers 42 and
+logs it. Called by the server, by one thread at a time unless its location has `app-threads`.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from gemd.app.rate_limiter import RateLimiter
+from gemd.app.request import Request
+from gemd.app.response import Environ, Response, SendStatus, Status, send_body
+from gemd.app.route import RoutePattern
+
+Callback = Callable[..., Response]
+Route = TypeVar("Route", bound=Callback)
+
+
+class Application:
+    """Routes, as `@app.route("/path")` adds them. `request_class` may be a class derived from Request."""
+
+    request_class: type[Request] = Request
+
+    def __init__(self, rate_limiter: RateLimiter | None = None) -> None:
+        """With a `rate_limiter` that holds for all routes together."""
+        self.rate_limiter = rate_limiter
+        self.routes: list[tuple[RoutePattern, Callback]] = []
+
+    def route(
+        self,
+        path: str = ".*",
+        scheme: str | None = "gemini",
+        hostname: str | None = None,
+        strict_hostname: bool = True,
+        strict_port: bool = True,
+        strict_trailing_slash: bool = False,
+    ) -> Callable[[Route], Route]:
+        """A decorator that registers a function for requests that RoutePattern(...) matches, and leaves it as it is.
+
+        The function is called with the request, and with the named groups of `path` as keyword arguments.
+        """
+        pattern = RoutePattern(path, scheme, hostname, strict_hostname, strict_port, strict_trailing_slash)
+
+        def register(function: Route) -> Route:
+            self.routes.append((pattern, function))
+            return function
+
+        return register
+
+    def default_callback(self, request: Request, **groups: str | None) -> Response:
+        """The answer where no route matches; to be overridden."""
+        return Response(Status.PERMANENT_FAILURE, "Not Found")
+
+    def __call__(self, environ: Environ, send_status: SendStatus) -> Iterator[bytes | str | None]:
+        """Answer one request: 59 for a URL that is none, else what the rate limiter or the route says.
+
+        Raises TypeError for a route that gives no Response.
+        """
+        try:
+            request = self.request_class(environ)
+        except (ValueError, KeyError, TypeError):
+            send_status(Status.BAD_REQUEST, "Invalid URL")
+            return
+        response = self.rate_limiter.check(request) if self.rate_limiter is not None else None
+        if response is None:
+            callback, groups = self._find(request)
+            response = callback(request, **groups)
+        if not isinstance(response, Response):
+            raise TypeError(f"a route has to return a Response, not {type(response).__name__}")
+        send_status(response.status, response.meta)
+        yield from send_body(response.body)
+
+    def _find(self, request: Request) -> tuple[Callback, dict[str, str | None]]:
+        for pattern, callback in reversed(self.routes):
+            match = pattern.match(request)
+            if match is not None:
+                return callback, match.groupdict()
+        return self.default_callback, {}
+
+
+JetforceApplication = Application

@@ -1,0 +1,75 @@
+"""Limits on how often a client may ask an application, or one of its routes.
+
+Rule: counts are shared by all workers, so that a limit is what it says however many there are. Called by applications.
+"""
+
+import functools
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+
+from gemd.app.request import Request
+from gemd.app.response import Response, Status
+from gemd.processes.rate_limit import WINDOWS
+
+Groups = ParamSpec("Groups")
+
+_RATE = re.compile(r"(?P<number>[0-9]+)/(?P<count>[0-9]+)?(?P<unit>[smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_made: Counter[str] = Counter()
+_made_lock = threading.Lock()
+
+
+class RateLimiter:
+    """At most `number` requests in each window of `period` seconds: "5/s", "10/5m", "100/2h" or "1000/d".
+
+    A window begins with a key's first request. Limiters are made when the application is loaded: those of the same
+    class and rate are told apart by their order.
+    """
+
+    number: int
+    period: int
+
+    def __init__(self, rate: str) -> None:
+        """Raises ValueError for a rate of another form."""
+        match = _RATE.fullmatch(rate)
+        if match is None:
+            raise ValueError(f"{rate!r} is no rate: expected one such as 10/m, 10/5s or 100/2h")
+        self.number = int(match["number"])
+        self.period = int(match["count"] or 1) * _UNITS[match["unit"]]
+        kind = f"{type(self).__module__}.{type(self).__qualname__} {rate}"
+        with _made_lock:
+            _made[kind] += 1
+            self._name = f"{kind} {_made[kind]}"
+
+    def reset(self) -> None:
+        """Forget all requests so far, in all workers."""
+        WINDOWS.reset(self._name)
+
+    def get_key(self, request: Request) -> object:
+        """Whose requests are counted together: by default those of one address. None is exempt. To be overridden.
+
+        Keys are the same if their repr is.
+        """
+        return request.environ["REMOTE_ADDR"]
+
+    def check(self, request: Request) -> Response | None:
+        """Count a request: None if it is within the limit, else the answer to it (44)."""
+        key = self.get_key(request)
+        if key is None:
+            return None
+        count, left = WINDOWS.count(self._name, key, self.period)
+        if count <= self.number:
+            return None
+        return Response(Status.SLOW_DOWN, f"Rate limit exceeded, wait {left:.0f} seconds.")
+
+    def apply(self, function: Callable[Concatenate[Request, Groups], Response]) -> Callable[..., Response]:
+        """A decorator that limits one route; it stands below `@app.route(...)`."""
+
+        @functools.wraps(function)
+        def check_first(request: Request, *args: Groups.args, **groups: Groups.kwargs) -> Response:
+            return self.check(request) or function(request, *args, **groups)
+
+        return check_first

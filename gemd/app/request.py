@@ -1,0 +1,57 @@
+"""A request as routes see it: the environ, and its URL taken apart.
+
+Called by applications, with the environ that the server has made.
+"""
+
+from urllib.parse import unquote, urlsplit
+
+from gemd.app.response import Environ
+from gemd.protocol.url import normalise_host
+
+
+class Request:
+    """The URL's parts are decoded, each as a whole: an encoded slash in `path` is a slash, and a "+" in `query` is a
+    plus. `hostname` is in lower case and in its A-label form; `port` is None when the URL has none.
+
+    `params` is what follows a semicolon in the last part of the path, in schemes that know such a thing; Gemini does
+    not. `environ` is the application's own to change.
+    """
+
+    environ: Environ
+    url: str
+    scheme: str
+    hostname: str
+    port: int | None
+    path: str
+    params: str
+    query: str
+    fragment: str
+
+    def __init__(self, environ: Environ) -> None:
+        """Take environ["GEMINI_URL"] apart. Raises ValueError for a URL without a scheme or host, with a port that is
+        none, or, in the scheme gemini, with a user name."""
+        self.environ = environ
+        self.url = str(environ["GEMINI_URL"])
+        parts = urlsplit(self.url)
+        if not parts.scheme:
+            raise ValueError("the URL has no scheme")
+        if not parts.hostname:
+            raise ValueError("the URL has no host")
+        if parts.scheme == "gemini" and parts.username is not None:
+            raise ValueError("a gemini URL has no user name")
+        self.scheme = parts.scheme
+        self.hostname = normalise_host(f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname)
+        self.port = parts.port
+        path, params = _split_params(parts.scheme, parts.path)
+        self.path = unquote(path)
+        self.params = unquote(params)
+        self.query = unquote(parts.query)
+        self.fragment = unquote(parts.fragment)
+
+
+def _split_params(scheme: str, path: str) -> tuple[str, str]:
+    if scheme not in ("http", "https", "ftp"):
+        return path, ""
+    front, slash, last = path.rpartition("/")
+    last, _, params = last.partition(";")
+    return front + slash + last, params

@@ -1,0 +1,126 @@
+"""An application as a program: `GeminiServer(app).run()` serves it in the foreground, by the whole daemon.
+
+Rule: what can be said here are Jetforce's names for what gemd.conf(5) has; a configuration file can say more.
+"""
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from gemd import daemon, startup
+from gemd.app.response import App, Body, Environ, SendStatus
+from gemd.config import Config, parse_config
+from gemd.exit_codes import ExitCode
+
+
+def served(environ: Environ, send_status: SendStatus) -> Body | None:
+    """The application of the GeminiServer that runs: workers inherit it by fork."""
+    assert _app is not None
+    return _app(environ, send_status)
+
+
+_app: App | None = None
+
+
+class GeminiServer:
+    """Serves one application, which is made before the workers are forked.
+
+    What it opened before is shared by them: connections to databases belong into its routes. SIGHUP keeps the
+    application as it is; to have new code read at a reload, let a configuration file name it with `app`.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        reactor: object = None,
+        host: str = "127.0.0.1",
+        port: int = 1965,
+        hostname: str = "localhost",
+        certfile: str | None = None,
+        keyfile: str | None = None,
+        cafile: str | None = None,
+        capath: str | None = None,
+        proxy_protocol: bool = False,
+        use_tls: bool = True,
+        *,
+        aliases: Iterable[str] = (),
+        workers: int | None = None,
+        threads: int = 1,
+        user: str | None = None,
+    ) -> None:
+        """`host` is the address to listen on, "" for all; `aliases` are names beside `hostname`, to which those are
+        added that the application's routes and CompositeApplication know. Without `certfile` one is made and kept.
+
+        `threads` of each of the `workers` (by default one a CPU, at least 2) may call the application at once. `user`
+        is who to become when started as root. There is no `reactor`. Raises ValueError for what gemd does not do.
+        """
+        if proxy_protocol:
+            raise ValueError("gemd does not read the PROXY protocol")
+        if not use_tls:
+            raise ValueError("gemd serves over TLS only")
+        self.app = app
+        self.host = host
+        self.port = port
+        self.hostname = hostname
+        self.certfile = certfile
+        self.keyfile = keyfile
+        self.cafile = cafile
+        self.capath = capath
+        self.aliases = tuple(aliases)
+        self.workers = workers
+        self.threads = threads
+        self.user = user
+
+    def run(self) -> None:
+        """Serve until SIGTERM or Ctrl-C. Ends the process with one of gemd's exit codes when that can't be done."""
+        global _app
+        _app = self.app
+        try:
+            code = daemon.serve(self.read_config, daemon.Circumstances(Path.cwd()))
+        except startup.FAILURES as failure:
+            code, lines = startup.explain(failure)
+            for line in lines:
+                print(f"gemd: {line}", file=sys.stderr)
+        finally:
+            _app = None
+        if code != ExitCode.OK:
+            sys.exit(code)
+
+    def read_config(self) -> Config:
+        """The configuration that this server stands for. Raises ConfigError."""
+        config = parse_config(self._tables(), base=Path.cwd(), source=None, cpus=len(os.sched_getaffinity(0)))
+        startup.check_machine(config)
+        return config
+
+    def _tables(self) -> dict[str, object]:
+        names = dict.fromkeys((*self.aliases, *find_hostnames(self.app)))
+        host: dict[str, object] = {
+            "name": self.hostname,
+            "aliases": [name for name in names if name != self.hostname],
+            "app": f"{__name__}:{served.__name__}",
+            "app-threads": self.threads,
+            "preload": True,
+        }
+        if self.certfile is not None:
+            host |= {"certificate": self.certfile, "key": self.keyfile or self.certfile}
+        address = f"[{self.host}]" if ":" in self.host else self.host or "*"
+        tls = {"ca-file": self.cafile, "ca-path": self.capath}
+        optional = {"workers": self.workers, "user": self.user}
+        return {
+            "listen": [f"{address}:{self.port}"],
+            "host": [host],
+            "tls": {key: value for key, value in tls.items() if value is not None},
+            **{key: value for key, value in optional.items() if value is not None},
+        }
+
+
+def find_hostnames(app: object) -> list[str]:
+    """The hosts that an application names, as far as it is made of routes and CompositeApplication, or Jetforce's."""
+    applications = getattr(app, "application_map", None)
+    if isinstance(applications, dict):
+        inner = [name for application in applications.values() for name in find_hostnames(application)]
+        return [*(name for name in applications if isinstance(name, str)), *inner]
+    routes = getattr(app, "routes", None)
+    found = [getattr(route[0], "hostname", None) for route in routes] if isinstance(routes, list) else []
+    return [name for name in found if isinstance(name, str)]

@@ -1,0 +1,181 @@
+"""For the tests of applications: a client that asks one without a socket, and gets what the daemon would send.
+
+Rule: the environ, the call and its checks are the daemon's own code; only threads and TLS are left out. Called by
+authors, as in `Client(app).get("/path").text`.
+"""
+
+import datetime
+from urllib.parse import quote, urljoin, urlsplit
+
+import msgspec
+
+from gemd.config.settings import Location
+from gemd.protocol.errors import GeminiError, ProxyRefused
+from gemd.protocol.peer import ClientCertificate, Peer
+from gemd.protocol.request import RequestReader
+from gemd.protocol.response import BrokenBody, error_response
+from gemd.responders.app_call import Call
+from gemd.responders.app_contract import App
+from gemd.responders.app_environ import build_app_environ
+from gemd.system.client_certificates import make_client_certificate
+
+_DAY = datetime.timedelta(days=1)
+_MOST_REDIRECTS = 5
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a client gets: `status`, `meta` and `body`; `url` is the one that was asked for last.
+
+    `is_complete` is False when the body broke off. `error` is what the application raised, if anything: a client is
+    told no more than 42 of it, and the daemon writes it to its error log.
+    """
+
+    status: int
+    meta: str
+    body: bytes
+    url: str
+    is_complete: bool = True
+    error: BaseException | None = None
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8. Raises UnicodeDecodeError."""
+        return self.body.decode()
+
+
+class _TLS(msgspec.Struct, frozen=True):
+    """What a handshake might have settled."""
+
+    client_certificate: ClientCertificate | None
+    server_name: str
+    version: str = "TLSv1.3"
+    cipher: str = "TLS_AES_128_GCM_SHA256"
+
+    @property
+    def client_chain(self) -> tuple[bytes, ...]:
+        return (self.client_certificate.der,) if self.client_certificate is not None else ()
+
+
+class _Inline:
+    """A room without a thread: the code runs when it is begun."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.last_moment: float | None = None
+        self.is_blocked = False
+
+    def is_awaited(self) -> bool:
+        return False
+
+    def begin(self, call: Call) -> None:
+        with _Boundary(call):
+            if call.run():
+                call.finish(None)
+
+
+class _Boundary:
+    """What the application raises inside is the call's, as it is in a thread of the daemon's."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, raised: BaseException | None, _: object) -> bool:
+        if raised is None or isinstance(raised, KeyboardInterrupt):
+            return False
+        self._call.finish(raised)
+        return True
+
+
+class Client:
+    """Asks one application, as if it were mounted at `location` of a daemon that listens on `port`."""
+
+    def __init__(self, app: App, *, port: int = 1965, location: str = "/", seconds: float = 60.0) -> None:
+        """`seconds` are for each answer, as `timeouts.app` is; code that does not come back is not ended by it."""
+        self._app = app
+        self._port = port
+        self._location = location
+        self._seconds = seconds
+
+    def get(
+        self,
+        path: str,
+        *,
+        query: str | None = None,
+        host: str = "localhost",
+        client_certificate: ClientCertificate | None = None,
+        remote_addr: str = "127.0.0.1",
+        follow_redirects: bool = False,
+        most_bytes: int | None = None,
+    ) -> Answer:
+        """Ask for a path at `host`, or for a whole URL, percent-encoded as on the wire; `query`, if given, is encoded
+        and put behind it, as clients do with what was typed in.
+
+        A client that has `most_bytes` of the body, or more, leaves. At most 5 redirects are followed, and none to
+        another scheme.
+        """
+        url = f"gemini://{host}{path}" if path.startswith("/") else path
+        if query is not None:
+            url = f"{url.partition('?')[0]}?{quote(query, safe='')}"
+        for _ in range(_MOST_REDIRECTS):
+            answer = self._ask(url, client_certificate, remote_addr, most_bytes)
+            if not (follow_redirects and answer.status // 10 == 3):
+                break
+            target = resolve(url, answer.meta)
+            if not target.startswith("gemini:"):
+                break
+            url = target
+        return answer
+
+    def _ask(self, url: str, certificate: ClientCertificate | None, address: str, most: int | None) -> Answer:
+        tls = _TLS(certificate, "localhost")
+        peer = Peer(address, 49152, "127.0.0.1", self._port, tls)
+        call: Call | None = None
+        try:
+            request = RequestReader(peer).feed(url.encode("utf-8", "surrogateescape") + b"\r\n")
+            assert request is not None
+            if request.url.scheme != "gemini":
+                raise ProxyRefused("Only gemini:// is served here")
+            location = Location(path=self._location, host=request.url.host)
+            room = _Inline(getattr(self._app, "__name__", type(self._app).__name__))
+            call = Call(room, self._app, build_app_environ(request, location, None), self._seconds)
+            room.begin(call)
+            response = call.answer()
+        except GeminiError as refusal:
+            response = error_response(refusal)
+        raised = call.error if call is not None else None
+        if isinstance(response.body, bytes):
+            return Answer(int(response.status), response.meta, response.body, url, error=raised)
+        body, is_complete = bytearray(), True
+        try:
+            for chunk in response.body:
+                body += chunk
+                if most is not None and len(body) >= most:
+                    is_complete = False
+                    break
+        except BrokenBody:
+            is_complete = False
+        finally:
+            response.body.close()
+        raised = call.error if call is not None else None
+        return Answer(int(response.status), response.meta, bytes(body), url, is_complete, raised)
+
+
+def make_certificate(common_name: str = "Alice", *, days: int = 365) -> ClientCertificate:
+    """A new self-signed client certificate, valid since yesterday for so many days; negative ones: it was, until then.
+
+    Its `fingerprint` is what identifies a client: TLS_CLIENT_HASH is "SHA256:" and that in upper case.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    start, end = (now - _DAY, now + days * _DAY) if days >= 0 else (now + (days - 1) * _DAY, now + days * _DAY)
+    return make_client_certificate(common_name, start, end)
+
+
+def resolve(base: str, reference: str) -> str:
+    """The absolute URL that `reference` in an answer to `base` stands for (RFC 3986, 5)."""
+    scheme, _, rest = base.partition(":")
+    joined = urljoin("http:" + rest, reference)  # the standard library knows the schemes alone that it knows
+    is_relative = not urlsplit(reference).scheme
+    return scheme + joined.removeprefix("http") if is_relative else joined

@@ -1,0 +1,115 @@
+"""The client for the tests of applications."""
+
+import pytest
+
+from gemd.app import Application, Response, Status
+from gemd.testing import Client, make_certificate, resolve
+
+
+def show(environ, send_status):
+    send_status(20, "text/plain")
+    return [f"{key}={value}\n" for key, value in environ.items()]
+
+
+def test_the_environ_is_that_of_the_daemon():
+    lines = Client(show, port=7, location="/app").get("/a?b%20c", host="h", remote_addr="192.0.2.1").text.splitlines()
+    assert {
+        "GEMINI_URL=gemini://h/a?b%20c",
+        "HOSTNAME=h",
+        "SERVER_NAME=h",
+        "SERVER_PORT=7",
+        "QUERY_STRING=b%20c",
+        "REMOTE_ADDR=192.0.2.1",
+        "client_certificate=None",
+        "gemd.location=/app",
+    } <= set(lines)
+
+
+def test_a_certificate():
+    alice, bob = make_certificate("Alice"), make_certificate("Bob Ä")
+    lines = Client(show).get("/", client_certificate=alice).text.splitlines()
+    assert "REMOTE_USER=Alice" in lines
+    assert f"TLS_CLIENT_HASH=SHA256:{alice.fingerprint.upper()}" in lines
+    assert (bob.common_name, bob.fault) == ("Bob Ä", "")
+    assert bob.fingerprint != alice.fingerprint
+    late = make_certificate(days=-3)
+    assert (late.not_after - late.not_before).days == 1
+
+
+def test_what_was_typed_in():
+    assert "QUERY_STRING=a%20b%26c%2F" in Client(show).get("/x?y", query="a b&c/").text
+
+
+@pytest.mark.parametrize(
+    ("url", "status"), [("/a b", 59), ("nowhere", 59), ("https://localhost/", 53), ("/" + "x" * 1024, 59), ("/%zz", 59)]
+)
+def test_a_url_that_the_daemon_refuses(url, status):
+    answer = Client(show).get(url)
+    assert (answer.status, answer.body) == (status, b"")
+
+
+def test_an_error_is_seen_by_the_test_alone():
+    def app(environ, send_status):
+        raise ValueError("a secret")
+
+    answer = Client(app).get("/")
+    assert (answer.status, answer.meta) == (42, "An unexpected error occurred")
+    assert isinstance(answer.error, ValueError)
+
+
+def test_a_body_that_breaks_off():
+    def app(environ, send_status):
+        send_status(20, "text/plain")
+        yield "begun"
+        raise ValueError
+
+    answer = Client(app).get("/")
+    assert (answer.status, answer.text, answer.is_complete) == (20, "begun", False)
+    assert isinstance(answer.error, ValueError)
+
+
+def test_an_endless_body():
+    left = []
+
+    def app(environ, send_status):
+        send_status(20, "text/plain")
+        try:
+            while True:
+                yield "x" * 1000
+        finally:
+            left.append(True)
+
+    answer = Client(app).get("/", most_bytes=100_000)
+    assert (answer.status, answer.is_complete, left) == (20, False, [True])
+    assert len(answer.body) >= 100_000
+
+
+def test_redirects_are_followed_when_asked():
+    app = Application()
+    app.route("/a")(lambda request: Response(Status.REDIRECT_TEMPORARY, "b?c"))
+    app.route("/b")(lambda request: Response(Status.SUCCESS, "text/plain", request.query))
+    app.route("/round")(lambda request: Response(Status.REDIRECT_PERMANENT, "/round"))
+    app.route("/away")(lambda request: Response(Status.REDIRECT_PERMANENT, "https://localhost/"))
+    client = Client(app)
+    assert (client.get("/a").status, client.get("/a").meta) == (30, "b?c")
+    answer = client.get("/a", follow_redirects=True)
+    assert (answer.text, answer.url) == ("c", "gemini://localhost/b?c")
+    assert client.get("/round", follow_redirects=True).status == 31
+    assert client.get("/away", follow_redirects=True).meta == "https://localhost/"
+
+
+@pytest.mark.parametrize(
+    ("reference", "target"),
+    [
+        ("/x", "gemini://h:7/x"),
+        ("x?a:b", "gemini://h:7/a/x?a:b"),
+        ("?q:x", "gemini://h:7/a/b?q:x"),
+        ("../x", "gemini://h:7/x"),
+        ("//other/x", "gemini://other/x"),
+        ("gemini://other/x", "gemini://other/x"),
+        ("https://other/x", "https://other/x"),
+        ("mailto:x", "mailto:x"),
+    ],
+)
+def test_references(reference, target):
+    assert resolve("gemini://h:7/a/b", reference) == target
