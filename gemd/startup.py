@@ -52,6 +52,8 @@ def explain(failure: Exception) -> tuple[ExitCode, list[str]]:
         AppLoadError: ExitCode.APPLICATION,
     }
     lines = failure.lines() if isinstance(failure, ConfigError) else [str(failure)]
+    if isinstance(failure, AppLoadError):
+        lines += failure.trace()
     return codes.get(type(failure), ExitCode.CONFIGURATION), lines
 
 

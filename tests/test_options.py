@@ -131,3 +131,24 @@ def test_says_its_version(capsys):
         parse_arguments(["-V"])
     assert caught.value.code == 0
     assert capsys.readouterr().out == f"gemd {__version__}\n"
+
+
+def test_an_application_alone_needs_no_root(read, tmp_path):
+    host = {"name": "localhost", "app": "m:app", "app-path": str(tmp_path)}
+    assert read("--app=m:app") == {"host": [host]}
+    assert read("--app=m:app", "--reload") == {"host": [host], "auto-reload": True}
+
+
+def test_an_application_beside_a_capsule(read, tmp_path):
+    host = read("--app=m:app", "--dir=d")["host"][0]
+    assert (host["app"], host["root"]) == ("m:app", str(tmp_path / "d"))
+
+
+def test_the_file_may_say_where_the_application_is(read, tmp_path):
+    host = read("--app=m:app", file=HOST + 'app-path = "/srv/app"\n')["host"][0]
+    assert (host["app"], host["app-path"], host["root"]) == ("m:app", "/srv/app", "/srv")
+
+
+def test_an_application_needs_one_host(read):
+    with pytest.raises(UsageError, match="--app can't apply"):
+        read("--app=m:app", file=HOST + HOST.replace('"h"', '"i"'))

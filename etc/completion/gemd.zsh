@@ -14,6 +14,8 @@ _arguments -s -S \
   '--port=[port to listen on]:port: ' \
   '--hostname=[host name of the capsule]:name:_hosts' \
   '--dir=[root directory of the capsule]:directory:_directories' \
+  '--app=[a Python application]:module\:name: ' \
+  '--reload[reload when a file of an application changes]' \
   '--cgi-dir=[directory of scripts, below the root]:directory: ' \
   '--index-file=[page of a directory]:name: ' \
   '--default-lang=[language of gemtext pages]:tag: ' \

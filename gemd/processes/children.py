@@ -46,7 +46,9 @@ class Children:
         self._by_pid: dict[int, Child] = {}
         self._free_rows = list(range(rows - 1, -1, -1))
         self._quick_deaths = 0
+        self._is_wary = False
         self._next_spawn = 0.0
+        self._last_failure = 0.0
         self._awake_since = 0.0
         self._asleep_until: float | None = None
 
@@ -86,29 +88,38 @@ class Children:
         if child.state is State.DRAINING:
             return
         if served and now - child.born >= YOUNG:
-            self._quick_deaths = 0
+            self._forget_failures()
         else:
             self.delay_spawn(now)
+            self._is_wary = True
 
     def delay_spawn(self, now: float, longest: float = _LONGEST_DELAY) -> float:
         """A worker died young, or could not be forked: wait before the next. Returns the delay in seconds."""
         delay = min(_FIRST_DELAY * float(1 << self._quick_deaths), longest)
         self._quick_deaths = min(self._quick_deaths + 1, 16)
+        self._last_failure = now
         self._next_spawn = now + delay
         return delay
 
     def hurry(self) -> None:
         """Something was changed: the next spawn need not wait for what happened before."""
-        self._quick_deaths = 0
+        self._forget_failures()
         self._next_spawn = 0.0
 
+    def _forget_failures(self) -> None:
+        self._quick_deaths = 0
+        self._is_wary = False
+
     def missing(self, generation: int, count: int, now: float) -> list[int]:
-        """Which of `count` slots lack a worker of this generation to stay, and may have one now: one at a time while
-        workers die young."""
+        """Which of `count` slots lack a worker of this generation to stay, and may have one now: while workers die
+        young one at a time, and the next when that one has grown up."""
         if now < self._next_spawn:
             return []
         empty = self._empty(generation, count)
-        return empty[:1] if self._quick_deaths else empty
+        if not self._is_wary:
+            return empty
+        recent = (c for c in self._by_pid.values() if c.generation == generation and c.born >= self._last_failure)
+        return [] if any(c.state is State.STARTING or now - c.born < YOUNG for c in recent) else empty[:1]
 
     def _empty(self, generation: int, count: int) -> list[int]:
         taken = {child.nr for child in self.all(State.STARTING, State.SERVING) if child.generation == generation}
@@ -135,13 +146,14 @@ class Children:
         """The master means to look again at `moment` at the latest."""
         self._asleep_until = moment
 
-    def awake(self, count: int, now: float) -> None:
-        """The master looks again. When it was stopped meanwhile, nobody is late for that; when `count` workers have
-        grown up, those that died young are forgotten."""
+    def awake(self, now: float) -> None:
+        """The master looks again. When it was stopped meanwhile, nobody is late for that; when a worker has served and
+        grown up that was born since one died young, that is forgotten."""
         if self._asleep_until is not None and now > self._asleep_until + _SLACK:
             self._awake_since = now
-        if len(self) >= count and all(now - child.born >= YOUNG for child in self._by_pid.values()):
-            self._quick_deaths = 0
+        grown_up = (c for c in self.all(State.SERVING, State.LEAVING) if now - c.born >= YOUNG)
+        if any(child.born >= self._last_failure for child in grown_up):
+            self._forget_failures()
 
     def until_spawn(self, counts: Mapping[int, int], now: float) -> float | None:
         """Seconds until a missing worker may be spawned; None when none is missing. `counts` by generation."""

@@ -73,6 +73,7 @@ class ControlSocket:
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
         self._poll: select.poll | None = None
+        self._is_watched = False
         self._callers: dict[int, _Caller] = {}
         self._answering: list[Command] = []
 
@@ -82,45 +83,58 @@ class ControlSocket:
         return self.listener.address.path
 
     def listen(self, poll: "select.poll | None") -> None:
-        """Be woken by `poll` from now on, or by nobody."""
-        if self._poll is not None:
-            self._poll.unregister(self.listener.socket)
-        if poll is not None:
-            poll.register(self.listener.socket, select.POLLIN)
+        """Be woken by `poll` from now on, or hear nobody any more."""
+        self._watch(False)
+        if poll is None:
+            for fd in list(self._callers):
+                self._forget(fd).close()
         self._poll = poll
+        self._watch(True)
+
+    def _watch(self, wanted: bool) -> None:
+        """Be woken when somebody calls; not while nobody more can come in, or who waits would keep the master awake."""
+        if self._poll is None or wanted == self._is_watched:
+            return
+        if wanted:
+            self._poll.register(self.listener.socket, select.POLLIN)
+        else:
+            self._poll.unregister(self.listener.socket)
+        self._is_watched = wanted
 
     def take(self) -> list[Command]:
         """The commands that have arrived."""
         commands: list[Command] = []
         if self._poll is None:
             return commands
-        self._accept()
+        self._watch(self._accept())
         now = time.monotonic()
         for fd, caller in list(self._callers.items()):
+            data: bytes | None = None
             try:
                 data = caller.connection.recv(_MAX_LINE)
             except BlockingIOError:
-                if now >= caller.deadline:
-                    self._forget(fd).close()
-                continue
+                pass
             except OSError:
                 data = b""
-            caller.line += data
+            caller.line += data or b""
             if b"\n" in caller.line:
                 command = _parse(caller.line, self._forget(fd))
                 if command is not None:
                     commands.append(command)
-            elif not data or len(caller.line) > _MAX_LINE:
+            elif data == b"" or len(caller.line) > _MAX_LINE or now >= caller.deadline:
                 self._forget(fd).close()
         self._answering = [command for command in self._answering if command.is_open] + commands
         return commands
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Let callers in; False when more may be waiting than can come in now."""
         while len(self._callers) < _MOST:
             try:
                 connection, _ = self.listener.socket.accept()
+            except BlockingIOError:
+                return True
             except OSError:
-                return
+                return False
             connection.setblocking(False)
             credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
             if _CREDENTIALS.unpack(credentials)[1] not in (0, os.geteuid()):
@@ -129,6 +143,7 @@ class ControlSocket:
             self._callers[connection.fileno()] = _Caller(connection, time.monotonic() + _PATIENCE)
             if self._poll is not None:
                 self._poll.register(connection, select.POLLIN)
+        return False
 
     def _forget(self, fd: int) -> socket.socket:
         if self._poll is not None:
@@ -165,7 +180,7 @@ def _parse(line: bytes, connection: socket.socket) -> Command | None:
     """The command in a line; one that is none is answered here."""
     try:
         request = json.loads(line.partition(b"\n")[0])
-    except ValueError:
+    except (ValueError, RecursionError):
         request = None
     name = request.get("command") if isinstance(request, dict) else None
     if isinstance(name, str) and name in _COMMANDS:

@@ -23,6 +23,7 @@ MAX_SLOTS = 512
 _STEP = 1.0  # seconds at most between two looks at the workers
 _CHANGE_STEP = 0.02  # seconds between two looks while somebody starts
 _FAULT_PAUSE = 1.0
+_LEAST_DEATHS = 3  # of workers before the first one serves, that say they never will
 _LONGEST_FORK_DELAY = 2.0  # a shortage is over as suddenly as it came
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _NAMES = {signal.SIGTERM: "stopping", signal.SIGINT: "stopping", signal.SIGQUIT: "stopping when all is answered"}
@@ -62,7 +63,7 @@ class Master:
     def step(self) -> None:
         """One look at everything, then sleep until something happens or a second has passed."""
         now = self._kernel.monotonic()
-        self.children.awake(self.slots, now)
+        self.children.awake(now)
         self._reap(now)
         signals, self._signals = self._signals, []
         for number in signals:
@@ -107,7 +108,7 @@ class Master:
                 self.reload.fail(self.generation, f"a new worker ended with {cause}")
         elif not self._is_announced and code in (ExitCode.PRIVILEGES, ExitCode.APPLICATION):
             self._stop(ExitCode(code), signal.SIGTERM, now)
-        elif not self._is_announced and self.children.early_deaths >= 2 * self.slots:
+        elif not self._is_announced and self.children.early_deaths >= max(_LEAST_DEATHS, self.slots):
             error_log.error("%d workers in a row ended before they served; giving up", self.children.early_deaths)
             self._stop(ExitCode.WORKERS, signal.SIGTERM, now)
 
@@ -148,6 +149,7 @@ class Master:
     def _reopen(self) -> str | None:
         reason = reopen(self._service, self.generation, self._kernel.hand_out)
         if reason is None:
+            self.upgrade.note_reopening()
             error_log.info("the log files are open anew")
         else:
             error_log.error("the log files stay as they are: %s", reason)
@@ -168,11 +170,11 @@ class Master:
     def _change(self, now: float) -> None:
         self._mark_ready()
         if not self._is_announced and self.children.all(State.SERVING):
-            self._is_announced = True
+            self._is_announced = self.upgrade.is_allowed = True
             self._service.announce()
         self._take_turn(self.upgrade.step(now), now)
         if self._is_draining:
-            if not len(self.children):
+            if not len(self.children) and not self._service.has_predecessor():  # which would be told to end with this
                 self._end(ExitCode.OK)
             return
         former = self.generation

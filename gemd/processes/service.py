@@ -69,6 +69,9 @@ class Service(Protocol):
     def reopen_predecessor(self) -> None:
         """Have the master that this one succeeds open its logs anew too, while it drains."""
 
+    def has_predecessor(self) -> bool:
+        """Whether the master that this one succeeds still drains."""
+
     def close(self, *, is_succeeded: bool) -> None:
         """End; what a successor goes on using stays."""
 
@@ -96,6 +99,7 @@ class DaemonService:
         self._poll: select.poll | None = None
         self._channel: Channel | None = None  # to the predecessor
         self._predecessor: int | None = None  # a pidfd
+        self._waits_for_go = handover is not None
         if handover is not None:
             self._channel = Channel(socket.socket(fileno=handover.channel))
             notifier.is_muted = True
@@ -185,8 +189,8 @@ class DaemonService:
 
     def report(self, text: str, *, is_alive: bool) -> None:
         """Tell the service manager; `is_alive` when the watchdog need not worry."""
-        if self._notifier.is_muted and self._channel is not None and self._channel.hear() in (GO, GONE):
-            self._notifier.is_muted = False
+        if self._waits_for_go and self._channel is not None and self._channel.hear() in (GO, GONE):
+            self._waits_for_go = self._notifier.is_muted = False
             self._notifier.ready()
         self._notifier.status(text)
         if is_alive:
@@ -210,6 +214,7 @@ class DaemonService:
             self._control.listen(None)
         self._notifier.main_pid(successor.pid)
         self._notifier.is_muted = True
+        self._waits_for_go = False
         successor.channel.say(GO)
 
     def reopen_predecessor(self) -> None:
@@ -217,6 +222,14 @@ class DaemonService:
         if self._predecessor is not None:
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(self._predecessor, signal.SIGUSR1)
+
+    def has_predecessor(self) -> bool:
+        """Whether the master that this one succeeds still drains."""
+        if self._predecessor is None:
+            return False
+        poll = select.poll()
+        poll.register(self._predecessor, select.POLLIN)
+        return not poll.poll(0)
 
     def close(self, *, is_succeeded: bool) -> None:
         """End; what a successor goes on using stays."""

@@ -27,14 +27,19 @@ class Turn(enum.Enum):
 
 
 class Upgrade:
-    """What is under way, if anything. `is_retiring`: the successor serves, and this master only drains."""
+    """What is under way, if anything. `is_retiring`: the successor serves, and this master only drains.
+
+    The master sets `is_allowed` when it serves: before, it could not take its place back.
+    """
 
     def __init__(self, service: Service) -> None:
         self.is_retiring = False
+        self.is_allowed = False
         self._service = service
         self._successor: Successor | None = None
         self._deadline = 0.0
         self._was_told_to_end = False
+        self._has_old_logs = False
         self._command: Command | None = None
 
     @property
@@ -46,6 +51,8 @@ class Upgrade:
         """Start the program anew. A failure is logged, and told to `command`."""
         if self._successor is not None:
             self._refuse(command, "an upgrade is under way already")
+        elif not self.is_allowed:
+            self._refuse(command, "no worker serves yet")
         elif os.getpid() == 1:
             self._refuse(command, "process 1 of a container ends the container when it ends: restart it instead")
         else:
@@ -55,7 +62,7 @@ class Upgrade:
                 self._refuse(command, f"the program can't be started again: {error.strerror}: {error.filename or ''}")
                 return
             self._command = command
-            self._was_told_to_end = False
+            self._was_told_to_end = self._has_old_logs = False
             self._deadline = now + 2 * generation.config.timeouts.start
             error_log.info("upgrading: a new master starts with pid %d", self._successor.pid)
 
@@ -63,6 +70,10 @@ class Upgrade:
         error_log.error("not upgraded: %s", reason)
         if command is not None:
             command.fail(reason)
+
+    def note_reopening(self) -> None:
+        """The log files were opened anew. A successor may have opened the former ones, and can't hear of it yet."""
+        self._has_old_logs = True
 
     def step(self, now: float) -> Turn:
         """Hear what the successor says."""
@@ -87,6 +98,8 @@ class Upgrade:
         self.is_retiring = True
         error_log.info("upgraded: the master with pid %d serves, this one drains", successor.pid)
         self._service.retire(successor)
+        if self._has_old_logs:
+            successor.kill(signal.SIGUSR1)
         if self._command is not None:
             self._command.succeed(f"the master with pid {successor.pid} serves")
             self._command = None

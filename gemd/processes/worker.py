@@ -62,9 +62,9 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         lock_down(keep_capabilities=os.geteuid() == 0)
         if not process.die_with_parent(master):
             return ExitCode.OK
-        since = time.time_ns()
-        generation.applications.open()
-        watch = FileWatch(app_paths(generation.config), since) if is_watcher(generation, nr) else None
+        applications = generation.applications
+        applications.open()
+        watch = FileWatch(app_paths(generation.config), applications.made) if is_watcher(generation, nr) else None
         _serve(generation, row, signals, channel, memory, watch)
     except PrivilegeError as error:
         error_log.error("worker %d serves nothing: %s", nr + 1, error)
@@ -161,7 +161,7 @@ def receive_logs(generation: Generation, channel: socket.socket) -> bool:
     """Take the log files that the master has opened anew; False when there is no master any more."""
     names, descriptors, _, _ = socket.recv_fds(channel, 64, 2)
     files = generation.logs.files()
-    for name, descriptor in zip(names.decode().split(), descriptors, strict=True):
+    for name, descriptor in zip(names.decode().split(), descriptors, strict=False):  # fewer when none is free
         if name in files:
             files[name].move_to(descriptor)
         else:

@@ -21,9 +21,10 @@ _POLL = 0.01  # seconds between two looks at whether the applications have come 
 
 
 class Applications:
-    """All applications of a configuration."""
+    """All applications of a configuration. `made` is when they were, before any was loaded, in nanoseconds."""
 
     def __init__(self, config: Config, authorities: Authorities | None) -> None:
+        self.made = time.time_ns()
         self._config = config
         self._authorities = authorities
         self._rooms: dict[object, AppRoom] = {}

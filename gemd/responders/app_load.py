@@ -8,16 +8,31 @@ import contextlib
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Iterator
+from concurrent import futures
 from importlib.machinery import PathFinder
 
+import gemd
 from gemd.config.settings import Location
 from gemd.responders.app_contract import App
 from gemd.system.file_watch import files_of_applications
 
+# Through whose code a traceback leads before it comes to the application's.
+_LOADERS = ("<frozen importlib", *(os.path.dirname(str(m.__file__)) + os.sep for m in (importlib, futures, gemd)))
+
+
+_read: set[str] = set()  # modules of applications that were imported in `modules_read_anew`
+
 
 class AppLoadError(Exception):
     """An application can't be loaded; the text says which and why. What it raised is the cause."""
+
+    def trace(self) -> list[str]:
+        """Where the application's own code raised it: the lines of a traceback; none when it was not found at all."""
+        found = traceback.extract_tb(self.__cause__.__traceback__) if self.__cause__ is not None else []
+        own = [frame for frame in found if not frame.filename.startswith(_LOADERS)]
+        return "".join(traceback.format_list(own)).splitlines()
 
 
 def load_app(location: Location) -> App:
@@ -57,18 +72,20 @@ def _check_name(name: str, directory: str) -> None:
 
 @contextlib.contextmanager
 def modules_read_anew() -> Iterator[None]:
-    """Inside, modules of applications are imported as if for the first time; those of before come back on an error.
+    """Inside, modules that were imported so before are imported as if for the first time; on an error they come back.
 
-    For a process that has loaded applications before: the master, when it reloads.
+    For a process that loads applications again: the master, when it reloads.
     """
-    former = {name: sys.modules[name] for name in files_of_applications()}
+    former = {name: sys.modules[name] for name in _read & sys.modules.keys()}
     for name in former:
         del sys.modules[name]
     importlib.invalidate_caches()
+    others = sys.modules.keys() - former.keys()
     is_complete = False
     try:
         yield
         is_complete = True
     finally:
+        _read.update(files_of_applications().keys() - others)
         if not is_complete:
             sys.modules.update(former)

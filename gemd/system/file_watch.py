@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 import gemd
 
 _MOST_FILES = 10_000
+_SLACK = 20_000_000  # nanoseconds by which a file system's clock may be behind
 _FOREIGN = frozenset({"site-packages", "dist-packages", "__pycache__", "node_modules"})
 
 Signature = tuple[int, int, int]
@@ -23,28 +24,19 @@ class FileWatch:
     """The Python files below `directories`, and of all modules that the process has imported for its applications."""
 
     def __init__(self, directories: Sequence[str], since: int) -> None:
-        """Begin to look. What has changed after `since`, in nanoseconds of the system's clock, is a change already:
-        whoever imported the files may have read what was there before."""
+        """Begin to look. What was changed after `since`, in nanoseconds of the system's clock, is told at the first
+        look: some worker may have imported what was there before."""
         self._directories = directories
-        self._since = since
+        self._since: int | None = since - _SLACK
         self._known = self._read()
 
     def look(self) -> str | None:
         """A file that has changed since the last look, is new, or is gone."""
         known, self._known = self._known, self._read()
-        late = self._find_late()
-        if late is not None:
-            return late
-        for path in self._known.keys() | known.keys():
-            if self._known.get(path) != known.get(path):
-                return path
-        return None
-
-    def _find_late(self) -> str | None:
-        """At the first look: a file that was written after `since`, though not in the future, or there is no end."""
-        since, self._since = self._since, sys.maxsize
-        now = time.time_ns()
-        return next((path for path, (written, _, _) in self._known.items() if since < written <= now), None)
+        since, self._since = self._since, None
+        if since is not None:
+            return next((path for path in self._known if _was_changed(path, since)), None)
+        return next((p for p in self._known.keys() | known.keys() if self._known.get(p) != known.get(p)), None)
 
     def _read(self) -> dict[str, Signature]:
         paths = [*files_of_applications().values(), *self._find()]
@@ -59,6 +51,16 @@ class FileWatch:
                 if left < 0:
                     return
                 yield from (os.path.join(folder, name) for name in files if name.endswith(".py"))
+
+
+def _was_changed(path: str, since: int) -> bool:
+    """Whether a file was written, or moved here, after that; not in the future, or there would be no end."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return True
+    now = time.time_ns()
+    return any(since < moment <= now for moment in (status.st_mtime_ns, status.st_ctime_ns))
 
 
 def _sign(path: str) -> Signature | None:

@@ -40,10 +40,10 @@ def write(tmp_path, monkeypatch):
 
 ECHO = """
 import os, threading
-THREAD = threading.get_ident()
+THREAD = threading.current_thread()
 def app(environ, send_status):
     send_status(20, "text/plain")
-    return [environ["GEMINI_URL"], " ", str(threading.get_ident() == THREAD), " ", os.environ.get("X", "")]
+    return [environ["GEMINI_URL"], " ", str(threading.current_thread() is THREAD), " ", os.environ.get("X", "")]
 def factory(word="none", how_often=1):
     def made(environ, send_status):
         send_status(20, "text/plain")

@@ -8,6 +8,12 @@ import gemd
 from gemd.system.file_watch import FileWatch, files_of_applications
 
 
+@pytest.fixture(autouse=True)
+def no_slack(monkeypatch):
+    """The files of a test are younger than that."""
+    monkeypatch.setattr("gemd.system.file_watch._SLACK", 0)
+
+
 @pytest.fixture
 def write(tmp_path):
     """Write a file, with a time of its own: a moment of the past, unless `at` is another."""
@@ -27,7 +33,9 @@ def write(tmp_path):
 @pytest.fixture
 def watch(tmp_path, write):
     write("a.py")
-    return FileWatch([str(tmp_path)], time.time_ns())
+    watch = FileWatch([str(tmp_path)], time.time_ns())
+    assert watch.look() is None
+    return watch
 
 
 def test_nothing_has_changed(watch):
@@ -57,26 +65,36 @@ def test_what_is_no_part_of_an_application(watch, write, name):
     assert watch.look() is None
 
 
-def test_what_changed_while_it_was_imported(tmp_path, write):
-    since = time.time_ns() - 1_000_000_000
-    path = write("a.py", at=since + 500_000_000)
-    watch = FileWatch([str(tmp_path)], since)
-    assert [watch.look(), watch.look()] == [path, None]
+def test_an_older_file_that_is_moved_into_its_place(watch, write, tmp_path):
+    other = write("other.txt", "y", at=1)
+    os.rename(other, tmp_path / "a.py")
+    assert [watch.look(), watch.look()] == [str(tmp_path / "a.py"), None]
 
 
 def test_a_file_of_the_future_does_not_change_all_the_time(tmp_path, write):
     write("a.py", at=time.time_ns() + 10**15)
-    assert FileWatch([str(tmp_path)], time.time_ns()).look() is None
+    watch = FileWatch([str(tmp_path)], time.time_ns())
+    assert [watch.look() for _ in range(3)] == [None] * 3
+
+
+def test_what_changed_after_the_first_worker_may_have_imported_it(tmp_path, write):
+    write("a.py")
+    since = time.time_ns()
+    time.sleep(0.05)  # the file system's clock is coarse
+    path = write("b.py", at=1)
+    watch = FileWatch([str(tmp_path)], since)
+    assert [watch.look(), watch.look()] == [path, None]
 
 
 def test_imported_modules_are_watched_wherever_they_are(tmp_path, write, monkeypatch):
-    path = write("elsewhere/gemd_test_module.py")
+    path = write("elsewhere/gemd_test_module.py", "1")
     monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
     import gemd_test_module
 
     assert files_of_applications()["gemd_test_module"] == path
     watch = FileWatch([], time.time_ns())
-    assert write("elsewhere/gemd_test_module.py", "y") == watch.look()
+    assert watch.look() is None
+    assert write("elsewhere/gemd_test_module.py", "2") == watch.look()
     del sys.modules[gemd_test_module.__name__]
 
 

@@ -1,0 +1,144 @@
+"""A service whose master may change: whoever the pid file names is it."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from .conftest import Answer, Daemon, children_of, is_alive, session_members, title_of, wait_for
+
+SERVICE = """
+workers = 2
+pid-file = "{tmp}/gemd.pid"
+control = "{tmp}/control.sock"
+"""
+HOST = """
+[tls]
+certificates = "{tmp}/certificates"
+[[host]]
+name = "localhost"
+root = "{root}"
+cgi = "cgi-bin"
+"""
+
+
+def tell(path: Path, command: str) -> dict:
+    """Send the master a command over its control socket; its answer."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(60)
+        sock.connect(str(path))
+        sock.sendall(json.dumps({"command": command}).encode() + b"\n")
+        answer = b""
+        while chunk := sock.recv(65536):
+            answer += chunk
+    return json.loads(answer)
+
+
+def workers_of(master: int) -> list[int]:
+    return [pid for pid in children_of(master) if is_alive(pid) and title_of(pid).startswith("gemd: worker")]
+
+
+def write_script(capsule: Path, name: str, text: str) -> None:
+    """Make /cgi-bin/NAME, a shell script."""
+    folder = capsule / "cgi-bin"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("#!/bin/sh\n" + text)
+    (folder / name).chmod(0o755)
+
+
+class Succession:
+    """Inside a `with` block: a daemon configured with SERVICE, and who comes after it. At the end whoever is the
+    service by then is stopped, and nothing is left."""
+
+    def __init__(self, daemon: Daemon, folder: Path):
+        self.daemon = daemon
+        self.session = daemon.process.pid
+        self.pid_path = folder / "gemd.pid"
+        self.control_path = folder / "control.sock"
+
+    def __enter__(self) -> "Succession":
+        wait_for(self.pid_path.exists, "the pid file")
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            return  # the harness kills what is left
+        assert self.daemon.ask("/").complete
+        os.kill(self.pid, signal.SIGTERM)
+        wait_for(lambda: self.daemon.process.poll() is not None, "the first master to end")
+        wait_for(lambda: not session_members(self.session), "all processes to be gone")
+        assert not self.pid_path.exists()
+
+    @property
+    def pid(self) -> int:
+        """The master's, as the pid file has it. The file is never absent while the service lives."""
+        return int(self.pid_path.read_text())
+
+    @property
+    def workers(self) -> list[int]:
+        return workers_of(self.pid)
+
+    @property
+    def errors(self) -> str:
+        return self.daemon.errors
+
+    def ask(self, path: str = "/") -> Answer:
+        return self.daemon.ask(path)
+
+    def status(self) -> dict:
+        return tell(self.control_path, "status")["status"]
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def upgrade(self) -> None:
+        """Have a new master, whose workers serve alone."""
+        old = self.pid
+        self.send(signal.SIGUSR2)
+        wait_for(lambda: self.pid != old, "another pid in the pid file", 60)
+        self.wait_for_end(old)
+
+    def wait_for_end(self, master: int) -> None:
+        """Until that one is gone."""
+
+        def is_over() -> bool:
+            self.daemon.process.poll()
+            return not is_alive(master)
+
+        wait_for(is_over, "the old master to leave", 60)
+
+    def has_workers(self, number: int = 2) -> bool:
+        """Whether so many serve, of one generation and with no other beside them."""
+        status = self.status()
+        states = [(worker["state"], worker["generation"]) for worker in status["workers"]]
+        return status["state"] == "serving" and states == [("serving", status["generation"])] * number
+
+
+@contextlib.contextmanager
+def public_folder() -> Iterator[Path]:
+    """A folder that every user may look into, with a capsule; pytest's own are for one user alone."""
+    folder = Path(tempfile.mkdtemp(prefix="gemd-", dir="/tmp"))
+    try:
+        folder.chmod(0o755)
+        (folder / "capsule").mkdir(mode=0o755)
+        (folder / "capsule/index.gmi").write_text("# A public capsule\n")
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def held_by(gate: Path) -> Iterator[None]:
+    """A named pipe at `gate`: who opens it to read is held until the end of the `with` block."""
+    os.mkfifo(gate)
+    try:
+        yield
+    finally:
+        descriptor = os.open(gate, os.O_RDWR | os.O_NONBLOCK)  # both ends, so that nobody waits on either
+        gate.unlink()
+        os.close(descriptor)

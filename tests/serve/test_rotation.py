@@ -1,0 +1,192 @@
+"""Logs that are rotated under load: every request has its line, whole, in one file or another."""
+
+import os
+import pwd
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import Daemon, is_alive, session_members, wait_for
+from .load import Load, SlowDownload
+from .succession import HOST, SERVICE, Succession, public_folder, tell, workers_of, write_script
+
+USER = 'user = "root"\n' if os.geteuid() == 0 else ""
+# The folder that the harness gives the first daemon, so that it goes on to look for the errors there.
+LOGS = '[log]\naccess = "{tmp}/daemon0/access.log"\nerror = "{tmp}/daemon0/error.log"\n'
+LINE = re.compile(r'127\.0\.0\.1 - - \[[^]]+\] "gemini://localhost:\d+/[^" ]*" \d\d \d+')
+EVENT = re.compile(r"[\d-]{10} [\d:]{8} gemd\[\d+\] (info|warning|error): .+")
+
+
+def old_files(session: int) -> set[str]:
+    """The logs that were renamed, and that a process of the session has open all the same. The standard streams do not
+    count: they are whatever the harness has opened."""
+    found = set()
+    for pid in session_members(session):
+        try:
+            entries = [entry for entry in Path(f"/proc/{pid}/fd").iterdir() if int(entry.name) > 2]
+            targets = [os.readlink(entry) for entry in entries]
+        except OSError:
+            continue  # it has just ended
+        found |= {target for target in targets if re.search(r"\.log[.-]", target)}
+    return found
+
+
+def lines_of(folder: Path, name: str) -> list[str]:
+    """The lines of all files that a log has had."""
+    return [line for path in folder.glob(f"{name}.log*") for line in path.read_text().splitlines()]
+
+
+def check_lines(daemon: Daemon, load: Load) -> None:
+    """Every answer has its line, and no line is torn."""
+    assert load.failures == []
+    lines = lines_of(daemon.folder, "access")
+    assert not [line for line in lines if not LINE.fullmatch(line)]
+    assert len(lines) == load.answered
+    assert not [line for line in lines_of(daemon.folder, "error") if not EVENT.fullmatch(line)]
+
+
+def rename_and_signal(daemon: Daemon, nr: int) -> None:
+    for name in ("access", "error"):
+        (daemon.folder / f"{name}.log").rename(daemon.folder / f"{name}.log.{nr}")
+    daemon.process.send_signal(signal.SIGUSR1)
+
+
+def test_logs_renamed_twice_a_second_lose_no_line(configure, capsule):
+    write_script(capsule, "slow", "sleep 0.3\nprintf '20 text/plain\\r\\n'\n")
+    daemon = configure(SERVICE + LOGS + HOST)
+    with Load(daemon.port, "/", "/", "/cgi-bin/slow", clients=8) as load:
+        for nr in range(1, 7):
+            load.wait_for_more(5)
+            rename_and_signal(daemon, nr)
+            wait_for((daemon.folder / "access.log").exists, "a new file")
+            time.sleep(0.5)  # the pace belongs to the story
+    check_lines(daemon, load)
+    wait_for(lambda: not old_files(daemon.process.pid), "everybody to have let go of the old files")
+    sizes = [path.stat().st_size for path in daemon.folder.glob("access.log.*")]
+    assert len(sizes) == 6
+    assert min(sizes) > 0
+
+
+def test_logrotate_twice_a_second_loses_no_line(configure, tmp_path, need_program):
+    logrotate = need_program("logrotate")
+    daemon = configure(SERVICE + LOGS + HOST)
+    conf = tmp_path / "logrotate.conf"
+    conf.write_text(
+        f"{daemon.folder}/*.log {{\n\trotate 99\n\tnocreate\n\tsharedscripts\n\tpostrotate\n"
+        f"\t\tkill -USR1 $(cat {tmp_path}/gemd.pid)\n\tendscript\n}}\n"
+    )
+    conf.chmod(0o644)
+    command = [logrotate, "--force", "--state", tmp_path / "state", conf]
+    with Load(daemon.port, "/", clients=8) as load:
+        for _ in range(6):
+            load.wait_for_more(20)
+            subprocess.run(command, check=True, timeout=60)
+            wait_for((daemon.folder / "access.log").exists, "a new file")
+            time.sleep(0.5)  # the pace belongs to the story
+    check_lines(daemon, load)
+    assert len(list(daemon.folder.glob("access.log.*"))) == 6
+    wait_for(lambda: not old_files(daemon.process.pid), "everybody to have let go of the old files")
+
+
+def test_who_drains_moves_to_the_new_files_too(configure, tmp_path, capsule):
+    (capsule / "large").write_bytes(bytes(5_000_000))
+    with Succession(configure(SERVICE + LOGS + HOST), tmp_path) as service:
+        daemon, old = service.daemon, service.pid
+        first = SlowDownload(daemon.port, "/large")
+        service.send(signal.SIGHUP)
+        wait_for(lambda: "reloaded: " in service.errors, "the reload")
+        second = SlowDownload(daemon.port, "/large")
+        service.send(signal.SIGUSR2)
+        wait_for(lambda: service.pid != old, "the upgrade")
+        wait_for(lambda: "this one drains" in service.errors, "the old master to know")
+        drain = workers_of(old)
+        assert drain
+        (daemon.folder / "access.log").rename(daemon.folder / "access.log.1")
+        (daemon.folder / "error.log").rename(daemon.folder / "error.log.1")
+        service.send(signal.SIGUSR1)
+        wait_for((daemon.folder / "access.log").exists, "a new file")
+        wait_for(lambda: not old_files(service.session), "everybody to have let go of the old files")
+        assert all(is_alive(pid) for pid in drain)
+        assert first.finish() is not None
+        assert second.finish() is not None
+        wait_for(lambda: not is_alive(old) or daemon.process.poll() is not None, "the old master to leave")
+        assert sum("/large" in line for line in daemon.access) == 2
+
+
+def test_what_is_no_file_in_a_logs_place_is_refused(configure, tmp_path):
+    daemon = configure(SERVICE + LOGS + HOST)
+    daemon.expect("the log files stay as they are: can't open the log")
+    log, old = daemon.folder / "access.log", daemon.folder / "access.log.1"
+    victim = tmp_path / "victim"
+    victim.write_text("precious\n")
+    log.rename(old)
+    for nr, put in enumerate((lambda: log.symlink_to(victim), lambda: os.mkfifo(log), log.mkdir), 1):
+        put()
+        daemon.process.send_signal(signal.SIGUSR1)
+        wait_for(lambda nr=nr: daemon.errors.count("stay as they are") == nr, "the refusal")
+        assert daemon.ask("/").status == 20
+        assert len(old.read_text().splitlines()) == nr
+        log.rmdir() if log.is_dir() and not log.is_symlink() else log.unlink()
+    assert victim.read_text() == "precious\n"
+    assert tell(tmp_path / "control.sock", "reopen") == {"ok": True, "message": "the log files are open anew"}
+    wait_for(lambda: not old_files(daemon.process.pid), "everybody to have let go of the old file")
+    assert daemon.ask("/").status == 20
+    assert len(daemon.access) == 1
+
+
+def refuse_to_start(tmp_path: Path, folder: Path, *said: str) -> None:
+    conf = tmp_path / "gemd.conf"
+    text = USER + f'[log]\naccess = "{folder}/access.log"\n' + HOST
+    conf.write_text(text.replace("{root}", str(tmp_path)).replace("{tmp}", str(tmp_path)))
+    command = [sys.executable, "-m", "gemd", "-c", conf, "--host", "127.0.0.1", "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1
+    assert all(words in done.stderr for words in said), done.stderr
+    assert not (folder / "access.log").exists()
+
+
+def test_a_log_where_everyone_may_write_is_refused_at_the_start(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    folder.chmod(0o777)
+    refuse_to_start(tmp_path, folder, "everyone may write in", "give the logs one of their own")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to mind who else may write")
+def test_roots_log_where_another_user_may_write_is_refused_at_the_start(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    folder.chmod(0o775)
+    refuse_to_start(tmp_path, folder, "as root: another user may write in", "chmod g-w")
+    folder.chmod(0o755)
+    os.chown(folder, pwd.getpwnam("nobody").pw_uid, 0)
+    refuse_to_start(tmp_path, folder, "as root: another user may write in", "chown root")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have workers of another user")
+def test_logs_that_are_roots_are_reopened_for_workers_that_are_not(configure):
+    text = 'user = "nobody"\nmaster-user = "root"\nworkers = 2\n' + LOGS + HOST
+    with public_folder() as public:
+        daemon = configure(text.replace("{root}", str(public / "capsule")))
+        uid = pwd.getpwnam("nobody").pw_uid
+        assert all(Path(f"/proc/{pid}").stat().st_uid in (0, uid) for pid in daemon.workers)  # undumpable: root's
+        assert all(f"\nUid:\t{uid}\t" in Path(f"/proc/{pid}/status").read_text() for pid in daemon.workers)
+        with Load(daemon.port, "/", clients=4) as load:
+            for nr in (1, 2):
+                load.wait_for_more(20)
+                rename_and_signal(daemon, nr)
+                wait_for((daemon.folder / "access.log").exists, "a new file")
+                wait_for(lambda: not old_files(daemon.process.pid), "everybody to have let go of the old files")
+            load.wait_for_more(20)
+        check_lines(daemon, load)
+        status = (daemon.folder / "access.log").stat()
+        assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (0, 0o640)
+        assert status.st_size > 0
+        daemon.finish()
