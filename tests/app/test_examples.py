@@ -86,3 +86,32 @@ def test_no_example_needs_more_than_python_and_gemd():
     for path in EXAMPLES.glob("*.py"):
         imports = [line.split()[1] for line in path.read_text().splitlines() if line.startswith(("import ", "from "))]
         assert {name.partition(".")[0] for name in imports} <= names, path
+
+
+def test_notebook(load, tmp_path):
+    client = Client(load("notebook").build(str(tmp_path / "notebook.sqlite3")))
+    ada, bob = make_certificate("Ada"), make_certificate("Bob")
+    assert client.get("/notebook").meta == "/notebook/"
+    assert "None yet." in client.get("/notebook/").text
+    assert client.get("/notebook/write").status == 60
+    assert client.get("/notebook/write", client_certificate=ada, follow_redirects=True).status == 10
+    named = client.get("/notebook/name", query="Ada  L", client_certificate=ada, follow_redirects=True)
+    assert (named.status, named.meta) == (10, "Ada L, what shall your page say?")
+    assert client.get("/notebook/name", query="Ada L", client_certificate=bob).status == 10
+    assert client.get("/notebook/name", query="a/b", client_certificate=bob).status == 10
+    written = client.get("/notebook/write", query="Hello", client_certificate=ada, follow_redirects=True)
+    assert written.url == "gemini://localhost/notebook/page/Ada%20L"
+    assert written.text == "# Ada L\n\nHello\n\n=> ../ All pages\n"
+    assert "=> page/Ada%20L Ada L, " in client.get("/notebook/").text
+    assert client.get("/notebook/page/Bob").status == 51
+
+
+def test_a_notebook_that_is_opened_again_has_its_pages(load, tmp_path):
+    build = load("notebook").build
+    ada = make_certificate("Ada")
+    Client(build(str(tmp_path / "pages"))).get("/notebook/name", query="Ada", client_certificate=ada)
+    assert client_text(build(str(tmp_path / "pages"))).count("=> page/Ada") == 1
+
+
+def client_text(app):
+    return Client(app).get("/notebook/").text
