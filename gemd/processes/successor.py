@@ -65,7 +65,7 @@ def take_handover(environ: MutableMapping[str, str]) -> Handover | None:
             os.set_inheritable(descriptor, False)
         if not stat.S_ISSOCK(os.fstat(handover.channel).st_mode):
             return None
-    except (msgspec.DecodeError, OSError):
+    except (msgspec.DecodeError, OSError, OverflowError):
         return None  # it was meant for somebody else
     return handover
 

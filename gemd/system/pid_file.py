@@ -75,17 +75,20 @@ def lock_pid_file(path: Path, owner: tuple[int, int] | None = None) -> PidFile:
             raise PidFileError(f"the pid file {path} is not a regular file")
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         lock = os.open(lock_path, flags, 0o644)
-        if owner is not None:
-            os.fchown(lock, *owner)  # the next start may be the user's own
     except OSError as error:
         raise PidFileError(f"can't lock the pid file {path}: {error.strerror}: {error.filename or lock_path}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if owner is not None:
+            os.fchown(lock, *owner)  # the next start may be the user's own
     except BlockingIOError:
         os.close(lock)
         pid = _read_pid(path)
         holder = f"pid {pid}" if pid else "its pid is not known yet"
         raise AlreadyRunning(f"another gemd runs already ({holder}) and holds {path}") from None
+    except OSError as error:
+        os.close(lock)
+        raise PidFileError(f"can't lock the pid file {path}: {error.strerror}: {lock_path}") from None
     return PidFile(path, lock)
 
 

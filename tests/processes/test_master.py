@@ -1,32 +1,27 @@
 """Histories: what happens to a master, as data, and what it did. No process is forked."""
 
-from signal import SIGINT, SIGKILL, SIGQUIT, SIGTERM
+from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2
 
 import pytest
 
 from gemd.exit_codes import ExitCode
-from gemd.processes.master import Master
+from gemd.processes.master import MAX_SLOTS, Master
 from gemd.processes.scoreboard import Scoreboard
+from gemd.processes.status import summarise
+from gemd.system.log import LogError
 
-from .scripted import ScriptedKernel, ScriptedService, make_generation
+from .scripted import ScriptedCommand, ScriptedKernel, ScriptedService, ScriptedSuccessor, make_generation
 
 SEGV = -11
 
 
 @pytest.fixture
-def run(monkeypatch):
-    """Run a history of two workers to its end; the kernel with what was done, and the exit code."""
+def run(play):
+    """Play a history; the kernel with what was done, and the exit code."""
 
-    def run(*history, count=2, turns=5000, **kernel_options):
-        scoreboard = Scoreboard(4 * count)
-        kernel = ScriptedKernel(scoreboard, history, **kernel_options)
-        monkeypatch.setattr("gemd.processes.scoreboard.time.monotonic_ns", lambda: int(kernel.now * 1e9) or 1)
-        master = Master(kernel, ScriptedService(kernel), scoreboard, make_generation(1, count))
-        for _ in range(turns):
-            master.step()
-            if master.exit_code is not None:
-                return kernel, master.exit_code
-        return kernel, None
+    def run(*history, **options):
+        story = play(*history, **options)
+        return story.kernel, story.code
 
     return run
 
@@ -165,3 +160,219 @@ def test_a_fault_of_the_master_is_logged_and_does_not_end_it(run, monkeypatch, c
 def raise_next(faults):
     for fault in faults:
         raise fault
+
+
+# A storm of deaths
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
+@pytest.mark.parametrize("lives", [0.01, 0.5])
+def test_a_storm_is_ten_forks_in_a_minute(play, count, lives):
+    """Of all workers, each of which serves for a moment."""
+    story = play(count=count, lives=lives, until=120)
+    assert story.code is None
+    first = [moment for moment, *_ in story.forks if moment < 60]
+    assert count < len(first) <= 10
+
+
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_a_storm_in_one_slot_leaves_the_others_alone(play, count):
+    story = play(count=count, lives={1: {0: 0.01}}, until=120)
+    assert len([moment for moment, _, nr in story.forks if nr == 0 and moment < 60]) <= 10
+    assert len([nr for _, _, nr in story.forks if nr != 0]) == count - 1
+
+
+def test_a_worker_that_drains_beside_it_makes_a_storm_no_worse(play):
+    """It is as many as the slots, and old: that does not make the others grown up."""
+    history = [(1.9, "deaf", 0), (1.9, "deaf", 1), (2, "signal", SIGHUP)]
+    story = play(*history, lives={2: {0: 0.01}}, until=65)
+    assert len([moment for moment, generation, nr in story.forks if generation == 2 and nr == 0]) <= 10
+
+
+def test_workers_that_start_beside_it_make_a_storm_no_worse(play):
+    story = play((2, "signal", SIGHUP), lives={1: {0: 0.01}}, boots={1: True, 2: False}, until=30)
+    assert len([moment for moment, generation, nr in story.forks if (generation, nr) == (1, 0) and moment > 2]) <= 9
+
+
+def test_after_a_storm_one_death_is_nothing_special(play):
+    history = [(100, "dies", 0, SEGV), (100.5, "dies", 0, SEGV)]
+    lives = {1: {0: 0.01}}
+    story = play((20, "lives", None), *history, lives=lives, until=150)
+    moments = [moment for moment, _, nr in story.forks if nr == 0 and moment >= 100]
+    assert moments == [100, 100.6]
+
+
+def test_forks_that_fail_during_a_reload_are_tried_less_and_less_often(play):
+    story = play((5, "forks fail", 10**6), (5, "signal", SIGHUP), until=35)
+    assert 10**6 - story.kernel.forks_fail < 30
+
+
+# One worker more or fewer
+
+
+def test_one_more_and_one_fewer(play):
+    story = play((5, "signal", SIGTTIN), (10, "signal", SIGTTOU), (15, "signal", SIGTTOU), until=50)
+    assert story.forks[2:] == [(5, 1, 2)]
+    assert story.told == [(10, 1, 2, SIGQUIT), (15, 1, 1, SIGQUIT)]
+    assert story.workers == [(1, 0)]
+
+
+def test_one_is_the_fewest(play):
+    story = play(*[(5 + i, "signal", SIGTTOU) for i in range(5)], until=50)
+    assert story.workers == [(1, 0)]
+    assert story.master.slots == 1
+    assert len(story.told) == 1
+
+
+@pytest.mark.timeout(120)
+def test_512_are_the_most(play):
+    story = play((1, "signal", SIGTTIN), (2, "signal", SIGTTIN), (3, "signal", SIGTTIN), count=511, until=4)
+    assert story.master.slots == MAX_SLOTS == 512
+    assert len(story.forks) == 512
+
+
+def test_one_more_comes_at_once_even_in_a_storm(play):
+    story = play((100, "signal", SIGTTIN), lives={1: {0: 0.01}}, until=101)
+    assert (100, 1, 2) in story.forks
+
+
+def test_one_fewer_counts_those_who_start(play):
+    story = play((1, "signal", SIGTTOU), boots=5.0, until=20)
+    assert story.told == [(1, 1, 1, SIGQUIT)]
+    assert story.workers == [(1, 0)]
+
+
+# Log files
+
+
+def test_usr1_hands_the_new_files_out(play):
+    story = play((5, "signal", SIGUSR1), until=10)
+    assert story.done("logs") == [(5, "access")]
+
+
+def test_log_files_that_can_not_be_opened_stay(play, complaints):
+    command = ScriptedCommand("reopen")
+    error = LogError("can't open the log /var/log/a: No space left on device")
+    story = play((5, "signal", SIGUSR1), (6, "asks", command), log_error=error, until=10)
+    assert story.done("logs") == []
+    assert command.answers == [(False, (str(error),))]
+    assert complaints() == [f"the log files stay as they are: {error}"] * 2
+
+
+def test_the_predecessor_hears_of_it_once_this_one_serves(play):
+    story = play((0.5, "signal", SIGUSR1), (5, "signal", SIGUSR1), boots=2.0, until=10)
+    assert story.done("reopen predecessor") == [(5,)]
+
+
+def test_log_files_are_opened_anew_while_all_ends(play):
+    story = play((3, "deaf", 1), (5, "signal", SIGTERM), (6, "signal", SIGUSR1))
+    assert story.done("logs") == [(6, "access")]
+
+
+# What gemctl asks
+
+
+def test_status(play):
+    command = ScriptedCommand("status")
+    play((5, "answers", 0, 3), (6, "dies", 0, SEGV), (7, "answers", 0, 1), (8, "asks", command), until=10)
+    ((is_ok, content),) = command.answers
+    status = content["status"]
+    assert is_ok
+    assert (status["state"], status["slots"], status["generation"], status["uptime"]) == ("serving", 2, 1, 8.0)
+    assert (status["requests"], status["bytes"], status["deaths"]) == (4, 400, 1)
+    assert [(worker["nr"], worker["requests"], worker["state"]) for worker in status["workers"]] == [
+        (1, 1, "serving"),
+        (2, 0, "serving"),
+    ]
+
+
+STATES = {
+    "serving": [],
+    "reloading": [(5, "signal", SIGHUP)],
+    "upgrading": [(5, "signal", SIGUSR2)],
+    "stopping": [(3, "deaf", 0), (5, "signal", SIGTERM)],
+}
+
+
+@pytest.mark.parametrize(("state", "history"), STATES.items(), ids=STATES)
+def test_states(play, state, history):
+    command = ScriptedCommand("status")
+    story = play(*history, (6, "asks", command), boots={1: True, 2: False}, successors=[ScriptedSuccessor()], until=7)
+    assert command.answers[0][1]["status"]["state"] == state
+    assert summarise(story.master, 7.0).startswith(f"{state}: ")
+
+
+def test_reopen(play):
+    command = ScriptedCommand("reopen")
+    story = play((5, "asks", command), until=10)
+    assert command.answers == [(True, "the log files are open anew")]
+    assert story.done("logs") == [(5, "access")]
+
+
+def test_stop(play):
+    command = ScriptedCommand("stop")
+    story = play((5, "asks", command))
+    assert command.answers == [("accepted", "stopping")]
+    assert done(story.kernel, "kill") == [(5, 0, SIGTERM), (5, 1, SIGTERM)]
+    assert (story.code, story.kernel.now) == (ExitCode.OK, 5)
+
+
+@pytest.mark.parametrize("name", ["reload", "upgrade"])
+def test_nothing_new_begins_while_all_ends(play, name):
+    command = ScriptedCommand(name)
+    play((3, "deaf", 0), (5, "signal", SIGTERM), (6, "asks", command), successors=[ScriptedSuccessor()])
+    assert command.answers == [(False, ("gemd is stopping",))]
+
+
+def test_a_second_stop_is_accepted_too(play):
+    first, second = ScriptedCommand("stop"), ScriptedCommand("stop")
+    play((3, "deaf", 0), (5, "asks", first), (6, "asks", second))
+    assert first.answers == second.answers == [("accepted", "stopping")]
+
+
+# Exit codes and the watchdog
+
+
+@pytest.mark.parametrize("code", [ExitCode.PRIVILEGES, ExitCode.APPLICATION])
+def test_a_worker_that_must_not_serve_ends_the_master_before_anything_is_served(play, code):
+    story = play((0.01, "dies", 0, int(code)), boots=2.0)
+    assert story.code == code
+    assert story.told == [(0.01, 1, 1, SIGTERM)]
+    assert story.done("announce") == []
+    assert story.done("close") == [(0.01, False)]
+
+
+@pytest.mark.parametrize("code", [ExitCode.PRIVILEGES, ExitCode.APPLICATION])
+def test_later_it_is_a_death_like_any_other(play, code):
+    story = play((5, "dies", 0, int(code)), until=20)
+    assert story.workers == [(1, 0), (1, 1)]
+
+
+def test_deaths_of_a_failed_reload_do_not_end_a_master_that_has_begun_to_serve(play):
+    story = play(*[(5 + i, "signal", SIGHUP) for i in range(20)], boots={1: True, 2: False}, lives={2: 0.1}, until=60)
+    assert story.code is None
+    assert story.workers == [(1, 0), (1, 1)]
+
+
+def test_the_watchdog_is_reassured_while_a_worker_serves(play):
+    history = [
+        (3, "dies", 0, SEGV),
+        (5, "boots", False),
+        (5, "dies", 1, SEGV),
+        (6, "dies", 0, SEGV),
+        (9, "boots", True),
+    ]
+    story = play(*history, (9, "signal", SIGTTIN), until=20)
+    assert story.done("alive") == [(0, False), (0.02, True), (6, False), (9.02, True)]
+
+
+def test_the_watchdog_is_reassured_by_workers_that_are_to_leave(play):
+    story = play(
+        (4, "boots", False), (5, "answers", 0, 12), (5, "answers", 1, 12), settings={"max-requests": 10}, until=20
+    )
+    assert story.done("alive") == [(0, False), (0.02, True)]
+
+
+def test_it_is_announced_once_when_the_first_worker_serves(play):
+    story = play(boots={1: {0: False, 1: 2.0}}, until=20)
+    assert [round(moment) for (moment,) in story.done("announce")] == [2]
