@@ -50,10 +50,15 @@ class Reload:
         self._is_wanted = False
         self._commands, self._later = self._later, []
         self._service.announce_reload(is_over=False)
+        reasons: tuple[str, ...] = ("a fault of gemd itself; the error log has a traceback",)
         try:
             self.next = self._service.load(current)
         except LoadError as error:
-            self.fail(current, *error.lines)
+            reasons = error.lines
+        finally:
+            if self.next is None:
+                self.fail(current, *reasons)
+        if self.next is None:
             return
         self._deadline = now + self.next.config.timeouts.start
         self._children.hurry()

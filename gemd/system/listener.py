@@ -4,6 +4,7 @@ Rules: one socket an address and never SO_REUSEPORT, which loses connections at 
 a new connection is not reported before its first bytes are here; nothing survives exec.
 """
 
+import contextlib
 import errno
 import os
 import socket
@@ -54,7 +55,7 @@ def bind_all(addresses: Iterable[Address], request_timeout: float, present: Sequ
     given = [listener for listener in present if listener.is_given]
     if given:
         return given
-    wanted = list(addresses)
+    wanted = _complete(tuple(addresses), present)
     v4_any = {address.port for address in wanted if address.host == _ANY[socket.AF_INET]}
     listeners: list[Listener] = []
     try:
@@ -75,21 +76,42 @@ def bind_all(addresses: Iterable[Address], request_timeout: float, present: Sequ
     return listeners
 
 
+def _complete(addresses: Sequence[Address], present: Sequence[Listener]) -> list[Address]:
+    """The addresses to bind or keep: a socket for every IPv6 address serves IPv4 too, or not, as it was once bound,
+    and can't be bound for both where one for every IPv4 address is."""
+    any_v4, any_v6 = _ANY[socket.AF_INET], _ANY[socket.AF_INET6]
+    known = {listener.address for listener in present}
+    by_port = {listener.address.port: listener.socket for listener in present if listener.address.host == any_v6}
+    is_v6_only = {port: sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) for port, sock in by_port.items()}
+    wanted: list[Address] = []
+    for address in addresses:
+        beside = Address(any_v4 if address.host == any_v6 else any_v6, address.port)
+        if address.host == any_v4 and beside in addresses and is_v6_only.get(address.port) == 0:
+            continue
+        wanted.append(address)
+        needs_v4 = address.host == any_v6 and (is_v6_only.get(address.port) or beside in known)
+        if needs_v4 and beside not in addresses:
+            wanted.append(beside)
+    return wanted
+
+
 def take_over(descriptor: int, request_timeout: float, address: Address | None = None) -> Listener:
     """A listener that another process bound: systemd, or, for `address`, a former master. Raises BindError."""
     try:
-        sock = socket.socket(fileno=descriptor)
-        if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            raise BindError(f"descriptor {descriptor} is no listening socket")
-        if sock.type != socket.SOCK_STREAM:
-            raise BindError(f"descriptor {descriptor} is no stream socket")
-        os.set_inheritable(descriptor, False)
-        sock.setblocking(False)
-        if sock.family == socket.AF_UNIX:
-            place = Address("unix", 0, os.fsdecode(sock.getsockname()) or "unnamed")
-        else:
-            _tune(sock, request_timeout)
-            place = Address(*sock.getsockname()[:2])
+        with contextlib.ExitStack() as stack:
+            sock = stack.enter_context(socket.socket(fileno=descriptor))
+            if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                raise BindError(f"descriptor {descriptor} is no listening socket")
+            if sock.type != socket.SOCK_STREAM:
+                raise BindError(f"descriptor {descriptor} is no stream socket")
+            os.set_inheritable(descriptor, False)
+            sock.setblocking(False)
+            if sock.family == socket.AF_UNIX:
+                place = Address("unix", 0, os.fsdecode(sock.getsockname()) or "unnamed")
+            else:
+                _tune(sock, request_timeout)
+                place = Address(*sock.getsockname()[:2])
+            stack.pop_all()
     except OSError as error:
         raise BindError(f"descriptor {descriptor} can't be listened on: {error.strerror}") from None
     return Listener(sock, address or place, is_given=address is None)

@@ -44,8 +44,8 @@ def find_identity(user: str, group: str | None) -> Identity:
     The supplementary groups are those of the user, as initgroups(3) has them. Raises PrivilegeError.
     """
     try:
-        entry = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
-    except KeyError:
+        entry = pwd.getpwuid(int(user)) if _is_number(user) else pwd.getpwnam(user)
+    except (KeyError, ValueError):
         raise PrivilegeError(f"there is no user {user!r}; `useradd --system {user}` makes one") from None
     gid = entry.pw_gid if group is None else _find_group(group)
     if entry.pw_uid == 0 or gid == 0:
@@ -55,9 +55,13 @@ def find_identity(user: str, group: str | None) -> Identity:
 
 def _find_group(group: str) -> int:
     try:
-        return (grp.getgrgid(int(group)) if group.isdecimal() else grp.getgrnam(group)).gr_gid
-    except KeyError:
+        return (grp.getgrgid(int(group)) if _is_number(group) else grp.getgrnam(group)).gr_gid
+    except (KeyError, ValueError, OverflowError):
         raise PrivilegeError(f"there is no group {group!r}; `groupadd --system {group}` makes one") from None
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdecimal()
 
 
 def is_current(identity: Identity) -> bool:

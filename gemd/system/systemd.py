@@ -1,7 +1,7 @@
 """What systemd and a service tell each other: sockets it holds for us, and how we are (sd_listen_fds(3), sd_notify(3)).
 
 Rules: the variables are taken out of the environment at once, so that no worker and no script ever sees them; a
-message that can't be delivered costs nothing. Called by the master.
+message that can't be delivered costs a second at most. Called by the master.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import time
 from collections.abc import MutableMapping
 
 _FIRST_DESCRIPTOR = 3  # SD_LISTEN_FDS_START
+_PATIENCE = 1.0  # seconds for a manager whose queue is full to take what it must know
 
 
 def take_listen_descriptors(environ: MutableMapping[str, str]) -> list[int]:
@@ -47,15 +48,15 @@ class Notifier:
 
     def ready(self) -> None:
         """It serves, for the first time or again after `reloading`."""
-        self._send("READY=1")
+        self._send("READY=1", patience=_PATIENCE)
 
     def reloading(self) -> None:
         """The configuration is being read again."""
-        self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", patience=_PATIENCE)
 
     def stopping(self) -> None:
         """It ends."""
-        self._send("STOPPING=1")
+        self._send("STOPPING=1", patience=_PATIENCE)
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`; sent when it has changed."""
@@ -70,11 +71,11 @@ class Notifier:
 
     def main_pid(self, pid: int) -> None:
         """Another process is the service from now on."""
-        self._send(f"MAINPID={pid}")
+        self._send(f"MAINPID={pid}", patience=_PATIENCE)
 
-    def _send(self, *lines: str) -> None:
+    def _send(self, *lines: str, patience: float = 0.0) -> None:
         if self.is_muted or not self._address:
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.setblocking(False)
+            sock.settimeout(patience)
             sock.sendto("\n".join(lines).encode(), self._address)

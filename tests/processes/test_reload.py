@@ -46,6 +46,17 @@ def test_a_configuration_that_can_not_be_used_changes_nothing(play, complaints):
     assert (story.master.reload.done, story.master.reload.failed) == (0, 1)
 
 
+def test_a_fault_of_gemd_itself_undoes_it_too(play, monkeypatch):
+    command = ScriptedCommand("reload")
+    story = play(until=5)
+    monkeypatch.setattr(story.service, "load", lambda _: [][0])
+    story.service.arriving.append(command)
+    with pytest.raises(IndexError):  # which `Master.run` logs
+        story.master.step()
+    assert command.answers == [(False, ("a fault of gemd itself; the error log has a traceback",))]
+    assert [is_over for _, is_over in story.done("reload")] == [False, True]
+
+
 def test_a_new_worker_that_dies_before_it_serves_undoes_it(play, complaints):
     (command,) = commands("reload")
     history = [(5, "asks", command), (5.2, "dies", 1, 1, 2)]

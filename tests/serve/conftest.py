@@ -106,7 +106,12 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=access,
                 stderr=log,
-                env={**os.environ, "XDG_DATA_HOME": str(folder / "data"), **(env or {})},
+                env={
+                    **os.environ,
+                    "XDG_DATA_HOME": str(folder / "data"),
+                    "STATE_DIRECTORY": str(folder / "data" / "gemd"),
+                    **(env or {}),
+                },
                 cwd=cwd or folder,
                 start_new_session=True,
             )

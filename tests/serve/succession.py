@@ -51,6 +51,16 @@ def write_script(capsule: Path, name: str, text: str) -> None:
     (folder / name).chmod(0o755)
 
 
+def wait_until_serving(control: Path, generation: int = 1) -> None:
+    """Until every worker is of this generation and has done all that comes before it serves: dropping root, say."""
+
+    def is_serving() -> bool:
+        workers = tell(control, "status")["status"]["workers"]
+        return {(worker["state"], worker["generation"]) for worker in workers} == {("serving", generation)}
+
+    wait_for(is_serving, f"generation {generation} to serve", 60)
+
+
 class Succession:
     """Inside a `with` block: a daemon configured with SERVICE, and who comes after it. At the end whoever is the
     service by then is stopped, and nothing is left."""

@@ -14,7 +14,7 @@ import pytest
 
 from .conftest import Daemon, is_alive, session_members, wait_for
 from .load import Load, SlowDownload
-from .succession import HOST, SERVICE, Succession, public_folder, tell, workers_of, write_script
+from .succession import HOST, SERVICE, Succession, public_folder, tell, wait_until_serving, workers_of, write_script
 
 USER = 'user = "root"\n' if os.geteuid() == 0 else ""
 # The folder that the harness gives the first daemon, so that it goes on to look for the errors there.
@@ -171,12 +171,12 @@ def test_roots_log_where_another_user_may_write_is_refused_at_the_start(tmp_path
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can have workers of another user")
-def test_logs_that_are_roots_are_reopened_for_workers_that_are_not(configure):
-    text = 'user = "nobody"\nmaster-user = "root"\nworkers = 2\n' + LOGS + HOST
+def test_logs_that_are_roots_are_reopened_for_workers_that_are_not(configure, tmp_path):
+    text = 'user = "nobody"\nmaster-user = "root"\n' + SERVICE + LOGS + HOST
     with public_folder() as public:
         daemon = configure(text.replace("{root}", str(public / "capsule")))
         uid = pwd.getpwnam("nobody").pw_uid
-        assert all(Path(f"/proc/{pid}").stat().st_uid in (0, uid) for pid in daemon.workers)  # undumpable: root's
+        wait_until_serving(tmp_path / "control.sock")
         assert all(f"\nUid:\t{uid}\t" in Path(f"/proc/{pid}/status").read_text() for pid in daemon.workers)
         with Load(daemon.port, "/", clients=4) as load:
             for nr in (1, 2):
