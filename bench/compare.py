@@ -17,6 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import apps
+import bursts
+import changes
+import download
 import measure
 import prepare
 import scenarios
@@ -29,6 +33,17 @@ _WARM_UP = 200
 _NAGLE_REQUESTS = 20
 _FILES = 40
 _FILE_CONNECTIONS = 4
+
+_SCENARIOS = {
+    "slow": scenarios.run_slow,
+    "kill": scenarios.run_kill,
+    "streams": apps.run_streams,
+    "reload": changes.run_reload,
+    "upgrade": changes.run_upgrade,
+    "rotate": changes.run_rotate,
+    "download": download.run_download,
+    "recycle": changes.run_recycle,
+}
 
 _COLUMNS = {
     # heading: (figure, format)
@@ -77,12 +92,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="gemd-bench-") as folder:
             site = prepare.make_site(Path(folder))
             print_conditions(options.workers)
-            if options.command == "slow":
-                scenarios.run_slow(gemload, site, options.workers)
-            elif options.command == "kill":
-                scenarios.run_kill(gemload, site, options.workers)
-            else:
+            if options.command == "table":
                 compare(gemload, site, options)
+            elif options.command == "bursts":
+                bursts.run_bursts(gemload, site, options.workers, options.before)
+            elif options.command == "apps":
+                apps.run_apps(gemload, site, options.k, options.n, options.c)
+            else:
+                _SCENARIOS[options.command](gemload, site, options.workers)
     except (Missing, MeasureError) as error:
         print(f"compare.py: {error}", file=sys.stderr)
         return 1
@@ -97,21 +114,29 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=["table", "slow", "kill"],
+        choices=["table", "apps", "bursts", *_SCENARIOS],
         default="table",
         help="table: CPU, speed and memory of all servers (default); slow: 2,000 clients that don't go on; "
-        "kill: one worker killed each second",
+        "kill: one worker killed each second; apps: an application on gemd and on Jetforce; "
+        "bursts: a static page, here and in another folder; "
+        "streams: 200 answers that go on, and a static page; "
+        "reload, upgrade, rotate, recycle: what clients lose meanwhile; download: 40 seconds that live through them",
     )
-    table = parser.add_argument_group("table")
+    table = parser.add_argument_group("table and apps")
     table.add_argument("-n", type=int, default=3000, metavar="REQUESTS", help="requests a round (default: 3000)")
     table.add_argument("-c", type=int, default=16, metavar="CONNS", help="connections at a time (default: 16)")
     table.add_argument("-k", type=int, default=3, metavar="ROUNDS", help="rounds (default: 3)")
     table.add_argument(
-        "--only", action="append", choices=SERVERS, metavar="SERVER", help=f"{', '.join(SERVERS)}; more than once"
+        "--only",
+        action="append",
+        choices=SERVERS,
+        metavar="SERVER",
+        help=f"{', '.join(SERVERS)}; more than once; table",
     )
     parser.add_argument(
         "--workers", type=int, default=_cpus(), metavar="N", help="workers of gemd and floor (default: one a CPU)"
     )
+    parser.add_argument("--before", type=Path, metavar="FOLDER", help="another gemd's source, to compare with; bursts")
     options = parser.parse_args(arguments)
     if min(options.n, options.c, options.k, options.workers) < 1:
         parser.error("-n, -c, -k and --workers have to be 1 or more")
@@ -184,10 +209,10 @@ def measure_server(
     """One round of one server. Raises MeasureError."""
     with measure.run(server) as running:
         measure.load(gemload, server.port, "/page.gmi", connections=connections, requests=_WARM_UP, timeout=30)
-        page, page_cpu = _load_and_count(gemload, server, running, row, "/page.gmi", PAGE_SIZE, requests, connections)
+        page, page_cpu = _load_and_note(gemload, server, running, row, "/page.gmi", PAGE_SIZE, requests, connections)
         nagle = measure.load(gemload, server.port, "/page.gmi", "-N", connections=1, requests=_NAGLE_REQUESTS)
         memory = measure.memory(running.pid)
-        file, file_cpu = _load_and_count(
+        file, file_cpu = _load_and_note(
             gemload, server, running, row, "/file.txt", FILE_SIZE, _FILES, min(_FILE_CONNECTIONS, connections)
         )
         return {
@@ -206,7 +231,7 @@ def measure_server(
         }
 
 
-def _load_and_count(
+def _load_and_note(
     gemload: Path,
     server: measure.Server,
     running: measure.Running,
@@ -216,11 +241,8 @@ def _load_and_count(
     requests: int,
     connections: int,
 ) -> tuple[dict[str, float], float]:
-    """What gemload says, and the server's CPU seconds meanwhile."""
-    before = measure.cpu_seconds(running.pid)
-    counted = measure.load(gemload, server.port, path, "-b", str(size), connections=connections, requests=requests)
-    time.sleep(0.05)  # the last connections are still being closed
-    cpu = measure.cpu_seconds(running.pid) - before
+    """What gemload says, and the server's CPU seconds meanwhile; faults go to the row's notes."""
+    counted, cpu = measure.load_and_count(gemload, server, running, path, size, requests, connections)
     faults = measure.describe_faults(counted)
     if faults:
         row.notes.append(f"{path}: {faults}")

@@ -190,6 +190,17 @@ def cpu_seconds(pid: int) -> float:
     return ticks / _TICKS
 
 
+def cpu_nanoseconds(pid: int) -> int:
+    """The same of the live threads alone, without what has ended, and without ticks: for servers that fork nothing."""
+    spent = 0
+    for member in tree(pid):
+        with contextlib.suppress(OSError):
+            for task in Path(f"/proc/{member}/task").iterdir():
+                with contextlib.suppress(OSError):
+                    spent += int((task / "schedstat").read_text().split()[0])
+    return spent
+
+
 def memory(pid: int) -> Memory:
     """What the tree holds at the moment."""
     pss = uss = processes = 0
@@ -218,6 +229,15 @@ def count_sockets(pid: int) -> int:
     return sockets
 
 
+def count_threads(pid: int) -> int:
+    """How many threads the tree has."""
+    threads = 0
+    for member in tree(pid):
+        with contextlib.suppress(OSError):
+            threads += len(list(Path(f"/proc/{member}/task").iterdir()))
+    return threads
+
+
 # Load
 
 
@@ -242,6 +262,16 @@ def load(
         raise MeasureError(f"gemload ended with code {done.returncode}: {done.stderr.strip()}")
     counted: dict[str, float] = json.loads(done.stdout)
     return counted
+
+
+def load_and_count(
+    gemload: Path, server: Server, running: Running, path: str, size: int, requests: int, connections: int
+) -> tuple[dict[str, float], float]:
+    """What gemload says of answers that have to be of this size, and the server's CPU seconds meanwhile."""
+    before = cpu_seconds(running.pid)
+    counted = load(gemload, server.port, path, "-b", str(size), connections=connections, requests=requests)
+    time.sleep(0.05)  # the last connections are still being closed
+    return counted, cpu_seconds(running.pid) - before
 
 
 def describe_faults(counted: dict[str, float]) -> str:

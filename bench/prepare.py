@@ -5,6 +5,7 @@ Called by compare.py.
 """
 
 import datetime
+import os
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ BUILD = PROJECT / ".bench"
 PAGE_SIZE = 1024
 FILE_SIZE = 10 * 1024 * 1024
 PACKAGES = ("jetforce", "nauyaca")
+AS_ROOT = 'user = "root"\n' if os.geteuid() == 0 else ""
 _COMPILE_TIMEOUT = 60
 _INSTALL_TIMEOUT = 120
 
@@ -151,15 +153,26 @@ def _prepare_floor(name: str, site: Site, workers: int, *options: str) -> Server
     return Server(name, command, port, site.folder / f"{name}.log")
 
 
-def prepare_gemd(site: Site, workers: int, *, name: str = "gemd", settings: str = "") -> Server:
-    """The gemd of this folder, run by this Python. `settings` are TOML tables to add."""
+def prepare_gemd(
+    site: Site,
+    workers: int,
+    *,
+    name: str = "gemd",
+    keys: str = "",
+    settings: str = "",
+    log: str = "",
+    host: str = "",
+) -> Server:
+    """The gemd of this folder, run by this Python. `keys` are lines for the top of its file, `settings` are tables to
+    add, `log` are lines for its table of that name, and `host` is what follows the host's own keys. What it makes is in
+    the site's folder and has its name."""
     port = free_port()
     config = site.folder / f"{name}.toml"
     config.write_text(
-        f'listen = ["{ADDRESS}:{port}"]\nworkers = {workers}\n{settings}\n'
-        f'[log]\naccess = "{site.folder}/{name}-access.log"\n'
+        f'listen = ["{ADDRESS}:{port}"]\nworkers = {workers}\n{AS_ROOT}{keys}\n{settings}\n'
+        f'[log]\naccess = "{site.folder}/{name}-access.log"\n{log}'
         f'[[host]]\nname = "{HOST}"\nroot = "{site.root}"\n'
-        f'certificate = "{site.certificate}"\nkey = "{site.key}"\n'
+        f'certificate = "{site.certificate}"\nkey = "{site.key}"\n{host}'
     )
     command = [sys.executable, "-m", "gemd", "-c", config]
     return Server(name, command, port, site.folder / f"{name}.log", directory=PROJECT)
@@ -173,6 +186,13 @@ def prepare_jetforce(site: Site, _workers: int) -> Server:
         *("--tls-certfile", site.certificate, "--tls-keyfile", site.key, "--dir", site.root),
     ]
     return Server("jetforce", command, port, site.folder / "jetforce.log")
+
+
+def prepare_jetforce_app(site: Site) -> Server:
+    """Jetforce with the application of echo.py, as its own documentation runs one."""
+    port = free_port()
+    command = [install_package("jetforce") / "python", HERE / "echo.py", str(port), site.certificate, site.key]
+    return Server("jetforce", command, port, site.folder / "jetforce-app.log")
 
 
 def prepare_nauyaca(site: Site, _workers: int) -> Server:
