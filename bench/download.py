@@ -107,7 +107,7 @@ def run_download(gemload: Path, site: Site, workers: int) -> None:
                 f" {'equal' if is_same else 'NOT equal'}, close_notify {'yes' if download.digest else 'NO'}"
                 f" {download.fault}"
             )
-        print(f"the old master and its workers are gone: {'yes' if has_ended else 'NO'}")
+        print(f"the old master, which waits for its workers, is gone: {'yes' if has_ended else 'NO'}")
 
 
 def _begin(service: Service, downloads: dict[_Download, int]) -> int:

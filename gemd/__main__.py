@@ -12,10 +12,12 @@ from gemd import daemon, startup
 from gemd.config import render_config
 from gemd.exit_codes import ExitCode
 from gemd.options import UsageError, parse_arguments
+from gemd.system.process import fill_standard_streams
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run gemd with these arguments, the process's own by default; return its exit code."""
+    fill_standard_streams()
     try:
         return start(arguments)
     except startup.FAILURES as failure:

@@ -5,6 +5,7 @@ import ctypes
 import os
 import resource
 import signal
+import sys
 
 import setproctitle
 
@@ -22,6 +23,18 @@ def call_prctl(option: int, argument: int) -> int:
 def set_title(role: str) -> None:
     """Name the process as ps(1) shows it: "gemd: " and its role."""
     setproctitle.setproctitle(f"gemd: {role}".encode("utf-8", "backslashreplace").decode())
+
+
+def fill_standard_streams() -> None:
+    """Open what is closed of standard input, output and error on /dev/null: no socket or log shall have its number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one; not for exec to close
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))
 
 
 def prefer_throughput() -> None:

@@ -102,6 +102,14 @@ def test_those_who_died_young_are_forgotten_when_one_has_grown_up_since(children
     assert children.delay_spawn(107.0) == pytest.approx(0.1)
 
 
+def test_they_are_forgotten_too_when_one_dies_that_had_grown_up(children):
+    for _ in range(5):
+        children.delay_spawn(150.0)
+    children.remove(children.find(10), 200.0, served=True)
+    assert children.missing(1, 2, 200.0) == [0]
+    assert children.delay_spawn(200.0) == pytest.approx(0.1)
+
+
 def test_a_change_makes_the_next_spawn_hurry(children):
     for _ in range(9):
         children.delay_spawn(100.0)

@@ -482,14 +482,14 @@ class MasterMachine(RuleBasedStateMachine):
     def teardown(self):
         if not hasattr(self, "clock"):
             return
-        if not self.is_sound:
+        try:
+            if self.is_sound:
+                self.kernel.signals.append(SIGTERM)
+                self.turn(2)
+                self.be_quiet()
+                assert self.master.exit_code is not None
+        finally:
             self.clock.undo()
-            return
-        self.kernel.signals.append(SIGTERM)
-        self.turn(2)
-        self.be_quiet()
-        assert self.master.exit_code is not None
-        self.clock.undo()
 
 
 MasterMachine.TestCase.settings = settings(

@@ -24,6 +24,8 @@ def test_the_new_workers_serve_before_the_old_are_told_to_drain(play, complaints
     assert 5.5 <= adopted < 5.6
     assert story.told == [(adopted, 1, 0, SIGQUIT), (adopted, 1, 1, SIGQUIT)]
     assert story.workers == [(2, 0), (2, 1)]
+    assert story.done("share") == [(5,)]  # what was loaded, before the forks
+    assert (story.master.reload.done, story.master.reload.failed) == (1, 0)
     assert complaints() == []
 
 

@@ -145,6 +145,12 @@ def test_a_taken_port_is_told_to_the_shell(detached):
     assert not detached.pid_path.exists()
 
 
+def test_standard_streams_may_be_closed(detached):
+    done = detached.start("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")
+    assert done.returncode == 0
+    assert detached.ask()
+
+
 def test_workers_that_never_serve_are_told_to_the_shell(detached, tmp_path):
     """As where the program was installed by halves: this one's workers can't begin."""
     code = (

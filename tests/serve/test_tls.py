@@ -45,7 +45,7 @@ def test_tls_1_3_sends_no_ticket(serve, need_program):
 def test_the_certificate_is_kept_over_a_restart(start, capsule, tmp_path):
     seen = set()
     for _ in range(2):
-        daemon = start("--dir", capsule, "--port", "0", env={"XDG_DATA_HOME": str(tmp_path / "kept"), "HOME": "/"})
+        daemon = start("--dir", capsule, "--port", "0", env={"STATE_DIRECTORY": str(tmp_path / "kept")})
         daemon.wait_until_ready()
         with daemon.tls() as tls:
             seen.add(tls.getpeercert(binary_form=True))
