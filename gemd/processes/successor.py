@@ -85,12 +85,16 @@ class Channel:
 
     def hear(self) -> bytes | None:
         """The next word; None when there is none yet, GONE when the other end is closed."""
-        try:
-            return self._socket.recv(16)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return GONE
+        for _ in range(2):
+            try:
+                return self._socket.recv(16)
+            except BlockingIOError:
+                return None
+            except ConnectionResetError:
+                continue  # it left without reading our last word; what it said before is still there
+            except OSError:
+                break
+        return GONE
 
     def close(self) -> None:
         """Hang up. In a worker too, which would otherwise keep the line open."""

@@ -33,6 +33,7 @@ def done(kernel, what):
 
 def test_every_slot_is_filled_and_emptied(run):
     kernel, code = run((5, "signal", SIGTERM))
+    assert done(kernel, "closed") == [(5, 1)]  # nobody waits at a door that no worker opens
     assert done(kernel, "spawn") == [(0, 0), (0, 1)]
     assert done(kernel, "kill") == [(5, 0, SIGTERM), (5, 1, SIGTERM)]
     assert (code, kernel.now) == (ExitCode.OK, 5)
@@ -84,6 +85,19 @@ def test_workers_that_die_before_they_serve_end_the_master(run):
     assert code == ExitCode.WORKERS
     assert len(done(kernel, "spawn")) <= 6
     assert kernel.now < 5
+
+
+@pytest.mark.parametrize(("count", "deaths"), [(1, 3), (2, 3), (3, 3), (4, 4), (8, 8)])
+def test_it_gives_up_within_five_seconds_however_many_there_are(play, count, deaths):
+    story = play(count=count, boots=False, lives=0.5)
+    assert (story.code, len(story.forks)) == (ExitCode.WORKERS, deaths)
+    assert story.kernel.now < 5
+
+
+def test_those_that_never_serve_do_not_end_a_master_that_has_served(play):
+    story = play((5, "boots", False), (5, "lives", 0.01), (5, "dies", 0, 1), (5, "dies", 1, 1), until=100)
+    assert len(story.forks) > 6
+    assert story.code is None
 
 
 def test_workers_that_die_after_one_has_served_do_not_end_it(run):
@@ -160,6 +174,29 @@ def test_a_fault_of_the_master_is_logged_and_does_not_end_it(run, monkeypatch, c
 def raise_next(faults):
     for fault in faults:
         raise fault
+
+
+def test_a_signal_that_comes_while_the_master_recovers_is_obeyed(monkeypatch):
+    scoreboard = Scoreboard(4)
+    kernel = ScriptedKernel(scoreboard, [(0.5, "signal", SIGTERM)])
+    faults = iter([RuntimeError("a fault")])
+    reap = kernel.reap
+    monkeypatch.setattr(kernel, "reap", lambda: raise_next(faults) or reap())
+    assert Master(kernel, ScriptedService(kernel), scoreboard, make_generation(1, 1)).run() == ExitCode.OK
+    assert kernel.now < 2
+
+
+def test_more_workers_than_the_scoreboard_has_rows_wait(monkeypatch):
+    scoreboard = Scoreboard(3)
+    kernel = ScriptedKernel(scoreboard, [(5, "signal", SIGHUP)])
+    monkeypatch.setattr("gemd.processes.scoreboard.time.monotonic_ns", lambda: int(kernel.now * 1e9) or 1)
+    master = Master(kernel, ScriptedService(kernel), scoreboard, make_generation(1, 2))
+    while kernel.now < 8:
+        master.step()
+    assert [worker.generation for worker in kernel.workers.values()] == [1, 1, 2]
+    while kernel.now < 40:
+        master.step()
+    assert [worker.generation for worker in kernel.workers.values()] == [1, 1]  # the reload has failed
 
 
 # A storm of deaths
@@ -322,6 +359,13 @@ def test_nothing_new_begins_while_all_ends(play, name):
     command = ScriptedCommand(name)
     play((3, "deaf", 0), (5, "signal", SIGTERM), (6, "asks", command), successors=[ScriptedSuccessor()])
     assert command.answers == [(False, ("gemd is stopping",))]
+
+
+@pytest.mark.parametrize("number", [SIGHUP, SIGUSR2, SIGTTIN])
+def test_nor_by_a_signal(play, number):
+    story = play((3, "deaf", 0), (5, "signal", SIGTERM), (6, "signal", number), successors=[ScriptedSuccessor()])
+    assert story.done("load", "start") == []
+    assert len(story.forks) == 2
 
 
 def test_a_second_stop_is_accepted_too(play):

@@ -126,6 +126,18 @@ def test_one_more_worker_during_a_reload_is_one_of_the_old(play):
     assert story.workers == [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1)]
 
 
+def test_one_fewer_during_a_reload_is_none_of_the_new(play):
+    story = play(HUP, (5.1, "signal", SIGTTOU), loads=[4], boots={1: True, 2: 0.5}, until=20)
+    assert story.told == [(5.1, 1, 1, SIGQUIT), (5.52, 1, 0, SIGQUIT)]
+    assert story.workers == [(2, nr) for nr in range(4)]
+
+
+def test_the_deaths_of_new_workers_do_not_hold_up_the_old(play):
+    history = [HUP, (5.2, "dies", 0, 1, 2), (5.22, "dies", 1, -11, 1)]
+    story = play(*history, boots={1: True, 2: 0.5}, until=20)
+    assert story.forks[-1] == (5.22, 1, 1)
+
+
 def test_whatever_is_asked_during_a_reload_is_one_more(play):
     first, second, third = commands("reload", "reload", "reload")
     history = [(5, "asks", first), (5.1, "asks", second), (5.2, "signal", SIGHUP), (5.3, "asks", third)]

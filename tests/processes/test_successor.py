@@ -349,3 +349,15 @@ def test_a_script_is_started_as_it_was(tmp_path):
 )
 def test_anything_else_by_its_interpreter(original, arguments):
     assert build_command(original, arguments) == [sys.executable, *original[1:]]
+
+
+def test_the_last_word_is_heard_though_ours_was_not():
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    channel, other = Channel(ours), Channel(its)
+    other.say(READY)
+    other.say(BYE)
+    assert channel.hear() == READY
+    channel.say(GO)
+    other.close()
+    assert [channel.hear(), channel.hear()] == [BYE, GONE]
+    channel.close()

@@ -22,11 +22,11 @@ def to_workers(story):
 
 
 def test_the_new_master_serves_before_the_workers_are_told_to_drain(play, complaints):
-    successor = ScriptedSuccessor(ready=2)
+    successor = ScriptedSuccessor(ready=1.5)
     story = play(USR2, successors=[successor])
     ((retired, pid),) = story.done("retire")
     assert pid == successor.pid
-    assert 7 <= retired < 7.1
+    assert 6.5 <= retired < 6.6
     assert story.told == [(retired, 1, 0, SIGQUIT), (retired, 1, 1, SIGQUIT)]
     assert to_successor(story) == []
     assert complaints() == []
@@ -71,6 +71,14 @@ def test_one_that_fails_after_it_served_is_replaced_by_the_old_one_while_that_dr
     assert story.workers == [(1, 0), (1, 1)]
     assert [moment for moment, _, _ in story.forks][2:] == [failed, failed]
     assert complaints() == ["not upgraded: the new master (pid 102) has ended; this one goes on"]
+
+
+def test_it_serves_again_at_once_even_after_a_storm(play):
+    history = [(31.9, "deaf", 1), (32, "signal", SIGUSR2)]
+    story = play(*history, lives={1: {0: 0.01}}, successors=[ScriptedSuccessor(ready=1, lives=3)], until=37)
+    (announced,) = story.done("announce")[-1]
+    assert 35 <= announced <= 36.1
+    assert [nr for moment, _, nr in story.forks if moment == announced] == [0, 1]
 
 
 def test_it_may_be_upgraded_again_after_that(play):
