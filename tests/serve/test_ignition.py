@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cryptography.hazmat.primitives.serialization  # noqa: F401, which ignition uses without importing it
 import ignition
 import pytest
 
