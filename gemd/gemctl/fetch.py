@@ -150,7 +150,7 @@ def explain(header: Header, target: Target) -> list[str]:
         return [f"it asks: {escape(header.meta)}", f"to answer{secret}: gemctl fetch {answer}"]
     if kind == 3:
         return [
-            f"moved {'for good' if header.status % 10 else 'for now'} to {escape(resolve(target.url, header.meta))}"
+            f"moved {'for good' if header.status % 10 else 'for a while'} to {escape(resolve(target.url, header.meta))}"
         ]
     if kind == 6 and header.status == Status.CLIENT_CERTIFICATE_REQUIRED:
         return ["it wants a client certificate: --cert FILE --key FILE"]

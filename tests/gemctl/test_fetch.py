@@ -180,7 +180,7 @@ def test_with_a_client_certificate(serve, fetch, tmp_path):
 ANSWERS = {
     "input": (b"10 Your name?\r\n", "it asks: Your name?", "to answer: gemctl fetch '{url}?your%20answer'"),
     "secret": (b"11 Word?\r\n", "to answer, and wants it to stay secret: gemctl fetch "),
-    "moved": (b"30 ../b\r\n", "moved for now to gemini://{place}/b\n"),
+    "moved": (b"30 ../b\r\n", "moved for a while to gemini://{place}/b\n"),
     "moved for good": (b"31 gemini://example.org/\r\n", "moved for good to gemini://example.org/\n"),
     "failure": (b"51 Not found\r\n", "51 Not found\n"),
     "without a text": (b"40\r\n", "40\n"),
