@@ -121,6 +121,7 @@ def ask(port: int, path: str, timeout: float = 5.0) -> str:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # an end without close_notify is an error
     with (
         socket.create_connection((ADDRESS, port), timeout) as sock,
         context.wrap_socket(sock, server_hostname=HOST) as connection,

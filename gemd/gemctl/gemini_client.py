@@ -127,12 +127,12 @@ class GeminiConnection:
     def _receive(self, so_far: int) -> bytes:
         try:
             return self._tls.recv(65536)
-        except (ssl.SSLEOFError, ConnectionError):
-            text = f"the connection broke off after {so_far} bytes of the response, without close_notify"
-            raise Truncated(text) from None
         except TimeoutError:
             raise Failure(f"nothing more came for {self._timeout:g} s, after {so_far} bytes of the response") from None
         except OSError as error:
+            if is_cut(error):
+                text = f"the connection broke off after {so_far} bytes of the response, without close_notify"
+                raise Truncated(text) from None
             raise Failure(f"{self._place} broke off: {_reason(error)}") from None
 
     def _arm(self, sock: socket.socket) -> None:
@@ -141,6 +141,13 @@ class GeminiConnection:
         if not remaining:
             raise Failure(f"{self._place} took longer than {self._timeout:g} s")
         sock.settimeout(remaining)
+
+
+def is_cut(error: OSError) -> bool:
+    """Whether the connection ended without close_notify. Early releases of Python 3.11 have no exception for that."""
+    if isinstance(error, (ssl.SSLEOFError, ConnectionError)):
+        return True
+    return isinstance(error, ssl.SSLError) and error.reason == "UNEXPECTED_EOF_WHILE_READING"
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -21,8 +21,13 @@ def call_prctl(option: int, argument: int) -> int:
 
 
 def set_title(role: str) -> None:
-    """Name the process as ps(1) shows it: "gemd: " and its role."""
+    """Name the process as ps(1) shows it: "gemd: " and its role.
+
+    Its command name is `gemd` alone, for `ps -C`, `pgrep -x` and `systemctl status`. Were there a blank in it, Python
+    3.12 and later would take a process for one that has threads.
+    """
     setproctitle.setproctitle(f"gemd: {role}".encode("utf-8", "backslashreplace").decode())
+    setproctitle.setthreadtitle("gemd")
 
 
 def fill_standard_streams() -> None:

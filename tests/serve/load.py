@@ -2,23 +2,16 @@
 
 import hashlib
 import socket
-import ssl
 import threading
 import time
 from collections import Counter
 from itertools import count
 
+from tests.support.tls_client import make_context
+
 from .conftest import Answer, read_answer, wait_for
 
 PATIENCE = 60.0  # seconds for one answer, on a machine that has other things to do
-
-
-def make_context() -> ssl.SSLContext:
-    """Of a client that trusts anybody. No session is ever resumed: each connection is a whole handshake."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 class Load:

@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from tests.support.tls_client import make_context
+
 CONFIG = """
 [[host]]
 name = "one.example"
@@ -122,8 +124,7 @@ def test_locations(daemon, path, header):
 
 def test_no_session_is_resumed_into_another_host(daemon):
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context = make_context()
         context.maximum_version = version
         session = None
         for name in ("one.example", "two.example"):

@@ -16,8 +16,9 @@ CONFIG = '[[host]]\nname = "localhost"\nroot = "{root}"\n'
 
 def test_titles(serve, capsule):
     daemon = serve()
-    titles = [title_of(pid) for pid in (daemon.process.pid, *daemon.workers)]
-    assert titles == [f"gemd: master {capsule}", "gemd: worker 1", "gemd: worker 2"]
+    pids = (daemon.process.pid, *daemon.workers)
+    assert [title_of(pid) for pid in pids] == [f"gemd: master {capsule}", "gemd: worker 1", "gemd: worker 2"]
+    assert [Path(f"/proc/{pid}/comm").read_text() for pid in pids] == ["gemd\n"] * 3  # for ps -C and pgrep -x
 
 
 def test_a_killed_worker_is_replaced_within_a_second(serve):

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from tests.support.tls_client import make_context
+
 from .conftest import read_answer, wait_for
 
 REFUSED = {
@@ -127,8 +129,7 @@ def test_a_client_that_leaves_before_it_is_accepted(shared):
 
 def test_a_half_closed_client_still_gets_its_page(shared):
     with shared.connect() as sock:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context = make_context()
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
         while True:

@@ -8,6 +8,8 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
+from tests.support.tls_client import make_context
+
 from .conftest import descriptors, wait_for
 
 CONFIG = """
@@ -30,8 +32,7 @@ def bare_tcp(daemon):
 def half_a_client_hello(daemon):
     sock = daemon.connect()
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = make_context()
     with suppress(ssl.SSLWantReadError):
         context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
     sock.sendall(outgoing.read()[:100])
@@ -61,8 +62,7 @@ def never_reads(daemon):
     with daemon.connect() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         copy = sock.dup()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = make_context()
     tls = context.wrap_socket(copy, server_hostname="localhost")
     tls.sendall(daemon.url("/large.bin").encode() + b"\r\n")
     return tls
@@ -124,8 +124,7 @@ def test_one_client_may_not_fill_the_side_room(configure, capsule):
         with socket.socket() as other:
             other.bind(("127.0.0.9", 0))
             other.connect(("127.0.0.1", daemon.port))
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            context = make_context()
             with context.wrap_socket(other.dup(), server_hostname="localhost") as tls:
                 tls.sendall(daemon.url("/large.bin").encode() + b"\r\n")
                 assert tls.recv(100).startswith(b"20 ")
@@ -140,8 +139,7 @@ def test_those_that_do_not_take_their_page_are_bounded(configure, capsule):
             sock = clients.enter_context(socket.socket())
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
             sock.connect(("127.0.0.1", daemon.port))
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            context = make_context()
             tls = clients.enter_context(context.wrap_socket(sock, server_hostname="localhost"))
             tls.sendall(daemon.url("/page.bin").encode() + b"\r\n")
         assert daemon.ask("/").status == 20

@@ -10,6 +10,7 @@ from gemd.config.settings import TLS
 from gemd.system import tls
 from gemd.system.certificates import find_or_make
 from gemd.system.tls import TLSConnection, TLSError, Want, build_context, choose_by_server_name
+from tests.support.tls_client import make_context
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
@@ -18,13 +19,6 @@ V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 def certificates(tmp_path_factory):
     directory = tmp_path_factory.mktemp("certificates")
     return {name: find_or_make(directory, (name,)) for name in ("h", "g", "*.wild")}
-
-
-def trust_anything():
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 class Pair:
@@ -91,7 +85,7 @@ def connect(certificates):
 
     def connect(client=None, server_name=None, *, minimum="1.2", context=None):
         context = context or build_context(certificates["h"], TLS(minimum_version=minimum))
-        pairs.append(Pair(context, client or trust_anything(), server_name))
+        pairs.append(Pair(context, client or make_context(), server_name))
         pairs[-1].shake_hands()
         return pairs[-1]
 
@@ -101,7 +95,7 @@ def connect(certificates):
 
 
 def only(version):
-    context = trust_anything()
+    context = make_context()
     context.minimum_version = context.maximum_version = version
     return context
 
@@ -221,7 +215,7 @@ def test_the_name_asked_for_is_normalised(connect, asked, name):
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"a\nb", b"\x00", b"." * 255])
 def test_a_name_that_is_none_ends_no_worker(contexts, raw, monkeypatch):
     monkeypatch.setattr(tls.SSL.Connection, "get_servername", lambda _: raw)
-    pair = Pair(contexts["h"], trust_anything())
+    pair = Pair(contexts["h"], make_context())
     pair.shake_hands()
     assert pair.server.server_name.isascii()
     pair.close()
@@ -311,7 +305,7 @@ def test_no_close_notify_in_the_middle_of_a_record(connect):
     ],
 )
 def test_what_is_no_tls_is_an_error_in_words(certificates, octets):
-    pair = Pair(build_context(certificates["h"], TLS()), trust_anything())
+    pair = Pair(build_context(certificates["h"], TLS()), make_context())
     pair.end.sendall(octets)
     with pytest.raises(TLSError) as caught:
         pair.server.handshake()
@@ -321,7 +315,7 @@ def test_what_is_no_tls_is_an_error_in_words(certificates, octets):
 
 
 def test_half_a_handshake_waits_for_more(certificates):
-    pair = Pair(build_context(certificates["h"], TLS()), trust_anything())
+    pair = Pair(build_context(certificates["h"], TLS()), make_context())
     pair.step()
     hello = pair.server_socket.recv(65536)
     pair.end.sendall(hello[: len(hello) // 2])
@@ -330,7 +324,7 @@ def test_half_a_handshake_waits_for_more(certificates):
 
 
 def test_a_client_that_leaves_during_the_handshake(certificates):
-    pair = Pair(build_context(certificates["h"], TLS()), trust_anything())
+    pair = Pair(build_context(certificates["h"], TLS()), make_context())
     pair.end.close()
     with pytest.raises(TLSError, match="the client left"):
         pair.server.handshake()
