@@ -45,7 +45,7 @@ $(VENV)/test: $(VENV)/run
 	@touch $@
 
 run: $(VENV)/run  ## serve the sample capsule on gemini://localhost:1965/ (PORT=... for another port)
-	@exec $(BIN)/python -m gemd -c etc/capsule.conf --port $(PORT) $(if $(filter 0,$(shell id -u)),--user root)
+	@XDG_DATA_HOME='$(CURDIR)/.run' exec $(BIN)/python -m gemd -c etc/capsule.conf --port $(PORT) $(if $(filter 0,$(shell id -u)),--user root)
 
 test: $(VENV)/test  ## run the whole test suite
 	$(BIN)/python -X dev -W error::ResourceWarning -m pytest $(TESTS)
@@ -149,5 +149,5 @@ uninstall:  ## remove what was installed; an edited configuration, certificates,
 	@$(if $(DESTDIR),:,if id gemd >/dev/null 2>&1; then echo 'kept the user gemd: userdel gemd'; fi)
 
 clean:  ## remove everything that was made
-	rm -rf $(VENV) .bench .system-test build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .run .bench .system-test build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,15 +8,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gemd import daemon, startup
-from gemd.config import render_config
-from gemd.exit_codes import ExitCode
-from gemd.options import UsageError, parse_arguments
-from gemd.system.process import fill_standard_streams
+from gemd.requirements import explain_import_error
+
+try:
+    from gemd import daemon, startup
+    from gemd.config import render_config
+    from gemd.exit_codes import ExitCode
+    from gemd.options import UsageError, parse_arguments
+    from gemd.system.encoding import start_again_in_utf8
+    from gemd.system.process import fill_standard_streams
+except ImportError as error:
+    sys.exit(f"gemd: {explain_import_error(error)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run gemd with these arguments, the process's own by default; return its exit code."""
+    if arguments is None and (reason := start_again_in_utf8()):
+        return _complain(ExitCode.USAGE, reason)
     fill_standard_streams()
     try:
         return start(arguments)

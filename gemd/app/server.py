@@ -12,6 +12,7 @@ from gemd import daemon, startup
 from gemd.app.response import App, Body, Environ, SendStatus
 from gemd.config import Config, parse_config
 from gemd.exit_codes import ExitCode
+from gemd.system.encoding import has_utf8
 
 
 def served(environ: Environ, send_status: SendStatus) -> Body | None:
@@ -75,6 +76,8 @@ class GeminiServer:
     def run(self) -> None:
         """Serve until SIGTERM or Ctrl-C. Ends the process with one of gemd's exit codes when that can't be done."""
         global _app
+        if not has_utf8():
+            sys.exit("gemd: file names have to be UTF-8: set LC_ALL=C.UTF-8, or PYTHONUTF8=1")
         _app = self.app
         try:
             code = daemon.serve(self.read_config, daemon.Circumstances(Path.cwd()))

@@ -4,6 +4,7 @@ Rules: a location's settings are its own or else its host's, and this is decided
 in a host is reported once, not again for each of its locations. Called by `gemd.config.load`.
 """
 
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -143,7 +144,7 @@ def _absolute_ca(location: Location, base: Path) -> Location:
     rule = location.client_certificate
     if not isinstance(rule, CAFile):
         return location
-    return msgspec.structs.replace(location, client_certificate=CAFile(ca=str(base / rule.ca)))
+    return msgspec.structs.replace(location, client_certificate=CAFile(ca=join_path(base, rule.ca)))
 
 
 def _host_name(name: str, where: str, problems: list[Problem]) -> str:
@@ -160,4 +161,14 @@ def _host_name(name: str, where: str, problems: list[Problem]) -> str:
 def absolute(settings: S, base: Path, *fields: str) -> S:
     """The settings with these paths taken from `base` where they are relative."""
     paths = {name: getattr(settings, name) for name in fields}
-    return msgspec.structs.replace(settings, **{name: str(base / path) for name, path in paths.items() if path})
+    return msgspec.structs.replace(settings, **{name: join_path(base, path) for name, path in paths.items() if path})
+
+
+def join_path(base: Path, path: str) -> str:
+    """`path` taken from `base` where it is relative, without dot segments where that leads to the same place: behind a
+    symbolic link `..` is the parent of what it points to."""
+    joined = str(base / path)
+    shortest = os.path.normpath(joined)
+    if shortest == joined or os.path.realpath(shortest) == os.path.realpath(joined):
+        return shortest
+    return joined

@@ -8,21 +8,31 @@ import os
 import sys
 from collections.abc import Sequence
 
-import msgspec
+from gemd.requirements import explain_import_error
 
-from gemd.config.load import ConfigError
-from gemd.gemctl.control_client import ask, find_socket
-from gemd.gemctl.failure import ExitCode, Failure
-from gemd.gemctl.open_metrics import render_open_metrics
-from gemd.gemctl.options import parse_arguments
-from gemd.gemctl.report import render_status
-from gemd.gemctl.status import parse_status
-from gemd.gemctl.terminal import complain, escape
-from gemd.gemctl.watch import watch
+try:
+    import msgspec
+
+    from gemd.config.load import ConfigError
+    from gemd.gemctl.control_client import ask, find_socket
+    from gemd.gemctl.failure import ExitCode, Failure
+    from gemd.gemctl.open_metrics import render_open_metrics
+    from gemd.gemctl.options import parse_arguments
+    from gemd.gemctl.report import render_status
+    from gemd.gemctl.status import parse_status
+    from gemd.gemctl.terminal import complain, escape
+    from gemd.gemctl.watch import watch
+    from gemd.system.encoding import print_in_locale, start_again_in_utf8
+except ImportError as error:
+    sys.exit(f"gemctl: {explain_import_error(error)}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run gemctl with these arguments, the process's own by default; return its exit code."""
+    if arguments is None:
+        if reason := start_again_in_utf8():
+            return _end(ExitCode.USAGE, reason)
+        print_in_locale()
     try:
         return _run(parse_arguments(arguments))
     except Failure as failure:

@@ -23,6 +23,7 @@ from gemd.protocol.request import MAX_URL
 from gemd.protocol.status import Status, has_body
 from gemd.protocol.url import DEFAULT_PORT, parse_url
 from gemd.system.certificate_facts import CertificateFacts, parse_facts
+from gemd.system.encoding import decode_typed
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _CONNECT = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
@@ -77,7 +78,7 @@ def fetch(options: argparse.Namespace) -> ExitCode:
     """Fetch the URL. Raises Failure, and CertificateError for a certificate that can't be read."""
     if options.key and not options.cert:
         raise Failure("--key needs --cert", code=ExitCode.USAGE)
-    target = parse_target(options.url)
+    target = parse_target(decode_typed(options.url))
     address = parse_address(options.connect) if options.connect else (target.host, target.port)
     context = build_context(options.cert, options.key)
     with GeminiConnection(address, target.host, context, options.timeout) as connection:

@@ -39,6 +39,7 @@ class BodyWriter:
     def write(self, chunk: bytes) -> None:
         """Write the next bytes."""
         if self._decoder is not None:
-            chunk = escape(self._decoder.decode(chunk), keep="\n\t").encode()
-        sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+            sys.stdout.write(escape(self._decoder.decode(chunk), keep="\n\t"))
+        else:
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.flush()

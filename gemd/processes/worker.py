@@ -63,8 +63,8 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         if not process.die_with_parent(master):
             return ExitCode.OK
         applications = generation.applications
-        applications.open()
         watch = FileWatch(app_paths(generation.config), applications.made) if is_watcher(generation, nr) else None
+        applications.open()
         _serve(generation, row, signals, channel, memory, watch)
     except PrivilegeError as error:
         error_log.error("worker %d serves nothing: %s", nr + 1, error)

@@ -21,7 +21,10 @@ Signature = tuple[int, int, int]
 
 
 class FileWatch:
-    """The Python files below `directories`, and of all modules that the process has imported for its applications."""
+    """The Python files below `directories`, and of all modules that the process has imported for its applications.
+
+    It is made before they are imported, so that no change falls between the import and the first look.
+    """
 
     def __init__(self, directories: Sequence[str], since: int) -> None:
         """Begin to look. What was changed after `since`, in nanoseconds of the system's clock, is told at the first
@@ -35,7 +38,9 @@ class FileWatch:
         known, self._known = self._known, self._read()
         since, self._since = self._since, None
         if since is not None:
-            return next((path for path in self._known if _was_changed(path, since)), None)
+            # Modules from elsewhere are in sight only now that they are imported, and so were not known before.
+            everything = self._known | known
+            known = {p: sign for p, sign in everything.items() if p not in self._known or not _was_changed(p, since)}
         return next((p for p in self._known.keys() | known.keys() if self._known.get(p) != known.get(p)), None)
 
     def _read(self) -> dict[str, Signature]:
@@ -54,7 +59,7 @@ class FileWatch:
 
 
 def _was_changed(path: str, since: int) -> bool:
-    """Whether a file was written, or moved here, after that; not in the future, or there would be no end."""
+    """Whether a file was written, moved here or removed after that; not in the future, or there would be no end."""
     try:
         status = os.stat(path)
     except OSError:

@@ -402,19 +402,62 @@ def test_an_application_by_a_flag(serve_by_flags):
     assert daemon.ask("/whatever").text == "one"
 
 
-def test_it_is_reloaded_when_its_files_change(serve_by_flags, write):
-    daemon = serve_by_flags("--reload")
+TOLD_APART = """
+import os
+
+def app(environ, send_status):
+    send_status(20, "text/plain")
+    return f"{text} {os.getpid()}"
+"""
+
+
+def wait_for_text(daemon, text):
+    """Until every worker that serves answers so."""
+
+    def is_everywhere():
+        answers = [daemon.ask("/").text.rpartition(" ") for _ in range(8)]
+        return {answer[0] for answer in answers} == {text} and len({answer[2] for answer in answers}) == 2
+
+    wait_for(is_everywhere, f"{text!r} from both workers", 30)
+
+
+def test_it_is_reloaded_when_its_files_change(start, write):
+    folder = write("page.py", TOLD_APART.replace("{text}", "one"))
+    daemon = start("--app", "page:app", "--port", "0", "--workers", "2", "--reload", cwd=folder).wait_until_ready()
     daemon.expect("can't be loaded", "Traceback", "NameError", "ended with exit code 8", "not reloaded")
-    write("page.py", PAGE.replace("{text}", "two, longer"))
-    wait_for(lambda: daemon.ask("/").text == "two, longer", "the new code", 30)
+    wait_for_text(daemon, "one")
+    write("page.py", TOLD_APART.replace("{text}", "two, longer"))
+    wait_for_text(daemon, "two, longer")
     assert "page.py has changed: reloading" in daemon.errors
     wait_for(lambda: "reloaded: generation 2" in daemon.errors, "all of its workers")
     write("page.py", "nonsense\n")
     wait_for(lambda: "not reloaded: " in daemon.errors, "the broken file to be reported", 30)
-    assert daemon.ask("/").text == "two, longer"
+    wait_for_text(daemon, "two, longer")
     write("other.py", "TEXT = 'three'\n")
-    write("page.py", "from other import TEXT\n" + PAGE.replace('"{text}"', "TEXT"))
-    wait_for(lambda: daemon.ask("/").text == "three", "the mended code", 30)
+    write("page.py", "from other import TEXT\n" + TOLD_APART.replace("{text}", "{TEXT}"))
+    wait_for_text(daemon, "three")
+
+
+SLOW_TO_LOAD = """
+import os, sys, time
+
+print("importing", flush=True, file=sys.stderr)
+while not os.path.exists("{gate}"):
+    time.sleep(0.01)
+
+"""
+
+
+def test_a_change_while_it_is_imported_is_not_missed(start, write, tmp_path):
+    gate = tmp_path / "gate"
+    folder = write("page.py", SLOW_TO_LOAD.replace("{gate}", str(gate)) + TOLD_APART.replace("{text}", "one"))
+    daemon = start("--app", "page:app", "--port", "0", "--workers", "2", "--reload", cwd=folder)
+    wait_for(lambda: daemon.errors.count("importing\n") == 2, "both workers to have read the file")
+    write("page.py", TOLD_APART.replace("{text}", "two"))
+    gate.touch()
+    daemon.wait_until_ready()
+    wait_for_text(daemon, "two")
+    assert "page.py has changed: reloading" in daemon.errors
 
 
 def check(*arguments, cwd):

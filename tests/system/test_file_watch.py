@@ -86,6 +86,31 @@ def test_what_changed_after_the_first_worker_may_have_imported_it(tmp_path, writ
     assert [watch.look(), watch.look()] == [path, None]
 
 
+@pytest.mark.parametrize("change", ["written", "removed", "another"])
+def test_what_changes_between_its_making_and_the_first_look(tmp_path, write, change):
+    path = write("a.py")
+    write("b.py")
+    watch = FileWatch([str(tmp_path)], time.time_ns())
+    if change == "removed":
+        os.unlink(path)
+    else:
+        path = write("a.py" if change == "written" else "c.py", "y")
+    assert [watch.look(), watch.look()] == [path, None]
+
+
+def test_a_module_from_elsewhere_that_changes_while_it_is_imported(tmp_path, write, monkeypatch):
+    path = write("elsewhere/gemd_test_slow_module.py", "1")
+    monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
+    time.sleep(0.05)  # the file system's clock is coarse
+    watch = FileWatch([], time.time_ns())
+    import gemd_test_slow_module
+
+    time.sleep(0.05)
+    write("elsewhere/gemd_test_slow_module.py", "2")
+    assert [watch.look(), watch.look()] == [path, None]
+    del sys.modules[gemd_test_slow_module.__name__]
+
+
 def test_imported_modules_are_watched_wherever_they_are(tmp_path, write, monkeypatch):
     path = write("elsewhere/gemd_test_module.py", "1")
     monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
