@@ -44,8 +44,9 @@ $(VENV)/test: $(VENV)/run
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	@touch $@
 
+# What it makes, certificates above all, stays in .run/.
 run: $(VENV)/run  ## serve the sample capsule on gemini://localhost:1965/ (PORT=... for another port)
-	@XDG_DATA_HOME='$(CURDIR)/.run' exec $(BIN)/python -m gemd -c etc/capsule.conf --port $(PORT) $(if $(filter 0,$(shell id -u)),--user root)
+	@STATE_DIRECTORY='$(CURDIR)/.run' XDG_DATA_HOME='$(CURDIR)/.run' exec $(BIN)/python -m gemd -c etc/capsule.conf --port $(PORT) $(if $(filter 0,$(shell id -u)),--user root)
 
 test: $(VENV)/test  ## run the whole test suite
 	$(BIN)/python -X dev -W error::ResourceWarning -m pytest $(TESTS)

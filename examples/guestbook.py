@@ -6,12 +6,12 @@
     app-path = "/srv/apps"
     app-options = { database = "/var/lib/guestbook/entries.sqlite" }
 
-The factory runs in the worker, in the thread that calls the application later, so that one connection serves it. With
-app-threads above 1, each thread would need its own.
+Each request opens the database and closes it again, so that nothing is shared between threads, however many there are.
 """
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 
 from gemd.app import Application, Request, Response, Status
@@ -23,15 +23,21 @@ TABLE = "CREATE TABLE IF NOT EXISTS entry (at TEXT, name TEXT, fingerprint TEXT,
 def build(database: str = "guestbook.sqlite") -> Application:
     """The application, with its entries in this file."""
     app = Application()
-    entries = sqlite3.connect(database, timeout=10, isolation_level=None)
-    entries.execute("PRAGMA journal_mode = WAL")  # readers need not wait for who writes
-    entries.execute(TABLE)
+
+    def connect() -> closing[sqlite3.Connection]:
+        return closing(sqlite3.connect(database, timeout=10, isolation_level=None))
+
+    with connect() as entries:
+        entries.execute("PRAGMA journal_mode = WAL")  # readers need not wait for who writes
+        entries.execute(TABLE)
 
     @app.route("/guestbook")
     def show(request: Request) -> Response:
         def lines() -> Iterator[str]:
             yield "# Guestbook\n\n=> /guestbook/sign Sign it\n"
-            for at, name, text in entries.execute("SELECT at, name, text FROM entry ORDER BY rowid DESC LIMIT 100"):
+            with connect() as entries:
+                rows = entries.execute("SELECT at, name, text FROM entry ORDER BY rowid DESC LIMIT 100").fetchall()
+            for at, name, text in rows:
                 yield f"\n## {at}, {name}\n> {text}\n"
 
         return Response(Status.SUCCESS, "text/gemini", lines())
@@ -49,7 +55,8 @@ def build(database: str = "guestbook.sqlite") -> Application:
         name = " ".join(str(request.environ["REMOTE_USER"]).split()) or "somebody"
         at = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
         entry = at, name, request.environ["TLS_CLIENT_HASH"], text
-        entries.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", entry)
+        with connect() as entries:
+            entries.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", entry)
         return Response(Status.REDIRECT_TEMPORARY, "/guestbook")
 
     return app

@@ -203,6 +203,16 @@ def test_relative_paths_are_taken_from_the_base():
     assert config.hosts[0].locations[0].client_certificate == CAFile(ca="/etc/m.pem")
 
 
+def test_a_path_has_no_dot_segments_unless_they_lead_through_a_link(tmp_path):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "elsewhere/deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("elsewhere/deep")
+    host = {"name": "x.org", "root": "../capsule", "location": [{"path": "/a/", "root": "../link/../b"}]}
+    config = parse_config({"host": [host]}, base=tmp_path / "etc", source=None, cpus=1)
+    roots = [location.root for location in config.hosts[0].locations]
+    assert roots == [f"{tmp_path}/capsule", f"{tmp_path}/etc/../link/../b"]
+
+
 @pytest.mark.parametrize(
     ("workers", "cpus", "count"), [("'auto'", 1, 2), ("'auto'", 8, 8), ("1", 8, 1), ("512", 1, 512)]
 )

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.tls_client import is_cut, make_context
+from tests.support.waiting import LONGEST, wait_for
 
-LONGEST = 15.0  # seconds that anything may take
 AS_ROOT = ("--user", "root") if os.geteuid() == 0 else ()
 
 
@@ -48,16 +48,6 @@ class Answer:
     @property
     def text(self) -> str:
         return self.body.decode()
-
-
-def wait_for(condition, what: str, seconds: float = LONGEST):
-    """Poll until `condition()` is true and return that; fail after a while."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.01)
-    raise AssertionError(f"waited {seconds} s in vain for {what}")
 
 
 def is_alive(pid: int) -> bool:

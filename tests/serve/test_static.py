@@ -113,3 +113,15 @@ def test_descriptors_do_not_leak(serve, capsule):
         for path in paths:
             daemon.ask(path)
     wait_for(lambda: all(descriptors(pid) <= before[pid] + 1 for pid in before), "descriptors to be closed", 5)
+
+
+def test_files_are_named_in_utf8_whatever_the_locale_says(start, capsule):
+    (capsule / "Grüße 日本.gmi").write_text("# Grüße\n")
+    (capsule / "ordner").mkdir()
+    (capsule / "ordner/Äpfel.txt").write_text("x")
+    ascii_locale = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    daemon = start("--dir", capsule, "--port", "0", env=ascii_locale).wait_until_ready()
+    assert daemon.ask("/Gr%C3%BC%C3%9Fe%20%E6%97%A5%E6%9C%AC.gmi").text == "# Grüße\n"
+    assert daemon.ask("/Grüße%20日本.gmi").text == "# Grüße\n"
+    assert daemon.ask("/nichts-日本").status == 51
+    assert "=> %C3%84pfel.txt Äpfel.txt" in daemon.ask("/ordner/").text

@@ -1,0 +1,72 @@
+"""The sample capsule, read from page to page: by the stories' own client, and by one that is not ours."""
+
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+
+from .conftest import Daemon
+
+CONFIGURATION = Path(__file__).parents[2] / "etc" / "capsule.conf"  # what `make run` serves
+
+
+@pytest.fixture
+def sample(start) -> Daemon:
+    return start("-c", CONFIGURATION, "--port", "0").wait_until_ready()
+
+
+def links(text: str) -> list[str]:
+    outside = "\n".join(text.split("\n```")[::2])  # every second part is preformatted
+    return [line.split()[1] for line in outside.splitlines() if line.startswith("=>") and len(line.split()) > 1]
+
+
+def read_all(first, fetch, join) -> set[str]:
+    """Every URL below the first that can be reached from it. `fetch` gives status, meta and text of a URL."""
+    waiting, seen = [first], set()
+    while waiting:
+        url = waiting.pop()
+        if url in seen:
+            continue
+        seen.add(url)
+        status, meta, text = fetch(url)
+        assert status // 10 in (1, 2, 3, 6), f"{url}: {status} {meta}"
+        if status == 20 and meta.startswith("text/gemini"):
+            waiting += [target for link in links(text) if (target := join(url, link)).startswith(first)]
+    return seen
+
+
+def check(sample: Daemon, seen: set[str]) -> None:
+    paths = {"/notebook/", "/cgi-bin/hello.sh", "/guides/applications.gmi", "/samples/logo.png"}
+    assert {sample.url(path) for path in paths} <= seen
+
+
+def test_every_page_of_it_can_be_read(sample):
+    def fetch(url):
+        answer = sample.send(url.encode() + b"\r\n")
+        assert answer.complete, url
+        return answer.status, answer.meta, answer.body.decode(errors="replace")
+
+    def join(base, link):
+        if urlsplit(link).scheme:
+            return link
+        return "gemini:" + urljoin(base.removeprefix("gemini:"), link)
+
+    check(sample, read_all(sample.url("/"), fetch, join))
+
+
+# The client uses what its own libraries have deprecated, and leaves closing to the collector.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Properties that return", "ignore:unclosed")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_every_page_of_it_can_be_read_by_ignition(sample, tmp_path):
+    import cryptography.hazmat.primitives.serialization  # noqa: F401, which ignition uses without importing it
+
+    ignition = pytest.importorskip("ignition", reason="ignition can't be had for Python 3.13 and later")
+    ignition.set_default_hosts_file(str(tmp_path / "known_hosts"))
+
+    def fetch(url):
+        response = ignition.request(url)
+        is_success = response.success()
+        text = response.data() if is_success and response.meta.startswith("text/gemini") else ""
+        return (20 if is_success else int(response.status[0]) * 10), response.meta, text
+
+    check(sample, read_all(sample.url("/"), fetch, lambda base, link: ignition.url(link, base)))
