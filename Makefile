@@ -27,7 +27,7 @@ override PREFIX := $(abspath $(PREFIX))
 # A file of ours as it is installed, with its paths.
 FILL = sed $(foreach name,SBINDIR LIBDIR DATADIR SYSCONFDIR,-e 's|@$(name)@|$($(name))|g')
 
-.PHONY: help run test test-system lint bench install install-program install-files uninstall clean
+.PHONY: help run test test-unit test-system lint bench install install-program install-files uninstall clean
 .DEFAULT_GOAL := help
 
 help:  ## show what can be made
@@ -50,6 +50,9 @@ run: $(VENV)/run  ## serve the sample capsule on gemini://localhost:1965/ (PORT=
 
 test: $(VENV)/test  ## run the whole test suite
 	$(BIN)/python -X dev -W error::ResourceWarning -m pytest $(TESTS)
+
+test-unit: $(VENV)/test  ## run the tests that start no daemon
+	$(BIN)/python -X dev -W error::ResourceWarning -m pytest --ignore=tests/serve --ignore=tests/packaging $(TESTS)
 
 test-system: $(VENV)/test  ## test the service under a systemd in a container (slow; as root)
 	GEMD_SYSTEM_TEST=1 $(BIN)/python -X dev -W error::ResourceWarning -m pytest $(or $(TESTS),tests/system_service)
@@ -150,5 +153,5 @@ uninstall:  ## remove what was installed; an edited configuration, certificates,
 	@$(if $(DESTDIR),:,if id gemd >/dev/null 2>&1; then echo 'kept the user gemd: userdel gemd'; fi)
 
 clean:  ## remove everything that was made
-	rm -rf $(VENV) .run .bench .system-test build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+	rm -rf .venv* .run .bench .system-test build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
