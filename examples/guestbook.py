@@ -28,7 +28,6 @@ def build(database: str = "guestbook.sqlite") -> Application:
         return closing(sqlite3.connect(database, timeout=10, isolation_level=None))
 
     with connect() as entries:
-        entries.execute("PRAGMA journal_mode = WAL")  # readers need not wait for who writes
         entries.execute(TABLE)
 
     @app.route("/guestbook")

@@ -44,8 +44,7 @@ class Notebook:
         self._path = path
 
     def create(self) -> None:
-        """Make the database, unless there is one. WAL lets others read while one writes."""
-        self._ask("PRAGMA journal_mode = WAL")
+        """Make the database, unless there is one. All workers do this at once."""
         self._ask(_TABLES)
 
     def application(self) -> Application:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,15 @@ def test_notebook(load, tmp_path):
     assert written.text == "# Ada L\n\nHello\n\n=> ../ All pages\n"
     assert "=> page/Ada%20L Ada L, " in client.get("/notebook/").text
     assert client.get("/notebook/page/Bob").status == 51
+
+
+@pytest.mark.parametrize("name", ["notebook", "guestbook"])
+def test_all_workers_may_make_its_database_at_once(load, tmp_path, name):
+    build = load(name).build
+    with ThreadPoolExecutor(8) as threads:
+        for round_ in range(20):
+            path = str(tmp_path / f"{round_}.sqlite3")
+            assert len(list(threads.map(build, [path] * 8))) == 8
 
 
 def test_a_notebook_that_is_opened_again_has_its_pages(load, tmp_path):
