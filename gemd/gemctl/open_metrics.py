@@ -76,6 +76,10 @@ def _memory(status: Status) -> Samples:
     return [({}, status.memory)] if status.memory else []
 
 
+def _descriptors(status: Status) -> Samples:
+    return [({}, status.descriptors)] if status.descriptors else []
+
+
 def _build(status: Status) -> Samples:
     return [({"version": status.version}, 1)]
 
@@ -100,4 +104,6 @@ _FAMILIES = (
     ),
     _by_worker("gemd_worker_memory_bytes", "A worker's share of that.", lambda w: w.memory, "bytes"),
     _by_worker("gemd_worker_private_bytes", "Memory of a worker alone (USS).", lambda w: w.private, "bytes"),
+    _by_worker("gemd_open_descriptors", "File descriptors that a worker has open.", lambda w: w.descriptors),
+    _Family("gemd_master_open_descriptors", "gauge", "File descriptors that the master has open.", "", _descriptors),
 )

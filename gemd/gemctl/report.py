@@ -25,6 +25,7 @@ _COLUMNS = (
     ("SIDE ROOM", True),
     ("MEMORY", True),
     ("OWN", True),
+    ("FILES", True),
     ("DROPPED", True),
 )
 
@@ -42,6 +43,7 @@ def _describe_master(status: Status, rate: float | None) -> list[str]:
         ("requests", f"{requests}, {format_size(status.bytes)} sent"),
         ("now", f"{format_count(status.lobby)} in the lobby, {format_count(status.side_room)} in the side room"),
         ("memory", format_memory(status.memory)),
+        ("open files", f"{format_descriptors(status.descriptors)} in the master"),
         ("reloads", f"{format_count(status.reloads)} done, {format_count(status.failed_reloads)} failed"),
         ("trouble", f"{count(status.dropped, 'log line')} dropped, {count(status.deaths, 'worker death')}"),
     )
@@ -77,6 +79,7 @@ def _cells(worker: WorkerStatus) -> tuple[str, ...]:
         format_count(worker.side_room),
         format_memory(worker.memory),
         format_memory(worker.private),
+        format_descriptors(worker.descriptors),
         format_count(worker.dropped),
     )
 
@@ -104,6 +107,11 @@ def format_size(size: int) -> str:
 def format_memory(size: int) -> str:
     """The same, and "-" for what is not known yet."""
     return format_size(size) if size else "-"
+
+
+def format_descriptors(number: int) -> str:
+    """How many are open, and "-" for what is not known yet."""
+    return format_count(number) if number else "-"
 
 
 def format_duration(seconds: float) -> str:

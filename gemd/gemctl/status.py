@@ -1,7 +1,7 @@
 """The status of a running gemd, as its master tells it.
 
 Rules: only what identifies a master or worker has to be there, so that gemctl understands a master that is older or
-newer; sizes are bytes, times are seconds, and 0 bytes of memory means not known yet. Called by those who show it.
+newer; sizes are bytes, times are seconds; 0 bytes of memory, or 0 descriptors, means not known yet.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,13 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     side_room: int = 0
     memory: int = 0
     private: int = 0
+    descriptors: int = 0
     dropped: int = 0
 
 
 class Status(msgspec.Struct, frozen=True):
-    """The master. `requests`, `bytes`, `dropped`, `deaths` and the reloads are counted since it started."""
+    """The master. `requests`, `bytes`, `dropped`, `deaths` and the reloads are counted since it started;
+    `descriptors` are its own."""
 
     version: str
     pid: int
@@ -44,6 +46,7 @@ class Status(msgspec.Struct, frozen=True):
     lobby: int = 0
     side_room: int = 0
     memory: int = 0
+    descriptors: int = 0
     dropped: int = 0
     deaths: int = 0
     reloads: int = 0

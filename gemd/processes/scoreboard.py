@@ -7,7 +7,7 @@ aligned 64-bit store. What stands here came from a worker and may be any number:
 import mmap
 import time
 
-_COLUMNS = ("tick", "requests", "bytes", "lobby", "side_room", "memory", "private", "dropped", "rest")
+_COLUMNS = ("tick", "requests", "bytes", "lobby", "side_room", "memory", "private", "dropped", "descriptors", "rest")
 _CELL = 8
 _NANOSECOND = 1e-9
 
@@ -46,6 +46,10 @@ class Row:
         self._cells[self._start + 5] = shared_out
         self._cells[self._start + 6] = private
 
+    def show_descriptors(self, number: int) -> None:
+        """How many descriptors the worker has open."""
+        self._cells[self._start + 8] = number
+
     @property
     def last_tick(self) -> float | None:
         """When the worker was last alive, in monotonic seconds; None when it has not ticked yet."""
@@ -54,12 +58,12 @@ class Row:
 
     def ask_for_rest(self) -> None:
         """Something is beyond repair here: another worker is to take the place."""
-        self._cells[self._start + 8] = 1
+        self._cells[self._start + 9] = 1
 
     @property
     def wants_rest(self) -> bool:
         """Whether another worker is to take the place."""
-        return bool(self._cells[self._start + 8])
+        return bool(self._cells[self._start + 9])
 
     @property
     def private_memory(self) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gemd import __version__
 from gemd.processes.children import Child, State
 from gemd.processes.scoreboard import Scoreboard
+from gemd.system.process import count_descriptors
 
 if TYPE_CHECKING:
     from gemd.processes.master import Master
@@ -55,7 +56,10 @@ def summarise(master: Master, now: float) -> str:
 
 
 def describe(master: Master, now: float) -> dict[str, object]:
-    """Everything, as `gemctl status --json` prints it. Times in seconds, memory in bytes (PSS and USS)."""
+    """Everything, as `gemctl status --json` prints it. Times in seconds, memory in bytes (PSS and USS).
+
+    `descriptors` are those that a process has open: the master, and below it each worker.
+    """
     config = master.generation.config
     return {
         "version": __version__,
@@ -67,6 +71,7 @@ def describe(master: Master, now: float) -> dict[str, object]:
         "listeners": [str(listener) for listener in master.generation.listeners],
         "slots": master.slots,
         **master.totals.sum_up(master.children.all()),
+        "descriptors": count_descriptors(),
         "deaths": master.totals.deaths,
         "reloads": master.reload.done,
         "failed_reloads": master.reload.failed,

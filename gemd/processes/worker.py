@@ -41,6 +41,7 @@ _UNHEEDED_SIGNALS = (
 _CLEANUP = 1.0  # seconds that applications have to clean up after answers that were broken off
 _INTERVAL = 1.0  # seconds between two looks at applications and their files
 _MEMORY_INTERVAL = 10.0  # seconds between two looks at how much memory this process has
+_MANY_DESCRIPTORS = 1000  # that are counted no oftener than that either: an older kernel has to list them
 
 
 def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: socket.socket) -> ExitCode:
@@ -54,7 +55,7 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         signals = SignalQueue(_STOP_SIGNALS + _UNHEEDED_SIGNALS)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         adopt_orphans()
-        memory = process.MemoryReport()
+        memory, descriptors = process.MemoryReport(), process.DescriptorReport()
         generation.logs.use()
         time.tzset()  # the log's time zone, while its file can be read
         if generation.identity is not None:
@@ -65,7 +66,7 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         applications = generation.applications
         watch = FileWatch(app_paths(generation.config), applications.made) if is_watcher(generation, nr) else None
         applications.open()
-        _serve(generation, row, signals, channel, memory, watch)
+        _serve(generation, row, signals, channel, memory, descriptors, watch)
     except PrivilegeError as error:
         error_log.error("worker %d serves nothing: %s", nr + 1, error)
         return ExitCode.PRIVILEGES
@@ -95,6 +96,7 @@ def _serve(
     signals: SignalQueue,
     channel: socket.socket,
     memory: process.MemoryReport,
+    descriptors: process.DescriptorReport,
     watch: FileWatch | None,
 ) -> None:
     config = generation.config
@@ -102,10 +104,10 @@ def _serve(
     room = SideRoom(config.limits.threads)
     server = GeminiServer(lobby, room, generation.respond, generation.access_log, row, config.timeouts)
     lobby.on_loss = server.report_loss
-    next_look = next_memory = 0.0
+    next_look = next_count = next_memory = 0.0
 
     def report() -> None:
-        nonlocal next_look, next_memory
+        nonlocal next_look, next_count, next_memory
         row.show(lobby.arriving, server.occupied, generation.logs.dropped)
         now = time.monotonic()
         if now < next_look:
@@ -113,6 +115,10 @@ def _serve(
         next_look = now + _INTERVAL
         if generation.applications.are_stuck:
             row.ask_for_rest()
+        if now >= next_count:
+            number = descriptors.read()
+            row.show_descriptors(number)
+            next_count = now + (_INTERVAL if number < _MANY_DESCRIPTORS else _MEMORY_INTERVAL)
         if now >= next_memory:
             row.show_memory(*memory.read())
             next_memory = now + _MEMORY_INTERVAL

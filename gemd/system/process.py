@@ -74,6 +74,30 @@ class MemoryReport:
         return sizes.get("Pss", 0), sizes.get("Private_Clean", 0) + sizes.get("Private_Dirty", 0)
 
 
+class DescriptorReport:
+    """How many descriptors a process itself has open; made while /proc is within reach."""
+
+    def __init__(self) -> None:
+        self._directory: int | None = None
+        with contextlib.suppress(OSError):
+            self._directory = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def read(self) -> int:
+        """Their number, without the one that this takes; 0 where the kernel does not tell."""
+        return 0 if self._directory is None else max(0, count_descriptors(self._directory) - 1)
+
+
+def count_descriptors(directory: int | str = "/proc/self/fd") -> int:
+    """How many descriptors this process has open, by the directory that lists them (proc(5)); 0 if there is none.
+
+    Since Linux 6.2 that is the directory's size, had in a microsecond; before, each is listed, at 0.4 ms for 1,000.
+    """
+    try:
+        return os.stat(directory).st_size or len(os.listdir(directory)) - 1  # the listing has one of its own
+    except OSError:
+        return 0
+
+
 def raise_descriptor_limit() -> int:
     """Lift the soft limit of open files to the hard one; return it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

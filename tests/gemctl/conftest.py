@@ -23,10 +23,20 @@ WORKERS = [
         "side_room": 1,
         "memory": 20_000_000,
         "private": 2_300_000,
+        "descriptors": 1_021,
         "dropped": 1,
     },
     {"nr": 2, "pid": 125, "generation": 3, "state": "starting", "uptime": 0.4},
-    {"nr": 1, "pid": 99, "generation": 2, "state": "draining", "uptime": 90_000.0, "side_room": 2, "memory": 5_000_000},
+    {
+        "nr": 1,
+        "pid": 99,
+        "generation": 2,
+        "state": "draining",
+        "uptime": 90_000.0,
+        "side_room": 2,
+        "memory": 5_000_000,
+        "descriptors": 9,
+    },
 ]
 
 STATUS = {
@@ -43,6 +53,7 @@ STATUS = {
     "lobby": 4,
     "side_room": 3,
     "memory": 41_000_000,
+    "descriptors": 17,
     "dropped": 1,
     "deaths": 2,
     "reloads": 2,

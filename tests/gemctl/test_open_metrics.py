@@ -28,6 +28,7 @@ EXPECTED = {
     "gemd_slots": 2,
     "gemd_uptime_seconds": 273_600,
     "gemd_memory_bytes": 41_000_000,
+    "gemd_master_open_descriptors": 17,
 }
 
 
@@ -50,11 +51,13 @@ def test_two_workers_in_one_slot_are_added_up():
     assert samples["gemd_lobby_connections", ("worker", "2")] == 0
     assert samples["gemd_worker_memory_bytes", ("worker", "1")] == 25_000_000
     assert samples["gemd_worker_private_bytes", ("worker", "1")] == 2_300_000
+    assert samples["gemd_open_descriptors", ("worker", "1")] == 1_030
 
 
-def test_without_workers_and_before_the_memory_is_known():
-    samples = read({**STATUS, "workers": [], "memory": 0})
-    assert not {name for name, *_ in samples} & {"gemd_lobby_connections", "gemd_memory_bytes"}
+def test_without_workers_and_before_the_figures_are_known():
+    samples = read({**STATUS, "workers": [], "memory": 0, "descriptors": 0})
+    unknown = {"gemd_lobby_connections", "gemd_memory_bytes", "gemd_open_descriptors", "gemd_master_open_descriptors"}
+    assert not {name for name, *_ in samples} & unknown
     assert samples["gemd_workers", ("state", "serving")] == 0
 
 

@@ -13,13 +13,14 @@ gemd 0.1.0, master 123, serving, generation 3, up 3d 4h
   requests       1,234,567, 5.0 GiB sent
   now            4 in the lobby, 3 in the side room
   memory         39.1 MiB
+  open files     17 in the master
   reloads        2 done, 1 failed
   trouble        1 log line dropped, 2 worker deaths
 
-WORKER  PID  STATE     GEN  UPTIME   REQUESTS     SENT  LOBBY  SIDE ROOM    MEMORY      OWN  DROPPED
-     1  124  serving     3   3h 3m  1,234,000  2.9 MiB      4          1  19.1 MiB  2.2 MiB        1
-     1   99  draining    2   1d 1h          0      0 B      0          2   4.8 MiB        -        0
-     2  125  starting    3      0s          0      0 B      0          0         -        -        0
+WORKER  PID  STATE     GEN  UPTIME   REQUESTS     SENT  LOBBY  SIDE ROOM    MEMORY      OWN  FILES  DROPPED
+     1  124  serving     3   3h 3m  1,234,000  2.9 MiB      4          1  19.1 MiB  2.2 MiB  1,021        1
+     1   99  draining    2   1d 1h          0      0 B      0          2   4.8 MiB        -      9        0
+     2  125  starting    3      0s          0      0 B      0          0         -        -      -        0
 """
 
 
@@ -34,6 +35,7 @@ def test_with_a_rate():
 def test_the_least_that_a_master_may_say():
     report = render_status(parse_status({"version": "9", "pid": 1, "state": "stopping"}))
     assert report.startswith("gemd 9, master 1, stopping, generation 0, up 0s\n  configuration  by flags\n")
+    assert "  open files     - in the master\n" in report
     assert report.splitlines()[-1].startswith("WORKER")
 
 

@@ -34,6 +34,7 @@ def test_counts_add_up_and_others_are_replaced():
     row.show(7, 3)
     row.show(2, 1, 4)
     row.show_memory(9, 8)
+    row.show_descriptors(20)
     assert row.requests == 2
     assert row.figures == {
         "requests": 2,
@@ -43,7 +44,16 @@ def test_counts_add_up_and_others_are_replaced():
         "memory": 9,
         "private": 8,
         "dropped": 4,
+        "descriptors": 20,
     }
+
+
+def test_wanting_a_rest_is_no_figure():
+    row = Scoreboard(1).row(0)
+    assert not row.wants_rest
+    row.ask_for_rest()
+    assert row.wants_rest
+    assert set(row.figures.values()) == {0}
 
 
 def test_clearing_forgets_one_row_only():

@@ -12,7 +12,10 @@ from gemd.processes.scoreboard import Scoreboard
 from gemd.processes.status import Totals, describe, summarise
 
 SEGV = -11
-WORKER = {"nr", "pid", "generation", "state", "uptime", "requests", "bytes", "lobby", "side_room", "memory", "private"}
+WORKER = {
+    *("nr", "pid", "generation", "state", "uptime", "requests", "bytes", "lobby", "side_room"),
+    *("memory", "private", "descriptors"),
+}
 
 
 @pytest.fixture
@@ -74,6 +77,7 @@ def test_everything(play):
     status = describe(story.master, 12.34)
     json.dumps(status)
     workers = status.pop("workers")
+    assert status.pop("descriptors") == len(os.listdir("/proc/self/fd")) - 1
     assert status == {
         "version": __version__,
         "pid": os.getpid(),
