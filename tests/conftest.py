@@ -5,6 +5,12 @@ import shutil
 
 import pytest
 
+IS_ROOT = os.geteuid() == 0
+# Other users' rights, mounts, and a look into a gemd process, which its own user is refused.
+need_root = pytest.mark.skipif(not IS_ROOT, reason="needs root")
+# What root may do anyway.
+need_user = pytest.mark.skipif(IS_ROOT, reason="needs an ordinary user")
+
 
 @pytest.fixture
 def need_program():

@@ -15,6 +15,7 @@ from gemd.gemctl.certificate import describe, say_days
 from gemd.system import certificates
 from gemd.system.certificate_facts import CertificateFacts, read_facts
 from gemd.system.certificates import certificate_paths, find_or_make
+from tests.conftest import need_root
 
 DAY = datetime.timedelta(days=1)
 NOW = datetime.datetime(2026, 11, 23, 12, 0, 0, tzinfo=datetime.UTC)
@@ -135,7 +136,7 @@ def test_new_where_nothing_can_be_made(cert, tmp_path):
     assert (code, said.startswith("gemctl: can't make a certificate in ")) == (1, True)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root acts as somebody else")
+@need_root
 class TestAsRoot:
     OWNER = 65534
 

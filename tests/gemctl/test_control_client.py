@@ -8,6 +8,7 @@ import pytest
 
 from gemd.gemctl.control_client import ask, find_socket
 from gemd.gemctl.failure import ExitCode, Failure
+from tests.conftest import need_root
 
 from .conftest import LONGEST, STATUS
 
@@ -208,7 +209,7 @@ def test_a_socket_of_somebody_else(master, monkeypatch):
         ask(it.path, "status", LONGEST)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not")
+@need_root
 def test_a_socket_that_this_user_may_not_use(master):
     it = master(OK)
     it.path.chmod(0o600)

@@ -1,16 +1,14 @@
 """systemd's own opinion of what is installed for it."""
 
-import os
 import stat
 import subprocess
 
 import pytest
 
+from tests.conftest import need_root
 from tests.packaging.installing import make
 
 pytestmark = pytest.mark.timeout(600)
-
-only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make users and their directories")
 
 
 def run(*command):
@@ -46,7 +44,7 @@ def prepare(tmp_path, need_program):
     return prepare
 
 
-@only_root
+@need_root
 def test_the_user_and_the_directories_are_made(prepare, tmp_path):
     entry = next(line for line in (tmp_path / "etc/passwd").read_text().splitlines() if line.startswith("gemd:"))
     uid, gid = map(int, entry.split(":")[2:4])
@@ -56,7 +54,7 @@ def test_the_user_and_the_directories_are_made(prepare, tmp_path):
         assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (mode, uid, gid), path
 
 
-@only_root
+@need_root
 def test_a_first_page_is_there_until_there_is_a_capsule(prepare, tmp_path):
     page = tmp_path / "srv/gemini/index.gmi"
     assert page.read_text().startswith("# ")

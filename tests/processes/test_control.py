@@ -12,6 +12,7 @@ import pytest
 from gemd.processes import control
 from gemd.processes.control import bind_control
 from gemd.system.listener import BindError
+from tests.conftest import need_root
 
 LONGEST = 15.0
 
@@ -376,7 +377,7 @@ def test_only_its_owner_may_reach_it(path):
     listening.close()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@need_root
 def test_another_user_is_not_heard_whatever_the_file_allows(listening, poll, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # whose parents are root's alone
     tmp_path.chmod(0o755)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import need_root
+
 from .certificates import make_certificate
 from .conftest import AS_ROOT, is_alive, read_answer, wait_for
 
@@ -481,7 +483,7 @@ def test_the_configuration_test_loads_applications(write, tmp_path):
     assert 'broken.py", line 1' in broken.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="another user needs root")
+@need_root
 def test_root_does_not_load_the_applications_of_another_user(write):
     folder = write("broken.py", "1 / 0\n")
     result = check("--app", "broken:app", "--user", "nobody", cwd=folder)

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import need_root
+
 from .certificates import DAY, NOW, make_certificate
 from .conftest import children_of, wait_for
 from .succession import Succession, public_folder, tell, wait_until_serving, write_script
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+pytestmark = need_root
 
 NOBODY = pwd.getpwnam("nobody")
 AS_NOBODY = 'user = "nobody"\nworkers = 2\n'

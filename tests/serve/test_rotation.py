@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
+from tests.conftest import need_root
 
 from .conftest import Daemon, is_alive, session_members, wait_for
 from .load import Load, SlowDownload
@@ -159,7 +159,7 @@ def test_a_log_where_everyone_may_write_is_refused_at_the_start(tmp_path):
     refuse_to_start(tmp_path, folder, "everyone may write in", "give the logs one of their own")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to mind who else may write")
+@need_root
 def test_roots_log_where_another_user_may_write_is_refused_at_the_start(tmp_path):
     folder = tmp_path / "logs"
     folder.mkdir()
@@ -170,7 +170,7 @@ def test_roots_log_where_another_user_may_write_is_refused_at_the_start(tmp_path
     refuse_to_start(tmp_path, folder, "as root: another user may write in", "chown root")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have workers of another user")
+@need_root
 def test_logs_that_are_roots_are_reopened_for_workers_that_are_not(configure, tmp_path):
     text = 'user = "nobody"\nmaster-user = "root"\n' + SERVICE + LOGS + HOST
     with public_folder() as public:

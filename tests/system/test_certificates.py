@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from gemd.system import certificates
 from gemd.system.certificates import CertificateError, find_or_make, load, make_self_signed
+from tests.conftest import need_user
 
 DAY = datetime.timedelta(days=1)
 NOW = datetime.datetime.now(datetime.UTC)
@@ -246,7 +247,7 @@ def test_a_directory_is_no_certificate(tmp_path):
         load(tmp_path, tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@need_user
 def test_a_key_that_may_not_be_read_is_named(files, key):
     with pytest.raises(CertificateError, match=r"k.pem can't be read: Permission denied"):
         load(files(certify(key), None)[0], files(None, pem(key), 0)[1])

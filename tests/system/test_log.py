@@ -6,6 +6,7 @@ import pytest
 
 from gemd.config.settings import Log
 from gemd.system.log import DescriptorSink, LogError, Logs, NoSink, error_log, open_sink, use_error_sink
+from tests.conftest import need_root
 
 
 @pytest.fixture
@@ -230,7 +231,7 @@ def test_a_directory_that_everyone_may_write_is_refused(tmp_path):
         open_sink(str(tmp_path / "log"))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+@need_root
 def test_root_refuses_a_directory_of_somebody_else(tmp_path):
     os.chown(tmp_path, 65534, 65534)
     with pytest.raises(LogError, match="another user may write in"):

@@ -9,10 +9,9 @@ import threading
 import pytest
 
 from gemd.system.pid_file import AlreadyRunning, PidFile, PidFileError, lock_pid_file
+from tests.conftest import need_root, need_user
 
 MINE = f"{os.getpid()}\n"
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 
 
 @pytest.fixture
@@ -124,7 +123,7 @@ def test_a_link_in_its_place_is_replaced_and_not_followed(lock, path, tmp_path):
     assert path.read_text() == MINE
 
 
-@as_root
+@need_root
 def test_another_users_file_is_replaced_too(lock, path):
     path.write_text("7\n")
     os.chown(path, 65534, 65534)
@@ -149,7 +148,7 @@ def test_what_can_not_be_replaced_leaves_nothing_behind(lock, path):
     assert descriptors() == before
 
 
-@not_as_root
+@need_user
 def test_a_directory_that_may_not_be_written_is_found_before(lock, path):
     pid_file = lock(path)
     pid_file.check_writable()
@@ -256,7 +255,7 @@ def test_but_not_what_is_above_that(tmp_path):
         lock_pid_file(tmp_path / "none" / "gemd" / "gemd.pid")
 
 
-@as_root
+@need_root
 def test_an_owner_has_the_directory_and_the_lock(lock, tmp_path):
     pid_file = lock(tmp_path / "gemd" / "gemd.pid", (65534, 65533))
     for entry in (tmp_path / "gemd", tmp_path / "gemd" / "gemd.pid.lock"):
@@ -265,7 +264,7 @@ def test_an_owner_has_the_directory_and_the_lock(lock, tmp_path):
     assert os.fstat(pid_file.lock).st_uid == 65534
 
 
-@as_root
+@need_root
 def test_a_directory_that_was_there_stays_whose_it_was(lock, path):
     lock(path, (65534, 65534))
     assert path.parent.stat().st_uid == 0
@@ -305,7 +304,7 @@ def test_a_file_system_without_locks_is_named(path, monkeypatch):
     assert descriptors() == before
 
 
-@as_root
+@need_root
 def test_a_second_start_changes_nothing(lock, path):
     lock(path, (65534, 65534)).write()
     before = (path.stat(), path.with_name("gemd.pid.lock").stat())

@@ -23,9 +23,7 @@ from gemd.system.privileges import (
     is_current,
     lock_down,
 )
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root can")
+from tests.conftest import IS_ROOT, need_root, need_user
 
 SOMEBODY = Identity("somebody", 54321, 54322, (54322, 54323, 54324))
 
@@ -69,7 +67,7 @@ def drop_and_look():
 # The drop
 
 
-@as_root
+@need_root
 def test_all_four_ids_and_exactly_the_groups(in_child):
     status = in_child(drop_and_look)
     assert status["Uid"] == ["54321"] * 4
@@ -77,7 +75,7 @@ def test_all_four_ids_and_exactly_the_groups(in_child):
     assert status["Groups"] == ["54322", "54323", "54324"]
 
 
-@as_root
+@need_root
 def test_no_capability_is_left_not_even_for_exec(in_child):
     status = in_child(drop_and_look)
     none = ["0" * 16]
@@ -85,7 +83,7 @@ def test_no_capability_is_left_not_even_for_exec(in_child):
     assert status["NoNewPrivs"] == ["1"]
 
 
-@as_root
+@need_root
 def test_what_is_executed_afterwards_has_none_either(in_child):
     def execute():
         drop_privileges(SOMEBODY)
@@ -98,7 +96,7 @@ def test_what_is_executed_afterwards_has_none_either(in_child):
     assert status["Uid"].split() == ["54321"] * 4
 
 
-@as_root
+@need_root
 def test_root_can_not_be_regained_by_any_way(in_child):
     def try_everything():
         drop_privileges(SOMEBODY)
@@ -126,7 +124,7 @@ def test_root_can_not_be_regained_by_any_way(in_child):
     assert in_child(try_everything) == [[], [54321] * 3, [54322] * 3]
 
 
-@as_root
+@need_root
 def test_supplementary_groups_of_root_do_not_stay(in_child, tmp_path):
     """Who keeps group 42 or 0 reads what these may read."""
     secret = tmp_path / "secret"
@@ -149,7 +147,7 @@ def test_supplementary_groups_of_root_do_not_stay(in_child, tmp_path):
     os.close(descriptor)
 
 
-@as_root
+@need_root
 def test_it_happens_in_the_root_directory(in_child):
     def where():
         drop_privileges(SOMEBODY)
@@ -158,7 +156,7 @@ def test_it_happens_in_the_root_directory(in_child):
     assert in_child(where) == "/"
 
 
-@as_root
+@need_root
 def test_who_is_that_user_already_stays_so(in_child):
     def twice():
         drop_privileges(SOMEBODY)
@@ -170,7 +168,7 @@ def test_who_is_that_user_already_stays_so(in_child):
     assert in_child(twice) is True
 
 
-@as_root
+@need_root
 def test_who_is_not_root_becomes_nobody_else(in_child):
     def become_another():
         drop_privileges(SOMEBODY)
@@ -183,7 +181,7 @@ def test_who_is_not_root_becomes_nobody_else(in_child):
     assert in_child(become_another) == "only root can become the user other, and this is uid 54321: remove `user`"
 
 
-@as_root
+@need_root
 def test_a_part_of_an_identity_is_not_the_identity(in_child):
     def partly():
         os.setresgid(54322, 54322, 54322)
@@ -196,7 +194,7 @@ def test_a_part_of_an_identity_is_not_the_identity(in_child):
 # A root directory of its own
 
 
-@as_root
+@need_root
 def test_in_a_chroot_there_is_nothing_above(in_child, tmp_path):
     root = tmp_path / "root"
     root.mkdir()
@@ -209,7 +207,7 @@ def test_in_a_chroot_there_is_nothing_above(in_child, tmp_path):
     assert in_child(look) == ["/", True, False, False]
 
 
-@as_root
+@need_root
 def test_a_chroot_that_is_missing_is_an_error_before_anything_else(in_child, tmp_path):
     def look():
         try:
@@ -227,7 +225,7 @@ def test_a_chroot_that_is_missing_is_an_error_before_anything_else(in_child, tmp
 STEPS = ["chroot", "chdir", "setgroups", "setresgid", "setresuid"]
 
 
-@as_root
+@need_root
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_that_fails_is_an_error(in_child, step):
     def fail(*_):
@@ -244,7 +242,7 @@ def test_a_step_that_fails_is_an_error(in_child, step):
     assert in_child(drop) == "can't become the user somebody: Resource temporarily unavailable"
 
 
-@as_root
+@need_root
 @pytest.mark.parametrize("step", ["setgroups", "setresgid", "setresuid"])
 def test_a_step_that_only_seems_to_succeed_is_found(in_child, step):
     def drop():
@@ -258,7 +256,7 @@ def test_a_step_that_only_seems_to_succeed_is_found(in_child, step):
     assert in_child(drop) == "the change to the user somebody did not take place"
 
 
-@as_root
+@need_root
 def test_a_root_that_can_be_regained_is_found(in_child):
     def drop():
         real = os.setuid
@@ -272,7 +270,7 @@ def test_a_root_that_can_be_regained_is_found(in_child):
     assert in_child(drop) == "root can be regained after the change to the user somebody"
 
 
-@as_root
+@need_root
 def test_a_bounding_set_that_stays_is_an_error(in_child):
     def drop():
         real = privileges.call_prctl
@@ -327,7 +325,7 @@ def test_the_locks_of_every_process(in_child):
     assert in_child(lock) == [["1"], ["0" * 16], [0, 0], 0o027]
 
 
-@as_root
+@need_root
 def test_a_master_that_stays_root_keeps_what_it_needs(in_child):
     def lock():
         lock_down(keep_capabilities=True)
@@ -350,10 +348,10 @@ def test_nobody_looks_into_a_locked_process(in_child, tmp_path):
     assert in_child(lock) == [0, 0o600]
 
 
-@as_root
 def test_a_script_of_the_same_user_reads_neither_memory_nor_environment_nor_descriptors(in_child):
     def lock():
-        drop_privileges(SOMEBODY)
+        if IS_ROOT:
+            drop_privileges(SOMEBODY)
         lock_down()
         denied = []
         pid = os.fork()
@@ -377,12 +375,12 @@ def test_a_script_of_the_same_user_reads_neither_memory_nor_environment_nor_desc
     assert in_child(lock) == 0
 
 
-@as_root
 def test_ports_below_1024_are_out_of_reach(in_child):
     def bind():
         if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 1:
             return "anybody may"
-        drop_privileges(SOMEBODY)
+        if IS_ROOT:
+            drop_privileges(SOMEBODY)
         lock_down()
         with socket.socket() as sock:
             try:
@@ -453,13 +451,13 @@ def test_root_is_refused(user, group):
         find_identity(user or entry().pw_name, group)
 
 
-@not_as_root
+@need_user
 def test_who_is_not_root_can_not_change():
     with pytest.raises(PrivilegeError, match="only root can become the user somebody, and this is uid"):
         drop_privileges(SOMEBODY)
 
 
-@not_as_root
+@need_user
 def test_who_is_not_root_may_be_who_it_is():
     gid = os.getgid()
     drop_privileges(Identity("me", os.getuid(), gid, (gid,)))

@@ -39,7 +39,7 @@ def wait_for(condition, what: str, seconds: float = LONGEST):
 def check_host() -> None:
     """Raise CannotRun where a container can't be had at all."""
     if os.geteuid() != 0:
-        raise CannotRun("only root can boot a container")
+        raise CannotRun("booting a container needs root")
     packages = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "nsenter": "util-linux"}
     for program, package in packages.items():
         if shutil.which(program) is None:
