@@ -27,7 +27,7 @@ override PREFIX := $(abspath $(PREFIX))
 # A file of ours as it is installed, with its paths.
 FILL = sed $(foreach name,SBINDIR LIBDIR DATADIR SYSCONFDIR,-e 's|@$(name)@|$($(name))|g')
 
-.PHONY: help run test test-unit test-system lint bench install install-program install-files uninstall clean
+.PHONY: help run test test-slow test-unit test-system lint bench install install-program install-files uninstall clean
 .DEFAULT_GOAL := help
 
 help:  ## show what can be made
@@ -48,11 +48,17 @@ $(VENV)/test: $(VENV)/run
 run: $(VENV)/run  ## serve the sample capsule on gemini://localhost:1965/ (PORT=... for another port)
 	@STATE_DIRECTORY='$(CURDIR)/.run' XDG_DATA_HOME='$(CURDIR)/.run' exec $(BIN)/python -m gemd -c etc/capsule.conf --port $(PORT) $(if $(filter 0,$(shell id -u)),--user root)
 
-test: $(VENV)/test  ## run the whole test suite
-	$(BIN)/python -X dev -W error::ResourceWarning -m pytest $(TESTS)
+# A daemon starts quicker from compiled modules, which some machines forbid to keep.
+test test-slow test-unit test-system: export PYTHONDONTWRITEBYTECODE =
+
+test: $(VENV)/test  ## run the tests, all but the slow ones
+	$(BIN)/python -X dev -W error::ResourceWarning -m pytest -m 'not slow' $(TESTS)
+
+test-slow: $(VENV)/test  ## run the slow tests: long loads, and whole installations
+	$(BIN)/python -X dev -W error::ResourceWarning -m pytest -m slow $(TESTS)
 
 test-unit: $(VENV)/test  ## run the tests that start no daemon
-	$(BIN)/python -X dev -W error::ResourceWarning -m pytest --ignore=tests/serve --ignore=tests/packaging $(TESTS)
+	$(BIN)/python -X dev -W error::ResourceWarning -m pytest -m 'not slow' --ignore=tests/serve --ignore=tests/packaging $(TESTS)
 
 test-system: $(VENV)/test  ## test the service under a systemd in a container (slow; as root)
 	GEMD_SYSTEM_TEST=1 $(BIN)/python -X dev -W error::ResourceWarning -m pytest $(or $(TESTS),tests/system_service)
