@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import is_alive, wait_for
+from .sharing import shared_daemon
 
 CONFIG = """
 workers = 2
@@ -30,11 +31,9 @@ cgi = "cgi-bin"
 """
 
 
-@pytest.fixture
-def script(capsule):
-    """Write a script into the CGI directory; sh unless it says otherwise."""
-    folder = capsule / "cgi-bin"
-    folder.mkdir()
+def write_into(folder: Path):
+    """What writes a script into a CGI directory; sh unless it says otherwise."""
+    folder.mkdir(exist_ok=True)
 
     def write(name: str, text: str, mode: int = 0o755) -> Path:
         path = folder / name
@@ -47,30 +46,13 @@ def script(capsule):
     return write
 
 
-PYTHON = f"#!{sys.executable} -I\n"
-
-
-def environment(daemon, path, **options) -> dict[str, str]:
-    answer = daemon.ask(path, **options)
-    assert answer.status == 20, answer.header
-    return dict(line.split("=", 1) for line in answer.text.split("\0") if line)
-
-
 @pytest.fixture
-def env_script(script):
-    return script(
-        "env",
-        PYTHON + "print('20 text/plain\\r\\n' + open('/proc/self/environ', errors='surrogateescape').read(), end='')\n",
-    )
+def script(capsule):
+    """Write a script of a daemon of the story's own."""
+    return write_into(capsule / "cgi-bin")
 
 
-NAMES = {
-    *("GATEWAY_INTERFACE", "GEMINI_URL", "GEMINI_URL_PATH", "HOSTNAME", "LANG", "PATH", "PATH_INFO", "QUERY_STRING"),
-    *("REMOTE_ADDR", "REMOTE_HOST", "REMOTE_PORT", "REQUEST_METHOD", "SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT"),
-    *("SERVER_PROTOCOL", "SERVER_SOFTWARE", "TLS_CIPHER", "TLS_VERSION"),
-}
 HOSTILE = {
-    "LD_PRELOAD": "/nowhere.so",
     "PYTHONPATH": "",
     "BASH_ENV": "/nowhere",
     "HTTP_PROXY": "http://evil/",
@@ -81,10 +63,53 @@ HOSTILE = {
 }
 
 
-def test_the_environment_is_built_and_nothing_is_inherited(configure, env_script):
-    daemon = configure(CONFIG, env={k: v for k, v in HOSTILE.items() if k != "LD_PRELOAD"})
-    found = environment(daemon, "/cgi-bin/env/a%20b/c?x%20y")
-    port = str(daemon.port)
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A daemon of all that ask it for one script, in an environment that no script may see."""
+    with shared_daemon(tmp_path_factory.mktemp("shared"), CONFIG, env=HOSTILE) as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def shared_script(shared):
+    """Write a script of the shared daemon."""
+    return write_into(shared.folder / "capsule/cgi-bin")
+
+
+@pytest.fixture
+def complaints(shared):
+    """What the shared daemon has logged since this story began."""
+    before = shared.errors
+    return lambda: shared.errors.removeprefix(before)
+
+
+PYTHON = f"#!{sys.executable} -I\n"
+
+
+def environment(daemon, path, **options) -> dict[str, str]:
+    answer = daemon.ask(path, **options)
+    assert answer.status == 20, answer.header
+    return dict(line.split("=", 1) for line in answer.text.split("\0") if line)
+
+
+@pytest.fixture
+def env_script(shared_script):
+    return shared_script(
+        "env",
+        PYTHON + "print('20 text/plain\\r\\n' + open('/proc/self/environ', errors='surrogateescape').read(), end='')\n",
+    )
+
+
+NAMES = {
+    *("GATEWAY_INTERFACE", "GEMINI_URL", "GEMINI_URL_PATH", "HOSTNAME", "LANG", "PATH", "PATH_INFO", "QUERY_STRING"),
+    *("REMOTE_ADDR", "REMOTE_HOST", "REMOTE_PORT", "REQUEST_METHOD", "SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT"),
+    *("SERVER_PROTOCOL", "SERVER_SOFTWARE", "TLS_CIPHER", "TLS_VERSION"),
+}
+
+
+def test_the_environment_is_built_and_nothing_is_inherited(shared, env_script):
+    found = environment(shared, "/cgi-bin/env/a%20b/c?x%20y")
+    port = str(shared.port)
     assert found.pop("REMOTE_PORT").isdigit()
     assert found.pop("TLS_CIPHER").startswith("TLS_")
     assert found.pop("SERVER_SOFTWARE").startswith("gemd/")
@@ -119,12 +144,11 @@ HOSTILE_REQUESTS = [
 ]  # fmt: skip
 
 
-def test_thirty_hostile_requests_show_only_the_allowed_names(configure, env_script):
-    daemon = configure(CONFIG, env={k: v for k, v in HOSTILE.items() if k != "LD_PRELOAD"})
+def test_thirty_hostile_requests_show_only_the_allowed_names(shared, env_script):
     optional = {"PATH_TRANSLATED", "GEMINI_SEARCH_STRING"}
     assert len(HOSTILE_REQUESTS) == 30
     for request in HOSTILE_REQUESTS:
-        answer = daemon.ask("/cgi-bin/env" + request)
+        answer = shared.ask("/cgi-bin/env" + request)
         if answer.status != 20:
             assert answer.status in (51, 59), request
             continue
@@ -134,8 +158,8 @@ def test_thirty_hostile_requests_show_only_the_allowed_names(configure, env_scri
         assert not [value for value in found.values() if b"\r" in value or b"\n" in value], request
 
 
-def test_arguments_directory_descriptors_and_signals(configure, script):
-    script(
+def test_arguments_directory_descriptors_and_signals(shared, shared_script):
+    shared_script(
         "sub/look",
         PYTHON
         + """\
@@ -148,8 +172,7 @@ for line in open("/proc/self/status"):
         print(line.split()[1])
 """,
     )
-    daemon = configure(CONFIG)
-    folder = daemon.ask("/cgi-bin/sub/look").text.splitlines()
+    folder = shared.ask("/cgi-bin/sub/look").text.splitlines()
     argc, cwd, rest = folder[0].split(" ", 2)
     assert (argc, Path(cwd).name) == ("1", "sub")
     assert rest == "['0', '1', '2'] True ''"
@@ -163,29 +186,22 @@ SPELLINGS = ["/cgi%2dbin/x", "/cgi-bin%2fx", "//cgi-bin/x", "/./cgi-bin/x", "/cg
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_a_scripts_text_is_never_served(cgi_daemon_with_secret, spelling):
-    answer = cgi_daemon_with_secret.ask(spelling)
+def test_a_scripts_text_is_never_served(shared, shared_script, spelling):
+    shared_script("x", "# SECRET\necho 20 text/plain\n")
+    answer = shared.ask(spelling)
     assert b"SECRET" not in answer.raw
     assert answer.status in (20, 51, 59)
 
 
-@pytest.fixture
-def cgi_daemon_with_secret(configure, script):
-    script("x", "# SECRET\necho 20 text/plain\n")
-    return configure(CONFIG)
+def test_a_directory_of_scripts_is_not_listed(shared, shared_script):
+    shared_script("sub/x", "echo 20 text/plain\n")
+    assert [shared.ask(path).status for path in ("/cgi-bin", "/cgi-bin/", "/cgi-bin/sub/", "/cgi-bin/none")] == [51] * 4
 
 
-def test_a_directory_of_scripts_is_not_listed(configure, script):
-    script("sub/x", "echo 20 text/plain\n")
-    daemon = configure(CONFIG)
-    assert [daemon.ask(path).status for path in ("/cgi-bin", "/cgi-bin/", "/cgi-bin/sub/", "/cgi-bin/none")] == [51] * 4
-
-
-def test_input_redirect_and_failure_pass_through(configure, script):
-    script("answer", 'echo "$QUERY_STRING" | sed "s/%20/ /g"\n')
-    daemon = configure(CONFIG)
+def test_input_redirect_and_failure_pass_through(shared, shared_script):
+    shared_script("answer", 'echo "$QUERY_STRING" | sed "s/%20/ /g"\n')
     for header in ("10 Your name", "30 /elsewhere", "51 No such thing", "60 Who are you"):
-        answer = daemon.ask("/cgi-bin/answer?" + header.replace(" ", "%20"))
+        answer = shared.ask("/cgi-bin/answer?" + header.replace(" ", "%20"))
         assert (answer.header, answer.complete) == (header, True)
 
 
@@ -202,18 +218,16 @@ BAD = {
     "64 KB without a line end": ("head -c 65536 /dev/zero | tr '\\0' 2", "has to begin with a line"),
     "exit before the header": ("echo oops >&2; exit 3", "exited with code 3"),
     "killed before the header": ("kill -9 $$", "ended by SIGKILL"),
-    "sleeps before the header": ("sleep 60", "wrote no header within 1.5 s"),
 }
 
 
 @pytest.mark.parametrize(("text", "reason"), BAD.values(), ids=BAD)
-def test_failures_give_42_and_the_reason_in_the_log(configure, script, text, reason):
-    script("bad", text + "\n")
-    daemon = configure(CONFIG)
-    daemon.expect("script /cgi-bin/bad")
-    answer = daemon.ask("/cgi-bin/bad")
+def test_failures_give_42_and_the_reason_in_the_log(shared, shared_script, complaints, text, reason):
+    shared_script("bad", text + "\n")
+    shared.expect("script /cgi-bin/bad")
+    answer = shared.ask("/cgi-bin/bad")
     assert (answer.header, answer.complete) == ("42 The script failed", True)
-    assert reason in daemon.errors
+    assert reason in complaints()
 
 
 @pytest.mark.parametrize(
@@ -223,61 +237,66 @@ def test_failures_give_42_and_the_reason_in_the_log(configure, script, text, rea
         ("#!/bin/sh\necho 20 text/plain\n", 0o644, "is not executable: chmod +x"),
     ],
 )
-def test_scripts_that_cannot_start_say_why(configure, script, text, mode, reason):
-    script("bad", text, mode)
-    daemon = configure(CONFIG)
-    daemon.expect("script /cgi-bin/bad")
-    assert daemon.ask("/cgi-bin/bad").status == 42
-    assert reason in daemon.errors
+def test_scripts_that_cannot_start_say_why(shared, shared_script, complaints, text, mode, reason):
+    shared_script("bad", text, mode)
+    shared.expect("script /cgi-bin/bad")
+    assert shared.ask("/cgi-bin/bad").status == 42
+    assert reason in complaints()
 
 
-def test_a_program_of_no_known_kind_and_one_that_is_being_written(configure, script, capsule):
-    (capsule / "cgi-bin").mkdir(exist_ok=True)
-    unknown = capsule / "cgi-bin" / "unknown"
+def test_a_program_of_no_known_kind_and_one_that_is_being_written(shared, shared_script, complaints):
+    unknown, busy = shared_script("unknown", ""), shared_script("busy", "")
     unknown.write_bytes(b"\0\1\2\3")
-    unknown.chmod(0o755)
-    daemon = configure(CONFIG)
-    daemon.expect("script /cgi-bin/")
-    assert daemon.ask("/cgi-bin/unknown").status == 42
-    assert "neither a program nor begins with" in daemon.errors
-    busy = capsule / "cgi-bin" / "busy"
+    shared.expect("script /cgi-bin/(unknown|busy)")
+    assert shared.ask("/cgi-bin/unknown").status == 42
+    assert "neither a program nor begins with" in complaints()
     busy.write_bytes(Path("/bin/true").read_bytes())
-    busy.chmod(0o755)
     with busy.open("ab"):
-        assert daemon.ask("/cgi-bin/busy").status == 42
-    assert "it is open for writing" in daemon.errors
+        assert shared.ask("/cgi-bin/busy").status == 42
+    assert "it is open for writing" in complaints()
 
 
-def test_what_a_script_says_on_stderr_is_logged_line_by_line_and_escaped(configure, script):
-    script("noisy", "printf 'one\\ntwo \\033[31m\\n' >&2\necho 20 text/plain\n")
-    daemon = configure(CONFIG)
-    daemon.expect("says:")
-    assert daemon.ask("/cgi-bin/noisy").complete
-    wait_for(lambda: "says: one" in daemon.errors, "stderr in the log")
-    assert "says: two \\x1b[31m" in daemon.errors
+def test_what_a_script_says_on_stderr_is_logged_line_by_line_and_escaped(shared, shared_script, complaints):
+    shared_script("noisy", "printf 'one\\ntwo \\033[31m\\n' >&2\necho 20 text/plain\n")
+    shared.expect("noisy.* says:")
+    assert shared.ask("/cgi-bin/noisy").complete
+    wait_for(lambda: "says: one" in complaints(), "stderr in the log")
+    assert "says: two \\x1b[31m" in complaints()
 
 
-def test_output_comes_as_it_is_written(configure, script):
-    script("slow", "printf '20 text/plain\\r\\n'; for i in 1 2 3; do echo $i; sleep 0.4; done\n")
-    answer = configure(CONFIG).ask("/cgi-bin/slow")
+def test_output_comes_as_it_is_written(shared, shared_script):
+    shared_script("slow", "printf '20 text/plain\\r\\n'; for i in 1 2 3; do echo $i; sleep 0.4; done\n")
+    answer = shared.ask("/cgi-bin/slow")
     assert (answer.text, answer.complete) == ("1\n2\n3\n", True)
     assert answer.times[0] < 0.35
     assert answer.times[-1] > 0.7
 
 
-def test_a_body_that_broke_off_has_no_close_notify(configure, script):
-    script("exit", "echo 20 text/plain; echo begun; exit 1\n")
-    script("kill", "echo 20 text/plain; echo begun; kill -9 $$\n")
-    script("long", "echo 20 text/plain; echo begun; sleep 60\n")
-    script("endless", "echo 20 text/plain; yes\n")
-    daemon = configure(CONFIG)
-    daemon.expect("broke off")
-    for name in ("exit", "kill", "long", "endless"):
-        answer = daemon.ask("/cgi-bin/" + name)
+def test_a_body_that_broke_off_has_no_close_notify(shared, shared_script, complaints):
+    shared_script("exit", "echo 20 text/plain; echo begun; exit 1\n")
+    shared_script("kill", "echo 20 text/plain; echo begun; kill -9 $$\n")
+    shared_script("endless", "echo 20 text/plain; yes\n")
+    shared.expect("broke off")
+    for name in ("exit", "kill", "endless"):
+        answer = shared.ask("/cgi-bin/" + name)
         assert (answer.status, answer.complete) == (20, False), name
         assert answer.seconds < 5
-    for reason in ("exited with code 1", "ended by SIGKILL", "did not end within 3 s", "wrote more than 1000000 bytes"):
-        assert reason in daemon.errors
+    for reason in ("exited with code 1", "ended by SIGKILL", "wrote more than 1000000 bytes"):
+        assert reason in complaints()
+
+
+def test_a_script_has_a_time_for_its_header_and_one_for_all(configure, script):
+    script("mute", "sleep 60\n")
+    script("long", "echo 20 text/plain; echo begun; sleep 60\n")
+    daemon = configure(CONFIG.replace("cgi = 3", "cgi = 1").replace("cgi-header = 1.5", "cgi-header = 0.5"))
+    daemon.expect("script /cgi-bin/mute", "broke off")
+    answer = daemon.ask("/cgi-bin/mute")
+    assert (answer.header, answer.complete) == ("42 The script failed", True)
+    assert "wrote no header within 0.5 s" in daemon.errors
+    answer = daemon.ask("/cgi-bin/long")
+    assert (answer.header, answer.text, answer.complete) == ("20 text/plain", "begun\n", False)
+    assert answer.seconds < 3
+    assert "did not end within 1 s" in daemon.errors
 
 
 GRANDCHILD = (
@@ -299,25 +318,25 @@ print("done")
 
 
 @pytest.mark.parametrize("leave", ["pass", "os.setsid()", "os.setsid(); os.fork() and os._exit(0)"])
-def test_a_grandchild_neither_delays_the_answer_nor_survives(configure, script, tmp_path, leave):
+def test_a_grandchild_neither_delays_the_answer_nor_survives(shared, shared_script, tmp_path, leave):
     path = tmp_path / "pid"
-    script("fork", GRANDCHILD.format(leave=leave, path=str(path)))
-    answer = configure(CONFIG).ask("/cgi-bin/fork")
+    shared_script("fork", GRANDCHILD.format(leave=leave, path=str(path)))
+    answer = shared.ask("/cgi-bin/fork")
     assert (answer.text, answer.complete) == ("done\n", True)
     assert answer.seconds < 1.5
     wait_for(lambda: not is_alive(int(path.read_text())), "the grandchild to be gone", 2)
 
 
-@pytest.mark.parametrize("text", ["sleep 60", "echo 20 text/plain; sleep 60", "trap '' TERM; sleep 60; sleep 60"])
-def test_a_client_that_leaves_ends_its_script(configure, script, tmp_path, text):
-    script("waits", f"echo $$ > {tmp_path}/pid; {text}\n")
+def test_a_client_that_leaves_ends_its_script(configure, script, tmp_path):
     daemon = configure(CONFIG.replace("cgi = 3", "cgi = 50").replace("cgi-header = 1.5", "cgi-header = 50"))
-    with daemon.tls() as tls:
-        tls.sendall(daemon.url("/cgi-bin/waits").encode() + b"\r\n")
-        pid = int(
-            wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip(), "the script")
-        )
-    wait_for(lambda: not is_alive(pid), "the script to be gone", 1.5)
+    path = tmp_path / "pid"
+    for text in ("sleep 60", "echo 20 text/plain; sleep 60", "trap '' TERM; sleep 60; sleep 60"):
+        path.unlink(missing_ok=True)
+        script("waits", f"echo $$ > {path}; {text}\n")
+        with daemon.tls() as tls:
+            tls.sendall(daemon.url("/cgi-bin/waits").encode() + b"\r\n")
+            pid = int(wait_for(lambda: path.exists() and path.read_text().strip(), text))
+        wait_for(lambda pid=pid: not is_alive(pid), f"the end of: {text}", 1.5)
 
 
 TROUBLE = {
@@ -328,16 +347,16 @@ TROUBLE = {
 }
 
 
-@pytest.mark.parametrize("text", TROUBLE.values(), ids=TROUBLE)
-def test_trouble_leaves_the_worker_as_it_was(configure, script, text):
-    script("trouble", text)
+def test_trouble_leaves_the_worker_as_it_was(configure, script):
     daemon = configure(CONFIG + "[cgi]\nmemory = 536870912\ncpu-seconds = 1\n")
     daemon.expect("script /cgi-bin/trouble")
     workers = daemon.workers
-    answer = daemon.ask("/cgi-bin/trouble")
-    assert answer.seconds < 5
-    assert daemon.ask("/").status == 20
-    assert daemon.workers == workers
+    for name, text in TROUBLE.items():
+        script("trouble", text)
+        answer = daemon.ask("/cgi-bin/trouble")
+        assert answer.seconds < 5, name
+        assert daemon.ask("/").status == 20, name
+        assert daemon.workers == workers, name
 
 
 def test_limits_reach_the_script(configure, script):
@@ -375,12 +394,11 @@ def test_one_address_may_not_run_them_all(configure, script):
     assert 1 <= [answer.status for answer in answers].count(20) <= 2
 
 
-def test_a_script_in_c(configure, script, capsule, tmp_path, need_program):
+def test_a_script_in_c(shared, shared_script, tmp_path, need_program):
     source = tmp_path / "hello.c"
     source.write_text('#include <stdio.h>\nint main(void) { puts("20 text/plain\\nhello from C"); return 0; }\n')
-    (capsule / "cgi-bin").mkdir(exist_ok=True)
-    subprocess.run([need_program("gcc"), "-o", capsule / "cgi-bin" / "hello", source], check=True)
-    assert configure(CONFIG).ask("/cgi-bin/hello").text == "hello from C\n"
+    subprocess.run([need_program("gcc"), "-o", shared_script("hello", ""), source], check=True)
+    assert shared.ask("/cgi-bin/hello").text == "hello from C\n"
 
 
 def test_a_daemon_that_stops_lets_a_script_finish(configure, script):
@@ -424,8 +442,8 @@ def test_no_script_survives_the_daemon(configure, script, tmp_path):
 
 
 @pytest.mark.parametrize("path", ["/a%2f..%2f..%2fetc", "/x%2f.git", "/a%2f.", "/%2e%2e%2fx"])
-def test_no_encoded_slash_leads_out_of_path_info(configure, env_script, path):
-    assert configure(CONFIG).ask("/cgi-bin/env" + path).status in (51, 59)
+def test_no_encoded_slash_leads_out_of_path_info(shared, env_script, path):
+    assert shared.ask("/cgi-bin/env" + path).status in (51, 59)
 
 
 def test_a_limit_above_what_the_system_allows_is_what_it_allows(configure, script):
