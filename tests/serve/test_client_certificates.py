@@ -9,8 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from .certificates import DAY, NOW, fingerprint, make_certificate, public_key_fingerprint
+from .sharing import shared_daemon
 
 CONFIG = """
+[tls]
+ca-file = "{tmp}/ca.pem"
 [[host]]
 name = "localhost"
 root = "{root}"
@@ -30,29 +33,47 @@ cgi = "cgi-bin"
 """
 
 
-@pytest.fixture
-def people(tmp_path):
-    """Certificates by name."""
-    ada, key = make_certificate(tmp_path / "ada.pem")
-    make_certificate(tmp_path / "ada-renewed.pem", key=key, end=NOW + 9 * DAY)
-    make_certificate(tmp_path / "bob.pem", "Bob")
-    make_certificate(tmp_path / "late.pem", end=NOW - DAY / 2)
-    make_certificate(tmp_path / "early.pem", start=NOW + DAY / 2)
-    authority = make_certificate(tmp_path / "authority.pem", "Authority")
-    (tmp_path / "ca.pem").write_bytes(authority[0].public_bytes(Encoding.PEM))
-    make_certificate(tmp_path / "member.pem", "Member", issuer=authority)
-    pem = (tmp_path / "ca.pem").read_bytes()
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What the one daemon of this module has, and its clients' certificates by name."""
+    return tmp_path_factory.mktemp("certificates")
+
+
+@pytest.fixture(scope="module")
+def people(folder):
+    """Make the certificates; Ada's."""
+    ada, key = make_certificate(folder / "ada.pem")
+    make_certificate(folder / "ada-renewed.pem", key=key, end=NOW + 9 * DAY)
+    make_certificate(folder / "bob.pem", "Bob")
+    make_certificate(folder / "late.pem", end=NOW - DAY / 2)
+    make_certificate(folder / "early.pem", start=NOW + DAY / 2)
+    authority = make_certificate(folder / "authority.pem", "Authority")
+    (folder / "ca.pem").write_bytes(authority[0].public_bytes(Encoding.PEM))
+    make_certificate(folder / "member.pem", "Member", issuer=authority)
+    pem = (folder / "ca.pem").read_bytes()
     for person in ("bob", "member"):
-        (tmp_path / f"{person}+ca.pem").write_bytes((tmp_path / f"{person}.pem").read_bytes() + pem)
+        (folder / f"{person}+ca.pem").write_bytes((folder / f"{person}.pem").read_bytes() + pem)
     return ada
 
 
-@pytest.fixture
-def daemon(configure, capsule, people):
-    for folder in ("any", "ada", "key", "ca"):
-        (capsule / folder).mkdir()
-        (capsule / folder / "index.gmi").write_text("# Welcome\n")
-    return configure(CONFIG % (fingerprint(people).upper(), public_key_fingerprint(people)))
+SCRIPTS = {
+    "env": "env | grep -E '^(AUTH|REMOTE_USER|TLS_CLIENT)' | sort\n",
+    "hostile": "env | grep -c -E '^(X|20|evil)'\nenv | grep REMOTE_USER\n",
+}
+
+
+@pytest.fixture(scope="module")
+def daemon(folder, people):
+    root = folder / "capsule"
+    for name in ("any", "ada", "key", "ca"):
+        (root / name).mkdir(parents=True)
+        (root / name / "index.gmi").write_text("# Welcome\n")
+    (root / "cgi-bin").mkdir()
+    for name, text in SCRIPTS.items():
+        (root / "cgi-bin" / name).write_text("#!/bin/sh\necho 20 text/plain\n" + text)
+        (root / "cgi-bin" / name).chmod(0o755)
+    with shared_daemon(folder, CONFIG % (fingerprint(people).upper(), public_key_fingerprint(people))) as daemon:
+        yield daemon
 
 
 ACCESS = [
@@ -78,9 +99,9 @@ ACCESS = [
 ]
 
 
-def test_who_may_see_what(daemon, tmp_path):
+def test_who_may_see_what(daemon, folder):
     for person, path, status in ACCESS:
-        answer = daemon.ask(path, cert=person and tmp_path / f"{person}.pem")
+        answer = daemon.ask(path, cert=person and folder / f"{person}.pem")
         assert (answer.status, answer.complete) == (status, True), (person, path)
 
 
@@ -96,19 +117,14 @@ def test_no_spelling_steps_around_a_rule_or_tells_what_exists(daemon):
         assert daemon.ask(path).status in (51, 59, 60), path
 
 
-def test_tls_1_2_too(daemon, tmp_path):
+def test_tls_1_2_too(daemon, folder):
     version = ssl.TLSVersion.TLSv1_2
-    assert daemon.ask("/ada/", cert=tmp_path / "ada.pem", maximum_version=version).status == 20
+    assert daemon.ask("/ada/", cert=folder / "ada.pem", maximum_version=version).status == 20
     assert daemon.ask("/ada/", maximum_version=version).status == 60
 
 
-def test_what_a_script_is_told(configure, capsule, people, tmp_path):
-    (capsule / "cgi-bin").mkdir()
-    script = capsule / "cgi-bin" / "env"
-    script.write_text("#!/bin/sh\necho 20 text/plain\nenv | grep -E '^(AUTH|REMOTE_USER|TLS_CLIENT)' | sort\n")
-    script.chmod(0o755)
-    daemon = configure('[tls]\nca-file = "{tmp}/ca.pem"\n' + CONFIG % ("0" * 64, "0" * 64))
-    told = dict(line.split("=", 1) for line in daemon.ask("/cgi-bin/env", cert=tmp_path / "ada.pem").text.splitlines())
+def test_what_a_script_is_told(daemon, people, folder):
+    told = dict(line.split("=", 1) for line in daemon.ask("/cgi-bin/env", cert=folder / "ada.pem").text.splitlines())
     assert told.pop("TLS_CLIENT_HASH_B64").endswith("=")
     assert told.pop("TLS_CLIENT_NOT_BEFORE") == f"{people.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}"
     assert told.pop("TLS_CLIENT_NOT_AFTER") == f"{people.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}"
@@ -121,25 +137,22 @@ def test_what_a_script_is_told(configure, capsule, people, tmp_path):
         "TLS_CLIENT_SERIAL_NUMBER": "4711",
         "TLS_CLIENT_SUBJECT": "CN=Ada",
     }
-    member = daemon.ask("/cgi-bin/env", cert=tmp_path / "member.pem").text
+    before = len(daemon.access)
+    member = daemon.ask("/cgi-bin/env", cert=folder / "member.pem").text
     assert "TLS_CLIENT_AUTHORISED=1" in member
-    forged = daemon.ask("/cgi-bin/env", cert=tmp_path / "bob+ca.pem").text
+    forged = daemon.ask("/cgi-bin/env", cert=folder / "bob+ca.pem").text
     assert "TLS_CLIENT_AUTHORISED=0" in forged
-    assert " - Member [" in daemon.access[1]
+    assert " - Member [" in daemon.access[before]
 
 
 @pytest.mark.parametrize("name", ["a\nX=y", "a\r\n20 text/plain", "tab\there", "nul\0", "\u202eevil", "ü" * 30])
-def test_a_hostile_common_name_breaks_nothing(configure, capsule, tmp_path, name):
-    (capsule / "cgi-bin").mkdir()
-    script = capsule / "cgi-bin" / "env"
-    script.write_text("#!/bin/sh\necho 20 text/plain\nenv | grep -c -E '^(X|20|evil)'\nenv | grep REMOTE_USER\n")
-    script.chmod(0o755)
+def test_a_hostile_common_name_breaks_nothing(daemon, tmp_path, name):
     make_certificate(tmp_path / "evil.pem", name)
-    daemon = configure('[[host]]\nname = "localhost"\nroot = "{root}"\ncgi = "cgi-bin"\n')
-    answer = daemon.ask("/cgi-bin/env", cert=tmp_path / "evil.pem")
+    before = daemon.access
+    answer = daemon.ask("/cgi-bin/hostile", cert=tmp_path / "evil.pem")
     assert answer.text.startswith("0\nREMOTE_USER=")
-    assert len(daemon.access) == 1
-    assert daemon.access[0].isprintable()
+    (line,) = daemon.access[len(before) :]
+    assert line.isprintable()
 
 
 def handshake_and_ask(daemon, path, **options):
@@ -157,21 +170,24 @@ def test_an_explicit_curve_and_an_odd_key_end_no_worker(daemon, tmp_path):
     assert daemon.workers == workers
 
 
-def test_five_hundred_mutated_certificates_end_no_worker(daemon, people, tmp_path):
+@pytest.mark.parametrize("count", [40, pytest.param(500, marks=pytest.mark.slow)])
+def test_mutated_certificates_end_no_worker(daemon, tmp_path, count):
     tlslite = pytest.importorskip("tlslite.api")
     workers = daemon.workers
     key = tlslite.parsePEMKey((tmp_path / "rsa.key").read_text(), private=True) if make_rsa(tmp_path) else None
     der = x509.load_pem_x509_certificate((tmp_path / "rsa.crt").read_bytes()).public_bytes(Encoding.DER)
+    good = tlslite.X509()
+    good.parse((tmp_path / "rsa.crt").read_text())
     chance = random.Random(500)
-    for number in range(500):
+    for number in range(count):
         mutated = bytearray(der)
         for _ in range(chance.randint(1, 4)):
             mutated[chance.randrange(len(mutated))] = chance.randrange(256)
         if number % 7 == 0:
             del mutated[chance.randrange(len(mutated)) :]
-        present(tlslite, daemon, [bytes(mutated)], key)
-    present(tlslite, daemon, [der] * 120, key)  # a chain of 100 KB
-    present(tlslite, daemon, [der * 100], key)
+        present(tlslite, daemon, [bytes(mutated)], key, good)
+    present(tlslite, daemon, [der] * 120, key, good)  # a chain of 100 KB
+    present(tlslite, daemon, [der * 100], key, good)
     assert daemon.workers == workers
 
 
@@ -201,9 +217,7 @@ class Der:
         return self.bytes
 
 
-def present(tlslite, daemon, chain, key):
-    good = tlslite.X509()
-    good.parse((daemon.folder.parent / "rsa.crt").read_text())
+def present(tlslite, daemon, chain, key, good):
     sock = daemon.connect()
     connection = tlslite.TLSConnection(sock)
     try:

@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.tls_client import make_context
 
+from .sharing import shared_daemon
+
 CONFIG = """
 [[host]]
 name = "one.example"
@@ -35,12 +37,14 @@ root = "{root}"
 """
 
 
-@pytest.fixture
-def daemon(configure, tmp_path):
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hosts")
     for name in ("one", "two", "wild"):
-        (tmp_path / name / "sub").mkdir(parents=True)
-        (tmp_path / name / "index.gmi").write_text(name)
-    return configure(CONFIG, env={"XDG_DATA_HOME": str(tmp_path / "data")})
+        (folder / name / "sub").mkdir(parents=True)
+        (folder / name / "index.gmi").write_text(name)
+    with shared_daemon(folder, CONFIG) as daemon:
+        yield daemon
 
 
 HOSTS = [

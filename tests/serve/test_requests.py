@@ -10,6 +10,7 @@ import pytest
 from tests.support.tls_client import make_context
 
 from .conftest import read_answer, wait_for
+from .sharing import shared_daemon
 
 REFUSED = {
     "userinfo": ("gemini://user@localhost:{port}/", 59),
@@ -39,14 +40,11 @@ def test_refusals_end_with_close_notify(shared, url, status):
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """One daemon for the tests that only ask."""
-    from .conftest import AS_ROOT, Daemon
-
     folder = tmp_path_factory.mktemp("shared")
     (folder / "capsule").mkdir()
-    (folder / "capsule" / "index.gmi").write_text("# A capsule\n")
-    daemon = Daemon(folder, ["--dir", str(folder / "capsule"), "--port", "0", *AS_ROOT]).wait_until_ready()
-    yield daemon
-    daemon.finish()
+    (folder / "capsule" / "large.bin").write_bytes(bytes(300_000))
+    with shared_daemon(folder, '[[host]]\nname = "localhost"\nroot = "{root}"\n') as daemon:
+        yield daemon
 
 
 def test_invalid_utf8(shared):
@@ -93,11 +91,9 @@ def test_nothing_but_crlf_ends_a_request(shared, end):
 
 
 @pytest.mark.parametrize("path", ["/", "/large.bin", "/none"])
-def test_bytes_after_the_crlf_truncate_no_answer(serve, capsule, path):
-    (capsule / "large.bin").write_bytes(bytes(300_000))
-    daemon = serve()
-    with daemon.tls() as tls:
-        tls.sendall(daemon.url(path).encode() + b"\r\n" + bytes(60_000))
+def test_bytes_after_the_crlf_truncate_no_answer(shared, path):
+    with shared.tls() as tls:
+        tls.sendall(shared.url(path).encode() + b"\r\n" + bytes(60_000))
         time.sleep(0.1)
         answer = read_answer(tls)
     assert answer.complete

@@ -5,9 +5,17 @@ import subprocess
 
 import pytest
 
+from .sharing import shared_daemon
 
-def test_tls_1_1_is_refused(serve):
-    daemon = serve()
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    """One daemon for the tests that only ask."""
+    with shared_daemon(tmp_path_factory.mktemp("tls"), '[[host]]\nname = "localhost"\nroot = "{root}"\n') as daemon:
+        yield daemon
+
+
+def test_tls_1_1_is_refused(daemon):
     for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
         with pytest.warns(DeprecationWarning, match="TLSv1"), pytest.raises((ssl.SSLError, OSError)):
             daemon.ask("/", minimum_version=version, maximum_version=version)
@@ -22,20 +30,17 @@ def openssl(need_program, daemon, *arguments, text="") -> str:
     return result.stdout + result.stderr
 
 
-def test_no_cbc(serve, need_program):
-    daemon = serve()
+def test_no_cbc(daemon, need_program):
     said = openssl(need_program, daemon, "-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA384")
     assert "Cipher is (NONE)" in said
 
 
-def test_no_renegotiation(serve, need_program):
-    daemon = serve()
+def test_no_renegotiation(daemon, need_program):
     said = openssl(need_program, daemon, "-tls1_2", text="R\n")
     assert "no renegotiation" in said
 
 
-def test_tls_1_3_sends_no_ticket(serve, need_program):
-    daemon = serve()
+def test_tls_1_3_sends_no_ticket(daemon, need_program):
     said = openssl(need_program, daemon, "-tls1_3", "-ign_eof", text=f"gemini://localhost:{daemon.port}/\r\n")
     assert "# A capsule" in said
     assert "Post-Handshake New Session Ticket" not in said
