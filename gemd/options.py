@@ -1,7 +1,7 @@
 """The command line: flags, and what they change in the configuration's tables.
 
-Rules: flags override the file; Jetforce's flags have Jetforce's names and meaning; a flag that can't apply is an
-error that says why. Called by `gemd.__main__`.
+Rules: flags override the file; Jetforce's flags have Jetforce's names and meaning; a flag that can't apply is an error
+that says why.
 """
 
 import argparse

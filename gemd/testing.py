@@ -1,7 +1,6 @@
 """For the tests of applications: a client that asks one without a socket, and gets what the daemon would send.
 
-Rule: the environ, the call and its checks are the daemon's own code; only threads and TLS are left out. Called by
-authors, as in `Client(app).get("/path").text`.
+Rule: the environ, the call and its checks are the daemon's own code; only threads and TLS are left out.
 """
 
 import datetime
@@ -14,9 +13,9 @@ from gemd.protocol.errors import GeminiError, ProxyRefused
 from gemd.protocol.peer import ClientCertificate, Peer
 from gemd.protocol.request import RequestReader
 from gemd.protocol.response import BrokenBody, error_response
-from gemd.responders.app_call import Call
-from gemd.responders.app_contract import App
-from gemd.responders.app_environ import build_app_environ
+from gemd.responders.app.call import Call
+from gemd.responders.app.contract import App
+from gemd.responders.app.environ import build_app_environ
 from gemd.system.client_certificates import make_client_certificate
 
 _DAY = datetime.timedelta(days=1)

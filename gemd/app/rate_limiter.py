@@ -1,6 +1,6 @@
 """Limits on how often a client may ask an application, or one of its routes.
 
-Rule: counts are shared by all workers, so that a limit is what it says however many there are. Called by applications.
+Rule: counts are shared by all workers, so that a limit is what it says however many there are.
 """
 
 import functools
@@ -12,7 +12,7 @@ from typing import Concatenate, ParamSpec
 
 from gemd.app.request import Request
 from gemd.app.response import Response, Status
-from gemd.processes.rate_limit import WINDOWS
+from gemd.shared.rate_limit import WINDOWS
 
 Groups = ParamSpec("Groups")
 

@@ -1,7 +1,4 @@
-"""A request as routes see it: the environ, and its URL taken apart.
-
-Called by applications, with the environ that the server has made.
-"""
+"""A request as routes see it: the environ, and its URL taken apart."""
 
 from urllib.parse import unquote, urlsplit
 

@@ -1,7 +1,4 @@
-"""What a route gives back, and the status codes it may use.
-
-Made by routes; sent by the application they belong to.
-"""
+"""What a route gives back, and the status codes it may use."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

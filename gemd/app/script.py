@@ -1,14 +1,11 @@
-"""Scripts that an application runs: gemd's own runner, with its limits and time-outs as they are by default.
-
-Called by StaticDirectoryApplication.
-"""
+"""Scripts that an application runs: gemd's own runner, with its limits and time-outs as they are by default."""
 
 import os
 
 from gemd.app.response import Environ, Response, Status
 from gemd.config.settings import TLS, CGISettings, Config, Limits, Log, Service, Timeouts
-from gemd.responders.cgi import ScriptRun
-from gemd.responders.cgi_environ import escape_controls
+from gemd.responders.cgi.environ import escape_controls
+from gemd.responders.cgi.scripts import ScriptRun
 from gemd.system.access_log import escape
 from gemd.system.log import error_log
 from gemd.system.script import Script, ScriptError, ScriptLimits

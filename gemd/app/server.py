@@ -8,10 +8,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from gemd import daemon, startup
 from gemd.app.response import App, Body, Environ, SendStatus
 from gemd.config import Config, parse_config
 from gemd.exit_codes import ExitCode
+from gemd.startup.checks import check_machine
+from gemd.startup.failures import FAILURES, explain
+from gemd.startup.resources import Inherited
+from gemd.startup.serve import serve
 from gemd.system.encoding import has_utf8
 
 
@@ -80,9 +83,9 @@ class GeminiServer:
             sys.exit("gemd: file names have to be UTF-8: set LC_ALL=C.UTF-8, or PYTHONUTF8=1")
         _app = self.app
         try:
-            code = daemon.serve(self.read_config, daemon.Circumstances(Path.cwd()))
-        except startup.FAILURES as failure:
-            code, lines = startup.explain(failure)
+            code = serve(self.read_config, Inherited(Path.cwd()))
+        except FAILURES as failure:
+            code, lines = explain(failure)
             for line in lines:
                 print(f"gemd: {line}", file=sys.stderr)
         finally:
@@ -93,7 +96,7 @@ class GeminiServer:
     def read_config(self) -> Config:
         """The configuration that this server stands for. Raises ConfigError."""
         config = parse_config(self._tables(), base=Path.cwd(), source=None, cpus=len(os.sched_getaffinity(0)))
-        startup.check_machine(config)
+        check_machine(config)
         return config
 
     def _tables(self) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Files, listings and scripts from a directory, as an application: to build on, or to mount below another one.
 
 Rules: what is opened is beneath the root, and not hidden; links that lead out are not followed. A location with `root`
-does the same faster and at more places at once. Called by the server.
+does the same faster and at more places at once.
 """
 
 import functools
@@ -21,7 +21,7 @@ from gemd.config.settings import Location
 from gemd.protocol.errors import NotFound
 from gemd.protocol.mime import UNKNOWN, quote_parameter
 from gemd.protocol.url import Url, encode_path
-from gemd.responders.cgi import find_script, split_script_path
+from gemd.responders.cgi.scripts import find_script, split_script_path
 from gemd.responders.listing import list_directory
 from gemd.responders.static import is_file_name
 from gemd.system.beneath import open_beneath, open_root

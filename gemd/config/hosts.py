@@ -1,7 +1,7 @@
 """Reads the hosts of a configuration, and merges what holds for a host into its locations.
 
-Rules: a location's settings are its own or else its host's, and this is decided here and nowhere else; a mistake
-in a host is reported once, not again for each of its locations. Called by `gemd.config.load`.
+Rules: a location's settings are its own or else its host's, and this is decided here and nowhere else; a mistake in a
+host is reported once, not again for each of its locations.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Checks a TOML table against the settings: every mistake at once, each with its key path.
 
-Rules: an unknown key names its nearest known one; a wrong value says what was expected; what is right is
-converted even where something beside it is wrong. Called by `gemd.config.load`.
+Rules: an unknown key names its nearest known one; a wrong value says what was expected; what is right is converted even
+where something beside it is wrong.
 """
 
 import difflib

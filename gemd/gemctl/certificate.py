@@ -1,7 +1,7 @@
 """`gemctl cert`: the certificates of the configured hosts, shown, made and renewed.
 
 Rules: names are always those of the configuration; a certificate that was issued elsewhere is never touched; what root
-makes belongs to the user who has to read it. Called by `gemd.gemctl.__main__`.
+makes belongs to the user who has to read it.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from gemd.gemctl.options import DEFAULT_CONFIG
 from gemd.gemctl.report import count
 from gemd.gemctl.terminal import complain, escape
 from gemd.protocol.url import normalise_host
-from gemd.startup import certificate_directory
+from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificate_facts import CertificateFacts, read_facts
 from gemd.system.certificates import CertificateError, certificate_paths, find_or_make, renew_self_signed
 from gemd.system.privileges import PrivilegeError, find_identity
@@ -85,7 +85,7 @@ def make(options: argparse.Namespace) -> ExitCode:
         assert config is not None
         host = find_host(config, options.host)
         _refuse_configured(host)
-        directory, names = certificate_directory(config), host.names
+        directory, names = find_certificate_directory(config), host.names
     else:
         directory, names = options.directory, _names_for(options.host, config)
     path, _ = certificate_paths(directory, names[0])
@@ -148,7 +148,7 @@ def _refuse_configured(host: Host) -> None:
 def _path_of(host: Host, config: Config) -> Path:
     if host.certificate is not None:
         return Path(host.certificate)
-    return certificate_paths(certificate_directory(config), host.name)[0]
+    return certificate_paths(find_certificate_directory(config), host.name)[0]
 
 
 def _exists(path: Path) -> bool:

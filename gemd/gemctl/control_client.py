@@ -1,7 +1,6 @@
 """Talks to the master over its control socket: one command, one line of JSON as the answer.
 
 Rules: one deadline from connect to the end; whatever goes wrong says what the operator can do about it.
-Called by `gemd.gemctl.__main__`.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """`gemctl fetch`: a small Gemini client, for looking at one's own server.
 
 Rules: a certificate that has changed is refused before anything is asked; redirects are shown, not followed; what is
-not the body goes to standard error, escaped. Called by `gemd.gemctl.__main__`.
+not the body goes to standard error, escaped.
 """
 
 import argparse

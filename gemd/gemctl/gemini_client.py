@@ -1,7 +1,7 @@
 """The client's side of one Gemini connection (specification 0.24.1).
 
 Rules: TLS 1.2 or later; the server's certificate is never judged here; an end without close_notify is told from one
-with it. Connect, handshake and header share one deadline; each piece of the body has as long again. Called by `fetch`.
+with it. Connect, handshake and header share one deadline; each piece of the body has as long again.
 """
 
 import re

@@ -2,7 +2,6 @@
 
 Rules: a line is "host:port SHA256:<hex> <expiry>", as people can read and mend it; the file only grows, and the last
 line of a host holds; a line that makes no sense is an error, for skipping it would mean trusting anew.
-Called by `gemctl fetch`.
 """
 
 import contextlib

@@ -2,7 +2,7 @@
 
 Rules: counters are totals of the master alone, for those of a worker would fall when it is recycled, which a collector
 takes for a restart; what two workers in one slot have is added up, so that a set of labels comes once; the types are
-those that the older Prometheus text format knows too. Called by `gemctl status --openmetrics`.
+those that the older Prometheus text format knows too.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,6 +1,6 @@
 """The status for people: a few lines on the master, then a table with a row a worker.
 
-Rule: pure functions from a `Status` to text. Called by `gemctl status`, plain and with --watch.
+Rule: pure functions from a `Status` to text.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,6 @@
 """Text from elsewhere, made fit for a terminal.
 
-Rule: nothing that came over a socket can move the cursor, end a line or turn text around. Called by everything in
-gemctl that prints.
+Rule: nothing that came over a socket can move the cursor, end a line or turn text around.
 """
 
 import codecs

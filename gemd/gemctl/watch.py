@@ -1,7 +1,7 @@
 """The status again and again, redrawn in place on a terminal.
 
 Rules: the cursor is shown again however it ends; a master that can't be asked for a while, as during a restart, is a
-line on the screen and no end. Called by `gemctl status --watch`.
+line on the screen and no end.
 """
 
 import os

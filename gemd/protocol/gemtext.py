@@ -1,4 +1,4 @@
-"""Gemtext, written (gemtext specification 0.24.1). Called by the listing responder.
+"""Gemtext, written (gemtext specification 0.24.1).
 
 Rule: no text given here can become a line of another kind, or a second line.
 """

@@ -1,6 +1,6 @@
 """Who asks: the remote address, and what TLS says of the connection.
 
-Values only; `gemd.system.tls` fills `TLSInfo` in. Called by responders and the access log.
+Values only; `gemd.system.tls` fills `TLSInfo` in.
 """
 
 import datetime

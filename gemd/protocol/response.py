@@ -1,7 +1,6 @@
 """The response: header line, then the body of a success (specification 0.24.1, "Responses").
 
-Rules: a status is one of the table; META holds no control character and at most 1024 bytes. Called by responders,
-which make responses, and by the request handler, which sends them.
+Rules: a status is one of the table; META holds no control character and at most 1024 bytes.
 """
 
 import functools

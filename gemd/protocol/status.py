@@ -1,6 +1,6 @@
 """Status codes of the Gemini protocol (specification 0.24.1, sections "Status codes" and appendix).
 
-Rule: a code that is not in this table is never sent. Called by everyone who makes a response.
+Rule: a code that is not in this table is never sent.
 """
 
 import enum

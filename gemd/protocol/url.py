@@ -1,8 +1,7 @@
 """URLs as a Gemini server meets them (RFC 3986; Gemini specification 0.24.1, "Requests").
 
-Rules: octets are checked before anything is split; the path is split before it is decoded, and each
-segment is decoded exactly once; what can't be told for sure is refused, never repaired.
-Called by `gemd.protocol.request` for what clients send and by `gemd.config` for host names.
+Rules: octets are checked before anything is split; the path is split before it is decoded, and each segment is decoded
+exactly once; what can't be told for sure is refused, never repaired.
 """
 
 import functools

@@ -1,7 +1,7 @@
 """A directory as a gemtext page.
 
-Rules: directories first, then files, each in natural order; hidden names are left out; the page is bounded by a
-number of entries, and says so when it leaves some out. Called by the static responder, in the side room.
+Rules: directories first, then files, each in natural order; hidden names are left out; the page is bounded by a number
+of entries, and says so when it leaves some out.
 """
 
 import contextlib

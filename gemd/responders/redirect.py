@@ -1,4 +1,4 @@
-"""Locations that have moved, or are gone. Called by the router before anything is looked for."""
+"""Locations that have moved, or are gone."""
 
 from gemd.config.settings import Location
 from gemd.protocol.errors import NotFound

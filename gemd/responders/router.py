@@ -1,7 +1,7 @@
 """From a request to the one who answers it: host, location, limits, access, then the responders in their order.
 
-Rules: each step sees only what the steps before it let through; locations are matched on the names that open the
-file, so that no spelling of a URL steps around a rule. Called by the worker's server.
+Rules: each step sees only what the steps before it let through; locations are matched on the names that open the file,
+so that no spelling of a URL steps around a rule.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,14 +12,15 @@ from gemd.protocol.errors import BadRequest, NotFound, ProxyRefused
 from gemd.protocol.request import Request
 from gemd.protocol.response import Later, Response
 from gemd.responders.access import Check, build_check
-from gemd.responders.app import Applications
-from gemd.responders.app_call import Call
-from gemd.responders.cgi import CGI
+from gemd.responders.app.applications import Applications
+from gemd.responders.app.call import Call
+from gemd.responders.cgi.scripts import CGI
 from gemd.responders.redirect import redirect
 from gemd.responders.static import StaticFiles
 from gemd.system.client_certificates import Authorities
 
 Responder = Callable[[Request, Location], Response | Later | Call | None]
+Respond = Callable[[Request], Response | Later | Call]  # raises GeminiError
 
 
 class Router:

@@ -1,7 +1,7 @@
 """Files and directories below a location's root.
 
-Rules: what is opened is beneath the root, a regular file or a directory, and not hidden; a directory is reached
-with a trailing slash; small files are answered as bytes, larger ones in chunks. Called by the router.
+Rules: what is opened is beneath the root, a regular file or a directory, and not hidden; a directory is reached with a
+trailing slash; small files are answered as bytes, larger ones in chunks.
 """
 
 import errno

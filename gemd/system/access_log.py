@@ -1,7 +1,7 @@
 """The access log: one line a request, in one of five formats.
 
-Rules: every text that a client chose is escaped, so that a line is a line and a field is a field; addresses are
-written as much as the operator wants them known. Called by a worker once a response is delivered.
+Rules: every text that a client chose is escaped, so that a line is a line and a field is a field; addresses are written
+as much as the operator wants them known.
 """
 
 import functools

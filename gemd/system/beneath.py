@@ -1,8 +1,8 @@
 """Opening files so that no path, link or race leads out of a directory.
 
-Rule: a path is resolved by the kernel below an open directory (openat2(2), RESOLVE_BENEATH), never checked first
-and opened later. Where the kernel lacks openat2, each component is opened in turn without following links, so
-that symbolic links are refused altogether. Called by responders.
+Rule: a path is resolved by the kernel below an open directory (openat2(2), RESOLVE_BENEATH), never checked first and
+opened later. Where the kernel lacks openat2, each component is opened in turn without following links, so that symbolic
+links are refused altogether.
 """
 
 import contextlib

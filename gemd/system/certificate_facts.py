@@ -1,6 +1,6 @@
 """What anybody can read in a certificate, without its key.
 
-Rule: it may be a stranger's, so whatever is wrong with one is a CertificateError. Called by gemctl.
+Rule: it may be a stranger's, so whatever is wrong with one is a CertificateError.
 """
 
 import datetime

@@ -1,8 +1,7 @@
 """Server certificates: made once and kept, or loaded from PEM files.
 
-Rules: a certificate that exists is never replaced, for clients pin it at first use (TOFU); a key is written
-to a file that only its owner may read, complete or not at all; every complaint names the file.
-Called by the master before it drops privileges.
+Rules: a certificate that exists is never replaced, for clients pin it at first use (TOFU); a key is written to a file
+that only its owner may read, complete or not at all; every complaint names the file.
 """
 
 import contextlib

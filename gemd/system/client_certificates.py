@@ -1,7 +1,6 @@
 """Certificates of clients: taken apart, and checked against authorities.
 
 Rule: a stranger made them. Whatever is wrong with one becomes its `fault`; nothing here raises for it.
-Called by `gemd.system.tls` and by access control.
 """
 
 import datetime

@@ -1,4 +1,4 @@
-"""The socket of a client: what is asked of it beyond reading and writing. Called by the lobby and by applications."""
+"""The socket of a client: what is asked of it beyond reading and writing."""
 
 import array
 import contextlib

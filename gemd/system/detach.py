@@ -1,7 +1,6 @@
 """Leaving the terminal, and the session that started us, by python-daemon.
 
-Rule: what could go wrong has been tried before; the standard streams lead nowhere afterwards. Called by
-`gemd.processes.launch`.
+Rule: what could go wrong has been tried before; the standard streams lead nowhere afterwards.
 """
 
 import os

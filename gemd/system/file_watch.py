@@ -1,7 +1,7 @@
 """Which files applications are made of, and whether one has changed.
 
 Rules: what is the machine's, the interpreter's or gemd's own is none of them; a change is told once; the number of
-files looked at has an end. Called by a worker, and when applications are loaded again.
+files looked at has an end.
 """
 
 import os

@@ -1,9 +1,8 @@
 """Where log lines go: a file, standard output, standard error or syslog.
 
-Rules: a line is one write(2) to an O_APPEND descriptor, so that lines of several processes never mix; nothing
-that a client sent gets in unescaped; a log that can't be written (a full disk, a reader that stopped) costs lines,
-never a response. Called by the master, which opens, and by workers, which inherit, and which are handed the
-descriptors of files that the master has opened anew.
+Rules: a line is one write(2) to an O_APPEND descriptor, so that lines of several processes never mix; nothing that a
+client sent gets in unescaped; a log that can't be written (a full disk, a reader that stopped) costs lines, never a
+response.
 """
 
 import contextlib

@@ -1,8 +1,7 @@
 """Running a script: started without forking the server, watched with one poll, ended with everything it began.
 
 Rules: a script leads a session of its own and has descriptors 0 to 2 and no other; its end is the end of its leader,
-never the end of its output alone; whatever it left behind is killed with it. Called by the CGI responder, in a thread
-of the side room.
+never the end of its output alone; whatever it left behind is killed with it.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """What systemd and a service tell each other: sockets it holds for us, and how we are (sd_listen_fds(3), sd_notify(3)).
 
-Rules: the variables are taken out of the environment at once, so that no worker and no script ever sees them; a
-message that can't be delivered costs a second at most. Called by the master.
+Rules: the variables are taken out of the environment at once, so that no worker and no script ever sees them; a message
+that can't be delivered costs a second at most.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """TLS: the contexts that the master builds, and one connection's side of it.
 
-Rules: TLS 1.2 and 1.3 with forward secrecy and AEAD only, no renegotiation, no resumption; nothing here waits:
-what would block says what it waits for. A client certificate is asked for and never judged here, as most are
-self-signed; responders decide. The only module that imports OpenSSL. Called by the master and the lobby.
+Rules: TLS 1.2 and 1.3 with forward secrecy and AEAD only, no renegotiation, no resumption; nothing here waits: what
+would block says what it waits for. A client certificate is asked for and never judged here, as most are self-signed;
+responders decide. The only module that imports OpenSSL.
 """
 
 import enum

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from gemd.app import RateLimiter, Request, Response
-from gemd.processes import rate_limit
+from gemd.shared import rate_limit
 
 
 def request_of(address="192.0.2.1"):

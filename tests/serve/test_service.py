@@ -153,9 +153,7 @@ def test_standard_streams_may_be_closed(detached):
 
 def test_workers_that_never_serve_are_told_to_the_shell(detached, tmp_path):
     """As where the program was installed by halves: this one's workers can't begin."""
-    code = (
-        "import gemd.processes.worker as w; w._serve = None; from gemd.__main__ import main; raise SystemExit(main())"
-    )
+    code = "import gemd.worker.main as w; w._serve = None; from gemd.__main__ import main; raise SystemExit(main())"
     command = [sys.executable, "-c", code, "-d", "-c", str(detached.conf)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 6

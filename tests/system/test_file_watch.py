@@ -125,7 +125,7 @@ def test_imported_modules_are_watched_wherever_they_are(tmp_path, write, monkeyp
 
 def test_libraries_and_gemd_itself_are_not():
     found = files_of_applications()
-    assert not {"os", "json", "pytest", "msgspec", "gemd", "gemd.daemon", "__main__"} & set(found)
+    assert not {"os", "json", "pytest", "msgspec", "gemd", "gemd.startup.serve", "__main__"} & set(found)
     assert not any(path.startswith(os.path.dirname(gemd.__file__) + os.sep) for path in found.values())
 
 

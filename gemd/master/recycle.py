@@ -1,0 +1,24 @@
+"""When a worker has done enough, and another takes its place: planned ends, before memory or luck runs out.
+
+Rule: what a worker says of itself is only compared.
+"""
+
+import random
+
+from gemd.config.settings import Service
+from gemd.master.workers import Child
+from gemd.shared.scoreboard import Row
+
+
+def draw_quota(requests: int) -> int:
+    """About so many, a tenth more or less, so that workers which were born together do not leave together."""
+    return max(1, round(requests * random.uniform(0.9, 1.1))) if requests else 0  # noqa: S311, no secret
+
+
+def why_recycle(child: Child, row: Row, service: Service) -> str | None:
+    """Why another is to take this worker's place; None if it may stay."""
+    if child.quota and row.requests >= child.quota:
+        return f"has answered {row.requests} requests"
+    if service.max_memory and row.private_memory > service.max_memory:
+        return f"has {row.private_memory} bytes of memory"
+    return "has an application that does not come back" if row.wants_rest else None

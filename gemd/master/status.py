@@ -1,0 +1,97 @@
+"""What the master says of itself and its workers: in one line to systemd, in full to gemctl.
+
+Rule: the workers' figures come from shared memory that they write; they are shown, never relied on.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from gemd import __version__
+from gemd.master.workers import Child, State
+from gemd.shared.scoreboard import Scoreboard
+from gemd.system.process import count_descriptors
+
+if TYPE_CHECKING:
+    from gemd.master.master import Master
+
+_COUNTERS = ("requests", "bytes", "dropped")
+
+
+class Totals:
+    """Counters over all workers that ever were. `deaths` counts those that ended unplanned."""
+
+    def __init__(self, scoreboard: Scoreboard, started: float) -> None:
+        self.deaths = 0
+        self.started = started
+        self._scoreboard = scoreboard
+        self._of_the_dead = dict.fromkeys(_COUNTERS, 0)
+
+    def bury(self, child: Child) -> None:
+        """Keep what a worker that has ended had counted."""
+        figures = self.figures_of(child)
+        for name in _COUNTERS:
+            self._of_the_dead[name] += figures[name]
+
+    def figures_of(self, child: Child) -> dict[str, int]:
+        """What a worker says of itself."""
+        return self._scoreboard.row(child.row).figures
+
+    def sum_up(self, children: list[Child]) -> dict[str, int]:
+        """All figures, of the living and, where they count up, of the dead."""
+        every = [self.figures_of(child) for child in children]
+        names = ("requests", "bytes", "dropped", "lobby", "side_room", "memory")
+        return {name: self._of_the_dead.get(name, 0) + sum(figures[name] for figures in every) for name in names}
+
+
+def summarise(master: Master, now: float) -> str:
+    """One line for the service manager."""
+    serving = len(master.children.all(State.SERVING, State.LEAVING))
+    draining = len(master.children.all(State.DRAINING))
+    requests = master.totals.sum_up(master.children.all())["requests"]
+    text = f"{_state(master)}: {serving} of {master.slots} workers, {requests} requests"
+    return text + (f", {draining} draining" if draining else "")
+
+
+def describe(master: Master, now: float) -> dict[str, object]:
+    """Everything, as `gemctl status --json` prints it. Times in seconds, memory in bytes (PSS and USS).
+
+    `descriptors` are those that a process has open: the master, and below it each worker.
+    """
+    config = master.generation.config
+    return {
+        "version": __version__,
+        "pid": os.getpid(),
+        "state": _state(master),
+        "generation": master.generation.number,
+        "uptime": round(now - master.totals.started, 1),
+        "configuration": config.source,
+        "listeners": [str(listener) for listener in master.generation.listeners],
+        "slots": master.slots,
+        **master.totals.sum_up(master.children.all()),
+        "descriptors": count_descriptors(),
+        "deaths": master.totals.deaths,
+        "reloads": master.reload.done,
+        "failed_reloads": master.reload.failed,
+        "workers": [_describe_worker(master, child, now) for child in master.children.all()],
+    }
+
+
+def _state(master: Master) -> str:
+    if master.is_stopping:
+        return "stopping"
+    if master.upgrade.pid is not None:
+        return "upgrading"
+    return "reloading" if master.reload.next is not None else "serving"
+
+
+def _describe_worker(master: Master, child: Child, now: float) -> dict[str, object]:
+    return {
+        "nr": child.nr + 1,
+        "pid": child.pid,
+        "generation": child.generation,
+        "state": child.state.value,
+        "uptime": round(now - child.born, 1),
+        **master.totals.figures_of(child),
+    }

@@ -1,0 +1,139 @@
+"""An application's room: the threads of a worker that run its code, by default one, as its authors are used to.
+
+Rules: the application is imported in the thread that calls it; whoever waits, waits in a queue that has an end; a
+thread that does not come back in time is given up, and the worker with it.
+"""
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from gemd.config.settings import Location
+from gemd.responders.app.call import Call
+from gemd.responders.app.contract import App, Environ
+from gemd.responders.app.load import AppLoadError, load_app
+
+_MOST_WAITING = 256  # calls for each application
+_GRACE = 2.0  # seconds that a call's code has to come back in after its time is over: until its next chunk, mostly
+
+
+class AppRoom:
+    """The threads of one application. It is loaded by `open`, after the fork, or was before, by `preload`."""
+
+    def __init__(self, location: Location, where: str, seconds: float) -> None:
+        """`where` is the path of its key in the configuration, `seconds` are for each answer."""
+        self.name = location.app or ""
+        self.last_moment: float | None = None
+        self._location = location
+        self._where = where
+        self._seconds = seconds
+        self._threads: ThreadPoolExecutor | None = None
+        self._app: App | None = None
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._running: set[Call] = set()
+
+    def preload(self) -> None:
+        """Load the application where it is to be shared by all workers: in the master. Raises AppLoadError."""
+        self._app = self._load_aside()
+
+    def check(self) -> None:
+        """Load the application and forget it. Raises AppLoadError."""
+        self._load_aside()
+
+    def _load_aside(self) -> App:
+        with ThreadPoolExecutor(1) as threads:
+            return self._load_by(threads)
+
+    def open(self) -> None:
+        """Start the first thread, and load the application in it. Runs in the worker. Raises AppLoadError."""
+        threading.stack_size(0)  # the system's own, for who knows what the application does
+        self._threads = ThreadPoolExecutor(self._location.app_threads, thread_name_prefix=self.name)
+        app = self._app
+        if app is None:
+            self._app = self._load_by(self._threads)
+        else:
+            self._threads.submit(lambda: app).result()
+
+    def _load_by(self, threads: ThreadPoolExecutor) -> App:
+        future = threads.submit(load_app, self._location)
+        error = future.exception()
+        if error is not None:
+            raise AppLoadError(f"{self._where}: the application {self.name} can't be loaded: {error!r}") from error
+        return future.result()
+
+    # Calls
+
+    def has_place(self) -> bool:
+        """Whether a call would be taken up in time, as far as one can know."""
+        return self._waiting < _MOST_WAITING and not self.is_blocked
+
+    def make_call(self, environ: Environ, client: int) -> Call:
+        """A call that `begin` begins; the descriptor `client` hangs up when the client leaves."""
+        assert self._app is not None
+        return Call(self, self._app, environ, self._seconds, client)
+
+    def begin(self, call: Call) -> None:
+        """Have a thread run the application's code, or go on with it."""
+        assert self._threads is not None
+        with self._lock:
+            self._waiting += 1
+        threading.stack_size(0)
+        with contextlib.suppress(RuntimeError):  # no further thread can be started: it waits for those that there are
+            self._threads.submit(self._run, call)
+
+    def _run(self, call: Call) -> None:
+        """Runs in a thread of the room. What the application raises is the call's."""
+        with self._lock:
+            self._waiting -= 1
+            self._running.add(call)
+        is_over = True
+        try:
+            is_over = call.run()
+        finally:
+            with self._lock:
+                self._running.discard(call)
+            if is_over:
+                call.finish(sys.exception())
+        if call.gives_way:
+            self.begin(call)
+
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for a thread."""
+        return self._waiting > 0
+
+    # Threads that do not come back
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether some thread should have come back long ago."""
+        return self._count(lambda call, now: now > call.deadline.at + _GRACE) > 0
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether every thread should."""
+        threads = self._location.app_threads
+        return len(self._running) >= threads and (
+            self._count(lambda call, now: now > call.deadline.at + _GRACE) >= threads
+        )
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the application's code runs, or is to run."""
+        return bool(self._running) or self.is_awaited()
+
+    def _count(self, is_meant: Callable[[Call, float], bool]) -> int:
+        now = time.monotonic()
+        with self._lock:
+            return sum(is_meant(call, now) for call in self._running)
+
+    def end_by(self, moment: float) -> None:
+        """Break answers off that are still going on at `moment`, in monotonic seconds."""
+        self.last_moment = min(moment, self.last_moment or moment)
+        with self._lock:
+            running = list(self._running)
+        for call in running:
+            call.look_up()

@@ -1,0 +1,368 @@
+"""The real service, with real files and sockets: who owns the pid file and the control socket, and who may speak."""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from gemd.config.settings import Log
+from gemd.master.control import bind_control
+from gemd.master.handover import BYE, GO, READY, Channel, Handover
+from gemd.master.launch import Launch
+from gemd.master.notices import DaemonService, reopen
+from gemd.system.log import Logs
+from gemd.system.pid_file import lock_pid_file
+
+
+class Notes:
+    """A notifier that keeps what it was to say, unless it is muted."""
+
+    def __init__(self):
+        self.is_muted = False
+        self.said = []
+        self.variables = {}
+
+    def __getattr__(self, name):
+        def say(*what):
+            if not self.is_muted:
+                self.said.append((name, *what))
+
+        return say
+
+
+class Folder:
+    """Where a pid file and a control socket are."""
+
+    def __init__(self, path):
+        self.path = path
+        self.pid_path, self.control_path = path / "gemd.pid", path / "control"
+
+    def files(self):
+        return sorted(path.name for path in self.path.iterdir() if not path.name.endswith(".lock"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path)
+
+
+@pytest.fixture
+def make(folder):
+    """A service as it is made at the start; for a successor, with the other end of its channel as `.predecessor`."""
+    made = []
+
+    def make(*, succeeds=False, predecessor=None, has_files=True):
+        handover = other = None
+        if succeeds:
+            ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            other = Channel(ours)
+            handover = Handover(predecessor or os.getpid(), "/", its.detach(), (), None, None)
+        pid_file = lock_pid_file(folder.pid_path) if has_files else None
+        control = bind_control(str(folder.control_path)) if has_files else None
+        notes = Notes()
+        service = DaemonService(lambda current: current, Path("/"), notes, pid_file, control, handover, Launch())
+        service.wake(select.poll())
+        made.append((service, other))
+        return SimpleNamespace(service=service, notes=notes, predecessor=other, control=control, pid_file=pid_file)
+
+    yield make
+    for service, other in made:
+        service._hang_up()
+        for part in (service._control, service._pid_file):
+            if part is not None:
+                with contextlib.suppress(OSError):  # the story has closed it
+                    part.close()
+        if other is not None and other.is_open:
+            other.close()
+
+
+def words(channel):
+    heard = []
+    while (word := channel.hear()) is not None:
+        heard.append(word)
+        if not word:
+            break
+    return heard
+
+
+def fake_successor():
+    """A new master that was started, and its end of the channel."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return SimpleNamespace(pid=4242, channel=Channel(ours)), Channel(its)
+
+
+def test_the_first_workers_serve(make, folder):
+    made = make()
+    assert folder.files() == ["control"]
+    made.service.announce()
+    assert folder.pid_path.read_text() == f"{os.getpid()}\n"
+    assert made.notes.said == [("ready",)]
+
+
+def test_a_pid_file_that_can_not_be_written_is_a_complaint_and_no_more(make, folder, complaints):
+    made = make()
+    made.pid_file.path = folder.path / "none" / "gemd.pid"
+    made.service.announce()
+    assert "can't write the pid file" in complaints()[0]
+    assert made.notes.said == [("ready",)]
+
+
+def test_it_may_have_none_of_it_all(make):
+    made = make(has_files=False)
+    made.service.announce()
+    assert made.service.commands() == []
+    made.service.reopen_predecessor()
+    assert not made.service.has_predecessor()
+    made.service.close(is_succeeded=False)
+
+
+def test_an_end_removes_its_files(make, folder):
+    made = make()
+    made.service.announce()
+    made.service.close(is_succeeded=False)
+    assert folder.files() == []
+
+
+def test_an_end_before_anything_served_removes_the_socket(make, folder):
+    make().service.close(is_succeeded=False)
+    assert folder.files() == []
+
+
+def test_one_that_is_succeeded_leaves_its_files_to_the_new_one(make, folder):
+    made = make()
+    made.service.announce()
+    made.service.close(is_succeeded=True)
+    assert folder.files() == ["control", "gemd.pid"]
+
+
+# In the old master
+
+
+def test_retiring_gives_the_word_to_the_new_one(make):
+    made = make()
+    made.service.announce()
+    successor, its = fake_successor()
+    made.service.retire(successor)
+    assert made.notes.said == [("ready",), ("main_pid", 4242)]
+    assert words(its) == [GO]
+    made.service.report("draining", is_alive=True)
+    made.service.announce_reload(is_over=True)
+    assert len(made.notes.said) == 2
+    its.close()
+    successor.channel.close()
+
+
+def test_a_new_one_that_fails_gives_it_back(make, folder):
+    made = make()
+    made.service.announce()
+    successor, its = fake_successor()
+    made.service.retire(successor)
+    folder.pid_path.write_text("4242\n")
+    made.service.announce()
+    assert folder.pid_path.read_text() == f"{os.getpid()}\n"
+    assert made.notes.said[2:] == [("main_pid", os.getpid()), ("ready",)]
+    made.service.report("serving", is_alive=True)
+    assert made.notes.said[4:] == [("status", "serving"), ("alive",)]
+    its.close()
+    successor.channel.close()
+
+
+def test_one_that_retires_hears_no_commands(make, folder):
+    made = make()
+    made.service.announce()
+    successor, its = fake_successor()
+    made.service.retire(successor)
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(str(folder.control_path))
+        caller.sendall(b'{"command": "status"}\n')
+        assert made.service.commands() == []
+        made.service.announce()  # the new one has failed
+        (command,) = made.service.commands()
+        command.succeed()
+    its.close()
+    successor.channel.close()
+
+
+# In the new master
+
+
+def test_a_new_one_says_that_it_serves_and_waits_for_its_word(make):
+    made = make(succeeds=True)
+    made.service.report("starting", is_alive=False)
+    made.service.announce()
+    assert words(made.predecessor) == [READY]
+    assert made.notes.said == []
+    made.predecessor.say(GO)
+    made.service.report("serving", is_alive=True)
+    assert made.notes.said == [("ready",), ("status", "serving"), ("alive",)]
+    made.service.report("serving", is_alive=True)
+    assert made.notes.said.count(("ready",)) == 1
+
+
+def test_it_takes_the_word_when_the_old_one_is_gone(make):
+    made = make(succeeds=True)
+    made.service.announce()
+    made.predecessor.close()
+    made.service.report("serving", is_alive=True)
+    assert made.notes.said == [("ready",), ("status", "serving"), ("alive",)]
+
+
+def test_once_succeeded_itself_it_is_silent_though_its_predecessor_is_gone(make):
+    made = make(succeeds=True)
+    made.service.announce()
+    made.predecessor.say(GO)
+    made.service.report("serving", is_alive=True)
+    made.predecessor.close()
+    successor, its = fake_successor()
+    made.service.retire(successor)
+    before = list(made.notes.said)
+    for _ in range(3):
+        made.service.report("draining", is_alive=True)
+    assert made.notes.said == before
+    its.close()
+    successor.channel.close()
+
+
+def test_once_succeeded_itself_it_is_silent_even_if_it_had_not_heard_its_word_yet(make):
+    made = make(succeeds=True)
+    made.service.announce()
+    made.predecessor.say(GO)
+    successor, its = fake_successor()
+    made.notes.is_muted = False
+    made.service.retire(successor)
+    made.service.report("draining", is_alive=True)
+    assert ("alive",) not in made.notes.said
+    its.close()
+    successor.channel.close()
+
+
+def test_one_that_never_served_takes_nothing_of_the_old_ones_along(make, folder):
+    old = make()
+    old.service.announce()
+    new = make(succeeds=True, has_files=False)
+    new.service._control, new.service._pid_file = old.control, old.pid_file  # shared through exec
+    new.service.close(is_succeeded=False)
+    assert folder.files() == ["control", "gemd.pid"]
+    assert words(new.predecessor)[0] == BYE
+
+
+def test_one_that_has_served_removes_what_is_its_own_by_then(make, folder):
+    made = make(succeeds=True)
+    made.service.announce()
+    made.service.close(is_succeeded=False)
+    assert folder.files() == []
+    assert words(made.predecessor) == [READY, BYE, b""]
+
+
+def test_the_old_one_is_told_of_new_logs_and_known_to_drain(make):
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+        os.write(writer, b"blocked")
+        os._exit(0 if signal.sigtimedwait([signal.SIGUSR1], 30) else 1)
+    os.read(reader, 10)
+    os.close(reader)
+    os.close(writer)
+    made = make(succeeds=True, predecessor=pid)
+    assert made.service.has_predecessor()
+    made.service.reopen_predecessor()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert not made.service.has_predecessor()
+    made.service.reopen_predecessor()  # nobody is hit
+
+
+def test_a_predecessor_that_was_gone_at_once_is_none(make):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    made = make(succeeds=True, predecessor=pid)
+    assert not made.service.has_predecessor()
+    made.service.reopen_predecessor()
+
+
+# In a worker
+
+
+def test_a_worker_keeps_nothing_of_it(make, folder, tmp_path):
+    made = make(succeeds=True)
+    made.service.announce()
+    mine, other = FakeGeneration(), FakeGeneration()
+    made.service.keep(mine)
+    made.service.keep(other)
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        made.service.let_go(mine)
+        targets = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if is_open(fd)]
+        is_clean = not [target for target in targets if "pidfd" in target or str(tmp_path) in target]
+        os.write(writer, b"yes" if is_clean and other.kept == [mine] and not mine.kept else b"no")
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(reader, 10) == b"yes"
+    os.close(reader)
+    os.close(writer)
+
+
+class FakeGeneration:
+    def __init__(self):
+        self.kept = []
+
+    def close_all_but(self, kept):
+        self.kept.append(kept)
+
+
+def is_open(descriptor):
+    return os.path.lexists(f"/proc/self/fd/{descriptor}")
+
+
+# Generations and logs
+
+
+def test_what_only_a_former_or_failed_generation_has_is_closed(make):
+    made = make(has_files=False)
+    former, current, failed = FakeGeneration(), FakeGeneration(), FakeGeneration()
+    current.logs = SimpleNamespace(use=lambda: None)
+    made.service.keep(former)
+    assert made.service.load(current) is current
+    made.service.adopt(current, former)
+    assert former.kept == [current]
+    made.service.load(failed)
+    made.service.discard(failed, current)
+    assert failed.kept == [current]
+    made.service.close(is_succeeded=False)
+    assert current.kept == [None]
+
+
+def test_listening_ends_with_the_service(make):
+    made = make(has_files=False)
+    closed = []
+    listeners = [SimpleNamespace(close=lambda: closed.append(1))] * 2
+    made.service.announce_stop(SimpleNamespace(listeners=listeners))
+    assert (made.notes.said, closed) == ([("stopping",)], [1, 1])
+
+
+def test_log_files_are_opened_anew_and_sent_by_their_names(make, tmp_path):
+    made = make(has_files=False)
+    logs = Logs(Log(access=str(tmp_path / "access"), error="off"))
+    sent = []
+    (tmp_path / "access").rename(tmp_path / "access.1")
+    assert reopen(made.service, SimpleNamespace(logs=logs), lambda *what: sent.append(what)) is None
+    assert sent == [(["access"], [logs.access.fileno()])]
+    assert (tmp_path / "access").exists()
+    (tmp_path / "access").unlink()
+    (tmp_path / "access").mkdir()
+    assert "can't open the log" in reopen(made.service, SimpleNamespace(logs=logs), None)
+    logs.close_all_but(None)
+
+
+def test_without_files_nothing_is_sent(make):
+    logs = Logs(Log(access="off", error="off"))
+    assert reopen(make(has_files=False).service, SimpleNamespace(logs=logs), None) is None
+    logs.close_all_but(None)

@@ -1,0 +1,136 @@
+"""What the master says of itself and its workers."""
+
+import json
+import os
+from signal import SIGQUIT
+
+import pytest
+
+from gemd import __version__
+from gemd.master.status import Totals, describe, summarise
+from gemd.master.workers import Child
+from gemd.shared.scoreboard import Scoreboard
+
+SEGV = -11
+WORKER = {
+    *("nr", "pid", "generation", "state", "uptime", "requests", "bytes", "lobby", "side_room"),
+    *("memory", "private", "descriptors"),
+}
+
+
+@pytest.fixture
+def totals():
+    """Of a scoreboard with two rows, for a master that started at 100."""
+    return Totals(Scoreboard(2), 100.0)
+
+
+def child(totals, row, requests):
+    """A worker that has answered so many requests, with 10 bytes each."""
+    cells = totals._scoreboard.row(row)
+    cells.clear()
+    for _ in range(requests):
+        cells.count(10)
+    cells.show(3, 2, 1)
+    cells.show_memory(1000, 500)
+    return Child(nr=row, pid=row, row=row, generation=1, born=0.0)
+
+
+def test_nobody_has_done_anything_yet(totals):
+    assert set(totals.sum_up([]).values()) == {0}
+
+
+def test_what_the_living_do_is_added_up(totals):
+    both = [child(totals, 0, 2), child(totals, 1, 3)]
+    assert totals.sum_up(both) == {
+        "requests": 5,
+        "bytes": 50,
+        "dropped": 2,
+        "lobby": 6,
+        "side_room": 4,
+        "memory": 2000,
+    }
+
+
+def test_what_the_dead_have_counted_stays_and_what_they_had_does_not(totals):
+    totals.bury(child(totals, 0, 2))
+    totals.bury(child(totals, 0, 7))
+    assert totals.sum_up([child(totals, 0, 1)]) == {
+        "requests": 10,
+        "bytes": 100,
+        "dropped": 3,
+        "lobby": 3,
+        "side_room": 2,
+        "memory": 1000,
+    }
+
+
+def test_counters_never_go_back(play):
+    """Workers die, are recycled and reloaded; a new one begins at nothing, but the sum goes on."""
+    story = play((5, "answers", 0, 30), (6, "dies", 0, SEGV), (7, "answers", 0, 5), (8, "answers", 1, 7), until=10)
+    sums = describe(story.master, story.kernel.now)
+    assert (sums["requests"], sums["bytes"], sums["deaths"]) == (42, 4200, 1)
+    assert [worker["requests"] for worker in sums["workers"]] == [5, 7]
+
+
+def test_everything(play):
+    story = play((2, "deaf", 1), (3, "dies", 0, SEGV), settings={"max-requests": 5}, until=10)
+    status = describe(story.master, 12.34)
+    json.dumps(status)
+    workers = status.pop("workers")
+    assert status.pop("descriptors") == len(os.listdir("/proc/self/fd")) - 1
+    assert status == {
+        "version": __version__,
+        "pid": os.getpid(),
+        "state": "serving",
+        "generation": 1,
+        "uptime": 12.3,
+        "configuration": None,
+        "listeners": [],
+        "slots": 2,
+        "requests": 0,
+        "bytes": 0,
+        "lobby": 0,
+        "side_room": 0,
+        "memory": 0,
+        "dropped": 0,
+        "deaths": 1,
+        "reloads": 0,
+        "failed_reloads": 0,
+    }
+    assert set(workers[0]) >= WORKER
+    assert [(worker["nr"], worker["pid"], worker["state"], worker["uptime"]) for worker in workers] == [
+        (1, 102, "serving", 9.3),
+        (2, 101, "serving", 12.3),
+    ]
+
+
+def test_states_of_workers(play):
+    history = [(4, "deaf", 0), (5, "signal", 1), (6, "boots", False), (6, "answers", 1, 12)]
+    story = play(*history, settings={"max-requests": 10}, loads=[{"workers": 2, "max-requests": 10}], until=8)
+    workers = describe(story.master, 8.0)["workers"]
+    assert [(worker["nr"], worker["generation"], worker["state"]) for worker in workers] == [
+        (1, 1, "draining"),
+        (1, 2, "serving"),
+        (2, 2, "leaving"),
+        (2, 2, "starting"),
+    ]
+    assert summarise(story.master, 8.0) == "serving: 2 of 2 workers, 12 requests, 1 draining"
+
+
+def test_a_line_for_the_service_manager(play):
+    story = play((5, "answers", 0, 3), until=7)
+    assert summarise(story.master, 7.0) == "serving: 2 of 2 workers, 3 requests"
+
+
+def test_whatever_a_worker_writes_there_is_shown_and_nothing_else(play):
+    story = play(until=3)
+    for cell in range(len(story.master._scoreboard._cells)):
+        story.master._scoreboard._cells[cell] = 2**64 - 1
+    status = describe(story.master, 3.0)
+    json.dumps(status)
+    assert status["requests"] == 2 * (2**64 - 1)
+    for _ in range(100):
+        story.master.step()
+    assert {number for _, _, _, number in story.told} == {SIGQUIT}  # it wants a rest, among other things
+    assert len(story.forks) == 4
+    assert story.workers == [(1, 0), (1, 1)]

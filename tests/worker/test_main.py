@@ -1,0 +1,143 @@
+"""What a worker hears from its master: log files that were opened anew."""
+
+import contextlib
+import os
+import resource
+import socket
+from types import SimpleNamespace
+
+import pytest
+
+from gemd.config.settings import Log
+from gemd.system.log import Logs
+from gemd.worker.main import lobby_size, receive_logs
+from tests.master.scripted import make_generation
+
+
+@pytest.fixture
+def channel():
+    """The master's end and the worker's."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    yield ours, its
+    ours.close()
+    its.close()
+
+
+@pytest.fixture
+def worker(tmp_path):
+    """A generation with both logs in files."""
+    logs = Logs(Log(access=str(tmp_path / "access"), error=str(tmp_path / "error")))
+    yield SimpleNamespace(logs=logs)
+    logs.close_all_but(None)
+
+
+@pytest.fixture
+def rotated(tmp_path):
+    """New files of these names, as the master opens them; they are closed in the end."""
+    opened = []
+
+    def rotated(*names):
+        new = [os.open(tmp_path / f"{name}.new", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) for name in names]
+        opened.extend(new)
+        return new
+
+    yield rotated
+    for descriptor in opened:
+        os.close(descriptor)
+
+
+def hand_out(channel, names, descriptors):
+    socket.send_fds(channel[0], [" ".join(names).encode()], descriptors)
+
+
+def open_descriptors():
+    return sorted(map(int, os.listdir("/proc/self/fd")))
+
+
+def test_both_logs_go_to_the_new_files(worker, channel, rotated, tmp_path):
+    worker.logs.access.write("old")
+    hand_out(channel, ["access", "error"], rotated("access", "error"))
+    before = open_descriptors()
+    assert receive_logs(worker, channel[1])
+    assert open_descriptors() == before
+    worker.logs.access.write("a request")
+    worker.logs.error.write("an error")
+    assert (tmp_path / "access").read_text() == "old\n"
+    assert (tmp_path / "access.new").read_text() == "a request\n"
+    assert (tmp_path / "error.new").read_text() == "an error\n"
+
+
+def test_the_order_of_the_names_is_that_of_the_descriptors(worker, channel, rotated, tmp_path):
+    hand_out(channel, ["error", "access"], rotated("error", "access"))
+    assert receive_logs(worker, channel[1])
+    worker.logs.access.write("a request")
+    assert (tmp_path / "access.new").read_text() == "a request\n"
+
+
+def test_a_log_that_this_worker_does_not_have_is_closed(worker, channel, rotated, tmp_path):
+    hand_out(channel, ["other", "error"], rotated("other", "error"))
+    before = open_descriptors()
+    assert receive_logs(worker, channel[1])
+    assert open_descriptors() == before
+    worker.logs.error.write("an error")
+    assert (tmp_path / "error.new").read_text() == "an error\n"
+
+
+def test_messages_are_told_apart(worker, channel, rotated, tmp_path):
+    hand_out(channel, ["access"], rotated("one"))
+    hand_out(channel, ["access"], rotated("two"))
+    assert receive_logs(worker, channel[1])
+    worker.logs.access.write("first")
+    assert receive_logs(worker, channel[1])
+    worker.logs.access.write("second")
+    assert (tmp_path / "one.new").read_text() == "first\n"
+    assert (tmp_path / "two.new").read_text() == "second\n"
+
+
+def test_what_is_received_does_not_survive_exec(worker, channel, rotated):
+    hand_out(channel, ["access"], rotated("access"))
+    assert receive_logs(worker, channel[1])
+    assert not os.get_inheritable(worker.logs.files()["access"].fileno())
+
+
+def test_a_worker_without_a_free_descriptor_goes_on(worker, channel, rotated, tmp_path):
+    hand_out(channel, ["access", "error"], rotated("access", "error"))
+    with no_free_descriptor():
+        assert receive_logs(worker, channel[1])
+    worker.logs.access.write("a request")
+    assert (tmp_path / "access").read_text() == "a request\n"
+
+
+@contextlib.contextmanager
+def no_free_descriptor():
+    """Every descriptor below the limit is open."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(open_descriptors()) + 1, before[1]))
+    fillers = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                fillers.append(os.dup(0))
+        yield
+    finally:
+        for filler in fillers:
+            os.close(filler)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_the_end_of_the_channel_is_the_end_of_the_master(worker, channel):
+    channel[0].close()
+    assert not receive_logs(worker, channel[1])
+
+
+def test_the_lobby_is_as_large_as_configured_where_descriptors_suffice():
+    config = make_generation(1, limits={"lobby": 100, "threads": 2}).config
+    assert lobby_size(config) == 100
+
+
+def test_the_lobby_leaves_descriptors_for_everything_else(monkeypatch):
+    monkeypatch.setattr("gemd.worker.main.process.raise_descriptor_limit", lambda: 1024)
+    config = make_generation(1, limits={"lobby": 100_000, "threads": 64}).config
+    assert lobby_size(config) == (1024 - 3 * 64 - 128) // 2
+    config = make_generation(1, limits={"lobby": 100_000, "threads": 10_000}).config
+    assert lobby_size(config) == 16
