@@ -45,12 +45,15 @@ class Handover(msgspec.Struct, frozen=True):
     control: tuple[int, str] | None
 
     @property
+    def sockets(self) -> list[int]:
+        """The descriptors of the channel, the listeners and the control socket."""
+        every = [self.channel, *(listener[0] for listener in self.listeners)]
+        return every if self.control is None else [*every, self.control[0]]
+
+    @property
     def descriptors(self) -> list[int]:
         """All that has to survive exec."""
-        every = [self.channel, *(listener[0] for listener in self.listeners)]
-        if self.lock is not None:
-            every.append(self.lock)
-        return every if self.control is None else [*every, self.control[0]]
+        return self.sockets if self.lock is None else [*self.sockets, self.lock]
 
 
 def take_handover(environ: MutableMapping[str, str]) -> Handover | None:
@@ -60,10 +63,10 @@ def take_handover(environ: MutableMapping[str, str]) -> Handover | None:
         return None
     try:
         handover = msgspec.json.decode(text, type=Handover)
+        if not all(stat.S_ISSOCK(os.fstat(descriptor).st_mode) for descriptor in handover.sockets):
+            return None
         for descriptor in handover.descriptors:
             os.set_inheritable(descriptor, False)
-        if not stat.S_ISSOCK(os.fstat(handover.channel).st_mode):
-            return None
     except (msgspec.DecodeError, OSError, OverflowError):
         return None  # it was meant for somebody else
     return handover

@@ -106,7 +106,7 @@ def test_what_is_handed_over_is_taken_from_the_environment(pair):
 
 def test_all_descriptors_are_known():
     given = handover(channel=9, listeners=((3, "a:1", False), (4, "b:1", True)), lock=5, control=(6, "/c"))
-    assert given.descriptors == [9, 3, 4, 5, 6]
+    assert given.descriptors == [9, 3, 4, 6, 5]
     assert handover(channel=9).descriptors == [9]
 
 
@@ -130,8 +130,10 @@ GARBAGE = {
 @pytest.mark.parametrize("text", GARBAGE.values(), ids=GARBAGE)
 def test_garbage_is_refused(text):
     environ = {VARIABLE: text}
+    before = os.get_inheritable(0)
     assert take_handover(environ) is None
     assert environ == {}
+    assert os.get_inheritable(0) == before, "what is refused is left as it was"
 
 
 def test_a_channel_that_is_no_socket_is_refused():

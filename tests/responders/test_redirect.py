@@ -65,4 +65,4 @@ def test_a_hostile_query_does_not_break_the_header(move, query):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
 @given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("?%.\u2028"), max_size=20))
 def test_any_request_makes_a_header(move, text):
-    assert move("/new/", "/old/" + text).status in (31, 51, 59)
+    assert move("/new/", "/old/" + text).status in (20, 31, 51, 59)  # 20 is for "..", which leads out of /old/

@@ -80,6 +80,7 @@ print(len(os.listdir("/proc/self/fd")) - 2, report.read(), count_descriptors() -
 
 
 def test_a_process_that_nobody_looks_into_counts_its_own():
-    done = subprocess.run([sys.executable, "-c", IN_A_LOCKED_PROCESS], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", IN_A_LOCKED_PROCESS]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
     assert len(set(done.stdout.split())) == 1
     assert int(done.stdout.split()[0]) >= 3
