@@ -17,7 +17,7 @@ def need_program():
     """Skip, with a reason, where a program is missing; fail where nothing may be missing."""
 
     def need(name: str) -> str:
-        path = shutil.which(name)
+        path = shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin")))
         if path is None:
             if os.environ.get("GEMD_TESTS_MAY_SKIP") == "no":
                 pytest.fail(f"{name} is not installed")

@@ -86,13 +86,28 @@ def session_members(session: int) -> list[int]:
 
 
 class Daemon:
-    """A running gemd."""
+    """A running gemd. Its standard streams are the logs, unless `keeps_logs` says that it opens these itself."""
 
-    def __init__(self, folder: Path, arguments: list[str], env: dict[str, str] | None = None, cwd: Path | None = None):
+    stream_path: Path | None = None  # of standard error, where that is not the log
+
+    def __init__(
+        self,
+        folder: Path,
+        arguments: list[str],
+        env: dict[str, str] | None = None,
+        cwd: Path | None = None,
+        keeps_logs: bool = False,
+    ):
         self.folder = folder
         self.error_path = folder / "error.log"
         self.expected: list[str] = []
-        with self.error_path.open("wb") as log, (folder / "access.log").open("wb") as access:
+        access_path, error_path = folder / "access.log", self.error_path
+        if keeps_logs:
+            access_path.touch()
+            error_path.touch()
+            access_path, error_path = folder / "stdout", folder / "stderr"
+            self.stream_path = error_path
+        with error_path.open("wb") as log, access_path.open("wb") as access:
             self.process = subprocess.Popen(
                 [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-m", "gemd", *arguments],
                 stdin=subprocess.DEVNULL,
@@ -180,7 +195,8 @@ class Daemon:
             self.process.wait(LONGEST)
 
     def check_errors(self) -> None:
-        for line in self.errors.splitlines():
+        others = self.stream_path.read_text() if self.stream_path is not None else ""
+        for line in (self.errors + others).splitlines():
             is_complaint = re.search(r"\] (warning|error|critical): |Traceback|Warning|Exception", line)
             assert not is_complaint or any(re.search(p, line) for p in self.expected), line
 
@@ -200,8 +216,12 @@ def read_answer(tls: ssl.SSLSocket) -> Answer:
     return Answer(bytes(raw), complete, time.monotonic() - start, times)
 
 
-def descriptors(pid: int) -> int:
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+def connections_of(port: int, state: str) -> list[tuple[int, str]]:
+    """The sockets of a TCP port in a state of /proc/net/tcp: the port of the peer, and the inode of each. A socket that
+    no process has taken, or that none has any more, has "0" for an inode."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ours = [line for line in lines if line[3] == state and int(line[1].rpartition(":")[2], 16) == port]
+    return [(int(line[2].rpartition(":")[2], 16), line[9]) for line in ours]
 
 
 @pytest.fixture

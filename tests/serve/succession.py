@@ -7,10 +7,11 @@ import shutil
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .conftest import Answer, Daemon, children_of, is_alive, session_members, title_of, wait_for
+from .conftest import LONGEST, Answer, Daemon, children_of, is_alive, session_members, title_of, wait_for
 
 SERVICE = """
 workers = 2
@@ -37,6 +38,34 @@ def tell(path: Path, command: str) -> dict:
         while chunk := sock.recv(65536):
             answer += chunk
     return json.loads(answer)
+
+
+FRESH = 2.2  # seconds after which every worker has counted its descriptors anew, though nobody wakes it
+
+
+def descriptors(control: Path) -> dict[int, int]:
+    """How many descriptors each worker has open, by its pid, as it counted them within the last two seconds."""
+
+    def figures() -> dict[int, int] | None:
+        counts = {worker["pid"]: worker["descriptors"] for worker in tell(control, "status")["status"]["workers"]}
+        return counts if all(counts.values()) else None
+
+    return wait_for(figures, "every worker to have counted")
+
+
+def wait_for_descriptors(control: Path, is_right, what: str, seconds: float = LONGEST) -> None:
+    """Poll until `descriptors` have been right, without a break, for so long that they were counted meanwhile."""
+    since: float | None = None
+
+    def have_stayed() -> bool:
+        nonlocal since
+        if not is_right(descriptors(control)):
+            since = None
+        elif since is None:
+            since = time.monotonic()
+        return since is not None and time.monotonic() - since > FRESH
+
+    wait_for(have_stayed, what, seconds)
 
 
 def workers_of(master: int) -> list[int]:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import need_root
+
 from .conftest import children_of, wait_for
 from .load import Load
 from .succession import HOST, SERVICE, tell, workers_of
@@ -57,6 +59,7 @@ def fill(path: Path) -> None:
             pass
 
 
+@need_root
 def test_a_full_disk_costs_lines_and_no_answers(small_disk, configure, status):
     daemon = configure(SERVICE + LOG + HOST)
     log, filler = small_disk / "access.log", small_disk / "filler"
@@ -76,6 +79,7 @@ def test_a_full_disk_costs_lines_and_no_answers(small_disk, configure, status):
     assert daemon.stop() == 0
 
 
+@need_root
 def test_a_log_that_refuses_writes_costs_lines_and_no_answers(configure, logs, status, need_program):
     strace = need_program("strace")
     daemon = configure(SERVICE + LOG + HOST)
@@ -117,10 +121,9 @@ def test_a_master_out_of_descriptors_refuses_changes_and_goes_on(configure, tmp_
     daemon.expect("not reloaded: ", "not upgraded: ", "can't fork worker", "ended with signal 9", "fault in the master")
     master, workers = daemon.process.pid, daemon.workers
     assert status()["state"] == "serving"
+    free = status()["descriptors"] - 1  # that of the caller, who came last
     before = resource.prlimit(master, resource.RLIMIT_NOFILE)
-    taken = {int(entry.name) for entry in Path(f"/proc/{master}/fd").iterdir()}
-    lowest = next(number for number in range(4096) if number not in taken)
-    resource.prlimit(master, resource.RLIMIT_NOFILE, (lowest, before[1]))
+    resource.prlimit(master, resource.RLIMIT_NOFILE, (free, before[1]))
     for number, said in ((signal.SIGHUP, "not reloaded: "), (signal.SIGUSR2, "not upgraded: ")):
         daemon.process.send_signal(number)
         wait_for(lambda said=said: said in daemon.errors, said)

@@ -9,8 +9,20 @@ import threading
 import time
 from pathlib import Path
 
-from .conftest import AS_ROOT, children_of, is_alive, session_members, title_of, wait_for
+from tests.conftest import need_root
 
+from .conftest import (
+    AS_ROOT,
+    Daemon,
+    children_of,
+    connections_of,
+    is_alive,
+    session_members,
+    title_of,
+    wait_for,
+)
+
+ESTABLISHED = "01"
 CONFIG = '[[host]]\nname = "localhost"\nroot = "{root}"\n'
 
 
@@ -131,6 +143,7 @@ def test_requests_go_on_while_workers_are_killed(serve):
     assert len(failed) <= 5 * len(threads)
 
 
+@need_root
 def test_fork_that_fails_does_not_end_the_master(serve, need_program, tmp_path):
     strace = need_program("strace")
     daemon = serve()
@@ -158,6 +171,7 @@ def test_fork_that_fails_does_not_end_the_master(serve, need_program, tmp_path):
     assert daemon.ask("/").status == 20
 
 
+@need_root
 def test_accept_that_fails_neither_ends_a_worker_nor_makes_it_hot(configure, need_program):
     strace = need_program("strace")
     daemon = configure("workers = 2\n" + CONFIG)
@@ -235,7 +249,7 @@ def test_who_comes_during_a_stop_is_refused_at_once(serve, capsule):
 def test_a_worker_that_drains_alone_neither_spins_nor_accepts(serve, capsule):
     (capsule / "cgi-bin").mkdir()
     script = capsule / "cgi-bin" / "slow"
-    script.write_text("#!/bin/sh\necho 20 text/plain\nsleep 2\necho $PPID\n")
+    script.write_text("#!/bin/sh\necho 20 text/plain\nsleep 4\necho $PPID\n")
     script.chmod(0o755)
     daemon = serve()
     daemon.expect("ended with exit code 0")
@@ -246,12 +260,11 @@ def test_a_worker_that_drains_alone_neither_spins_nor_accepts(serve, capsule):
         other = next(pid for pid in daemon.workers if pid != worker)
         os.kill(worker, signal.SIGQUIT)
         os.kill(other, signal.SIGSTOP)  # so that whoever comes now has to wait at the door
-        wait_for(lambda: len(sockets_listening(worker)) == 0, "the door to be closed")
-        with daemon.connect() as sock:
-            sock.sendall(b"\x16")
+        with wait_at_the_door(daemon) as sock:
             before = cpu_ticks(worker)
             time.sleep(0.7)  # the time in which it would spin
             spent = cpu_ticks(worker) - before
+            assert not is_accepted(sock)
         os.kill(other, signal.SIGCONT)
         assert spent < 30
         assert daemon.ask("/").status == 20
@@ -259,13 +272,26 @@ def test_a_worker_that_drains_alone_neither_spins_nor_accepts(serve, capsule):
         assert tls.recv(20) == b""
 
 
-def sockets_listening(pid: int) -> list[str]:
-    """Its descriptors of listening sockets."""
-    listening = {
-        line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"
-    }
-    targets = [os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()]
-    return [target for target in targets if target.removeprefix("socket:[").rstrip("]") in listening]
+def is_accepted(sock: socket.socket) -> bool:
+    """Whether a process has taken the other end of an established connection."""
+    return (sock.getsockname()[1], "0") not in connections_of(sock.getpeername()[1], ESTABLISHED)
+
+
+def wait_at_the_door(daemon: Daemon) -> socket.socket:
+    """A connection that nobody accepts for half a second; one that is accepted before gives way to the next."""
+
+    def knock() -> socket.socket | None:
+        sock = daemon.connect()
+        sock.sendall(b"\x16")
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            if is_accepted(sock):
+                sock.close()
+                return None
+            time.sleep(0.01)
+        return sock
+
+    return wait_for(knock, "the door to be closed")
 
 
 def cpu_ticks(pid: int) -> int:

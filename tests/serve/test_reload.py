@@ -13,13 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import IS_ROOT, need_root
+
 from .certificates import DAY, NOW, make_certificate
-from .conftest import children_of, is_alive, wait_for
+from .conftest import children_of, connections_of, is_alive, wait_for
 from .load import Load, SlowDownload
-from .succession import HOST, tell, workers_of, write_script
+from .succession import HOST, descriptors, tell, wait_for_descriptors, workers_of, write_script
 
 USER = 'user = "root"\n' if os.geteuid() == 0 else ""
 SERVICE = USER + 'workers = 2\ncontrol = "{tmp}/control.sock"\n'
+LISTENING = "0A"
 LISTEN = 'listen = ["127.0.0.1:0"{more}]\n'
 SLOW = 'sleep 0.3\nprintf "20 text/plain\\r\\n$PPID\\n"\n'
 
@@ -157,13 +160,15 @@ def test_hosts_roots_and_certificates_are_taken_anew(configure, rewrite, tmp_pat
     wait_for(lambda: shown("localhost") == print_of(one), "the renewed certificate")
 
 
-def test_a_listener_comes_and_goes_and_the_other_is_never_closed(configure, rewrite):
+def test_a_listener_comes_and_goes_and_the_other_is_never_closed(configure, rewrite, status, tmp_path):
     port = free_port()
     one = SERVICE + LISTEN.replace("{more}", "") + HOST
     both = SERVICE + LISTEN.replace("{more}", f', "127.0.0.1:{port}"') + HOST
     daemon = configure(one)
-    kept = listening_inodes(daemon.process.pid)
+    kept = connections_of(daemon.port, LISTENING)
     assert len(kept) == 1
+    control = tmp_path / "control.sock"
+    others = [status()["descriptors"] - 1, *(number - 1 for number in descriptors(control).values())]
 
     def is_refused() -> bool:
         try:
@@ -180,10 +185,16 @@ def test_a_listener_comes_and_goes_and_the_other_is_never_closed(configure, rewr
             wait_for(lambda: len(daemon.workers) == 2, "the old workers to leave")
             load.wait_for_more(10)
         assert load.failures == []
-        for pid in (daemon.process.pid, *daemon.workers):
-            inodes = listening_inodes(pid)
-            assert kept < inodes or kept == inodes
-            assert len(inodes) == number
+        assert connections_of(daemon.port, LISTENING) == kept
+        assert len(connections_of(port, LISTENING)) == number - 1
+        master, *workers = (count + number for count in others)
+        wait_for_descriptors(control, lambda now, workers=workers: [*now.values()] == workers, "the workers' listeners")
+        assert status()["descriptors"] == master
+        if IS_ROOT:
+            for pid in (daemon.process.pid, *daemon.workers):
+                inodes = listening_inodes(pid)
+                assert kept[0][1] in inodes
+                assert len(inodes) == number
         assert is_refused() == (number == 1)
     with Load(port, "/", clients=2) as load:
         load.wait_for_more(10)
@@ -192,16 +203,16 @@ def test_a_listener_comes_and_goes_and_the_other_is_never_closed(configure, rewr
 
 
 def listening_inodes(pid: int) -> set[str]:
-    """The sockets that a process listens on."""
+    """The sockets that a process listens on. For root to ask."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    listening = {f"socket:[{line[9]}]" for line in lines if line[3] == "0A"}
+    listening = {f"socket:[{line[9]}]" for line in lines if line[3] == LISTENING}
     targets = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         try:
             targets.add(os.readlink(entry))
         except OSError:
             continue  # a client that has left
-    return targets & listening
+    return {target.removeprefix("socket:[").removesuffix("]") for target in targets & listening}
 
 
 def test_a_storm_ends_with_the_workers_of_the_last_generation(configure, rewrite, status):
@@ -248,6 +259,7 @@ BOOT_FAULTS = {  # of a new worker, which asks prctl(2) for its locks and its de
 }
 
 
+@need_root
 @pytest.mark.parametrize(("inject", "said"), BOOT_FAULTS.values(), ids=BOOT_FAULTS)
 def test_new_workers_that_do_not_come_up_leave_the_old_ones_in_place(
     configure, rewrite, need_program, status, inject, said

@@ -1,5 +1,6 @@
 """Logs that are rotated under load: every request has its line, whole, in one file or another."""
 
+import fcntl
 import os
 import pwd
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from tests.conftest import need_root
 
-from .conftest import Daemon, is_alive, session_members, wait_for
+from .conftest import Daemon, is_alive, wait_for
 from .load import Load, SlowDownload
 from .succession import HOST, SERVICE, Succession, public_folder, tell, wait_until_serving, workers_of, write_script
 
@@ -23,18 +24,27 @@ LINE = re.compile(r'127\.0\.0\.1 - - \[[^]]+\] "gemini://localhost:\d+/[^" ]*" \
 EVENT = re.compile(r"[\d-]{10} [\d:]{8} gemd\[\d+\] (info|warning|error): .+")
 
 
-def old_files(session: int) -> set[str]:
-    """The logs that were renamed, and that a process of the session has open all the same. The standard streams do not
-    count: they are whatever the harness has opened."""
-    found = set()
-    for pid in session_members(session):
+def old_files(folder: Path) -> list[Path]:
+    """The logs that were renamed, and that a process has open to write all the same."""
+    return [path for path in folder.iterdir() if re.search(r"\.log[.-]", path.name) and has_writer(path)]
+
+
+def has_writer(path: Path) -> bool:
+    """Whether any process has the file open to write; only where none has, the kernel grants a lease (fcntl(2))."""
+    with path.open("rb") as file:
         try:
-            entries = [entry for entry in Path(f"/proc/{pid}/fd").iterdir() if int(entry.name) > 2]
-            targets = [os.readlink(entry) for entry in entries]
-        except OSError:
-            continue  # it has just ended
-        found |= {target for target in targets if re.search(r"\.log[.-]", target)}
-    return found
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_who_writes_is_seen(tmp_path):
+    path = tmp_path / "access.log.1"
+    with path.open("wb"):
+        assert old_files(tmp_path) == [path]
+    with path.open("rb"):
+        assert old_files(tmp_path) == []
 
 
 def lines_of(folder: Path, name: str) -> list[str]:
@@ -59,7 +69,7 @@ def rename_and_signal(daemon: Daemon, nr: int) -> None:
 
 def test_logs_renamed_twice_a_second_lose_no_line(configure, capsule):
     write_script(capsule, "slow", "sleep 0.3\nprintf '20 text/plain\\r\\n'\n")
-    daemon = configure(SERVICE + LOGS + HOST)
+    daemon = configure(SERVICE + LOGS + HOST, keeps_logs=True)
     with Load(daemon.port, "/", "/", "/cgi-bin/slow", clients=8) as load:
         for nr in range(1, 7):
             load.wait_for_more(5)
@@ -67,7 +77,7 @@ def test_logs_renamed_twice_a_second_lose_no_line(configure, capsule):
             wait_for((daemon.folder / "access.log").exists, "a new file")
             time.sleep(0.5)  # the pace belongs to the story
     check_lines(daemon, load)
-    wait_for(lambda: not old_files(daemon.process.pid), "everybody to have let go of the old files")
+    wait_for(lambda: not old_files(daemon.folder), "everybody to have let go of the old files")
     sizes = [path.stat().st_size for path in daemon.folder.glob("access.log.*")]
     assert len(sizes) == 6
     assert min(sizes) > 0
@@ -75,7 +85,7 @@ def test_logs_renamed_twice_a_second_lose_no_line(configure, capsule):
 
 def test_logrotate_twice_a_second_loses_no_line(configure, tmp_path, need_program):
     logrotate = need_program("logrotate")
-    daemon = configure(SERVICE + LOGS + HOST)
+    daemon = configure(SERVICE + LOGS + HOST, keeps_logs=True)
     conf = tmp_path / "logrotate.conf"
     conf.write_text(
         f"{daemon.folder}/*.log {{\n\trotate 99\n\tnocreate\n\tsharedscripts\n\tpostrotate\n"
@@ -91,12 +101,12 @@ def test_logrotate_twice_a_second_loses_no_line(configure, tmp_path, need_progra
             time.sleep(0.5)  # the pace belongs to the story
     check_lines(daemon, load)
     assert len(list(daemon.folder.glob("access.log.*"))) == 6
-    wait_for(lambda: not old_files(daemon.process.pid), "everybody to have let go of the old files")
+    wait_for(lambda: not old_files(daemon.folder), "everybody to have let go of the old files")
 
 
 def test_who_drains_moves_to_the_new_files_too(configure, tmp_path, capsule):
     (capsule / "large").write_bytes(bytes(5_000_000))
-    with Succession(configure(SERVICE + LOGS + HOST), tmp_path) as service:
+    with Succession(configure(SERVICE + LOGS + HOST, keeps_logs=True), tmp_path) as service:
         daemon, old = service.daemon, service.pid
         first = SlowDownload(daemon.port, "/large")
         service.send(signal.SIGHUP)
@@ -105,14 +115,14 @@ def test_who_drains_moves_to_the_new_files_too(configure, tmp_path, capsule):
         service.send(signal.SIGUSR2)
         wait_for(lambda: service.pid != old, "the upgrade")
         wait_for(lambda: "this one drains" in service.errors, "the old master to know")
-        drain = workers_of(old)
-        assert drain
+        assert workers_of(old)
         (daemon.folder / "access.log").rename(daemon.folder / "access.log.1")
         (daemon.folder / "error.log").rename(daemon.folder / "error.log.1")
         service.send(signal.SIGUSR1)
         wait_for((daemon.folder / "access.log").exists, "a new file")
-        wait_for(lambda: not old_files(service.session), "everybody to have let go of the old files")
-        assert all(is_alive(pid) for pid in drain)
+        wait_for(lambda: not old_files(daemon.folder), "everybody to have let go of the old files")
+        assert max(first.received, second.received) < 5_000_000
+        assert workers_of(old)
         assert first.finish() is not None
         assert second.finish() is not None
         wait_for(lambda: not is_alive(old) or daemon.process.poll() is not None, "the old master to leave")
@@ -120,7 +130,7 @@ def test_who_drains_moves_to_the_new_files_too(configure, tmp_path, capsule):
 
 
 def test_what_is_no_file_in_a_logs_place_is_refused(configure, tmp_path):
-    daemon = configure(SERVICE + LOGS + HOST)
+    daemon = configure(SERVICE + LOGS + HOST, keeps_logs=True)
     daemon.expect("the log files stay as they are: can't open the log")
     log, old = daemon.folder / "access.log", daemon.folder / "access.log.1"
     victim = tmp_path / "victim"
@@ -135,7 +145,7 @@ def test_what_is_no_file_in_a_logs_place_is_refused(configure, tmp_path):
         log.rmdir() if log.is_dir() and not log.is_symlink() else log.unlink()
     assert victim.read_text() == "precious\n"
     assert tell(tmp_path / "control.sock", "reopen") == {"ok": True, "message": "the log files are open anew"}
-    wait_for(lambda: not old_files(daemon.process.pid), "everybody to have let go of the old file")
+    wait_for(lambda: not old_files(daemon.folder), "everybody to have let go of the old file")
     assert daemon.ask("/").status == 20
     assert len(daemon.access) == 1
 
@@ -174,7 +184,7 @@ def test_roots_log_where_another_user_may_write_is_refused_at_the_start(tmp_path
 def test_logs_that_are_roots_are_reopened_for_workers_that_are_not(configure, tmp_path):
     text = 'user = "nobody"\nmaster-user = "root"\n' + SERVICE + LOGS + HOST
     with public_folder() as public:
-        daemon = configure(text.replace("{root}", str(public / "capsule")))
+        daemon = configure(text.replace("{root}", str(public / "capsule")), keeps_logs=True)
         uid = pwd.getpwnam("nobody").pw_uid
         wait_until_serving(tmp_path / "control.sock")
         assert all(f"\nUid:\t{uid}\t" in Path(f"/proc/{pid}/status").read_text() for pid in daemon.workers)
@@ -183,7 +193,7 @@ def test_logs_that_are_roots_are_reopened_for_workers_that_are_not(configure, tm
                 load.wait_for_more(20)
                 rename_and_signal(daemon, nr)
                 wait_for((daemon.folder / "access.log").exists, "a new file")
-                wait_for(lambda: not old_files(daemon.process.pid), "everybody to have let go of the old files")
+                wait_for(lambda: not old_files(daemon.folder), "everybody to have let go of the old files")
             load.wait_for_more(20)
         check_lines(daemon, load)
         status = (daemon.folder / "access.log").stat()

@@ -1,6 +1,7 @@
 """What a service is to those around it: the shell that starts it, systemd, its pid file, and gemctl."""
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -17,9 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import IS_ROOT, need_root
+
 from .conftest import Daemon, is_alive, session_members, title_of, wait_for
 from .load import Load
-from .succession import HOST, SERVICE, Succession, tell, workers_of, write_script
+from .succession import HOST, SERVICE, Succession, descriptors, tell, workers_of, write_script
 from .test_processes import cpu_ticks
 
 USER = 'user = "root"\n' if os.geteuid() == 0 else ""
@@ -120,11 +123,18 @@ def test_a_daemon_has_left_its_terminal_and_its_session(detached):
         assert fields[4] == "0", "no controlling terminal"
         assert os.getsid(member) != os.getsid(0)
         assert os.getpgid(member) == os.getpgid(pid)
+    assert pid != os.getsid(pid)  # it can't take a terminal again
+    assert detached.ask().endswith(b"# A capsule\n")
+
+
+@need_root
+def test_a_daemon_keeps_neither_a_stream_nor_a_directory_of_its_shell(detached):
+    assert detached.start().returncode == 0
+    pid = detached.pid
+    for member in (pid, *workers_of(pid)):
         streams = [os.readlink(f"/proc/{member}/fd/{number}") for number in (0, 1, 2)]
         assert streams == ["/dev/null"] * 3
         assert os.readlink(f"/proc/{member}/cwd") == "/"
-    assert pid != os.getsid(pid)  # it can't take a terminal again
-    assert detached.ask().endswith(b"# A capsule\n")
 
 
 def test_a_bad_configuration_is_told_to_the_shell(detached):
@@ -441,11 +451,14 @@ def test_sockets_of_systemd_are_served_and_nobody_else_gets_them(activate, capsu
         ports = {sock.getsockname()[1] for sock in (one, two)}
         assert f"127.0.0.1:{min(ports)}" in daemon.errors
         assert f"127.0.0.1:{max(ports)}" in daemon.errors
-        for pid in (daemon.process.pid, *daemon.workers):
-            for number in (3, 4):
-                flags = int(re.search(r"flags:\s+(\d+)", Path(f"/proc/{pid}/fdinfo/{number}").read_text())[1], 8)
-                assert flags & os.O_CLOEXEC
-                assert flags & os.O_NONBLOCK
+        for sock in (one, two):
+            assert fcntl.fcntl(sock, fcntl.F_GETFL) & os.O_NONBLOCK  # of the socket, which all who have it share
+        if IS_ROOT:
+            for pid in (daemon.process.pid, *daemon.workers):
+                for number in (3, 4):
+                    flags = int(re.search(r"flags:\s+(\d+)", Path(f"/proc/{pid}/fdinfo/{number}").read_text())[1], 8)
+                    assert flags & os.O_CLOEXEC
+                    assert flags & os.O_NONBLOCK
         assert daemon.ask("/").text == "# A capsule\n"
         with Load(two.getsockname()[1], "/", clients=1) as load:
             wait_for(lambda: load.answers or load.failures, "an answer at the other socket")
@@ -530,6 +543,26 @@ def test_gemctl_from_the_first_status_to_the_stop(configure, tmp_path):
     assert not is_alive(new)
     assert not service.control_path.exists()
     assert gemctl(conf, "status").returncode != 0
+
+
+def test_open_descriptors_are_counted(configure, tmp_path):
+    daemon, control = configure(SERVICE + HOST), tmp_path / "control.sock"
+    before = descriptors(control)
+    master = tell(control, "status")["status"]["descriptors"]
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(daemon.tls())
+        wait_for(lambda: sum(descriptors(control).values()) == sum(before.values()) + 20, "twenty connections")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.connect(str(control))
+            # who connects may not have been let in yet, when the next one asks
+            wait_for(lambda: tell(control, "status")["status"]["descriptors"] == master + 1, "another caller")
+    wait_for(lambda: descriptors(control) == before, "everybody to have left")
+    assert tell(control, "status")["status"]["descriptors"] == master
+    if IS_ROOT:
+        # less the directory by which a worker counts; the master's caller has left
+        assert {pid: len(os.listdir(f"/proc/{pid}/fd")) - 1 for pid in daemon.workers} == before
+        assert len(os.listdir(f"/proc/{daemon.process.pid}/fd")) == master - 1
 
 
 def test_a_caller_that_says_nothing_useful_is_answered_or_hung_up_on(configure, tmp_path):

@@ -10,10 +10,11 @@ import pytest
 
 from tests.support.tls_client import make_context
 
-from .conftest import descriptors, wait_for
+from .succession import descriptors, wait_for_descriptors
 
 CONFIG = """
 workers = 2
+control = "{tmp}/control.sock"
 [timeouts]
 request = 1.5
 response = 1.5
@@ -79,17 +80,17 @@ STALLS = [bare_tcp, half_a_client_hello, no_crlf, one_byte_a_moment, never_reads
 
 
 @pytest.mark.parametrize("stall", STALLS, ids=lambda stall: stall.__name__)
-def test_twenty_that_stall_delay_nobody_and_are_gone_in_time(configure, capsule, stall):
+def test_twenty_that_stall_delay_nobody_and_are_gone_in_time(configure, capsule, tmp_path, stall):
     (capsule / "large.bin").write_bytes(bytes(8 << 20))
     daemon = configure(CONFIG)
-    daemon.ask("/")
-    before = sum(map(descriptors, daemon.workers))
+    control = tmp_path / "control.sock"
+    before = sum(descriptors(control).values())
     with ExitStack() as clients:
         for _ in range(20):
             clients.enter_context(stall(daemon))
         for _ in range(5):
             assert daemon.ask("/").seconds < 1.0
-        wait_for(lambda: sum(map(descriptors, daemon.workers)) <= before + 4, "the stalled to be gone", 8)
+        wait_for_descriptors(control, lambda now: sum(now.values()) <= before + 4, "the stalled to be gone", 8)
     assert daemon.ask("/").status == 20
 
 
@@ -130,10 +131,11 @@ def test_one_client_may_not_fill_the_side_room(configure, capsule):
                 assert tls.recv(100).startswith(b"20 ")
 
 
-def test_those_that_do_not_take_their_page_are_bounded(configure, capsule):
+def test_those_that_do_not_take_their_page_are_bounded(configure, capsule, tmp_path):
     (capsule / "page.bin").write_bytes(bytes(60_000))
     daemon = configure(CONFIG.replace("lobby = 500", "lobby = 20").replace("response = 1.5", "response = 60"))
-    before = sum(map(descriptors, daemon.workers))
+    control = tmp_path / "control.sock"
+    before = sum(descriptors(control).values())
     with ExitStack() as clients:
         for _ in range(150):
             sock = clients.enter_context(socket.socket())
@@ -143,4 +145,4 @@ def test_those_that_do_not_take_their_page_are_bounded(configure, capsule):
             tls = clients.enter_context(context.wrap_socket(sock, server_hostname="localhost"))
             tls.sendall(daemon.url("/page.bin").encode() + b"\r\n")
         assert daemon.ask("/").status == 20
-        wait_for(lambda: sum(map(descriptors, daemon.workers)) <= before + 2 * 45, "the oldest to leave", 5)
+        wait_for_descriptors(control, lambda now: sum(now.values()) <= before + 2 * 45, "the oldest to leave", 5)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import descriptors, wait_for
+from .succession import HOST, SERVICE, descriptors, wait_for_descriptors
 
 
 def test_a_page(serve):
@@ -100,19 +100,16 @@ def test_a_listing_of_50000_entries(serve, capsule):
     assert answer.seconds < 10
 
 
-def test_descriptors_do_not_leak(serve, capsule):
+def test_descriptors_do_not_leak(configure, capsule, tmp_path):
     (capsule / "large.bin").write_bytes(bytes(1 << 20))
     (capsule / "sub").mkdir()
-    daemon = serve()
+    daemon, control = configure(SERVICE + HOST), tmp_path / "control.sock"
+    before = descriptors(control)
     paths = ("/", "/large.bin", "/sub/", "/sub", "/none", "/%ff", "//", "/../")
-    for _ in range(3):
+    for _ in range(23):
         for path in paths:
             daemon.ask(path)
-    before = {pid: wait_for(lambda pid=pid: descriptors(pid), "descriptors") for pid in daemon.workers}
-    for _ in range(20):
-        for path in paths:
-            daemon.ask(path)
-    wait_for(lambda: all(descriptors(pid) <= before[pid] + 1 for pid in before), "descriptors to be closed", 5)
+    wait_for_descriptors(control, lambda now: now == before, "descriptors to be closed", 5)
 
 
 def test_files_are_named_in_utf8_whatever_the_locale_says(start, capsule):

@@ -7,15 +7,26 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import gemd
 
-from .conftest import descriptors, is_alive, wait_for
+from .conftest import is_alive, wait_for
 from .load import Load, SlowDownload
-from .succession import HOST, SERVICE, Succession, held_by, workers_of, write_script
+from .succession import (
+    FRESH,
+    HOST,
+    SERVICE,
+    Succession,
+    descriptors,
+    held_by,
+    wait_for_descriptors,
+    workers_of,
+    write_script,
+)
 
 SLOW = 'sleep 0.3\nprintf "20 text/plain\\r\\n$PPID\\n"\n'
 
@@ -107,20 +118,21 @@ def test_an_upgrade_may_change_where_it_listens(configure, tmp_path):
 
 def test_ten_upgrades_leave_no_descriptor_behind(configure, tmp_path):
     with Succession(configure(SERVICE + HOST), tmp_path) as service:
-        counts = []
-        for _ in range(10):
+        service.upgrade()
+        wait_for(lambda: service.has_workers(2), "two workers")
+        time.sleep(FRESH)  # until everybody has counted what stays open
+        first = census(service)
+        for _ in range(9):
             service.upgrade()
             wait_for(lambda: service.has_workers(2), "two workers")
-            counts.append(census(service))
-        assert counts == [counts[0]] * 10
+            wait_for(lambda: census(service) == first, "no more than at first")
+        wait_for_descriptors(service.control_path, lambda now: [*now.values()] == first[1:], "nothing to be added")
+        assert census(service) == first
 
 
 def census(service: Succession) -> list[int]:
-    """How many descriptors master and workers have, once no control connection is among them."""
-    first, second = [], None
-    while first != second:
-        first, second = second, [descriptors(pid) for pid in (service.pid, *service.workers)]
-    return first
+    """How many descriptors master and workers have, and the caller that asks the master."""
+    return [service.status()["descriptors"], *descriptors(service.control_path).values()]
 
 
 def stays(service: Succession, said: str) -> None:
