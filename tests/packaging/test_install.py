@@ -185,6 +185,7 @@ def test_certbot_hands_its_certificates_over(installation, tmp_path):
     assert stat.S_IMODE((tmp_path / "gemd/example.org.key").stat().st_mode) == 0o640
 
 
+@pytest.mark.slow
 def test_installing_again_keeps_what_a_running_gemd_may_need(installation):
     before = release(installation)
     unused, used = installation.programs / "0.0.1-unused", installation.programs / "0.0.2-used"

@@ -52,12 +52,12 @@ def test_a_stopped_worker_is_killed_and_replaced(configure):
 
 
 def test_a_master_that_was_stopped_kills_nobody(configure):
-    daemon = configure("[timeouts]\nworker = 2.5\n" + CONFIG)
+    daemon = configure("[timeouts]\nworker = 2\n" + CONFIG)
     workers = daemon.workers
     members = [daemon.process.pid, *workers]
     for pid in members:
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(5)  # all of them stopped, for twice the time-out: the very thing that is to be shown
+    time.sleep(3)  # all of them stopped, for longer than the time-out: the very thing that is to be shown
     for pid in members:
         os.kill(pid, signal.SIGCONT)
     for _ in range(20):

@@ -67,11 +67,12 @@ def rename_and_signal(daemon: Daemon, nr: int) -> None:
     daemon.process.send_signal(signal.SIGUSR1)
 
 
-def test_logs_renamed_twice_a_second_lose_no_line(configure, capsule):
+@pytest.mark.parametrize("times", [3, pytest.param(12, marks=pytest.mark.slow)])
+def test_logs_renamed_twice_a_second_lose_no_line(configure, capsule, times):
     write_script(capsule, "slow", "sleep 0.3\nprintf '20 text/plain\\r\\n'\n")
     daemon = configure(SERVICE + LOGS + HOST, keeps_logs=True)
     with Load(daemon.port, "/", "/", "/cgi-bin/slow", clients=8) as load:
-        for nr in range(1, 7):
+        for nr in range(1, times + 1):
             load.wait_for_more(5)
             rename_and_signal(daemon, nr)
             wait_for((daemon.folder / "access.log").exists, "a new file")
@@ -79,11 +80,12 @@ def test_logs_renamed_twice_a_second_lose_no_line(configure, capsule):
     check_lines(daemon, load)
     wait_for(lambda: not old_files(daemon.folder), "everybody to have let go of the old files")
     sizes = [path.stat().st_size for path in daemon.folder.glob("access.log.*")]
-    assert len(sizes) == 6
+    assert len(sizes) == times
     assert min(sizes) > 0
 
 
-def test_logrotate_twice_a_second_loses_no_line(configure, tmp_path, need_program):
+@pytest.mark.parametrize("times", [3, pytest.param(12, marks=pytest.mark.slow)])
+def test_logrotate_twice_a_second_loses_no_line(configure, tmp_path, need_program, times):
     logrotate = need_program("logrotate")
     daemon = configure(SERVICE + LOGS + HOST, keeps_logs=True)
     conf = tmp_path / "logrotate.conf"
@@ -94,13 +96,13 @@ def test_logrotate_twice_a_second_loses_no_line(configure, tmp_path, need_progra
     conf.chmod(0o644)
     command = [logrotate, "--force", "--state", tmp_path / "state", conf]
     with Load(daemon.port, "/", clients=8) as load:
-        for _ in range(6):
+        for _ in range(times):
             load.wait_for_more(20)
             subprocess.run(command, check=True, timeout=60)
             wait_for((daemon.folder / "access.log").exists, "a new file")
             time.sleep(0.5)  # the pace belongs to the story
     check_lines(daemon, load)
-    assert len(list(daemon.folder.glob("access.log.*"))) == 6
+    assert len(list(daemon.folder.glob("access.log.*"))) == times
     wait_for(lambda: not old_files(daemon.folder), "everybody to have let go of the old files")
 
 
