@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import need_root
 
 from .conftest import Daemon, is_alive, wait_for
