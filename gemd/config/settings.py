@@ -84,7 +84,7 @@ class Timeouts(Settings, frozen=True):
 class Limits(Settings, frozen=True):
     """The `[limits]` table. Unless said otherwise, a limit holds for each worker."""
 
-    lobby: Count = 1024
+    connections: Count = 1024
     threads: Count = 64
     rate: Text | None = None
     listing: Count = 50_000

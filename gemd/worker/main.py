@@ -184,4 +184,4 @@ def _leave_at_once() -> None:
 def lobby_size(config: Config) -> int:
     """The configured size, or what the limit of open descriptors leaves."""
     room = process.raise_descriptor_limit() - 3 * config.limits.threads - _SPARE_DESCRIPTORS
-    return max(16, min(config.limits.lobby, room // 2))  # one half arrives, the other is being seen out
+    return max(16, min(config.limits.connections, room // 2))  # one half arrives, the other is being seen out

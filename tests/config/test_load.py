@@ -42,8 +42,16 @@ MISTAKES = {
     "zero seconds": ("[timeouts]\nstop = 0\n" + HOST, "timeouts.stop", "seconds above 0, not 0"),
     "no number": ("[timeouts]\nstop = nan\n" + HOST, "timeouts.stop", "seconds above 0, not nan"),
     "endless": ("[timeouts]\nstop = inf\n" + HOST, "timeouts.stop", "seconds above 0, not inf"),
-    "negative": ("[limits]\nlobby = -1\n" + HOST, "limits.lobby", "a whole number from 1 to 1000000, not -1"),
-    "fraction": ("[limits]\nlobby = 1.5\n" + HOST, "limits.lobby", "a whole number from 1 to 1000000, not 1.5"),
+    "negative": (
+        "[limits]\nconnections = -1\n" + HOST,
+        "limits.connections",
+        "a whole number from 1 to 1000000, not -1",
+    ),
+    "fraction": (
+        "[limits]\nconnections = 1.5\n" + HOST,
+        "limits.connections",
+        "a whole number from 1 to 1000000, not 1.5",
+    ),
     "number for a switch": (HOST + "listing = 1\n", "host[1].listing", "expected true or false, not 1"),
     "text for a list": ("listen = 'localhost'\n" + HOST, "listen", 'expected a list of texts, not "localhost"'),
     "table for a text": (HOST + "lang = {}\n", "host[1].lang", "expected a text that is not empty, not a table"),

@@ -19,7 +19,7 @@ control = "{tmp}/control.sock"
 request = 1.5
 response = 1.5
 [limits]
-lobby = 500
+connections = 500
 [[host]]
 name = "localhost"
 root = "{root}"
@@ -95,7 +95,7 @@ def test_twenty_that_stall_delay_nobody_and_are_gone_in_time(configure, capsule,
 
 
 def test_in_a_full_lobby_the_oldest_leaves(configure):
-    daemon = configure(CONFIG.replace("lobby = 500", "lobby = 16").replace("request = 1.5", "request = 60"))
+    daemon = configure(CONFIG.replace("connections = 500", "connections = 16").replace("request = 1.5", "request = 60"))
     with ExitStack() as clients:
         for _ in range(100):
             clients.enter_context(no_crlf(daemon))
@@ -105,7 +105,7 @@ def test_in_a_full_lobby_the_oldest_leaves(configure):
 
 def test_a_full_side_room_says_41(configure, capsule):
     (capsule / "large.bin").write_bytes(bytes(8 << 20))
-    daemon = configure(CONFIG.replace("lobby = 500", "threads = 1").replace("response = 1.5", "response = 5"))
+    daemon = configure(CONFIG.replace("connections = 500", "threads = 1").replace("response = 1.5", "response = 5"))
     with ExitStack() as clients:
         for _ in range(6):
             clients.enter_context(never_reads(daemon))
@@ -117,7 +117,7 @@ def test_a_full_side_room_says_41(configure, capsule):
 
 def test_one_client_may_not_fill_the_side_room(configure, capsule):
     (capsule / "large.bin").write_bytes(bytes(8 << 20))
-    daemon = configure(CONFIG.replace("lobby = 500", "threads = 4").replace("response = 1.5", "response = 5"))
+    daemon = configure(CONFIG.replace("connections = 500", "threads = 4").replace("response = 1.5", "response = 5"))
     with ExitStack() as clients:
         for _ in range(20):
             clients.enter_context(never_reads(daemon))
@@ -133,7 +133,9 @@ def test_one_client_may_not_fill_the_side_room(configure, capsule):
 
 def test_those_that_do_not_take_their_page_are_bounded(configure, capsule, tmp_path):
     (capsule / "page.bin").write_bytes(bytes(60_000))
-    daemon = configure(CONFIG.replace("lobby = 500", "lobby = 20").replace("response = 1.5", "response = 60"))
+    daemon = configure(
+        CONFIG.replace("connections = 500", "connections = 20").replace("response = 1.5", "response = 60")
+    )
     control = tmp_path / "control.sock"
     before = sum(descriptors(control).values())
     with ExitStack() as clients:
