@@ -8,23 +8,23 @@ import signal
 
 from gemd.exit_codes import ExitCode
 from gemd.master.control import Command
-from gemd.master.notices import Service, reopen
-from gemd.master.process import Kernel
+from gemd.master.notices import Notices, reopen
+from gemd.master.process import ProcessControl
 from gemd.master.recycle import draw_quota, why_recycle
 from gemd.master.reload import Reload
 from gemd.master.status import Totals, describe, summarise
 from gemd.master.succession import Turn, Upgrade
-from gemd.master.workers import Child, Children, State
+from gemd.master.workers import State, Worker, Workers
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Scoreboard
 from gemd.system.log import error_log
 
 MAX_SLOTS = 512
-_STEP = 1.0  # seconds at most between two looks at the workers
-_CHANGE_STEP = 0.02  # seconds between two looks while somebody starts
+_STEP_INTERVAL = 1.0  # seconds at most between two looks at the workers
+_CHANGE_INTERVAL = 0.02  # seconds between two looks while somebody starts
 _FAULT_PAUSE = 1.0
-_LEAST_DEATHS = 3  # of workers before the first one serves, that say they never will
-_LONGEST_FORK_DELAY = 2.0  # a shortage is over as suddenly as it came
+_MIN_DEATHS = 3  # of workers before the first one serves, that say they never will
+_MAX_FORK_DELAY = 2.0  # a shortage is over as suddenly as it came
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _NAMES = {signal.SIGTERM: "stopping", signal.SIGINT: "stopping", signal.SIGQUIT: "stopping when all is answered"}
 
@@ -32,17 +32,19 @@ _NAMES = {signal.SIGTERM: "stopping", signal.SIGINT: "stopping", signal.SIGQUIT:
 class Master:
     """Supervises the workers of a generation. `exit_code` is set when there is nothing left to do."""
 
-    def __init__(self, kernel: Kernel, service: Service, scoreboard: Scoreboard, generation: Generation) -> None:
+    def __init__(
+        self, processes: ProcessControl, notices: Notices, scoreboard: Scoreboard, generation: Generation
+    ) -> None:
         self.exit_code: ExitCode | None = None
         self.generation = generation
         self.slots = generation.config.workers
-        self.children = Children(scoreboard.size)
-        self.reload = Reload(kernel, service, self.children)
-        self.upgrade = Upgrade(service)
-        self.totals = Totals(scoreboard, kernel.monotonic())
+        self.workers = Workers(scoreboard.size)
+        self.reload = Reload(processes, notices, self.workers)
+        self.upgrade = Upgrade(notices)
+        self.totals = Totals(scoreboard, processes.monotonic())
         self.is_stopping = False
-        self._kernel = kernel
-        self._service = service
+        self._processes = processes
+        self._notices = notices
         self._scoreboard = scoreboard
         self._is_announced = False
         self._is_draining = False  # a successor serves
@@ -57,18 +59,18 @@ class Master:
                 self.step()
             except Exception:  # noqa: BLE001, the master step's boundary
                 error_log.exception("a fault in the master, which goes on")
-                self._signals += self._kernel.sleep(_FAULT_PAUSE)
+                self._signals += self._processes.sleep(_FAULT_PAUSE)
         return self.exit_code
 
     def step(self) -> None:
         """One look at everything, then sleep until something happens or a second has passed."""
-        now = self._kernel.monotonic()
-        self.children.awake(now)
+        now = self._processes.monotonic()
+        self.workers.awake(now)
         self._reap(now)
         signals, self._signals = self._signals, []
         for number in signals:
             self._obey(number, now)
-        for command in self._service.commands():
+        for command in self._notices.commands():
             self._answer(command, now)
         self._kill_late(now)
         if self.is_stopping:
@@ -76,40 +78,40 @@ class Master:
         else:
             self._change(now)
             self._spawn_missing(now)
-        self._service.report(summarise(self, now), is_alive=bool(self.children.all(State.SERVING, State.LEAVING)))
+        self._notices.report(summarise(self, now), is_alive=bool(self.workers.all(State.SERVING, State.LEAVING)))
         if self.exit_code is None:
             self._sleep(now)
 
     # Who ended
 
     def _reap(self, now: float) -> None:
-        ended = self._kernel.reap()
+        ended = self._processes.reap()
         for pid, code in ended:
-            child = self.children.find(pid)
-            if child is not None:
-                self._bury(child, code, now)
+            worker = self.workers.find(pid)
+            if worker is not None:
+                self._note_end(worker, code, now)
         if ended:
-            self._kernel.kill_orphans(self.children.pids)
+            self._processes.kill_orphans(self.workers.pids)
 
-    def _bury(self, child: Child, code: int, now: float) -> None:
-        served = self._scoreboard.row(child.row).last_tick is not None
-        self.totals.bury(child)
-        self.children.remove(child, now, served=served)
-        if self.is_stopping or (child.state is State.DRAINING and code == ExitCode.OK):
+    def _note_end(self, worker: Worker, code: int, now: float) -> None:
+        served = self._scoreboard.row(worker.row).last_tick is not None
+        self.totals.keep(worker)
+        self.workers.remove(worker, now, served=served)
+        if self.is_stopping or (worker.state is State.DRAINING and code == ExitCode.OK):
             return
         cause = f"signal {-code}" if code < 0 else f"exit code {code}"
         error_log.error(
-            "worker %d (pid %d) ended with %s after %.1f s", child.nr + 1, child.pid, cause, now - child.born
+            "worker %d (pid %d) ended with %s after %.1f s", worker.nr + 1, worker.pid, cause, now - worker.born
         )
         self.totals.deaths += 1
-        if self.reload.next is not None and child.generation == self.reload.next.number:
-            if child.state is not State.DRAINING:
-                self.children.hurry()
+        if self.reload.next is not None and worker.generation == self.reload.next.number:
+            if worker.state is not State.DRAINING:
+                self.workers.reset_backoff()
                 self.reload.fail(self.generation, f"a new worker ended with {cause}")
         elif not self._is_announced and code in (ExitCode.PRIVILEGES, ExitCode.APPLICATION):
             self._stop(ExitCode(code), signal.SIGTERM, now)
-        elif not self._is_announced and self.children.early_deaths >= max(_LEAST_DEATHS, self.slots):
-            error_log.error("%d workers in a row ended before they served; giving up", self.children.early_deaths)
+        elif not self._is_announced and self.workers.early_deaths >= max(_MIN_DEATHS, self.slots):
+            error_log.error("%d workers in a row ended before they served; giving up", self.workers.early_deaths)
             self._stop(ExitCode.WORKERS, signal.SIGTERM, now)
 
     # What is asked
@@ -147,34 +149,34 @@ class Master:
             self.upgrade.begin(self.generation, now, command)
 
     def _reopen(self) -> str | None:
-        reason = reopen(self._service, self.generation, self._kernel.hand_out)
+        reason = reopen(self._notices, self.generation, self._processes.hand_out)
         if reason is None:
             self.upgrade.note_reopening()
             error_log.info("the log files are open anew")
         else:
             error_log.error("the log files stay as they are: %s", reason)
         if self._is_announced:
-            self._service.reopen_predecessor()
+            self._notices.reopen_predecessor()
         return reason
 
     def _resize(self, difference: int) -> None:
         self.slots = min(MAX_SLOTS, max(1, self.slots + difference))
-        self.children.hurry()
+        self.workers.reset_backoff()
         error_log.info("%d workers from now on", self.slots)
-        for child in self.children.all(State.STARTING, State.SERVING, State.LEAVING):
-            if child.generation == self.generation.number and child.nr >= self.slots:
-                self._drain(child)
+        for worker in self.workers.all(State.STARTING, State.SERVING, State.LEAVING):
+            if worker.generation == self.generation.number and worker.nr >= self.slots:
+                self._drain(worker)
 
     # Changes of generation
 
     def _change(self, now: float) -> None:
         self._mark_ready()
-        if not self._is_announced and self.children.all(State.SERVING):
+        if not self._is_announced and self.workers.all(State.SERVING):
             self._is_announced = self.upgrade.is_allowed = True
-            self._service.announce()
+            self._notices.announce()
         self._take_turn(self.upgrade.step(now), now)
         if self._is_draining:
-            if not len(self.children) and not self._service.has_predecessor():  # which would be told to end with this
+            if not len(self.workers) and not self._notices.has_predecessor():  # which would be told to end with this
                 self._end(ExitCode.OK)
             return
         former = self.generation
@@ -187,32 +189,32 @@ class Master:
     def _take_turn(self, turn: Turn, now: float) -> None:
         if turn is Turn.DRAIN:
             self._is_draining = True
-            for child in self.children.all():
-                self._drain(child)
+            for worker in self.workers.all():
+                self._drain(worker)
         elif turn is Turn.SERVE:
             self._is_draining = False
-            self.children.hurry()
-            self._service.announce()
+            self.workers.reset_backoff()
+            self._notices.announce()
         elif turn is Turn.END:
             self._stop(ExitCode.OK, signal.SIGTERM, now)
 
     def _mark_ready(self) -> None:
-        for child in self.children.all(State.STARTING):
-            if self._scoreboard.row(child.row).last_tick is not None:
-                child.state = State.SERVING
-        for child in self.children.superseded():
-            self._drain(child)
+        for worker in self.workers.all(State.STARTING):
+            if self._scoreboard.row(worker.row).last_tick is not None:
+                worker.state = State.SERVING
+        for worker in self.workers.superseded():
+            self._drain(worker)
 
-    def _drain(self, child: Child) -> None:
-        child.state = State.DRAINING
-        self._kernel.kill(child.pid, signal.SIGQUIT)
+    def _drain(self, worker: Worker) -> None:
+        worker.state = State.DRAINING
+        self._processes.kill(worker.pid, signal.SIGQUIT)
 
     def _recycle(self) -> None:
-        for child in self.children.all(State.SERVING):
-            reason = why_recycle(child, self._scoreboard.row(child.row), self.generation.config.service)
+        for worker in self.workers.all(State.SERVING):
+            reason = why_recycle(worker, self._scoreboard.row(worker.row), self.generation.config.service)
             if reason is not None:
-                error_log.info("worker %d (pid %d) %s; another follows", child.nr + 1, child.pid, reason)
-                child.state = State.LEAVING
+                error_log.info("worker %d (pid %d) %s; another follows", worker.nr + 1, worker.pid, reason)
+                worker.state = State.LEAVING
 
     # The end
 
@@ -220,36 +222,38 @@ class Master:
         """Have all workers end; those that don't in time are killed, except after QUIT, which has no limit."""
         if not self.is_stopping:
             self._final_code = code
-            self._service.announce_stop(self.generation)
+            self._notices.announce_stop(self.generation)
             self.upgrade.end()
         self.is_stopping = True
         if number != signal.SIGQUIT and self._kill_at is None:
             self._kill_at = now + self.generation.config.timeouts.stop
-        for pid in self.children.pids:
-            self._kernel.kill(pid, signal.SIGQUIT if number == signal.SIGQUIT else signal.SIGTERM)
+        for pid in self.workers.pids:
+            self._processes.kill(pid, signal.SIGQUIT if number == signal.SIGQUIT else signal.SIGTERM)
 
     def _finish_stop(self, now: float) -> None:
-        if not len(self.children):
+        if not len(self.workers):
             self._end(self._final_code)
         elif self._kill_at is not None and now >= self._kill_at:
-            for pid in self.children.pids:
+            for pid in self.workers.pids:
                 timeout = self.generation.config.timeouts.stop
                 error_log.error("killing pid %d, which did not stop within %.0f s", pid, timeout)
-                self._kernel.kill(pid, signal.SIGKILL)
-            self._kill_at = now + _STEP
+                self._processes.kill(pid, signal.SIGKILL)
+            self._kill_at = now + _STEP_INTERVAL
 
     def _end(self, code: ExitCode) -> None:
         self.exit_code = code
-        self._service.close(is_succeeded=self._is_draining)
+        self._notices.close(is_succeeded=self._is_draining)
 
     # Every step
 
     def _kill_late(self, now: float) -> None:
-        ticks = {child.row: self._scoreboard.row(child.row).last_tick for child in self.children.all()}
+        ticks = {worker.row: self._scoreboard.row(worker.row).last_tick for worker in self.workers.all()}
         timeout = self.generation.config.timeouts.worker
-        for child in self.children.late(now, ticks, timeout):
-            error_log.error("killing worker %d (pid %d): no sign of life for %.0f s", child.nr + 1, child.pid, timeout)
-            self._kernel.kill(child.pid, signal.SIGKILL)
+        for worker in self.workers.late(now, ticks, timeout):
+            error_log.error(
+                "killing worker %d (pid %d): no sign of life for %.0f s", worker.nr + 1, worker.pid, timeout
+            )
+            self._processes.kill(worker.pid, signal.SIGKILL)
 
     def _wanted(self) -> dict[Generation, int]:
         """How many workers each generation should have."""
@@ -262,31 +266,31 @@ class Master:
 
     def _spawn_missing(self, now: float) -> None:
         for generation, count in self._wanted().items():
-            for nr in self.children.missing(generation.number, count, now):
-                row = self.children.next_row()
+            for nr in self.workers.missing(generation.number, count, now):
+                row = self.workers.next_row()
                 if row is None or not self._spawn(generation, nr, row, now):
                     return
 
     def _spawn(self, generation: Generation, nr: int, row: int, now: float) -> bool:
         self._scoreboard.row(row).clear()
         try:
-            pid = self._kernel.spawn(generation, nr, row)
+            pid = self._processes.spawn(generation, nr, row)
         except OSError as error:
-            delay = self.children.delay_spawn(now, _LONGEST_FORK_DELAY)
+            delay = self.workers.delay_spawn(now, _MAX_FORK_DELAY)
             error_log.error("can't fork worker %d: %s; next try in %.1f s", nr + 1, error.strerror, delay)
             return False
-        self.children.add(nr, pid, generation.number, now, draw_quota(generation.config.service.max_requests))
+        self.workers.add(nr, pid, generation.number, now, draw_quota(generation.config.service.max_requests))
         error_log.debug("worker %d has pid %d", nr + 1, pid)
         return True
 
     def _sleep(self, now: float) -> None:
-        seconds = _STEP
+        seconds = _STEP_INTERVAL
         if self.is_stopping:
-            seconds = min(seconds, max(0.0, (self._kill_at or now + _STEP) - now))
+            seconds = min(seconds, max(0.0, (self._kill_at or now + _STEP_INTERVAL) - now))
         else:
             counts = {generation.number: count for generation, count in self._wanted().items()}
-            seconds = min(seconds, self.children.until_spawn(counts, now) or _STEP)
-            if self.children.all(State.STARTING) or (self.upgrade.pid is not None and not self._is_draining):
-                seconds = min(seconds, _CHANGE_STEP)
-        self.children.sleep_until(now + seconds)
-        self._signals += self._kernel.sleep(seconds)
+            seconds = min(seconds, self.workers.until_spawn(counts, now) or _STEP_INTERVAL)
+            if self.workers.all(State.STARTING) or (self.upgrade.pid is not None and not self._is_draining):
+                seconds = min(seconds, _CHANGE_INTERVAL)
+        self.workers.sleep_until(now + seconds)
+        self._signals += self._processes.sleep(seconds)

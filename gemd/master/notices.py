@@ -30,7 +30,7 @@ class LoadError(Exception):
         super().__init__("\n".join(lines))
 
 
-class Service(Protocol):
+class Notices(Protocol):
     """What the master asks of it."""
 
     def load(self, current: Generation) -> Generation:
@@ -76,7 +76,7 @@ class Service(Protocol):
         """End; what a successor goes on using stays."""
 
 
-class DaemonService:
+class DaemonNotices:
     """The real one. `load` reads the configuration again; `launch` leads to the shell that waits."""
 
     def __init__(
@@ -252,11 +252,11 @@ class DaemonService:
 
 
 def reopen(
-    service: Service, generation: Generation, send: Callable[[Sequence[str], Sequence[int]], None]
+    notices: Notices, generation: Generation, send: Callable[[Sequence[str], Sequence[int]], None]
 ) -> str | None:
     """Open the log files anew and `send` them to the workers; why not, if that fails."""
     try:
-        files = service.reopen_logs(generation)
+        files = notices.reopen_logs(generation)
     except LogError as error:
         return str(error)
     if files:

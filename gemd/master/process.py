@@ -1,6 +1,6 @@
-"""What the master asks of the kernel, as one collaborator: a test gives it a scripted one instead.
+"""Processes, signals and time, as one collaborator of the master: a test gives it a scripted one instead.
 
-Rule: between fork and a child's own signal set-up no signal is delivered, so that none is lost or handled by
+Rule: between fork and a worker's own signal set-up no signal is delivered, so that none is lost or handled by
 the wrong process.
 """
 
@@ -34,14 +34,14 @@ MASTER_SIGNALS = (
 Work = Callable[[Generation, int, int, socket.socket], ExitCode]
 
 
-class Kernel(Protocol):
-    """Processes, signals and time."""
+class ProcessControl(Protocol):
+    """What the master asks of the kernel."""
 
     def spawn(self, generation: Generation, nr: int, row: int) -> int:
         """Fork a worker for slot `nr`, with a row of the scoreboard; return its pid. Raises OSError."""
 
     def kill(self, pid: int, number: signal.Signals) -> None:
-        """Send a signal to a child; nothing happens if it has just ended."""
+        """Send a signal to a worker; nothing happens if it has just ended."""
 
     def reap(self) -> list[tuple[int, int]]:
         """The children that have ended, each with its exit code, or minus the signal that killed it."""
@@ -62,8 +62,8 @@ class Kernel(Protocol):
         """Wait for signals or for other work, at most `seconds`; return the signals that came."""
 
 
-class ForkingKernel:
-    """The real one. `work` is run in each child, and returns the exit code; `let_go` closes there what is only the
+class ForkingProcessControl:
+    """The real one. `work` is run in each worker, and returns the exit code; `let_go` closes there what is only the
     master's. `poll` also ends the sleep: others may register what they wait for."""
 
     def __init__(self, work: Work, let_go: Callable[[Generation], None]) -> None:
@@ -103,7 +103,7 @@ class ForkingKernel:
     def _become_worker(
         self, generation: Generation, nr: int, row: int, ours: socket.socket, its: socket.socket
     ) -> None:
-        """Close, clear and reset what a child must not have. Runs in the worker; ends the process."""
+        """Close, clear and reset what a worker must not have. Runs in the worker; ends the process."""
         code = ExitCode.INTERNAL
         try:
             for channel in (ours, *self._channels.values()):
@@ -115,7 +115,7 @@ class ForkingKernel:
             os._exit(code)
 
     def kill(self, pid: int, number: signal.Signals) -> None:
-        """Send a signal to a child; nothing happens if it has just ended."""
+        """Send a signal to a worker; nothing happens if it has just ended."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 

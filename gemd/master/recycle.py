@@ -6,7 +6,7 @@ Rule: what a worker says of itself is only compared.
 import random
 
 from gemd.config.settings import Service
-from gemd.master.workers import Child
+from gemd.master.workers import Worker
 from gemd.shared.scoreboard import Row
 
 
@@ -15,10 +15,10 @@ def draw_quota(requests: int) -> int:
     return max(1, round(requests * random.uniform(0.9, 1.1))) if requests else 0  # noqa: S311, no secret
 
 
-def why_recycle(child: Child, row: Row, service: Service) -> str | None:
+def why_recycle(worker: Worker, row: Row, service: Service) -> str | None:
     """Why another is to take this worker's place; None if it may stay."""
-    if child.quota and row.requests >= child.quota:
+    if worker.quota and row.requests >= worker.quota:
         return f"has answered {row.requests} requests"
     if service.max_memory and row.private_memory > service.max_memory:
         return f"has {row.private_memory} bytes of memory"
-    return "has an application that does not come back" if row.wants_rest else None
+    return "has an application that does not come back" if row.wants_recycle else None

@@ -7,9 +7,9 @@ a reload is asked for while one is under way, one more follows it.
 import signal
 
 from gemd.master.control import Command
-from gemd.master.notices import LoadError, Service
-from gemd.master.process import Kernel
-from gemd.master.workers import Children, State
+from gemd.master.notices import LoadError, Notices
+from gemd.master.process import ProcessControl
+from gemd.master.workers import State, Workers
 from gemd.shared.generation import Generation
 from gemd.system.log import error_log
 
@@ -17,13 +17,13 @@ from gemd.system.log import error_log
 class Reload:
     """What is under way, if anything: `next` is the generation that is being started."""
 
-    def __init__(self, kernel: Kernel, service: Service, children: Children) -> None:
+    def __init__(self, processes: ProcessControl, notices: Notices, workers: Workers) -> None:
         self.next: Generation | None = None
         self.done = 0
         self.failed = 0
-        self._kernel = kernel
-        self._service = service
-        self._children = children
+        self._processes = processes
+        self._notices = notices
+        self._workers = workers
         self._deadline = 0.0
         self._is_wanted = False
         self._commands: list[Command] = []  # who waits for the reload that is under way
@@ -38,7 +38,7 @@ class Reload:
     def step(self, current: Generation, now: float) -> Generation:
         """Begin, wait for or end a reload; the generation that serves from now on."""
         if self.next is not None:
-            if self._children.is_complete(self.next.number, self.next.config.workers):
+            if self._workers.is_complete(self.next.number, self.next.config.workers):
                 current = self._finish(current, self.next)
             elif now >= self._deadline:
                 self.fail(current, f"the new workers did not serve within {self.next.config.timeouts.start:g} s")
@@ -49,10 +49,10 @@ class Reload:
     def _begin(self, current: Generation, now: float) -> None:
         self._is_wanted = False
         self._commands, self._later = self._later, []
-        self._service.announce_reload(is_over=False)
+        self._notices.announce_reload(is_over=False)
         reasons: tuple[str, ...] = ("a fault of gemd itself; the error log has a traceback",)
         try:
-            self.next = self._service.load(current)
+            self.next = self._notices.load(current)
         except LoadError as error:
             reasons = error.lines
         finally:
@@ -61,18 +61,18 @@ class Reload:
         if self.next is None:
             return
         self._deadline = now + self.next.config.timeouts.start
-        self._children.hurry()
-        self._kernel.share_memory()
+        self._workers.reset_backoff()
+        self._processes.share_memory()
 
     def _finish(self, current: Generation, new: Generation) -> Generation:
         self.next = None
         self.done += 1
-        self._service.adopt(new, current)
-        for child in self._children.all(State.STARTING, State.SERVING, State.LEAVING):
-            if child.generation != new.number or child.nr >= new.config.workers:
-                child.state = State.DRAINING
-                self._kernel.kill(child.pid, signal.SIGQUIT)
-        self._service.announce_reload(is_over=True)
+        self._notices.adopt(new, current)
+        for worker in self._workers.all(State.STARTING, State.SERVING, State.LEAVING):
+            if worker.generation != new.number or worker.nr >= new.config.workers:
+                worker.state = State.DRAINING
+                self._processes.kill(worker.pid, signal.SIGQUIT)
+        self._notices.announce_reload(is_over=True)
         error_log.info("reloaded: generation %d serves with %d workers", new.number, new.config.workers)
         for command in self._commands:
             command.succeed(f"generation {new.number} serves with {new.config.workers} workers")
@@ -84,14 +84,14 @@ class Reload:
         failed, self.next = self.next, None
         self.failed += 1
         if failed is not None:
-            self._service.discard(failed, current)
-            for child in self._children.all():
-                if child.generation == failed.number:
-                    child.state = State.DRAINING
-                    self._kernel.kill(child.pid, signal.SIGTERM)
+            self._notices.discard(failed, current)
+            for worker in self._workers.all():
+                if worker.generation == failed.number:
+                    worker.state = State.DRAINING
+                    self._processes.kill(worker.pid, signal.SIGTERM)
         for reason in reasons:
             error_log.error("not reloaded: %s", reason)
-        self._service.announce_reload(is_over=True)
+        self._notices.announce_reload(is_over=True)
         for command in self._commands:
             command.fail(*reasons)
         self._commands = []

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from gemd import __version__
-from gemd.master.workers import Child, State
+from gemd.master.workers import State, Worker
 from gemd.shared.scoreboard import Scoreboard
 from gemd.system.process import count_descriptors
 
@@ -28,28 +28,28 @@ class Totals:
         self._scoreboard = scoreboard
         self._of_the_dead = dict.fromkeys(_COUNTERS, 0)
 
-    def bury(self, child: Child) -> None:
+    def keep(self, worker: Worker) -> None:
         """Keep what a worker that has ended had counted."""
-        figures = self.figures_of(child)
+        figures = self.figures_of(worker)
         for name in _COUNTERS:
             self._of_the_dead[name] += figures[name]
 
-    def figures_of(self, child: Child) -> dict[str, int]:
+    def figures_of(self, worker: Worker) -> dict[str, int]:
         """What a worker says of itself."""
-        return self._scoreboard.row(child.row).figures
+        return self._scoreboard.row(worker.row).figures
 
-    def sum_up(self, children: list[Child]) -> dict[str, int]:
+    def sum_up(self, workers: list[Worker]) -> dict[str, int]:
         """All figures, of the living and, where they count up, of the dead."""
-        every = [self.figures_of(child) for child in children]
+        every = [self.figures_of(worker) for worker in workers]
         names = ("requests", "bytes", "dropped", "lobby", "side_room", "memory")
         return {name: self._of_the_dead.get(name, 0) + sum(figures[name] for figures in every) for name in names}
 
 
 def summarise(master: Master, now: float) -> str:
     """One line for the service manager."""
-    serving = len(master.children.all(State.SERVING, State.LEAVING))
-    draining = len(master.children.all(State.DRAINING))
-    requests = master.totals.sum_up(master.children.all())["requests"]
+    serving = len(master.workers.all(State.SERVING, State.LEAVING))
+    draining = len(master.workers.all(State.DRAINING))
+    requests = master.totals.sum_up(master.workers.all())["requests"]
     text = f"{_state(master)}: {serving} of {master.slots} workers, {requests} requests"
     return text + (f", {draining} draining" if draining else "")
 
@@ -69,12 +69,12 @@ def describe(master: Master, now: float) -> dict[str, object]:
         "configuration": config.source,
         "listeners": [str(listener) for listener in master.generation.listeners],
         "slots": master.slots,
-        **master.totals.sum_up(master.children.all()),
+        **master.totals.sum_up(master.workers.all()),
         "descriptors": count_descriptors(),
         "deaths": master.totals.deaths,
         "reloads": master.reload.done,
         "failed_reloads": master.reload.failed,
-        "workers": [_describe_worker(master, child, now) for child in master.children.all()],
+        "workers": [_describe_worker(master, worker, now) for worker in master.workers.all()],
     }
 
 
@@ -86,12 +86,12 @@ def _state(master: Master) -> str:
     return "reloading" if master.reload.next is not None else "serving"
 
 
-def _describe_worker(master: Master, child: Child, now: float) -> dict[str, object]:
+def _describe_worker(master: Master, worker: Worker, now: float) -> dict[str, object]:
     return {
-        "nr": child.nr + 1,
-        "pid": child.pid,
-        "generation": child.generation,
-        "state": child.state.value,
-        "uptime": round(now - child.born, 1),
-        **master.totals.figures_of(child),
+        "nr": worker.nr + 1,
+        "pid": worker.pid,
+        "generation": worker.generation,
+        "state": worker.state.value,
+        "uptime": round(now - worker.born, 1),
+        **master.totals.figures_of(worker),
     }

@@ -10,11 +10,11 @@ import signal
 
 from gemd.master.control import Command
 from gemd.master.handover import BYE, GONE, READY, Successor
-from gemd.master.notices import Service
+from gemd.master.notices import Notices
 from gemd.shared.generation import Generation
 from gemd.system.log import error_log
 
-_GRACE = 5.0  # seconds between TERM and KILL for a successor that does not serve
+_KILL_TIMEOUT = 5.0  # seconds between TERM and KILL for a successor that does not serve
 
 
 class Turn(enum.Enum):
@@ -32,10 +32,10 @@ class Upgrade:
     The master sets `is_allowed` when it serves: before, it could not take its place back.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, notices: Notices) -> None:
         self.is_retiring = False
         self.is_allowed = False
-        self._service = service
+        self._notices = notices
         self._successor: Successor | None = None
         self._deadline = 0.0
         self._was_told_to_end = False
@@ -57,7 +57,7 @@ class Upgrade:
             self._refuse(command, "process 1 of a container ends the container when it ends: restart it instead")
         else:
             try:
-                self._successor = self._service.start_successor(generation)
+                self._successor = self._notices.start_successor(generation)
             except OSError as error:
                 self._refuse(command, f"the program can't be started again: {error.strerror}: {error.filename or ''}")
                 return
@@ -91,13 +91,13 @@ class Upgrade:
         if not self.is_retiring and now >= self._deadline:
             self._successor.kill(signal.SIGKILL if self._was_told_to_end else signal.SIGTERM)
             self._was_told_to_end = True
-            self._deadline = now + _GRACE
+            self._deadline = now + _KILL_TIMEOUT
         return Turn.NOTHING
 
     def _retire(self, successor: Successor) -> None:
         self.is_retiring = True
         error_log.info("upgraded: the master with pid %d serves, this one drains", successor.pid)
-        self._service.retire(successor)
+        self._notices.retire(successor)
         if self._has_old_logs:
             successor.kill(signal.SIGUSR1)
         if self._command is not None:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import msgspec
 
 YOUNG = 1.0  # seconds; who dies before that may die of the same cause again
-_FIRST_DELAY = 0.1
-_LONGEST_DELAY = 30.0
+_MIN_DELAY = 0.1
+_MAX_DELAY = 30.0
 _SLACK = 2.0  # a master that slept this many seconds longer than it meant to was stopped itself
 
 
@@ -24,7 +24,7 @@ class State(enum.Enum):
     DRAINING = "draining"
 
 
-class Child(msgspec.Struct, eq=False):
+class Worker(msgspec.Struct, eq=False):
     """A running worker. `row` is its row of the scoreboard, `born` in monotonic seconds; after `quota` requests, unless
     that is 0, another takes its place."""
 
@@ -37,15 +37,15 @@ class Child(msgspec.Struct, eq=False):
     state: State = State.STARTING
 
 
-class Children:
+class Workers:
     """All workers, with `rows` rows of the scoreboard to share among them."""
 
     def __init__(self, rows: int) -> None:
         self.early_deaths = 0
-        self._by_pid: dict[int, Child] = {}
+        self._by_pid: dict[int, Worker] = {}
         self._free_rows = list(range(rows - 1, -1, -1))
         self._quick_deaths = 0
-        self._is_wary = False
+        self.is_backing_off = False
         self._next_spawn = 0.0
         self._last_failure = 0.0
         self._awake_since = 0.0
@@ -58,56 +58,56 @@ class Children:
     @property
     def pids(self) -> list[int]:
         """Those alive, by slot."""
-        return [child.pid for child in self.all()]
+        return [worker.pid for worker in self.all()]
 
-    def all(self, *states: State) -> list[Child]:
+    def all(self, *states: State) -> list[Worker]:
         """Those in one of these states, or in any, by slot and age."""
-        some = [child for child in self._by_pid.values() if not states or child.state in states]
-        return sorted(some, key=lambda child: (child.nr, child.born))
+        some = [worker for worker in self._by_pid.values() if not states or worker.state in states]
+        return sorted(some, key=lambda worker: (worker.nr, worker.born))
 
     def next_row(self) -> int | None:
         """The row of the next worker; None when all are taken."""
         return self._free_rows[-1] if self._free_rows else None
 
-    def add(self, nr: int, pid: int, generation: int, now: float, quota: int = 0) -> Child:
+    def add(self, nr: int, pid: int, generation: int, now: float, quota: int = 0) -> Worker:
         """A worker was spawned into slot `nr`, with `next_row`."""
-        child = Child(nr, pid, self._free_rows.pop(), generation, now, quota)
-        self._by_pid[pid] = child
-        return child
+        worker = Worker(nr, pid, self._free_rows.pop(), generation, now, quota)
+        self._by_pid[pid] = worker
+        return worker
 
-    def find(self, pid: int) -> Child | None:
+    def find(self, pid: int) -> Worker | None:
         """The worker with this pid."""
         return self._by_pid.get(pid)
 
-    def remove(self, child: Child, now: float, *, served: bool) -> None:
+    def remove(self, worker: Worker, now: float, *, served: bool) -> None:
         """A worker was reaped. `served` says whether it had ever ticked."""
-        del self._by_pid[child.pid]
-        self._free_rows.append(child.row)
+        del self._by_pid[worker.pid]
+        self._free_rows.append(worker.row)
         self.early_deaths = 0 if served else self.early_deaths + 1
-        if child.state is State.DRAINING:
+        if worker.state is State.DRAINING:
             return
-        if served and now - child.born >= YOUNG:
+        if served and now - worker.born >= YOUNG:
             self._forget_failures()
         else:
             self.delay_spawn(now)
-            self._is_wary = True
+            self.is_backing_off = True
 
-    def delay_spawn(self, now: float, longest: float = _LONGEST_DELAY) -> float:
+    def delay_spawn(self, now: float, longest: float = _MAX_DELAY) -> float:
         """A worker died young, or could not be forked: wait before the next. Returns the delay in seconds."""
-        delay = min(_FIRST_DELAY * float(1 << self._quick_deaths), longest)
+        delay = min(_MIN_DELAY * float(1 << self._quick_deaths), longest)
         self._quick_deaths = min(self._quick_deaths + 1, 16)
         self._last_failure = now
         self._next_spawn = now + delay
         return delay
 
-    def hurry(self) -> None:
+    def reset_backoff(self) -> None:
         """Something was changed: the next spawn need not wait for what happened before."""
         self._forget_failures()
         self._next_spawn = 0.0
 
     def _forget_failures(self) -> None:
         self._quick_deaths = 0
-        self._is_wary = False
+        self.is_backing_off = False
 
     def missing(self, generation: int, count: int, now: float) -> list[int]:
         """Which of `count` slots lack a worker of this generation to stay, and may have one now: while workers die
@@ -115,30 +115,30 @@ class Children:
         if now < self._next_spawn:
             return []
         empty = self._empty(generation, count)
-        if not self._is_wary:
+        if not self.is_backing_off:
             return empty
         recent = (c for c in self._by_pid.values() if c.generation == generation and c.born >= self._last_failure)
         return [] if any(c.state is State.STARTING or now - c.born < YOUNG for c in recent) else empty[:1]
 
     def _empty(self, generation: int, count: int) -> list[int]:
-        taken = {child.nr for child in self.all(State.STARTING, State.SERVING) if child.generation == generation}
+        taken = {worker.nr for worker in self.all(State.STARTING, State.SERVING) if worker.generation == generation}
         return [nr for nr in range(count) if nr not in taken]
 
     def is_complete(self, generation: int, count: int) -> bool:
         """Whether each of `count` slots has a worker of this generation that serves."""
         return {c.nr for c in self.all(State.SERVING) if c.generation == generation} >= set(range(count))
 
-    def superseded(self) -> list[Child]:
+    def superseded(self) -> list[Worker]:
         """Those who were leaving, and whose slot has another one of their generation that serves."""
-        served = {(child.generation, child.nr) for child in self.all(State.SERVING)}
-        return [child for child in self.all(State.LEAVING) if (child.generation, child.nr) in served]
+        served = {(worker.generation, worker.nr) for worker in self.all(State.SERVING)}
+        return [worker for worker in self.all(State.LEAVING) if (worker.generation, worker.nr) in served]
 
-    def late(self, now: float, ticks: Mapping[int, float | None], timeout: float) -> list[Child]:
+    def late(self, now: float, ticks: Mapping[int, float | None], timeout: float) -> list[Worker]:
         """Those without a sign of life for `timeout` seconds; `ticks` are the last ones by row."""
         return [
-            child
-            for child in self._by_pid.values()
-            if now - max(ticks.get(child.row) or child.born, child.born, self._awake_since) > timeout
+            worker
+            for worker in self._by_pid.values()
+            if now - max(ticks.get(worker.row) or worker.born, worker.born, self._awake_since) > timeout
         ]
 
     def sleep_until(self, moment: float) -> None:
@@ -151,7 +151,7 @@ class Children:
         if self._asleep_until is not None and now > self._asleep_until + _SLACK:
             self._awake_since = now
         grown_up = (c for c in self.all(State.SERVING, State.LEAVING) if now - c.born >= YOUNG)
-        if any(child.born >= self._last_failure for child in grown_up):
+        if any(worker.born >= self._last_failure for worker in grown_up):
             self._forget_failures()
 
     def until_spawn(self, counts: Mapping[int, int], now: float) -> float | None:

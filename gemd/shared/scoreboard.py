@@ -56,12 +56,12 @@ class Row:
         tick = self._cells[self._start]
         return tick * _NANOSECOND if tick else None
 
-    def ask_for_rest(self) -> None:
+    def request_recycle(self) -> None:
         """Something is beyond repair here: another worker is to take the place."""
         self._cells[self._start + 9] = 1
 
     @property
-    def wants_rest(self) -> bool:
+    def wants_recycle(self) -> bool:
         """Whether another worker is to take the place."""
         return bool(self._cells[self._start + 9])
 

@@ -15,8 +15,8 @@ from gemd.exit_codes import ExitCode
 from gemd.master.control import ControlSocket
 from gemd.master.launch import Launch, launch
 from gemd.master.master import MAX_SLOTS, Master
-from gemd.master.notices import DaemonService, LoadError
-from gemd.master.process import ForkingKernel
+from gemd.master.notices import DaemonNotices, LoadError
+from gemd.master.process import ForkingProcessControl
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Scoreboard
 from gemd.startup.assembly import build_generation
@@ -64,7 +64,7 @@ def serve(read: Read, inherited: Inherited) -> ExitCode:
     generation.logs.use()
     announce(config, resources)
     launched = _detach(generation, pid_file, control) if config.service.daemon and handover is None else Launch()
-    service = DaemonService(
+    notices = DaemonNotices(
         build_loader(read, workers_user),
         inherited.directory,
         inherited.notifier,
@@ -73,8 +73,8 @@ def serve(read: Read, inherited: Inherited) -> ExitCode:
         handover,
         launched,
     )
-    service.keep(generation)
-    code = run_master(service, generation)
+    notices.keep(generation)
+    code = run_master(notices, generation)
     launched.tell(code)  # unless it has been told already, when the workers served
     return code
 
@@ -123,20 +123,20 @@ def _keep_fixed(config: Config, current: Config) -> Config:
     return msgspec.structs.replace(config, service=fixed)
 
 
-def run_master(service: DaemonService, generation: Generation) -> ExitCode:
+def run_master(notices: DaemonNotices, generation: Generation) -> ExitCode:
     """Fork the workers and supervise them until the end."""
     config = generation.config
     place = config.hosts[0].locations[0]
     process.set_title(f"master {config.source or place.app or place.root}")
     scoreboard = Scoreboard(_ROWS)
     master = os.getpid()
-    kernel = ForkingKernel(
+    processes = ForkingProcessControl(
         lambda generation, nr, row, channel: run_worker(generation, nr, scoreboard.row(row), master, channel),
-        service.let_go,
+        notices.let_go,
     )
-    service.wake(kernel.poll)
+    notices.wake(processes.poll)
     try:
-        return Master(kernel, service, scoreboard, generation).run()
+        return Master(processes, notices, scoreboard, generation).run()
     finally:
         logging.shutdown()
 

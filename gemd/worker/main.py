@@ -114,7 +114,7 @@ def _serve(
             return
         next_look = now + _INTERVAL
         if generation.applications.are_stuck:
-            row.ask_for_rest()
+            row.request_recycle()
         if now >= next_count:
             number = descriptors.read()
             row.show_descriptors(number)

@@ -1,4 +1,4 @@
-"""A kernel and a service that do what a history says. No process is forked, nothing is opened."""
+"""A process control and notices that do what a history says. No process is forked, nothing is opened."""
 
 import errno
 import heapq
@@ -14,7 +14,7 @@ from gemd.shared.generation import Generation
 
 
 @dataclass(eq=False)
-class Worker:
+class ScriptedWorker:
     """A worker that is alive. It ticks from `serves_from` on (None: never) unless it hangs; it ends when told, unless
     it is deaf."""
 
@@ -39,24 +39,24 @@ class ScriptedSuccessor:
         self.is_deaf = deaf
         self.is_closed = False
         self.heard = []  # what it was told
-        self._kernel = None
+        self._processes = None
         self._ready, self._lives, self._polite = ready, lives, polite
         self._said = []
         self._ends = float("inf")
 
-    def start(self, kernel, pid):
-        self._kernel, self.pid = kernel, pid
-        self._ready = None if self._ready is None else kernel.now + self._ready
+    def start(self, processes, pid):
+        self._processes, self.pid = processes, pid
+        self._ready = None if self._ready is None else processes.now + self._ready
         if self._lives is not None:
-            kernel.after(self._lives, "ends", pid, 0)
+            processes.after(self._lives, "ends", pid, 0)
         return self
 
     def end(self, *, was_told):
-        self._ends = self._kernel.now
+        self._ends = self._processes.now
         self._polite |= was_told
 
     def has_spoken(self):
-        return self._ready is not None and self._ready <= min(self._kernel.now, self._ends)
+        return self._ready is not None and self._ready <= min(self._processes.now, self._ends)
 
     def say(self, word):
         assert not self.is_closed
@@ -65,17 +65,17 @@ class ScriptedSuccessor:
     def hear(self):
         assert not self.is_closed
         words = [READY] * self.has_spoken()
-        if self._ends <= self._kernel.now:
+        if self._ends <= self._processes.now:
             words += [BYE] * self._polite
         new = words[len(self._said) :]
         if new:
             self._said.append(new[0])
             return new[0]
-        return GONE if self._ends <= self._kernel.now else None
+        return GONE if self._ends <= self._processes.now else None
 
     def kill(self, number):
         assert not self.is_closed
-        self._kernel.kill_successor(self, number)
+        self._processes.kill_successor(self, number)
 
     def close(self):
         self.is_closed = True
@@ -103,12 +103,13 @@ class ScriptedCommand:
         self.answers.append(what)
 
 
-class ScriptedKernel:
+class ScriptedProcessControl:
     """Time passes only in `sleep`. A worker ticks until it ends or hangs; it ends when told, unless it is `deaf`.
 
     `history` has (time, what, ...): ("dies", nr, code), where a third argument may name the generation, ("hangs", nr),
-    ("deaf", nr), ("answers", nr, requests), ("wants rest", nr), ("boots" or "lives", as below), ("forks fail", times),
-    ("signal", number), ("asks", command), ("ends", pid, code), ("frozen", seconds) for a master that is stopped itself.
+    ("deaf", nr), ("answers", nr, requests), ("wants recycle", nr), ("boots" or "lives", as below),
+    ("forks fail", times), ("signal", number), ("asks", command), ("ends", pid, code),
+    ("frozen", seconds) for a master that is stopped itself.
 
     `done` has (time, what, ...): ("spawn", nr), ("kill", nr, signal), ("orphans", [nr of those alive, ...]); `forks`
     has (time, generation, nr) and `told` has (time, generation, nr, signal).
@@ -121,7 +122,7 @@ class ScriptedKernel:
     def __init__(self, scoreboard, history=(), *, forks_fail=0, boots=True, lives=None):
         self.done, self.forks, self.told = [], [], []
         self.now = 0.0
-        self.service = None
+        self.notices = None
         self.workers = {}
         self.successors = {}
         self.signals = []  # to be delivered at once
@@ -138,7 +139,7 @@ class ScriptedKernel:
             "hangs": self._hang,
             "deaf": self._deafen,
             "answers": self._answer,
-            "wants rest": self._want_rest,
+            "wants recycle": self._want_recycle,
         }
         self._pids = itertools.count(100)
 
@@ -152,7 +153,7 @@ class ScriptedKernel:
         assert self._scoreboard.row(row).last_tick is None  # what the former worker did is not this one's
         boots = _choose(self.boots, True, generation.number, nr)
         serves_from = None if boots is False else self.now + (0.0 if boots is True else boots)
-        worker = Worker(nr, next(self._pids), row, generation.number, self.now, serves_from)
+        worker = ScriptedWorker(nr, next(self._pids), row, generation.number, self.now, serves_from)
         self.workers[worker.pid] = worker
         self.done.append((self.now, "spawn", nr))
         self.forks.append((self.now, generation.number, nr))
@@ -242,7 +243,7 @@ class ScriptedKernel:
         if what == "frozen":
             self.now += arguments[0]
         elif what == "asks":
-            self.service.arriving.append(arguments[0])
+            self.notices.arriving.append(arguments[0])
         elif what == "boots":
             (self.boots,) = arguments
         elif what == "lives":
@@ -276,8 +277,8 @@ class ScriptedKernel:
         for _ in range(requests):
             self._scoreboard.row(worker.row).count(100)
 
-    def _want_rest(self, worker):
-        self._scoreboard.row(worker.row).ask_for_rest()
+    def _want_recycle(self, worker):
+        self._scoreboard.row(worker.row).request_recycle()
 
     def _tick(self):
         for worker in self.workers.values():
@@ -292,15 +293,16 @@ def _choose(value, default, *keys):
     return value
 
 
-class ScriptedService:
+class ScriptedNotices:
     """`loads` are what the next reloads bring: a count of workers, a dict of the tables of the configuration, or the
-    lines of a LoadError; `successors` what the next upgrades bring. `done` goes to that of the kernel: ("load", number
-    or None), ("adopt", number), ("discard", number), ("announce",), ("alive", is_alive) when that changes, ...
+    lines of a LoadError; `successors` what the next upgrades bring. `done` goes to that of the process control:
+    ("load", number or None), ("adopt", number), ("discard", number), ("announce",), ("alive", is_alive) when that
+    changes, ...
     """
 
-    def __init__(self, kernel, loads=(), successors=(), *, log_error=None):
-        self._kernel = kernel
-        kernel.service = self
+    def __init__(self, processes, loads=(), successors=(), *, log_error=None):
+        self._processes = processes
+        processes.notices = self
         self._log_error = log_error
         self._is_alive = None
         self.loads = list(loads)
@@ -309,7 +311,7 @@ class ScriptedService:
         self.arriving = []  # commands
 
     def _do(self, *what):
-        self._kernel.done.append((self._kernel.now, *what))
+        self._processes.done.append((self._processes.now, *what))
 
     def load(self, current):
         what = self.loads.pop(0) if self.loads else current.config.workers
@@ -352,7 +354,7 @@ class ScriptedService:
     def start_successor(self, generation):
         if not self.successors:
             raise OSError(errno.ENOENT, "No such file or directory", "/bin/gemd")
-        successor = self._kernel.start(self.successors.pop(0))
+        successor = self._processes.start(self.successors.pop(0))
         self._do("start", successor.pid)
         return successor
 

@@ -10,88 +10,88 @@ from gemd.master.status import summarise
 from gemd.shared.scoreboard import Scoreboard
 from gemd.system.log import LogError
 
-from .scripted import ScriptedCommand, ScriptedKernel, ScriptedService, ScriptedSuccessor, make_generation
+from .scripted import ScriptedCommand, ScriptedNotices, ScriptedProcessControl, ScriptedSuccessor, make_generation
 
 SEGV = -11
 
 
 @pytest.fixture
 def run(play):
-    """Play a history; the kernel with what was done, and the exit code."""
+    """Play a history; the processes with what was done, and the exit code."""
 
     def run(*history, **options):
         story = play(*history, **options)
-        return story.kernel, story.code
+        return story.processes, story.code
 
     return run
 
 
-def done(kernel, what):
+def done(processes, what):
     """When, and to whom, it was done."""
-    return [(round(moment, 3), *rest) for moment, kind, *rest in kernel.done if kind == what]
+    return [(round(moment, 3), *rest) for moment, kind, *rest in processes.done if kind == what]
 
 
 def test_every_slot_is_filled_and_emptied(run):
-    kernel, code = run((5, "signal", SIGTERM))
-    assert done(kernel, "closed") == [(5, 1)]  # nobody waits at a door that no worker opens
-    assert done(kernel, "spawn") == [(0, 0), (0, 1)]
-    assert done(kernel, "kill") == [(5, 0, SIGTERM), (5, 1, SIGTERM)]
-    assert (code, kernel.now) == (ExitCode.OK, 5)
+    processes, code = run((5, "signal", SIGTERM))
+    assert done(processes, "closed") == [(5, 1)]  # nobody waits at a door that no worker opens
+    assert done(processes, "spawn") == [(0, 0), (0, 1)]
+    assert done(processes, "kill") == [(5, 0, SIGTERM), (5, 1, SIGTERM)]
+    assert (code, processes.now) == (ExitCode.OK, 5)
 
 
 def test_ctrl_c_stops_as_term_does(run):
-    kernel, code = run((5, "signal", SIGINT))
-    assert done(kernel, "kill") == [(5, 0, SIGTERM), (5, 1, SIGTERM)]
+    processes, code = run((5, "signal", SIGINT))
+    assert done(processes, "kill") == [(5, 0, SIGTERM), (5, 1, SIGTERM)]
     assert code == ExitCode.OK
 
 
 def test_a_worker_that_dies_is_replaced_at_once(run):
-    kernel, code = run((5, "dies", 1, SEGV), (9, "signal", SIGTERM))
-    assert done(kernel, "spawn") == [(0, 0), (0, 1), (5, 1)]
+    processes, code = run((5, "dies", 1, SEGV), (9, "signal", SIGTERM))
+    assert done(processes, "spawn") == [(0, 0), (0, 1), (5, 1)]
     assert code == ExitCode.OK
 
 
 def test_one_that_dies_young_is_replaced_a_little_later(run):
-    kernel, _ = run((0.5, "dies", 1, SEGV), (9, "signal", SIGTERM))
-    assert done(kernel, "spawn") == [(0, 0), (0, 1), (0.6, 1)]
+    processes, _ = run((0.5, "dies", 1, SEGV), (9, "signal", SIGTERM))
+    assert done(processes, "spawn") == [(0, 0), (0, 1), (0.6, 1)]
 
 
 def test_the_scripts_of_a_dead_worker_end_with_it(run):
-    kernel, _ = run((5, "dies", 0, SEGV), (9, "signal", SIGTERM))
-    assert done(kernel, "orphans") == [(5, [1]), (9, [])]
+    processes, _ = run((5, "dies", 0, SEGV), (9, "signal", SIGTERM))
+    assert done(processes, "orphans") == [(5, [1]), (9, [])]
 
 
 def test_a_late_worker_is_killed_and_replaced(run):
-    kernel, _ = run((5, "hangs", 1), (60, "signal", SIGTERM))
-    ((moment, nr, number),) = done(kernel, "kill")[:1]
+    processes, _ = run((5, "hangs", 1), (60, "signal", SIGTERM))
+    ((moment, nr, number),) = done(processes, "kill")[:1]
     assert (nr, number) == (1, SIGKILL)
     assert 34 < moment < 37
-    assert done(kernel, "spawn")[-1] == (moment, 1)
+    assert done(processes, "spawn")[-1] == (moment, 1)
 
 
 def test_nobody_is_killed_because_the_master_was_stopped(run):
-    kernel, _ = run((5, "frozen", 3600), (3700, "signal", SIGTERM))
-    assert all(number == SIGTERM for _, _, number in done(kernel, "kill"))
+    processes, _ = run((5, "frozen", 3600), (3700, "signal", SIGTERM))
+    assert all(number == SIGTERM for _, _, number in done(processes, "kill"))
 
 
 def test_a_worker_that_never_boots_is_killed_in_the_end(run):
-    kernel, _ = run(boots=False, turns=2000)
-    assert done(kernel, "kill")[0][2] == SIGKILL
-    assert 30 < done(kernel, "kill")[0][0] < 32
+    processes, _ = run(boots=False, turns=2000)
+    assert done(processes, "kill")[0][2] == SIGKILL
+    assert 30 < done(processes, "kill")[0][0] < 32
 
 
 def test_workers_that_die_before_they_serve_end_the_master(run):
-    kernel, code = run(boots=False, lives=0.01)
+    processes, code = run(boots=False, lives=0.01)
     assert code == ExitCode.WORKERS
-    assert len(done(kernel, "spawn")) <= 6
-    assert kernel.now < 5
+    assert len(done(processes, "spawn")) <= 6
+    assert processes.now < 5
 
 
 @pytest.mark.parametrize(("count", "deaths"), [(1, 3), (2, 3), (3, 3), (4, 4), (8, 8)])
 def test_it_gives_up_within_five_seconds_however_many_there_are(play, count, deaths):
     story = play(count=count, boots=False, lives=0.5)
     assert (story.code, len(story.forks)) == (ExitCode.WORKERS, deaths)
-    assert story.kernel.now < 5
+    assert story.processes.now < 5
 
 
 def test_those_that_never_serve_do_not_end_a_master_that_has_served(play):
@@ -101,72 +101,72 @@ def test_those_that_never_serve_do_not_end_a_master_that_has_served(play):
 
 
 def test_workers_that_die_after_one_has_served_do_not_end_it(run):
-    kernel, code = run(lives=0.01, turns=400)
+    processes, code = run(lives=0.01, turns=400)
     assert code is None
-    assert sum(moment < 60 for moment, _ in done(kernel, "spawn")) <= 10
+    assert sum(moment < 60 for moment, _ in done(processes, "spawn")) <= 10
 
 
 def test_a_storm_of_deaths_slows_down_to_one_in_half_a_minute(run):
-    kernel, _ = run(lives=0.01, turns=1000)
-    moments = [moment for moment, _ in done(kernel, "spawn")]
+    processes, _ = run(lives=0.01, turns=1000)
+    moments = [moment for moment, _ in done(processes, "spawn")]
     assert moments[-1] > 300
     assert 29 < moments[-1] - moments[-2] < 32
 
 
 def test_a_fork_that_fails_is_tried_again(run):
-    kernel, code = run((60, "signal", SIGTERM), forks_fail=5)
-    assert [nr for _, nr in done(kernel, "spawn")] == [0, 1]
-    assert 0.1 + 0.2 + 0.4 + 0.8 + 1.6 <= done(kernel, "spawn")[0][0] < 5
+    processes, code = run((60, "signal", SIGTERM), forks_fail=5)
+    assert [nr for _, nr in done(processes, "spawn")] == [0, 1]
+    assert 0.1 + 0.2 + 0.4 + 0.8 + 1.6 <= done(processes, "spawn")[0][0] < 5
     assert code == ExitCode.OK
 
 
 def test_forks_that_always_fail_make_no_hot_loop(run):
-    kernel, code = run(forks_fail=10**6, turns=500)
+    processes, code = run(forks_fail=10**6, turns=500)
     assert code is None
-    assert kernel.now > 300
+    assert processes.now > 300
 
 
 def test_a_worker_that_does_not_stop_is_killed(run):
-    kernel, code = run((3, "deaf", 1), (5, "signal", SIGTERM))
-    assert done(kernel, "kill") == [(5, 0, SIGTERM), (5, 1, SIGTERM), (15, 1, SIGKILL)]
-    assert (code, kernel.now) == (ExitCode.OK, 15)
+    processes, code = run((3, "deaf", 1), (5, "signal", SIGTERM))
+    assert done(processes, "kill") == [(5, 0, SIGTERM), (5, 1, SIGTERM), (15, 1, SIGKILL)]
+    assert (code, processes.now) == (ExitCode.OK, 15)
 
 
 def test_quit_waits_without_a_limit(run):
-    kernel, code = run((3, "deaf", 1), (5, "signal", SIGQUIT), (5000, "dies", 1, 0), turns=6000)
-    assert done(kernel, "kill") == [(5, 0, SIGQUIT), (5, 1, SIGQUIT)]
-    assert (code, kernel.now) == (ExitCode.OK, 5000)
+    processes, code = run((3, "deaf", 1), (5, "signal", SIGQUIT), (5000, "dies", 1, 0), turns=6000)
+    assert done(processes, "kill") == [(5, 0, SIGQUIT), (5, 1, SIGQUIT)]
+    assert (code, processes.now) == (ExitCode.OK, 5000)
 
 
 def test_term_after_quit_sets_a_limit(run):
-    kernel, _ = run((3, "deaf", 1), (5, "signal", SIGQUIT), (20, "signal", SIGTERM))
-    assert done(kernel, "kill")[2:] == [(20, 1, SIGTERM), (30, 1, SIGKILL)]
+    processes, _ = run((3, "deaf", 1), (5, "signal", SIGQUIT), (20, "signal", SIGTERM))
+    assert done(processes, "kill")[2:] == [(20, 1, SIGTERM), (30, 1, SIGKILL)]
 
 
 def test_a_second_term_does_not_move_the_limit(run):
-    kernel, _ = run((3, "deaf", 1), (5, "signal", SIGTERM), (14, "signal", SIGTERM))
-    assert done(kernel, "kill")[-1] == (15, 1, SIGKILL)
+    processes, _ = run((3, "deaf", 1), (5, "signal", SIGTERM), (14, "signal", SIGTERM))
+    assert done(processes, "kill")[-1] == (15, 1, SIGKILL)
 
 
 def test_nobody_is_replaced_while_stopping(run):
-    kernel, _ = run((3, "deaf", 1), (5, "signal", SIGTERM), (6, "dies", 1, SEGV))
-    assert len(done(kernel, "spawn")) == 2
-    assert kernel.now == 6
+    processes, _ = run((3, "deaf", 1), (5, "signal", SIGTERM), (6, "dies", 1, SEGV))
+    assert len(done(processes, "spawn")) == 2
+    assert processes.now == 6
 
 
 def test_a_worker_that_ended_as_the_signal_came_is_not_killed(run):
-    kernel, code = run((5, "dies", 0, 0), (5, "signal", SIGTERM), (5, "dies", 1, 0))
-    assert None not in [nr for _, nr, _ in done(kernel, "kill")]
+    processes, code = run((5, "dies", 0, 0), (5, "signal", SIGTERM), (5, "dies", 1, 0))
+    assert None not in [nr for _, nr, _ in done(processes, "kill")]
     assert code == ExitCode.OK
 
 
 def test_a_fault_of_the_master_is_logged_and_does_not_end_it(run, monkeypatch, caplog):
     scoreboard = Scoreboard(4)
-    kernel = ScriptedKernel(scoreboard, [(5, "signal", SIGTERM)])
+    processes = ScriptedProcessControl(scoreboard, [(5, "signal", SIGTERM)])
     faults = iter([RuntimeError("a fault"), RuntimeError("a fault")])
-    reap = kernel.reap
-    monkeypatch.setattr(kernel, "reap", lambda: raise_next(faults) or reap())
-    master = Master(kernel, ScriptedService(kernel), scoreboard, make_generation(1, 1))
+    reap = processes.reap
+    monkeypatch.setattr(processes, "reap", lambda: raise_next(faults) or reap())
+    master = Master(processes, ScriptedNotices(processes), scoreboard, make_generation(1, 1))
     assert master.run() == ExitCode.OK
     assert caplog.text.count("RuntimeError: a fault") == 2
 
@@ -178,25 +178,25 @@ def raise_next(faults):
 
 def test_a_signal_that_comes_while_the_master_recovers_is_obeyed(monkeypatch):
     scoreboard = Scoreboard(4)
-    kernel = ScriptedKernel(scoreboard, [(0.5, "signal", SIGTERM)])
+    processes = ScriptedProcessControl(scoreboard, [(0.5, "signal", SIGTERM)])
     faults = iter([RuntimeError("a fault")])
-    reap = kernel.reap
-    monkeypatch.setattr(kernel, "reap", lambda: raise_next(faults) or reap())
-    assert Master(kernel, ScriptedService(kernel), scoreboard, make_generation(1, 1)).run() == ExitCode.OK
-    assert kernel.now < 2
+    reap = processes.reap
+    monkeypatch.setattr(processes, "reap", lambda: raise_next(faults) or reap())
+    assert Master(processes, ScriptedNotices(processes), scoreboard, make_generation(1, 1)).run() == ExitCode.OK
+    assert processes.now < 2
 
 
 def test_more_workers_than_the_scoreboard_has_rows_wait(monkeypatch):
     scoreboard = Scoreboard(3)
-    kernel = ScriptedKernel(scoreboard, [(5, "signal", SIGHUP)])
-    monkeypatch.setattr("gemd.shared.scoreboard.time.monotonic_ns", lambda: int(kernel.now * 1e9) or 1)
-    master = Master(kernel, ScriptedService(kernel), scoreboard, make_generation(1, 2))
-    while kernel.now < 8:
+    processes = ScriptedProcessControl(scoreboard, [(5, "signal", SIGHUP)])
+    monkeypatch.setattr("gemd.shared.scoreboard.time.monotonic_ns", lambda: int(processes.now * 1e9) or 1)
+    master = Master(processes, ScriptedNotices(processes), scoreboard, make_generation(1, 2))
+    while processes.now < 8:
         master.step()
-    assert [worker.generation for worker in kernel.workers.values()] == [1, 1, 2]
-    while kernel.now < 40:
+    assert [worker.generation for worker in processes.workers.values()] == [1, 1, 2]
+    while processes.now < 40:
         master.step()
-    assert [worker.generation for worker in kernel.workers.values()] == [1, 1]  # the reload has failed
+    assert [worker.generation for worker in processes.workers.values()] == [1, 1]  # the reload has failed
 
 
 # A storm of deaths
@@ -241,7 +241,7 @@ def test_after_a_storm_one_death_is_nothing_special(play):
 
 def test_forks_that_fail_during_a_reload_are_tried_less_and_less_often(play):
     story = play((5, "forks fail", 10**6), (5, "signal", SIGHUP), until=35)
-    assert 10**6 - story.kernel.forks_fail < 30
+    assert 10**6 - story.processes.forks_fail < 30
 
 
 # One worker more or fewer
@@ -350,8 +350,8 @@ def test_stop(play):
     command = ScriptedCommand("stop")
     story = play((5, "asks", command))
     assert command.answers == [("accepted", "stopping")]
-    assert done(story.kernel, "kill") == [(5, 0, SIGTERM), (5, 1, SIGTERM)]
-    assert (story.code, story.kernel.now) == (ExitCode.OK, 5)
+    assert done(story.processes, "kill") == [(5, 0, SIGTERM), (5, 1, SIGTERM)]
+    assert (story.code, story.processes.now) == (ExitCode.OK, 5)
 
 
 @pytest.mark.parametrize("name", ["reload", "upgrade"])

@@ -16,7 +16,7 @@ from gemd.master.handover import BYE, GO, GONE
 from gemd.master.master import MAX_SLOTS, Master
 from gemd.shared.scoreboard import Scoreboard
 
-from .scripted import ScriptedCommand, ScriptedKernel, ScriptedService, ScriptedSuccessor, make_generation
+from .scripted import ScriptedCommand, ScriptedNotices, ScriptedProcessControl, ScriptedSuccessor, make_generation
 
 START, STOP, WORKER = 3.0, 4.0, 6.0  # time-outs in seconds
 UPGRADE = 2 * START
@@ -54,7 +54,7 @@ class Watch:
         self.never_served = [0]  # deaths in a row, after each death
 
 
-class WatchedKernel(ScriptedKernel):
+class WatchedProcessControl(ScriptedProcessControl):
     """Checks each deed against the watch."""
 
     def __init__(self, scoreboard, watch, **options):
@@ -73,7 +73,7 @@ class WatchedKernel(ScriptedKernel):
 
     def has_done_enough(self, worker):
         row = self._scoreboard.row(worker.row)
-        return row.requests >= FEWEST_REQUESTS or row.wants_rest
+        return row.requests >= FEWEST_REQUESTS or row.wants_recycle
 
     def sleep(self, seconds):
         self.heard = super().sleep(seconds)
@@ -195,9 +195,9 @@ class WatchedSuccessor(ScriptedSuccessor):
     """Tells the watch what the master has heard of it."""
 
     def hear(self):
-        word, watch = super().hear(), self._kernel.watch
+        word, watch = super().hear(), self._processes.watch
         if word == BYE and watch.is_retired:
-            self._kernel.allow_stop(ExitCode.OK)
+            self._processes.allow_stop(ExitCode.OK)
         elif word in (BYE, GONE) and watch.is_retired:
             watch.is_retired = False
         if word in (BYE, GONE):
@@ -205,13 +205,13 @@ class WatchedSuccessor(ScriptedSuccessor):
         return word
 
 
-class WatchedService(ScriptedService):
+class WatchedNotices(ScriptedNotices):
     """Tells the watch what the master has announced."""
 
-    def __init__(self, kernel, watch):
-        super().__init__(kernel)
+    def __init__(self, processes, watch):
+        super().__init__(processes)
         self.watch = watch
-        self.kernel = kernel
+        self.processes = processes
         self.workers = {}
         self.program = None  # what the next successors will be
 
@@ -233,7 +233,7 @@ class WatchedService(ScriptedService):
         watch.generation, watch.loaded = current.number, None
         watch.slots = watch.fewest_slots = current.config.workers
         for nr in range(watch.slots):
-            assert self.kernel.serving(current.number, nr), "the new ones serve before the old are told"
+            assert self.processes.serving(current.number, nr), "the new ones serve before the old are told"
         super().adopt(current, former)
 
     def discard(self, failed, current):
@@ -252,14 +252,14 @@ class WatchedService(ScriptedService):
         if watch.stop_code is None:
             assert not watch.is_announced, "one of them has served"
             assert max(watch.never_served) >= max(3, watch.fewest_slots)
-            watch.stop_code, watch.stop_limit = ExitCode.WORKERS, self.kernel.now + STOP
+            watch.stop_code, watch.stop_limit = ExitCode.WORKERS, self.processes.now + STOP
         super().announce_stop(generation)
 
     def start_successor(self, generation):
         assert self.watch.successor is None
         self.successors = [WatchedSuccessor(**self.program)] if self.program is not None else []
         successor = super().start_successor(generation)
-        successor.since, successor.told, successor.has_old_logs = self.kernel.now, float("inf"), False
+        successor.since, successor.told, successor.has_old_logs = self.processes.now, float("inf"), False
         self.watch.successor = successor
         return successor
 
@@ -291,14 +291,14 @@ class MasterMachine(RuleBasedStateMachine):
         self.commands = []
         self.watch = Watch(workers)
         scoreboard = Scoreboard(512)
-        self.kernel = WatchedKernel(scoreboard, self.watch, boots=boots)
+        self.processes = WatchedProcessControl(scoreboard, self.watch, boots=boots)
         self.clock = pytest.MonkeyPatch()
         self.clock.setattr("gemd.system.log.error_log.disabled", True)
-        self.clock.setattr("gemd.shared.scoreboard.time.monotonic_ns", lambda: int(self.kernel.now * 1e9) or 1)
-        self.service = WatchedService(self.kernel, self.watch)
-        self.service.predecessor_drains = succeeds
+        self.clock.setattr("gemd.shared.scoreboard.time.monotonic_ns", lambda: int(self.processes.now * 1e9) or 1)
+        self.notices = WatchedNotices(self.processes, self.watch)
+        self.notices.predecessor_drains = succeeds
         generation = make_generation(1, **tables(workers, self.max_requests))
-        self.master = Master(self.kernel, self.service, scoreboard, generation)
+        self.master = Master(self.processes, self.notices, scoreboard, generation)
         self.step()
 
     def step(self):
@@ -316,21 +316,21 @@ class MasterMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.1, 1.5, 4.0, 8.0, 20.0]))
     def wait(self, seconds):
-        end = self.kernel.now + seconds
-        while self.kernel.now < end and self.master.exit_code is None:
+        end = self.processes.now + seconds
+        while self.processes.now < end and self.master.exit_code is None:
             self.step()
 
     @rule(seconds=st.sampled_from([1.0, 10.0, 3600.0]))
     def freeze(self, seconds):
         self.watch.is_blameless = False
-        self.kernel.after(0, "frozen", seconds)
+        self.processes.after(0, "frozen", seconds)
         self.turn()
 
     # Signals and commands
 
     @rule(numbers=st.lists(st.sampled_from([SIGHUP, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU]), max_size=4))
     def signal(self, numbers):
-        self.kernel.signals += numbers
+        self.processes.signals += numbers
         self.turn()
 
     @precondition(lambda self: not self.watch.is_retired)  # else nobody listens
@@ -338,46 +338,46 @@ class MasterMachine(RuleBasedStateMachine):
     def command(self, name):
         self.watch.wants_reload |= name == "reload" and self.watch.stop_code is None
         self.commands.append(ScriptedCommand(name))
-        self.service.arriving.append(self.commands[-1])
+        self.notices.arriving.append(self.commands[-1])
         self.turn(2)
 
     @rule(number=st.sampled_from(STOP_SIGNALS))
     def stop(self, number):
-        if len(self.kernel.done) > 40:  # a story that has just begun does not end yet
-            self.kernel.signals.append(number)
+        if len(self.processes.done) > 40:  # a story that has just begun does not end yet
+            self.processes.signals.append(number)
             self.turn(2)
 
     # What the operator has prepared, and mostly asks for at once
 
     @rule(workers=st.integers(1, 4), boots=BOOTS, is_asked=OFTEN)
     def change_configuration(self, workers, boots, is_asked):
-        self.kernel.boots = boots
-        self.service.loads = [tables(workers, self.max_requests)]
+        self.processes.boots = boots
+        self.notices.loads = [tables(workers, self.max_requests)]
         if is_asked:
             self.signal([SIGHUP])
 
     @rule(is_asked=OFTEN)
     def break_configuration(self, is_asked):
-        self.service.loads = [("a line", "another")]
+        self.notices.loads = [("a line", "another")]
         if is_asked:
             self.signal([SIGHUP])
 
     @rule(ready=OR_NEVER, lives=OR_NEVER, polite=st.booleans(), deaf=st.booleans(), is_asked=OFTEN)
     def change_program(self, is_asked, **what):
-        self.service.program = what
+        self.notices.program = what
         if is_asked:
             self.signal([SIGUSR2])
 
     # Misfortune
 
     def worker(self, nr):
-        workers = list(self.kernel.workers.values())
+        workers = list(self.processes.workers.values())
         return workers[nr % len(workers)] if workers else None
 
     @rule(nr=NR, code=CODES)
     def worker_ends(self, nr, code):
         if worker := self.worker(nr):
-            self.kernel.end(worker.pid, code)
+            self.processes.end(worker.pid, code)
             self.turn()
 
     @rule(nr=NR)
@@ -395,52 +395,52 @@ class MasterMachine(RuleBasedStateMachine):
     def worker_answers(self, nr):
         if worker := self.worker(nr):
             for _ in range(MAX_REQUESTS + 2):
-                self.kernel._scoreboard.row(worker.row).count(100)
+                self.processes._scoreboard.row(worker.row).count(100)
 
     @rule(nr=NR)
     def worker_wants_rest(self, nr):
         if worker := self.worker(nr):
-            self.kernel._scoreboard.row(worker.row).ask_for_rest()
+            self.processes._scoreboard.row(worker.row).request_recycle()
 
     @rule()
     def all_workers_end(self):
-        for pid in list(self.kernel.workers):
-            self.kernel.end(pid, -9)
+        for pid in list(self.processes.workers):
+            self.processes.end(pid, -9)
         self.turn()
 
     @rule(times=st.integers(1, 5))
     def forks_fail(self, times):
         self.watch.is_blameless = False
-        self.kernel.forks_fail = times
+        self.processes.forks_fail = times
 
     @rule(boots=BOOTS)
     def workers_boot_otherwise(self, boots):
-        self.kernel.boots = boots
+        self.processes.boots = boots
 
     @rule(was_told=st.booleans())
     def successor_ends(self, was_told):
-        for pid in list(self.kernel.successors):
-            self.kernel.end_successor(pid, was_told=was_told)
+        for pid in list(self.processes.successors):
+            self.processes.end_successor(pid, was_told=was_told)
             self.turn()
 
     @rule()
     def predecessor_leaves(self):
-        self.service.predecessor_drains = False
+        self.notices.predecessor_drains = False
 
     # What should be
 
     @rule()
     def be_quiet(self):
         """All misfortune is over, and those who were busy are done."""
-        self.kernel.forks_fail = 0
-        self.kernel.boots = True
-        self.service.predecessor_drains = False
+        self.processes.forks_fail = 0
+        self.processes.boots = True
+        self.notices.predecessor_drains = False
         for part in range(2):
-            end = self.kernel.now + QUIET / 2
-            while self.kernel.now < end and self.master.exit_code is None:
+            end = self.processes.now + QUIET / 2
+            while self.processes.now < end and self.master.exit_code is None:
                 if part and self.watch.stop_limit is None:
-                    for pid in self.watch.told & set(self.kernel.workers):
-                        self.kernel.end(pid, 0)
+                    for pid in self.watch.told & set(self.processes.workers):
+                        self.processes.end(pid, 0)
                 self.step()
         if self.master.exit_code is None:
             self.check_rest()
@@ -448,43 +448,43 @@ class MasterMachine(RuleBasedStateMachine):
             self.check_end()
 
     def check_rest(self):
-        watch, kernel = self.watch, self.kernel
+        watch, processes = self.watch, self.processes
         assert watch.stop_code is None
         assert not watch.is_retired
         assert watch.is_announced
         assert watch.is_pid_file_ours
         assert (self.master.generation.number, self.master.slots) == (watch.generation, watch.slots)
-        assert sorted((w.generation, w.nr) for w in kernel.workers.values()) == [
+        assert sorted((w.generation, w.nr) for w in processes.workers.values()) == [
             (watch.generation, nr) for nr in range(watch.slots)
         ]
-        assert all(kernel.serving(watch.generation, nr) for nr in range(watch.slots))
+        assert all(processes.serving(watch.generation, nr) for nr in range(watch.slots))
         assert watch.loaded is None
         assert not (watch.wants_reload and watch.successor is None)
-        reloads = [is_over for _, what, *is_over in kernel.done if what == "reload"]
+        reloads = [is_over for _, what, *is_over in processes.done if what == "reload"]
         assert reloads == [[False], [True]] * (len(reloads) // 2)
-        assert next(what[0] for _, kind, *what in reversed(kernel.done) if kind == "alive")
+        assert next(what[0] for _, kind, *what in reversed(processes.done) if kind == "alive")
         for command in self.commands:
             assert command.answers or (command.name in ("reload", "upgrade") and watch.successor is not None)
 
     def check_end(self):
-        watch, kernel = self.watch, self.kernel
-        assert not kernel.workers
-        assert kernel.done[-1][1] in ("close", "alive")
-        closed = [is_succeeded for _, what, *is_succeeded in kernel.done if what == "close"]
+        watch, processes = self.watch, self.processes
+        assert not processes.workers
+        assert processes.done[-1][1] in ("close", "alive")
+        closed = [is_succeeded for _, what, *is_succeeded in processes.done if what == "close"]
         assert closed == [[watch.is_retired]]
         assert self.master.exit_code == (ExitCode.OK if watch.stop_code is None else watch.stop_code)
         assert watch.stop_code is not None or watch.is_retired
         if watch.successor is not None:
             assert watch.is_retired == (GO in watch.successor.heard)
             assert not (watch.is_retired and watch.successor.has_old_logs)
-            assert watch.is_retired or watch.successor.is_deaf or watch.successor.pid not in kernel.successors
+            assert watch.is_retired or watch.successor.is_deaf or watch.successor.pid not in processes.successors
 
     def teardown(self):
         if not hasattr(self, "clock"):
             return
         try:
             if self.is_sound:
-                self.kernel.signals.append(SIGTERM)
+                self.processes.signals.append(SIGTERM)
                 self.turn(2)
                 self.be_quiet()
                 assert self.master.exit_code is not None

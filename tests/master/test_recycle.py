@@ -6,7 +6,7 @@ import pytest
 
 from gemd.config.settings import Service
 from gemd.master.recycle import draw_quota, why_recycle
-from gemd.master.workers import Child
+from gemd.master.workers import Worker
 from gemd.shared.scoreboard import Scoreboard
 
 AFTER_TEN = {"max-requests": 10}
@@ -27,18 +27,18 @@ def test_small_quotas(requests, least, most):
 
 def test_reasons():
     row = Scoreboard(1).row(0)
-    child = Child(nr=0, pid=1, row=0, generation=1, born=0.0, quota=2)
-    assert why_recycle(child, row, Service()) is None
+    worker = Worker(nr=0, pid=1, row=0, generation=1, born=0.0, quota=2)
+    assert why_recycle(worker, row, Service()) is None
     row.count(1)
     row.count(1)
-    assert why_recycle(child, row, Service()) == "has answered 2 requests"
-    child.quota = 0
-    assert why_recycle(child, row, Service()) is None
+    assert why_recycle(worker, row, Service()) == "has answered 2 requests"
+    worker.quota = 0
+    assert why_recycle(worker, row, Service()) is None
     row.show_memory(500, 400)
-    assert why_recycle(child, row, Service(max_memory=400)) is None
-    assert why_recycle(child, row, Service(max_memory=399)) == "has 400 bytes of memory"
-    row.ask_for_rest()
-    assert "does not come back" in why_recycle(child, row, Service())
+    assert why_recycle(worker, row, Service(max_memory=400)) is None
+    assert why_recycle(worker, row, Service(max_memory=399)) == "has 400 bytes of memory"
+    row.request_recycle()
+    assert "does not come back" in why_recycle(worker, row, Service())
 
 
 def test_the_next_worker_serves_before_the_old_one_leaves(play, complaints):
@@ -60,8 +60,8 @@ def test_it_stays_as_long_as_the_next_one_does_not_serve(play):
 @pytest.mark.parametrize("code", [0, 1, -11])
 def test_a_next_one_that_dies_leaves_the_old_one_serving(play, code):
     history = [(4, "boots", 2.0), (5, "answers", 0, 12), (6, "dies", 0, code, 1)]
-    kernel_order = play(*history, settings=AFTER_TEN, until=5.5).kernel
-    (next_one,) = [worker for worker in kernel_order.workers.values() if worker.born == 5]
+    before = play(*history, settings=AFTER_TEN, until=5.5).processes
+    (next_one,) = [worker for worker in before.workers.values() if worker.born == 5]
     story = play(*history[:2], (6, "ends", next_one.pid, code), settings=AFTER_TEN, until=6.05)
     assert story.told == []
     assert story.workers == [(1, 0), (1, 1)]
@@ -71,7 +71,7 @@ def test_one_that_has_served_for_a_moment_and_died_supersedes_nobody(play):
     """It ticks and is gone before the master looks."""
     story = play((4, "boots", 1.0), (5, "answers", 0, 12), (6.0, "ends", 102, -11), settings=AFTER_TEN, until=6.05)
     assert story.told == []
-    assert {100, 101} < set(story.kernel.workers)
+    assert {100, 101} < set(story.processes.workers)
 
 
 def test_one_that_was_to_leave_and_dies_has_died(play, complaints):
@@ -108,7 +108,7 @@ def test_without_a_limit_nobody_leaves(play):
 
 
 def test_a_worker_may_ask_for_it(play):
-    story = play((5, "wants rest", 1), until=50)
+    story = play((5, "wants recycle", 1), until=50)
     assert story.told == [(5.02, 1, 1, SIGQUIT)]
     assert story.forks[2:] == [(5, 1, 1)]
 

@@ -51,8 +51,8 @@ def test_a_configuration_that_can_not_be_used_changes_nothing(play, complaints):
 def test_a_fault_of_gemd_itself_undoes_it_too(play, monkeypatch):
     command = ScriptedCommand("reload")
     story = play(until=5)
-    monkeypatch.setattr(story.service, "load", lambda _: [][0])
-    story.service.arriving.append(command)
+    monkeypatch.setattr(story.notices, "load", lambda _: [][0])
+    story.notices.arriving.append(command)
     with pytest.raises(IndexError):  # which `Master.run` logs
         story.master.step()
     assert command.answers == [(False, ("a fault of gemd itself; the error log has a traceback",))]

@@ -8,7 +8,7 @@ import pytest
 
 from gemd import __version__
 from gemd.master.status import Totals, describe, summarise
-from gemd.master.workers import Child
+from gemd.master.workers import Worker
 from gemd.shared.scoreboard import Scoreboard
 
 SEGV = -11
@@ -24,7 +24,7 @@ def totals():
     return Totals(Scoreboard(2), 100.0)
 
 
-def child(totals, row, requests):
+def worker(totals, row, requests):
     """A worker that has answered so many requests, with 10 bytes each."""
     cells = totals._scoreboard.row(row)
     cells.clear()
@@ -32,7 +32,7 @@ def child(totals, row, requests):
         cells.count(10)
     cells.show(3, 2, 1)
     cells.show_memory(1000, 500)
-    return Child(nr=row, pid=row, row=row, generation=1, born=0.0)
+    return Worker(nr=row, pid=row, row=row, generation=1, born=0.0)
 
 
 def test_nobody_has_done_anything_yet(totals):
@@ -40,7 +40,7 @@ def test_nobody_has_done_anything_yet(totals):
 
 
 def test_what_the_living_do_is_added_up(totals):
-    both = [child(totals, 0, 2), child(totals, 1, 3)]
+    both = [worker(totals, 0, 2), worker(totals, 1, 3)]
     assert totals.sum_up(both) == {
         "requests": 5,
         "bytes": 50,
@@ -52,9 +52,9 @@ def test_what_the_living_do_is_added_up(totals):
 
 
 def test_what_the_dead_have_counted_stays_and_what_they_had_does_not(totals):
-    totals.bury(child(totals, 0, 2))
-    totals.bury(child(totals, 0, 7))
-    assert totals.sum_up([child(totals, 0, 1)]) == {
+    totals.keep(worker(totals, 0, 2))
+    totals.keep(worker(totals, 0, 7))
+    assert totals.sum_up([worker(totals, 0, 1)]) == {
         "requests": 10,
         "bytes": 100,
         "dropped": 3,
@@ -67,7 +67,7 @@ def test_what_the_dead_have_counted_stays_and_what_they_had_does_not(totals):
 def test_counters_never_go_back(play):
     """Workers die, are recycled and reloaded; a new one begins at nothing, but the sum goes on."""
     story = play((5, "answers", 0, 30), (6, "dies", 0, SEGV), (7, "answers", 0, 5), (8, "answers", 1, 7), until=10)
-    sums = describe(story.master, story.kernel.now)
+    sums = describe(story.master, story.processes.now)
     assert (sums["requests"], sums["bytes"], sums["deaths"]) == (42, 4200, 1)
     assert [worker["requests"] for worker in sums["workers"]] == [5, 7]
 

@@ -36,7 +36,7 @@ def test_the_old_one_ends_when_it_has_drained_and_leaves_what_is_not_its_own_any
     history = [(4, "deaf", 0), USR2, (500, "dies", 0, 0)]
     story = play(*history, successors=[ScriptedSuccessor(ready=2)])
     assert story.code == ExitCode.OK
-    assert story.kernel.now == 500
+    assert story.processes.now == 500
     assert story.done("close") == [(500, True)]
     assert story.done("closed") == []  # its listeners are the new one's too
 
@@ -86,7 +86,7 @@ def test_it_may_be_upgraded_again_after_that(play):
     history = [(4, "deaf", 0), USR2, (20, "signal", SIGUSR2), (30, "dies", 0, 0, 1)]
     story = play(*history, successors=successors)
     assert story.code == ExitCode.OK
-    assert story.kernel.now == 30
+    assert story.processes.now == 30
     assert len(story.done("retire")) == 2
     assert successors[0].is_closed
 
@@ -194,7 +194,7 @@ def test_a_worker_that_dies_while_it_drains_is_not_replaced(play):
     history = [(4, "deaf", 0), (4, "deaf", 1), USR2, (20, "dies", 0, -11), (30, "dies", 1, 0)]
     story = play(*history, successors=[ScriptedSuccessor(ready=1)])
     assert len(story.forks) == 2
-    assert (story.code, story.kernel.now) == (ExitCode.OK, 30)
+    assert (story.code, story.processes.now) == (ExitCode.OK, 30)
 
 
 @pytest.mark.parametrize("number", [SIGTERM, SIGINT, SIGQUIT])
@@ -232,25 +232,25 @@ def test_it_is_not_told_of_what_was_before(play):
     history = [(4, "deaf", 0), (4.5, "signal", SIGUSR1), USR2]
     story = play(*history, successors=[ScriptedSuccessor(ready=2)], until=50)
     assert to_successor(story) == []
-    assert story.service.successors == []
+    assert story.notices.successors == []
 
 
 def test_one_that_is_succeeded_waits_for_its_own_predecessor(play):
     """Which would take its end for the end of everything, and has downloads to finish."""
     story = play(USR2, successors=[ScriptedSuccessor(ready=1)], until=4)
-    story.service.predecessor_drains = True
-    while story.kernel.now < 100:
+    story.notices.predecessor_drains = True
+    while story.processes.now < 100:
         story.master.step()
         assert story.master.exit_code is None
     assert story.workers == []
-    story.service.predecessor_drains = False
+    story.notices.predecessor_drains = False
     story.master.step()
     assert story.master.exit_code == ExitCode.OK
 
 
 def test_one_that_is_told_to_stop_does_not_wait_for_its_predecessor(play):
     story = play((5, "signal", SIGTERM), until=4)
-    story.service.predecessor_drains = True
+    story.notices.predecessor_drains = True
     while story.master.exit_code is None:
         story.master.step()
-    assert story.kernel.now == 5
+    assert story.processes.now == 5

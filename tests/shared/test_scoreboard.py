@@ -50,9 +50,9 @@ def test_counts_add_up_and_others_are_replaced():
 
 def test_wanting_a_rest_is_no_figure():
     row = Scoreboard(1).row(0)
-    assert not row.wants_rest
-    row.ask_for_rest()
-    assert row.wants_rest
+    assert not row.wants_recycle
+    row.request_recycle()
+    assert row.wants_recycle
     assert set(row.figures.values()) == {0}
 
 
