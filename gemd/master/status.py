@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 from gemd import __version__
 from gemd.master.workers import State, Worker
+from gemd.protocol.figures import FIGURES, Kind
 from gemd.shared.scoreboard import Scoreboard
 from gemd.system.process import count_descriptors
 
 if TYPE_CHECKING:
     from gemd.master.master import Master
 
-_COUNTERS = ("requests", "bytes", "dropped")
+_COUNTERS = [figure.name for figure in FIGURES if figure.kind is Kind.COUNTER]
+_SUMMED = [figure.name for figure in FIGURES if figure.is_summed]
 
 
 class Totals:
@@ -41,8 +43,7 @@ class Totals:
     def sum_up(self, workers: list[Worker]) -> dict[str, int]:
         """All figures, of the living and, where they count up, of the dead."""
         every = [self.figures_of(worker) for worker in workers]
-        names = ("requests", "bytes", "dropped", "lobby", "side_room", "memory")
-        return {name: self._of_the_dead.get(name, 0) + sum(figures[name] for figures in every) for name in names}
+        return {name: self._of_the_dead.get(name, 0) + sum(figures[name] for figures in every) for name in _SUMMED}
 
 
 def summarise(master: Master, now: float) -> str:
@@ -69,6 +70,7 @@ def describe(master: Master, now: float) -> dict[str, object]:
         "configuration": config.source,
         "listeners": [str(listener) for listener in master.generation.listeners],
         "slots": master.slots,
+        "serving": len(master.workers.all(State.SERVING, State.LEAVING)),
         **master.totals.sum_up(master.workers.all()),
         "descriptors": count_descriptors(),
         "deaths": master.totals.deaths,

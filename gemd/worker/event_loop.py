@@ -62,9 +62,9 @@ class Lobby:
         return not (self._arriving or self._flushing or self._leaving or self.ready or self.returned)
 
     @property
-    def arriving(self) -> int:
-        """How many connections have not asked yet."""
-        return len(self._arriving)
+    def states(self) -> tuple[int, int, int]:
+        """How many connections are being read from, being written to, and lingering."""
+        return len(self._arriving), len(self._flushing), len(self._leaving)
 
     def watch(self, fd: int, act: Callable[[], None]) -> None:
         """Call `act` whenever `fd` is readable."""

@@ -12,6 +12,7 @@ import time
 
 from gemd.config.settings import Config
 from gemd.exit_codes import ExitCode
+from gemd.protocol import figures
 from gemd.responders.app.load import AppLoadError
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Row
@@ -108,7 +109,10 @@ def _serve(
 
     def report() -> None:
         nonlocal next_look, next_count, next_memory
-        row.show(lobby.arriving, server.occupied, generation.logs.dropped)
+        for figure, number in zip((figures.READING, figures.WRITING, figures.LINGERING), lobby.states, strict=True):
+            row.show(figure, number)
+        row.show(figures.THREADS, server.occupied)
+        row.show(figures.DROPPED, generation.logs.dropped)
         now = time.monotonic()
         if now < next_look:
             return
@@ -117,10 +121,12 @@ def _serve(
             row.request_recycle()
         if now >= next_count:
             number = descriptors.read()
-            row.show_descriptors(number)
+            row.show(figures.DESCRIPTORS, number)
             next_count = now + (_INTERVAL if number < _MANY_DESCRIPTORS else _MEMORY_INTERVAL)
         if now >= next_memory:
-            row.show_memory(*memory.read())
+            shared_out, private = memory.read()
+            row.show(figures.MEMORY, shared_out)
+            row.show(figures.PRIVATE, private)
             next_memory = now + _MEMORY_INTERVAL
         if watch is not None and (path := watch.look()) is not None:
             ask_for_reload(path)

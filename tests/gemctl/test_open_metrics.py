@@ -26,6 +26,7 @@ EXPECTED = {
     "gemd_reload_failures_total": 1,
     "gemd_generation": 3,
     "gemd_slots": 2,
+    "gemd_serving_workers": 1,
     "gemd_uptime_seconds": 273_600,
     "gemd_memory_bytes": 41_000_000,
     "gemd_master_open_descriptors": 17,
@@ -40,15 +41,17 @@ def test_a_figure_of_the_master(name):
 def test_labels():
     samples = read(STATUS)
     assert samples["gemd_build_info", ("version", "0.1.0")] == 1
-    assert [samples["gemd_workers", ("state", state)] for state in ("starting", "serving", "draining")] == [1, 1, 1]
+    states = ("starting", "serving", "leaving", "draining")
+    assert [samples["gemd_workers", ("state", state)] for state in states] == [1, 1, 0, 1]
     assert [samples["gemd_state", ("state", state)] for state in ("serving", "reloading")] == [1, 0]
 
 
 def test_two_workers_in_one_slot_are_added_up():
     samples = read(STATUS)
-    assert samples["gemd_side_room_requests", ("worker", "1")] == 3
-    assert samples["gemd_lobby_connections", ("worker", "1")] == 4
-    assert samples["gemd_lobby_connections", ("worker", "2")] == 0
+    assert samples["gemd_thread_pool_requests", ("worker", "1")] == 3
+    assert samples["gemd_connections", ("worker", "1"), ("state", "reading")] == 4
+    assert samples["gemd_connections", ("worker", "1"), ("state", "writing")] == 6
+    assert samples["gemd_connections", ("worker", "2"), ("state", "lingering")] == 0
     assert samples["gemd_worker_memory_bytes", ("worker", "1")] == 25_000_000
     assert samples["gemd_worker_private_bytes", ("worker", "1")] == 2_300_000
     assert samples["gemd_open_descriptors", ("worker", "1")] == 1_030
@@ -56,7 +59,7 @@ def test_two_workers_in_one_slot_are_added_up():
 
 def test_without_workers_and_before_the_figures_are_known():
     samples = read({**STATUS, "workers": [], "memory": 0, "descriptors": 0})
-    unknown = {"gemd_lobby_connections", "gemd_memory_bytes", "gemd_open_descriptors", "gemd_master_open_descriptors"}
+    unknown = {"gemd_connections", "gemd_memory_bytes", "gemd_open_descriptors", "gemd_master_open_descriptors"}
     assert not {name for name, *_ in samples} & unknown
     assert samples["gemd_workers", ("state", "serving")] == 0
 

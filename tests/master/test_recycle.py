@@ -7,6 +7,7 @@ import pytest
 from gemd.config.settings import Service
 from gemd.master.recycle import draw_quota, why_recycle
 from gemd.master.workers import Worker
+from gemd.protocol.figures import MEMORY, PRIVATE
 from gemd.shared.scoreboard import Scoreboard
 
 AFTER_TEN = {"max-requests": 10}
@@ -34,7 +35,8 @@ def test_reasons():
     assert why_recycle(worker, row, Service()) == "has answered 2 requests"
     worker.quota = 0
     assert why_recycle(worker, row, Service()) is None
-    row.show_memory(500, 400)
+    row.show(MEMORY, 500)
+    row.show(PRIVATE, 400)
     assert why_recycle(worker, row, Service(max_memory=400)) is None
     assert why_recycle(worker, row, Service(max_memory=399)) == "has 400 bytes of memory"
     row.request_recycle()

@@ -9,11 +9,13 @@ import pytest
 from gemd import __version__
 from gemd.master.status import Totals, describe, summarise
 from gemd.master.workers import Worker
+from gemd.protocol.figures import DROPPED, MEMORY, PRIVATE, READING, THREADS
 from gemd.shared.scoreboard import Scoreboard
 
 SEGV = -11
+STATES = ("reading", "writing", "lingering", "threads")
 WORKER = {
-    *("nr", "pid", "generation", "state", "uptime", "requests", "bytes", "lobby", "side_room"),
+    *("nr", "pid", "generation", "state", "uptime", "requests", "bytes", *STATES),
     *("memory", "private", "descriptors"),
 }
 
@@ -30,8 +32,8 @@ def worker(totals, row, requests):
     cells.clear()
     for _ in range(requests):
         cells.count(10)
-    cells.show(3, 2, 1)
-    cells.show_memory(1000, 500)
+    for figure, value in {READING: 3, THREADS: 2, DROPPED: 1, MEMORY: 1000, PRIVATE: 500}.items():
+        cells.show(figure, value)
     return Worker(nr=row, pid=row, row=row, generation=1, born=0.0)
 
 
@@ -45,8 +47,10 @@ def test_what_the_living_do_is_added_up(totals):
         "requests": 5,
         "bytes": 50,
         "dropped": 2,
-        "lobby": 6,
-        "side_room": 4,
+        "reading": 6,
+        "writing": 0,
+        "lingering": 0,
+        "threads": 4,
         "memory": 2000,
     }
 
@@ -58,8 +62,10 @@ def test_what_the_dead_have_counted_stays_and_what_they_had_does_not(totals):
         "requests": 10,
         "bytes": 100,
         "dropped": 3,
-        "lobby": 3,
-        "side_room": 2,
+        "reading": 3,
+        "writing": 0,
+        "lingering": 0,
+        "threads": 2,
         "memory": 1000,
     }
 
@@ -87,10 +93,10 @@ def test_everything(play):
         "configuration": None,
         "listeners": [],
         "slots": 2,
+        "serving": 2,
         "requests": 0,
         "bytes": 0,
-        "lobby": 0,
-        "side_room": 0,
+        **dict.fromkeys(STATES, 0),
         "memory": 0,
         "dropped": 0,
         "deaths": 1,

@@ -1,5 +1,6 @@
 import pytest
 
+from gemd.protocol.figures import FIGURES, PRIVATE, READING
 from gemd.shared.scoreboard import Scoreboard
 
 
@@ -31,24 +32,27 @@ def test_counts_add_up_and_others_are_replaced():
     row = Scoreboard(1).row(0)
     row.count(10)
     row.count(5_000_000_000)
-    row.show(7, 3)
-    row.show(2, 1, 4)
-    row.show_memory(9, 8)
-    row.show_descriptors(20)
+    row.show(READING, 7)
+    row.show(READING, 2)
+    row.show(PRIVATE, 8)
     assert row.requests == 2
-    assert row.figures == {
-        "requests": 2,
-        "bytes": 5_000_000_010,
-        "lobby": 2,
-        "side_room": 1,
-        "memory": 9,
-        "private": 8,
-        "dropped": 4,
-        "descriptors": 20,
-    }
+    assert row.private_memory == 8
+    others = {figure.name: 0 for figure in FIGURES}
+    assert row.figures == {**others, "requests": 2, "bytes": 5_000_000_010, "reading": 2, "private": 8}
 
 
-def test_wanting_a_rest_is_no_figure():
+def test_each_figure_has_a_cell_of_its_own():
+    scoreboard = Scoreboard(2)
+    for nr in range(2):
+        for value, figure in enumerate(FIGURES, 1 + 100 * nr):
+            scoreboard.row(nr).show(figure, value)
+        scoreboard.row(nr).tick()
+    for nr in range(2):
+        assert list(scoreboard.row(nr).figures.values()) == list(range(1 + 100 * nr, 1 + 100 * nr + len(FIGURES)))
+        assert not scoreboard.row(nr).wants_recycle
+
+
+def test_the_wish_to_be_recycled_is_no_figure():
     row = Scoreboard(1).row(0)
     assert not row.wants_recycle
     row.request_recycle()
@@ -61,7 +65,7 @@ def test_clearing_forgets_one_row_only():
     for nr in range(3):
         scoreboard.row(nr).tick()
         scoreboard.row(nr).count(1)
-        scoreboard.row(nr).show(1, 1)
+        scoreboard.row(nr).show(READING, 2)
     scoreboard.row(1).clear()
     assert [scoreboard.row(nr).last_tick is None for nr in range(3)] == [False, True, False]
     assert [sum(scoreboard.row(nr).figures.values()) for nr in range(3)] == [4, 0, 4]
