@@ -15,9 +15,9 @@ import time
 from gemd.config.settings import Address
 from gemd.system.listener import BindError, Listener, bind_unix
 
-_COMMANDS = frozenset({"status", "reload", "reopen", "upgrade", "stop"})
-_PATIENCE = 5.0  # seconds for a command to arrive, and for an answer to be taken
-_MOST = 32
+_COMMAND_TIMEOUT = 5.0  # seconds from a connection to its command
+_ANSWER_TIMEOUT = 0.5  # seconds for an answer to be taken
+_MAX_CALLERS = 32
 _MAX_LINE = 4096
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
 
@@ -54,7 +54,7 @@ class Command:
 
     def _send(self, content: dict[str, object]) -> None:
         with contextlib.suppress(OSError):
-            self._connection.settimeout(_PATIENCE / 10)
+            self._connection.settimeout(_ANSWER_TIMEOUT)
             self._connection.sendall(json.dumps(content).encode() + b"\n")
 
 
@@ -68,12 +68,13 @@ class _Caller:
 
 
 class ControlSocket:
-    """Listens on a unix socket. What it waits for is registered with `poll`, once that is set."""
+    """A unix socket, on which callers are heard from `listen` on. What it waits for is registered with `poll` then."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, poll: select.poll) -> None:
         self.listener = listener
-        self._poll: select.poll | None = None
-        self._is_watched = False
+        self._poll = poll
+        self._is_listening = False
+        self._is_watched = False  # while callers can come in
         self._callers: dict[int, _Caller] = {}
         self._answering: list[Command] = []
 
@@ -82,18 +83,21 @@ class ControlSocket:
         """Where it listens."""
         return self.listener.address.path
 
-    def listen(self, poll: "select.poll | None") -> None:
-        """Be woken by `poll` from now on, or hear nobody any more."""
-        self._watch(False)
-        if poll is None:
-            for fd in list(self._callers):
-                self._forget(fd).close()
-        self._poll = poll
+    def listen(self) -> None:
+        """Hear callers from now on."""
+        self._is_listening = True
         self._watch(True)
+
+    def pause(self) -> None:
+        """Hear nobody, and leave callers to whoever else listens here, until `listen` is called again."""
+        self._is_listening = False
+        self._watch(False)
+        for fd in list(self._callers):
+            self._forget(fd).close()
 
     def _watch(self, wanted: bool) -> None:
         """Be woken when somebody calls; not while nobody more can come in, or who waits would keep the master awake."""
-        if self._poll is None or wanted == self._is_watched:
+        if wanted == self._is_watched:
             return
         if wanted:
             self._poll.register(self.listener.socket, select.POLLIN)
@@ -104,7 +108,7 @@ class ControlSocket:
     def take(self) -> list[Command]:
         """The commands that have arrived."""
         commands: list[Command] = []
-        if self._poll is None:
+        if not self._is_listening:
             return commands
         self._watch(self._accept())
         now = time.monotonic()
@@ -128,7 +132,7 @@ class ControlSocket:
 
     def _accept(self) -> bool:
         """Let callers in; False when more may be waiting than can come in now."""
-        while len(self._callers) < _MOST:
+        while len(self._callers) < _MAX_CALLERS:
             try:
                 connection, _ = self.listener.socket.accept()
             except BlockingIOError:
@@ -140,14 +144,12 @@ class ControlSocket:
             if _CREDENTIALS.unpack(credentials)[1] not in (0, os.geteuid()):
                 Command("", connection).fail("only root and the user that gemd runs as may command it")
                 continue
-            self._callers[connection.fileno()] = _Caller(connection, time.monotonic() + _PATIENCE)
-            if self._poll is not None:
-                self._poll.register(connection, select.POLLIN)
+            self._callers[connection.fileno()] = _Caller(connection, time.monotonic() + _COMMAND_TIMEOUT)
+            self._poll.register(connection, select.POLLIN)
         return False
 
     def _forget(self, fd: int) -> socket.socket:
-        if self._poll is not None:
-            self._poll.unregister(fd)
+        self._poll.unregister(fd)
         return self._callers.pop(fd).connection
 
     def remove(self) -> None:
@@ -165,11 +167,11 @@ class ControlSocket:
         self.listener.close()
 
 
-def bind_control(path: str) -> ControlSocket:
+def bind_control(path: str, poll: select.poll) -> ControlSocket:
     """A control socket at `path`, in a directory that exists. Raises BindError."""
     before = os.umask(0o177)
     try:
-        return ControlSocket(bind_unix(Address("unix", 0, path)))
+        return ControlSocket(bind_unix(Address("unix", 0, path)), poll)
     except BindError as error:
         raise BindError(f"the control socket: {error}") from None
     finally:
@@ -183,7 +185,7 @@ def _parse(line: bytes, connection: socket.socket) -> Command | None:
     except (ValueError, RecursionError):
         request = None
     name = request.get("command") if isinstance(request, dict) else None
-    if isinstance(name, str) and name in _COMMANDS:
+    if isinstance(name, str):
         return Command(name, connection)
     Command("", connection).fail("expected a line such as " + '{"command": "status"}')
     return None

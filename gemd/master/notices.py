@@ -1,7 +1,7 @@
 """What gemd is to those around it: its configuration, logs, pid file, service manager, control socket and successor.
 
 Rules: one collaborator of the master, which decides when; a test gives it a scripted one instead. Nothing here waits
-for anybody.
+for anybody. Only one master at a time speaks to the service manager.
 """
 
 import contextlib
@@ -22,16 +22,8 @@ from gemd.system.pid_file import PidFile, PidFileError
 from gemd.system.systemd import Notifier
 
 
-class LoadError(Exception):
-    """A configuration can't be used; `lines` say why."""
-
-    def __init__(self, *lines: str) -> None:
-        self.lines = lines
-        super().__init__("\n".join(lines))
-
-
 class Notices(Protocol):
-    """What the master asks of it."""
+    """What the master has to tell, and to ask."""
 
     def load(self, current: Generation) -> Generation:
         """Read everything again into a generation that shares what has not changed. Raises LoadError."""
@@ -46,7 +38,10 @@ class Notices(Protocol):
         """Open the log files anew; the descriptors by name. Raises LogError."""
 
     def announce(self) -> None:
-        """The first workers serve, or serve again after the successor failed."""
+        """The first workers serve: this master is the service."""
+
+    def resume(self) -> None:
+        """The successor has failed: this master is the service again."""
 
     def announce_reload(self, *, is_over: bool) -> None:
         """A reload begins or is over."""
@@ -76,11 +71,15 @@ class Notices(Protocol):
         """End; what a successor goes on using stays."""
 
 
-class DaemonNotices:
-    """The real one. `load` reads the configuration again; `launch` leads to the shell that waits."""
+_NOBODY = Notifier({})  # to whom a master speaks while another one is the service
+
+
+class DaemonNotices(Notices):
+    """The real ones. `load` reads the configuration again; `launch` leads to the shell that waits."""
 
     def __init__(
         self,
+        generation: Generation,
         load: Callable[[Generation], Generation],
         directory: Path,
         notifier: Notifier,
@@ -89,28 +88,23 @@ class DaemonNotices:
         handover: Handover | None,
         launch: Launch,
     ) -> None:
+        self._generations = {generation}
         self._load = load
         self._directory = directory
         self._notifier = notifier
         self._pid_file = pid_file
         self._control = control
         self._launch = launch
-        self._generations: set[Generation] = set()
-        self._poll: select.poll | None = None
         self._channel: Channel | None = None  # to the predecessor
         self._predecessor: int | None = None  # a pidfd
-        self._waits_for_go = handover is not None
         if handover is not None:
             self._channel = Channel(socket.socket(fileno=handover.channel))
-            notifier.is_muted = True
             with contextlib.suppress(OSError):
                 self._predecessor = os.pidfd_open(handover.predecessor)
-        self._is_announced = False
+        self._owns_files = handover is None  # the pid file and the control socket; else they are the predecessor's
+        self._awaited = self._channel  # whose word this master has to wait for before it speaks
+        self._manager = notifier if handover is None else _NOBODY
         self._successor_channel: Channel | None = None
-
-    def wake(self, poll: select.poll) -> None:
-        """Have `poll` end its wait when a command comes."""
-        self._poll = poll
 
     def let_go(self, generation: Generation) -> None:
         """Close what only the master has a use for. Runs in a worker of that generation."""
@@ -131,77 +125,72 @@ class DaemonNotices:
             os.close(self._predecessor)
             self._predecessor = None
 
-    def keep(self, generation: Generation) -> None:
-        """A generation was made, and its descriptors are open."""
-        self._generations.add(generation)
-
     def load(self, current: Generation) -> Generation:
-        """Read everything again into a generation that shares what has not changed. Raises LoadError."""
         generation = self._load(current)
-        self.keep(generation)
+        self._generations.add(generation)
         return generation
 
     def adopt(self, current: Generation, former: Generation) -> None:
-        """The workers of `current` serve, and nothing of `former` alone is needed any more."""
         current.logs.use()
         self.discard(former, current)
 
     def discard(self, failed: Generation, current: Generation) -> None:
-        """Close what only `failed` has."""
         failed.close_all_but(current)
         self._generations = {current}
 
     def reopen_logs(self, generation: Generation) -> dict[str, int]:
-        """Open the log files anew; the descriptors by name. Raises LogError."""
         generation.logs.reopen()
         return {name: sink.fileno() for name, sink in generation.logs.files().items()}
 
     def announce(self) -> None:
-        """Write the pid file, then tell everybody who waits."""
+        self._take_files()
+        if self._channel is not None:
+            self._channel.say(READY)
+        self._manager.ready()
+        self._launch.tell()
+
+    def resume(self) -> None:
+        self._take_files()
+        self._manager = self._notifier
+        self._manager.main_pid(os.getpid())
+        self._manager.ready()
+
+    def _take_files(self) -> None:
+        """Write the pid file, and hear commands."""
+        self._owns_files = True
         if self._pid_file is not None:
             try:
                 self._pid_file.write()
             except PidFileError as error:
                 error_log.error("%s", error)
         if self._control is not None:
-            self._control.listen(self._poll)
-        if self._is_announced:  # a successor has failed
-            self._notifier.is_muted = False
-            self._notifier.main_pid(os.getpid())
-        elif self._channel is not None:
-            self._channel.say(READY)
-        self._is_announced = True
-        self._notifier.ready()
-        self._launch.tell()
+            self._control.listen()
 
     def announce_reload(self, *, is_over: bool) -> None:
-        """A reload begins or is over."""
         if is_over:
-            self._notifier.ready()
+            self._manager.ready()
         else:
-            self._notifier.reloading()
+            self._manager.reloading()
 
     def announce_stop(self, generation: Generation) -> None:
-        """Listen no more, so that nobody waits at a door that no worker opens."""
-        self._notifier.stopping()
+        # Close the listeners, so that new connections are refused, and not queued for workers that are gone.
+        self._manager.stopping()
         for listener in generation.listeners:
             listener.close()
 
     def report(self, text: str, *, is_alive: bool) -> None:
-        """Tell the service manager; `is_alive` when the watchdog need not worry."""
-        if self._waits_for_go and self._channel is not None and self._channel.hear() in (GO, GONE):
-            self._waits_for_go = self._notifier.is_muted = False
-            self._notifier.ready()
-        self._notifier.status(text)
+        if self._awaited is not None and self._awaited.hear() in (GO, GONE):
+            self._awaited = None
+            self._manager = self._notifier
+            self._manager.ready()
+        self._manager.status(text)
         if is_alive:
-            self._notifier.alive()
+            self._manager.alive()
 
     def commands(self) -> list[Command]:
-        """What gemctl asks."""
         return self._control.take() if self._control is not None else []
 
     def start_successor(self, generation: Generation) -> Successor:
-        """Start a new master with the sockets of this one. Raises OSError."""
         successor = start_successor(
             self._directory, generation.listeners, self._pid_file, self._control, self._notifier.variables
         )
@@ -209,22 +198,19 @@ class DaemonNotices:
         return successor
 
     def retire(self, successor: Successor) -> None:
-        """The successor serves: it is the service from now on, hears commands, and speaks to the service manager."""
         if self._control is not None:
-            self._control.listen(None)
-        self._notifier.main_pid(successor.pid)
-        self._notifier.is_muted = True
-        self._waits_for_go = False
+            self._control.pause()
+        self._manager.main_pid(successor.pid)
+        self._manager = _NOBODY
+        self._awaited = None
         successor.channel.say(GO)
 
     def reopen_predecessor(self) -> None:
-        """Have the master that this one succeeds open its logs anew too, while it drains."""
         if self._predecessor is not None:
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(self._predecessor, signal.SIGUSR1)
 
     def has_predecessor(self) -> bool:
-        """Whether the master that this one succeeds still drains."""
         if self._predecessor is None:
             return False
         poll = select.poll()
@@ -232,12 +218,10 @@ class DaemonNotices:
         return not poll.poll(0)
 
     def close(self, *, is_succeeded: bool) -> None:
-        """End; what a successor goes on using stays."""
         if self._channel is not None:
             self._channel.say(BYE)
         self._hang_up()
-        is_service = self._is_announced or self._channel is None  # else it all is still the predecessor's
-        if is_service and not is_succeeded:
+        if self._owns_files and not is_succeeded:
             if self._pid_file is not None:
                 self._pid_file.remove()
             if self._control is not None:

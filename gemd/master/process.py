@@ -11,25 +11,13 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from gemd.exit_codes import ExitCode
 from gemd.shared.generation import Generation
 from gemd.system.script import adopt_orphans, kill_orphans
 from gemd.system.signals import SignalQueue
-
-MASTER_SIGNALS = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGCHLD,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGTTIN,
-    signal.SIGTTOU,
-)
 
 Work = Callable[[Generation, int, int, socket.socket], ExitCode]
 
@@ -50,7 +38,7 @@ class ProcessControl(Protocol):
         """End the scripts of workers that are gone; the children in `keep` are none."""
 
     def hand_out(self, names: Sequence[str], descriptors: Sequence[int]) -> None:
-        """Send every worker these log files."""
+        """Send every worker these log files; one that does not read its messages is late, and will be killed."""
 
     def share_memory(self) -> None:
         """Something large was made that all workers will inherit."""
@@ -62,28 +50,29 @@ class ProcessControl(Protocol):
         """Wait for signals or for other work, at most `seconds`; return the signals that came."""
 
 
-class ForkingProcessControl:
-    """The real one. `work` is run in each worker, and returns the exit code; `let_go` closes there what is only the
-    master's. `poll` also ends the sleep: others may register what they wait for."""
+class ForkingProcessControl(ProcessControl):
+    """The real one. `poll` ends the sleep: others may register there what they wait for. `signals` are taken from now
+    on. `work` is run in each worker, and returns the exit code; `let_go` closes there what is only the master's."""
 
-    def __init__(self, work: Work, let_go: Callable[[Generation], None]) -> None:
-        self.poll = select.poll()
+    def __init__(
+        self, poll: select.poll, signals: Iterable[signal.Signals], work: Work, let_go: Callable[[Generation], None]
+    ) -> None:
+        self._poll = poll
         self._work = work
         self._let_go = let_go
-        self._signals = SignalQueue(MASTER_SIGNALS)
-        self.poll.register(self._signals.fileno(), select.POLLIN)
+        self._signals = SignalQueue(signals)
+        poll.register(self._signals.fileno(), select.POLLIN)
         self._channels: dict[int, socket.socket] = {}
         adopt_orphans()
         self.share_memory()
 
     def share_memory(self) -> None:
-        """Keep the collector from touching, and so copying, the pages that all processes share."""
+        # Keep the collector from touching, and so copying, the pages that all processes share.
         gc.unfreeze()
         gc.collect()
         gc.freeze()
 
     def spawn(self, generation: Generation, nr: int, row: int) -> int:
-        """Fork a worker for slot `nr`, with a row of the scoreboard; return its pid. Raises OSError."""
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
@@ -115,12 +104,10 @@ class ForkingProcessControl:
             os._exit(code)
 
     def kill(self, pid: int, number: signal.Signals) -> None:
-        """Send a signal to a worker; nothing happens if it has just ended."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 
     def reap(self) -> list[tuple[int, int]]:
-        """The children that have ended, each with its exit code, or minus the signal that killed it."""
         ended: list[tuple[int, int]] = []
         with contextlib.suppress(ChildProcessError):
             while True:
@@ -133,20 +120,16 @@ class ForkingProcessControl:
         return ended
 
     def kill_orphans(self, keep: Collection[int]) -> None:
-        """End the scripts of workers that are gone; the children in `keep` are none."""
         kill_orphans(keep=keep)
 
     def hand_out(self, names: Sequence[str], descriptors: Sequence[int]) -> None:
-        """Send every worker these log files; one that does not read its messages is late, and will be killed."""
         for channel in self._channels.values():
             with contextlib.suppress(OSError):
                 socket.send_fds(channel, [" ".join(names).encode()], list(descriptors))
 
     def monotonic(self) -> float:
-        """Seconds on the monotonic clock."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> list[signal.Signals]:
-        """Wait for signals or for other work, at most `seconds`; return the signals that came."""
-        self.poll.poll(max(0.0, seconds) * 1000)
+        self._poll.poll(max(0.0, seconds) * 1000)
         return self._signals.take()

@@ -4,26 +4,34 @@ Rules: the new workers serve before the old are told to drain; if anything is wr
 a reload is asked for while one is under way, one more follows it.
 """
 
-import signal
-
 from gemd.master.control import Command
-from gemd.master.notices import LoadError, Notices
+from gemd.master.notices import Notices
+from gemd.master.pool import Pool
 from gemd.master.process import ProcessControl
-from gemd.master.workers import State, Workers
+from gemd.master.workers import State, Worker
 from gemd.shared.generation import Generation
 from gemd.system.log import error_log
+
+
+class LoadError(Exception):
+    """A configuration can't be used; `lines` say why."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines
+        super().__init__("\n".join(lines))
 
 
 class Reload:
     """What is under way, if anything: `next` is the generation that is being started."""
 
-    def __init__(self, processes: ProcessControl, notices: Notices, workers: Workers) -> None:
+    def __init__(self, processes: ProcessControl, notices: Notices, pool: Pool) -> None:
         self.next: Generation | None = None
         self.done = 0
         self.failed = 0
         self._processes = processes
         self._notices = notices
-        self._workers = workers
+        self._pool = pool
+        self._workers = pool.workers
         self._deadline = 0.0
         self._is_wanted = False
         self._commands: list[Command] = []  # who waits for the reload that is under way
@@ -70,14 +78,23 @@ class Reload:
         self._notices.adopt(new, current)
         for worker in self._workers.all(State.STARTING, State.SERVING, State.LEAVING):
             if worker.generation != new.number or worker.nr >= new.config.workers:
-                worker.state = State.DRAINING
-                self._processes.kill(worker.pid, signal.SIGQUIT)
+                self._pool.drain(worker)
         self._notices.announce_reload(is_over=True)
         error_log.info("reloaded: generation %d serves with %d workers", new.number, new.config.workers)
         for command in self._commands:
             command.succeed(f"generation {new.number} serves with {new.config.workers} workers")
         self._commands = []
         return new
+
+    def concerns(self, worker: Worker) -> bool:
+        """Whether the worker is one of those that are being started."""
+        return self.next is not None and worker.generation == self.next.number
+
+    def note_end(self, worker: Worker, current: Generation, cause: str) -> None:
+        """One of them has ended, which undoes the reload, unless it was told to."""
+        if worker.state is not State.DRAINING:
+            self._workers.reset_backoff()
+            self.fail(current, f"a new worker ended with {cause}")
 
     def fail(self, current: Generation, *reasons: str) -> None:
         """Go on as before."""
@@ -87,8 +104,7 @@ class Reload:
             self._notices.discard(failed, current)
             for worker in self._workers.all():
                 if worker.generation == failed.number:
-                    worker.state = State.DRAINING
-                    self._processes.kill(worker.pid, signal.SIGTERM)
+                    self._pool.end(worker)
         for reason in reasons:
             error_log.error("not reloaded: %s", reason)
         self._notices.announce_reload(is_over=True)

@@ -3,97 +3,121 @@
 Rule: the workers' figures come from shared memory that they write; they are shown, never relied on.
 """
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from gemd import __version__
-from gemd.master.workers import State, Worker
-from gemd.protocol.figures import FIGURES, Kind
-from gemd.shared.scoreboard import Scoreboard
+from gemd.master.pool import Pool
+from gemd.master.reload import Reload
+from gemd.master.succession import Role
+from gemd.master.workers import State
+from gemd.protocol.figures import FIGURES, REQUESTS, Kind
+from gemd.shared.generation import Generation
 from gemd.system.process import count_descriptors
-
-if TYPE_CHECKING:
-    from gemd.master.master import Master
 
 _COUNTERS = [figure.name for figure in FIGURES if figure.kind is Kind.COUNTER]
 _SUMMED = [figure.name for figure in FIGURES if figure.is_summed]
+
+Figures = Mapping[str, int]
+
+
+class WorkerSnapshot(msgspec.Struct, frozen=True):
+    """A worker at some moment. Slots are counted from 1 here, times are seconds."""
+
+    nr: int
+    pid: int
+    generation: int
+    state: str
+    uptime: float
+    figures: Figures
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The master at some moment. `listeners` are those that are not closed yet, `serving` is how many workers take
+    connections; times are seconds."""
+
+    state: str
+    generation: int
+    uptime: float
+    configuration: str | None
+    listeners: Sequence[str]
+    slots: int
+    serving: int
+    deaths: int
+    reloads: int
+    failed_reloads: int
+    figures: Figures
+    workers: Sequence[WorkerSnapshot]
 
 
 class Totals:
     """Counters over all workers that ever were. `deaths` counts those that ended unplanned."""
 
-    def __init__(self, scoreboard: Scoreboard, started: float) -> None:
-        self.deaths = 0
+    def __init__(self, started: float) -> None:
         self.started = started
-        self._scoreboard = scoreboard
-        self._of_the_dead = dict.fromkeys(_COUNTERS, 0)
+        self.deaths = 0
+        self._of_the_ended = dict.fromkeys(_COUNTERS, 0)
 
-    def keep(self, worker: Worker) -> None:
+    def keep(self, figures: Figures) -> None:
         """Keep what a worker that has ended had counted."""
-        figures = self.figures_of(worker)
         for name in _COUNTERS:
-            self._of_the_dead[name] += figures[name]
+            self._of_the_ended[name] += figures[name]
 
-    def figures_of(self, worker: Worker) -> dict[str, int]:
-        """What a worker says of itself."""
-        return self._scoreboard.row(worker.row).figures
-
-    def sum_up(self, workers: list[Worker]) -> dict[str, int]:
-        """All figures, of the living and, where they count up, of the dead."""
-        every = [self.figures_of(worker) for worker in workers]
-        return {name: self._of_the_dead.get(name, 0) + sum(figures[name] for figures in every) for name in _SUMMED}
+    def sum_up(self, alive: Sequence[Figures]) -> dict[str, int]:
+        """All figures, of those alive and, where they are counters, of those that have ended."""
+        return {name: self._of_the_ended.get(name, 0) + sum(figures[name] for figures in alive) for name in _SUMMED}
 
 
-def summarise(master: Master, now: float) -> str:
+def take_snapshot(
+    role: Role, generation: Generation, slots: int, pool: Pool, reload: Reload, totals: Totals, now: float
+) -> Snapshot:
+    """How things are."""
+    workers = [
+        WorkerSnapshot(w.nr + 1, w.pid, w.generation, w.state.value, round(now - w.born, 1), pool.row(w).figures)
+        for w in pool.workers.all()
+    ]
+    return Snapshot(
+        state="reloading" if role is Role.SERVING and reload.next is not None else role.value,
+        generation=generation.number,
+        uptime=round(now - totals.started, 1),
+        configuration=generation.config.source,
+        listeners=[str(listener) for listener in generation.listeners if listener.socket.fileno() >= 0],
+        slots=slots,
+        serving=len(pool.workers.all(State.SERVING, State.LEAVING)),
+        deaths=totals.deaths,
+        reloads=reload.done,
+        failed_reloads=reload.failed,
+        figures=totals.sum_up([worker.figures for worker in workers]),
+        workers=workers,
+    )
+
+
+def summarise(snapshot: Snapshot) -> str:
     """One line for the service manager."""
-    serving = len(master.workers.all(State.SERVING, State.LEAVING))
-    draining = len(master.workers.all(State.DRAINING))
-    requests = master.totals.sum_up(master.workers.all())["requests"]
-    text = f"{_state(master)}: {serving} of {master.slots} workers, {requests} requests"
+    requests = snapshot.figures[REQUESTS.name]
+    text = f"{snapshot.state}: {snapshot.serving} of {snapshot.slots} workers, {requests} requests"
+    draining = sum(worker.state == State.DRAINING.value for worker in snapshot.workers)
     return text + (f", {draining} draining" if draining else "")
 
 
-def describe(master: Master, now: float) -> dict[str, object]:
+def describe(snapshot: Snapshot) -> dict[str, object]:
     """Everything, as `gemctl status --json` prints it. Times in seconds, memory in bytes (PSS and USS).
 
     `descriptors` are those that a process has open: the master, and below it each worker.
     """
-    config = master.generation.config
     return {
         "version": __version__,
         "pid": os.getpid(),
-        "state": _state(master),
-        "generation": master.generation.number,
-        "uptime": round(now - master.totals.started, 1),
-        "configuration": config.source,
-        "listeners": [str(listener) for listener in master.generation.listeners],
-        "slots": master.slots,
-        "serving": len(master.workers.all(State.SERVING, State.LEAVING)),
-        **master.totals.sum_up(master.workers.all()),
+        **_flatten(snapshot),
         "descriptors": count_descriptors(),
-        "deaths": master.totals.deaths,
-        "reloads": master.reload.done,
-        "failed_reloads": master.reload.failed,
-        "workers": [_describe_worker(master, worker, now) for worker in master.workers.all()],
+        "workers": [_flatten(worker) for worker in snapshot.workers],
     }
 
 
-def _state(master: Master) -> str:
-    if master.is_stopping:
-        return "stopping"
-    if master.upgrade.pid is not None:
-        return "upgrading"
-    return "reloading" if master.reload.next is not None else "serving"
-
-
-def _describe_worker(master: Master, worker: Worker, now: float) -> dict[str, object]:
-    return {
-        "nr": worker.nr + 1,
-        "pid": worker.pid,
-        "generation": worker.generation,
-        "state": worker.state.value,
-        "uptime": round(now - worker.born, 1),
-        **master.totals.figures_of(worker),
-    }
+def _flatten(snapshot: Snapshot | WorkerSnapshot) -> dict[str, object]:
+    """With the figures beside all else."""
+    values = msgspec.structs.asdict(snapshot)
+    figures = values.pop("figures")
+    return {**values, **figures}

@@ -1,12 +1,14 @@
-"""An upgrade: a new master takes the place of this one.
+"""What this master is at the moment, and how another one takes its place by an upgrade.
 
-Rules: the new one serves before the old one lets its workers drain; until the old one is gone it can take its place
-back, and does so when the new one fails.
+Rules: there is one role, and a table of its changes; the new master serves before the old one lets its workers drain;
+until the old one is gone it can take its place back, and does so when the new one fails.
 """
 
 import enum
 import os
 import signal
+
+import msgspec
 
 from gemd.master.control import Command
 from gemd.master.handover import BYE, GONE, READY, Successor
@@ -17,54 +19,72 @@ from gemd.system.log import error_log
 _KILL_TIMEOUT = 5.0  # seconds between TERM and KILL for a successor that does not serve
 
 
-class Turn(enum.Enum):
-    """What the master has to do: nothing new, drain, serve again, or end with its successor."""
+class Role(enum.Enum):
+    """What a master is at. A retired one is the service no more: its successor serves, and it only drains. It stays
+    retired when it is told to stop, so that it leaves behind what its successor goes on using."""
 
-    NOTHING = enum.auto()
-    DRAIN = enum.auto()
-    SERVE = enum.auto()
-    END = enum.auto()
+    STARTING = "starting"
+    SERVING = "serving"
+    UPGRADING = "upgrading"
+    RETIRED = "retired"
+    STOPPING = "stopping"
 
 
-class Upgrade:
-    """What is under way, if anything. `is_retiring`: the successor serves, and this master only drains.
+# What may become of each. One that has not served yet is not succeeded, since it could not take its place back.
+CHANGES = {
+    Role.STARTING: {Role.SERVING, Role.STOPPING},
+    Role.SERVING: {Role.UPGRADING, Role.STOPPING},
+    Role.UPGRADING: {Role.SERVING, Role.RETIRED, Role.STOPPING},
+    Role.RETIRED: {Role.SERVING},
+    Role.STOPPING: set[Role](),
+}
 
-    The master sets `is_allowed` when it serves: before, it could not take its place back.
-    """
+
+class ImpossibleChange(Exception):
+    """A fault of gemd itself: a change of role that the table lacks."""
+
+    def __init__(self, old: Role, new: Role) -> None:
+        super().__init__(f"a master that is {old.value} can't become one that is {new.value}")
+
+
+class _Attempt(msgspec.Struct, eq=False):
+    """A successor that was started, and who waits for it. Past the deadline it is overdue, and told to end; it may
+    have opened log files that are old by now."""
+
+    successor: Successor
+    deadline: float
+    command: Command | None
+    is_overdue: bool = False
+    logs_are_old: bool = False
+
+
+class Succession:
+    """The role, and the upgrade that is under way, if any."""
 
     def __init__(self, notices: Notices) -> None:
-        self.is_retiring = False
-        self.is_allowed = False
+        self.role = Role.STARTING
         self._notices = notices
-        self._successor: Successor | None = None
-        self._deadline = 0.0
-        self._was_told_to_end = False
-        self._has_old_logs = False
-        self._command: Command | None = None
+        self._attempt: _Attempt | None = None
 
-    @property
-    def pid(self) -> int | None:
-        """The successor's."""
-        return self._successor.pid if self._successor is not None else None
+    def become(self, role: Role) -> None:
+        """Change the role. Raises ImpossibleChange."""
+        if role not in CHANGES[self.role]:
+            raise ImpossibleChange(self.role, role)
+        self.role = role
 
     def begin(self, generation: Generation, now: float, command: Command | None = None) -> None:
         """Start the program anew. A failure is logged, and told to `command`."""
-        if self._successor is not None:
-            self._refuse(command, "an upgrade is under way already")
-        elif not self.is_allowed:
-            self._refuse(command, "no worker serves yet")
-        elif os.getpid() == 1:
+        if os.getpid() == 1:
             self._refuse(command, "process 1 of a container ends the container when it ends: restart it instead")
-        else:
-            try:
-                self._successor = self._notices.start_successor(generation)
-            except OSError as error:
-                self._refuse(command, f"the program can't be started again: {error.strerror}: {error.filename or ''}")
-                return
-            self._command = command
-            self._was_told_to_end = self._has_old_logs = False
-            self._deadline = now + 2 * generation.config.timeouts.start
-            error_log.info("upgrading: a new master starts with pid %d", self._successor.pid)
+            return
+        try:
+            successor = self._notices.start_successor(generation)
+        except OSError as error:
+            self._refuse(command, f"the program can't be started again: {error.strerror}: {error.filename or ''}")
+            return
+        self._attempt = _Attempt(successor, now + 2 * generation.config.timeouts.start, command)
+        self.become(Role.UPGRADING)
+        error_log.info("upgrading: a new master starts with pid %d", successor.pid)
 
     def _refuse(self, command: Command | None, reason: str) -> None:
         error_log.error("not upgraded: %s", reason)
@@ -73,55 +93,62 @@ class Upgrade:
 
     def note_reopening(self) -> None:
         """The log files were opened anew. A successor may have opened the former ones, and can't hear of it yet."""
-        self._has_old_logs = True
+        if self._attempt is not None:
+            self._attempt.logs_are_old = True
 
-    def step(self, now: float) -> Turn:
-        """Hear what the successor says."""
-        if self._successor is None:
-            return Turn.NOTHING
-        word = self._successor.channel.hear()
-        if word == READY and not self.is_retiring:
-            self._retire(self._successor)
-            return Turn.DRAIN
-        if word == BYE and self.is_retiring:
-            self._let_go()
-            return Turn.END
-        if word in (GONE, BYE):
-            return self._go_on(self._successor)
-        if not self.is_retiring and now >= self._deadline:
-            self._successor.kill(signal.SIGKILL if self._was_told_to_end else signal.SIGTERM)
-            self._was_told_to_end = True
-            self._deadline = now + _KILL_TIMEOUT
-        return Turn.NOTHING
+    def step(self, now: float) -> bool:
+        """Hear what the successor says, and change the role by it; whether this master is to end with its successor."""
+        if self._attempt is None:
+            return False
+        word = self._attempt.successor.channel.hear()
+        is_told_to_end = word == BYE and self.role is Role.RETIRED
+        if is_told_to_end:
+            self._forget()
+        elif word in (GONE, BYE):
+            self._go_on(self._attempt)
+        elif self.role is Role.UPGRADING:
+            if word == READY:
+                self._retire(self._attempt)
+            elif now >= self._attempt.deadline:
+                self._end_overdue(self._attempt, now)
+        return is_told_to_end
 
-    def _retire(self, successor: Successor) -> None:
-        self.is_retiring = True
-        error_log.info("upgraded: the master with pid %d serves, this one drains", successor.pid)
-        self._notices.retire(successor)
-        if self._has_old_logs:
-            successor.kill(signal.SIGUSR1)
-        if self._command is not None:
-            self._command.succeed(f"the master with pid {successor.pid} serves")
-            self._command = None
+    def _retire(self, attempt: _Attempt) -> None:
+        self.become(Role.RETIRED)
+        error_log.info("upgraded: the master with pid %d serves, this one drains", attempt.successor.pid)
+        self._notices.retire(attempt.successor)
+        if attempt.logs_are_old:
+            attempt.successor.kill(signal.SIGUSR1)
+        if attempt.command is not None:
+            attempt.command.succeed(f"the master with pid {attempt.successor.pid} serves")
+            attempt.command = None
 
-    def _go_on(self, successor: Successor) -> Turn:
+    def _end_overdue(self, attempt: _Attempt, now: float) -> None:
+        attempt.successor.kill(signal.SIGKILL if attempt.is_overdue else signal.SIGTERM)
+        attempt.is_overdue = True
+        attempt.deadline = now + _KILL_TIMEOUT
+
+    def _go_on(self, attempt: _Attempt) -> None:
         """The successor has failed."""
-        reason = "did not serve in time" if self._was_told_to_end else "has ended"
-        error_log.error("not upgraded: the new master (pid %d) %s; this one goes on", successor.pid, reason)
-        if self._command is not None:
-            self._command.fail(f"the new master {reason}; the error log may say more")
-            self._command = None
-        was_retiring = self.is_retiring
-        self._let_go()
-        return Turn.SERVE if was_retiring else Turn.NOTHING
+        reason = "did not serve in time" if attempt.is_overdue else "has ended"
+        error_log.error("not upgraded: the new master (pid %d) %s; this one goes on", attempt.successor.pid, reason)
+        if attempt.command is not None:
+            attempt.command.fail(f"the new master {reason}; the error log may say more")
+        self._forget()
+        was_retired = self.role is Role.RETIRED
+        self.become(Role.SERVING)
+        if was_retired:
+            self._notices.resume()
 
-    def _let_go(self) -> None:
-        if self._successor is not None:
-            self._successor.close()
-        self._successor = None
-        self.is_retiring = False
+    def _forget(self) -> None:
+        if self._attempt is not None:
+            self._attempt.successor.close()
+            self._attempt = None
 
     def end(self) -> None:
-        """The whole service is told to end, and so is a successor that does not serve yet."""
-        if self._successor is not None and not self.is_retiring:
-            self._successor.kill(signal.SIGTERM)
+        """The whole service is told to end, and so is a successor that does not serve yet. What is retired is the
+        service no more: it ends as it is."""
+        if self._attempt is not None and self.role is Role.UPGRADING:
+            self._attempt.successor.kill(signal.SIGTERM)
+        if self.role is not Role.RETIRED:
+            self.become(Role.STOPPING)

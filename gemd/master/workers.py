@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 YOUNG = 1.0  # seconds; who dies before that may die of the same cause again
+_MIN_DEATHS = 3  # in a row before any worker served, that say none ever will
 _MIN_DELAY = 0.1
 _MAX_DELAY = 30.0
 _SLACK = 2.0  # a master that slept this many seconds longer than it meant to was stopped itself
@@ -91,6 +92,10 @@ class Workers:
         else:
             self.delay_spawn(now)
             self.is_backing_off = True
+
+    def are_hopeless(self, slots: int) -> bool:
+        """Whether so many have died before they served that others would too."""
+        return self.early_deaths >= max(_MIN_DEATHS, slots)
 
     def delay_spawn(self, now: float, longest: float = _MAX_DELAY) -> float:
         """A worker died young, or could not be forked: wait before the next. Returns the delay in seconds."""

@@ -4,6 +4,7 @@ Rule: it is acquired before root is given up, and nothing needs root afterwards.
 """
 
 import os
+import select
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,9 +89,9 @@ def take_pid_file(config: Config, handover: Handover | None, owner: Identity | N
     return lock_pid_file(path, (owner.uid, owner.gid) if owner is not None and is_users else None)
 
 
-def take_control(config: Config, handover: Handover | None) -> ControlSocket | None:
-    """The control socket, if there is to be one. Raises BindError."""
+def take_control(config: Config, handover: Handover | None, poll: select.poll) -> ControlSocket | None:
+    """The control socket, if there is to be one; `poll` is to wait for callers. Raises BindError."""
     path = config.service.control
     if handover is not None and handover.control is not None and handover.control[1] == path:
-        return ControlSocket(take_over(handover.control[0], 1.0, parse_listen(f"unix:{path}")))
-    return bind_control(path) if path is not None else None
+        return ControlSocket(take_over(handover.control[0], 1.0, parse_listen(f"unix:{path}")), poll)
+    return bind_control(path, poll) if path is not None else None

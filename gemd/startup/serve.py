@@ -6,6 +6,7 @@ goes on until it is told to stop.
 
 import logging
 import os
+import select
 from collections.abc import Callable
 
 import msgspec
@@ -14,9 +15,10 @@ from gemd.config import Config
 from gemd.exit_codes import ExitCode
 from gemd.master.control import ControlSocket
 from gemd.master.launch import Launch, launch
-from gemd.master.master import MAX_SLOTS, Master
-from gemd.master.notices import DaemonNotices, LoadError
+from gemd.master.master import MAX_SLOTS, SIGNALS, Master
+from gemd.master.notices import DaemonNotices
 from gemd.master.process import ForkingProcessControl
+from gemd.master.reload import LoadError
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Scoreboard
 from gemd.startup.assembly import build_generation
@@ -59,12 +61,14 @@ def serve(read: Read, inherited: Inherited) -> ExitCode:
     if pid_file is not None:
         pid_file.check_writable()
     generation = build_generation(config, resources, workers_user)
-    control = take_control(config, handover)
+    poll = select.poll()
+    control = take_control(config, handover, poll)
     lock_down(keep_capabilities=os.geteuid() == 0)
     generation.logs.use()
     announce(config, resources)
     launched = _detach(generation, pid_file, control) if config.service.daemon and handover is None else Launch()
     notices = DaemonNotices(
+        generation,
         build_loader(read, workers_user),
         inherited.directory,
         inherited.notifier,
@@ -73,8 +77,7 @@ def serve(read: Read, inherited: Inherited) -> ExitCode:
         handover,
         launched,
     )
-    notices.keep(generation)
-    code = run_master(notices, generation)
+    code = run_master(notices, generation, poll)
     launched.tell(code)  # unless it has been told already, when the workers served
     return code
 
@@ -123,7 +126,7 @@ def _keep_fixed(config: Config, current: Config) -> Config:
     return msgspec.structs.replace(config, service=fixed)
 
 
-def run_master(notices: DaemonNotices, generation: Generation) -> ExitCode:
+def run_master(notices: DaemonNotices, generation: Generation, poll: select.poll) -> ExitCode:
     """Fork the workers and supervise them until the end."""
     config = generation.config
     place = config.hosts[0].locations[0]
@@ -131,10 +134,11 @@ def run_master(notices: DaemonNotices, generation: Generation) -> ExitCode:
     scoreboard = Scoreboard(_ROWS)
     master = os.getpid()
     processes = ForkingProcessControl(
+        poll,
+        SIGNALS,
         lambda generation, nr, row, channel: run_worker(generation, nr, scoreboard.row(row), master, channel),
         notices.let_go,
     )
-    notices.wake(processes.poll)
     try:
         return Master(processes, notices, scoreboard, generation).run()
     finally:

@@ -36,7 +36,6 @@ class Notifier:
         interval, pid = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", "")
         self.variables: dict[str, str] = {}
         self.watchdog_interval: float | None = None
-        self.is_muted = False  # another process speaks for the service
         self._status = ""
         self._address = ""
         if address.startswith(("/", "@")):
@@ -60,7 +59,7 @@ class Notifier:
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`; sent when it has changed."""
-        if text != self._status and not self.is_muted:
+        if text != self._status:
             self._status = text
             self._send(f"STATUS={text}")
 
@@ -74,7 +73,7 @@ class Notifier:
         self._send(f"MAINPID={pid}", patience=_PATIENCE)
 
     def _send(self, *lines: str, patience: float = 0.0) -> None:
-        if self.is_muted or not self._address:
+        if not self._address:
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.settimeout(patience)

@@ -2,8 +2,10 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as parse_older_text
 
-from gemd.gemctl.open_metrics import render_open_metrics
+from gemd.gemctl.open_metrics import MASTER_STATES, WORKER_STATES, render_open_metrics
 from gemd.gemctl.status import parse_status
+from gemd.master.succession import Role
+from gemd.master.workers import State
 
 from .conftest import STATUS
 
@@ -69,6 +71,11 @@ def test_states_and_versions_that_are_not_known_yet():
     assert samples["gemd_state", ("state", "asleep")] == 1
     assert samples["gemd_workers", ("state", "x")] == 1
     assert samples["gemd_build_info", ("version", 'a"b\\n\n')] == 1
+
+
+def test_every_state_is_known():
+    assert set(WORKER_STATES) == {state.value for state in State}
+    assert set(MASTER_STATES) == {role.value for role in Role} | {"reloading"}
 
 
 def test_it_ends_as_the_specification_has_it():

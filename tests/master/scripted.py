@@ -9,7 +9,7 @@ from signal import SIGCHLD, SIGKILL, SIGTERM
 
 from gemd.config import parse_config
 from gemd.master.handover import BYE, GONE, READY
-from gemd.master.notices import LoadError
+from gemd.master.reload import LoadError
 from gemd.shared.generation import Generation
 
 
@@ -335,6 +335,9 @@ class ScriptedNotices:
 
     def announce(self):
         self._do("announce")
+
+    def resume(self):
+        self._do("resume")
 
     def announce_reload(self, *, is_over):
         self._do("reload", is_over)

@@ -63,8 +63,8 @@ def poll():
 @pytest.fixture
 def listening(path, poll):
     """A control socket that somebody waits for with `poll`."""
-    listening = bind_control(path)
-    listening.listen(poll)
+    listening = bind_control(path, poll)
+    listening.listen()
     yield listening
     listening.close()
 
@@ -109,7 +109,7 @@ def names(commands):
     return [command.name for command in commands]
 
 
-@pytest.mark.parametrize("name", ["status", "reload", "reopen", "upgrade", "stop"])
+@pytest.mark.parametrize("name", ["status", "stop", "", "what nobody knows"])
 def test_a_command_arrives_and_is_answered(listening, poll, call, name):
     caller = call()
     caller.ask(name)
@@ -185,7 +185,6 @@ BAD = [
     b'"status"\n',
     b'{"command": null}\n',
     b'{"command": ["status"]}\n',
-    b'{"command": "destroy"}\n',
     b'{"command": "status"\n',
     b'\xff\xfe{"command": "status"}\n',
     b"\x00\n",
@@ -292,11 +291,11 @@ def test_an_accept_that_fails_makes_no_hot_loop(listening, poll, call, monkeypat
 
 
 def test_nobody_is_heard_before_somebody_listens(path, poll, call):
-    listening = bind_control(path)
+    listening = bind_control(path, poll)
     caller = call()
     caller.ask("status")
     assert listening.take() == []
-    listening.listen(poll)
+    listening.listen()
     assert names(take(listening, poll)) == ["status"]
     listening.close()
 
@@ -306,20 +305,20 @@ def test_a_master_that_listens_no_more_leaves_callers_to_the_next_one(listening,
     half.send(b'{"command"')
     poll.poll(1000)
     assert listening.take() == []
-    listening.listen(None)
+    listening.pause()
     call().ask("status")
     assert listening.take() == []
     assert poll.poll(0) == []  # nothing of it wakes a master that only drains
     assert half.is_cut()  # it may ask again, and is heard by the next one
-    listening.listen(poll)
+    listening.listen()
     assert names(take(listening, poll)) == ["status"]
 
 
 def test_listening_anew_does_no_harm(listening, poll, call):
-    listening.listen(poll)
-    listening.listen(None)
-    listening.listen(None)
-    listening.listen(poll)
+    listening.listen()
+    listening.pause()
+    listening.pause()
+    listening.listen()
     caller = call()
     caller.ask("status")
     assert names(take(listening, poll)) == ["status"]
@@ -367,7 +366,7 @@ def is_socket(descriptor, path):
 def test_only_its_owner_may_reach_it(path):
     before = os.umask(0)
     try:
-        listening = bind_control(path)
+        listening = bind_control(path, poll)
         assert os.umask(0) == 0
     finally:
         os.umask(before)
@@ -402,9 +401,9 @@ def test_another_user_is_not_heard_whatever_the_file_allows(listening, poll, tmp
 
 
 def test_a_socket_that_nobody_listens_on_is_replaced(path, poll, call):
-    bind_control(path).close()
-    listening = bind_control(path)
-    listening.listen(poll)
+    bind_control(path, poll).close()
+    listening = bind_control(path, poll)
+    listening.listen()
     call().ask("status")
     assert names(take(listening, poll)) == ["status"]
     listening.close()
@@ -412,13 +411,13 @@ def test_a_socket_that_nobody_listens_on_is_replaced(path, poll, call):
 
 def test_one_that_is_alive_is_not(listening, path):
     with pytest.raises(BindError, match=r"the control socket: can't listen on unix:.*: Address already in use"):
-        bind_control(path)
+        bind_control(path, select.poll())
     assert os.path.exists(path)
 
 
 def test_a_directory_that_is_missing_is_named(tmp_path):
     with pytest.raises(BindError, match=r"the control socket: can't listen on unix:.*/none/c: No such file"):
-        bind_control(str(tmp_path / "none" / "c"))
+        bind_control(str(tmp_path / "none" / "c"), select.poll())
 
 
 def test_its_file_is_removed_once(listening, path):
@@ -428,7 +427,7 @@ def test_its_file_is_removed_once(listening, path):
 
 
 def test_a_caller_that_does_not_read_holds_the_master_for_a_moment_at_most(listening, poll, call, monkeypatch):
-    monkeypatch.setattr(control, "_PATIENCE", 0.5)
+    monkeypatch.setattr(control, "_ANSWER_TIMEOUT", 0.05)
     caller = call()
     caller.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     caller.ask("status")

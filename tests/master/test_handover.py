@@ -221,7 +221,7 @@ def hear(child, *expected):
 def test_descriptors_survive_and_nothing_else(start, program, tmp_path):
     listeners = bind_all([Address("127.0.0.1", 0), Address("unix", 0, str(tmp_path / "s"))], 10.0)
     given = Listener(listeners[0].socket.dup(), Address("127.0.0.1", listeners[0].port), is_given=True)
-    pid_file, control = lock_pid_file(tmp_path / "gemd.pid"), bind_control(str(tmp_path / "control"))
+    pid_file, control = lock_pid_file(tmp_path / "gemd.pid"), bind_control(str(tmp_path / "control"), select.poll())
     stray = os.open("/dev/null", os.O_RDONLY)
     inherited = {fd for fd in map(int, os.listdir("/proc/self/fd")) if is_inheritable(fd)}  # from who runs the tests
     try:

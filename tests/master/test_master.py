@@ -1,6 +1,6 @@
 """Histories: what happens to a master, as data, and what it did. No process is forked."""
 
-from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2
+from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH
 
 import pytest
 
@@ -336,7 +336,7 @@ def test_states(play, state, history):
     command = ScriptedCommand("status")
     story = play(*history, (6, "asks", command), boots={1: True, 2: False}, successors=[ScriptedSuccessor()], until=7)
     assert command.answers[0][1]["status"]["state"] == state
-    assert summarise(story.master, 7.0).startswith(f"{state}: ")
+    assert summarise(story.master.look(7.0)).startswith(f"{state}: ")
 
 
 def test_reopen(play):
@@ -372,6 +372,25 @@ def test_a_second_stop_is_accepted_too(play):
     first, second = ScriptedCommand("stop"), ScriptedCommand("stop")
     play((3, "deaf", 0), (5, "asks", first), (6, "asks", second))
     assert first.answers == second.answers == [("accepted", "stopping")]
+
+
+# What nobody knows
+
+
+def test_an_unknown_signal_changes_nothing(play, complaints):
+    story = play((5, "signal", SIGWINCH), until=10)
+    assert complaints() == ["SIGWINCH has no meaning here: nothing is done"]
+    assert (story.master.slots, story.told, len(story.forks)) == (2, [], 2)
+
+
+def test_an_unknown_command_is_refused(play, complaints):
+    command = ScriptedCommand("dance\n" + "x" * 4000)
+    story = play((5, "asks", command), successors=[ScriptedSuccessor(ready=1)], until=10)
+    assert command.answers == [(False, ("unknown command; there are status, reload, reopen, upgrade, stop",))]
+    (complaint,) = complaints()
+    assert complaint.startswith("gemctl: unknown command 'dance\\nxxx")
+    assert len(complaint) < 120
+    assert story.done("start", "load", "logs") == []
 
 
 # Exit codes and the watchdog

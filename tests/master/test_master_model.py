@@ -4,7 +4,7 @@ A machine of hypothesis lets things happen; between them the master takes its tu
 does, allows each deed only for a cause, and knows what should be in the end.
 """
 
-from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2
+from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH
 
 import hypothesis.strategies as st
 import pytest
@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from gemd.exit_codes import ExitCode
 from gemd.master.handover import BYE, GO, GONE
 from gemd.master.master import MAX_SLOTS, Master
+from gemd.master.succession import Role
 from gemd.shared.scoreboard import Scoreboard
 
 from .scripted import ScriptedCommand, ScriptedNotices, ScriptedProcessControl, ScriptedSuccessor, make_generation
@@ -52,6 +53,17 @@ class Watch:
         self.stop_limit = None  # when workers may be killed
         self.told = set()  # pids that were told to end
         self.never_served = [0]  # deaths in a row, after each death
+
+    @property
+    def role(self):
+        """What the master should be."""
+        if self.is_retired:
+            return Role.RETIRED  # even if it was told to stop
+        if self.stop_code is not None:
+            return Role.STOPPING
+        if self.successor is not None:
+            return Role.UPGRADING
+        return Role.SERVING if self.is_announced else Role.STARTING
 
 
 class WatchedProcessControl(ScriptedProcessControl):
@@ -244,8 +256,15 @@ class WatchedNotices(ScriptedNotices):
         super().discard(failed, current)
 
     def announce(self):
+        assert not self.watch.is_announced, "once"
         self.watch.is_announced = self.watch.is_pid_file_ours = True
         super().announce()
+
+    def resume(self):
+        assert not self.watch.is_pid_file_ours, "it has retired"
+        assert not self.watch.is_retired, "its successor has failed"
+        self.watch.is_pid_file_ours = True
+        super().resume()
 
     def announce_stop(self, generation):
         watch = self.watch
@@ -256,7 +275,7 @@ class WatchedNotices(ScriptedNotices):
         super().announce_stop(generation)
 
     def start_successor(self, generation):
-        assert self.watch.successor is None
+        assert self.watch.role is Role.SERVING
         self.successors = [WatchedSuccessor(**self.program)] if self.program is not None else []
         successor = super().start_successor(generation)
         successor.since, successor.told, successor.has_old_logs = self.processes.now, float("inf"), False
@@ -304,6 +323,7 @@ class MasterMachine(RuleBasedStateMachine):
     def step(self):
         self.is_sound = False
         self.master.step()
+        assert self.master.role is self.watch.role
         self.is_sound = True
 
     # Time
@@ -328,13 +348,13 @@ class MasterMachine(RuleBasedStateMachine):
 
     # Signals and commands
 
-    @rule(numbers=st.lists(st.sampled_from([SIGHUP, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU]), max_size=4))
+    @rule(numbers=st.lists(st.sampled_from([SIGHUP, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGWINCH]), max_size=4))
     def signal(self, numbers):
         self.processes.signals += numbers
         self.turn()
 
     @precondition(lambda self: not self.watch.is_retired)  # else nobody listens
-    @rule(name=st.sampled_from(["status", "reload", "reopen", "upgrade"]))
+    @rule(name=st.sampled_from(["status", "reload", "reopen", "upgrade", "dance"]))
     def command(self, name):
         self.watch.wants_reload |= name == "reload" and self.watch.stop_code is None
         self.commands.append(ScriptedCommand(name))

@@ -20,17 +20,15 @@ from gemd.system.pid_file import lock_pid_file
 
 
 class Notes:
-    """A notifier that keeps what it was to say, unless it is muted."""
+    """A notifier that keeps what it was to say."""
 
     def __init__(self):
-        self.is_muted = False
         self.said = []
         self.variables = {}
 
     def __getattr__(self, name):
         def say(*what):
-            if not self.is_muted:
-                self.said.append((name, *what))
+            self.said.append((name, *what))
 
         return say
 
@@ -56,17 +54,19 @@ def make(folder):
     """Notices as they are made at the start; for a successor, with the other end of its channel as `.predecessor`."""
     made = []
 
-    def make(*, succeeds=False, predecessor=None, has_files=True):
+    def make(*, succeeds=False, predecessor=None, has_files=True, generation=None):
         handover = other = None
+        generation = generation or FakeGeneration()
         if succeeds:
             ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             other = Channel(ours)
             handover = Handover(predecessor or os.getpid(), "/", its.detach(), (), None, None)
         pid_file = lock_pid_file(folder.pid_path) if has_files else None
-        control = bind_control(str(folder.control_path)) if has_files else None
+        control = bind_control(str(folder.control_path), select.poll()) if has_files else None
         notes = Notes()
-        notices = DaemonNotices(lambda current: current, Path("/"), notes, pid_file, control, handover, Launch())
-        notices.wake(select.poll())
+        notices = DaemonNotices(
+            generation, lambda current: current, Path("/"), notes, pid_file, control, handover, Launch()
+        )
         made.append((notices, other))
         return SimpleNamespace(notices=notices, notes=notes, predecessor=other, control=control, pid_file=pid_file)
 
@@ -163,7 +163,7 @@ def test_a_new_one_that_fails_gives_it_back(make, folder):
     successor, its = fake_successor()
     made.notices.retire(successor)
     folder.pid_path.write_text("4242\n")
-    made.notices.announce()
+    made.notices.resume()
     assert folder.pid_path.read_text() == f"{os.getpid()}\n"
     assert made.notes.said[2:] == [("main_pid", os.getpid()), ("ready",)]
     made.notices.report("serving", is_alive=True)
@@ -181,7 +181,7 @@ def test_one_that_retires_hears_no_commands(make, folder):
         caller.connect(str(folder.control_path))
         caller.sendall(b'{"command": "status"}\n')
         assert made.notices.commands() == []
-        made.notices.announce()  # the new one has failed
+        made.notices.resume()  # the new one has failed
         (command,) = made.notices.commands()
         command.succeed()
     its.close()
@@ -233,7 +233,6 @@ def test_once_succeeded_itself_it_is_silent_even_if_it_had_not_heard_its_word_ye
     made.notices.announce()
     made.predecessor.say(GO)
     successor, its = fake_successor()
-    made.notes.is_muted = False
     made.notices.retire(successor)
     made.notices.report("draining", is_alive=True)
     assert ("alive",) not in made.notes.said
@@ -291,11 +290,10 @@ def test_a_predecessor_that_was_gone_at_once_is_none(make):
 
 
 def test_a_worker_keeps_nothing_of_it(make, folder, tmp_path):
-    made = make(succeeds=True)
-    made.notices.announce()
     mine, other = FakeGeneration(), FakeGeneration()
-    made.notices.keep(mine)
-    made.notices.keep(other)
+    made = make(succeeds=True, generation=mine)
+    made.notices.announce()
+    assert made.notices.load(other) is other
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -326,10 +324,9 @@ def is_open(descriptor):
 
 
 def test_what_only_a_former_or_failed_generation_has_is_closed(make):
-    made = make(has_files=False)
     former, current, failed = FakeGeneration(), FakeGeneration(), FakeGeneration()
+    made = make(has_files=False, generation=former)
     current.logs = SimpleNamespace(use=lambda: None)
-    made.notices.keep(former)
     assert made.notices.load(current) is current
     made.notices.adopt(current, former)
     assert former.kept == [current]

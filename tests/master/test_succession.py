@@ -1,10 +1,12 @@
-"""Histories of upgrades: the new master serves before the old one drains, and the old one can take its place back."""
+"""The roles of a master, and histories of upgrades: the new one serves before the old one drains, and that one can take
+its place back."""
 
 from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, SIGUSR1, SIGUSR2
 
 import pytest
 
 from gemd.exit_codes import ExitCode
+from gemd.master.succession import CHANGES, ImpossibleChange, Role, Succession
 
 from .scripted import ScriptedCommand, ScriptedSuccessor
 
@@ -19,6 +21,61 @@ def to_successor(story):
 
 def to_workers(story):
     return [(nr, number) for _, _, nr, number in story.told]
+
+
+@pytest.mark.parametrize("old", Role)
+@pytest.mark.parametrize("new", Role)
+def test_a_change_that_the_table_lacks_is_refused(old, new):
+    succession = Succession(None)
+    succession.role = old
+    if new in CHANGES[old]:
+        succession.become(new)
+        assert succession.role is new
+    else:
+        with pytest.raises(ImpossibleChange, match=f"{old.value} can't become one that is {new.value}"):
+            succession.become(new)
+        assert succession.role is old
+
+
+def test_nothing_becomes_of_one_that_stops_and_nobody_starts_again():
+    assert CHANGES[Role.STOPPING] == set()
+    assert not [role for role in Role if Role.STARTING in CHANGES[role]]
+
+
+def test_a_fault_that_changes_the_role_is_logged_and_the_master_goes_on(play, caplog, complaints, monkeypatch):
+    story = play(until=4)
+    step = story.master.step
+    faults = iter([lambda: story.master.succession.become(Role.STARTING)])
+    monkeypatch.setattr(story.master, "step", lambda: next(faults, step)())
+    story.processes.after(5, "signal", SIGTERM)
+    assert story.master.run() == ExitCode.OK
+    assert complaints() == ["a fault in the master, which goes on"]
+    assert "ImpossibleChange: a master that is serving can't become one that is starting" in caplog.text
+
+
+ROLES = {
+    Role.STARTING: ([], {"boots": 5.0}),
+    Role.SERVING: ([], {}),
+    Role.UPGRADING: ([USR2], {}),
+    Role.RETIRED: ([(4, "deaf", 0), USR2], {"successors": [ScriptedSuccessor(ready=1)]}),
+    Role.STOPPING: ([(3, "deaf", 0), (4, "signal", SIGTERM)], {}),
+}
+
+
+@pytest.mark.parametrize(("role", "how"), ROLES.items())
+def test_roles(play, role, how):
+    history, options = how
+    story = play(*history, until=4 if role is Role.STARTING else 7, **{"successors": [ScriptedSuccessor()], **options})
+    assert story.master.role is role
+    assert story.master.look(7.0).state == role.value
+
+
+def test_a_retired_one_that_is_told_to_stop_stays_retired(play):
+    history = [(4, "deaf", 0), USR2, (20, "signal", SIGTERM)]
+    story = play(*history, successors=[ScriptedSuccessor(ready=1, lives=17)], until=25)  # which fails, too late
+    assert story.master.role is Role.RETIRED
+    assert story.master.shutdown.is_begun
+    assert story.done("resume") == []
 
 
 def test_the_new_master_serves_before_the_workers_are_told_to_drain(play, complaints):
@@ -66,7 +123,7 @@ def test_one_that_is_told_to_end_before_it_serves_changes_nothing(play):
 def test_one_that_fails_after_it_served_is_replaced_by_the_old_one_while_that_drains(play, complaints):
     history = [(4, "deaf", 0), USR2, (20, "dies", 0, 0, 1)]
     story = play(*history, successors=[ScriptedSuccessor(ready=1, lives=3)], until=50)
-    ((failed,),) = story.done("announce")[1:]
+    ((failed,),) = story.done("resume")
     assert 8 <= failed <= 9.1
     assert story.workers == [(1, 0), (1, 1)]
     assert [moment for moment, _, _ in story.forks][2:] == [failed, failed]
@@ -76,7 +133,7 @@ def test_one_that_fails_after_it_served_is_replaced_by_the_old_one_while_that_dr
 def test_it_serves_again_at_once_even_after_a_storm(play):
     history = [(31.9, "deaf", 1), (32, "signal", SIGUSR2)]
     story = play(*history, lives={1: {0: 0.01}}, successors=[ScriptedSuccessor(ready=1, lives=3)], until=37)
-    (announced,) = story.done("announce")[-1]
+    (announced,) = story.done("resume")[-1]
     assert 35 <= announced <= 36.1
     assert [nr for moment, _, nr in story.forks if moment == announced] == [0, 1]
 
@@ -216,7 +273,7 @@ def test_an_old_one_that_is_told_to_stop_ends_alone(play):
 def test_a_frozen_master_notices_what_it_missed(play):
     history = [(4, "deaf", 0), USR2, (5.1, "frozen", 100)]
     story = play(*history, successors=[ScriptedSuccessor(ready=1, lives=50)], until=200)
-    assert [what for _, what, *_ in story.done("announce", "retire")] == ["announce", "retire", "announce"]
+    assert [what for _, what, *_ in story.done("announce", "retire", "resume")] == ["announce", "retire", "resume"]
     assert (1, 1) in story.workers
 
 
