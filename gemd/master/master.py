@@ -112,7 +112,7 @@ class Master:
     def _answer(self, command: Command, now: float) -> None:
         order = COMMANDS.get(command.name)
         if order is None:
-            error_log.warning("gemctl: unknown command %.40r: nothing is done", command.name)
+            error_log.info("gemctl: unknown command %.40r: nothing is done", command.name)
             command.fail(f"unknown command; there are {', '.join(COMMANDS)}")
         else:
             order.give(self, self.role, "gemctl", command, now)

@@ -383,13 +383,14 @@ def test_an_unknown_signal_changes_nothing(play, complaints):
     assert (story.master.slots, story.told, len(story.forks)) == (2, [], 2)
 
 
-def test_an_unknown_command_is_refused(play, complaints):
+def test_an_unknown_command_is_refused(play, complaints, caplog):
     command = ScriptedCommand("dance\n" + "x" * 4000)
     story = play((5, "asks", command), successors=[ScriptedSuccessor(ready=1)], until=10)
     assert command.answers == [(False, ("unknown command; there are status, reload, reopen, upgrade, stop",))]
-    (complaint,) = complaints()
-    assert complaint.startswith("gemctl: unknown command 'dance\\nxxx")
-    assert len(complaint) < 120
+    assert complaints() == []  # gemctl may be newer
+    (line,) = [record.getMessage() for record in caplog.records if "unknown" in record.getMessage()]
+    assert line.startswith("gemctl: unknown command 'dance\\nxxx")
+    assert len(line) < 120
     assert story.done("start", "load", "logs") == []
 
 
