@@ -9,10 +9,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gemd.protocol.status import REDIRECTS, Status
+
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000, description="a number of seconds above 0")]
 Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
 Workers = Annotated[int, Meta(ge=1, le=512, description="a whole number from 1 to 512")]
 Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
+RedirectStatus = Annotated[
+    int, Meta(ge=min(REDIRECTS), le=max(REDIRECTS), description=" or ".join(map(str, REDIRECTS)))
+]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -121,7 +126,7 @@ class Redirect(Settings, frozen=True):
     """A `redirect` table: where everything below a location has gone."""
 
     to: Text
-    status: Literal[30, 31] = 31
+    status: RedirectStatus = Status.REDIRECT_PERMANENT
 
 
 class CAFile(Settings, frozen=True):

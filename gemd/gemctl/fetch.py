@@ -20,7 +20,7 @@ from gemd.gemctl.known_hosts import KnownHost, KnownHosts, default_path
 from gemd.gemctl.terminal import BodyWriter, complain, escape
 from gemd.protocol.errors import BadRequest
 from gemd.protocol.request import MAX_URL
-from gemd.protocol.status import Status, has_body
+from gemd.protocol.status import Status, asks_for_input, has_body, is_redirect
 from gemd.protocol.url import DEFAULT_PORT, parse_url
 from gemd.system.certificate_facts import CertificateFacts, parse_facts
 from gemd.system.encoding import decode_typed
@@ -144,16 +144,14 @@ def _take_body(header: Header, connection: GeminiConnection) -> None:
 
 def explain(header: Header, target: Target) -> list[str]:
     """What to do about a response that is no success."""
-    kind = header.status // 10
-    if kind == 1:
+    if asks_for_input(header.status):
         answer = shlex.quote(target.url.partition("?")[0] + "?your%20answer")
         secret = ", and wants it to stay secret" if header.status == Status.SENSITIVE_INPUT else ""
         return [f"it asks: {escape(header.meta)}", f"to answer{secret}: gemctl fetch {answer}"]
-    if kind == 3:
-        return [
-            f"moved {'for good' if header.status % 10 else 'for a while'} to {escape(resolve(target.url, header.meta))}"
-        ]
-    if kind == 6 and header.status == Status.CLIENT_CERTIFICATE_REQUIRED:
+    if is_redirect(header.status):
+        span = "for a while" if header.status == Status.REDIRECT_TEMPORARY else "for good"
+        return [f"moved {span} to {escape(resolve(target.url, header.meta))}"]
+    if header.status == Status.CLIENT_CERTIFICATE_REQUIRED:
         return ["it wants a client certificate: --cert FILE --key FILE"]
     return []
 
