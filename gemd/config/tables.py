@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 
 from gemd.config.settings import Settings
+from gemd.protocol.characters import escape
 
 S = TypeVar("S", bound=Settings)
 
@@ -95,7 +96,7 @@ def show(value: object) -> str:
         return "a table"
     if isinstance(value, bool):
         return str(value).lower()
-    text = repr(value) if not isinstance(value, str) else '"' + value + '"'
+    text = repr(value) if not isinstance(value, str) else '"' + escape(value) + '"'
     return text if len(text) <= 60 else text[:57] + "..."
 
 

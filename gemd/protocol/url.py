@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 
+from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import BadRequest
 
 DEFAULT_PORT = 1965
@@ -27,8 +28,6 @@ _URI = re.compile(
 )
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@]+)(?::(?P<port>[0-9]{0,5}))?")
 _FORBIDDEN_OCTET = re.compile(rb"[\x00-\x20\x7f]")
-# C1, line and paragraph separators, and what turns text around, which RFC 3987 (4.1) keeps out of IRIs.
-_CONTROL = re.compile("[\x80-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _ASCII_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 _MAX_HOST = 253  # RFC 1035, 2.3.4: the longest name in text form
@@ -70,7 +69,7 @@ def parse_url(raw: bytes) -> Url:
         text = raw.decode()
     except UnicodeDecodeError:
         raise BadRequest("The URL is not UTF-8") from None
-    if not raw.isascii() and _CONTROL.search(text):
+    if not raw.isascii() and is_misleading(text):
         raise BadRequest("The URL has a control character")
     match = _URI.fullmatch(text)
     if match is None:

@@ -1,30 +1,18 @@
 """A script's environment: every variable, built from the request, the certificate and the configuration.
 
-Rule: what is not made here does not reach a script, and no value holds a control character. gemd.conf(5) lists the
-variables.
+Rule: what is not made here does not reach a script, and no value holds a character that misleads. gemd.conf(5) lists
+the variables.
 """
 
 import base64
-import re
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from gemd import __version__
 from gemd.config.settings import CGISettings, Config, Location
+from gemd.protocol.characters import percent_encode
 from gemd.protocol.peer import ClientCertificate, Peer
 from gemd.protocol.request import Request
 from gemd.system.client_certificates import Authorities
-
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-def has_control(text: str) -> bool:
-    """Whether `text` has a character that may end a line or a value."""
-    return _CONTROL.search(text) is not None
-
-
-def escape_controls(text: str) -> str:
-    """`text` with its control characters percent-encoded, and all others as they are."""
-    return _CONTROL.sub(lambda match: quote(match[0], safe=""), text)
 
 
 def build_environ(
@@ -70,7 +58,7 @@ def _request_variables(request: Request, location: Location, script_name: str, p
     if path_info:
         variables["PATH_TRANSLATED"] = f"{location.root}{path_info}"
     if query and "=" not in query:
-        variables["GEMINI_SEARCH_STRING"] = escape_controls(unquote(query))
+        variables["GEMINI_SEARCH_STRING"] = percent_encode(unquote(query))
     return variables
 
 
@@ -82,13 +70,13 @@ def _certificate_variables(
     is_vouched_for = authorities is not None and authorities.vouch_for(peer.tls.client_chain)
     return {
         "AUTH_TYPE": "CERTIFICATE",
-        "REMOTE_USER": escape_controls(certificate.common_name),
+        "REMOTE_USER": percent_encode(certificate.common_name),
         "TLS_CLIENT_AUTHORISED": str(int(is_vouched_for)),
         "TLS_CLIENT_HASH": forms[settings.client_hash],
         "TLS_CLIENT_HASH_B64": base64.b64encode(bytes.fromhex(digest)).decode(),
-        "TLS_CLIENT_ISSUER": escape_controls(certificate.issuer),
+        "TLS_CLIENT_ISSUER": percent_encode(certificate.issuer),
         "TLS_CLIENT_NOT_AFTER": f"{certificate.not_after:%Y-%m-%dT%H:%M:%SZ}",
         "TLS_CLIENT_NOT_BEFORE": f"{certificate.not_before:%Y-%m-%dT%H:%M:%SZ}",
         "TLS_CLIENT_SERIAL_NUMBER": str(certificate.serial_number),
-        "TLS_CLIENT_SUBJECT": escape_controls(certificate.subject),
+        "TLS_CLIENT_SUBJECT": percent_encode(certificate.subject),
     }

@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from gemd.config.settings import Config, Location
+from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import CGIError, NotFound, Overloaded
 from gemd.protocol.request import Request
 from gemd.protocol.response import BrokenBody, ClientLeft, Later, Response, encode_header
 from gemd.protocol.status import has_body
-from gemd.responders.cgi.environ import build_environ, has_control
-from gemd.system.access_log import escape
+from gemd.responders.cgi.environ import build_environ
 from gemd.system.beneath import open_beneath, open_root
 from gemd.system.client_certificates import Authorities
 from gemd.system.deadline import Deadline
@@ -56,13 +56,13 @@ class CGI:
         if names[: len(directory)] != directory:
             return None
         parts = [part for name in names for part in name.split("/")]  # an encoded slash is one to a script
-        if any(map(has_control, parts)) or not all(map(location.allows_name, parts)) or {".", ".."} & set(parts):
+        if any(map(is_misleading, parts)) or not all(map(location.allows_name, parts)) or {".", ".."} & set(parts):
             raise NotFound("Not found")
         depth = find_script(location, names, len(directory))
         script_name, path_info = split_script_path(request.url.segments, depth)
         path = os.path.join(location.root, *names[len(location.mount) : depth])
         if not os.access(path, os.X_OK):
-            error_log.error("script %s is not executable: chmod +x %s", escape(script_name), escape(path))
+            error_log.error("script %s is not executable: chmod +x %s", script_name, path)
             raise CGIError("The script failed")
 
         def answer() -> Response:
@@ -78,14 +78,14 @@ class CGI:
             script = Script(path, environ, self._rlimits, request.peer.descriptor)
         except ScriptError as error:
             leave()
-            error_log.error("script %s %s", escape(name), error)
+            error_log.error("script %s %s", name, error)
             raise CGIError("The script failed") from None
-        run = ScriptRun(script, escape(name), self._config, leave)
+        run = ScriptRun(script, name, self._config, leave)
         try:
             return run.answer()
         except ScriptError as error:
             run.close()
-            error_log.error("script %s %s", escape(name), error)
+            error_log.error("script %s %s", name, error)
             raise CGIError("The script failed") from None
         except ClientLeft:
             run.close()
@@ -171,7 +171,7 @@ class ScriptRun:
             self._leave()
         lines = self._script.stderr.decode("utf-8", "replace").splitlines()
         for line in lines[:_STDERR_LINES]:
-            error_log.warning("script %s says: %s", self._name, escape(line[:_LONGEST_LINE]))
+            error_log.warning("script %s says: %s", self._name, line[:_LONGEST_LINE])
         if len(lines) > _STDERR_LINES:
             error_log.warning("script %s says %d lines more", self._name, len(lines) - _STDERR_LINES)
 
