@@ -14,6 +14,7 @@ from gemd.protocol.peer import ClientCertificate, Peer
 from gemd.protocol.request import RequestReader
 from gemd.protocol.response import BrokenBody, error_response
 from gemd.protocol.status import is_redirect
+from gemd.protocol.url import DEFAULT_PORT
 from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App
 from gemd.responders.app.environ import build_app_environ
@@ -92,7 +93,7 @@ class _Boundary:
 class Client:
     """Asks one application, as if it were mounted at `location` of a daemon that listens on `port`."""
 
-    def __init__(self, app: App, *, port: int = 1965, location: str = "/", seconds: float = 60.0) -> None:
+    def __init__(self, app: App, *, port: int = DEFAULT_PORT, location: str = "/", seconds: float = 60.0) -> None:
         """`seconds` are for each answer, as `timeouts.app` is; code that does not come back is not ended by it."""
         self._app = app
         self._port = port

@@ -11,6 +11,8 @@ from pathlib import Path
 from gemd.app.response import App, Body, Environ, SendStatus
 from gemd.config import Config, parse_config
 from gemd.exit_codes import ExitCode
+from gemd.protocol.host import bracket
+from gemd.protocol.url import DEFAULT_PORT
 from gemd.startup.checks import check_machine
 from gemd.startup.failures import FAILURES, explain
 from gemd.startup.resources import Inherited
@@ -39,7 +41,7 @@ class GeminiServer:
         app: App,
         reactor: object = None,
         host: str = "127.0.0.1",
-        port: int = 1965,
+        port: int = DEFAULT_PORT,
         hostname: str = "localhost",
         certfile: str | None = None,
         keyfile: str | None = None,
@@ -110,7 +112,7 @@ class GeminiServer:
         }
         if self.certfile is not None:
             host |= {"certificate": self.certfile, "key": self.keyfile or self.certfile}
-        address = f"[{self.host}]" if ":" in self.host else self.host or "*"
+        address = bracket(self.host) or "*"
         tls = {"ca-file": self.cafile, "ca-path": self.capath}
         optional = {"workers": self.workers, "user": self.user}
         return {

@@ -15,8 +15,8 @@ import msgspec
 from gemd.config.settings import DERIVED, CAFile, Host, Location, Settings
 from gemd.config.tables import Problem, keys_of, read_table, show
 from gemd.protocol.fingerprint import parse_fingerprint
+from gemd.protocol.host import normalise_name
 from gemd.protocol.mime import is_media_type
-from gemd.protocol.url import normalise_host
 
 S = TypeVar("S", bound=Settings)
 
@@ -148,11 +148,8 @@ def _absolute_ca(location: Location, base: Path) -> Location:
 
 
 def _host_name(name: str, where: str, problems: list[Problem]) -> str:
-    """The name as requests spell it; a wildcard keeps its "*."."""
-    prefix = "*." if name.startswith("*.") else ""
-    bare = name.removeprefix("*.")
     try:
-        return prefix + normalise_host(f"[{bare}]" if ":" in bare and not bare.startswith("[") else bare)
+        return normalise_name(name)
     except ValueError as error:
         problems.append(Problem(where, f"{show(name)} can't be a host: {error}"))
         return name

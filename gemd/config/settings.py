@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gemd.protocol.host import place
 from gemd.protocol.status import REDIRECTS, Status
 
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000, description="a number of seconds above 0")]
@@ -34,7 +35,7 @@ class Address(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if self.path:
             return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return place(self.host, self.port)
 
 
 class Rate(msgspec.Struct, frozen=True):

@@ -31,10 +31,6 @@ class CertificateFacts(msgspec.Struct, frozen=True):
     fingerprint: str
     public_key_fingerprint: str
 
-    def covers(self, name: str) -> bool:
-        """Whether the certificate names this host, itself or by a wildcard for its first label."""
-        return name in self.names or "*." + name.partition(".")[2] in self.names
-
 
 def read_facts(path: Path) -> CertificateFacts:
     """The facts of the first certificate in a PEM file. Raises CertificateError."""
