@@ -2,7 +2,6 @@
 
 Rules: all mistakes are reported at once; a host's settings are merged into its locations here and nowhere
 else; nothing is opened but the file itself, so that a value can be checked without side effects.
-Called at start, by `-t` and `-T`, and at each reload.
 """
 
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from gemd.config.hosts import absolute, read_hosts
+from gemd.config.rate import parse_rate
 from gemd.config.settings import (
     TLS,
     Address,
@@ -33,8 +33,6 @@ LOG_WORDS = ("stdout", "stderr", "syslog", "off")
 DEFAULT_LISTEN = (f"localhost:{DEFAULT_PORT}",)
 
 _LISTEN = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]+))?")
-_RATE = re.compile(r"(?P<count>[1-9][0-9]{0,8})/(?P<number>[1-9][0-9]{0,5})?(?P<unit>[smhd])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TABLES: dict[str, type[Settings]] = {
     "tls": TLS,
@@ -112,7 +110,7 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
         limits=limits,
         log=_read_log(tables.get("log", {}), base, service, problems),
         cgi=cgi,
-        rate=parse_rate(limits.rate, problems),
+        rate=_read_rate(limits.rate, problems),
         source=source,
     )
     problems.extend(_judge(config))
@@ -137,15 +135,17 @@ def parse_listen(text: str) -> Address:
     return Address("::" if host == "*" else host, port)
 
 
-def parse_rate(text: str | None, problems: list[Problem]) -> Rate | None:
-    """ "120/1m" is at most 120 requests a minute: Jetforce's form, N/[n]unit with s, m, h or d."""
+def _read_rate(text: str | None, problems: list[Problem]) -> Rate | None:
     if text is None:
         return None
-    match = _RATE.fullmatch(text)
-    if match is None:
-        problems.append(Problem("limits.rate", f'expected a rate such as "120/1m" or "5/s", not {show(text)}'))
+    try:
+        rate = parse_rate(text)
+        if not rate.count:
+            raise ValueError('a rate of 0 would refuse everybody: expected one such as "120/1m"')
+    except ValueError as error:
+        problems.append(Problem("limits.rate", f"{error}, not {show(text)}"))
         return None
-    return Rate(int(match["count"]), float(int(match["number"] or 1) * _UNITS[match["unit"]]))
+    return rate
 
 
 def _read_listen(entries: object, problems: list[Problem]) -> tuple[Address, ...]:

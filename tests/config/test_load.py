@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from gemd.config import Address, ConfigError, load_config, parse_config
-from gemd.config.load import parse_listen, parse_rate
+from gemd.config.load import parse_listen
 from gemd.config.settings import CAFile, Rate, Redirect
 
 HOST = '[[host]]\nname = "h"\nroot = "/srv"\n'
@@ -315,24 +315,9 @@ def test_listen_on_nothing(text):
         parse_listen(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "rate"),
-    [
-        ("120/1m", Rate(120, 60)),
-        ("5/s", Rate(5, 1)),
-        ("10/5s", Rate(10, 5)),
-        ("1/2h", Rate(1, 7200)),
-        ("9/d", Rate(9, 86400)),
-    ],
-)
-def test_rate(text, rate):
-    problems = []
-    assert parse_rate(text, problems) == rate
-    assert not problems
+def test_a_rate_is_that_of_limits():
+    assert parse("[limits]\nrate = '120/1m'\n" + HOST).rate == Rate(120, 60.0)
 
 
-@pytest.mark.parametrize("text", ["", "5", "5/", "/s", "0/s", "5/0s", "-5/s", "5/1w", "5 /s", "5/s\n", "1e3/s", "٥/s"])
-def test_no_rate(text):
-    problems = []
-    assert parse_rate(text, problems) is None
-    assert len(problems) == 1
+def test_a_rate_of_nothing_is_none_for_a_server():
+    assert "would refuse everybody" in problems_of("[limits]\nrate = '0/s'\n" + HOST)["limits.rate"]
