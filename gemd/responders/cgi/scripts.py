@@ -7,17 +7,16 @@ a header; the client learns that a script failed, the error log why.
 import os
 import re
 import stat
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from gemd.config.settings import Config, Location
 from gemd.protocol.characters import is_misleading
-from gemd.protocol.errors import CGIError, NotFound, Overloaded
+from gemd.protocol.errors import CGIError, NotFound
 from gemd.protocol.request import Request
 from gemd.protocol.response import BrokenBody, ClientLeft, Later, Response, encode_header
 from gemd.protocol.status import has_body
 from gemd.responders.cgi.environ import build_environ
+from gemd.responders.cgi.running import RunningScripts
 from gemd.system.beneath import open_beneath, open_root
 from gemd.system.client_certificates import Authorities
 from gemd.system.deadline import Deadline
@@ -41,8 +40,7 @@ class CGI:
         self._rlimits = ScriptLimits(
             settings.nice, settings.cpu_seconds, settings.memory, settings.file_size, settings.processes
         )
-        self._lock = threading.Lock()
-        self._running: Counter[str] = Counter()
+        self._running = RunningScripts(config.limits)
 
     def __call__(self, request: Request, location: Location) -> Later | None:
         """Run the script that the URL names; declines outside of the location's CGI directory.
@@ -72,8 +70,8 @@ class CGI:
         return Later(answer)
 
     def _run(self, path: str, environ: dict[str, str], name: str, request: Request) -> Response:
-        """Runs in the side room."""
-        leave = self._enter(request.peer.address)
+        """Runs in a thread."""
+        leave = self._running.enter(request.peer.address)
         try:
             script = Script(path, environ, self._rlimits, request.peer.descriptor)
         except ScriptError as error:
@@ -90,22 +88,6 @@ class CGI:
         except ClientLeft:
             run.close()
             raise
-
-    def _enter(self, address: str) -> Callable[[], None]:
-        """Count one more script; the caller calls what is returned when it has ended. Raises Overloaded (41)."""
-        limits = self._config.limits
-        with self._lock:
-            if self._running.total() >= limits.cgi or self._running[address] >= limits.cgi_per_address:
-                raise Overloaded("Too many scripts are running, try again later")
-            self._running[address] += 1
-
-        def leave() -> None:
-            with self._lock:
-                self._running[address] -= 1
-                if not self._running[address]:
-                    del self._running[address]
-
-        return leave
 
 
 class ScriptRun:
