@@ -5,6 +5,7 @@ import os
 from gemd.app.response import Environ, Response, Status
 from gemd.config.settings import TLS, CGISettings, Config, Limits, Log, Service, Timeouts
 from gemd.protocol.characters import percent_encode
+from gemd.responders.cgi.environ import own_variables
 from gemd.responders.cgi.scripts import ScriptRun
 from gemd.system.log import error_log
 from gemd.system.script import Script, ScriptError, ScriptLimits
@@ -27,11 +28,10 @@ def run_script(path: str, environ: Environ) -> Response:
 
     Its environment is the upper-case entries of `environ`, and PATH, LANG and GATEWAY_INTERFACE.
     """
-    own = {"PATH": _DEFAULTS.cgi.path, "LANG": _DEFAULTS.cgi.lang, "GATEWAY_INTERFACE": "CGI/1.1"}
     given = {key: percent_encode(str(value)) for key, value in environ.items() if key.isupper()}
     nobody = os.eventfd(0)  # in place of the client's socket, which an application does not see: it never hangs up
     try:
-        script = Script(path, {**own, **given}, ScriptLimits(), nobody)
+        script = Script(path, {**own_variables(_DEFAULTS.cgi), **given}, ScriptLimits(), nobody)
     except ScriptError as error:
         os.close(nobody)
         return _fail(path, error)

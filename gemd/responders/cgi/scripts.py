@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from gemd.config.settings import Config, Location
 from gemd.protocol.characters import is_misleading
@@ -18,10 +19,12 @@ from gemd.protocol.status import has_body
 from gemd.responders.cgi.environ import build_environ
 from gemd.responders.cgi.running import RunningScripts
 from gemd.system.beneath import open_beneath, open_root
-from gemd.system.client_certificates import Authorities
 from gemd.system.deadline import Deadline
 from gemd.system.log import error_log
 from gemd.system.script import Script, ScriptError, ScriptLimits
+
+if TYPE_CHECKING:
+    from gemd.system.client_certificates import Authorities
 
 MAX_HEADER = 1024 + len("20 \r\n")
 
@@ -33,7 +36,7 @@ _LONGEST_LINE = 500
 class CGI:
     """The responder for scripts. One in each worker, for which `limits.cgi` and `limits.cgi-per-address` hold."""
 
-    def __init__(self, config: Config, authorities: Authorities | None) -> None:
+    def __init__(self, config: Config, authorities: "Authorities | None") -> None:
         settings = config.cgi
         self._config = config
         self._authorities = authorities

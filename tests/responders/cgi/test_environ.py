@@ -1,9 +1,11 @@
 import datetime
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gemd.config.settings import CGISettings
 from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import BadRequest
 from gemd.protocol.peer import ClientCertificate
@@ -106,6 +108,18 @@ def test_a_certificate(environ):
     assert built["TLS_CLIENT_NOT_BEFORE"] == "2020-01-02T03:04:05Z"
     assert built["TLS_CLIENT_NOT_AFTER"] == "9999-12-31T23:59:59Z"
     assert built["TLS_CLIENT_AUTHORISED"] == "0"
+    assert built["TLS_CLIENT_SERIAL_NUMBER"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [("SHA256:UPPER", "SHA256:" + "AB" * 32), ("SHA256:lower", "SHA256:" + "ab" * 32), ("lower", "ab" * 32)],
+)
+def test_a_fingerprint_has_the_form_that_is_configured(configure, form, text):
+    config = configure()
+    config = msgspec.structs.replace(config, cgi=CGISettings(client_hash=form))
+    asked = request("/s", peer(client_certificate=GIVEN))
+    assert build_environ(asked, config.hosts[0].locations[0], config, "/s", "", None)["TLS_CLIENT_HASH"] == text
 
 
 @pytest.mark.parametrize("url", ["/s?\u2028", "/s/\u2029", "/s?\u202e", "/s?%0a", "/s?%e2%80%a8", "/s?%1b"])
