@@ -26,7 +26,7 @@ from gemd.config.settings import (
     Timeouts,
     Workers,
 )
-from gemd.config.tables import Problem, keys_of, read_settings, read_table, show
+from gemd.config.tables import Problem, key_path, keys_of, read_settings, read_table, show
 from gemd.protocol.url import DEFAULT_PORT
 
 LOG_WORDS = ("stdout", "stderr", "syslog", "off")
@@ -92,7 +92,9 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
     cgi = read_settings(tables.get("cgi", {}), CGISettings, "cgi", problems)
     for name in cgi.environment:
         if not _VARIABLE.fullmatch(name) or "\0" in cgi.environment[name]:
-            problems.append(Problem(f"cgi.environment.{name}", "expected a variable name of letters, digits and _"))
+            problems.append(
+                Problem(key_path("cgi", "environment", name), "expected a variable name of letters, digits and _")
+            )
     service = absolute(
         msgspec.convert({key: top[key] for key in _SERVICE_KEYS if key in top}, Service),
         base,
@@ -155,10 +157,10 @@ def _read_listen(entries: object, problems: list[Problem]) -> tuple[Address, ...
         try:
             address = parse_listen(entry)
         except ValueError as error:
-            problems.append(Problem(f"listen[{i}]", f"{error}, not {show(entry)}"))
+            problems.append(Problem(key_path("listen", i), f"{error}, not {show(entry)}"))
             continue
         if address in addresses and address.port != 0:
-            problems.append(Problem(f"listen[{i}]", f"{entry} is listed twice"))
+            problems.append(Problem(key_path("listen", i), f"{entry} is listed twice"))
         addresses.append(address)
     if not entries:
         problems.append(Problem("listen", "expected at least one address"))
@@ -184,7 +186,7 @@ def _read_log(table: object, base: Path, service: Service, problems: list[Proble
     for key in ("access", "error"):
         if service.daemon and getattr(log, key) in ("stdout", "stderr"):
             text = f'nothing reads the {getattr(log, key)} of a server that detaches: name a file, or "syslog"'
-            problems.append(Problem(f"log.{key}", text))
+            problems.append(Problem(key_path("log", key), text))
     return absolute(log, base, *(name for name in ("access", "error") if getattr(log, name) not in LOG_WORDS))
 
 
@@ -197,14 +199,16 @@ def _judge(config: Config) -> Iterator[Problem]:
         yield Problem("master-user", 'needs the key "user", as whom the workers run')
     if service.pid_file is not None and service.pid_file == service.control:
         yield Problem("control", "is the pid file already")
-    for h, host in enumerate(config.hosts, 1):
-        if service.master_user is not None and any(location.preload for location in host.locations):
-            yield Problem(f"host[{h}].preload", "a master that stays root can't load an application")
+    for host in config.hosts:
+        preloaded = next((location for location in host.locations if location.preload), None)
+        if service.master_user is not None and preloaded is not None:
+            yield Problem(key_path(preloaded.where, "preload"), "a master that stays root can't load an application")
     if service.chroot is None:
         return
     if service.master_user is None:
         yield Problem("chroot", 'needs master-user = "root": a master that is shut in could not reload')
-    for h, host in enumerate(config.hosts, 1):
-        for root in dict.fromkeys(location.root for location in host.locations if location.root):
+    for host in config.hosts:
+        roots = {location.root: location.where for location in reversed(host.locations) if location.root}
+        for root, where in roots.items():
             if not Path(root).is_relative_to(service.chroot):
-                yield Problem(f"host[{h}].root", f"{root} is not below the chroot {service.chroot}")
+                yield Problem(key_path(where, "root"), f"{root} is not below the chroot {service.chroot}")

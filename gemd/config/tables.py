@@ -27,6 +27,17 @@ class Problem(msgspec.Struct, frozen=True):
         return f"{self.path}: {self.text}" if self.path else self.text
 
 
+def key_path(*parts: str | int) -> str:
+    """The path of a key, as in "host[2].location[1].root": a number is that of an entry, beginning with 1.
+
+    A part may be a path itself, "" for the top of the file.
+    """
+    path = ""
+    for part in parts:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path and part else part
+    return path
+
+
 def keys_of(settings: type[Settings]) -> dict[str, object]:
     """The keys of a table as the file spells them, with their types."""
     return {field.encode_name: field.type for field in msgspec.structs.fields(settings)}
@@ -44,7 +55,7 @@ def read_table(table: object, keys: Mapping[str, object], path: str, problems: l
         return {}
     values: dict[str, object] = {}
     for key, value in table.items():
-        where = f"{path}.{key}" if path else key
+        where = key_path(path, key)
         if key not in keys:
             problems.append(Problem(where, "there is no such key" + suggest(key, keys)))
             continue
