@@ -12,9 +12,9 @@ from pathlib import Path
 from gemd.config import Config, Host, load_config
 from gemd.gemctl.failure import ExitCode, Failure
 from gemd.gemctl.options import DEFAULT_CONFIG
-from gemd.gemctl.report import count
 from gemd.gemctl.terminal import complain, escape
 from gemd.protocol.host import covers, normalise_name
+from gemd.protocol.quantities import count
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificate_facts import CertificateFacts, read_facts
 from gemd.system.certificates import CertificateError, certificate_paths, find_or_make, renew_self_signed
