@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from gemd.gemctl.status import Status, WorkerStatus
 from gemd.gemctl.terminal import escape
+from gemd.protocol.quantities import count, format_count, format_duration, format_size
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-_SPANS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _GAP = "  "
 
 # heading, whether it is a number
@@ -84,26 +83,6 @@ def _cells(worker: WorkerStatus) -> tuple[str, ...]:
     )
 
 
-def format_count(number: int) -> str:
-    """ "1,234,567"."""
-    return f"{number:,}"
-
-
-def count(number: int, noun: str) -> str:
-    """ "1 log line", "2 log lines"."""
-    return f"{format_count(number)} {noun}{'' if number == 1 else 's'}"
-
-
-def format_size(size: int) -> str:
-    """ "20 B", "1.5 KiB", "39.1 MiB"."""
-    value = float(size)
-    for unit in _UNITS:
-        if value < 1023.95 or unit == _UNITS[-1]:  # from there on, one decimal is 1024.0
-            break
-        value /= 1024
-    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
-
-
 def format_memory(size: int) -> str:
     """The same, and "-" for what is not known yet."""
     return format_size(size) if size else "-"
@@ -112,13 +91,3 @@ def format_memory(size: int) -> str:
 def format_descriptors(number: int) -> str:
     """How many are open, and "-" for what is not known yet."""
     return format_count(number) if number else "-"
-
-
-def format_duration(seconds: float) -> str:
-    """The two largest units: "3d 4h", "5m 0s", "12s"."""
-    rest = max(0, int(seconds))
-    for i, (unit, length) in enumerate(_SPANS):
-        if rest >= length and unit != "s":
-            next_unit, next_length = _SPANS[i + 1]
-            return f"{rest // length}{unit} {rest % length // next_length}{next_unit}"
-    return f"{rest}s"
