@@ -11,6 +11,10 @@ from pathlib import Path
 from gemd.requirements import explain_import_error
 
 try:
+    from gemd.system.openssl import load_openssl
+
+    load_openssl()  # before whatever needs it
+
     from gemd.config import render_config
     from gemd.exit_codes import ExitCode
     from gemd.options import UsageError, parse_arguments

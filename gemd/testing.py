@@ -13,6 +13,8 @@ from gemd.protocol.errors import GeminiError, ProxyRefused
 from gemd.protocol.peer import ClientCertificate, Peer
 from gemd.protocol.request import RequestReader
 from gemd.protocol.response import BrokenBody, error_response
+from gemd.protocol.status import is_redirect
+from gemd.protocol.url import DEFAULT_PORT
 from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App
 from gemd.responders.app.environ import build_app_environ
@@ -91,7 +93,7 @@ class _Boundary:
 class Client:
     """Asks one application, as if it were mounted at `location` of a daemon that listens on `port`."""
 
-    def __init__(self, app: App, *, port: int = 1965, location: str = "/", seconds: float = 60.0) -> None:
+    def __init__(self, app: App, *, port: int = DEFAULT_PORT, location: str = "/", seconds: float = 60.0) -> None:
         """`seconds` are for each answer, as `timeouts.app` is; code that does not come back is not ended by it."""
         self._app = app
         self._port = port
@@ -120,7 +122,7 @@ class Client:
             url = f"{url.partition('?')[0]}?{quote(query, safe='')}"
         for _ in range(_MOST_REDIRECTS):
             answer = self._ask(url, client_certificate, remote_addr, most_bytes)
-            if not (follow_redirects and answer.status // 10 == 3):
+            if not (follow_redirects and is_redirect(answer.status)):
                 break
             target = resolve(url, answer.meta)
             if not target.startswith("gemini:"):
@@ -146,7 +148,7 @@ class Client:
             response = error_response(refusal)
         raised = call.error if call is not None else None
         if isinstance(response.body, bytes):
-            return Answer(int(response.status), response.meta, response.body, url, error=raised)
+            return Answer(response.status, response.meta, response.body, url, error=raised)
         body, is_complete = bytearray(), True
         try:
             for chunk in response.body:
@@ -159,7 +161,7 @@ class Client:
         finally:
             response.body.close()
         raised = call.error if call is not None else None
-        return Answer(int(response.status), response.meta, bytes(body), url, is_complete, raised)
+        return Answer(response.status, response.meta, bytes(body), url, is_complete, raised)
 
 
 def make_certificate(common_name: str = "Alice", *, days: int = 365) -> ClientCertificate:

@@ -4,9 +4,9 @@ import os
 
 from gemd.app.response import Environ, Response, Status
 from gemd.config.settings import TLS, CGISettings, Config, Limits, Log, Service, Timeouts
-from gemd.responders.cgi.environ import escape_controls
+from gemd.protocol.characters import percent_encode
+from gemd.responders.cgi.environ import own_variables
 from gemd.responders.cgi.scripts import ScriptRun
-from gemd.system.access_log import escape
 from gemd.system.log import error_log
 from gemd.system.script import Script, ScriptError, ScriptLimits
 
@@ -28,15 +28,14 @@ def run_script(path: str, environ: Environ) -> Response:
 
     Its environment is the upper-case entries of `environ`, and PATH, LANG and GATEWAY_INTERFACE.
     """
-    own = {"PATH": _DEFAULTS.cgi.path, "LANG": _DEFAULTS.cgi.lang, "GATEWAY_INTERFACE": "CGI/1.1"}
-    given = {key: escape_controls(str(value)) for key, value in environ.items() if key.isupper()}
+    given = {key: percent_encode(str(value)) for key, value in environ.items() if key.isupper()}
     nobody = os.eventfd(0)  # in place of the client's socket, which an application does not see: it never hangs up
     try:
-        script = Script(path, {**own, **given}, ScriptLimits(), nobody)
+        script = Script(path, {**own_variables(_DEFAULTS.cgi), **given}, ScriptLimits(), nobody)
     except ScriptError as error:
         os.close(nobody)
         return _fail(path, error)
-    run = ScriptRun(script, escape(path), _DEFAULTS, lambda: os.close(nobody))
+    run = ScriptRun(script, path, _DEFAULTS, lambda: os.close(nobody))
     try:
         answer = run.answer()
     except ScriptError as error:
@@ -46,5 +45,5 @@ def run_script(path: str, environ: Environ) -> Response:
 
 
 def _fail(path: str, error: ScriptError) -> Response:
-    error_log.error("script %s %s", escape(path), error)
+    error_log.error("script %s %s", path, error)
     return Response(Status.CGI_ERROR, "The script failed")

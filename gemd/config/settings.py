@@ -4,15 +4,23 @@ Rules: values are frozen and complete, so that nothing is looked up twice or def
 seconds, sizes are bytes. A key of the file is the field's name with hyphens. gemd.conf(5) describes them.
 """
 
+import enum
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from gemd.protocol.host import place
+from gemd.protocol.status import REDIRECTS, Status
+
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000, description="a number of seconds above 0")]
 Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
 Workers = Annotated[int, Meta(ge=1, le=512, description="a whole number from 1 to 512")]
 Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
+RedirectStatus = Annotated[
+    int, Meta(ge=min(REDIRECTS), le=max(REDIRECTS), description=" or ".join(map(str, REDIRECTS)))
+]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -29,7 +37,7 @@ class Address(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if self.path:
             return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return place(self.host, self.port)
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -121,7 +129,7 @@ class Redirect(Settings, frozen=True):
     """A `redirect` table: where everything below a location has gone."""
 
     to: Text
-    status: Literal[30, 31] = 31
+    status: RedirectStatus = Status.REDIRECT_PERMANENT
 
 
 class CAFile(Settings, frozen=True):
@@ -133,12 +141,40 @@ class CAFile(Settings, frozen=True):
 ClientCertificate = Literal["any"] | tuple[Text, ...] | CAFile
 
 
+class Answer(enum.Enum):
+    """What a location may answer with, in the order in which it is tried, by the key that says so."""
+
+    REDIRECT = "redirect"
+    GONE = "gone"
+    CGI = "cgi"
+    APP = "app"
+    FILES = "root"
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The key itself, and those that are about this answer alone: for an application `app-path` and the like."""
+        also = {"preload"} if self is Answer.APP else set()
+        begins = f"{self.value}-"
+        fields = msgspec.structs.fields(Location)
+        return frozenset({self.value, *also, *(f.encode_name for f in fields if f.encode_name.startswith(begins))})
+
+    def passes_to(self, others: Collection["Answer"]) -> bool:
+        """Whether a location that has these answers of its own has its host's too.
+
+        A redirect is for one path; files and scripts are for all that is below the root; anything else holds until
+        there is something in its place.
+        """
+        if self in (Answer.REDIRECT, Answer.GONE):
+            return False
+        return self in (Answer.FILES, Answer.CGI) or not others
+
+
 class Location(Settings, frozen=True):
     """A part of a host, and all settings that hold in it: its own, or else the host's.
 
     `mount` is where the root's own content begins: the location's names when it has a root of its own,
-    nothing when it is a part of the host's root. `host` is the host's name. Both follow from other keys and are none
-    themselves: see DERIVED.
+    nothing when it is a part of the host's root. `host` is the host's name, `where` the path of its table in the file.
+    They follow from other keys and are none themselves: see DERIVED.
     """
 
     path: str = "/"
@@ -162,6 +198,24 @@ class Location(Settings, frozen=True):
     client_certificate: ClientCertificate | None = None
     mount: tuple[str, ...] = ()
     host: str = ""
+    where: str = ""
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """What it answers with; nothing where a key is still missing."""
+        given = {
+            Answer.REDIRECT: self.redirect is not None,
+            Answer.GONE: self.gone,
+            Answer.CGI: self.cgi is not None and self.root is not None,
+            Answer.APP: self.app is not None,
+            Answer.FILES: self.root is not None,
+        }
+        return tuple(answer for answer in Answer if given[answer])
+
+    @property
+    def source(self) -> str:
+        """Where its content comes from, for people; nothing where it has none."""
+        return self.app or self.root or ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -175,7 +229,7 @@ class Location(Settings, frozen=True):
         return self.dot_files if isinstance(self.dot_files, bool) else name in self.dot_files
 
 
-DERIVED = frozenset({"mount", "host"})
+DERIVED = frozenset({"mount", "host", "where"})
 
 
 class Host(Settings, frozen=True):

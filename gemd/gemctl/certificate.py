@@ -12,9 +12,9 @@ from pathlib import Path
 from gemd.config import Config, Host, load_config
 from gemd.gemctl.failure import ExitCode, Failure
 from gemd.gemctl.options import DEFAULT_CONFIG
-from gemd.gemctl.report import count
 from gemd.gemctl.terminal import complain, escape
-from gemd.protocol.url import normalise_host
+from gemd.protocol.host import covers, normalise_name
+from gemd.protocol.quantities import count
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificate_facts import CertificateFacts, read_facts
 from gemd.system.certificates import CertificateError, certificate_paths, find_or_make, renew_self_signed
@@ -53,7 +53,7 @@ def show(config: Config, name: str | None) -> ExitCode:
 def describe(host: Host, path: Path, facts: CertificateFacts, now: datetime.datetime) -> str:
     """A certificate, in lines for people."""
     origin = "self-signed, kept by gemd" if host.certificate is None else "configured"
-    lacking = [name for name in host.names if not facts.covers(name)]
+    lacking = [name for name in host.names if not covers(facts.names, name)]
     rows = [
         ("certificate", f"{path} ({origin})"),
         ("names", ", ".join(facts.names) or "none"),
@@ -122,10 +122,8 @@ def find_host(config: Config, name: str) -> Host:
 
 def _normalise(name: str) -> str:
     """The name as the configuration has it."""
-    prefix = "*." if name.startswith("*.") else ""
-    bare = name.removeprefix("*.")
     try:
-        return prefix + normalise_host(f"[{bare}]" if ":" in bare and not bare.startswith("[") else bare)
+        return normalise_name(name)
     except ValueError as error:
         raise Failure(f"{escape(name)} can't be a host: {error}", code=ExitCode.USAGE) from None
 

@@ -19,8 +19,9 @@ from gemd.gemctl.gemini_client import GeminiConnection, Header, build_context
 from gemd.gemctl.known_hosts import KnownHost, KnownHosts, default_path
 from gemd.gemctl.terminal import BodyWriter, complain, escape
 from gemd.protocol.errors import BadRequest
+from gemd.protocol.host import bracket, covers, place
 from gemd.protocol.request import MAX_URL
-from gemd.protocol.status import Status, has_body
+from gemd.protocol.status import Status, asks_for_input, has_body, is_redirect
 from gemd.protocol.url import DEFAULT_PORT, parse_url
 from gemd.system.certificate_facts import CertificateFacts, parse_facts
 from gemd.system.encoding import decode_typed
@@ -40,7 +41,7 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def place(self) -> str:
         """ "host:port", the name under which a certificate is remembered."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return place(self.host, self.port)
 
 
 def parse_target(text: str) -> Target:
@@ -57,10 +58,9 @@ def parse_target(text: str) -> Target:
         raise Failure(f"{escape(text)}: only gemini:// can be fetched", code=ExitCode.USAGE)
     if not url.host:
         raise Failure(f"{escape(text)}: the URL names no host", code=ExitCode.USAGE)
-    host = f"[{url.host}]" if ":" in url.host else url.host
     port = "" if url.port in (None, DEFAULT_PORT) else f":{url.port}"
     query = "" if url.query is None else "?" + quote(url.query, safe=_ASCII)
-    sent = f"gemini://{host}{port}{quote(url.path, safe=_ASCII)}{query}"
+    sent = f"gemini://{bracket(url.host)}{port}{quote(url.path, safe=_ASCII)}{query}"
     if len(sent) > MAX_URL:
         raise Failure(f"the URL has {len(sent)} bytes; a request has at most {MAX_URL}", code=ExitCode.USAGE)
     return Target(sent, url.host, url.port or DEFAULT_PORT)
@@ -114,7 +114,7 @@ def check_trust(store: KnownHosts, target: Target, facts: CertificateFacts, *, t
             f"{target.place} {news}; its certificate {facts.fingerprint}, {_say_until(facts.not_after, now)}, "
             f"is trusted from now on ({store.path})"
         )
-    if not facts.covers(target.host):
+    if not covers(facts.names, target.host):
         named = escape(", ".join(facts.names)) or "nobody"
         notes.append(f"warning: the certificate does not name {target.host}; it names {named}")
     if now > facts.not_after:
@@ -144,16 +144,14 @@ def _take_body(header: Header, connection: GeminiConnection) -> None:
 
 def explain(header: Header, target: Target) -> list[str]:
     """What to do about a response that is no success."""
-    kind = header.status // 10
-    if kind == 1:
+    if asks_for_input(header.status):
         answer = shlex.quote(target.url.partition("?")[0] + "?your%20answer")
         secret = ", and wants it to stay secret" if header.status == Status.SENSITIVE_INPUT else ""
         return [f"it asks: {escape(header.meta)}", f"to answer{secret}: gemctl fetch {answer}"]
-    if kind == 3:
-        return [
-            f"moved {'for good' if header.status % 10 else 'for a while'} to {escape(resolve(target.url, header.meta))}"
-        ]
-    if kind == 6 and header.status == Status.CLIENT_CERTIFICATE_REQUIRED:
+    if is_redirect(header.status):
+        span = "for a while" if header.status == Status.REDIRECT_TEMPORARY else "for good"
+        return [f"moved {span} to {escape(resolve(target.url, header.meta))}"]
+    if header.status == Status.CLIENT_CERTIFICATE_REQUIRED:
         return ["it wants a client certificate: --cert FILE --key FILE"]
     return []
 

@@ -14,6 +14,7 @@ import msgspec
 
 from gemd.gemctl.failure import Failure
 from gemd.gemctl.terminal import escape
+from gemd.protocol.host import place
 from gemd.protocol.response import MAX_META
 from gemd.system.deadline import Deadline
 
@@ -58,8 +59,7 @@ class GeminiConnection:
         self._timeout = timeout
         self._deadline = Deadline(timeout)
         self._rest = b""
-        host, port = address
-        self._place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._place = place(*address)
         try:
             plain = socket.create_connection(address, timeout)
         except (TimeoutError, ConnectionError, UnicodeError, OSError) as error:

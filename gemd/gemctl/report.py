@@ -19,9 +19,8 @@ from gemd.protocol.figures import (
     WRITING,
     Figure,
 )
+from gemd.protocol.quantities import count, format_count, format_duration, format_size
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-_SPANS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _GAP = "  "
 
 # heading, whether it is a number
@@ -85,38 +84,8 @@ def _cells(worker: WorkerStatus) -> tuple[str, ...]:
     )
 
 
-def format_count(number: int) -> str:
-    """ "1,234,567"."""
-    return f"{number:,}"
-
-
-def count(number: int, noun: str) -> str:
-    """ "1 log line", "2 log lines"."""
-    return f"{format_count(number)} {noun}{'' if number == 1 else 's'}"
-
-
-def format_size(size: int) -> str:
-    """ "20 B", "1.5 KiB", "39.1 MiB"."""
-    value = float(size)
-    for unit in _UNITS:
-        if value < 1023.95 or unit == _UNITS[-1]:  # from there on, one decimal is 1024.0
-            break
-        value /= 1024
-    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
-
-
 def format_figure(figure: Figure, value: int) -> str:
     """In the figure's unit; "-" for what is not known yet."""
     if not value and not figure.can_be_zero:
         return "-"
     return format_size(value) if figure.unit == "bytes" else format_count(value)
-
-
-def format_duration(seconds: float) -> str:
-    """The two largest units: "3d 4h", "5m 0s", "12s"."""
-    rest = max(0, int(seconds))
-    for i, (unit, length) in enumerate(_SPANS):
-        if rest >= length and unit != "s":
-            next_unit, next_length = _SPANS[i + 1]
-            return f"{rest // length}{unit} {rest % length // next_length}{next_unit}"
-    return f"{rest}s"

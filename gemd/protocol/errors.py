@@ -10,9 +10,9 @@ from gemd.protocol.status import Status
 class GeminiError(Exception):
     """An answer of class 4x, 5x or 6x."""
 
-    status: Status = Status.TEMPORARY_FAILURE
+    status: int = Status.TEMPORARY_FAILURE
 
-    def __init__(self, meta: str = "", status: Status | None = None) -> None:
+    def __init__(self, meta: str = "", status: int | None = None) -> None:
         super().__init__(meta)
         self.meta = meta
         if status is not None:

@@ -4,9 +4,13 @@ Values only; `gemd.system.tls` fills `TLSInfo` in.
 """
 
 import datetime
+import functools
+from ipaddress import ip_address, ip_network
 from typing import Protocol
 
 import msgspec
+
+_V6_PREFIX = 64  # what one customer is given; single addresses cost an attacker nothing
 
 
 class ClientCertificate(msgspec.Struct, frozen=True):
@@ -66,3 +70,14 @@ class Peer(msgspec.Struct, frozen=True):
     local_port: int
     tls: TLSInfo
     descriptor: int = -1
+
+
+@functools.lru_cache(maxsize=1024)
+def network_of(address: str) -> str:
+    """Who is counted as one client by every limit: an IPv4 address, an IPv6 /64, or whatever the address says."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ip_network((ip_address(address), _V6_PREFIX), strict=False))
+    except ValueError:
+        return address

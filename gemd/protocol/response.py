@@ -4,18 +4,16 @@ Rules: a status is one of the table; META holds no control character and at most
 """
 
 import functools
-import re
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import msgspec
 
+from gemd.protocol.characters import fits_header
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.status import DEFINED, needs_meta
 
 MAX_META = 1024  # older texts' limit, which clients still hold servers to
-
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Body(Protocol):
@@ -64,7 +62,7 @@ def encode_header(status: int, meta: str) -> bytes:
         raise ValueError(f"status {status} is not defined")
     if needs_meta(status) and not meta:
         raise ValueError(f"status {status} needs a text after it")
-    if _CONTROL.search(meta):
+    if not fits_header(meta):
         raise ValueError(f"a control character in the text after status {status}")
     encoded = meta.encode()
     if len(encoded) > MAX_META:

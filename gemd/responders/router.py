@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from gemd.config.settings import Config, Host, Location
 from gemd.protocol.errors import BadRequest, NotFound, ProxyRefused
+from gemd.protocol.host import find_by_name
 from gemd.protocol.request import Request
 from gemd.protocol.response import Later, Response
 from gemd.responders.access import Check, build_check
@@ -62,7 +63,7 @@ class Router:
             raise ProxyRefused("Only gemini:// is served here")
         if not url.host:
             raise BadRequest("The URL needs a host name")
-        host = self._hosts.get(url.host) or self._hosts.get("*." + url.host.partition(".")[2])
+        host = find_by_name(self._hosts, url.host)
         if host is None and _is_address(url.host) and url.host == peer.local_address:
             host = self._first
         if host is None:

@@ -10,13 +10,12 @@ import math
 import mmap
 import os
 import time
-from ipaddress import ip_address, ip_network
 
 from gemd.config.settings import Rate
 from gemd.protocol.errors import SlowDown
+from gemd.protocol.peer import network_of
 
 _CELLS = 65_536
-_V6_PREFIX = 64  # what one customer is given; single addresses cost an attacker nothing
 
 
 class RateLimit:
@@ -42,16 +41,6 @@ class RateLimit:
     def _cell(self, address: str) -> int:
         digest = hashlib.blake2b(network_of(address).encode(), key=self._secret, digest_size=4).digest()
         return int.from_bytes(digest) % _CELLS
-
-
-def network_of(address: str) -> str:
-    """Who is counted as one client: an IPv4 address, an IPv6 /64, or whatever the address says."""
-    if ":" not in address:
-        return address
-    try:
-        return str(ip_network((ip_address(address), _V6_PREFIX), strict=False))
-    except ValueError:
-        return address
 
 
 class Windows:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from gemd.config import Config, ConfigError, Problem, parse_config
+from gemd.config.tables import key_path
 from gemd.options import read_tables
 from gemd.startup.assembly import build_router
 from gemd.system import certificates, tls
@@ -51,11 +52,11 @@ def _check_user(config: Config) -> list[Problem]:
 def _check_roots(config: Config) -> list[Problem]:
     """A problem for every root that is no directory which can be opened."""
     problems = []
-    for h, host in enumerate(config.hosts, 1):
+    for host in config.hosts:
         for i, location in enumerate(host.locations):
-            where = f"host[{h}].location[{i}].root" if i else f"host[{h}].root"
+            where = key_path(location.where, "root")
             if location.root is None:
-                if not location.redirect and not location.gone and location.app is None:
+                if not location.answers:
                     problems.append(Problem(where, "there is nothing to serve: set a root directory"))
             elif i == 0 or location.mount or location.root != host.locations[0].root:
                 reason = _why_no_root(location.root)

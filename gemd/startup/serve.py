@@ -19,6 +19,7 @@ from gemd.master.master import MAX_SLOTS, SIGNALS, Master
 from gemd.master.notices import DaemonNotices
 from gemd.master.process import ForkingProcessControl
 from gemd.master.reload import LoadError
+from gemd.protocol.url import DEFAULT_PORT
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Scoreboard
 from gemd.startup.assembly import build_generation
@@ -130,7 +131,7 @@ def run_master(notices: DaemonNotices, generation: Generation, poll: select.poll
     """Fork the workers and supervise them until the end."""
     config = generation.config
     place = config.hosts[0].locations[0]
-    process.set_title(f"master {config.source or place.app or place.root}")
+    process.set_title(f"master {config.source or place.source}")
     scoreboard = Scoreboard(_ROWS)
     master = os.getpid()
     processes = ForkingProcessControl(
@@ -150,9 +151,9 @@ def announce(config: Config, resources: Resources) -> None:
     port = next((listener.port for listener in resources.listeners if listener.port), 0)
     for host in config.hosts:
         certificate = resources.certificates[host.name]
-        url = f"gemini://{host.name}/" if port in (0, 1965) else f"gemini://{host.name}:{port}/"
+        url = f"gemini://{host.name}/" if port in (0, DEFAULT_PORT) else f"gemini://{host.name}:{port}/"
         place = host.locations[0]
-        error_log.info("serving %s from %s", url, place.app or place.root or "its locations")
+        error_log.info("serving %s from %s", url, place.source or "its locations")
         error_log.info("its certificate %s has the SHA-256 fingerprint %s", certificate.path, certificate.fingerprint)
     warn(resources)
     error_log.info("listening on %s; SIGTERM or Ctrl-C stops", ", ".join(map(str, resources.listeners)))

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.utils import CryptographyDeprecationWarning
 
 from gemd.protocol.fingerprint import sha256
-from gemd.system.certificates import CertificateError
+from gemd.system.certificates import CertificateError, read_names
 
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
@@ -30,10 +30,6 @@ class CertificateFacts(msgspec.Struct, frozen=True):
     not_after: datetime.datetime
     fingerprint: str
     public_key_fingerprint: str
-
-    def covers(self, name: str) -> bool:
-        """Whether the certificate names this host, itself or by a wildcard for its first label."""
-        return name in self.names or "*." + name.partition(".")[2] in self.names
 
 
 def read_facts(path: Path) -> CertificateFacts:
@@ -64,22 +60,13 @@ def _collect(certificate: x509.Certificate) -> CertificateFacts:
     key = certificate.public_key()
     spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return CertificateFacts(
-        names=_read_names(certificate),
+        names=read_names(certificate),
         key_type=_name_key(key),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         fingerprint=sha256(certificate.public_bytes(serialization.Encoding.DER)),
         public_key_fingerprint=sha256(spki),
     )
-
-
-def _read_names(certificate: x509.Certificate) -> tuple[str, ...]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    addresses = map(str, names.get_values_for_type(x509.IPAddress))
-    return (*names.get_values_for_type(x509.DNSName), *addresses)
 
 
 def _name_key(key: object) -> str:

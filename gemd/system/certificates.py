@@ -53,8 +53,7 @@ def find_or_make(directory: Path, names: tuple[str, ...], owner: tuple[int, int]
     All names go into the SAN; what is made belongs to `owner` (uid, gid), if given, who can then read it again. Raises
     CertificateError; a certificate without its key is such an error.
     """
-    stem = names[0].replace("*", "+").replace(":", "_")
-    certificate_path, key_path = directory / f"{stem}.crt", directory / f"{stem}.key"
+    certificate_path, key_path = certificate_paths(directory, names[0])
     try:
         if not certificate_path.exists():
             _make_private_directory(directory, owner)
@@ -66,19 +65,20 @@ def find_or_make(directory: Path, names: tuple[str, ...], owner: tuple[int, int]
     except OSError as error:
         raise CertificateError(f"can't make a certificate in {directory}: {error.strerror}: {error.filename}") from None
     certificate = load(certificate_path, key_path)
-    absent = set(names) - set(_names_in(certificate.chain[0]))
+    absent = set(names) - set(read_names(certificate.chain[0]))
     if not absent:
         return certificate
     text = f"{certificate_path} does not name {', '.join(sorted(absent))}; remove it to have one made that does"
     return msgspec.structs.replace(certificate, warnings=(*certificate.warnings, text))
 
 
-def _names_in(leaf: x509.Certificate) -> list[str]:
+def read_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The DNS names and addresses that a certificate is for (SAN)."""
     try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return []
-    return names.get_values_for_type(x509.DNSName) + [str(ip) for ip in names.get_values_for_type(x509.IPAddress)]
+        return ()
+    return (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))
 
 
 def load(certificate_path: Path, key_path: Path) -> ServerCertificate:

@@ -5,7 +5,6 @@ Rule: a stranger made them. Whatever is wrong with one becomes its `fault`; noth
 
 import datetime
 import functools
-import warnings
 from pathlib import Path
 
 from cryptography import x509
@@ -13,16 +12,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 from OpenSSL import crypto
 
 from gemd.protocol.fingerprint import sha256
 from gemd.protocol.peer import ClientCertificate
 from gemd.system.certificates import CertificateError
-
-# It warns of oddities in certificates, and here they are strangers'.
-warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning)
 
 
 @functools.lru_cache(maxsize=256)

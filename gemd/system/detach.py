@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from daemon import DaemonContext
 
-from gemd.system.log import disconnect_syslog
+from gemd.system.sinks import disconnect_syslog
 
 
 def detach_process(keep: Iterable[int]) -> None:

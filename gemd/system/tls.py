@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from OpenSSL import SSL, crypto
 
 from gemd.config.settings import TLS
+from gemd.protocol.host import find_by_name, normalise_server_name
 from gemd.protocol.peer import ClientCertificate
 from gemd.system.certificates import ServerCertificate
 from gemd.system.client_certificates import parse_client_certificate
@@ -77,10 +78,10 @@ def choose_by_server_name(first: Context, contexts: Mapping[str, Context]) -> No
     """Let the name that a client asks for choose among `contexts`, whose keys may be wildcards; else `first` stays."""
 
     def choose(connection: SSL.Connection) -> None:
-        name = _clean_server_name(connection.get_servername())
+        name = normalise_server_name(connection.get_servername())
         if name is None:
             return
-        context = contexts.get(name) or contexts.get("*." + name.partition(".")[2])
+        context = find_by_name(contexts, name)
         if context is not None:
             connection.set_context(context)
 
@@ -89,13 +90,6 @@ def choose_by_server_name(first: Context, contexts: Mapping[str, Context]) -> No
 
 def _accept_any(*_: object) -> bool:
     return True
-
-
-def _clean_server_name(raw: bytes | None) -> str | None:
-    """The SNI in lower case without a trailing dot; what is not ASCII can't be a name (RFC 6066, 3)."""
-    if raw is None:
-        return None
-    return raw.decode("ascii", "backslashreplace").lower().removesuffix(".")
 
 
 class TLSConnection:
@@ -174,7 +168,7 @@ class TLSConnection:
     @property
     def server_name(self) -> str | None:
         """The host that the client asked for (RFC 6066, 3), in lower case; None when it named none."""
-        return _clean_server_name(self._ssl.get_servername())
+        return normalise_server_name(self._ssl.get_servername())
 
     @property
     def client_certificate(self) -> ClientCertificate | None:

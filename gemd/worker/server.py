@@ -13,12 +13,11 @@ from typing import TypeVar
 
 from gemd.config.settings import Timeouts
 from gemd.protocol.errors import BadRequest, GeminiError, Overloaded
-from gemd.protocol.peer import Peer
+from gemd.protocol.peer import Peer, network_of
 from gemd.protocol.response import BrokenBody, ClientLeft, Later, Response, encode_header, error_response
 from gemd.protocol.status import has_body
 from gemd.responders.app.call import Call
 from gemd.responders.router import Respond
-from gemd.shared.rate_limit import network_of
 from gemd.shared.scoreboard import Row
 from gemd.system.access_log import AccessLog, Entry
 from gemd.system.log import error_log

@@ -1,7 +1,7 @@
 import pytest
 
 from gemd.gemctl.failure import Failure
-from gemd.gemctl.report import format_count, format_duration, format_figure, format_size, render_status
+from gemd.gemctl.report import format_figure, render_status
 from gemd.gemctl.status import parse_status
 from gemd.protocol.figures import BYTES, DESCRIPTORS, MEMORY, REQUESTS
 
@@ -58,47 +58,8 @@ def test_what_is_no_status(wrong):
         parse_status(wrong)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (-1, "0s"),
-        (0.9, "0s"),
-        (59.9, "59s"),
-        (60, "1m 0s"),
-        (3599, "59m 59s"),
-        (3600, "1h 0m"),
-        (86399, "23h 59m"),
-        (273_600, "3d 4h"),
-        (400 * 86400, "400d 0h"),
-    ],
-)
-def test_durations(seconds, text):
-    assert format_duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KiB"),
-        (1536, "1.5 KiB"),
-        (1024 * 1024 - 1, "1.0 MiB"),
-        (41_000_000, "39.1 MiB"),
-        (2**40, "1.0 TiB"),
-        (2**62, "4096.0 PiB"),
-    ],
-)
-def test_sizes(size, text):
-    assert format_size(size) == text
-
-
 def test_a_figure_in_its_unit_and_one_that_is_not_known_yet():
     assert [format_figure(MEMORY, size) for size in (0, 1024)] == ["-", "1.0 KiB"]
     assert [format_figure(BYTES, size) for size in (0, 1024)] == ["0 B", "1.0 KiB"]
     assert [format_figure(DESCRIPTORS, number) for number in (0, 1024)] == ["-", "1,024"]
     assert [format_figure(REQUESTS, number) for number in (0, 1024)] == ["0", "1,024"]
-
-
-def test_counts():
-    assert format_count(1234567) == "1,234,567"

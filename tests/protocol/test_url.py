@@ -3,7 +3,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gemd.protocol.errors import BadRequest
-from gemd.protocol.url import encode_path, encode_segment, normalise_host, parse_url
+from gemd.protocol.url import encode_path, encode_segment, parse_url
 
 FILE_NAMES = (
     st.binary(min_size=1, max_size=20)
@@ -29,49 +29,10 @@ SEGMENTS = {
     "/+": ("+",),
 }
 
-HOSTS = {
-    "Example.ORG": "example.org",
-    "example.org.": "example.org",
-    "BÜCHER.example": "xn--bcher-kva.example",
-    "faß.example": "xn--fa-hia.example",
-    "a\N{IDEOGRAPHIC FULL STOP}b": "a.b",
-    "[::1]": "::1",
-    "[2001:DB8:0:0::A]": "2001:db8::a",
-    "my_host": "my_host",
-}
-
-NO_HOSTS = [
-    "",
-    ".",
-    "a..b",
-    ".a",
-    "a b",
-    "a/b",
-    "a%41",
-    "*",
-    "a:1",
-    "[1.2.3.4]",
-    "[::1%eth0]",
-    "x" * 254,
-    "a\n",
-    "é" * 99,
-]
-
 
 @pytest.mark.parametrize(("path", "segments"), SEGMENTS.items())
 def test_segments_are_decoded_once(path, segments):
     assert parse_url(f"gemini://h{path}".encode()).segments == segments
-
-
-@pytest.mark.parametrize(("host", "normal"), HOSTS.items())
-def test_normalises_hosts(host, normal):
-    assert normalise_host(host) == normal
-
-
-@pytest.mark.parametrize("host", NO_HOSTS)
-def test_refuses_what_is_no_host(host):
-    with pytest.raises(ValueError):
-        normalise_host(host)
 
 
 def test_directory_and_names():
@@ -97,15 +58,6 @@ def test_no_segment_is_a_dot_segment(segments):
     except BadRequest:
         assume(False)
     assert not {".", ".."} & set(url.segments)
-
-
-@given(st.text(st.sampled_from("aZ0-._") | st.characters(categories=["Ll", "Lu", "Lo"]), max_size=12))
-def test_normalised_hosts_stay_as_they_are(text):
-    try:
-        host = normalise_host(text)
-    except ValueError:
-        return
-    assert normalise_host(f"[{host}]" if ":" in host else host) == host
 
 
 @given(st.lists(FILE_NAMES))

@@ -2,7 +2,7 @@ import pytest
 
 from gemd.config.settings import Rate
 from gemd.protocol.errors import SlowDown
-from gemd.shared.rate_limit import RateLimit, network_of
+from gemd.shared.rate_limit import RateLimit
 
 MINUTE = Rate(3, 60.0)
 
@@ -96,18 +96,3 @@ def test_all_processes_share_the_cells(clock):
     limit = RateLimit(Rate(1, 60.0))
     assert passes(limit)
     assert limit._cells.obj.__class__.__name__ == "mmap"
-
-
-NETWORKS = {
-    "192.0.2.1": "192.0.2.1",
-    "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
-    "2001:db8:1:2::": "2001:db8:1:2::/64",
-    "::1": "::/64",
-    "unix": "unix",
-    "no:address": "no:address",
-}
-
-
-@pytest.mark.parametrize(("address", "network"), NETWORKS.items())
-def test_who_is_one_client(address, network):
-    assert network_of(address) == network

@@ -8,7 +8,8 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from gemd.config.settings import Config, Host, Location
+from gemd.config.settings import Answer, Config, Location
+from gemd.config.tables import key_path
 from gemd.protocol.errors import NotFound, Overloaded
 from gemd.protocol.request import Request
 from gemd.responders.app.call import Call
@@ -110,12 +111,10 @@ class Applications:
 
 def _mounted(config: Config) -> Iterator[tuple[str, Location]]:
     """The locations with an application, each with its key's path in the configuration."""
-    for h, host in enumerate(config.hosts, 1):
-        yield from ((_path(host, h, i), location) for i, location in enumerate(host.locations) if location.app)
-
-
-def _path(host: Host, h: int, i: int) -> str:
-    return f"host[{h}].location[{i}].app" if i else f"host[{h}].app"
+    for host in config.hosts:
+        for location in host.locations:
+            if Answer.APP in location.answers:
+                yield key_path(location.where, Answer.APP.value), location
 
 
 def _key(location: Location) -> object:

@@ -1,30 +1,22 @@
 """A script's environment: every variable, built from the request, the certificate and the configuration.
 
-Rule: what is not made here does not reach a script, and no value holds a control character. gemd.conf(5) lists the
-variables.
+Rule: what is not made here does not reach a script, and no value holds a character that misleads. gemd.conf(5) lists
+the variables.
 """
 
-import base64
-import re
-from urllib.parse import quote, unquote
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from gemd import __version__
 from gemd.config.settings import CGISettings, Config, Location
-from gemd.protocol.peer import ClientCertificate, Peer
+from gemd.protocol.characters import percent_encode
+from gemd.protocol.peer import ClientCertificate
 from gemd.protocol.request import Request
-from gemd.system.client_certificates import Authorities
+from gemd.responders.variables import common_variables, server_name
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+if TYPE_CHECKING:
+    from gemd.system.client_certificates import Authorities
 
-
-def has_control(text: str) -> bool:
-    """Whether `text` has a character that may end a line or a value."""
-    return _CONTROL.search(text) is not None
-
-
-def escape_controls(text: str) -> str:
-    """`text` with its control characters percent-encoded, and all others as they are."""
-    return _CONTROL.sub(lambda match: quote(match[0], safe=""), text)
+GATEWAY_INTERFACE = "CGI/1.1"
 
 
 def build_environ(
@@ -33,62 +25,47 @@ def build_environ(
     config: Config,
     script_name: str,
     path_info: str,
-    authorities: Authorities | None,
+    authorities: "Authorities | None",
 ) -> dict[str, str]:
     """The whole environment of one run."""
-    environ = {"PATH": config.cgi.path, "LANG": config.cgi.lang}
+    environ = own_variables(config.cgi)
+    for name, value in common_variables(request, location, authorities).items():
+        environ[name] = percent_encode(str(value))
     environ |= _request_variables(request, location, script_name, path_info)
     certificate = request.peer.tls.client_certificate
     if certificate is not None:
-        environ |= _certificate_variables(certificate, request.peer, config.cgi, authorities)
+        environ |= _certificate_variables(certificate, config.cgi)
     return environ | config.cgi.environment
 
 
+def own_variables(settings: CGISettings) -> dict[str, str]:
+    """What every script has, whatever is asked."""
+    return {"PATH": settings.path, "LANG": settings.lang, "GATEWAY_INTERFACE": GATEWAY_INTERFACE}
+
+
 def _request_variables(request: Request, location: Location, script_name: str, path_info: str) -> dict[str, str]:
-    url, peer = request.url, request.peer
-    host = url.host if location.host.startswith("*.") else location.host
-    query = url.query or ""
+    url, query = request.url, request.url.query or ""
     variables = {
-        "GATEWAY_INTERFACE": "CGI/1.1",
         "GEMINI_URL": url.text,
         "GEMINI_URL_PATH": "/" + "/".join(url.segments),
-        "HOSTNAME": host,
+        "HOSTNAME": server_name(request, location),
         "PATH_INFO": path_info,
-        "QUERY_STRING": query,
-        "REMOTE_ADDR": peer.address,
-        "REMOTE_HOST": peer.address,
-        "REMOTE_PORT": str(peer.port),
+        "REMOTE_PORT": str(request.peer.port),
         "REQUEST_METHOD": "",
         "SCRIPT_NAME": script_name,
-        "SERVER_NAME": host,
-        "SERVER_PORT": str(peer.local_port),
-        "SERVER_PROTOCOL": "GEMINI",
-        "SERVER_SOFTWARE": f"gemd/{__version__}",
-        "TLS_CIPHER": peer.tls.cipher,
-        "TLS_VERSION": peer.tls.version,
     }
     if path_info:
         variables["PATH_TRANSLATED"] = f"{location.root}{path_info}"
     if query and "=" not in query:
-        variables["GEMINI_SEARCH_STRING"] = escape_controls(unquote(query))
+        variables["GEMINI_SEARCH_STRING"] = percent_encode(unquote(query))
     return variables
 
 
-def _certificate_variables(
-    certificate: ClientCertificate, peer: Peer, settings: CGISettings, authorities: Authorities | None
-) -> dict[str, str]:
+def _certificate_variables(certificate: ClientCertificate, settings: CGISettings) -> dict[str, str]:
     digest = certificate.fingerprint
     forms = {"SHA256:UPPER": "SHA256:" + digest.upper(), "SHA256:lower": "SHA256:" + digest, "lower": digest}
-    is_vouched_for = authorities is not None and authorities.vouch_for(peer.tls.client_chain)
     return {
-        "AUTH_TYPE": "CERTIFICATE",
-        "REMOTE_USER": escape_controls(certificate.common_name),
-        "TLS_CLIENT_AUTHORISED": str(int(is_vouched_for)),
         "TLS_CLIENT_HASH": forms[settings.client_hash],
-        "TLS_CLIENT_HASH_B64": base64.b64encode(bytes.fromhex(digest)).decode(),
-        "TLS_CLIENT_ISSUER": escape_controls(certificate.issuer),
-        "TLS_CLIENT_NOT_AFTER": f"{certificate.not_after:%Y-%m-%dT%H:%M:%SZ}",
-        "TLS_CLIENT_NOT_BEFORE": f"{certificate.not_before:%Y-%m-%dT%H:%M:%SZ}",
-        "TLS_CLIENT_SERIAL_NUMBER": str(certificate.serial_number),
-        "TLS_CLIENT_SUBJECT": escape_controls(certificate.subject),
+        "TLS_CLIENT_ISSUER": percent_encode(certificate.issuer),
+        "TLS_CLIENT_SUBJECT": percent_encode(certificate.subject),
     }

@@ -7,22 +7,24 @@ a header; the client learns that a script failed, the error log why.
 import os
 import re
 import stat
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from gemd.config.settings import Config, Location
-from gemd.protocol.errors import CGIError, NotFound, Overloaded
+from gemd.protocol.characters import is_misleading
+from gemd.protocol.errors import CGIError, NotFound
 from gemd.protocol.request import Request
 from gemd.protocol.response import BrokenBody, ClientLeft, Later, Response, encode_header
 from gemd.protocol.status import has_body
-from gemd.responders.cgi.environ import build_environ, has_control
-from gemd.system.access_log import escape
+from gemd.responders.cgi.environ import build_environ
+from gemd.responders.cgi.running import RunningScripts
 from gemd.system.beneath import open_beneath, open_root
-from gemd.system.client_certificates import Authorities
 from gemd.system.deadline import Deadline
 from gemd.system.log import error_log
 from gemd.system.script import Script, ScriptError, ScriptLimits
+
+if TYPE_CHECKING:
+    from gemd.system.client_certificates import Authorities
 
 MAX_HEADER = 1024 + len("20 \r\n")
 
@@ -34,15 +36,14 @@ _LONGEST_LINE = 500
 class CGI:
     """The responder for scripts. One in each worker, for which `limits.cgi` and `limits.cgi-per-address` hold."""
 
-    def __init__(self, config: Config, authorities: Authorities | None) -> None:
+    def __init__(self, config: Config, authorities: "Authorities | None") -> None:
         settings = config.cgi
         self._config = config
         self._authorities = authorities
         self._rlimits = ScriptLimits(
             settings.nice, settings.cpu_seconds, settings.memory, settings.file_size, settings.processes
         )
-        self._lock = threading.Lock()
-        self._running: Counter[str] = Counter()
+        self._running = RunningScripts(config.limits)
 
     def __call__(self, request: Request, location: Location) -> Later | None:
         """Run the script that the URL names; declines outside of the location's CGI directory.
@@ -56,13 +57,13 @@ class CGI:
         if names[: len(directory)] != directory:
             return None
         parts = [part for name in names for part in name.split("/")]  # an encoded slash is one to a script
-        if any(map(has_control, parts)) or not all(map(location.allows_name, parts)) or {".", ".."} & set(parts):
+        if any(map(is_misleading, parts)) or not all(map(location.allows_name, parts)) or {".", ".."} & set(parts):
             raise NotFound("Not found")
         depth = find_script(location, names, len(directory))
         script_name, path_info = split_script_path(request.url.segments, depth)
         path = os.path.join(location.root, *names[len(location.mount) : depth])
         if not os.access(path, os.X_OK):
-            error_log.error("script %s is not executable: chmod +x %s", escape(script_name), escape(path))
+            error_log.error("script %s is not executable: chmod +x %s", script_name, path)
             raise CGIError("The script failed")
 
         def answer() -> Response:
@@ -72,40 +73,24 @@ class CGI:
         return Later(answer)
 
     def _run(self, path: str, environ: dict[str, str], name: str, request: Request) -> Response:
-        """Runs in the side room."""
-        leave = self._enter(request.peer.address)
+        """Runs in a thread."""
+        leave = self._running.enter(request.peer.address)
         try:
             script = Script(path, environ, self._rlimits, request.peer.descriptor)
         except ScriptError as error:
             leave()
-            error_log.error("script %s %s", escape(name), error)
+            error_log.error("script %s %s", name, error)
             raise CGIError("The script failed") from None
-        run = ScriptRun(script, escape(name), self._config, leave)
+        run = ScriptRun(script, name, self._config, leave)
         try:
             return run.answer()
         except ScriptError as error:
             run.close()
-            error_log.error("script %s %s", escape(name), error)
+            error_log.error("script %s %s", name, error)
             raise CGIError("The script failed") from None
         except ClientLeft:
             run.close()
             raise
-
-    def _enter(self, address: str) -> Callable[[], None]:
-        """Count one more script; the caller calls what is returned when it has ended. Raises Overloaded (41)."""
-        limits = self._config.limits
-        with self._lock:
-            if self._running.total() >= limits.cgi or self._running[address] >= limits.cgi_per_address:
-                raise Overloaded("Too many scripts are running, try again later")
-            self._running[address] += 1
-
-        def leave() -> None:
-            with self._lock:
-                self._running[address] -= 1
-                if not self._running[address]:
-                    del self._running[address]
-
-        return leave
 
 
 class ScriptRun:
@@ -171,7 +156,7 @@ class ScriptRun:
             self._leave()
         lines = self._script.stderr.decode("utf-8", "replace").splitlines()
         for line in lines[:_STDERR_LINES]:
-            error_log.warning("script %s says: %s", self._name, escape(line[:_LONGEST_LINE]))
+            error_log.warning("script %s says: %s", self._name, line[:_LONGEST_LINE])
         if len(lines) > _STDERR_LINES:
             error_log.warning("script %s says %d lines more", self._name, len(lines) - _STDERR_LINES)
 

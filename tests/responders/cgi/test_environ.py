@@ -1,12 +1,15 @@
 import datetime
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gemd.config.settings import CGISettings
+from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import BadRequest
 from gemd.protocol.peer import ClientCertificate
-from gemd.responders.cgi.environ import build_environ, has_control
+from gemd.responders.cgi.environ import build_environ
 from tests.responders.asking import peer, request
 
 GIVEN = ClientCertificate(
@@ -105,6 +108,18 @@ def test_a_certificate(environ):
     assert built["TLS_CLIENT_NOT_BEFORE"] == "2020-01-02T03:04:05Z"
     assert built["TLS_CLIENT_NOT_AFTER"] == "9999-12-31T23:59:59Z"
     assert built["TLS_CLIENT_AUTHORISED"] == "0"
+    assert built["TLS_CLIENT_SERIAL_NUMBER"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [("SHA256:UPPER", "SHA256:" + "AB" * 32), ("SHA256:lower", "SHA256:" + "ab" * 32), ("lower", "ab" * 32)],
+)
+def test_a_fingerprint_has_the_form_that_is_configured(configure, form, text):
+    config = configure()
+    config = msgspec.structs.replace(config, cgi=CGISettings(client_hash=form))
+    asked = request("/s", peer(client_certificate=GIVEN))
+    assert build_environ(asked, config.hosts[0].locations[0], config, "/s", "", None)["TLS_CLIENT_HASH"] == text
 
 
 @pytest.mark.parametrize("url", ["/s?\u2028", "/s/\u2029", "/s?\u202e", "/s?%0a", "/s?%e2%80%a8", "/s?%1b"])
@@ -114,7 +129,7 @@ def test_no_value_of_a_hostile_url_holds_a_line(environ, url):
     except BadRequest:
         return
     del built["GEMINI_URL_PATH"]  # the responder looks at the path before
-    assert not [key for key, value in built.items() if has_control(value)]
+    assert not [key for key, value in built.items() if is_misleading(value)]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
@@ -129,4 +144,4 @@ def test_no_value_can_hold_a_line_or_an_end(environ, text, name):
     except BadRequest:
         return
     del built["GEMINI_URL_PATH"]
-    assert not [key for key, value in built.items() if has_control(value)]
+    assert not [key for key, value in built.items() if is_misleading(value)]
