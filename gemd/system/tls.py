@@ -1,13 +1,11 @@
 """TLS: the contexts that the master builds, and one connection's side of it.
 
-Rules: TLS 1.2 and 1.3 with forward secrecy and AEAD only, no renegotiation, no resumption; nothing here waits: what
-would block says what it waits for. A client certificate is asked for and never judged here, as most are self-signed;
+Rules: TLS 1.2 and 1.3 with forward secrecy and AEAD only, no renegotiation, no resumption; nothing here knows a socket.
+A client certificate is asked for and never judged here, as most are self-signed;
 responders decide. The only module that imports OpenSSL.
 """
 
-import enum
 import errno
-import socket
 from collections.abc import Iterable, Mapping
 
 from OpenSSL import SSL, crypto
@@ -29,15 +27,9 @@ _MODE_RELEASE_BUFFERS = 0x10
 _OP_NO_RENEGOTIATION = 0x40000000
 _OP_CIPHER_SERVER_PREFERENCE = 0x00400000
 
+_TAKE = 96 * 1024  # the largest piece of an answer fits, with what TLS adds
+
 Context = SSL.Context
-
-
-class Want(enum.Enum):
-    """What a connection waits for before it can go on."""
-
-    NOTHING = 0
-    READ = 1
-    WRITE = 2
 
 
 class TLSError(Exception):
@@ -62,6 +54,8 @@ def build_context(certificate: ServerCertificate, settings: TLS) -> Context:
     context.set_cipher_list(_TLS12_SUITES)
     context.set_tls13_ciphersuites(_TLS13_SUITES)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, _accept_any)
+    # OpenSSL would check every signature of a chain, however long, though nothing depends on it here.
+    context.set_verify_depth(0)
     try:
         context.use_certificate(certificate.chain[0])
         for issuer in certificate.chain[1:]:
@@ -99,67 +93,69 @@ def _clean_server_name(raw: bytes | None) -> str | None:
 
 
 class TLSConnection:
-    """The server's side of one TLS connection over a non-blocking socket. It never closes the socket."""
+    """The server's side of one TLS connection, without a socket: bytes from the client are fed, bytes for it are taken.
 
-    __slots__ = ("_certificate", "_has_asked", "_ssl", "_unsent")
+    Whoever reads the socket can so count and bound what a client sends, and look at the time between any two reads.
+    """
 
-    def __init__(self, context: Context, sock: socket.socket) -> None:
-        self._ssl = SSL.Connection(context, sock)
+    __slots__ = ("_certificate", "_has_asked", "_ssl")
+
+    def __init__(self, context: Context) -> None:
+        self._ssl = SSL.Connection(context, None)
         self._ssl.set_accept_state()
-        self._unsent = False
         self._certificate: ClientCertificate | None = None
         self._has_asked = False
 
-    def handshake(self) -> Want:
-        """Go on with the handshake. NOTHING means that it is done. Raises TLSError."""
+    def feed(self, data: bytes) -> None:
+        """What the client has sent; nothing is done with it yet."""
+        self._ssl.bio_write(data)
+
+    def take(self) -> bytes:
+        """What is to be sent to the client, b"" if there is nothing."""
+        data = b""
+        try:
+            while len(data) % _TAKE == 0:
+                data += self._ssl.bio_read(_TAKE)
+        except SSL.WantReadError:
+            pass
+        return data
+
+    def handshake(self) -> bool:
+        """Go on with the handshake as far as what was fed reaches. Whether it is done. Raises TLSError."""
         try:
             self._ssl.do_handshake()
         except SSL.WantReadError:
-            return Want.READ
-        except SSL.WantWriteError:
-            return Want.WRITE
+            return False
         except SSL.Error as error:
             raise TLSError(_reason(error)) from None
-        return Want.NOTHING
+        return True
 
     def receive(self, size: int) -> bytes | None:
-        """At most `size` bytes; None when none are here yet, b"" when the client is done sending. Raises TLSError."""
+        """At most `size` bytes of what was fed, decrypted; None when there are none, b"" when the client is done
+        sending. Raises TLSError."""
         try:
             return self._ssl.recv(size)
-        except (SSL.WantReadError, SSL.WantWriteError):
+        except SSL.WantReadError:
             return None
         except SSL.ZeroReturnError:
             return b""
         except SSL.Error as error:
             raise TLSError(_reason(error)) from None
 
-    def send(self, data: bytes) -> bool:
-        """Send all of `data`; False when it has to be called again, with the same bytes, once the socket is
-        writable. Raises TLSError."""
-        try:
-            self._ssl.send(data)
-        except (SSL.WantWriteError, SSL.WantReadError):
-            self._unsent = True
-            return False
-        except SSL.Error as error:
-            raise TLSError(_reason(error)) from None
-        self._unsent = False
-        return True
+    def write(self, data: bytes) -> None:
+        """Encrypt all of `data`. Raises TLSError."""
+        if data:
+            try:
+                self._ssl.sendall(data)
+            except SSL.Error as error:
+                raise TLSError(_reason(error)) from None
 
-    def send_close_notify(self) -> bool:
-        """Say that nothing more comes; False when it has to be called again once the socket is writable.
-        Raises TLSError. The client's own close_notify is not waited for."""
-        if self._unsent:
-            raise TLSError("close_notify in the middle of a record")
+    def send_close_notify(self) -> None:
+        """Say that nothing more comes. The client's own close_notify is not waited for. Raises TLSError."""
         try:
             self._ssl.shutdown()
-        except SSL.WantWriteError:
-            return False
-        except SSL.WantReadError:
-            return True
         except SSL.Error as error:
             raise TLSError(_reason(error)) from None
-        return True
 
     @property
     def version(self) -> str:
