@@ -19,8 +19,8 @@ _MAX_DRAINED = 1024 * 1024
 
 
 class Connection:
-    """`deadline` is when its state ends, in monotonic seconds. `received` counts the bytes that came before the request
-    was complete.
+    """`deadline` is when its state ends, in monotonic seconds. `received` counts the bytes that came in the handshake,
+    and then those that came before the request was complete.
 
     `pending` is an answer that is not known yet, `source` a body that is on its way, behind `header`; `watched` are the
     descriptors that either waits for. `complete` once the whole answer and close_notify are encrypted. `block` counts

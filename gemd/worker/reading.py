@@ -1,7 +1,7 @@
 """Connections whose request is not complete: accepted, in their handshake, or in their request line.
 
-Rules: until its request is complete a connection is a stranger's, with one deadline for all of that and so many bytes;
-when there are too many of them the oldest is dropped. What its request may cost is decided later.
+Rules: until its request is complete a connection is a stranger's, with one deadline for all of that, and so many bytes
+for the handshake and again for the request; when there are too many of them the oldest is dropped.
 """
 
 import errno
@@ -23,6 +23,7 @@ from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
 
 _RECEIVE_SIZE = 4096
+_RECORD_OVERHEAD = 645  # of the largest record, which may hold 16 KiB behind the request line
 _LAST_REQUESTS = 1.0  # seconds for requests that are not complete when the worker has to stop
 _MANY = 200  # connections at once, after whose end it is worth giving memory back
 _ACCEPT_PAUSE = 0.1  # seconds without accepting after this machine ran out of something
@@ -165,8 +166,8 @@ class Reading:
         if not data:
             raise TLSError("the client left before its request was complete")
         connection.received += len(data)
-        if connection.received > self._max_bytes:
-            raise TLSError(f"more than {self._max_bytes} bytes came before the request was complete")
+        if connection.received > self._max_bytes + _RECORD_OVERHEAD:
+            raise TLSError(f"more than {self._max_bytes} bytes came and were not enough")
         connection.tls.feed(data)
         return True
 
@@ -174,6 +175,8 @@ class Reading:
         """Raises TLSError, and GeminiError for a request line that is none."""
         if not connection.handshaken:
             connection.handshaken = connection.tls.handshake()
+            if connection.handshaken:
+                connection.received = 0
             if not connection.flush():
                 self._poller.modify(connection.fd, select.EPOLLIN | select.EPOLLOUT, self._resume, connection)
             if not connection.handshaken:
@@ -182,6 +185,7 @@ class Reading:
             data = connection.tls.receive(_RECEIVE_SIZE)
             if data is None:
                 acknowledge_now(connection.socket)
+                connection.flush()  # what TLS may have to say to what came
                 return
             if not data:
                 raise TLSError("the client left before its request was complete")

@@ -150,9 +150,12 @@ class Writing:
                 source = connection.source
                 assert source is not None
                 data = source.read()
-                if data is None:
+                if data is None and not connection.header:
                     self._await(connection, source)
                     return
+                if data is None:  # the client need not wait for the header
+                    connection.write_with_header(b"")
+                    continue
                 connection.write_with_header(data)
                 if not data:
                     connection.end()
