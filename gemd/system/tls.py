@@ -8,6 +8,7 @@ responders decide. The only module that imports OpenSSL.
 import errno
 from collections.abc import Iterable, Mapping
 
+from cryptography.hazmat.bindings.openssl.binding import Binding
 from OpenSSL import SSL, crypto
 
 from gemd.config.settings import TLS
@@ -27,7 +28,9 @@ _MODE_RELEASE_BUFFERS = 0x10
 _OP_NO_RENEGOTIATION = 0x40000000
 _OP_CIPHER_SERVER_PREFERENCE = 0x00400000
 
-_TAKE = 96 * 1024  # the largest piece of an answer fits, with what TLS adds
+_lib, _ffi = Binding.lib, Binding.ffi
+_BUFFER_SIZE = 96 * 1024  # the largest piece of an answer fits, with what TLS adds
+_buffer = _ffi.new("char[]", _BUFFER_SIZE)
 
 Context = SSL.Context
 
@@ -96,88 +99,100 @@ class TLSConnection:
     """The server's side of one TLS connection, without a socket: bytes from the client are fed, bytes for it are taken.
 
     Whoever reads the socket can so count and bound what a client sends, and look at the time between any two reads.
+    For one thread alone: all connections share a buffer.
     """
 
-    __slots__ = ("_certificate", "_has_asked", "_ssl")
+    __slots__ = ("_certificate", "_connection", "_from_ssl", "_has_asked", "_into_ssl", "_ssl")
 
     def __init__(self, context: Context) -> None:
-        self._ssl = SSL.Connection(context, None)
-        self._ssl.set_accept_state()
+        self._connection = SSL.Connection(context, None)
+        self._connection.set_accept_state()
+        # What pyOpenSSL's methods would call, without the exception that each "not yet" is to them: a third of a page.
+        self._ssl = self._connection._ssl
+        self._into_ssl = self._connection._into_ssl
+        self._from_ssl = self._connection._from_ssl
         self._certificate: ClientCertificate | None = None
         self._has_asked = False
 
     def feed(self, data: bytes) -> None:
         """What the client has sent; nothing is done with it yet."""
-        self._ssl.bio_write(data)
+        _lib.BIO_write(self._into_ssl, data, len(data))
 
     def take(self) -> bytes:
         """What is to be sent to the client, b"" if there is nothing."""
-        data = b""
-        try:
-            while len(data) % _TAKE == 0:
-                data += self._ssl.bio_read(_TAKE)
-        except SSL.WantReadError:
-            pass
-        return data
+        size = _lib.BIO_read(self._from_ssl, _buffer, _BUFFER_SIZE)
+        if size <= 0:
+            return b""
+        data = bytes(_ffi.buffer(_buffer, size))
+        return data + self.take() if size == _BUFFER_SIZE else data
 
     def handshake(self) -> bool:
         """Go on with the handshake as far as what was fed reaches. Whether it is done. Raises TLSError."""
-        try:
-            self._ssl.do_handshake()
-        except SSL.WantReadError:
-            return False
-        except SSL.Error as error:
-            raise TLSError(_reason(error)) from None
-        return True
+        result = _lib.SSL_do_handshake(self._ssl)
+        if result == 1:
+            return True
+        self._check(result)
+        return False
 
     def receive(self, size: int) -> bytes | None:
         """At most `size` bytes of what was fed, decrypted; None when there are none, b"" when the client is done
         sending. Raises TLSError."""
-        try:
-            return self._ssl.recv(size)
-        except SSL.WantReadError:
-            return None
-        except SSL.ZeroReturnError:
-            return b""
-        except SSL.Error as error:
-            raise TLSError(_reason(error)) from None
+        result = _lib.SSL_read(self._ssl, _buffer, min(size, _BUFFER_SIZE))
+        if result > 0:
+            return bytes(_ffi.buffer(_buffer, result))
+        return None if self._check(result) else b""
 
     def write(self, data: bytes) -> None:
         """Encrypt all of `data`. Raises TLSError."""
         if data:
-            try:
-                self._ssl.sendall(data)
-            except SSL.Error as error:
-                raise TLSError(_reason(error)) from None
+            result = _lib.SSL_write(self._ssl, data, len(data))
+            if result <= 0:
+                self._check(result)
+                raise TLSError("nothing can be sent any more")
 
     def send_close_notify(self) -> None:
         """Say that nothing more comes. The client's own close_notify is not waited for. Raises TLSError."""
+        result = _lib.SSL_shutdown(self._ssl)
+        if result < 0:
+            self._check(result)
+
+    def _check(self, result: int) -> bool:
+        """Whether a call that did not succeed only wants more from the client, rather than that being at its end.
+
+        Raises TLSError for everything else.
+        """
+        error = _lib.SSL_get_error(self._ssl, result)
+        if error == _lib.SSL_ERROR_WANT_READ:
+            return True
+        if error == _lib.SSL_ERROR_ZERO_RETURN:
+            return False
         try:
-            self._ssl.shutdown()
-        except SSL.Error as error:
-            raise TLSError(_reason(error)) from None
+            self._connection._raise_ssl_error(self._ssl, result)
+        except SSL.Error as failure:
+            raise TLSError(_reason(failure)) from None
+        return True
 
     @property
     def version(self) -> str:
         """As OpenSSL names it: "TLSv1.3"."""
-        return self._ssl.get_protocol_version_name()
+        return self._connection.get_protocol_version_name()
 
     @property
     def cipher(self) -> str:
         """As OpenSSL names it: "TLS_AES_128_GCM_SHA256"."""
-        return self._ssl.get_cipher_name() or ""
+        return self._connection.get_cipher_name() or ""
 
     @property
     def server_name(self) -> str | None:
         """The host that the client asked for (RFC 6066, 3), in lower case; None when it named none."""
-        return _clean_server_name(self._ssl.get_servername())
+        return _clean_server_name(self._connection.get_servername())
 
     @property
     def client_certificate(self) -> ClientCertificate | None:
         """None when the client gave none."""
         if not self._has_asked:  # access control, scripts and the log all want to know
             self._has_asked = True
-            certificate = self._ssl.get_peer_certificate()
+            certificate = self._connection.get_peer_certificate()
             if certificate is not None:
                 der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
                 self._certificate = parse_client_certificate(der)
@@ -186,11 +201,11 @@ class TLSConnection:
     @property
     def client_chain(self) -> tuple[bytes, ...]:
         """What the client sent along to vouch for its certificate, in DER; its own comes first."""
-        own = self._ssl.get_peer_certificate()
+        own = self._connection.get_peer_certificate()
         if own is None:
             return ()
         # On the server's side OpenSSL leaves the client's own certificate out of the chain.
-        others = self._ssl.get_peer_cert_chain() or []
+        others = self._connection.get_peer_cert_chain() or []
         return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in (own, *others))
 
 

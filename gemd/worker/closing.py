@@ -59,9 +59,9 @@ class Closing:
 
     # Deadlines
 
-    def next_deadline(self) -> float | None:
+    def next_deadline(self) -> float:
         """When `expire` has something to do."""
-        return self._connections.oldest().deadline if self._connections else None
+        return self._connections.next_deadline()
 
     def expire(self, now: float) -> None:
         """Close, unless the client is still receiving and may yet send something that would destroy the rest."""

@@ -1,6 +1,7 @@
 """A client's connection, from accept to close: its socket, its TLS, its request, and how far its answer got.
 
-Rules: nothing here waits; what the socket does not take stays in the outbox, and is sent before anything else is added.
+Rules: nothing here waits, each call says so to the kernel; what the socket does not take stays in the outbox, and is
+sent before anything else is added.
 """
 
 import contextlib
@@ -117,21 +118,27 @@ class Connection:
         self.complete = True
 
     def flush(self) -> bool:
-        """Send what there is; False when the socket takes no more at the moment. Raises TLSError."""
+        """Send what there is; False when the socket takes no more at the moment. Raises TLSError.
+
+        Nothing is written before all that was is sent, so that there is only one piece to look after.
+        """
         outbox = self._outbox or self.tls.take()
-        while outbox:
-            try:
-                count = self.socket.send(outbox, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-            except BlockingIOError:
-                self._outbox = outbox
-                return False
-            except OSError as error:
-                self._outbox = b""
-                raise TLSError(_name(error)) from None
-            self.block += count
-            # What was written after a part of it had to wait is still with TLS.
-            outbox = memoryview(outbox)[count:] if count < len(outbox) else self.tls.take()
-        self._outbox = b""
+        if not outbox:
+            return True
+        try:
+            count = self.socket.send(outbox, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            count = 0
+        except OSError as error:
+            self._outbox = b""
+            raise TLSError(_name(error)) from None
+        self.block += count
+        if count < len(outbox):
+            self._outbox = memoryview(outbox)[count:]
+            return False
+        if self._outbox:  # TLS may have had something to say meanwhile
+            self._outbox = b""
+            return self.flush()
         return True
 
     def shut_down(self) -> None:

@@ -5,6 +5,7 @@ until its answer is in the kernel, lingering until it is closed. What goes wrong
 connection alone.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -87,12 +88,13 @@ class EventLoop:
 
     def wait(self, timeout: float) -> None:
         """Let things happen until there is something to do, or for `timeout` seconds."""
-        runnable = self._writing.runnable
+        runnable = self._writing.runnable()
         for act, connection, events in self._poller.wait(0.0 if runnable else self._shorten(timeout)):
             self._step(act, connection, events)
         woken = self._poller.woken
-        for _ in range(len(woken)):
-            self._step(self._writing.resume, woken.popleft())
+        if woken:
+            for _ in range(len(woken)):
+                self._step(self._writing.resume, woken.popleft())
         for connection in runnable:
             self._step(self._writing.go_on, connection)
         self._reading.accept_waiting()
@@ -106,9 +108,8 @@ class EventLoop:
         """The timeout, or less when a deadline comes first."""
         if self.ready or self.ended or self._poller.woken:
             return 0.0
-        states = (self._reading, self._writing, self._closing)
-        moments = [moment for state in states if (moment := state.next_deadline()) is not None]
-        return max(0.0, min(timeout, min(moments) - time.monotonic())) if moments else timeout
+        moment = min(self._reading.next_deadline(), self._writing.next_deadline(), self._closing.next_deadline())
+        return timeout if moment == math.inf else max(0.0, min(timeout, moment - time.monotonic()))
 
     def _step(self, act: Callable[..., None], connection: Connection, *arguments: int) -> None:
         """Go on with one connection. The boundary of such a step: no error passes it."""

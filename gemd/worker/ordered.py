@@ -3,6 +3,7 @@
 Rule: where all have the same time for it, the oldest is the next whose time is over.
 """
 
+import math
 from collections.abc import Iterator
 
 from gemd.worker.connection import Connection
@@ -39,9 +40,15 @@ class Ordered:
         """Raises StopIteration where there is none."""
         return next(iter(self._by_fd.values()))
 
+    def next_deadline(self) -> float:
+        """The first deadline that will pass, in monotonic seconds; never, where nobody is here."""
+        return next(iter(self._by_fd.values())).deadline if self._by_fd else math.inf
+
     def expired(self, now: float) -> list[Connection]:
         """Those whose deadline has passed, up to the first whose has not."""
         late: list[Connection] = []
+        if not self._by_fd:
+            return late
         for connection in self._by_fd.values():
             if connection.deadline > now:
                 break

@@ -112,7 +112,6 @@ class Reading:
                 self._pause(error)
             return False
         try:
-            sock.setblocking(False)
             connection = self._make(sock, address)
         except (OSError, TLSError) as error:
             sock.close()
@@ -218,12 +217,10 @@ class Reading:
 
     # Deadlines
 
-    def next_deadline(self) -> float | None:
-        """When `expire` has something to do; all have the same time, so that the oldest is the next."""
-        moments = [self._connections.oldest().deadline] if self._connections else []
-        if self._paused_until is not None:
-            moments.append(self._paused_until)
-        return min(moments, default=None)
+    def next_deadline(self) -> float:
+        """When `expire` has something to do."""
+        moment = self._connections.next_deadline()
+        return moment if self._paused_until is None else min(moment, self._paused_until)
 
     def expire(self, now: float) -> None:
         """Drop those whose time is over, and accept again after a pause."""

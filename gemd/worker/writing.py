@@ -37,6 +37,7 @@ from gemd.worker.thread_pool import ThreadPool
 BLOCK_SIZE = 128 * 1024
 _MAX_PIECES = 8  # of one answer in a turn, so that others have theirs
 _LOOK_INTERVAL = 1.0  # seconds at most between two looks at what is waited for
+_NOBODY: list[Connection] = []
 _GONE = select.EPOLLERR | select.EPOLLHUP
 
 
@@ -236,10 +237,9 @@ class Writing:
         else:
             self._pump(connection)
 
-    @property
     def runnable(self) -> list[Connection]:
         """Those who could go on at once."""
-        return list(self._runnable)
+        return list(self._runnable) if self._runnable else _NOBODY
 
     def go_on(self, connection: Connection) -> None:
         """Give one of those its next turn."""
@@ -290,12 +290,9 @@ class Writing:
 
     # Deadlines
 
-    def next_deadline(self) -> float | None:
+    def next_deadline(self) -> float:
         """When `expire` has something to do."""
-        moments = [self._blocked.oldest().deadline] if self._blocked else []
-        if self._waiting:
-            moments.append(self._soonest)
-        return min(moments, default=None)
+        return min(self._blocked.next_deadline(), self._soonest if self._waiting else math.inf)
 
     def expire(self, now: float) -> list[Connection]:
         """Drop those who read too slowly; return those at whose answers it is time to look."""
@@ -305,7 +302,7 @@ class Writing:
             else:
                 self.lose(connection, "the client reads too slowly")
         if now < self._soonest:
-            return []
+            return _NOBODY
         late = [connection for connection in self._waiting if connection.deadline <= now]
         self._soonest = min((c.deadline for c in self._waiting if c.deadline > now), default=math.inf)
         return late
