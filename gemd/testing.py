@@ -58,7 +58,7 @@ class _TLS(msgspec.Struct, frozen=True):
 
 
 class _Inline:
-    """A room without a thread: the code runs when it is begun."""
+    """In place of threads: the code runs when it is begun."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -140,10 +140,12 @@ class Client:
             if request.url.scheme != "gemini":
                 raise ProxyRefused("Only gemini:// is served here")
             location = Location(path=self._location, host=request.url.host)
-            room = _Inline(getattr(self._app, "__name__", type(self._app).__name__))
-            call = Call(room, self._app, build_app_environ(request, location, None), self._seconds)
-            room.begin(call)
-            response = call.answer()
+            threads = _Inline(getattr(self._app, "__name__", type(self._app).__name__))
+            call = Call(threads, self._app, build_app_environ(request, location, None), self._seconds)
+            threads.begin(call)
+            settled = call.settle()
+            assert settled is not None  # all of its code has run, up to its first byte
+            response = settled
         except GeminiError as refusal:
             response = error_response(refusal)
         raised = call.error if call is not None else None
@@ -151,8 +153,8 @@ class Client:
             return Answer(response.status, response.meta, response.body, url, error=raised)
         body, is_complete = bytearray(), True
         try:
-            for chunk in response.body:
-                body += chunk
+            while (chunk := response.body.read()) != b"":
+                body += chunk or b""
                 if most is not None and len(body) >= most:
                     is_complete = False
                     break

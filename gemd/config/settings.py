@@ -93,6 +93,7 @@ class Limits(Settings, frozen=True):
     """The `[limits]` table. Unless said otherwise, a limit holds for each worker."""
 
     connections: Count = 1024
+    request_bytes: Annotated[int, Meta(ge=2048, description="a whole number of bytes, at least 2048")] = 16 * 1024
     threads: Count = 64
     rate: Text | None = None
     listing: Count = 50_000

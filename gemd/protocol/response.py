@@ -4,7 +4,7 @@ Rules: a status is one of the table; META holds no control character and at most
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import msgspec
@@ -16,16 +16,60 @@ from gemd.protocol.status import DEFINED, needs_meta
 MAX_META = 1024  # older texts' limit, which clients still hold servers to
 
 
-class Body(Protocol):
-    """A body that comes in chunks. `close` is called exactly once, whether or not all were taken.
+class Helper(Protocol):
+    """What an answer that is not there yet may ask of the event loop."""
 
-    Iterating raises BrokenBody when the rest can't be had.
+    def wake(self) -> None:
+        """Look at the answer again. May be called by any thread."""
+
+    def run(self, work: Callable[[], None]) -> bool:
+        """Have a thread of the pool do this, and then look again; False when no thread is free."""
+
+
+class Source(Protocol):
+    """A body that comes piece by piece: the event loop asks for a piece whenever the client takes more.
+
+    After `read` has said "not yet" it is asked again once one of its `descriptors` is readable, once it has called
+    `wake`, or when its `deadline` (in monotonic seconds) has passed. Neither method may ever wait.
     """
 
-    def __iter__(self) -> Iterator[bytes]: ...
+    @property
+    def descriptors(self) -> Collection[int]:
+        """What to watch; asked anew after each "not yet"."""
+
+    @property
+    def deadline(self) -> float:
+        """When to ask again at the latest; asked anew after each "not yet"."""
+
+    def begin(self, helper: Helper) -> None:
+        """Called once, before anything else."""
+
+    def read(self) -> bytes | None:
+        """The next bytes, b"" at the end of all of them, None when there are none yet. Raises BrokenBody."""
 
     def close(self) -> None:
-        """Let go of everything that the body holds."""
+        """Let go of everything. Called exactly once, whether or not the end was reached."""
+
+
+class Pending(Protocol):
+    """An answer whose header is not known yet. It is asked again as a `Source` is, and may become the body itself."""
+
+    @property
+    def descriptors(self) -> Collection[int]:
+        """What to watch."""
+
+    @property
+    def deadline(self) -> float:
+        """When to ask again at the latest."""
+
+    def begin(self, helper: Helper) -> None:
+        """Called once, before anything else."""
+
+    def settle(self) -> "Response | None":
+        """The answer, None when it is not known yet. Raises GeminiError for one that is a refusal, and ClientLeft."""
+
+    def close(self) -> None:
+        """Let go of everything. Called exactly once, unless it has become the body."""
 
 
 class BrokenBody(Exception):
@@ -37,17 +81,14 @@ class ClientLeft(BrokenBody):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """An answer. A body of bytes is small enough to be answered at the desk; any other goes to the side room."""
+    """An answer. A body of bytes is sent in one piece with its header; a source is pumped to the client."""
 
     status: int
     meta: str
-    body: bytes | Body = b""
+    body: bytes | Source = b""
 
 
-class Later(msgspec.Struct, frozen=True):
-    """An answer that may block: `answer` works it out, in a thread of the side room."""
-
-    answer: Callable[[], Response]
+Answer = Response | Pending
 
 
 def error_response(error: GeminiError) -> Response:

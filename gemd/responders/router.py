@@ -11,17 +11,16 @@ from gemd.config.settings import Config, Host, Location
 from gemd.protocol.errors import BadRequest, NotFound, ProxyRefused
 from gemd.protocol.host import find_by_name
 from gemd.protocol.request import Request
-from gemd.protocol.response import Later, Response
+from gemd.protocol.response import Answer
 from gemd.responders.access import Check, build_check
 from gemd.responders.app.applications import Applications
-from gemd.responders.app.call import Call
 from gemd.responders.cgi.scripts import CGI
 from gemd.responders.redirect import redirect
 from gemd.responders.static import StaticFiles
 from gemd.system.client_certificates import Authorities
 
-Responder = Callable[[Request, Location], Response | Later | Call | None]
-Respond = Callable[[Request], Response | Later | Call]  # raises GeminiError
+Responder = Callable[[Request, Location], Answer | None]
+Respond = Callable[[Request], Answer]  # raises GeminiError
 
 
 class Router:
@@ -34,14 +33,11 @@ class Router:
         self._check_rate = check_rate
         authorities = load_authorities(config)
         self.applications = Applications(config, authorities)
-        self._responders: tuple[Responder, ...] = (
-            redirect,
-            CGI(config, authorities),
-            self.applications,
-            StaticFiles(mime_table, config.limits.listing),
-        )
+        scripts: Responder = CGI(config, authorities)
+        files: Responder = StaticFiles(mime_table, config.limits.listing)
+        self._responders: tuple[Responder, ...] = (redirect, scripts, self.applications, files)
 
-    def respond(self, request: Request) -> Response | Later | Call:
+    def respond(self, request: Request) -> Answer:
         """The answer. Raises GeminiError where it is a refusal."""
         host = self.find_host(request)
         location, check_access = self.find_location(host, request.url.names)

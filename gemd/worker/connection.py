@@ -1,53 +1,57 @@
-"""One client's connection, from accept to close: its socket, its TLS, its request and how far its answer got.
+"""A client's connection, from accept to close: its socket, its TLS, its request, and how far its answer got.
 
-Rules: it knows how to send, and leaves it to others what and when; at the desk `write` never waits, in the side room it
-waits for as long as its deadline allows.
+Rules: nothing here waits, each call says so to the kernel; what the socket does not take stays in the outbox, and is
+sent before anything else is added.
 """
 
 import contextlib
-import select
+import errno
 import socket
 import time
 
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request, RequestReader
-from gemd.protocol.response import Later, Response
-from gemd.responders.app.call import Call
-from gemd.system.deadline import Deadline
+from gemd.protocol.response import Pending, Source
 from gemd.system.tls import TLSConnection, TLSError
 
-# What has to get through within one response deadline: 128 KiB in 30 seconds is 4 KB a second.
-BLOCK = 128 * 1024
-_DRAIN_CHUNK = 16 * 1024
-_DRAIN_MOST = 1024 * 1024
+_DRAIN_CHUNK = 4 * 1024
+_MAX_DRAINED = 1024 * 1024
 
 
 class Connection:
-    """`waits` is set in the side room, where `write` may wait; `complete` once the whole answer was handed to TLS.
+    """`deadline` is when its state ends, in monotonic seconds. `received` counts the bytes that came in the handshake,
+    and then those that came before the request was complete.
 
-    `status`, `meta` and `sent` (header and body, in bytes) are what the log says of the answer.
+    `pending` is an answer that is not known yet, `source` a body that is on its way, behind `header`; `watched` are the
+    descriptors that either waits for. `complete` once the whole answer and close_notify are encrypted. `block` counts
+    the bytes that the socket took since the last deadline. `status`, `meta` and `sent` (header and body, in bytes) are
+    what the log says of the answer.
     """
 
     __slots__ = (
         "_drained",
         "_outbox",
         "accepted",
-        "answer",
+        "block",
         "complete",
         "deadline",
         "fd",
         "handshaken",
+        "header",
         "meta",
         "peer",
+        "pending",
         "reader",
+        "received",
         "refusal",
         "request",
         "sent",
         "socket",
+        "source",
         "status",
         "tls",
-        "waits",
+        "watched",
     )
 
     def __init__(self, sock: socket.socket, tls: TLSConnection, peer: Peer, deadline: float) -> None:
@@ -58,16 +62,20 @@ class Connection:
         self.accepted = time.monotonic()
         self.deadline = deadline
         self.handshaken = False
+        self.received = 0
         self.reader = RequestReader(peer)
         self.request: Request | None = None
         self.refusal: GeminiError | None = None
-        self.answer: Response | Later | Call | None = None
-        self.waits: float | None = None
+        self.pending: Pending | None = None
+        self.source: Source | None = None
+        self.watched: set[int] = set()
+        self.header = b""
         self.status = 0
         self.meta = ""
         self.sent = 0
         self.complete = False
-        self._outbox: bytes | None = None
+        self.block = 0
+        self._outbox: bytes | memoryview = b""
         self._drained = 0
 
     @property
@@ -80,43 +88,63 @@ class Connection:
         """What was asked for, as sent; what is not UTF-8 is escaped."""
         return self.request.url.text if self.request is not None else self.reader.line
 
-    def write(self, data: bytes) -> None:
-        """Send `data`. At the desk what does not fit is kept for `flush`; in the side room it is waited for, block by
-        block, each within the response deadline. Raises TLSError when the client is gone or too slow."""
-        if self.waits is None:
-            if not self.tls.send(data):
-                self._outbox = data
-            self.sent += len(data)
-            return
-        for start in range(0, len(data), BLOCK):
-            block = data[start : start + BLOCK] if len(data) > BLOCK else data
-            self._write_block(block, Deadline(self.waits))
-            self.sent += len(block)
+    @property
+    def outgoing(self) -> int:
+        """How many bytes are in the outbox."""
+        return len(self._outbox)
 
-    def _write_block(self, block: bytes, deadline: Deadline) -> None:
-        while not self.tls.send(block):
-            poll = select.poll()
-            poll.register(self.fd, select.POLLOUT)
-            if deadline.has_passed() or not poll.poll(deadline.milliseconds()):
-                raise TLSError("the client reads too slowly")
+    def receive(self, size: int) -> bytes | None:
+        """At most `size` bytes from the socket; None when none are here, b"" at their end. Raises TLSError."""
+        try:
+            return self.socket.recv(size, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise TLSError(_name(error)) from None
+
+    def write(self, data: bytes) -> None:
+        """Encrypt a piece of the answer; `flush` sends it. Raises TLSError."""
+        self.tls.write(data)
+        self.sent += len(data)
+
+    def write_with_header(self, data: bytes) -> None:
+        """The same, behind a header that was kept for the first piece. Raises TLSError."""
+        header, self.header = self.header, b""
+        self.write(header + data if header else data)
+
+    def end(self) -> None:
+        """Encrypt close_notify: the answer is complete. Raises TLSError."""
+        self.tls.send_close_notify()
+        self.complete = True
 
     def flush(self) -> bool:
-        """Send what is kept; False when the socket still takes no more. Raises TLSError."""
-        if self._outbox is None:
+        """Send what there is; False when the socket takes no more at the moment. Raises TLSError.
+
+        Nothing is written before all that was is sent, so that there is only one piece to look after.
+        """
+        outbox = self._outbox or self.tls.take()
+        if not outbox:
             return True
-        if not self.tls.send(self._outbox):
+        try:
+            count = self.socket.send(outbox, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            count = 0
+        except OSError as error:
+            self._outbox = b""
+            raise TLSError(_name(error)) from None
+        self.block += count
+        if count < len(outbox):
+            self._outbox = memoryview(outbox)[count:]
             return False
-        self._outbox = None
+        if self._outbox:  # TLS may have had something to say meanwhile
+            self._outbox = b""
+            return self.flush()
         return True
 
-    def say_goodbye(self) -> bool:
-        """Say close_notify, without waiting for the client's, and that nothing follows; False when the socket takes
-        no more at the moment. Raises TLSError."""
-        if not self.tls.send_close_notify():
-            return False
+    def shut_down(self) -> None:
+        """Tell the client's kernel that nothing follows."""
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
-        return True
 
     def drain(self, *, has_ended: bool) -> bool:
         """Take and forget what the client still sends: a close with unread bytes would reset the connection, and
@@ -125,8 +153,8 @@ class Connection:
         `has_ended` says that the client's FIN is here, so that what does not fill the buffer is the last piece.
         """
         try:
-            while self._drained < _DRAIN_MOST:
-                data = self.socket.recv(_DRAIN_CHUNK)
+            while self._drained < _MAX_DRAINED:
+                data = self.socket.recv(_DRAIN_CHUNK, socket.MSG_DONTWAIT)
                 if not data or (has_ended and len(data) < _DRAIN_CHUNK):
                     return True
                 self._drained += len(data)
@@ -136,6 +164,21 @@ class Connection:
             pass
         return True
 
+    def let_go(self) -> None:
+        """Let go of the answer, as far as there is one."""
+        self.header = b""
+        source, self.source = self.source, None
+        pending, self.pending = self.pending, None
+        for answer in (pending, source):
+            if answer is not None:
+                answer.close()
+
     def close(self) -> None:
         """Close the socket, whatever state it is in."""
+        self._outbox = b""
         self.socket.close()
+        self.let_go()
+
+
+def _name(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, str(error.errno))

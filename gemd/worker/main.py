@@ -22,11 +22,11 @@ from gemd.system.log import error_log
 from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
 from gemd.system.script import adopt_orphans, kill_running
 from gemd.system.signals import SignalQueue
-from gemd.worker.event_loop import Lobby
-from gemd.worker.server import GeminiServer
-from gemd.worker.thread_pool import SideRoom
+from gemd.worker.event_loop import EventLoop
+from gemd.worker.server import GeminiServer, loss_reporter
+from gemd.worker.thread_pool import ThreadPool
 
-_SPARE_DESCRIPTORS = 128  # for listeners, logs, files and scripts; the lobby may have the others
+_SPARE_DESCRIPTORS = 128  # for listeners, logs, files and scripts; connections may have the others
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGQUIT)
 # A terminal's Ctrl-C and hang-up reach the whole group, and the master decides. They are taken and not ignored, because
@@ -39,8 +39,8 @@ _UNHEEDED_SIGNALS = (
     signal.SIGTTIN,
     signal.SIGTTOU,
 )
-_CLEANUP = 1.0  # seconds that applications have to clean up after answers that were broken off
-_INTERVAL = 1.0  # seconds between two looks at applications and their files
+_CLEANUP_TIMEOUT = 1.0  # seconds that applications have to clean up after answers that were broken off
+_LOOK_INTERVAL = 1.0  # seconds between two looks at applications and their files
 _MEMORY_INTERVAL = 10.0  # seconds between two looks at how much memory this process has
 _MANY_DESCRIPTORS = 1000  # that are counted no oftener than that either: an older kernel has to list them
 
@@ -91,6 +91,55 @@ def app_paths(config: Config) -> list[str]:
     return list(dict.fromkeys(path for path in paths if path))
 
 
+class Reporter:
+    """What a worker says of itself in its row of the scoreboard, and looks after once a second."""
+
+    def __init__(
+        self,
+        generation: Generation,
+        row: Row,
+        event_loop: EventLoop,
+        pool: ThreadPool,
+        memory: process.MemoryReport,
+        descriptors: process.DescriptorReport,
+        watch: FileWatch | None,
+    ) -> None:
+        self._generation = generation
+        self._row = row
+        self._event_loop = event_loop
+        self._pool = pool
+        self._memory = memory
+        self._descriptors = descriptors
+        self._watch = watch
+        self._next_look = self._next_count = self._next_memory = 0.0
+
+    def report(self) -> None:
+        """Called once a turn of the event loop."""
+        show, event_loop = self._row.show, self._event_loop
+        show(figures.READING, event_loop.reading)
+        show(figures.WRITING, event_loop.writing)
+        show(figures.LINGERING, event_loop.lingering)
+        show(figures.THREADS, self._pool.busy)
+        show(figures.DROPPED, self._generation.logs.dropped)
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK_INTERVAL
+        if self._generation.applications.are_stuck:
+            self._row.request_recycle()
+        if now >= self._next_count:
+            number = self._descriptors.read()
+            show(figures.DESCRIPTORS, number)
+            self._next_count = now + (_LOOK_INTERVAL if number < _MANY_DESCRIPTORS else _MEMORY_INTERVAL)
+        if now >= self._next_memory:
+            shared_out, private = self._memory.read()
+            show(figures.MEMORY, shared_out)
+            show(figures.PRIVATE, private)
+            self._next_memory = now + _MEMORY_INTERVAL
+        if self._watch is not None and (path := self._watch.look()) is not None:
+            ask_for_reload(path)
+
+
 def _serve(
     generation: Generation,
     row: Row,
@@ -101,63 +150,46 @@ def _serve(
     watch: FileWatch | None,
 ) -> None:
     config = generation.config
-    lobby = Lobby(generation.listeners, generation.context, config.timeouts, lobby_size(config))
-    room = SideRoom(config.limits.threads)
-    server = GeminiServer(lobby, room, generation.respond, generation.access_log, row, config.timeouts)
-    lobby.on_loss = server.report_loss
-    next_look = next_count = next_memory = 0.0
-
-    def report() -> None:
-        nonlocal next_look, next_count, next_memory
-        for figure, number in zip((figures.READING, figures.WRITING, figures.LINGERING), lobby.states, strict=True):
-            row.show(figure, number)
-        row.show(figures.THREADS, server.occupied)
-        row.show(figures.DROPPED, generation.logs.dropped)
-        now = time.monotonic()
-        if now < next_look:
-            return
-        next_look = now + _INTERVAL
-        if generation.applications.are_stuck:
-            row.request_recycle()
-        if now >= next_count:
-            number = descriptors.read()
-            row.show(figures.DESCRIPTORS, number)
-            next_count = now + (_INTERVAL if number < _MANY_DESCRIPTORS else _MEMORY_INTERVAL)
-        if now >= next_memory:
-            shared_out, private = memory.read()
-            row.show(figures.MEMORY, shared_out)
-            row.show(figures.PRIVATE, private)
-            next_memory = now + _MEMORY_INTERVAL
-        if watch is not None and (path := watch.look()) is not None:
-            ask_for_reload(path)
+    pool = ThreadPool(config.limits.threads)
+    event_loop = EventLoop(
+        generation.listeners,
+        generation.context,
+        config.timeouts,
+        config.limits,
+        connection_limit(config),
+        pool,
+        loss_reporter(generation.access_log),
+    )
+    reporter = Reporter(generation, row, event_loop, pool, memory, descriptors, watch)
+    # Nobody may have all of what takes time.
+    max_pending = (config.limits.threads + 1) // 2
+    server = GeminiServer(event_loop, generation.respond, generation.access_log, row, max_pending, reporter.report)
 
     def obey() -> None:
         for number in signals.take():
             if number in _STOP_SIGNALS:
                 generation.applications.end_by(time.monotonic() + app_patience(config.timeouts.stop))
-                server.stop(hurry=number == signal.SIGTERM)
+                server.stop(is_urgent=number == signal.SIGTERM)
 
     def read_channel() -> None:
         if receive_logs(generation, channel):
             return
         error_log.error("the master is gone, and so goes this worker")
-        lobby.unwatch(channel.fileno())
-        server.stop(hurry=True)
+        event_loop.unwatch(channel.fileno())
+        server.stop(is_urgent=True)
         limit = threading.Timer(config.timeouts.request, _leave_at_once)
         limit.daemon = True
         limit.start()
 
-    server.report = report
-    lobby.watch(signals.fileno(), obey)
-    lobby.watch(channel.fileno(), read_channel)
-    server.service_actions()
+    event_loop.watch(signals.fileno(), obey)
+    event_loop.watch(channel.fileno(), read_channel)
     server.serve_forever()
-    generation.applications.wait(_CLEANUP)
+    generation.applications.wait(_CLEANUP_TIMEOUT)
 
 
 def app_patience(stop: float) -> float:
     """Seconds for answers of applications that go on, out of those after which the master kills this worker."""
-    return max(stop - 3 * _CLEANUP, stop / 2)
+    return max(stop - 3 * _CLEANUP_TIMEOUT, stop / 2)
 
 
 def ask_for_reload(path: str) -> None:
@@ -187,7 +219,8 @@ def _leave_at_once() -> None:
     os._exit(ExitCode.OK)
 
 
-def lobby_size(config: Config) -> int:
-    """The configured size, or what the limit of open descriptors leaves."""
-    room = process.raise_descriptor_limit() - 3 * config.limits.threads - _SPARE_DESCRIPTORS
-    return max(16, min(config.limits.connections, room // 2))  # one half arrives, the other is being seen out
+def connection_limit(config: Config) -> int:
+    """How many connections may be read, and as many again answered: as configured, or what the limit of open
+    descriptors leaves. One that is answered may have a file or some pipes open besides."""
+    left = process.raise_descriptor_limit() - 3 * config.limits.threads - _SPARE_DESCRIPTORS
+    return max(16, min(config.limits.connections, left // 3))

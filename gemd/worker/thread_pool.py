@@ -1,60 +1,54 @@
-"""The side room: a bounded number of threads in a worker, for requests whose answer may block.
+"""A bounded number of threads in a worker, for what computes or waits for a disk.
 
-Rules: a request is admitted only while a thread is free, and is told "no" otherwise; threads start when first needed
-and never end before the worker does.
+Rules: work is taken on only while a thread is free, and refused otherwise; threads start when first needed and end with
+the worker.
 """
 
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-# A thread needs no more for a request; the default of 8 MiB each would look frightening in top(1).
-_STACK = 512 * 1024
+# A thread needs no more; the default of 8 MiB each would look frightening in top(1).
+_STACK_SIZE = 512 * 1024
 
 
-class SideRoom:
-    """At most `size` pieces of work at once. `work` must not raise."""
+class ThreadPool:
+    """At most `size` pieces of work at once. Work must not raise."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._threads = 0
-        self._occupied = 0
+        self._busy = 0
         self._lock = threading.Lock()
         self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
     @property
-    def size(self) -> int:
-        """How many requests the room takes."""
-        return self._size
+    def busy(self) -> int:
+        """How many threads are at work."""
+        return self._busy
 
-    @property
-    def occupied(self) -> int:
-        """How many requests are in the room."""
-        return self._occupied
-
-    def has_place(self) -> bool:
-        """Whether `enter` will find a thread; starts one if need be. Only the main thread lets anybody in, so that
-        the answer holds until it does."""
-        if self._occupied < self._threads:
-            return True
-        if self._threads >= self._size:
+    def run(self, work: Callable[[], None]) -> bool:
+        """Have a thread do the work; False when none is free. Only one thread may ask, so that a free one stays so."""
+        if self._busy >= self._threads and not self._start():
             return False
-        threading.stack_size(_STACK)
+        with self._lock:
+            self._busy += 1
+        self._queue.put(work)
+        return True
+
+    def _start(self) -> bool:
+        if self._threads >= self.size:
+            return False
+        threading.stack_size(_STACK_SIZE)
         try:
-            threading.Thread(target=self._serve, name=f"side room {self._threads}", daemon=True).start()
+            threading.Thread(target=self._serve, name=f"pool {self._threads}", daemon=True).start()
         except RuntimeError:
             return False  # this machine has no more threads for us
         self._threads += 1
         return True
 
-    def enter(self, work: Callable[[], None]) -> None:
-        """Have a thread do the work."""
-        with self._lock:
-            self._occupied += 1
-        self._queue.put(work)
-
     def _serve(self) -> None:
-        """Runs in a thread of the room."""
+        """Runs in a thread of the pool."""
         while True:
             work = self._queue.get()
             try:
@@ -62,4 +56,4 @@ class SideRoom:
             finally:
                 del work  # with all that it holds, before the next wait
                 with self._lock:
-                    self._occupied -= 1
+                    self._busy -= 1

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import textwrap
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import is_alive, wait_for
+from .conftest import is_alive, read_answer, wait_for
 from .sharing import shared_daemon
 
 CONFIG = """
@@ -336,7 +338,19 @@ def test_a_client_that_leaves_ends_its_script(configure, script, tmp_path):
         with daemon.tls() as tls:
             tls.sendall(daemon.url("/cgi-bin/waits").encode() + b"\r\n")
             pid = int(wait_for(lambda: path.exists() and path.read_text().strip(), text))
+            # A reset. A FIN alone may be half a close, of a client that still reads.
+            tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         wait_for(lambda pid=pid: not is_alive(pid), f"the end of: {text}", 1.5)
+
+
+def test_a_client_that_has_only_stopped_sending_gets_its_answer(configure, script):
+    script("slow", "echo 20 text/plain; sleep 0.5; echo done\n")
+    daemon = configure(CONFIG)
+    with daemon.tls() as tls:
+        tls.sendall(daemon.url("/cgi-bin/slow").encode() + b"\r\n")
+        socket.socket.shutdown(tls, socket.SHUT_WR)  # a FIN without close_notify, as ncat --ssl sends it
+        answer = read_answer(tls)
+    assert (answer.text, answer.complete) == ("done\n", True)
 
 
 TROUBLE = {

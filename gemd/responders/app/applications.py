@@ -96,7 +96,7 @@ class Applications:
         if not room.has_place():
             raise Overloaded("Too much is going on, try again later")
         environ = build_app_environ(request, location, self._authorities)
-        return room.make_call(environ, request.peer.descriptor)
+        return room.make_call(environ)
 
     def _check_slashes(self, request: Request, location: Location) -> None:
         """Applications decode the path as a whole, so that an encoded slash is one to them, and must not lead past the

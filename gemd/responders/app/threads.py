@@ -16,8 +16,10 @@ from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App, Environ
 from gemd.responders.app.load import AppLoadError, load_app
 
-_MOST_WAITING = 256  # calls for each application
-_GRACE = 2.0  # seconds that a call's code has to come back in after its time is over: until its next chunk, mostly
+_MAX_WAITING = 256  # calls for each application
+_RETURN_TIMEOUT = (
+    2.0  # seconds that a call's code has to come back in after its time is over: until its next chunk, mostly
+)
 
 
 class AppRoom:
@@ -69,12 +71,12 @@ class AppRoom:
 
     def has_place(self) -> bool:
         """Whether a call would be taken up in time, as far as one can know."""
-        return self._waiting < _MOST_WAITING and not self.is_blocked
+        return self._waiting < _MAX_WAITING and not self.is_blocked
 
-    def make_call(self, environ: Environ, client: int) -> Call:
-        """A call that `begin` begins; the descriptor `client` hangs up when the client leaves."""
+    def make_call(self, environ: Environ) -> Call:
+        """A call that `begin` begins."""
         assert self._app is not None
-        return Call(self, self._app, environ, self._seconds, client)
+        return Call(self, self._app, environ, self._seconds)
 
     def begin(self, call: Call) -> None:
         """Have a thread run the application's code, or go on with it."""
@@ -110,14 +112,14 @@ class AppRoom:
     @property
     def is_stuck(self) -> bool:
         """Whether some thread should have come back long ago."""
-        return self._count(lambda call, now: now > call.deadline.at + _GRACE) > 0
+        return self._count(lambda call, now: now > call.deadline + _RETURN_TIMEOUT) > 0
 
     @property
     def is_blocked(self) -> bool:
         """Whether every thread should."""
         threads = self._location.app_threads
         return len(self._running) >= threads and (
-            self._count(lambda call, now: now > call.deadline.at + _GRACE) >= threads
+            self._count(lambda call, now: now > call.deadline + _RETURN_TIMEOUT) >= threads
         )
 
     @property
@@ -133,7 +135,3 @@ class AppRoom:
     def end_by(self, moment: float) -> None:
         """Break answers off that are still going on at `moment`, in monotonic seconds."""
         self.last_moment = min(moment, self.last_moment or moment)
-        with self._lock:
-            running = list(self._running)
-        for call in running:
-            call.look_up()

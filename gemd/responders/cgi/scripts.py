@@ -5,38 +5,30 @@ a header; the client learns that a script failed, the error log why.
 """
 
 import os
-import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gemd.config.settings import Config, Location
 from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import CGIError, NotFound
 from gemd.protocol.request import Request
-from gemd.protocol.response import BrokenBody, ClientLeft, Later, Response, encode_header
-from gemd.protocol.status import has_body
 from gemd.responders.cgi.environ import build_environ
+from gemd.responders.cgi.run import ScriptRun
 from gemd.responders.cgi.running import RunningScripts
 from gemd.system.beneath import open_beneath, open_root
-from gemd.system.deadline import Deadline
 from gemd.system.log import error_log
-from gemd.system.script import Script, ScriptError, ScriptLimits
+from gemd.system.script import ScriptLimits
+from gemd.system.script_threads import SCRIPT_THREADS
 
 if TYPE_CHECKING:
     from gemd.system.client_certificates import Authorities
-
-MAX_HEADER = 1024 + len("20 \r\n")
-
-_HEADER = re.compile(rb"(?P<status>[0-9]{2})(?: (?P<meta>[^\r\n]*))?\r?\n")
-_STDERR_LINES = 20
-_LONGEST_LINE = 500
 
 
 class CGI:
     """The responder for scripts. One in each worker, for which `limits.cgi` and `limits.cgi-per-address` hold."""
 
-    def __init__(self, config: Config, authorities: "Authorities | None") -> None:
+    def __init__(self, config: Config, authorities: Authorities | None) -> None:
         settings = config.cgi
         self._config = config
         self._authorities = authorities
@@ -45,10 +37,10 @@ class CGI:
         )
         self._running = RunningScripts(config.limits)
 
-    def __call__(self, request: Request, location: Location) -> Later | None:
+    def __call__(self, request: Request, location: Location) -> ScriptRun | None:
         """Run the script that the URL names; declines outside of the location's CGI directory.
 
-        Raises NotFound (51), and CGIError (42) for a file that is not executable.
+        Raises NotFound (51), CGIError (42) for a file that is not executable, and Overloaded (41).
         """
         if location.cgi is None or location.root is None:
             return None
@@ -66,99 +58,9 @@ class CGI:
             error_log.error("script %s is not executable: chmod +x %s", script_name, path)
             raise CGIError("The script failed")
 
-        def answer() -> Response:
-            environ = build_environ(request, location, self._config, script_name, path_info, self._authorities)
-            return self._run(path, environ, script_name, request)
-
-        return Later(answer)
-
-    def _run(self, path: str, environ: dict[str, str], name: str, request: Request) -> Response:
-        """Runs in a thread."""
+        environ = build_environ(request, location, self._config, script_name, path_info, self._authorities)
         leave = self._running.enter(request.peer.address)
-        try:
-            script = Script(path, environ, self._rlimits, request.peer.descriptor)
-        except ScriptError as error:
-            leave()
-            error_log.error("script %s %s", name, error)
-            raise CGIError("The script failed") from None
-        run = ScriptRun(script, name, self._config, leave)
-        try:
-            return run.answer()
-        except ScriptError as error:
-            run.close()
-            error_log.error("script %s %s", name, error)
-            raise CGIError("The script failed") from None
-        except ClientLeft:
-            run.close()
-            raise
-
-
-class ScriptRun:
-    """A started script as an answer: first `answer`, then it is the body, if there is one."""
-
-    def __init__(self, script: Script, name: str, config: Config, leave: Callable[[], None]) -> None:
-        self._script = script
-        self._name = name
-        self._deadline = Deadline(config.timeouts.cgi)
-        self._header_deadline = Deadline(min(config.timeouts.cgi_header, config.timeouts.cgi))
-        self._too_late = f"did not end within {config.timeouts.cgi:g} s (timeouts.cgi)"
-        self._no_header = f"wrote no header within {config.timeouts.cgi_header:g} s (timeouts.cgi-header)"
-        self._most = config.limits.cgi_output
-        self._leave = leave
-        self._rest = b""
-        self._has_ended = False
-
-    def answer(self) -> Response:
-        """The header, with this object as the body of a success. Raises ScriptError and ClientLeft."""
-        output = b""
-        while b"\n" not in output and len(output) <= MAX_HEADER:
-            data = self._script.read(self._header_deadline, self._no_header)
-            if not data:
-                self._finish()
-                raise ScriptError("ended without a header" + (f": {_show(output)}" if output else ""))
-            output += data
-        status, meta, self._rest = parse_header(output)
-        if has_body(status):
-            return Response(status, meta, self)
-        try:
-            while self._script.read(self._deadline, self._too_late):
-                pass
-            self._finish()
-        except ScriptError as error:
-            error_log.warning("script %s %s after its answer %d", self._name, error, status)
-        self.close()
-        return Response(status, meta)
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            yield self._rest
-            size = len(self._rest)
-            while data := self._script.read(self._deadline, self._too_late):
-                size += len(data)
-                if size > self._most:
-                    raise BrokenBody(f"script {self._name} wrote more than {self._most} bytes")
-                yield data
-            self._finish()
-        except ScriptError as error:
-            raise BrokenBody(f"script {self._name} {error}") from None
-
-    def _finish(self) -> None:
-        self._has_ended = True
-        self._script.finish()
-
-    def close(self) -> None:
-        """End the script if it has not ended, and log what it said on stderr."""
-        try:
-            if not self._has_ended:
-                self._has_ended = True
-                self._script.abort()
-        finally:
-            self._leave()
-        lines = self._script.stderr.decode("utf-8", "replace").splitlines()
-        for line in lines[:_STDERR_LINES]:
-            error_log.warning("script %s says: %s", self._name, line[:_LONGEST_LINE])
-        if len(lines) > _STDERR_LINES:
-            error_log.warning("script %s says %d lines more", self._name, len(lines) - _STDERR_LINES)
+        return ScriptRun(path, environ, self._rlimits, script_name, self._config, SCRIPT_THREADS, leave)
 
 
 def find_script(location: Location, names: Sequence[str], depth: int) -> int:
@@ -206,20 +108,3 @@ def split_script_path(segments: Sequence[str], depth: int) -> tuple[str, str]:
             break
     rest = segments[end:]
     return "/" + "/".join(filter(None, segments[:end])), "/" + "/".join(rest) if rest else ""
-
-
-def parse_header(output: bytes) -> tuple[int, str, bytes]:
-    """Status, META and what follows the header line. Raises ScriptError, which quotes the line."""
-    match = _HEADER.match(output)
-    if match is None or match.end() > MAX_HEADER + 1:
-        raise ScriptError(f"has to begin with a line such as '20 text/gemini', not {_show(output)}")
-    try:
-        status, meta = int(match["status"]), (match["meta"] or b"").decode()
-        encode_header(status, meta)
-    except ValueError as error:  # UnicodeDecodeError is one
-        raise ScriptError(f"has a bad header {_show(output)}: {error}") from None
-    return status, meta, output[match.end() :]
-
-
-def _show(output: bytes) -> str:
-    return repr(output.partition(b"\n")[0][:100])

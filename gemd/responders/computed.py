@@ -1,0 +1,54 @@
+"""An answer that takes a while to work out, in a thread of the pool.
+
+Rule: what the thread raises is raised again where the answer is taken.
+"""
+
+import math
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+
+from gemd.protocol.errors import Overloaded
+from gemd.protocol.response import Helper, Response
+
+
+class Computed:
+    """`compute` works the answer out; it may raise GeminiError."""
+
+    descriptors: Collection[int] = ()
+    deadline = math.inf
+
+    def __init__(self, compute: Callable[[], Response]) -> None:
+        self._compute = compute
+        self._outcome: Future[Response] = Future()
+
+    def begin(self, helper: Helper) -> None:
+        """Hand the work to a thread, if one is free."""
+        if not helper.run(self._work):
+            self._outcome.set_exception(Overloaded("Too much is going on, try again later"))
+
+    def _work(self) -> None:
+        """Runs in a thread of the pool."""
+        with _Outcome(self._outcome):
+            self._outcome.set_result(self._compute())
+
+    def settle(self) -> Response | None:
+        """The answer, once the thread is done. Raises what that has raised."""
+        return self._outcome.result() if self._outcome.done() else None
+
+    def close(self) -> None:
+        """Nothing is held; a thread that is at work finishes it for nobody."""
+
+
+class _Outcome:
+    """What is raised inside becomes the future's."""
+
+    def __init__(self, future: "Future[Response]") -> None:
+        self._future = future
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, raised: BaseException | None, _trace: object) -> bool:
+        if raised is not None:
+            self._future.set_exception(raised)
+        return True

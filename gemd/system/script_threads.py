@@ -1,0 +1,121 @@
+"""Two threads of a process that start its scripts and end them.
+
+Rules: starting may have to wait for a disk, ending for a script that takes its time over SIGTERM; neither may stop who
+asks for it. The threads begin when they are first needed, in whichever process that is.
+"""
+
+import os
+import queue
+import select
+import threading
+import time
+from collections.abc import Callable
+
+from gemd.system.script import TERM_TIMEOUT, Script
+
+_STACK_SIZE = 512 * 1024
+
+
+class ScriptThreads:
+    """One for starts, one for ends."""
+
+    def __init__(self) -> None:
+        self._starts: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._new_ends: queue.SimpleQueue[_Ending] = queue.SimpleQueue()
+        self._wakeup = -1
+        self._starter: threading.Thread | None = None
+        self._ender: threading.Thread | None = None
+        self._unfinished = 0
+        self._changed = threading.Condition()
+
+    def start(self, work: Callable[[], None]) -> None:
+        """Have a thread do what starts a script. It must not raise. Raises OSError where no thread can be had."""
+        if self._starter is None:
+            self._starter = _launch(self._run_starts, "script starter")
+        self._starts.put(work)
+
+    def end(self, script: Script, *, is_over: bool, then: Callable[[Script], None]) -> None:
+        """End a script and all that it left behind, then call `then`, which must not raise.
+
+        One that is not over has a moment between SIGTERM and SIGKILL, unless no thread can be had to wait for that.
+        """
+        try:
+            self._launch_ender()
+        except OSError:
+            script.end()
+            then(script)
+            return
+        with self._changed:
+            self._unfinished += 1
+        if not is_over:
+            script.terminate()
+        self._new_ends.put(_Ending(script, 0.0 if is_over else TERM_TIMEOUT, then))
+        os.eventfd_write(self._wakeup, 1)
+
+    def _launch_ender(self) -> None:
+        if self._wakeup < 0:
+            self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        if self._ender is None:
+            self._ender = _launch(self._run_ends, "script ender")
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until every end that was asked for is done; False when that took too long."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._unfinished == 0, seconds)
+
+    def _run_starts(self) -> None:
+        while True:
+            work = self._starts.get()
+            work()
+            del work  # with all that it holds, before the next wait
+
+    def _run_ends(self) -> None:
+        endings: list[_Ending] = []
+        while True:
+            poll = select.poll()
+            poll.register(self._wakeup, select.POLLIN)
+            for ending in endings:
+                poll.register(ending.script.fileno(), select.POLLIN)
+            soonest = min((ending.kill_at for ending in endings), default=None)
+            if poll.poll(None if soonest is None else max(0.0, soonest - time.monotonic()) * 1000):
+                self._take_wakeup()
+            while not self._new_ends.empty():
+                endings.append(self._new_ends.get())
+            now = time.monotonic()
+            over = [ending for ending in endings if now >= ending.kill_at or ending.script.has_ended()]
+            endings = [ending for ending in endings if ending not in over]
+            for ending in over:
+                ending.script.end()
+                ending.then(ending.script)
+                with self._changed:
+                    self._unfinished -= 1
+                    self._changed.notify_all()
+
+    def _take_wakeup(self) -> None:
+        try:
+            os.eventfd_read(self._wakeup)
+        except BlockingIOError:
+            return
+
+
+class _Ending:
+    """A script that is to be killed at `kill_at`, in monotonic seconds, unless it has ended."""
+
+    def __init__(self, script: Script, seconds: float, then: Callable[[Script], None]) -> None:
+        self.script = script
+        self.kill_at = time.monotonic() + seconds
+        self.then = then
+
+
+def _launch(work: Callable[[], None], name: str) -> threading.Thread:
+    threading.stack_size(_STACK_SIZE)
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise OSError(str(error)) from None
+    return thread
+
+
+# Of this process; nothing is made before it is needed, so that a worker has its own.
+SCRIPT_THREADS = ScriptThreads()
