@@ -7,18 +7,7 @@ from collections.abc import Sequence
 
 from gemd.gemctl.status import Status, WorkerStatus
 from gemd.gemctl.terminal import escape
-from gemd.protocol.figures import (
-    BYTES,
-    DROPPED,
-    FIGURES,
-    LINGERING,
-    MEMORY,
-    READING,
-    REQUESTS,
-    THREADS,
-    WRITING,
-    Figure,
-)
+from gemd.protocol.figures import BYTES, DROPPED, FIGURES, MEMORY, REQUESTS, THREADS, Figure
 from gemd.protocol.quantities import count, format_count, format_duration, format_size
 
 _GAP = "  "
@@ -41,7 +30,7 @@ def render_status(status: Status, rate: float | None = None) -> str:
 
 def _describe_master(status: Status, rate: float | None) -> list[str]:
     requests = format_count(status.total(REQUESTS)) + ("" if rate is None else f" ({rate:.1f}/s)")
-    connections = ", ".join(f"{status.total(figure):,} {figure.state}" for figure in (READING, WRITING, LINGERING))
+    connections = ", ".join(f"{status.total(figure):,} {figure.state}" for figure in FIGURES if figure.state)
     facts = (
         ("configuration", status.configuration or "by flags"),
         ("listening on", ", ".join(status.listeners) or "nothing"),

@@ -74,7 +74,7 @@ class ControlSocket:
         self.listener = listener
         self._poll = poll
         self._is_listening = False
-        self._is_watched = False  # while callers can come in
+        self._is_watched = False  # the listener, by `poll`
         self._callers: dict[int, _Caller] = {}
         self._answering: list[Command] = []
 
@@ -96,7 +96,7 @@ class ControlSocket:
             self._forget(fd).close()
 
     def _watch(self, wanted: bool) -> None:
-        """Be woken when somebody calls; not while nobody more can come in, or who waits would keep the master awake."""
+        """Be woken by new connections, but not while none is accepted: those that wait would keep the master awake."""
         if wanted == self._is_watched:
             return
         if wanted:
@@ -131,7 +131,7 @@ class ControlSocket:
         return commands
 
     def _accept(self) -> bool:
-        """Let callers in; False when more may be waiting than can come in now."""
+        """Accept callers; False when more may be waiting than can be heard at once."""
         while len(self._callers) < _MAX_CALLERS:
             try:
                 connection, _ = self.listener.socket.accept()

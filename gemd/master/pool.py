@@ -24,6 +24,7 @@ class Pool:
         self.workers = Workers(scoreboard.size)
         self._processes = processes
         self._scoreboard = scoreboard
+        self._ended: list[tuple[int, int]] = []  # and still on the books
 
     def row(self, worker: Worker) -> Row:
         """What the worker shows; also of one that was reaped, until another has its row."""
@@ -32,14 +33,16 @@ class Pool:
     def reap(self, now: float) -> Iterator[tuple[Worker, int]]:
         """Take those that have ended off the books, one after the other: each with its exit code, or minus the signal
         that killed it. Then end the scripts that they left."""
-        ended = self._processes.reap()
-        for pid, code in ended:
+        self._ended += self._processes.reap()
+        if not self._ended:
+            return
+        while self._ended:  # a fault meanwhile leaves the others to the next step
+            pid, code = self._ended.pop(0)
             worker = self.workers.find(pid)
             if worker is not None:
                 self.workers.remove(worker, now, served=self.row(worker).last_tick is not None)
                 yield worker, code
-        if ended:
-            self._processes.kill_orphans(self.workers.pids)
+        self._processes.kill_orphans(self.workers.pids)
 
     def mark_ready(self) -> None:
         """Note who has begun to serve, and have those drain whose place is taken."""

@@ -1,4 +1,4 @@
-"""When a worker has done enough, and another takes its place: planned ends, before memory or luck runs out.
+"""When a worker has done enough, and another takes its place: a planned end.
 
 Rule: what a worker says of itself is only compared.
 """

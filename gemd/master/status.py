@@ -29,7 +29,7 @@ class WorkerSnapshot(msgspec.Struct, frozen=True):
     nr: int
     pid: int
     generation: int
-    state: str
+    state: State
     uptime: float
     figures: Figures
 
@@ -75,7 +75,7 @@ def take_snapshot(
 ) -> Snapshot:
     """How things are."""
     workers = [
-        WorkerSnapshot(w.nr + 1, w.pid, w.generation, w.state.value, round(now - w.born, 1), pool.row(w).figures)
+        WorkerSnapshot(w.nr + 1, w.pid, w.generation, w.state, round(now - w.born, 1), pool.row(w).figures)
         for w in pool.workers.all()
     ]
     return Snapshot(
@@ -98,7 +98,7 @@ def summarise(snapshot: Snapshot) -> str:
     """One line for the service manager."""
     requests = snapshot.figures[REQUESTS.name]
     text = f"{snapshot.state}: {snapshot.serving} of {snapshot.slots} workers, {requests} requests"
-    draining = sum(worker.state == State.DRAINING.value for worker in snapshot.workers)
+    draining = sum(worker.state is State.DRAINING for worker in snapshot.workers)
     return text + (f", {draining} draining" if draining else "")
 
 
@@ -118,6 +118,6 @@ def describe(snapshot: Snapshot) -> dict[str, object]:
 
 def _flatten(snapshot: Snapshot | WorkerSnapshot) -> dict[str, object]:
     """With the figures beside all else."""
-    values = msgspec.structs.asdict(snapshot)
-    figures = values.pop("figures")
-    return {**values, **figures}
+    values: dict[str, object] = msgspec.to_builtins(snapshot)
+    del values["figures"]
+    return {**values, **snapshot.figures}

@@ -73,7 +73,8 @@ class Row:
     @property
     def figures(self) -> dict[str, int]:
         """All figures by name."""
-        return {name: self._cells[self._start + column] for name, column in _COLUMNS.items()}
+        first = self._start + _FIRST_FIGURE
+        return dict(zip(_COLUMNS, self._cells[first : self._start + _WIDTH].tolist(), strict=True))
 
 
 class Scoreboard:

@@ -33,7 +33,7 @@ def done(processes, what):
 
 def test_every_slot_is_filled_and_emptied(run):
     processes, code = run((5, "signal", SIGTERM))
-    assert done(processes, "closed") == [(5, 1)]  # nobody waits at a door that no worker opens
+    assert done(processes, "closed") == [(5, 1)]  # so that new connections are refused, and not queued for nobody
     assert done(processes, "spawn") == [(0, 0), (0, 1)]
     assert done(processes, "kill") == [(5, 0, SIGTERM), (5, 1, SIGTERM)]
     assert (code, processes.now) == (ExitCode.OK, 5)

@@ -79,6 +79,21 @@ def test_those_that_ended_are_taken_off_the_books_one_by_one(pool, processes, fi
     assert done(processes, "orphans") == [[[]]]
 
 
+def test_a_fault_over_one_that_ended_loses_none_of_the_others(pool, processes, fill):
+    """They would be taken for alive, and their pids are somebody else's sooner or later."""
+    for worker in fill(3):
+        processes.end(worker.pid, 0)
+    with pytest.raises(RuntimeError):
+        fail_at_first(pool.reap(processes.now))
+    assert [worker.nr for worker, _ in pool.reap(processes.now)] == [1, 2]
+    assert done(processes, "orphans") == [[[]]]
+
+
+def fail_at_first(ended):
+    for _ in ended:
+        raise RuntimeError("a fault")
+
+
 def test_what_one_that_ended_showed_can_still_be_read(pool, processes, fill):
     (worker,) = fill(1)
     pool.row(worker).count(100)

@@ -8,6 +8,7 @@ import pytest
 from gemd.config.settings import DERIVED, TLS, CGISettings, Host, Limits, Location, Log, Service, Timeouts
 from gemd.config.tables import keys_of
 from gemd.exit_codes import ExitCode
+from gemd.master import master
 from gemd.options import parse_arguments
 from tests.packaging.installing import COMMANDS, PROJECT
 
@@ -43,6 +44,12 @@ def test_every_flag_is_explained(capsys):
     flags = re.findall(r"^  (-.*?)(?:  |$)", capsys.readouterr().out, re.MULTILINE)
     names = {name for flag in flags for name in re.findall(r"(?:^|(?<=[ ,]))-(-?[A-Za-z][a-z-]*)", flag)}
     assert names <= items("gemd.8", "Fl")
+
+
+def test_every_signal_and_command_is_explained():
+    signals = {number.name.removeprefix("SIG") for number in master.SIGNALS} - {"CHLD"}  # which comes by itself
+    assert signals <= items("gemd.8", "Dv")
+    assert set(master.COMMANDS) <= items("gemctl.8", "Cm")
 
 
 def test_every_exit_code_is_explained():
