@@ -168,6 +168,7 @@ class Writing:
             self.drop(connection)
             return
         self._leave(connection)
+        self._poller.modify(connection.fd, 0, self._notice_end, connection)
         self._runnable.add(connection)
 
     # Where it waits
