@@ -43,7 +43,7 @@ class Closing:
     def drop(self, connection: Connection) -> None:
         """Close at once; what the kernel has yet to deliver is delivered anyhow."""
         self._connections.remove(connection)
-        self._poller.forget(connection.fd)
+        self._poller.unregister(connection.fd)
         connection.close()
 
     def drop_oldest(self) -> bool:

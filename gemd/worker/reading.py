@@ -212,7 +212,7 @@ class Reading:
         """Close a connection whose request is not complete."""
         self._connections.remove(connection)
         self._report_loss(connection, reason)
-        self._poller.forget(connection.fd)
+        self._poller.unregister(connection.fd)
         connection.close()
 
     # Deadlines

@@ -270,7 +270,7 @@ class Writing:
         connection.complete = False
         self._leave(connection)
         self._unwatch(connection)
-        self._poller.forget(connection.fd)
+        self._poller.unregister(connection.fd)
         connection.close()
         self._ended.append(connection)
 
