@@ -55,13 +55,7 @@ class _Helper:
         self._poller.wake(self._connection)
 
     def run(self, work: Callable[[], None]) -> bool:
-        def run_and_wake() -> None:
-            try:
-                work()
-            finally:
-                self.wake()
-
-        return self._pool.run(run_and_wake)
+        return self._pool.run(work, self.wake)
 
 
 class Writing:
