@@ -13,6 +13,7 @@ from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import Pending, Source
+from gemd.system.log import error_log
 from gemd.system.tls import TLSConnection, TLSError
 
 _DRAIN_CHUNK = 4 * 1024
@@ -23,10 +24,10 @@ class Connection:
     """`deadline` is when its state ends, in monotonic seconds. `received` counts the bytes that came in the handshake,
     and then those that came before the request was complete.
 
-    `pending` is an answer that is not known yet, `source` a body that is on its way, behind `header`; `watched` are the
-    descriptors that either waits for. `complete` once the whole answer and close_notify are encrypted. `block` counts
-    the bytes that the socket took since the last deadline. `status`, `meta` and `sent` (header and body, in bytes) are
-    what the log says of the answer.
+    `pending` is an answer that is not known yet. `head` is what comes first, the header and all of a body of bytes, and
+    `source` a body that follows it; `watched` are the descriptors that an answer waits for. `complete` once the whole
+    answer and close_notify are encrypted. `block` counts the bytes that the socket took since the last deadline.
+    `status`, `meta` and `sent` (header and body, in bytes) are what the log says of the answer.
     """
 
     __slots__ = (
@@ -38,7 +39,7 @@ class Connection:
         "deadline",
         "fd",
         "handshaken",
-        "header",
+        "head",
         "meta",
         "peer",
         "pending",
@@ -69,7 +70,7 @@ class Connection:
         self.pending: Pending | None = None
         self.source: Source | None = None
         self.watched: set[int] = set()
-        self.header = b""
+        self.head = b""
         self.status = 0
         self.meta = ""
         self.sent = 0
@@ -103,14 +104,11 @@ class Connection:
             raise TLSError(_name(error)) from None
 
     def write(self, data: bytes) -> None:
-        """Encrypt a piece of the answer; `flush` sends it. Raises TLSError."""
+        """Encrypt a piece of the answer, behind its head if that is still here; `flush` sends it. Raises TLSError."""
+        if self.head:
+            data, self.head = self.head + data, b""
         self.tls.write(data)
         self.sent += len(data)
-
-    def write_with_header(self, data: bytes) -> None:
-        """The same, behind a header that was kept for the first piece. Raises TLSError."""
-        header, self.header = self.header, b""
-        self.write(header + data if header else data)
 
     def end(self) -> None:
         """Encrypt close_notify: the answer is complete. Raises TLSError."""
@@ -165,13 +163,16 @@ class Connection:
         return True
 
     def let_go(self) -> None:
-        """Let go of the answer, as far as there is one."""
-        self.header = b""
-        source, self.source = self.source, None
-        pending, self.pending = self.pending, None
-        for answer in (pending, source):
+        """Let go of the answer, as far as there is one; what its own close raises goes no further."""
+        answers = self.pending, self.source
+        self.pending = self.source = None
+        self.head = b""
+        for answer in answers:
             if answer is not None:
-                answer.close()
+                try:
+                    answer.close()
+                except Exception:  # noqa: BLE001, the boundary of an answer's end
+                    error_log.exception("a fault after answering %r", self.url)
 
     def close(self) -> None:
         """Close the socket, whatever state it is in."""

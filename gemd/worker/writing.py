@@ -110,24 +110,22 @@ class Writing:
             self._await(connection, pending)
             return
         self._unwatch(connection)
-        connection.pending = None
         body: object = response.body
-        is_body = body is pending  # it has become the body itself
-        if not is_body:
-            pending.close()
-        self._begin(connection, response, has_begun=is_body)
+        if body is pending:  # it has become the body itself
+            connection.pending = None
+        else:
+            connection.let_go()
+        self._begin(connection, response, has_begun=body is pending)
 
     def _begin(self, connection: Connection, response: Response, *, has_begun: bool = False) -> None:
         connection.status, connection.meta = int(response.status), response.meta
         body = response.body
-        if not isinstance(body, bytes):
-            connection.source = body  # which is closed with the connection, whatever follows
-        header = encode_header(response.status, response.meta)
         if isinstance(body, bytes):
-            connection.write(header + body if has_body(response.status) else header)
-            connection.end()
+            header = encode_header(response.status, response.meta)
+            connection.head = header + body if has_body(response.status) else header
         else:
-            connection.header = header
+            connection.source = body  # which is closed with the connection, whatever follows
+            connection.head = encode_header(response.status, response.meta)
             if not has_begun:
                 body.begin(_Helper(connection, self._poller, self._pool))
         self._pump(connection)
@@ -142,18 +140,10 @@ class Writing:
                 if connection.complete:
                     self._finish(connection)
                     return
-                source = connection.source
-                assert source is not None
-                data = source.read()
-                if data is None and not connection.header:
-                    self._await(connection, source)
+                if not self._write_piece(connection):
+                    assert connection.source is not None
+                    self._await(connection, connection.source)
                     return
-                if data is None:  # the client need not wait for the header
-                    connection.write_with_header(b"")
-                    continue
-                connection.write_with_header(data)
-                if not data:
-                    connection.end()
         except (TLSError, ClientLeft) as error:
             self.lose(connection, str(error))
             return
@@ -164,6 +154,16 @@ class Writing:
         self._leave(connection)
         self._poller.modify(connection.fd, 0, self._notice_end, connection)
         self._runnable.add(connection)
+
+    def _write_piece(self, connection: Connection) -> bool:
+        """Encrypt what comes next; False when it is not known yet. Raises TLSError, BrokenBody and ClientLeft."""
+        data = connection.source.read() if connection.source is not None else b""
+        if data is None and not connection.head:
+            return False
+        connection.write(data or b"")  # the client need not wait for the header
+        if data == b"":
+            connection.end()
+        return True
 
     # Where it waits
 
@@ -193,9 +193,9 @@ class Writing:
         wanted = set(body.descriptors)
         for fd in connection.watched - wanted:
             self._poller.unregister(fd)
+        connection.watched = wanted
         for fd in wanted:
             self._poller.watch_once(fd, self._resume_by_event, connection)
-        connection.watched = wanted
 
     def _unwatch(self, connection: Connection) -> None:
         """Before the descriptors are closed."""
@@ -247,9 +247,7 @@ class Writing:
         """All of it, with close_notify, is in the kernel."""
         self._leave(connection)
         self._unwatch(connection)
-        source, connection.source = connection.source, None
-        if source is not None:
-            source.close()
+        connection.let_go()
         self._ended.append(connection)
         self._closing.linger(connection)
         self.make_room()

@@ -447,7 +447,6 @@ def test_another_answer_in_place_of_one_that_can_t_be(make_writing, begin, ended
 
 def test_a_fault_in_closing_an_answer_goes_no_further(make_writing, begin, ended, caplog):
     writing = make_writing()
-    client, connection = begin()
 
     class Bad(ScriptedSource):
         def close(self):
@@ -463,6 +462,29 @@ def test_a_fault_in_closing_an_answer_goes_no_further(make_writing, begin, ended
         assert ended.pop() is connection
         assert source.closed == 1
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [RuntimeError] * 2
+
+
+def test_a_fault_of_tls_is_the_end(make_writing, begin, ended, losses):
+    client, connection = begin()
+    connection.tls.send_close_notify()
+    make_writing().answer(connection, page(b"x"))
+    assert len(losses) == 1
+    assert list(ended) == [connection]
+
+
+def test_an_answer_whose_descriptor_can_t_be_watched(make_writing, begin, poller, tmp_path):
+    writing = make_writing()
+    client, connection = begin()
+    pipe, file = os.eventfd(0), os.open(tmp_path, os.O_RDONLY)
+    pending = ScriptedPending(descriptors=[pipe, file])
+    with pytest.raises(PermissionError):
+        writing.answer(connection, pending)
+    writing.replace(connection, Response(40, "Sorry"))
+    assert set(poller._owners) == {connection.fd}
+    assert client.read() == b"40 Sorry\r\n"
+    assert pending.closed == 1
+    os.close(pipe)
+    os.close(file)
 
 
 # Slow clients
@@ -494,7 +516,7 @@ def test_a_source_that_ends_while_its_client_is_blocked(make_writing, begin, set
     os.write(source.input, b"x" * 65536)
     writing.answer(connection, page(source))
     settle(writing)
-    os.write(source.input, b"y" * 65536)
+    os.write(source.input, b"y" * 60000)
     settle(writing)
     os.write(source.input, b"z" * 1000)
     os.close(source.input)
@@ -503,7 +525,7 @@ def test_a_source_that_ends_while_its_client_is_blocked(make_writing, begin, set
     while client.end is None:
         client.read()
         settle(writing)
-    assert client.data == HEADER + b"x" * 65536 + b"y" * 65536 + b"z" * 1000
+    assert client.data == HEADER + b"x" * 65536 + b"y" * 60000 + b"z" * 1000
     assert client.end == "whole"
 
 
