@@ -13,6 +13,7 @@ from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import Pending, Source
+from gemd.system.client_socket import count_undelivered
 from gemd.system.log import error_log
 from gemd.system.tls import TLSConnection, TLSError
 
@@ -26,17 +27,18 @@ class Connection:
 
     `pending` is an answer that is not known yet. `head` is what comes first, the header and all of a body of bytes, and
     `source` a body that follows it; `watched` are the descriptors that an answer waits for. `complete` once the whole
-    answer and close_notify are encrypted. `block` counts the bytes that the socket took since the last deadline.
+    answer and close_notify are encrypted. `delivered_before` is what was delivered when the deadline was set.
     `status`, `meta` and `sent` (header and body, in bytes) are what the log says of the answer.
     """
 
     __slots__ = (
         "_drained",
         "_outbox",
+        "_taken",
         "accepted",
-        "block",
         "complete",
         "deadline",
+        "delivered_before",
         "fd",
         "handshaken",
         "head",
@@ -75,8 +77,9 @@ class Connection:
         self.meta = ""
         self.sent = 0
         self.complete = False
-        self.block = 0
+        self.delivered_before = 0
         self._outbox: bytes | memoryview = b""
+        self._taken = 0
         self._drained = 0
 
     @property
@@ -93,6 +96,11 @@ class Connection:
     def outgoing(self) -> int:
         """How many bytes are in the outbox."""
         return len(self._outbox)
+
+    @property
+    def delivered(self) -> int:
+        """How many of the encrypted bytes the client's kernel has acknowledged."""
+        return self._taken - count_undelivered(self.socket)
 
     def receive(self, size: int) -> bytes | None:
         """At most `size` bytes from the socket; None when none are here, b"" at their end. Raises TLSError."""
@@ -130,7 +138,7 @@ class Connection:
         except OSError as error:
             self._outbox = b""
             raise TLSError(_name(error)) from None
-        self.block += count
+        self._taken += count
         if count < len(outbox):
             self._outbox = memoryview(outbox)[count:]
             return False
