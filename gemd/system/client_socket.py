@@ -22,14 +22,15 @@ def acknowledge_now(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
-def is_undelivered(sock: socket.socket) -> bool:
-    """Whether the client's kernel has not acknowledged everything yet (SIOCOUTQ, tcp(7))."""
+def count_undelivered(sock: socket.socket) -> int:
+    """How many of the bytes that were sent the client's kernel has not acknowledged (SIOCOUTQ, tcp(7)).
+
+    For a unix socket it is what they take up in this kernel, which is more.
+    """
     count = array.array("i", [0])
-    try:
+    with contextlib.suppress(OSError):
         fcntl.ioctl(sock, termios.TIOCOUTQ, count)
-    except OSError:
-        return False
-    return count[0] > 0
+    return count[0]
 
 
 def has_left(descriptor: int) -> bool:

@@ -114,11 +114,12 @@ class TLSConnection:
 
     def take(self) -> bytes:
         """What is to be sent to the client, b"" if there is nothing."""
-        size = _lib.BIO_read(self._from_ssl, _buffer, _BUFFER_SIZE)
-        if size <= 0:
-            return b""
-        data = bytes(_ffi.buffer(_buffer, size))
-        return data + self.take() if size == _BUFFER_SIZE else data
+        pieces = []
+        while (size := _lib.BIO_read(self._from_ssl, _buffer, _BUFFER_SIZE)) > 0:
+            pieces.append(bytes(_ffi.buffer(_buffer, size)))
+            if size < _BUFFER_SIZE:
+                break
+        return b"".join(pieces)
 
     def handshake(self) -> bool:
         """Go on with the handshake as far as what was fed reaches. Whether it is done. Raises TLSError."""

@@ -8,7 +8,7 @@ import select
 import time
 
 from gemd.config.settings import Timeouts
-from gemd.system.client_socket import is_undelivered
+from gemd.system.client_socket import count_undelivered
 from gemd.worker.connection import Connection
 from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
@@ -43,7 +43,7 @@ class Closing:
     def drop(self, connection: Connection) -> None:
         """Close at once; what the kernel has yet to deliver is delivered anyhow."""
         self._connections.remove(connection)
-        self._poller.forget(connection.fd)
+        self._poller.unregister(connection.fd)
         connection.close()
 
     def drop_oldest(self) -> bool:
@@ -66,7 +66,7 @@ class Closing:
     def expire(self, now: float) -> None:
         """Close, unless the client is still receiving and may yet send something that would destroy the rest."""
         for connection in self._connections.expired(now):
-            if is_undelivered(connection.socket) and now - connection.accepted < self._delivery_timeout:
+            if count_undelivered(connection.socket) and now - connection.accepted < self._delivery_timeout:
                 connection.deadline = now + self._timeout
                 self._connections.add(connection)
             else:

@@ -13,6 +13,8 @@ from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import Pending, Source
+from gemd.system.client_socket import count_undelivered
+from gemd.system.log import error_log
 from gemd.system.tls import TLSConnection, TLSError
 
 _DRAIN_CHUNK = 4 * 1024
@@ -23,22 +25,23 @@ class Connection:
     """`deadline` is when its state ends, in monotonic seconds. `received` counts the bytes that came in the handshake,
     and then those that came before the request was complete.
 
-    `pending` is an answer that is not known yet, `source` a body that is on its way, behind `header`; `watched` are the
-    descriptors that either waits for. `complete` once the whole answer and close_notify are encrypted. `block` counts
-    the bytes that the socket took since the last deadline. `status`, `meta` and `sent` (header and body, in bytes) are
-    what the log says of the answer.
+    `pending` is an answer that is not known yet. `head` is what comes first, the header and all of a body of bytes, and
+    `source` a body that follows it; `watched` are the descriptors that an answer waits for. `complete` once the whole
+    answer and close_notify are encrypted. `delivered_before` is what was delivered when the deadline was set.
+    `status`, `meta` and `sent` (header and body, in bytes) are what the log says of the answer.
     """
 
     __slots__ = (
         "_drained",
         "_outbox",
+        "_taken",
         "accepted",
-        "block",
         "complete",
         "deadline",
+        "delivered_before",
         "fd",
         "handshaken",
-        "header",
+        "head",
         "meta",
         "peer",
         "pending",
@@ -69,13 +72,14 @@ class Connection:
         self.pending: Pending | None = None
         self.source: Source | None = None
         self.watched: set[int] = set()
-        self.header = b""
+        self.head = b""
         self.status = 0
         self.meta = ""
         self.sent = 0
         self.complete = False
-        self.block = 0
+        self.delivered_before = 0
         self._outbox: bytes | memoryview = b""
+        self._taken = 0
         self._drained = 0
 
     @property
@@ -93,6 +97,11 @@ class Connection:
         """How many bytes are in the outbox."""
         return len(self._outbox)
 
+    @property
+    def delivered(self) -> int:
+        """How many of the encrypted bytes the client's kernel has acknowledged."""
+        return self._taken - count_undelivered(self.socket)
+
     def receive(self, size: int) -> bytes | None:
         """At most `size` bytes from the socket; None when none are here, b"" at their end. Raises TLSError."""
         try:
@@ -103,14 +112,11 @@ class Connection:
             raise TLSError(_name(error)) from None
 
     def write(self, data: bytes) -> None:
-        """Encrypt a piece of the answer; `flush` sends it. Raises TLSError."""
+        """Encrypt a piece of the answer, behind its head if that is still here; `flush` sends it. Raises TLSError."""
+        if self.head:
+            data, self.head = self.head + data, b""
         self.tls.write(data)
         self.sent += len(data)
-
-    def write_with_header(self, data: bytes) -> None:
-        """The same, behind a header that was kept for the first piece. Raises TLSError."""
-        header, self.header = self.header, b""
-        self.write(header + data if header else data)
 
     def end(self) -> None:
         """Encrypt close_notify: the answer is complete. Raises TLSError."""
@@ -132,7 +138,7 @@ class Connection:
         except OSError as error:
             self._outbox = b""
             raise TLSError(_name(error)) from None
-        self.block += count
+        self._taken += count
         if count < len(outbox):
             self._outbox = memoryview(outbox)[count:]
             return False
@@ -165,13 +171,16 @@ class Connection:
         return True
 
     def let_go(self) -> None:
-        """Let go of the answer, as far as there is one."""
-        self.header = b""
-        source, self.source = self.source, None
-        pending, self.pending = self.pending, None
-        for answer in (pending, source):
+        """Let go of the answer, as far as there is one; what its own close raises goes no further."""
+        answers = self.pending, self.source
+        self.pending = self.source = None
+        self.head = b""
+        for answer in answers:
             if answer is not None:
-                answer.close()
+                try:
+                    answer.close()
+                except Exception:  # noqa: BLE001, the boundary of an answer's end
+                    error_log.exception("a fault after answering %r", self.url)
 
     def close(self) -> None:
         """Close the socket, whatever state it is in."""

@@ -3,6 +3,7 @@
 Rule: one descriptor has one owner; whoever is told gets what was registered with it, and the events.
 """
 
+import contextlib
 import os
 import select
 from collections import deque
@@ -38,8 +39,8 @@ class Poller(Generic[T]):
 
     def register(self, fd: int, events: int, act: Callable[[T, int], None], owner: T) -> None:
         """Have `act` called with the owner and the events that came."""
-        self._owners[fd] = (act, owner, events)
         self._epoll.register(fd, events)
+        self._owners[fd] = (act, owner, events)
 
     def modify(self, fd: int, events: int, act: Callable[[T, int], None], owner: T) -> None:
         """The same, for a descriptor that is registered already."""
@@ -50,21 +51,24 @@ class Poller(Generic[T]):
 
     def watch_once(self, fd: int, act: Callable[[T, int], None], owner: T) -> None:
         """Have `act` called when the descriptor is readable, once; to hear of it again, call this again."""
-        is_new = fd not in self._owners
-        self._owners[fd] = (act, owner, _ONCE)
-        if is_new:
+        try:
+            if fd in self._owners:
+                self._epoll.modify(fd, _ONCE)
+            else:
+                self._epoll.register(fd, _ONCE)
+        except FileNotFoundError:  # it was closed since, and opened for something else
             self._epoll.register(fd, _ONCE)
-        else:
-            self._epoll.modify(fd, _ONCE)
+        self._owners[fd] = (act, owner, _ONCE)
 
     def unregister(self, fd: int) -> None:
-        """Watch a descriptor no longer; one that was closed is known no more anyhow."""
-        if self._owners.pop(fd, None) is not None:
-            self._epoll.unregister(fd)
+        """Watch a descriptor no longer; nothing happens if it is not watched, or closed.
 
-    def forget(self, fd: int) -> None:
-        """A descriptor is about to be closed, which takes it out of epoll."""
-        self._owners.pop(fd, None)
+        To be called before it is closed: the kernel forgets it only when no other process holds the same thing open,
+        as a script does until its exec, and whatever an application forks for good.
+        """
+        if self._owners.pop(fd, None) is not None:
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(fd)
 
     def wait(self, timeout: float) -> Iterator[tuple[Callable[[T, int], None], T, int]]:
         """What has happened to whom, after at most `timeout` seconds; the worker's own descriptors are dealt with.

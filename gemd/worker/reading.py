@@ -23,7 +23,7 @@ from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
 
 _RECEIVE_SIZE = 4096
-_RECORD_OVERHEAD = 645  # of the largest record, which may hold 16 KiB behind the request line
+_RECORD_OVERHEAD = 1024  # for the framing of a record with 16 KiB (RFC 8446, 5.2), and of some small ones before it
 _LAST_REQUESTS = 1.0  # seconds for requests that are not complete when the worker has to stop
 _MANY = 200  # connections at once, after whose end it is worth giving memory back
 _ACCEPT_PAUSE = 0.1  # seconds without accepting after this machine ran out of something
@@ -112,12 +112,10 @@ class Reading:
                 self._pause(error)
             return False
         try:
-            connection = self._make(sock, address)
+            self.add(self._make(sock, address))
         except (OSError, TLSError) as error:
             sock.close()
             error_log.debug("a connection was gone before it was looked at: %s", error)
-            return True
-        self.add(connection)
         return True
 
     def _make(self, sock: socket.socket, address: object) -> Connection:
@@ -128,9 +126,9 @@ class Reading:
         """Read the request of a connection that was accepted; what is here of it at once."""
         if len(self._connections) >= self._max_connections:
             self.drop(self._connections.oldest(), "closed because too many requests are not complete")
+        self._poller.register(connection.fd, select.EPOLLIN, self.advance, connection)
         self._connections.add(connection)
         self._most = max(self._most, len(self._connections))
-        self._poller.register(connection.fd, select.EPOLLIN, self.advance, connection)
 
     def _pause(self, error: OSError) -> None:
         if self._paused_until is None:
@@ -159,14 +157,15 @@ class Reading:
 
     def _receive(self, connection: Connection) -> bool:
         """Feed TLS what is here; False when nothing is. Raises TLSError when that was the end, or is too much."""
-        data = connection.receive(_RECEIVE_SIZE)
+        left = self._max_bytes + _RECORD_OVERHEAD - connection.received
+        if left <= 0:
+            raise TLSError(f"more than {self._max_bytes} bytes came and were not enough")
+        data = connection.receive(min(left, _RECEIVE_SIZE))
         if data is None:
             return False
         if not data:
             raise TLSError("the client left before its request was complete")
         connection.received += len(data)
-        if connection.received > self._max_bytes + _RECORD_OVERHEAD:
-            raise TLSError(f"more than {self._max_bytes} bytes came and were not enough")
         connection.tls.feed(data)
         return True
 
@@ -212,7 +211,7 @@ class Reading:
         """Close a connection whose request is not complete."""
         self._connections.remove(connection)
         self._report_loss(connection, reason)
-        self._poller.forget(connection.fd)
+        self._poller.unregister(connection.fd)
         connection.close()
 
     # Deadlines

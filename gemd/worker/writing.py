@@ -55,13 +55,7 @@ class _Helper:
         self._poller.wake(self._connection)
 
     def run(self, work: Callable[[], None]) -> bool:
-        def run_and_wake() -> None:
-            try:
-                work()
-            finally:
-                self.wake()
-
-        return self._pool.run(run_and_wake)
+        return self._pool.run(work, self.wake)
 
 
 class Writing:
@@ -116,24 +110,22 @@ class Writing:
             self._await(connection, pending)
             return
         self._unwatch(connection)
-        connection.pending = None
         body: object = response.body
-        is_body = body is pending  # it has become the body itself
-        if not is_body:
-            pending.close()
-        self._begin(connection, response, has_begun=is_body)
+        if body is pending:  # it has become the body itself
+            connection.pending = None
+        else:
+            connection.let_go()
+        self._begin(connection, response, has_begun=body is pending)
 
     def _begin(self, connection: Connection, response: Response, *, has_begun: bool = False) -> None:
         connection.status, connection.meta = int(response.status), response.meta
         body = response.body
-        if not isinstance(body, bytes):
-            connection.source = body  # which is closed with the connection, whatever follows
-        header = encode_header(response.status, response.meta)
         if isinstance(body, bytes):
-            connection.write(header + body if has_body(response.status) else header)
-            connection.end()
+            header = encode_header(response.status, response.meta)
+            connection.head = header + body if has_body(response.status) else header
         else:
-            connection.header = header
+            connection.source = body  # which is closed with the connection, whatever follows
+            connection.head = encode_header(response.status, response.meta)
             if not has_begun:
                 body.begin(_Helper(connection, self._poller, self._pool))
         self._pump(connection)
@@ -148,18 +140,10 @@ class Writing:
                 if connection.complete:
                     self._finish(connection)
                     return
-                source = connection.source
-                assert source is not None
-                data = source.read()
-                if data is None and not connection.header:
-                    self._await(connection, source)
+                if not self._write_piece(connection):
+                    assert connection.source is not None
+                    self._await(connection, connection.source)
                     return
-                if data is None:  # the client need not wait for the header
-                    connection.write_with_header(b"")
-                    continue
-                connection.write_with_header(data)
-                if not data:
-                    connection.end()
         except (TLSError, ClientLeft) as error:
             self.lose(connection, str(error))
             return
@@ -168,7 +152,18 @@ class Writing:
             self.drop(connection)
             return
         self._leave(connection)
+        self._poller.modify(connection.fd, 0, self._notice_end, connection)
         self._runnable.add(connection)
+
+    def _write_piece(self, connection: Connection) -> bool:
+        """Encrypt what comes next; False when it is not known yet. Raises TLSError, BrokenBody and ClientLeft."""
+        data = connection.source.read() if connection.source is not None else b""
+        if data is None and not connection.head:
+            return False
+        connection.write(data or b"")  # the client need not wait for the header
+        if data == b"":
+            connection.end()
+        return True
 
     # Where it waits
 
@@ -179,12 +174,12 @@ class Writing:
             self._renew(connection)
             self._poller.modify(connection.fd, select.EPOLLOUT, self._resume_writing, connection)
             self.make_room()
-        elif connection.block >= BLOCK_SIZE:
+        elif _has_taken_block(connection):
             self._renew(connection)
 
     def _renew(self, connection: Connection) -> None:
         """The next block has the whole time again."""
-        connection.block = 0
+        connection.delivered_before = connection.delivered
         connection.deadline = time.monotonic() + self._timeout
         self._blocked.add(connection)
 
@@ -198,9 +193,9 @@ class Writing:
         wanted = set(body.descriptors)
         for fd in connection.watched - wanted:
             self._poller.unregister(fd)
+        connection.watched = wanted
         for fd in wanted:
             self._poller.watch_once(fd, self._resume_by_event, connection)
-        connection.watched = wanted
 
     def _unwatch(self, connection: Connection) -> None:
         """Before the descriptors are closed."""
@@ -252,9 +247,7 @@ class Writing:
         """All of it, with close_notify, is in the kernel."""
         self._leave(connection)
         self._unwatch(connection)
-        source, connection.source = connection.source, None
-        if source is not None:
-            source.close()
+        connection.let_go()
         self._ended.append(connection)
         self._closing.linger(connection)
         self.make_room()
@@ -269,7 +262,7 @@ class Writing:
         connection.complete = False
         self._leave(connection)
         self._unwatch(connection)
-        self._poller.forget(connection.fd)
+        self._poller.unregister(connection.fd)
         connection.close()
         self._ended.append(connection)
 
@@ -297,7 +290,7 @@ class Writing:
     def expire(self, now: float) -> list[Connection]:
         """Drop those who read too slowly; return those at whose answers it is time to look."""
         for connection in self._blocked.expired(now):
-            if connection.block >= BLOCK_SIZE:
+            if _has_taken_block(connection):
                 self._renew(connection)
             else:
                 self.lose(connection, "the client reads too slowly")
@@ -306,3 +299,9 @@ class Writing:
         late = [connection for connection in self._waiting if connection.deadline <= now]
         self._soonest = min((c.deadline for c in self._waiting if c.deadline > now), default=math.inf)
         return late
+
+
+def _has_taken_block(connection: Connection) -> bool:
+    """Linux says that a socket is writable only when a third of its send buffer is free, which a slow client may take
+    minutes for: what its kernel has acknowledged says that it reads."""
+    return connection.delivered - connection.delivered_before >= BLOCK_SIZE
