@@ -21,7 +21,7 @@ from gemd.responders.app.environ import build_app_environ
 from gemd.system.client_certificates import make_client_certificate
 
 _DAY = datetime.timedelta(days=1)
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ class _TLS(msgspec.Struct, frozen=True):
 
 
 class _Inline:
-    """A room without a thread: the code runs when it is begun."""
+    """In place of threads: the code runs when it is begun."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -120,7 +120,7 @@ class Client:
         url = f"gemini://{host}{path}" if path.startswith("/") else path
         if query is not None:
             url = f"{url.partition('?')[0]}?{quote(query, safe='')}"
-        for _ in range(_MOST_REDIRECTS):
+        for _ in range(_MAX_REDIRECTS):
             answer = self._ask(url, client_certificate, remote_addr, most_bytes)
             if not (follow_redirects and is_redirect(answer.status)):
                 break
@@ -140,9 +140,9 @@ class Client:
             if request.url.scheme != "gemini":
                 raise ProxyRefused("Only gemini:// is served here")
             location = Location(path=self._location, host=request.url.host)
-            room = _Inline(getattr(self._app, "__name__", type(self._app).__name__))
-            call = Call(room, self._app, build_app_environ(request, location, None), self._seconds)
-            room.begin(call)
+            threads = _Inline(getattr(self._app, "__name__", type(self._app).__name__))
+            call = Call(threads, self._app, build_app_environ(request, location, None), self._seconds)
+            call.begin()
             response = call.answer()
         except GeminiError as refusal:
             response = error_response(refusal)

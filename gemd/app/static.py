@@ -27,7 +27,7 @@ from gemd.responders.static import is_file_name
 from gemd.system.beneath import open_beneath, open_root
 from gemd.system.mime_table import load_mime_table
 
-_MOST_ENTRIES = 50_000
+_MAX_ENTRIES = 50_000
 
 _not_found = functools.partial(Response, Status.NOT_FOUND, "Not Found")
 
@@ -130,7 +130,7 @@ class StaticDirectoryApplication(Application):
         location = self._location
         if filesystem_path != self.root.joinpath(*names):
             location = Location(root=str(filesystem_path), mount=names, lang=self.default_lang)
-        response = list_directory(url, location, _MOST_ENTRIES)
+        response = list_directory(url, location, _MAX_ENTRIES)
         assert isinstance(response.body, bytes)
         return iter((response.body,))
 

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import msgspec
 
-from gemd.config.settings import DERIVED, Answer, CAFile, Host, Location, Settings
+from gemd.config.answers import Answer
+from gemd.config.settings import DERIVED, CAFile, Host, Location, Settings
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.host import normalise_name
@@ -67,8 +68,8 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
         if len(problems) == before and "path" not in values:
             problems.append(Problem(where, 'needs the key "path"'))
         answers = [answer for answer in Answer if answer.value in values]
-        replaced = {key for answer in Answer if not answer.passes_to(answers) for key in answer.keys}
-        inherited = {k: v for k, v in own.items() if k not in replaced}
+        replaced = [answer for answer in Answer if not answer.passes_to(answers)]
+        inherited = {k: v for k, v in own.items() if not any(answer.is_about(k) for answer in replaced)}
         location = _make_location({**inherited, **values}, values, where, base, problems)
         if "root" in values:
             location = msgspec.structs.replace(location, mount=location.names)

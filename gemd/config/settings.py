@@ -4,13 +4,12 @@ Rules: values are frozen and complete, so that nothing is looked up twice or def
 seconds, sizes are bytes. A key of the file is the field's name with hyphens. gemd.conf(5) describes them.
 """
 
-import enum
-from collections.abc import Collection
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from gemd.config.answers import Answer
 from gemd.protocol.host import place
 from gemd.protocol.status import REDIRECTS, Status
 
@@ -139,34 +138,6 @@ class CAFile(Settings, frozen=True):
 
 
 ClientCertificate = Literal["any"] | tuple[Text, ...] | CAFile
-
-
-class Answer(enum.Enum):
-    """What a location may answer with, in the order in which it is tried, by the key that says so."""
-
-    REDIRECT = "redirect"
-    GONE = "gone"
-    CGI = "cgi"
-    APP = "app"
-    FILES = "root"
-
-    @property
-    def keys(self) -> frozenset[str]:
-        """The key itself, and those that are about this answer alone: for an application `app-path` and the like."""
-        also = {"preload"} if self is Answer.APP else set()
-        begins = f"{self.value}-"
-        fields = msgspec.structs.fields(Location)
-        return frozenset({self.value, *also, *(f.encode_name for f in fields if f.encode_name.startswith(begins))})
-
-    def passes_to(self, others: Collection["Answer"]) -> bool:
-        """Whether a location that has these answers of its own has its host's too.
-
-        A redirect is for one path; files and scripts are for all that is below the root; anything else holds until
-        there is something in its place.
-        """
-        if self in (Answer.REDIRECT, Answer.GONE):
-            return False
-        return self in (Answer.FILES, Answer.CGI) or not others
 
 
 class Location(Settings, frozen=True):

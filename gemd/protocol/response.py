@@ -37,7 +37,7 @@ class ClientLeft(BrokenBody):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """An answer. A body of bytes is small enough to be answered at the desk; any other goes to the side room."""
+    """An answer. A body of bytes is small enough to be sent inline; any other is sent by a thread."""
 
     status: int
     meta: str
@@ -45,7 +45,7 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class Later(msgspec.Struct, frozen=True):
-    """An answer that may block: `answer` works it out, in a thread of the side room."""
+    """An answer that may block: `answer` works it out, in a thread of the pool."""
 
     answer: Callable[[], Response]
 

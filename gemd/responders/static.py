@@ -20,8 +20,8 @@ from gemd.responders.listing import list_directory
 from gemd.system.beneath import open_beneath, open_root
 from gemd.system.log import error_log
 
-# What a socket's send buffer takes, more or less, on a fresh connection; more would have to wait for the client.
-DESK_SIZE = 64 * 1024
+# What is answered inline, without a thread: more or less what the send buffer of a fresh connection takes.
+INLINE_SIZE = 64 * 1024
 _CHUNK = 128 * 1024
 # As far as a client may know there is no such thing: not there, a way out, a forbidden link, an impossible name.
 _NOT_FOUND = frozenset(
@@ -40,8 +40,6 @@ _NOT_FOUND = frozenset(
         "ENODEV",
     ]
 )
-
-
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 
 
@@ -91,13 +89,13 @@ class StaticFiles:
             error_log.error("the root %s can't be opened: %s", location.root, error.strerror)
             raise GeminiError("The capsule is not available at the moment") from None
         try:
-            return self._look_up(root, names[len(location.mount) :], request.url, location)
+            return self._find(root, names[len(location.mount) :], request.url, location)
         except OSError as error:
             raise _explain(error, request.url) from None
         finally:
             os.close(root)
 
-    def _look_up(self, root: int, names: Sequence[str], url: Url, location: Location) -> Response | Later:
+    def _find(self, root: int, names: Sequence[str], url: Url, location: Location) -> Response | Later:
         if url.is_directory:
             response = self._answer_index(root, names, location)
             if response is not None:
@@ -119,10 +117,10 @@ class StaticFiles:
         """Takes the descriptor over."""
         media_type = guess_type(name, location.mime, self._mime_table)
         meta = add_parameters(media_type, lang=location.lang, charset=location.charset)
-        if size > DESK_SIZE:
+        if size > INLINE_SIZE:
             return Response(Status.SUCCESS, meta, FileBody(descriptor, size))
         try:
-            return Response(Status.SUCCESS, meta, os.read(descriptor, DESK_SIZE))
+            return Response(Status.SUCCESS, meta, os.read(descriptor, INLINE_SIZE))
         finally:
             os.close(descriptor)
 

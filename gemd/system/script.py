@@ -11,22 +11,19 @@ import resource
 import select
 import signal
 import subprocess
-import threading
-import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from gemd.protocol.response import ClientLeft
-from gemd.system import process
+from gemd.system import orphans
 from gemd.system.deadline import Deadline
 
 _CHUNK = 64 * 1024
 _PIPE = 64 * 1024  # what a pipe holds (pipe(7)), and so the most that a script which has ended can have left in it
-_MOST_STDERR = 64 * 1024
-_TERM_GRACE = 0.5  # seconds between TERM and KILL
-_EXIT_GRACE = 1.0  # seconds for a script that has closed its output to end as well
-_SWEEPS = 1000
+_MAX_STDERR = 64 * 1024
+_TERM_TIMEOUT = 0.5  # seconds between TERM and KILL
+_EXIT_TIMEOUT = 1.0  # seconds for a script that has closed its output to end as well
 
 _HOLD = ("/bin/sh", "-c", 'read -r _ && exec "$0" </dev/null')
 
@@ -37,10 +34,6 @@ _WHY = {
     errno.ETXTBSY: "it is open for writing",
     errno.E2BIG: "its environment is too large",
 }
-
-_children_file: int | None = None  # of the main thread, opened by adopt_orphans
-_running: set[int] = set()
-_running_lock = threading.Lock()
 
 
 class ScriptError(Exception):
@@ -124,7 +117,7 @@ class Script:
 
     def finish(self) -> None:
         """Wait for a script whose output has ended. Raises ScriptError when it did not exit with code 0."""
-        was_killed = not (self._has_exited or self._wait(_EXIT_GRACE))
+        was_killed = not (self._has_exited or self._wait(_EXIT_TIMEOUT))
         self._end()
         code = self._popen.returncode
         if was_killed or code == 0:
@@ -137,7 +130,7 @@ class Script:
         """End the script and all that it started: TERM, then KILL."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGTERM)
-        self._wait(_TERM_GRACE)
+        self._wait(_TERM_TIMEOUT)
         self._end()
 
     def _wait(self, seconds: float) -> bool:
@@ -155,21 +148,20 @@ class Script:
         with contextlib.suppress(ChildProcessError):  # what it left in its group, and was just killed
             while os.waitpid(-self.pid, os.WNOHANG)[0]:
                 pass
-        with _running_lock:
-            _running.discard(self.pid)
+        orphans.forget(self.pid)
         self._read_stderr()
         if self._exit >= 0:
             os.close(self._exit)
         for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
             if pipe is not None:
                 pipe.close()
-        kill_orphans()
+        orphans.kill_orphans()
 
     def _read_stderr(self) -> None:
         """Take what there is, keep its first 64 KiB."""
         chunk = _read_some(self._stderr)
         if chunk:
-            self.stderr = (self.stderr + chunk)[:_MOST_STDERR]
+            self.stderr = (self.stderr + chunk)[:_MAX_STDERR]
         elif chunk is not None:
             with contextlib.suppress(KeyError):
                 self._poll.unregister(self._stderr)
@@ -180,7 +172,7 @@ def _start(path: str, environ: Mapping[str, str], *, is_held: bool) -> subproces
 
     One that `is_held` does not run before it is sent a line: limits are set from outside, and must be there first.
     """
-    with _running_lock:
+    with orphans.registration() as register:
         popen = subprocess.Popen(
             [*_HOLD, path] if is_held else [path],
             env=environ,
@@ -191,7 +183,7 @@ def _start(path: str, environ: Mapping[str, str], *, is_held: bool) -> subproces
             bufsize=0,
             start_new_session=True,
         )
-        _running.add(popen.pid)
+        register(popen.pid)
     return popen
 
 
@@ -218,48 +210,3 @@ def _limit(pid: int, limits: ScriptLimits) -> None:
                 resource.prlimit(pid, what, (most, most))
         if limits.nice:
             os.setpriority(os.PRIO_PGRP, pid, limits.nice)
-
-
-def adopt_orphans() -> None:
-    """Make this process the parent of whatever its scripts leave behind, also of what has left their session."""
-    global _children_file
-    process.become_subreaper()
-    with contextlib.suppress(OSError):  # a kernel without it: then what leaves its session is left alone
-        _children_file = os.open(f"/proc/{os.getpid()}/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
-
-
-def _read_children() -> list[int]:
-    """The children of the main thread."""
-    if _children_file is None:
-        return []
-    return [int(pid) for pid in os.pread(_children_file, _CHUNK, 0).split()]
-
-
-def kill_running() -> None:
-    """Kill every running script, at once and with its group. The last thing that a worker does when it can't wait."""
-    for pid in list(_running):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-
-
-def kill_orphans(keep: Collection[int] = ()) -> None:
-    """Kill and reap the processes that ended scripts, or killed workers, left behind.
-
-    They are children of the main thread, which starts none itself but those to `keep`; what is in the session of a
-    running script stays.
-    """
-    for _ in range(_SWEEPS):
-        found = False
-        for pid in _read_children():
-            with contextlib.suppress(ProcessLookupError, ChildProcessError, PermissionError):
-                session = os.getsid(pid)
-                with _running_lock:
-                    is_running = session in _running or pid in _running
-                if is_running or pid in keep:
-                    continue
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, os.WNOHANG)
-                found = True
-        if not found:
-            return
-        time.sleep(0.001)

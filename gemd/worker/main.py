@@ -18,8 +18,8 @@ from gemd.shared.scoreboard import Row
 from gemd.system import process
 from gemd.system.file_watch import FileWatch
 from gemd.system.log import error_log
+from gemd.system.orphans import adopt_orphans, kill_running
 from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
-from gemd.system.script import adopt_orphans, kill_running
 from gemd.system.signals import SignalQueue
 from gemd.worker.event_loop import Lobby
 from gemd.worker.server import GeminiServer

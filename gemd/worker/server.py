@@ -131,7 +131,7 @@ class GeminiServer(socketserver.BaseServer):
             return False
         call.wake = functools.partial(self._lobby.bring_back, connection)
         self._calls[connection] = call
-        call.room.begin(call)
+        call.begin()
         return True
 
     def _end_call(self, connection: Connection) -> None:

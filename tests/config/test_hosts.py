@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from gemd.config import ConfigError, parse_config
-from gemd.config.settings import Answer, Redirect
+from gemd.config.answers import Answer
+from gemd.config.settings import Redirect
 
 HOST = '[[host]]\nname = "h"\nroot = "/srv"\n'
 DIGEST = "ab" * 32

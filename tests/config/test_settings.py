@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from gemd.config import parse_config
-from gemd.config.settings import DERIVED, Address, Answer, Host, Location, Redirect, Settings
+from gemd.config.answers import Answer
+from gemd.config.settings import DERIVED, Address, Host, Location, Redirect, Settings
 from gemd.config.tables import keys_of
 
 HOST = '[[host]]\nname = "h"\nroot = "/srv"\n'
@@ -44,13 +45,6 @@ def test_what_a_location_answers_with(location, answers):
 )
 def test_where_its_content_comes_from(location, source):
     assert location.source == source
-
-
-def test_every_answer_is_a_key_and_has_its_own():
-    keys = keys_of(Location).keys() - DERIVED
-    assert all(answer.value in answer.keys <= keys for answer in Answer)
-    assert Answer.APP.keys == {"app", "app-path", "app-env", "app-options", "app-threads", "preload"}
-    assert Answer.FILES.keys == {"root"}
 
 
 def test_what_is_derived_is_a_field_of_a_location():

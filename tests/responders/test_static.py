@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from gemd.protocol.response import BrokenBody
-from gemd.responders.static import DESK_SIZE, FileBody, StaticFiles, is_file_name
+from gemd.responders.static import INLINE_SIZE, FileBody, StaticFiles, is_file_name
 
 from .asking import request, settle
 
@@ -143,7 +143,7 @@ def test_a_hard_link_is_a_file_like_any_other(ask_static, capsule):
 # Large files
 
 
-@pytest.mark.parametrize("size", [0, 1, DESK_SIZE - 1, DESK_SIZE, DESK_SIZE + 1, 400_000])
+@pytest.mark.parametrize("size", [0, 1, INLINE_SIZE - 1, INLINE_SIZE, INLINE_SIZE + 1, 400_000])
 def test_every_size_arrives_whole(ask_static, capsule, size):
     content = os.urandom(size)
     (capsule / "file").write_bytes(content)

@@ -1,6 +1,6 @@
 """One call of an application, by Jetforce's contract: app(environ, send_status) gives bytes or str to send, or nothing.
 
-Rules: the application's code runs in a thread of its room and nowhere else; what it says is kept here until the server
+Rules: the application's code runs in one of its threads and nowhere else; what it says is kept here until the server
 takes it; a status may be said again until the first byte is there.
 """
 
@@ -11,19 +11,18 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from gemd.protocol.errors import CGIError, GeminiError, Overloaded
-from gemd.protocol.response import BrokenBody, ClientLeft, Response, encode_header
+from gemd.protocol.response import BrokenBody, Response, encode_header
 from gemd.protocol.status import has_body
 from gemd.responders.app.contract import App, AppError, Environ, check_result, encode_chunk
-from gemd.system.client_socket import has_left
+from gemd.responders.app.stream import Stream, has_come
 from gemd.system.deadline import Deadline
 from gemd.system.log import error_log
 
 _AHEAD = 64 * 1024  # bytes that an application may be ahead of its client
-_LOOK = 1.0  # seconds at most between two looks at whether everything has to end
-_TURN = 0.01  # seconds for which a call may have its thread while others wait for one
+_YIELD_INTERVAL = 0.01  # seconds for which a call may have its thread while others wait for one
 
 
-class Room(Protocol):
+class Threads(Protocol):
     """The threads that run an application's code. `last_moment` is when everything ends, in monotonic seconds."""
 
     name: str
@@ -44,8 +43,8 @@ class Call:
     """What the application has said so far. `seconds` are for the whole answer; `client` is a descriptor that hangs up
     when the client leaves, -1 for none."""
 
-    def __init__(self, room: Room, app: App, environ: Environ, seconds: float, client: int = -1) -> None:
-        self.room = room
+    def __init__(self, threads: Threads, app: App, environ: Environ, seconds: float, client: int = -1) -> None:
+        self.threads = threads
         self.deadline = Deadline(seconds)
         self.client = client
         self.wake: Callable[[], None] = lambda: None  # told once, when there is something to send
@@ -65,7 +64,21 @@ class Call:
         self._iterable: Iterable[bytes | str | None] | None = None
         self._iterator: Iterator[bytes | str | None] | None = None
 
-    # In a thread of the application's room
+    @property
+    def name(self) -> str:
+        """The application's."""
+        return self.threads.name
+
+    @property
+    def last_moment(self) -> float | None:
+        """When everything ends, in monotonic seconds."""
+        return self.threads.last_moment
+
+    def begin(self) -> None:
+        """Have a thread run the application's code, or go on with it."""
+        self.threads.begin(self)
+
+    # In one of the application's threads
 
     def run(self) -> bool:
         """Begin, or go on. Whether the application has no more to say; if so, or if it raises, `finish` follows.
@@ -86,7 +99,7 @@ class Call:
             if self._is_abandoned:
                 return True
             self._has_begun = True
-        turn = time.monotonic() + _TURN
+        turn = time.monotonic() + _YIELD_INTERVAL
         if self._iterator is None:
             self._iterable = check_result(self._app(self._environ, self._send_status))
             self._iterator = iter(self._iterable)
@@ -98,7 +111,7 @@ class Call:
                 if self._ahead >= _AHEAD:
                     self._is_paused = True
                     return False
-                if self.room.is_awaited() and time.monotonic() >= turn:
+                if self.threads.is_awaited() and time.monotonic() >= turn:
                     self.gives_way = True
                     return False
         if self._status is None:
@@ -154,29 +167,29 @@ class Call:
         if error is not None and not has_chunks:
             if isinstance(error, GeminiError):
                 raise error
-            error_log.error("the application %s failed", self.room.name, exc_info=error)
+            error_log.error("the application %s failed", self.name, exc_info=error)
             raise CGIError("An unexpected error occurred")
         assert self._status is not None
         status, meta = self._status
-        _check_header(self.room.name, status, meta)
+        _check_header(self.name, status, meta)
         if has_body(status):
-            return Response(status, meta, body if is_whole else _Stream(self))
+            return Response(status, meta, body if is_whole else Stream(self))
         self.abandon()
         if error is not None:
-            error_log.error("the application %s failed after its answer %d", self.room.name, status, exc_info=error)
+            error_log.error("the application %s failed after its answer %d", self.name, status, exc_info=error)
         return Response(status, meta)
 
     def is_late(self) -> bool:
         """Whether nobody can wait any longer for its first byte, and it has to be given up."""
         if self._has_woken:
             return False
-        is_waiting_in_vain = self.room.is_blocked and not self._has_begun
-        return self.deadline.has_passed() or _has_come(self.room.last_moment) or is_waiting_in_vain
+        is_waiting_in_vain = self.threads.is_blocked and not self._has_begun
+        return self.deadline.has_passed() or has_come(self.last_moment) or is_waiting_in_vain
 
     def give_up(self) -> bool:
         """End it, unless it has begun to answer; then False. One that had no thread yet is told that too much goes on.
 
-        Its thread may be busy with it for longer, of which the room takes care.
+        Its thread may be busy with it for longer, of which its threads take care.
         """
         with self._changed:
             if self._has_woken:
@@ -186,7 +199,7 @@ class Call:
             self.error = CGIError(took) if self._has_begun else Overloaded(busy)
         if self._has_begun:
             limit = "timeouts.app" if self.deadline.has_passed() else "timeouts.stop"
-            error_log.error("the application %s did not answer in time (%s)", self.room.name, limit)
+            error_log.error("the application %s did not answer in time (%s)", self.name, limit)
         return True
 
     def abandon(self) -> None:
@@ -195,10 +208,10 @@ class Call:
             self._is_abandoned = True
             must_resume, self._is_paused = self._is_paused, False
         if must_resume:
-            self.room.begin(self)
+            self.begin()
 
-    def look_up(self) -> None:
-        """Have who waits in `take` look at the time."""
+    def wake_waiters(self) -> None:
+        """Wake threads blocked in `take`, so that they check the deadline."""
         with self._changed:
             self._changed.notify()
 
@@ -216,48 +229,14 @@ class Call:
             must_resume, self._is_paused = self._is_paused, False
             is_over, error = self.is_over, self.error
         if must_resume:
-            self.room.begin(self)
+            self.begin()
         if data:
             return data
         if not is_over:
             return None
         if error is not None:
-            raise BrokenBody(f"the application {self.room.name} failed: {error!r}") from error
+            raise BrokenBody(f"the application {self.name} failed: {error!r}") from error
         return b""
-
-
-class _Stream:
-    """The body of a call that goes on, is large, or breaks off."""
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._is_done = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Chunks as they come. Raises BrokenBody when the application fails, or takes too long."""
-        call, name = self._call, self._call.room.name
-        while not self._is_done:
-            if call.deadline.has_passed():
-                raise BrokenBody(f"the application {name} took too long (timeouts.app)")
-            end = call.room.last_moment
-            if _has_come(end):  # as planned, so that it is no warning
-                raise ClientLeft(f"the application {name} goes on, and its worker ends")
-            until_end = _LOOK if end is None else max(0.0, end - time.monotonic())
-            data = call.take(min(_LOOK, call.deadline.remaining(), until_end))
-            self._is_done = data == b""
-            if data:
-                yield data
-            elif data is None and has_left(call.client):
-                raise ClientLeft("the client left")
-
-    def close(self) -> None:
-        """Tell the application that nobody listens any more."""
-        if not self._is_done:
-            self._call.abandon()
-
-
-def _has_come(moment: float | None) -> bool:
-    return moment is not None and time.monotonic() >= moment
 
 
 def _check_header(name: str, status: int, meta: str) -> None:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 MAX_HEADER = 1024 + len("20 \r\n")
 
 _HEADER = re.compile(rb"(?P<status>[0-9]{2})(?: (?P<meta>[^\r\n]*))?\r?\n")
-_STDERR_LINES = 20
-_LONGEST_LINE = 500
+_MAX_LINES = 20
+_MAX_LINE = 500
 
 
 class CGI:
@@ -103,7 +103,7 @@ class ScriptRun:
         self._header_deadline = Deadline(min(config.timeouts.cgi_header, config.timeouts.cgi))
         self._too_late = f"did not end within {config.timeouts.cgi:g} s (timeouts.cgi)"
         self._no_header = f"wrote no header within {config.timeouts.cgi_header:g} s (timeouts.cgi-header)"
-        self._most = config.limits.cgi_output
+        self._max_output = config.limits.cgi_output
         self._leave = leave
         self._rest = b""
         self._has_ended = False
@@ -135,8 +135,8 @@ class ScriptRun:
             size = len(self._rest)
             while data := self._script.read(self._deadline, self._too_late):
                 size += len(data)
-                if size > self._most:
-                    raise BrokenBody(f"script {self._name} wrote more than {self._most} bytes")
+                if size > self._max_output:
+                    raise BrokenBody(f"script {self._name} wrote more than {self._max_output} bytes")
                 yield data
             self._finish()
         except ScriptError as error:
@@ -155,10 +155,10 @@ class ScriptRun:
         finally:
             self._leave()
         lines = self._script.stderr.decode("utf-8", "replace").splitlines()
-        for line in lines[:_STDERR_LINES]:
-            error_log.warning("script %s says: %s", self._name, line[:_LONGEST_LINE])
-        if len(lines) > _STDERR_LINES:
-            error_log.warning("script %s says %d lines more", self._name, len(lines) - _STDERR_LINES)
+        for line in lines[:_MAX_LINES]:
+            error_log.warning("script %s says: %s", self._name, line[:_MAX_LINE])
+        if len(lines) > _MAX_LINES:
+            error_log.warning("script %s says %d lines more", self._name, len(lines) - _MAX_LINES)
 
 
 def find_script(location: Location, names: Sequence[str], depth: int) -> int:

@@ -69,8 +69,8 @@ def applications(configure):
 
     yield open_them
     for found in opened:
-        for room in found._rooms.values():
-            room._threads.shutdown(wait=False)
+        for threads in found._threads.values():
+            threads._executor.shutdown(wait=False)
 
 
 def ask(applications, location, url="/x", asker=None):
@@ -78,7 +78,7 @@ def ask(applications, location, url="/x", asker=None):
     call = applications(request(url, asker), location)
     ready = threading.Event()
     call.wake = ready.set
-    call.room.begin(call)
+    call.begin()
     assert ready.wait(15)
     end = time.monotonic() + 15
     while not call.is_over and time.monotonic() < end:
@@ -112,12 +112,12 @@ def test_where_none_is_mounted_it_declines(applications, write):
     assert found(request("/static/x"), location) is None
 
 
-def test_one_room_for_all_locations_of_an_application(applications, write):
+def test_one_set_of_threads_for_all_locations_of_an_application(applications, write):
     path = write("a/five.py", ECHO)
     found, _ = applications(
         app="five:app", app_path=path, location=[{"path": "/a"}, {"path": "/b", "app": "five:factory()"}]
     )
-    assert len(found._rooms) == 2
+    assert len(found._threads) == 2
 
 
 @pytest.mark.parametrize(
@@ -198,11 +198,11 @@ def test_so_many_threads_at_once(applications, write, threads):
     slow = sys.modules["slow"]
     calls = [found(request("/x"), location) for _ in range(4)]
     for call in calls:
-        call.room.begin(call)
+        call.begin()
     end = time.monotonic() + 15
     while len(slow.INSIDE) < threads and time.monotonic() < end:
         time.sleep(0.001)
-    assert calls[0].room.is_awaited()
+    assert calls[0].threads.is_awaited()
     assert len(slow.INSIDE) == threads
     slow.GATE.set()
     while not all(call.is_over for call in calls) and time.monotonic() < end:
@@ -210,24 +210,24 @@ def test_so_many_threads_at_once(applications, write, threads):
     assert [call.answer().body for call in calls] == [b"done"] * 4
     assert len(set(slow.INSIDE)) <= threads
     found.wait(15)
-    assert not calls[0].room.is_busy
+    assert not calls[0].threads.is_busy
 
 
 def test_threads_that_do_not_come_back(applications, write, monkeypatch):
     found, (location,) = applications(app="slow:app", app_path=write("a/slow.py", SLOW), app_threads=2)
     slow = sys.modules["slow"]
     calls = [found(request("/x"), location) for _ in range(2)]
-    room = calls[0].room
+    threads = calls[0].threads
     for nr, call in enumerate(calls, 1):
-        room.begin(call)
+        threads.begin(call)
         end = time.monotonic() + 15
         while len(slow.INSIDE) < nr and time.monotonic() < end:
             time.sleep(0.001)
         assert not found.are_stuck
     calls[0].deadline.at -= 1000
-    assert (found.are_stuck, room.is_blocked, room.has_place()) == (True, False, True)
+    assert (found.are_stuck, threads.is_blocked, threads.has_place()) == (True, False, True)
     calls[1].deadline.at -= 1000
-    assert (found.are_stuck, room.is_blocked, room.has_place()) == (True, True, False)
+    assert (found.are_stuck, threads.is_blocked, threads.has_place()) == (True, True, False)
     with pytest.raises(Overloaded):
         found(request("/x"), location)
     slow.GATE.set()
@@ -236,12 +236,12 @@ def test_threads_that_do_not_come_back(applications, write, monkeypatch):
 
 
 def test_a_queue_has_an_end(applications, write, monkeypatch):
-    monkeypatch.setattr("gemd.responders.app.threads._MOST_WAITING", 2)
+    monkeypatch.setattr("gemd.responders.app.threads._MAX_WAITING", 2)
     found, (location,) = applications(app="slow:app", app_path=write("a/slow.py", SLOW))
     slow = sys.modules["slow"]
     for nr in range(3):
         call = found(request("/x"), location)
-        call.room.begin(call)
+        call.begin()
         end = time.monotonic() + 15
         while not (nr or slow.INSIDE) and time.monotonic() < end:
             time.sleep(0.001)
