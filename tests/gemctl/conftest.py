@@ -6,8 +6,6 @@ import threading
 
 import pytest
 
-import gemd.system  # noqa: F401 - before anything else loads OpenSSL
-
 LONGEST = 30.0  # seconds that anything may take
 
 WORKERS = [

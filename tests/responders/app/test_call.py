@@ -132,31 +132,6 @@ def test_what_breaks_the_contract(threads, make, app, said, caplog):
     assert said in caplog.text
 
 
-def test_what_has_no_event_loop_here(threads, make, caplog):
-    class Deferred:
-        def addCallback(self, function):  # noqa: N802
-            """Twisted's."""
-
-    async def coroutine(environ, send_status):
-        """Never awaited."""
-
-    made = []
-
-    def app(environ, send_status):
-        made.append(coroutine(environ, send_status))
-        return made[0]
-
-    for body in (lambda environ, send_status: Deferred(), statuses((20, "a/b"), body=[Deferred()]), app):
-        call = make(body)
-        threads.turn(call)
-        with pytest.raises(CGIError):
-            call.answer()
-        assert isinstance(call.error, AppError)
-    made[0].close()
-    assert caplog.text.count("a Deferred (there is no reactor here") == 2
-    assert "a coroutine (there is no event loop here" in caplog.text
-
-
 @pytest.mark.parametrize("error", [ValueError("SECRET"), SystemExit(3), StopIteration("x")])
 def test_an_error_before_the_first_byte(threads, make, error, caplog):
     def app(environ, send_status):
@@ -355,6 +330,31 @@ def test_who_waits_for_threads_that_do_not_come_back(threads, make):
     assert not call.is_late()
     threads.is_blocked = True
     assert call.is_late()
+
+
+def test_what_has_no_event_loop_here(threads, make, caplog):
+    class Deferred:
+        def addCallback(self, function):  # noqa: N802
+            """Twisted's."""
+
+    async def coroutine(environ, send_status):
+        """Never awaited."""
+
+    made = []
+
+    def app(environ, send_status):
+        made.append(coroutine(environ, send_status))
+        return made[0]
+
+    for body in (lambda environ, send_status: Deferred(), statuses((20, "a/b"), body=[Deferred()]), app):
+        call = make(body)
+        threads.turn(call)
+        with pytest.raises(CGIError):
+            call.answer()
+        assert isinstance(call.error, AppError)
+    made[0].close()
+    assert caplog.text.count("a Deferred (there is no reactor here") == 2
+    assert "a coroutine (there is no event loop here" in caplog.text
 
 
 @pytest.mark.parametrize(("seconds", "end", "error"), [(0, None, BrokenBody), (60, 0.0, ClientLeft)])
