@@ -19,7 +19,7 @@ from gemd.app.route import RoutePattern
 from gemd.app.script import run_script
 from gemd.config.settings import Location
 from gemd.protocol.errors import NotFound
-from gemd.protocol.mime import UNKNOWN, quote_parameter
+from gemd.protocol.mime import GEMTEXT, UNKNOWN, quote_parameter
 from gemd.protocol.url import Url, encode_path
 from gemd.responders.cgi.scripts import find_script, split_script_path
 from gemd.responders.listing import list_directory
@@ -90,8 +90,8 @@ class StaticDirectoryApplication(Application):
             has_index = False
         path = self.root.joinpath(*names)
         if has_index:
-            return self._serve_file(path.joinpath(*index), "text/gemini")
-        meta = self.add_extra_parameters("text/gemini")
+            return self._serve_file(path.joinpath(*index), GEMTEXT)
+        meta = self.add_extra_parameters(GEMTEXT)
         return Response(Status.SUCCESS, meta, self.list_directory(PurePath(*names), path))
 
     def _serve_script(self, request: Request, names: list[str], depth: int) -> Response:
@@ -140,7 +140,7 @@ class StaticDirectoryApplication(Application):
 
     def add_extra_parameters(self, meta: str) -> str:
         """The media type with the language, where it is gemtext."""
-        if self.default_lang is None or not meta.startswith("text/gemini"):
+        if self.default_lang is None or not meta.startswith(GEMTEXT):
             return meta
         return f"{meta}; lang={quote_parameter(self.default_lang)}"
 

@@ -22,6 +22,11 @@ RedirectStatus = Annotated[
 ]
 
 
+Format = Literal["jetforce", "common", "combined", "condensed", "json"]  # of the access log
+Addresses = Literal["full", "truncated", "hashed", "none"]
+Symlinks = Literal["beneath", "none", "any"]
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """A table of the file."""
 
@@ -119,8 +124,8 @@ class Log(Settings, frozen=True):
 
     access: Text = "stdout"
     error: Text = "stderr"
-    format: Literal["jetforce", "common", "combined", "condensed", "json"] = "common"
-    addresses: Literal["full", "truncated", "hashed", "none"] = "full"
+    format: Format = "common"
+    addresses: Addresses = "full"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -155,7 +160,7 @@ class Location(Settings, frozen=True):
     lang: Text | None = None
     charset: Text | None = None
     mime: dict[str, str] = {}
-    symlinks: Literal["beneath", "none", "any"] = "beneath"
+    symlinks: Symlinks = "beneath"
     dot_files: bool | tuple[Text, ...] = (".well-known",)
     cgi: Text | None = None
     app: Text | None = None

@@ -12,10 +12,10 @@ import re
 import time
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
-from typing import Literal
 
 import msgspec
 
+from gemd.config.settings import Addresses, Format
 from gemd.protocol.characters import escape_field
 from gemd.system.sinks import Sink
 
@@ -26,9 +26,6 @@ _MAX_META = 1024
 _MAX_USER = 64  # X.520, ub-common-name
 _MAX_ESCAPE = 12  # two surrogates, in JSON
 _CUT = "..."
-
-Addresses = Literal["full", "truncated", "hashed", "none"]
-Format = Literal["jetforce", "common", "combined", "condensed", "json"]
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -143,7 +140,7 @@ def _escape_json(text: str) -> str:
     return json.dumps(text)[1:-1]
 
 
-_FORMATS: dict[str, Callable[[Entry, str, int], str]] = {
+_FORMATS: dict[Format, Callable[[Entry, str, int], str]] = {
     "jetforce": _jetforce,
     "common": _common,
     "combined": _combined,

@@ -13,7 +13,7 @@ import pytest
 
 from gemd.gemctl.__main__ import main
 from gemd.gemctl.failure import ExitCode, Failure
-from gemd.gemctl.fetch import parse_address, parse_target, resolve
+from gemd.gemctl.fetch import parse_address, parse_target
 
 from .conftest import LONGEST
 from .server import Server
@@ -320,22 +320,6 @@ def test_addresses():
 def test_what_is_no_address(text):
     with pytest.raises(Failure, match="--connect: expected HOST:PORT"):
         parse_address(text)
-
-
-@pytest.mark.parametrize(
-    ("reference", "absolute"),
-    [
-        ("/x", "gemini://h:300/x"),
-        ("x?q", "gemini://h:300/a/x?q"),
-        ("?q", "gemini://h:300/a/b?q"),
-        ("//g/x", "gemini://g/x"),
-        ("https://g/", "https://g/"),
-        ("mailto:a@b", "mailto:a@b"),
-        ("//[", "//["),
-    ],
-)
-def test_where_a_redirect_leads(reference, absolute):
-    assert resolve("gemini://h:300/a/b", reference) == absolute
 
 
 @pytest.mark.parametrize("arguments", [["--key", "k", "h"], ["--connect", "x", "h"], ["https://h/"]])

@@ -100,7 +100,7 @@ def defaults():
                 yield title, field.encode_name, field.default
 
 
-@pytest.mark.parametrize(("title", "key", "default"), defaults())
+@pytest.mark.parametrize(("title", "key", "default"), list(defaults()))
 def test_every_default_is_told(title, key, default):
     expected = OTHERWISE.get((title, key), f"The default is {as_written(default)}")
     assert expected in explanation(title, key)

@@ -14,7 +14,7 @@ from gemd.config.settings import Config, Location
 from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import CGIError, NotFound
 from gemd.protocol.request import Request
-from gemd.protocol.response import BrokenBody, ClientLeft, Later, Response, encode_header
+from gemd.protocol.response import MAX_META, BrokenBody, ClientLeft, Later, Response, encode_header
 from gemd.protocol.status import has_body
 from gemd.responders.cgi.environ import build_environ
 from gemd.responders.cgi.running import RunningScripts
@@ -26,7 +26,7 @@ from gemd.system.script import Script, ScriptError, ScriptLimits
 if TYPE_CHECKING:
     from gemd.system.client_certificates import Authorities
 
-MAX_HEADER = 1024 + len("20 \r\n")
+MAX_HEADER = MAX_META + len("20 \r\n")
 
 _HEADER = re.compile(rb"(?P<status>[0-9]{2})(?: (?P<meta>[^\r\n]*))?\r?\n")
 _MAX_LINES = 20
