@@ -1,19 +1,10 @@
-import tomllib
-from pathlib import Path
-
 import pytest
 
-from gemd.config import parse_config
 from gemd.config.answers import Answer
 from gemd.config.settings import DERIVED, Address, Host, Location, Redirect, Settings
 from gemd.config.tables import keys_of
 
-HOST = '[[host]]\nname = "h"\nroot = "/srv"\n'
-
-
-def first(text):
-    """The host's own location."""
-    return parse_config(tomllib.loads(text), base=Path("/etc"), source=None, cpus=1).hosts[0].locations[0]
+from .reading import HOST, first
 
 
 def test_dot_files_need_a_permission():

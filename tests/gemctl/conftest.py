@@ -114,3 +114,20 @@ def master(tmp_path):
     yield start
     for one in masters:
         one.close()
+
+
+@pytest.fixture
+def serve(tmp_path, monkeypatch):
+    """Start servers of this process's own, which do what they are told to; known hosts are the test's own too."""
+    from .server import Server
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    servers = []
+
+    def start(*arguments, **options):
+        servers.append(Server(*arguments, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

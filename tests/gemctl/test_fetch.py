@@ -16,21 +16,6 @@ from gemd.gemctl.failure import ExitCode, Failure
 from gemd.gemctl.fetch import parse_address, parse_target
 
 from .conftest import LONGEST
-from .server import Server
-
-
-@pytest.fixture
-def serve(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    servers = []
-
-    def start(*arguments, **options):
-        servers.append(Server(*arguments, **options))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
 
 
 @pytest.fixture

@@ -8,20 +8,6 @@ from gemd.gemctl.gemini_client import GeminiConnection, Header, Truncated, build
 from gemd.system.deadline import Deadline
 
 from .conftest import LONGEST
-from .server import Server
-
-
-@pytest.fixture
-def serve():
-    servers = []
-
-    def start(*arguments, **options):
-        servers.append(Server(*arguments, **options))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
 
 
 @pytest.fixture
