@@ -4,12 +4,12 @@ Rules: values are frozen and complete, so that nothing is looked up twice or def
 seconds, sizes are bytes. A key of the file is the field's name with hyphens. gemd.conf(5) describes them.
 """
 
+import enum
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from gemd.config.answers import Answer
 from gemd.protocol.host import place
 from gemd.protocol.status import REDIRECTS, Status
 
@@ -143,6 +143,16 @@ class CAFile(Settings, frozen=True):
 
 
 ClientCertificate = Literal["any"] | tuple[Text, ...] | CAFile
+
+
+class Answer(enum.Enum):
+    """What a location may answer with, in the order in which it is tried, each by the key that says so."""
+
+    REDIRECT = "redirect"
+    GONE = "gone"
+    CGI = "cgi"
+    APP = "app"
+    FILES = "root"
 
 
 class Location(Settings, frozen=True):

@@ -1,7 +1,6 @@
 import pytest
 
-from gemd.config.answers import Answer
-from gemd.config.settings import DERIVED, Address, Host, Location, Redirect, Settings
+from gemd.config.settings import DERIVED, Address, Answer, Host, Location, Redirect, Settings
 from gemd.config.tables import keys_of
 
 from .reading import HOST, first

@@ -8,8 +8,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from gemd.config.answers import Answer
-from gemd.config.settings import Config, Location
+from gemd.config.settings import Answer, Config, Location
 from gemd.config.tables import key_path
 from gemd.protocol.errors import NotFound, Overloaded
 from gemd.protocol.request import Request
