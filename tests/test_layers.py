@@ -170,6 +170,19 @@ def test_no_module_is_too_long(name):
     assert MODULES[name].count("\n") <= MOST_LINES
 
 
+# Whose modules each have a test file of their own; the others are to follow.
+TESTED = ("protocol", "config", "system", "responders", "gemctl", "app")
+
+
+def test_every_module_has_a_test_of_its_own():
+    """In the same folder below tests/. What a package or a program has of its own is in `__init__` and `__main__`."""
+    tests = Path(__file__).parent
+    paths = [path.relative_to(PACKAGE) for wing in TESTED for path in (PACKAGE / wing).rglob("*.py")]
+    modules = [path for path in paths if path.stem not in ("__init__", "__main__")]
+    assert len(modules) > 50
+    assert [str(path) for path in modules if not (tests / path.parent / f"test_{path.name}").exists()] == []
+
+
 @EVERY_MODULE
 def test_every_module_says_what_it_is(name):
     docstring = ast.get_docstring(TREES[name])

@@ -66,9 +66,9 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
         values = read_table(entry, _LOCATION_KEYS, where, problems)
         if len(problems) == before and "path" not in values:
             problems.append(Problem(where, 'needs the key "path"'))
-        answers = [answer for answer in Answer if answer.value in values]
-        replaced = {key for answer in Answer if not answer.passes_to(answers) for key in answer.keys}
-        inherited = {k: v for k, v in own.items() if k not in replaced}
+        has_answer = any(answer.value in values for answer in Answer)
+        replaced = [answer for answer in Answer if not is_inherited(answer, has_answer=has_answer)]
+        inherited = {k: v for k, v in own.items() if not any(is_about(k, answer) for answer in replaced)}
         location = _make_location({**inherited, **values}, values, where, base, problems)
         if "root" in values:
             location = msgspec.structs.replace(location, mount=location.names)
@@ -90,6 +90,22 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
         host, locations=tuple(msgspec.structs.replace(location, host=host.name) for location in host.locations)
     )
     return absolute(host, base, "certificate", "key")
+
+
+def is_about(key: str, answer: Answer) -> bool:
+    """Whether a key is this answer's alone: for an application `app` itself, `app-path` and the like."""
+    return key == answer.value or key.startswith(f"{answer.value}-") or (answer is Answer.APP and key == "preload")
+
+
+def is_inherited(answer: Answer, *, has_answer: bool) -> bool:
+    """Whether a location has this answer of its host's, if it has one of its own or if not.
+
+    A redirect is for one path; files and scripts are for all that is below the root; anything else holds until there
+    is something in its place.
+    """
+    if answer in (Answer.REDIRECT, Answer.GONE):
+        return False
+    return answer in (Answer.FILES, Answer.CGI) or not has_answer
 
 
 def _make_location(

@@ -5,7 +5,6 @@ seconds, sizes are bytes. A key of the file is the field's name with hyphens. ge
 """
 
 import enum
-from collections.abc import Collection
 from typing import Annotated, Literal
 
 import msgspec
@@ -21,6 +20,11 @@ Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")
 RedirectStatus = Annotated[
     int, Meta(ge=min(REDIRECTS), le=max(REDIRECTS), description=" or ".join(map(str, REDIRECTS)))
 ]
+
+
+Format = Literal["jetforce", "common", "combined", "condensed", "json"]  # of the access log
+Addresses = Literal["full", "truncated", "hashed", "none"]
+Symlinks = Literal["beneath", "none", "any"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -121,8 +125,8 @@ class Log(Settings, frozen=True):
 
     access: Text = "stdout"
     error: Text = "stderr"
-    format: Literal["jetforce", "common", "combined", "condensed", "json"] = "common"
-    addresses: Literal["full", "truncated", "hashed", "none"] = "full"
+    format: Format = "common"
+    addresses: Addresses = "full"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -143,31 +147,13 @@ ClientCertificate = Literal["any"] | tuple[Text, ...] | CAFile
 
 
 class Answer(enum.Enum):
-    """What a location may answer with, in the order in which it is tried, by the key that says so."""
+    """What a location may answer with, in the order in which it is tried, each by the key that says so."""
 
     REDIRECT = "redirect"
     GONE = "gone"
     CGI = "cgi"
     APP = "app"
     FILES = "root"
-
-    @property
-    def keys(self) -> frozenset[str]:
-        """The key itself, and those that are about this answer alone: for an application `app-path` and the like."""
-        also = {"preload"} if self is Answer.APP else set()
-        begins = f"{self.value}-"
-        fields = msgspec.structs.fields(Location)
-        return frozenset({self.value, *also, *(f.encode_name for f in fields if f.encode_name.startswith(begins))})
-
-    def passes_to(self, others: Collection["Answer"]) -> bool:
-        """Whether a location that has these answers of its own has its host's too.
-
-        A redirect is for one path; files and scripts are for all that is below the root; anything else holds until
-        there is something in its place.
-        """
-        if self in (Answer.REDIRECT, Answer.GONE):
-            return False
-        return self in (Answer.FILES, Answer.CGI) or not others
 
 
 class Location(Settings, frozen=True):
@@ -185,7 +171,7 @@ class Location(Settings, frozen=True):
     lang: Text | None = None
     charset: Text | None = None
     mime: dict[str, str] = {}
-    symlinks: Literal["beneath", "none", "any"] = "beneath"
+    symlinks: Symlinks = "beneath"
     dot_files: bool | tuple[Text, ...] = (".well-known",)
     cgi: Text | None = None
     app: Text | None = None

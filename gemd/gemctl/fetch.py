@@ -10,7 +10,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 import msgspec
 
@@ -22,7 +22,7 @@ from gemd.protocol.errors import BadRequest
 from gemd.protocol.host import bracket, covers, place
 from gemd.protocol.request import MAX_URL
 from gemd.protocol.status import Status, asks_for_input, has_body, is_redirect
-from gemd.protocol.url import DEFAULT_PORT, parse_url
+from gemd.protocol.url import DEFAULT_PORT, parse_url, resolve
 from gemd.system.certificate_facts import CertificateFacts, parse_facts
 from gemd.system.encoding import decode_typed
 
@@ -154,14 +154,3 @@ def explain(header: Header, target: Target) -> list[str]:
     if header.status == Status.CLIENT_CERTIFICATE_REQUIRED:
         return ["it wants a client certificate: --cert FILE --key FILE"]
     return []
-
-
-def resolve(base: str, reference: str) -> str:
-    """A reference as an absolute URL (RFC 3986, 5.2); what is none stays as it is."""
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", reference):
-        return reference
-    try:
-        joined = urljoin("https" + base.removeprefix("gemini"), reference)  # which knows this scheme, and not ours
-    except ValueError:
-        return reference
-    return "gemini" + joined.removeprefix("https")

@@ -18,7 +18,7 @@ from gemd.protocol.host import place
 from gemd.protocol.response import MAX_META
 from gemd.system.deadline import Deadline
 
-_LONGEST_HEADER = 3 + MAX_META + 2
+_MAX_HEADER = 3 + MAX_META + 2
 _HEADER = re.compile(r"(?P<status>[1-6][0-9])(?: (?P<meta>.*))?", re.DOTALL)
 
 
@@ -98,7 +98,7 @@ class GeminiConnection:
         except OSError as error:
             raise Failure(f"{self._place} took no request: {_reason(error)}") from None
         data = b""
-        while b"\r\n" not in data and len(data) <= _LONGEST_HEADER:
+        while b"\r\n" not in data and len(data) <= _MAX_HEADER:
             self._arm(self._tls)
             chunk = self._receive(len(data))
             if not chunk:
@@ -106,7 +106,7 @@ class GeminiConnection:
             data += chunk
         line, end, self._rest = data.partition(b"\r\n")
         match = _HEADER.fullmatch(line.decode("utf-8", "backslashreplace"))
-        if not end or len(line) > _LONGEST_HEADER - 2 or match is None:
+        if not end or len(line) > _MAX_HEADER - 2 or match is None:
             shown = escape(data[:80].decode("utf-8", "backslashreplace"))
             raise Failure(f"{self._place} sent no Gemini header, but {len(data)} bytes: {shown}")
         return Header(int(match["status"]), match["meta"] or "")

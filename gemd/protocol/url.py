@@ -6,7 +6,7 @@ exactly once; what can't be told for sure is refused, never repaired.
 
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes, urljoin
 
 import msgspec
 
@@ -27,6 +27,7 @@ _URI = re.compile(
 )
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@]+)(?::(?P<port>[0-9]{0,5}))?")
 _FORBIDDEN_OCTET = re.compile(rb"[\x00-\x20\x7f]")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
@@ -139,3 +140,18 @@ def encode_path(segments: Iterable[str]) -> str:
 def encode_segment(segment: str) -> str:
     """One path segment, percent-encoded, its lone surrogates as the octets they stand for."""
     return quote(segment.encode("utf-8", "surrogateescape"), safe="!$&'()*+,;=:@~")
+
+
+def resolve(base: str, reference: str) -> str:
+    """The URL that `reference` in an answer to the gemini URL `base` stands for (RFC 3986, 5.2); what can't be resolved
+    stays as it is."""
+    if _SCHEME.match(reference):
+        return reference
+    scheme, _, rest = base.partition(":")
+    try:
+        joined = urljoin(
+            "https:" + rest, reference
+        )  # the standard library resolves for the schemes alone that it knows
+    except ValueError:
+        return reference
+    return scheme + joined.removeprefix("https")

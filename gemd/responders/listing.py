@@ -17,7 +17,7 @@ import msgspec
 from gemd.config.settings import Location
 from gemd.protocol.errors import NotFound
 from gemd.protocol.gemtext import heading, link
-from gemd.protocol.mime import add_parameters
+from gemd.protocol.mime import GEMTEXT, add_parameters
 from gemd.protocol.quantities import format_size
 from gemd.protocol.response import Response
 from gemd.protocol.status import Status
@@ -49,7 +49,7 @@ def list_directory(url: Url, location: Location, limit: int) -> Response:
     lines.extend(map(_format, entries))
     if more:
         lines.append(f"There are more than {limit} entries; the others are left out.\n")
-    meta = add_parameters("text/gemini", lang=location.lang, charset=None)
+    meta = add_parameters(GEMTEXT, lang=location.lang, charset=None)
     return Response(Status.SUCCESS, meta, "".join(lines).encode())
 
 

@@ -12,10 +12,10 @@ import re
 import time
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
-from typing import Literal
 
 import msgspec
 
+from gemd.config.settings import Addresses, Format
 from gemd.protocol.characters import escape_field
 from gemd.system.sinks import Sink
 
@@ -24,11 +24,8 @@ _BLANK = re.compile(r"\s")  # ends a field that has no quotes
 _MAX_URL = 2048  # twice as many as a request, for escapes
 _MAX_META = 1024
 _MAX_USER = 64  # X.520, ub-common-name
-_LONGEST_ESCAPE = 12  # two surrogates, in JSON
+_MAX_ESCAPE = 12  # two surrogates, in JSON
 _CUT = "..."
-
-Addresses = Literal["full", "truncated", "hashed", "none"]
-Format = Literal["jetforce", "common", "combined", "condensed", "json"]
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -51,7 +48,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 def cut(text: str, most: int, write: Callable[[str], str]) -> str:
     """`text`, or as much of its beginning that `write` makes at most `most` characters of it, with "..." behind it."""
-    if len(text) <= most // _LONGEST_ESCAPE or (len(text) <= most and len(write(text)) <= most):
+    if len(text) <= most // _MAX_ESCAPE or (len(text) <= most and len(write(text)) <= most):
         return text
     sizes = itertools.accumulate(len(write(character)) for character in text)
     end = next(end for end, size in enumerate(sizes) if size > most - len(_CUT))
@@ -143,7 +140,7 @@ def _escape_json(text: str) -> str:
     return json.dumps(text)[1:-1]
 
 
-_FORMATS: dict[str, Callable[[Entry, str, int], str]] = {
+_FORMATS: dict[Format, Callable[[Entry, str, int], str]] = {
     "jetforce": _jetforce,
     "common": _common,
     "combined": _combined,

@@ -10,15 +10,14 @@ import ctypes
 import errno
 import os
 from collections.abc import Sequence
-from typing import Literal
 
-Symlinks = Literal["beneath", "none", "any"]
+from gemd.config.settings import Symlinks
 
 _SYS_OPENAT2 = 437  # the same on every architecture that has it
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
-_RESOLVE = {
+_RESOLVE: dict[Symlinks, int] = {
     "beneath": _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS,
     "none": _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS,
     "any": _RESOLVE_NO_MAGICLINKS,

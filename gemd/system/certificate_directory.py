@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gemd.config import Config
 from gemd.system.certificates import CertificateError
+from gemd.system.user_data import find_user_data
 
 
 def find_certificate_directory(config: Config) -> Path:
@@ -20,8 +21,7 @@ def find_certificate_directory(config: Config) -> Path:
         return Path(state)
     if os.geteuid() == 0 or config.service.user is not None:
         return Path("/var/lib/gemd")
-    data = os.environ.get("XDG_DATA_HOME", "")
     try:
-        return (Path(data) if data.startswith("/") else Path.home() / ".local/share") / "gemd"
+        return find_user_data()
     except RuntimeError:
         raise CertificateError("there is no home directory to keep certificates in: set tls.certificates") from None

@@ -12,7 +12,6 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.utils import CryptographyDeprecationWarning
 
 from gemd.protocol.fingerprint import sha256
 from gemd.system.certificates import CertificateError, read_names
@@ -47,7 +46,7 @@ def read_facts(path: Path) -> CertificateFacts:
 def parse_facts(der: bytes) -> CertificateFacts:
     """The facts of a certificate in DER. Raises CertificateError."""
     try:
-        with warnings.catch_warnings(action="ignore", category=CryptographyDeprecationWarning):
+        with warnings.catch_warnings(action="ignore"):  # of oddities, and here they are strangers'
             return _collect(x509.load_der_x509_certificate(der))
     except _FAULTS as error:
         raise CertificateError(f"the certificate can't be read: {error}") from None

@@ -9,6 +9,7 @@ import datetime
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -138,19 +139,26 @@ def _make_key(path: Path, owner: tuple[int, int] | None) -> None:
 
 def _write(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
     """Write a new file, which appears complete or not at all; one that exists meanwhile stays."""
+    with _complete(path, content, mode, owner) as temporary, contextlib.suppress(FileExistsError):
+        os.link(temporary, path)
+
+
+@contextlib.contextmanager
+def _complete(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None) -> Iterator[str]:
+    """A file beside `path` with all of its content, on disk, which is removed unless it was moved."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
             if owner is not None:
                 os.fchown(descriptor, *owner)
+            os.fchmod(descriptor, mode)
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
+        yield temporary
     finally:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
 
 
 def _load_chain(path: Path) -> tuple[x509.Certificate, ...]:
@@ -224,18 +232,8 @@ def _replace(path: Path, content: bytes) -> None:
     """Put a new file in the place of `path`, which stays as NAME.old. Root leaves the owner what it was."""
     before = path.stat()
     old = path.with_name(f"{path.name}.old")
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            if os.geteuid() == 0:
-                os.fchown(descriptor, before.st_uid, before.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
+    owner = (before.st_uid, before.st_gid) if os.geteuid() == 0 else None
+    with _complete(path, content, stat.S_IMODE(before.st_mode), owner) as temporary:
         old.unlink(missing_ok=True)
         os.link(path, old)
         os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)

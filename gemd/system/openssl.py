@@ -31,4 +31,5 @@ def load_openssl() -> bool:
     from cryptography.utils import CryptographyDeprecationWarning
 
     warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning)
+    warnings.filterwarnings("ignore", message="Attribute's length must be", category=UserWarning)
     return is_first or is_given

@@ -100,6 +100,7 @@ class Reporter:
         generation: Generation,
         row: Row,
         event_loop: EventLoop,
+        pool: ThreadPool,
         memory: process.MemoryReport,
         descriptors: process.DescriptorReport,
         watch: FileWatch | None,
@@ -107,6 +108,7 @@ class Reporter:
         self._generation = generation
         self._row = row
         self._event_loop = event_loop
+        self._pool = pool
         self._memory = memory
         self._descriptors = descriptors
         self._watch = watch
@@ -159,7 +161,7 @@ def _serve(
         pool,
         loss_reporter(generation.access_log),
     )
-    reporter = Reporter(generation, row, event_loop, memory, descriptors, watch)
+    reporter = Reporter(generation, row, event_loop, pool, memory, descriptors, watch)
     # Nobody may have all of what takes time.
     max_pending = (config.limits.threads + 1) // 2
     server = GeminiServer(event_loop, generation.respond, generation.access_log, row, max_pending, reporter.report)

@@ -1,28 +1,11 @@
-import tomllib
-from pathlib import Path
-
 import pytest
 
-from gemd.config import ConfigError, parse_config
-from gemd.config.settings import Answer, Redirect
+from gemd.config import parse_config
+from gemd.config.hosts import is_about, is_inherited
+from gemd.config.settings import Answer, Location, Redirect
+from gemd.config.tables import keys_of
 
-HOST = '[[host]]\nname = "h"\nroot = "/srv"\n'
-DIGEST = "ab" * 32
-
-
-def parse(text, cpus=4):
-    return parse_config(tomllib.loads(text), base=Path("/etc"), source=None, cpus=cpus)
-
-
-def problems_of(text):
-    with pytest.raises(ConfigError) as caught:
-        parse(text)
-    return {problem.path: problem.text for problem in caught.value.problems}
-
-
-def first(text):
-    """The host's own location."""
-    return parse(text).hosts[0].locations[0]
+from .reading import DIGEST, HOST, first, parse, problems_of
 
 
 def test_names_are_normalised():
@@ -105,3 +88,22 @@ def test_each_location_knows_where_in_the_file_it_is():
     assert [location.where for location in plain] == ["host[1]", "host[1].location[1]", "host[1].location[2]"]
     merged = parse(HOST + "[[host.location]]\npath = '/'\n[[host.location]]\npath = '/b/'\n").hosts[0].locations
     assert [location.where for location in merged] == ["host[1].location[1]", "host[1].location[2]"]
+
+
+KEYS = {
+    Answer.REDIRECT: {"redirect"},
+    Answer.GONE: {"gone"},
+    Answer.CGI: {"cgi"},
+    Answer.APP: {"app", "app-path", "app-env", "app-options", "app-threads", "preload"},
+    Answer.FILES: {"root"},
+}
+
+
+@pytest.mark.parametrize("answer", Answer)
+def test_which_keys_are_an_answers_alone(answer):
+    assert {key for key in keys_of(Location) if is_about(key, answer)} == KEYS[answer]
+
+
+def test_what_a_location_has_of_its_hosts_answers():
+    for has_answer, expected in ((False, [Answer.CGI, Answer.APP, Answer.FILES]), (True, [Answer.CGI, Answer.FILES])):
+        assert [answer for answer in Answer if is_inherited(answer, has_answer=has_answer)] == expected

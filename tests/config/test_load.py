@@ -1,4 +1,3 @@
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -7,24 +6,7 @@ from gemd.config import Address, ConfigError, load_config, parse_config
 from gemd.config.load import parse_listen
 from gemd.config.settings import CAFile, Rate
 
-HOST = '[[host]]\nname = "h"\nroot = "/srv"\n'
-DIGEST = "ab" * 32
-
-
-def parse(text, cpus=4):
-    return parse_config(tomllib.loads(text), base=Path("/etc"), source=None, cpus=cpus)
-
-
-def problems_of(text):
-    with pytest.raises(ConfigError) as caught:
-        parse(text)
-    return {problem.path: problem.text for problem in caught.value.problems}
-
-
-def first(text):
-    """The host's own location."""
-    return parse(text).hosts[0].locations[0]
-
+from .reading import HOST, parse, problems_of
 
 MISTAKES = {
     "unknown table": ("[limit]\n" + HOST, "limit", "did you mean 'limits'?"),

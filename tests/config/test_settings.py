@@ -1,18 +1,9 @@
-import tomllib
-from pathlib import Path
-
 import pytest
 
-from gemd.config import parse_config
 from gemd.config.settings import DERIVED, Address, Answer, Host, Location, Redirect, Settings
 from gemd.config.tables import keys_of
 
-HOST = '[[host]]\nname = "h"\nroot = "/srv"\n'
-
-
-def first(text):
-    """The host's own location."""
-    return parse_config(tomllib.loads(text), base=Path("/etc"), source=None, cpus=1).hosts[0].locations[0]
+from .reading import HOST, first
 
 
 def test_dot_files_need_a_permission():
@@ -44,13 +35,6 @@ def test_what_a_location_answers_with(location, answers):
 )
 def test_where_its_content_comes_from(location, source):
     assert location.source == source
-
-
-def test_every_answer_is_a_key_and_has_its_own():
-    keys = keys_of(Location).keys() - DERIVED
-    assert all(answer.value in answer.keys <= keys for answer in Answer)
-    assert Answer.APP.keys == {"app", "app-path", "app-env", "app-options", "app-threads", "preload"}
-    assert Answer.FILES.keys == {"root"}
 
 
 def test_what_is_derived_is_a_field_of_a_location():

@@ -6,8 +6,6 @@ import threading
 
 import pytest
 
-import gemd.system  # noqa: F401 - before anything else loads OpenSSL
-
 LONGEST = 30.0  # seconds that anything may take
 
 WORKERS = [
@@ -120,3 +118,20 @@ def master(tmp_path):
     yield start
     for one in masters:
         one.close()
+
+
+@pytest.fixture
+def serve(tmp_path, monkeypatch):
+    """Start servers of this process's own, which do what they are told to; known hosts are the test's own too."""
+    from .server import Server
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    servers = []
+
+    def start(*arguments, **options):
+        servers.append(Server(*arguments, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

@@ -113,28 +113,6 @@ def test_ctrl_c_while_waiting(capsys, monkeypatch):
     assert capsys.readouterr().err == "gemctl: interrupted\n"
 
 
-WRONG = [
-    [],
-    ["moon"],
-    ["status", "--json", "--openmetrics"],
-    ["status", "--watch", "0"],
-    ["status", "--watch", "nan"],
-    ["reload", "--timeout", "x"],
-    ["cert"],
-    ["cert", "renew"],
-    ["fetch"],
-    ["stop", "now"],
-]
-
-
-@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
-def test_a_command_line_that_makes_no_sense(arguments, capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
-    assert capsys.readouterr().err.startswith("usage: gemctl")
-
-
 def test_version(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["-V"])

@@ -3,7 +3,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gemd.protocol.errors import BadRequest
-from gemd.protocol.url import encode_path, encode_segment, parse_url
+from gemd.protocol.url import encode_path, encode_segment, parse_url, resolve
 
 FILE_NAMES = (
     st.binary(min_size=1, max_size=20)
@@ -76,3 +76,36 @@ def test_an_encoded_segment_is_one_word_of_ascii(name):
 
 def test_an_encoded_path_can_not_name_another_host():
     assert encode_path(["", "", "evil.example", ""]) == "/evil.example"
+
+
+@pytest.mark.parametrize(
+    ("reference", "target"),
+    [
+        ("/x", "gemini://h:7/x"),
+        ("x?a:b", "gemini://h:7/a/x?a:b"),
+        ("?q:x", "gemini://h:7/a/b?q:x"),
+        ("../x", "gemini://h:7/x"),
+        ("//other/x", "gemini://other/x"),
+        ("gemini://other/x", "gemini://other/x"),
+        ("https://other/x", "https://other/x"),
+        ("mailto:x", "mailto:x"),
+    ],
+)
+def test_references(reference, target):
+    assert resolve("gemini://h:7/a/b", reference) == target
+
+
+@pytest.mark.parametrize(
+    ("reference", "absolute"),
+    [
+        ("/x", "gemini://h:300/x"),
+        ("x?q", "gemini://h:300/a/x?q"),
+        ("?q", "gemini://h:300/a/b?q"),
+        ("//g/x", "gemini://g/x"),
+        ("https://g/", "https://g/"),
+        ("mailto:a@b", "mailto:a@b"),
+        ("//[", "//["),
+    ],
+)
+def test_where_a_redirect_leads(reference, absolute):
+    assert resolve("gemini://h:300/a/b", reference) == absolute

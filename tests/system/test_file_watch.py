@@ -132,5 +132,5 @@ def test_libraries_and_gemd_itself_are_not():
 def test_the_number_of_files_has_an_end(tmp_path, write, monkeypatch):
     for number in range(10):
         write(f"{number}/x.py")
-    monkeypatch.setattr("gemd.system.file_watch._MOST_FILES", 6)
+    monkeypatch.setattr("gemd.system.file_watch._MAX_FILES", 6)
     assert len(FileWatch([str(tmp_path)], time.time_ns())._known) < 6 + len(files_of_applications())

@@ -25,12 +25,16 @@ def test_it_says_that_it_came_too_late():
     assert run("import cryptography.x509\n" + LOAD, OPENSSL_CONF="/dev/null") == ["True", "/dev/null"]
 
 
-def test_strangers_certificates_are_not_warned_of():
-    code = (
-        "import warnings; from cryptography.utils import CryptographyDeprecationWarning as W; warnings.warn('odd', W)"
-    )
+ODDITIES = {
+    "deprecated": "from cryptography.utils import CryptographyDeprecationWarning as W; warnings.warn('odd', W)",
+    "a name too long": "from cryptography.x509 import *; NameAttribute(NameOID.COMMON_NAME, 'x' * 65, _validate=False)",
+}
+
+
+@pytest.mark.parametrize("code", ODDITIES.values(), ids=ODDITIES)
+def test_strangers_certificates_are_not_warned_of(code):
     env = {**os.environ, "PYTHONWARNINGS": "error"}
-    for before, code_of in (("", 1), (LOAD + "\n", 0)):
+    for before, code_of in (("import warnings;", 1), (f"import warnings; {LOAD}\n", 0)):
         done = subprocess.run([sys.executable, "-c", before + code], env=env, capture_output=True, timeout=60)
         assert done.returncode == code_of, done.stderr
 

@@ -147,7 +147,7 @@ def test_one_that_can_t_be_closed_keeps_no_other_from_it(connect, caplog):
 
 
 def test_nothing_waits_even_on_a_socket_that_would(connect):
-    client, connection = connect(shaken=True)
+    _client, connection = connect(shaken=True)
     connection.socket.setblocking(True)
     assert connection.receive(10) is None
     assert not connection.drain(has_ended=False)

@@ -1,7 +1,7 @@
 """The application responder: Python code that answers everything below a location.
 
-Rules: one room an application in each worker, however many locations it is mounted at; what it can't answer in time is
-answered for it.
+Rules: an application has its threads once in each worker, however many locations it is mounted at; what
+it can't answer in time is answered for it.
 """
 
 import contextlib
@@ -15,10 +15,10 @@ from gemd.protocol.request import Request
 from gemd.responders.app.call import Call
 from gemd.responders.app.environ import build_app_environ
 from gemd.responders.app.load import AppLoadError, modules_read_anew
-from gemd.responders.app.threads import AppRoom
+from gemd.responders.app.threads import AppThreads
 from gemd.system.client_certificates import Authorities
 
-_POLL = 0.01  # seconds between two looks at whether the applications have come to their end
+_POLL_INTERVAL = 0.01  # seconds between two looks at whether the applications have come to their end
 
 
 class Applications:
@@ -28,25 +28,25 @@ class Applications:
         self.made = time.time_ns()
         self._config = config
         self._authorities = authorities
-        self._rooms: dict[object, AppRoom] = {}
+        self._threads: dict[object, AppThreads] = {}
         self._others = {host.name: [location.names for location in host.locations] for host in config.hosts}
         for where, location in _mounted(config):
-            if _key(location) not in self._rooms:
-                self._rooms[_key(location)] = AppRoom(location, where, config.timeouts.app)
+            if _key(location) not in self._threads:
+                self._threads[_key(location)] = AppThreads(location, where, config.timeouts.app)
 
     def preload(self) -> None:
         """Load those that all workers are to share. Runs in the master. Raises AppLoadError."""
         self.check_environment()
-        rooms = {_key(location): None for _, location in _mounted(self._config) if location.preload}
-        with modules_read_anew() if rooms else contextlib.nullcontext():
-            for key in rooms:
-                self._rooms[key].preload()
+        keys = {_key(location): None for _, location in _mounted(self._config) if location.preload}
+        with modules_read_anew() if keys else contextlib.nullcontext():
+            for key in keys:
+                self._threads[key].preload()
 
     def check(self) -> None:
         """Load them all, and forget them. Raises AppLoadError."""
         self.check_environment()
-        for room in self._rooms.values():
-            room.check()
+        for threads in self._threads.values():
+            threads.check()
 
     def check_environment(self) -> None:
         """Raise AppLoadError where two locations want one variable to have different values."""
@@ -61,28 +61,28 @@ class Applications:
 
     def open(self) -> None:
         """Load them. Runs in the worker. Raises AppLoadError."""
-        for room in self._rooms.values():
-            room.open()
+        for threads in self._threads.values():
+            threads.open()
 
     def end_by(self, moment: float) -> None:
         """Break answers off that are still going on at `moment`, in monotonic seconds: the worker ends."""
-        for room in self._rooms.values():
-            room.end_by(moment)
+        for threads in self._threads.values():
+            threads.end_by(moment)
 
     def wait(self, seconds: float) -> None:
         """Let what was broken off clean up. Runs in the worker, as it ends."""
         end = time.monotonic() + seconds
-        while any(room.is_busy for room in self._rooms.values()) and time.monotonic() < end:
-            time.sleep(_POLL)
+        while any(threads.is_busy for threads in self._threads.values()) and time.monotonic() < end:
+            time.sleep(_POLL_INTERVAL)
 
     @property
     def are_stuck(self) -> bool:
         """Whether a thread did not come back, so that another worker has to take this one's place."""
-        return any(room.is_stuck for room in self._rooms.values())
+        return any(threads.is_stuck for threads in self._threads.values())
 
     def __bool__(self) -> bool:
         """Whether there are any."""
-        return bool(self._rooms)
+        return bool(self._threads)
 
     def __call__(self, request: Request, location: Location) -> Call | None:
         """A call that is still to begin; declines where no application is mounted.
@@ -92,11 +92,11 @@ class Applications:
         if location.app is None:
             return None
         self._check_slashes(request, location)
-        room = self._rooms[_key(location)]
-        if not room.has_place():
+        threads = self._threads[_key(location)]
+        if not threads.has_place():
             raise Overloaded("Too much is going on, try again later")
         environ = build_app_environ(request, location, self._authorities)
-        return room.make_call(environ)
+        return threads.make_call(environ)
 
     def _check_slashes(self, request: Request, location: Location) -> None:
         """Applications decode the path as a whole, so that an encoded slash is one to them, and must not lead past the

@@ -1,4 +1,4 @@
-"""An application's room: the threads of a worker that run its code, by default one, as its authors are used to.
+"""An application's threads: those of a worker that run its code, by default one, as its authors are used to.
 
 Rules: the application is imported in the thread that calls it; whoever waits, waits in a queue that has an end; a
 thread that does not come back in time is given up, and the worker with it.
@@ -17,12 +17,10 @@ from gemd.responders.app.contract import App, Environ
 from gemd.responders.app.load import AppLoadError, load_app
 
 _MAX_WAITING = 256  # calls for each application
-_RETURN_TIMEOUT = (
-    2.0  # seconds that a call's code has to come back in after its time is over: until its next chunk, mostly
-)
+_RETURN_TIMEOUT = 2.0  # seconds for a call's code to come back when its time is over: until its next chunk, mostly
 
 
-class AppRoom:
+class AppThreads:
     """The threads of one application. It is loaded by `open`, after the fork, or was before, by `preload`."""
 
     def __init__(self, location: Location, where: str, seconds: float) -> None:
@@ -32,7 +30,7 @@ class AppRoom:
         self._location = location
         self._where = where
         self._seconds = seconds
-        self._threads: ThreadPoolExecutor | None = None
+        self._executor: ThreadPoolExecutor | None = None
         self._app: App | None = None
         self._lock = threading.Lock()
         self._waiting = 0
@@ -47,21 +45,21 @@ class AppRoom:
         self._load_aside()
 
     def _load_aside(self) -> App:
-        with ThreadPoolExecutor(1) as threads:
-            return self._load_by(threads)
+        with ThreadPoolExecutor(1) as executor:
+            return self._load_by(executor)
 
     def open(self) -> None:
         """Start the first thread, and load the application in it. Runs in the worker. Raises AppLoadError."""
         threading.stack_size(0)  # the system's own, for who knows what the application does
-        self._threads = ThreadPoolExecutor(self._location.app_threads, thread_name_prefix=self.name)
+        self._executor = ThreadPoolExecutor(self._location.app_threads, thread_name_prefix=self.name)
         app = self._app
         if app is None:
-            self._app = self._load_by(self._threads)
+            self._app = self._load_by(self._executor)
         else:
-            self._threads.submit(lambda: app).result()
+            self._executor.submit(lambda: app).result()
 
-    def _load_by(self, threads: ThreadPoolExecutor) -> App:
-        future = threads.submit(load_app, self._location)
+    def _load_by(self, executor: ThreadPoolExecutor) -> App:
+        future = executor.submit(load_app, self._location)
         error = future.exception()
         if error is not None:
             raise AppLoadError(f"{self._where}: the application {self.name} can't be loaded: {error!r}") from error
@@ -80,15 +78,15 @@ class AppRoom:
 
     def begin(self, call: Call) -> None:
         """Have a thread run the application's code, or go on with it."""
-        assert self._threads is not None
+        assert self._executor is not None
         with self._lock:
             self._waiting += 1
         threading.stack_size(0)
         with contextlib.suppress(RuntimeError):  # no further thread can be started: it waits for those that there are
-            self._threads.submit(self._run, call)
+            self._executor.submit(self._run, call)
 
     def _run(self, call: Call) -> None:
-        """Runs in a thread of the room. What the application raises is the call's."""
+        """Runs in one of the threads. What the application raises is the call's."""
         with self._lock:
             self._waiting -= 1
             self._running.add(call)
