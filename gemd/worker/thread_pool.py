@@ -24,6 +24,11 @@ class ThreadPool:
         self._lock = threading.Lock()
         self._queue: SimpleQueue[tuple[Work, Work]] = SimpleQueue()
 
+    @property
+    def busy(self) -> int:
+        """How many threads are at work."""
+        return self._busy
+
     def run(self, work: Work, then: Work) -> bool:
         """Have a thread do the work; False when none is free. Only one thread may ask, so that a free one stays so.
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class CGI:
     """The responder for scripts. One in each worker, for which `limits.cgi` and `limits.cgi-per-address` hold."""
 
-    def __init__(self, config: Config, authorities: Authorities | None) -> None:
+    def __init__(self, config: Config, authorities: "Authorities | None") -> None:
         settings = config.cgi
         self._config = config
         self._authorities = authorities
