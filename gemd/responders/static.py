@@ -110,7 +110,7 @@ def _read_piece(piece: "Future[bytes]", descriptor: int, size: int, offset: int)
     """Runs in a thread of the pool, and closes the descriptor."""
     try:
         piece.set_result(os.pread(descriptor, size, offset))
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         piece.set_exception(error)
     finally:
         os.close(descriptor)
@@ -167,7 +167,8 @@ class StaticFiles:
         if size > INLINE_SIZE:
             return Response(Status.SUCCESS, meta, FileBody(descriptor, size))
         try:
-            page = read_from_memory(descriptor, size, 0) if size else b""
+            # One without a size is empty, or made up as it is read (/proc): there is no disk to wait for.
+            page = read_from_memory(descriptor, size, 0) if size else os.pread(descriptor, INLINE_SIZE, 0)
         except OSError:
             os.close(descriptor)
             raise
