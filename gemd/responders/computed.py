@@ -1,6 +1,6 @@
 """An answer that takes a while to work out, in a thread of the pool.
 
-Rule: what the thread raises is raised again where the answer is taken.
+Rule: what the thread raises is raised again where the answer is taken; what nobody takes is let go of.
 """
 
 import math
@@ -20,6 +20,7 @@ class Computed:
     def __init__(self, compute: Callable[[], Response]) -> None:
         self._compute = compute
         self._outcome: Future[Response] = Future()
+        self._is_taken = False
 
     def begin(self, helper: Helper) -> None:
         """Hand the work to a thread, if one is free."""
@@ -33,10 +34,23 @@ class Computed:
 
     def settle(self) -> Response | None:
         """The answer, once the thread is done. Raises what that has raised."""
-        return self._outcome.result() if self._outcome.done() else None
+        if not self._outcome.done():
+            return None
+        self._is_taken = True
+        return self._outcome.result()
 
     def close(self) -> None:
-        """Nothing is held; a thread that is at work finishes it for nobody."""
+        """A thread that is at work finishes it for nobody, and then closes what it has opened."""
+        if not self._is_taken:
+            self._outcome.add_done_callback(_let_go)
+
+
+def _let_go(outcome: "Future[Response]") -> None:
+    """Close the body that nobody took."""
+    if outcome.exception() is None:
+        body = outcome.result().body
+        if not isinstance(body, bytes):
+            body.close()
 
 
 class _Outcome:
