@@ -16,7 +16,7 @@ from typing import Protocol
 
 from gemd.exit_codes import ExitCode
 from gemd.shared.generation import Generation
-from gemd.system.script import adopt_orphans, kill_orphans
+from gemd.system.orphans import adopt_orphans, kill_orphans
 from gemd.system.signals import SignalQueue
 
 MASTER_SIGNALS = (

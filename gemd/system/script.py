@@ -10,20 +10,18 @@ import os
 import resource
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Collection, Mapping
 
 import msgspec
 
-from gemd.system import process
+from gemd.system.orphans import kill_orphans, registration, unregister
 
 _CHUNK = 64 * 1024
 _PIPE = 64 * 1024  # what a pipe holds (pipe(7)), and so the most that a script which has ended can have left in it
 _MAX_STDERR = 64 * 1024
 TERM_TIMEOUT = 0.5  # seconds between TERM and KILL
 _EXIT_TIMEOUT = 1.0  # seconds for a script that has closed its output to end as well
-_MAX_SWEEPS = 1000
 
 _HOLD = ("/bin/sh", "-c", 'read -r _ && exec "$0" </dev/null')
 
@@ -34,10 +32,6 @@ _WHY = {
     errno.ETXTBSY: "it is open for writing",
     errno.E2BIG: "its environment is too large",
 }
-
-_children_file: int | None = None  # of the main thread, opened by adopt_orphans
-_running: set[int] = set()
-_running_lock = threading.Lock()
 
 
 class ScriptError(Exception):
@@ -67,6 +61,8 @@ class Script:
         except OSError as error:
             why = _WHY.get(error.errno or 0)
             raise ScriptError(f"can't be started: {error.strerror}" + (f"; {why}" if why else "")) from None
+        except ValueError as error:  # a NUL or a lone surrogate in its environment, "=" in the name of a variable
+            raise ScriptError(f"can't be started: {error}") from None
         self.pid = self._popen.pid
         assert self._popen.stdout is not None
         assert self._popen.stderr is not None
@@ -116,7 +112,7 @@ class Script:
             # One that has closed its output and does not end is ended, which is no failure.
             return b"" if time.monotonic() >= self.deadline else None
         if code < 0:
-            raise ScriptError(f"was ended by {signal.Signals(-code).name}")
+            raise ScriptError(f"was ended by {_name_signal(-code)}")
         if code > 0:
             raise ScriptError(f"exited with code {code}")
         return b""
@@ -142,16 +138,19 @@ class Script:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGTERM)
 
-    def end(self) -> None:
-        """Kill what is left, reap the leader, and close everything. May wait a moment."""
+    def kill(self) -> None:
+        """Have them end, whether they will or not."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Kill what is left, reap the leader, and close everything. Waits for a leader that has not ended."""
+        self.kill()
         self._popen.wait()
         with contextlib.suppress(ChildProcessError):  # what it left in its group, and was just killed
             while os.waitpid(-self.pid, os.WNOHANG)[0]:
                 pass
-        with _running_lock:
-            _running.discard(self.pid)
+        unregister(self.pid)
         self._read_stderr()
         if self._exit >= 0:
             os.close(self._exit)
@@ -170,11 +169,11 @@ class Script:
 
 
 def _start(path: str, environ: Mapping[str, str], *, is_held: bool) -> subprocess.Popen[bytes]:
-    """Start and register a program at once, so that `kill_orphans` never meets one that it does not know.
+    """Start and register a program. May wait for its disk.
 
     One that `is_held` does not run before it is sent a line: limits are set from outside, and must be there first.
     """
-    with _running_lock:
+    with registration() as register:
         popen = subprocess.Popen(
             [*_HOLD, path] if is_held else [path],
             env=environ,
@@ -185,8 +184,15 @@ def _start(path: str, environ: Mapping[str, str], *, is_held: bool) -> subproces
             bufsize=0,
             start_new_session=True,
         )
-        _running.add(popen.pid)
+        register(popen.pid)
     return popen
+
+
+def _name_signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time signals have no names
+        return f"signal {number}"
 
 
 def _read_some(fd: int) -> bytes | None:
@@ -212,48 +218,3 @@ def _limit(pid: int, limits: ScriptLimits) -> None:
                 resource.prlimit(pid, what, (most, most))
         if limits.nice:
             os.setpriority(os.PRIO_PGRP, pid, limits.nice)
-
-
-def adopt_orphans() -> None:
-    """Make this process the parent of whatever its scripts leave behind, also of what has left their session."""
-    global _children_file
-    process.become_subreaper()
-    with contextlib.suppress(OSError):  # a kernel without it: then what leaves its session is left alone
-        _children_file = os.open(f"/proc/{os.getpid()}/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
-
-
-def _read_children() -> list[int]:
-    """The children of the main thread."""
-    if _children_file is None:
-        return []
-    return [int(pid) for pid in os.pread(_children_file, _CHUNK, 0).split()]
-
-
-def kill_running() -> None:
-    """Kill every running script, at once and with its group. The last thing that a worker does when it can't wait."""
-    for pid in list(_running):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-
-
-def kill_orphans(keep: Collection[int] = ()) -> None:
-    """Kill and reap the processes that ended scripts, or killed workers, left behind.
-
-    They are children of the main thread, which starts none itself but those to `keep`; what is in the session of a
-    running script stays.
-    """
-    for _ in range(_MAX_SWEEPS):
-        found = False
-        for pid in _read_children():
-            with contextlib.suppress(ProcessLookupError, ChildProcessError, PermissionError):
-                session = os.getsid(pid)
-                with _running_lock:
-                    is_running = session in _running or pid in _running
-                if is_running or pid in keep:
-                    continue
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, os.WNOHANG)
-                found = True
-        if not found:
-            return
-        time.sleep(0.001)
