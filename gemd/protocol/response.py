@@ -65,7 +65,7 @@ class Pending(Protocol):
         """When to ask again at the latest."""
 
     def begin(self, helper: Helper) -> None:
-        """Called once, before anything else."""
+        """Called once, before anything else but `close`."""
 
     def settle(self) -> "Response | None":
         """The answer, None when it is not known yet. Raises GeminiError for one that is a refusal, and ClientLeft."""

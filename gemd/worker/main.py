@@ -18,8 +18,9 @@ from gemd.shared.scoreboard import Row
 from gemd.system import process
 from gemd.system.file_watch import FileWatch
 from gemd.system.log import error_log
+from gemd.system.orphans import adopt_orphans, kill_running
 from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
-from gemd.system.script import adopt_orphans, kill_running
+from gemd.system.script_threads import SCRIPT_THREADS
 from gemd.system.signals import SignalQueue
 from gemd.worker.event_loop import EventLoop
 from gemd.worker.server import GeminiServer, loss_reporter
@@ -38,7 +39,7 @@ _UNHEEDED_SIGNALS = (
     signal.SIGTTIN,
     signal.SIGTTOU,
 )
-_CLEANUP_TIMEOUT = 1.0  # seconds that applications have to clean up after answers that were broken off
+_CLEANUP_TIMEOUT = 1.0  # seconds for applications to clean up after answers that broke off, and as many for scripts
 _LOOK_INTERVAL = 1.0  # seconds between two looks at applications and their files
 _MEMORY_INTERVAL = 10.0  # seconds between two looks at how much memory this process has
 _MANY_DESCRIPTORS = 1000  # that are counted no oftener than that either: an older kernel has to list them
@@ -177,6 +178,7 @@ def _serve(
     event_loop.watch(channel.fileno(), read_channel)
     server.serve_forever()
     generation.applications.wait(_CLEANUP_TIMEOUT)
+    SCRIPT_THREADS.wait(_CLEANUP_TIMEOUT)  # what they said last is logged when they have ended
 
 
 def app_patience(stop: float) -> float:

@@ -55,6 +55,7 @@ class ScriptRun:
         self._script: Script | None = None
         self._failure: ScriptError | None = None  # to start
         self._lock = threading.Lock()  # between the thread that starts the script and who closes this
+        self._is_starting = False
         self._is_closed = False
         self._is_over = False
         self._output = b""  # that was read and not taken yet
@@ -66,25 +67,29 @@ class ScriptRun:
     def begin(self, helper: Helper) -> None:
         """Have a thread start the script."""
         self._helper = helper
+        self._is_starting = True
         try:
             self._threads.start(self._start)
         except OSError as error:
+            self._is_starting = False
             self._failure = ScriptError(f"can't be started: {error}")
 
     def _start(self) -> None:
         """Runs in the thread that starts scripts."""
         script, failure = None, None
-        try:
-            script = Script(self._path, self._environ, self._limits)
-        except ScriptError as error:
-            failure = error
+        if not self._is_closed:
+            try:
+                script = Script(self._path, self._environ, self._limits)
+            except ScriptError as error:
+                failure = error
         with self._lock:
             self._script, self._failure = script, failure
+            self._is_starting = False
             is_closed = self._is_closed
+            if not is_closed and self._helper is not None:
+                self._helper.wake()  # before `close` returns, or never
         if is_closed:
             self._end()
-        elif self._helper is not None:
-            self._helper.wake()
 
     # Reading
 
@@ -120,14 +125,14 @@ class ScriptRun:
                 shown = f": {_show(self._output)}" if self._output else ""
                 raise ScriptError(f"ended without a header{shown}")
             if b"\n" in self._output or len(self._output) > MAX_HEADER:
-                *self._header, self._output = parse_header(self._output)  # type: ignore[assignment]
+                status, meta, self._output = parse_header(self._output)
+                self._header = status, meta
         status, meta = self._header
         if has_body(status):
             return Response(status, meta, self)
         try:
-            while (data := self._read(self._end_at, self._too_late)) != b"":
-                if data is None:
-                    return None
+            if self._read_piece() != b"":
+                return None  # to be asked again at once if there is more: others have their turn before
         except ScriptError as error:
             error_log.warning("script %s %s after its answer %d", self._name, error, status)
         return Response(status, meta)
@@ -135,14 +140,18 @@ class ScriptRun:
     def read(self) -> bytes | None:
         """The next piece of the body. Raises BrokenBody."""
         try:
-            data = self._output or self._read(self._end_at, self._too_late)
+            return self._read_piece()
         except ScriptError as error:
             raise BrokenBody(f"script {self._name} {error}") from None
+
+    def _read_piece(self) -> bytes | None:
+        """What comes behind the header. Raises ScriptError."""
+        data = self._output or self._read(self._end_at, self._too_late)
         self._output = b""
         if data:
             self._size += len(data)
             if self._size > self._max_output:
-                raise BrokenBody(f"script {self._name} wrote more than {self._max_output} bytes")
+                raise ScriptError(f"wrote more than {self._max_output} bytes (limits.cgi-output)")
         return data
 
     def _read(self, deadline: float, late: str) -> bytes | None:
@@ -162,8 +171,8 @@ class ScriptRun:
         """End the script if it has not ended; one that is being started ends when it is."""
         with self._lock:
             self._is_closed = True
-            is_started = self._script is not None or self._failure is not None
-        if is_started:
+            is_starting = self._is_starting
+        if not is_starting:
             self._end()
 
     def _end(self) -> None:

@@ -1,13 +1,12 @@
 import os
 
+import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gemd.protocol.response import encode_header
-from gemd.responders.cgi.scripts import MAX_HEADER, parse_header, split_script_path
-from gemd.system.script import ScriptError
-from tests.responders.asking import peer
+from gemd.protocol.errors import Overloaded
+from gemd.responders.cgi.scripts import CGI, split_script_path
+from gemd.system.script_threads import SCRIPT_THREADS
+from tests.responders.asking import peer, request, settle
 
 PATHS = {
     "script": (("cgi-bin", "s"), 2, "/cgi-bin/s", ""),
@@ -23,66 +22,6 @@ PATHS = {
 @pytest.mark.parametrize(("segments", "depth", "script_name", "path_info"), PATHS.values(), ids=PATHS)
 def test_splits_the_path(segments, depth, script_name, path_info):
     assert split_script_path(segments, depth) == (script_name, path_info)
-
-
-HEADERS = {
-    "CRLF": (b"20 text/gemini\r\nbody", (20, "text/gemini", b"body")),
-    "LF": (b"20 text/gemini\nbody\n", (20, "text/gemini", b"body\n")),
-    "body with further lines": (b"20 text/plain\r\n\r\n20 x\r\n", (20, "text/plain", b"\r\n20 x\r\n")),
-    "no body": (b"31 /a\r\n", (31, "/a", b"")),
-    "no text": (b"51\r\n", (51, "", b"")),
-    "blank and no text": (b"51 \r\n", (51, "", b"")),
-    "UTF-8": ("10 Wér?\r\n".encode(), (10, "Wér?", b"")),
-    "longest": (b"50 " + b"x" * 1024 + b"\r\n", (50, "x" * 1024, b"")),
-}
-
-
-@pytest.mark.parametrize(("output", "parsed"), HEADERS.values(), ids=HEADERS)
-def test_reads_a_header(output, parsed):
-    assert parse_header(output) == parsed
-
-
-NO_HEADERS = {
-    "nothing": b"",
-    "no line end": b"20 text/gemini",
-    "CR alone": b"20 text/gemini\rbody\n",
-    "TAB": b"20\ttext/gemini\r\n",
-    "no blank": b"20text/gemini\r\n",
-    "leading blank": b" 20 text/gemini\r\n",
-    "byte order mark": b"\xef\xbb\xbf20 text/gemini\r\n",
-    "three digits": b"200 OK\r\n",
-    "undefined": b"21 text/gemini\r\n",
-    "no media type": b"20\r\n",
-    "no prompt": b"10 \r\n",
-    "not UTF-8": b"40 \xff\r\n",
-    "control": b"40 a\x1bb\r\n",
-    "too long": b"50 " + b"x" * 1025 + b"\r\n",
-    "Arabic digits": "٢٠ text/gemini\r\n".encode(),
-    "text": b"Content-Type: text/html\r\n\r\n<html>",
-    "traceback": b'Traceback (most recent call last):\n  File "x"\n',
-}
-
-
-@pytest.mark.parametrize("output", NO_HEADERS.values(), ids=NO_HEADERS)
-def test_refuses_what_is_no_header(output):
-    with pytest.raises(ScriptError) as caught:
-        parse_header(output)
-    assert str(caught.value).isprintable()
-    assert len(str(caught.value)) < 600
-
-
-@given(st.binary(max_size=60) | st.binary(max_size=30).map(lambda text: b"20 " + text + b"\r\nbody"))
-def test_any_output_is_a_header_that_can_be_sent_or_an_error(output):
-    try:
-        status, meta, rest = parse_header(output)
-    except ScriptError:
-        return
-    assert encode_header(status, meta)
-    assert output.endswith(rest)
-
-
-def test_the_longest_header_is_the_protocols():
-    assert len(encode_header(50, "x" * 1024)) == MAX_HEADER
 
 
 # What is answered before anything runs
@@ -148,3 +87,63 @@ def test_a_file_that_is_not_executable_is_told_to_the_operator(ask, scripts, cap
 
 def test_access_goes_before_scripts(ask, scripts):
     assert ask("/cgi-bin/nothing", peer(), cgi="cgi-bin", client_certificate="any").status == 60
+
+
+# How many may run
+
+
+@pytest.fixture
+def cgi(configure, scripts):
+    """The responder, with places for three scripts, two for each address."""
+    config = configure(cgi="cgi-bin")
+    limits = msgspec.structs.replace(config.limits, cgi=3, cgi_per_address=2)
+    responder = CGI(msgspec.structs.replace(config, limits=limits), None)
+    location = config.hosts[0].locations[0]
+    (scripts / "run").write_text("#!/bin/sh\necho 20 text/plain; echo SECRET")
+    return lambda address="192.0.2.1": responder(request("/cgi-bin/run", peer(address=address)), location)
+
+
+def test_each_takes_a_place_from_the_moment_when_it_is_asked_for(cgi):
+    runs = [cgi(), cgi()]
+    with pytest.raises(Overloaded):
+        cgi()
+    runs.append(cgi("192.0.2.2"))
+    with pytest.raises(Overloaded):
+        cgi("192.0.2.3")
+    for run in runs:
+        run.close()  # that it never began frees its place as well
+    assert all(cgi(f"192.0.2.{number}") for number in (1, 1, 2))
+
+
+def test_a_place_is_free_when_the_script_has_ended(cgi):
+    first = cgi()
+    for _ in range(4):
+        assert settle(cgi).body == b"SECRET\n"
+        assert SCRIPT_THREADS.wait(15)
+    first.close()
+
+
+def test_a_refusal_takes_no_place(cgi, scripts):
+    (scripts / "run").chmod(0o644)
+    for _ in range(4):
+        assert settle(cgi).status == 42
+    (scripts / "run").chmod(0o755)
+    assert settle(cgi).status == 20
+
+
+def test_one_that_can_not_be_started_frees_its_place(cgi, scripts):
+    (scripts / "run").write_text("#!/nowhere")
+    for _ in range(4):
+        assert settle(cgi).status == 42
+        assert SCRIPT_THREADS.wait(15)
+
+
+def test_it_runs_with_its_path_and_its_environment(ask, scripts):
+    (scripts / "run").write_text('#!/bin/sh\necho 20 text/plain; pwd; echo "$SCRIPT_NAME|$PATH_INFO|$QUERY_STRING"\n')
+    answer = ask("/cgi-bin/run/more?q", cgi="cgi-bin")
+    assert answer.body.decode().splitlines() == [str(scripts), "/cgi-bin/run|/more|q"]
+
+
+def test_a_location_without_scripts_declines(cgi, configure):
+    config = configure()
+    assert CGI(config, None)(request("/cgi-bin/run"), config.hosts[0].locations[0]) is None
