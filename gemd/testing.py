@@ -131,25 +131,34 @@ class Client:
     def _ask(self, url: str, certificate: ClientCertificate | None, address: str, most: int | None) -> Answer:
         tls = _TLS(certificate, "localhost")
         peer = Peer(address, 49152, "127.0.0.1", self._port, tls)
-        call: Call | None = None
         try:
             request = RequestReader(peer).feed(url.encode("utf-8", "surrogateescape") + b"\r\n")
             assert request is not None
             if request.url.scheme != "gemini":
                 raise ProxyRefused("Only gemini:// is served here")
-            location = Location(path=self._location, host=request.url.host)
-            threads = _Inline(getattr(self._app, "__name__", type(self._app).__name__))
-            call = Call(threads, self._app, build_app_environ(request, location, None), self._seconds)
-            threads.begin(call)
-            settled = call.settle()
-            assert settled is not None  # all of its code has run, up to its first byte
-            response = settled
         except GeminiError as refusal:
-            response = error_response(refusal)
-        raised = call.error if call is not None else None
-        if isinstance(response.body, bytes):
-            return Answer(int(response.status), response.meta, response.body, url, error=raised)
-        body, is_complete = bytearray(), True
+            return Answer(int(refusal.status), refusal.meta, b"", url)
+        location = Location(path=self._location, host=request.url.host)
+        threads = _Inline(getattr(self._app, "__name__", type(self._app).__name__))
+        call = Call(threads, self._app, build_app_environ(request, location, None), self._seconds)
+        try:
+            threads.begin(call)
+            return _take(call, url, most)
+        finally:
+            call.close()
+
+
+def _take(call: Call, url: str, most: int | None) -> Answer:
+    """What a client gets of a call that has begun."""
+    try:
+        response = call.settle()
+    except GeminiError as refusal:
+        response = error_response(refusal)
+    assert response is not None  # all of its code has run, up to its first byte
+    body, is_complete = bytearray(), True
+    if isinstance(response.body, bytes):
+        body += response.body
+    else:
         try:
             while (chunk := response.body.read()) != b"":
                 body += chunk or b""
@@ -158,10 +167,7 @@ class Client:
                     break
         except BrokenBody:
             is_complete = False
-        finally:
-            response.body.close()
-        raised = call.error if call is not None else None
-        return Answer(int(response.status), response.meta, bytes(body), url, is_complete, raised)
+    return Answer(int(response.status), response.meta, bytes(body), url, is_complete, call.error)
 
 
 def make_certificate(common_name: str = "Alice", *, days: int = 365) -> ClientCertificate:

@@ -41,7 +41,9 @@ def run_script(path: str, environ: Environ) -> Response:
         waiter.close()
         return Response(Status.CGI_ERROR, error.meta)
     if has_body:
-        return Response(status, meta, waiter.read_all())
+        body = waiter.read_all()
+        next(body)  # from here on it lets go of everything, even if nobody wants more of it
+        return Response(status, meta, body)
     waiter.close()
     return Response(status, meta)
 
@@ -71,8 +73,9 @@ class _Waiter:
         return response.status, response.meta, response.body is self._run
 
     def read_all(self) -> Iterator[bytes]:
-        """The body, as it comes. Raises BrokenBody."""
+        """The body, as it comes; its first piece is empty. Raises BrokenBody."""
         try:
+            yield b""
             while (data := self._run.read()) != b"":
                 if data is None:
                     self._wait()
