@@ -3,8 +3,9 @@
 import datetime
 import sys
 import textwrap
-import threading
 import time
+from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -14,8 +15,9 @@ from gemd.responders.app.environ import build_app_environ
 from gemd.responders.app.load import AppLoadError
 from gemd.responders.router import Router
 from gemd.system.client_certificates import make_client_certificate
-from tests.responders.asking import peer, request
+from tests.responders.asking import peer, request, settle
 from tests.responders.conftest import MIME_TABLE
+from tests.support.pump import Pump
 
 
 @pytest.fixture
@@ -74,17 +76,15 @@ def applications(configure):
 
 
 def ask(applications, location, url="/x", asker=None):
-    """Status and body of an answer that is whole."""
-    call = applications(request(url, asker), location)
-    ready = threading.Event()
-    call.wake = ready.set
-    call.room.begin(call)
-    assert ready.wait(15)
-    end = time.monotonic() + 15
-    while not call.is_over and time.monotonic() < end:
-        time.sleep(0.001)
-    response = call.answer()
-    return response.status, response.body.decode()
+    """Status and body of an answer."""
+    answer = settle(lambda: applications(request(url, asker), location))
+    return answer.status, answer.body.decode()
+
+
+def begin(call):
+    """Have it begin, as the event loop does; what it is woken for is of no interest."""
+    call.begin(SimpleNamespace(wake=lambda: None))
+    return call
 
 
 def test_it_runs_in_the_thread_that_has_loaded_it(applications, write):
@@ -198,36 +198,36 @@ def test_so_many_threads_at_once(applications, write, threads):
     slow = sys.modules["slow"]
     calls = [found(request("/x"), location) for _ in range(4)]
     for call in calls:
-        call.room.begin(call)
+        begin(call)
     end = time.monotonic() + 15
     while len(slow.INSIDE) < threads and time.monotonic() < end:
         time.sleep(0.001)
-    assert calls[0].room.is_awaited()
+    assert calls[0].threads.is_awaited()
     assert len(slow.INSIDE) == threads
     slow.GATE.set()
     while not all(call.is_over for call in calls) and time.monotonic() < end:
         time.sleep(0.001)
-    assert [call.answer().body for call in calls] == [b"done"] * 4
+    assert [call.settle().body for call in calls] == [b"done"] * 4
     assert len(set(slow.INSIDE)) <= threads
     found.wait(15)
-    assert not calls[0].room.is_busy
+    assert not calls[0].threads.is_busy
 
 
 def test_threads_that_do_not_come_back(applications, write, monkeypatch):
     found, (location,) = applications(app="slow:app", app_path=write("a/slow.py", SLOW), app_threads=2)
     slow = sys.modules["slow"]
     calls = [found(request("/x"), location) for _ in range(2)]
-    room = calls[0].room
+    threads = calls[0].threads
     for nr, call in enumerate(calls, 1):
-        room.begin(call)
+        begin(call)
         end = time.monotonic() + 15
         while len(slow.INSIDE) < nr and time.monotonic() < end:
             time.sleep(0.001)
         assert not found.are_stuck
-    calls[0].deadline.at -= 1000
-    assert (found.are_stuck, room.is_blocked, room.has_place()) == (True, False, True)
-    calls[1].deadline.at -= 1000
-    assert (found.are_stuck, room.is_blocked, room.has_place()) == (True, True, False)
+    calls[0].deadline -= 1000
+    assert (found.are_stuck, threads.is_blocked, threads.has_place()) == (True, False, True)
+    calls[1].deadline -= 1000
+    assert (found.are_stuck, threads.is_blocked, threads.has_place()) == (True, True, False)
     with pytest.raises(Overloaded):
         found(request("/x"), location)
     slow.GATE.set()
@@ -236,12 +236,11 @@ def test_threads_that_do_not_come_back(applications, write, monkeypatch):
 
 
 def test_a_queue_has_an_end(applications, write, monkeypatch):
-    monkeypatch.setattr("gemd.responders.app.threads._MOST_WAITING", 2)
+    monkeypatch.setattr("gemd.responders.app.threads._MAX_WAITING", 2)
     found, (location,) = applications(app="slow:app", app_path=write("a/slow.py", SLOW))
     slow = sys.modules["slow"]
     for nr in range(3):
-        call = found(request("/x"), location)
-        call.room.begin(call)
+        begin(found(request("/x"), location))
         end = time.monotonic() + 15
         while not (nr or slow.INSIDE) and time.monotonic() < end:
             time.sleep(0.001)
@@ -249,6 +248,42 @@ def test_a_queue_has_an_end(applications, write, monkeypatch):
         found(request("/x"), location)
     slow.GATE.set()
     found.wait(15)
+
+
+STREAM = """
+def app(environ, send_status):
+    send_status(20, "text/plain")
+    for number in range(300):
+        yield f"{number:04}" * 250
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_streams_that_take_turns_lose_nothing(applications, write, threads, monkeypatch):
+    """Each gives way whenever it may, and is far ahead of its client all the time."""
+    monkeypatch.setattr("gemd.responders.app.call._TURN_TIME", 0.0)
+    found, (location,) = applications(app="stream:app", app_path=write("a/stream.py", STREAM), app_threads=threads)
+    whole = "".join(f"{number:04}" * 250 for number in range(300))
+    answers = []
+    asking = [Thread(target=lambda: answers.append(ask(found, location))) for _ in range(6)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join(30)
+    assert answers == [(20, whole)] * 6
+    found.wait(15)
+    assert not any(room.is_busy for room in found._rooms.values())
+
+
+def test_a_call_that_is_closed_lets_its_thread_go(applications, write):
+    found, (location,) = applications(app="stream:app", app_path=write("a/stream.py", STREAM))
+    with Pump() as pump:
+        call = found(request("/x"), location)
+        assert pump.settle(call).body is call
+        call.close()
+        found.wait(15)
+        assert call.is_over
+    assert ask(found, location)[0] == 20
 
 
 def test_an_encoded_slash_does_not_lead_past_another_locations_rules(applications, write):
