@@ -13,7 +13,7 @@ from typing import Protocol
 from gemd.protocol.errors import CGIError, GeminiError, Overloaded
 from gemd.protocol.response import BrokenBody, ClientLeft, Helper, Response, encode_header
 from gemd.protocol.status import has_body
-from gemd.responders.app.contract import App, AppError, Environ, check_result, encode_chunk
+from gemd.responders.app.contract import App, AppError, Environ, check_result, close_result, encode_chunk
 from gemd.system.log import error_log
 
 _MAX_AHEAD = 64 * 1024  # bytes that an application may be ahead of its client
@@ -76,7 +76,7 @@ class Call:
             is_over = self._advance()
         finally:
             if is_over:
-                self._close()
+                close_result(self._iterable)
         return is_over
 
     def _advance(self) -> bool:
@@ -119,11 +119,6 @@ class Call:
             is_awaited, self._is_awaited = self._is_awaited, False
         if is_awaited and self._helper is not None:
             self._helper.wake()
-
-    def _close(self) -> None:
-        close = getattr(self._iterable, "close", None)
-        if close is not None:
-            close()
 
     def _send_status(self, status: int, meta: str) -> None:
         """What the application calls. Once a byte is there, it is too late."""
