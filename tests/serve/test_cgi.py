@@ -287,6 +287,14 @@ def test_a_body_that_broke_off_has_no_close_notify(shared, shared_script, compla
         assert reason in complaints()
 
 
+def test_a_refusal_that_is_followed_by_endless_output_is_sent(shared, shared_script, complaints):
+    shared_script("refuses", "echo 51 None here; yes\n")
+    shared.expect("wrote more than 1000000 bytes .* after its answer 51")
+    answer = shared.ask("/cgi-bin/refuses")
+    assert (answer.header, answer.complete) == ("51 None here", True)
+    assert answer.seconds < 2  # and not as long as it may take
+
+
 def test_a_script_has_a_time_for_its_header_and_one_for_all(configure, script):
     script("mute", "sleep 60\n")
     script("long", "echo 20 text/plain; echo begun; sleep 60\n")

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 PRELUDE = """
-import os, signal, subprocess, threading, time
+import itertools, os, subprocess, threading, time
 from gemd.system import orphans
 from gemd.system.script import Script, ScriptLimits
 
@@ -18,22 +18,26 @@ def is_alive(pid):
         return False
 
 def start(text):
-    with open("script", "w") as file:
+    path = os.path.abspath(f"script{next(numbers)}")  # a shell may still be reading the one before
+    with open(path, "w") as file:
         file.write("#!/bin/sh\\n" + text + "\\n")
-    os.chmod("script", 0o755)
+    os.chmod(path, 0o755)
     started = []
     # scripts are started by another thread than the main one, whose children are orphans
-    thread = threading.Thread(target=lambda: (started.append(Script(os.path.abspath("script"), dict(os.environ),
-        ScriptLimits())), keep.wait()), daemon=True)
+    def start_and_stay():
+        started.append(Script(path, dict(os.environ), ScriptLimits()))
+        keep.wait()
+    thread = threading.Thread(target=start_and_stay, daemon=True)
     thread.start()
     while not started:
         time.sleep(0.001)
     return started[0]
 
 def said(script, lines):
-    output = b""
+    output, end = b"", time.monotonic() + 10
     while output.count(b"\\n") < lines:
         output += script.read() or b""
+        assert time.monotonic() < end
     return [int(line) for line in output.split()]
 
 def wait_until(condition):
@@ -43,6 +47,7 @@ def wait_until(condition):
         time.sleep(0.005)
 
 keep = threading.Event()
+numbers = itertools.count()
 orphans.adopt_orphans()
 ORPHAN = "(sleep 60 & echo $!); "
 DAEMON = "(setsid sh -c 'echo $$; exec sleep 60' &); "

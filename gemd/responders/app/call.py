@@ -13,7 +13,7 @@ from typing import Protocol
 from gemd.protocol.errors import CGIError, GeminiError, Overloaded
 from gemd.protocol.response import BrokenBody, ClientLeft, Helper, Response, encode_header
 from gemd.protocol.status import has_body
-from gemd.responders.app.contract import App, AppError, Environ, check_result, encode_chunk
+from gemd.responders.app.contract import App, AppError, Environ, check_result, close_result, encode_chunk
 from gemd.system.log import error_log
 
 _MAX_AHEAD = 64 * 1024  # bytes that an application may be ahead of its client
@@ -48,7 +48,6 @@ class Call:
         self.deadline = time.monotonic() + seconds
         self.is_over = False
         self.error: BaseException | None = None  # why it failed
-        self.gives_way = False  # it is to go on when others have had their turn
         self._helper: Helper | None = None
         self._app = app
         self._environ = environ
@@ -77,12 +76,11 @@ class Call:
             is_over = self._advance()
         finally:
             if is_over:
-                self._close()
+                close_result(self._iterable)
         return is_over
 
     def _advance(self) -> bool:
         with self._lock:
-            self.gives_way = False
             if self._is_abandoned:
                 return True
             self._has_begun = True
@@ -100,9 +98,9 @@ class Call:
                 if self._ahead >= _MAX_AHEAD:
                     self._is_paused = True
                     return False
-                if self.threads.is_awaited() and time.monotonic() >= turn and not self._is_list:
-                    self.gives_way = True
-                    return False
+            if self.threads.is_awaited() and time.monotonic() >= turn and not self._is_list:
+                self.threads.begin(self)  # goes on when others have had their turn: the last thing here
+                return False
         if self._status is None:
             raise AppError("never called send_status")
         return True
@@ -122,11 +120,6 @@ class Call:
         if is_awaited and self._helper is not None:
             self._helper.wake()
 
-    def _close(self) -> None:
-        close = getattr(self._iterable, "close", None)
-        if close is not None:
-            close()
-
     def _send_status(self, status: int, meta: str) -> None:
         """What the application calls. Once a byte is there, it is too late."""
         if not self._has_answered and not self._ahead:
@@ -138,6 +131,8 @@ class Call:
         if self._status is None:
             raise AppError("sent a body before it called send_status")
         with self._lock:
+            if self._is_abandoned:
+                return
             self._chunks.append(chunk)
             self._ahead += len(chunk)
             # A list is told of when it is complete, so that it goes out in one piece.
@@ -202,6 +197,8 @@ class Call:
             if self._has_answered:
                 return
             self._is_abandoned = self._has_answered = self.is_over = True
+            self._is_awaited = False
+            self._chunks.clear()
             took, busy = "The application took too long", "Too much is going on, try again later"
             self.error = CGIError(took) if self._has_begun else Overloaded(busy)
         if self._has_begun:
@@ -237,6 +234,7 @@ class Call:
         """Nobody listens any longer: let the application clean up, unless it is over."""
         with self._lock:
             self._is_abandoned = True
+            self._is_awaited = False
             must_resume, self._is_paused = self._is_paused, False
         if must_resume:
             self.threads.begin(self)

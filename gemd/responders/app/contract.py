@@ -25,6 +25,13 @@ def check_result(result: object) -> Iterable[bytes | str | None]:
     raise AppError(f"returned {_describe(result)}, not an iterable of bytes or str")
 
 
+def close_result(result: object) -> None:
+    """Have it clean up, where it can: a generator, or what is like one."""
+    close = getattr(result, "close", None)
+    if close is not None:
+        close()
+
+
 def encode_chunk(chunk: object) -> bytes:
     """A piece of the body; None is none. Raises AppError, and UnicodeEncodeError for lone surrogates."""
     if isinstance(chunk, bytes):

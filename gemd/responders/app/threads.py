@@ -34,7 +34,7 @@ class AppThreads:
         self._app: App | None = None
         self._lock = threading.Lock()
         self._waiting = 0
-        self._running: set[Call] = set()
+        self._running: dict[int, Call] = {}  # by thread: a call may be in two, where one has just let go of it
 
     def preload(self) -> None:
         """Load the application where it is to be shared by all workers: in the master. Raises AppLoadError."""
@@ -89,17 +89,15 @@ class AppThreads:
         """Runs in one of the threads. What the application raises is the call's."""
         with self._lock:
             self._waiting -= 1
-            self._running.add(call)
+            self._running[threading.get_ident()] = call
         is_over = True
         try:
             is_over = call.run()
         finally:
             with self._lock:
-                self._running.discard(call)
+                del self._running[threading.get_ident()]
             if is_over:
                 call.finish(sys.exception())
-        if call.gives_way:
-            self.begin(call)
 
     def is_awaited(self) -> bool:
         """Whether somebody waits for a thread."""
@@ -128,7 +126,7 @@ class AppThreads:
     def _count(self, is_meant: Callable[[Call, float], bool]) -> int:
         now = time.monotonic()
         with self._lock:
-            return sum(is_meant(call, now) for call in self._running)
+            return sum(is_meant(call, now) for call in self._running.values())
 
     def end_by(self, moment: float) -> None:
         """Break answers off that are still going on at `moment`, in monotonic seconds."""

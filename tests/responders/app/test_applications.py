@@ -1,17 +1,23 @@
 """The responder for applications: which one is asked, in which threads, with what environ."""
 
+import datetime
 import sys
 import textwrap
-import threading
 import time
+from threading import Thread
+from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
 
 from gemd.protocol.errors import NotFound, Overloaded
+from gemd.responders.app.environ import build_app_environ
 from gemd.responders.app.load import AppLoadError
 from gemd.responders.router import Router
-from tests.responders.asking import request
+from gemd.system.client_certificates import make_client_certificate
+from tests.responders.asking import peer, request, settle
 from tests.responders.conftest import MIME_TABLE
+from tests.support.pump import Pump
 
 
 @pytest.fixture
@@ -65,22 +71,20 @@ def applications(configure):
 
     yield open_them
     for found in opened:
-        for threads in found._threads.values():
-            threads._executor.shutdown(wait=False)
+        for room in found._rooms.values():
+            room._threads.shutdown(wait=False)
 
 
 def ask(applications, location, url="/x", asker=None):
-    """Status and body of an answer that is whole."""
-    call = applications(request(url, asker), location)
-    ready = threading.Event()
-    call.wake = ready.set
-    call.begin()
-    assert ready.wait(15)
-    end = time.monotonic() + 15
-    while not call.is_over and time.monotonic() < end:
-        time.sleep(0.001)
-    response = call.answer()
-    return response.status, response.body.decode()
+    """Status and body of an answer."""
+    answer = settle(lambda: applications(request(url, asker), location))
+    return answer.status, answer.body.decode()
+
+
+def begin(call):
+    """Have it begin, as the event loop does; what it is woken for is of no interest."""
+    call.begin(SimpleNamespace(wake=lambda: None))
+    return call
 
 
 def test_it_runs_in_the_thread_that_has_loaded_it(applications, write):
@@ -108,12 +112,12 @@ def test_where_none_is_mounted_it_declines(applications, write):
     assert found(request("/static/x"), location) is None
 
 
-def test_one_set_of_threads_for_all_locations_of_an_application(applications, write):
+def test_one_room_for_all_locations_of_an_application(applications, write):
     path = write("a/five.py", ECHO)
     found, _ = applications(
         app="five:app", app_path=path, location=[{"path": "/a"}, {"path": "/b", "app": "five:factory()"}]
     )
-    assert len(found._threads) == 2
+    assert len(found._rooms) == 2
 
 
 @pytest.mark.parametrize(
@@ -194,7 +198,7 @@ def test_so_many_threads_at_once(applications, write, threads):
     slow = sys.modules["slow"]
     calls = [found(request("/x"), location) for _ in range(4)]
     for call in calls:
-        call.begin()
+        begin(call)
     end = time.monotonic() + 15
     while len(slow.INSIDE) < threads and time.monotonic() < end:
         time.sleep(0.001)
@@ -203,7 +207,7 @@ def test_so_many_threads_at_once(applications, write, threads):
     slow.GATE.set()
     while not all(call.is_over for call in calls) and time.monotonic() < end:
         time.sleep(0.001)
-    assert [call.answer().body for call in calls] == [b"done"] * 4
+    assert [call.settle().body for call in calls] == [b"done"] * 4
     assert len(set(slow.INSIDE)) <= threads
     found.wait(15)
     assert not calls[0].threads.is_busy
@@ -215,14 +219,14 @@ def test_threads_that_do_not_come_back(applications, write, monkeypatch):
     calls = [found(request("/x"), location) for _ in range(2)]
     threads = calls[0].threads
     for nr, call in enumerate(calls, 1):
-        threads.begin(call)
+        begin(call)
         end = time.monotonic() + 15
         while len(slow.INSIDE) < nr and time.monotonic() < end:
             time.sleep(0.001)
         assert not found.are_stuck
-    calls[0].deadline.at -= 1000
+    calls[0].deadline -= 1000
     assert (found.are_stuck, threads.is_blocked, threads.has_place()) == (True, False, True)
-    calls[1].deadline.at -= 1000
+    calls[1].deadline -= 1000
     assert (found.are_stuck, threads.is_blocked, threads.has_place()) == (True, True, False)
     with pytest.raises(Overloaded):
         found(request("/x"), location)
@@ -236,8 +240,7 @@ def test_a_queue_has_an_end(applications, write, monkeypatch):
     found, (location,) = applications(app="slow:app", app_path=write("a/slow.py", SLOW))
     slow = sys.modules["slow"]
     for nr in range(3):
-        call = found(request("/x"), location)
-        call.begin()
+        begin(found(request("/x"), location))
         end = time.monotonic() + 15
         while not (nr or slow.INSIDE) and time.monotonic() < end:
             time.sleep(0.001)
@@ -245,6 +248,42 @@ def test_a_queue_has_an_end(applications, write, monkeypatch):
         found(request("/x"), location)
     slow.GATE.set()
     found.wait(15)
+
+
+STREAM = """
+def app(environ, send_status):
+    send_status(20, "text/plain")
+    for number in range(300):
+        yield f"{number:04}" * 250
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_streams_that_take_turns_lose_nothing(applications, write, threads, monkeypatch):
+    """Each gives way whenever it may, and is far ahead of its client all the time."""
+    monkeypatch.setattr("gemd.responders.app.call._TURN_TIME", 0.0)
+    found, (location,) = applications(app="stream:app", app_path=write("a/stream.py", STREAM), app_threads=threads)
+    whole = "".join(f"{number:04}" * 250 for number in range(300))
+    answers = []
+    asking = [Thread(target=lambda: answers.append(ask(found, location))) for _ in range(6)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join(30)
+    assert answers == [(20, whole)] * 6
+    found.wait(15)
+    assert not any(room.is_busy for room in found._rooms.values())
+
+
+def test_a_call_that_is_closed_lets_its_thread_go(applications, write):
+    found, (location,) = applications(app="stream:app", app_path=write("a/stream.py", STREAM))
+    with Pump() as pump:
+        call = found(request("/x"), location)
+        assert pump.settle(call).body is call
+        call.close()
+        found.wait(15)
+        assert call.is_over
+    assert ask(found, location)[0] == 20
 
 
 def test_an_encoded_slash_does_not_lead_past_another_locations_rules(applications, write):
@@ -260,3 +299,63 @@ def test_an_encoded_slash_does_not_lead_past_another_locations_rules(application
 
 
 # The environ
+
+
+@pytest.fixture
+def environ_of(configure):
+    def environ_of(url, asker=None, **keys):
+        return build_app_environ(request(url, asker), configure(**keys).hosts[0].locations[0], None)
+
+    return environ_of
+
+
+def test_the_environ_without_a_certificate(environ_of):
+    environ = environ_of("gemini://h:1965/a%20b?c%20d", app="a:b")
+    software = environ.pop("SERVER_SOFTWARE")
+    assert software.startswith("gemd/")
+    assert environ == {
+        "GEMINI_URL": "gemini://h:1965/a%20b?c%20d",
+        "HOSTNAME": "h",
+        "QUERY_STRING": "c%20d",
+        "REMOTE_ADDR": "192.0.2.1",
+        "REMOTE_HOST": "192.0.2.1",
+        "SERVER_NAME": "h",
+        "SERVER_PORT": 1965,
+        "SERVER_PROTOCOL": "GEMINI",
+        "TLS_CIPHER": "TLS_AES_128_GCM_SHA256",
+        "TLS_VERSION": "TLSv1.3",
+        "client_certificate": None,
+        "gemd.location": "/",
+    }
+
+
+def test_the_environ_with_a_certificate(environ_of):
+    start = datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+    certificate = make_client_certificate("Ada Ä", start, start + datetime.timedelta(days=1))
+    environ = environ_of("/", peer(client_certificate=certificate))
+    found = environ["client_certificate"]
+    assert isinstance(found, x509.Certificate)
+    assert environ["REMOTE_USER"] == "Ada Ä"
+    assert environ["AUTH_TYPE"] == "CERTIFICATE"
+    assert environ["TLS_CLIENT_HASH"] == "SHA256:" + certificate.fingerprint.upper()
+    assert len(environ["TLS_CLIENT_HASH_B64"]) == 44
+    assert environ["TLS_CLIENT_NOT_BEFORE"] == "2020-01-02T03:04:05Z"
+    assert environ["TLS_CLIENT_NOT_AFTER"] == "2020-01-03T03:04:05Z"
+    assert environ["TLS_CLIENT_SERIAL_NUMBER"] == found.serial_number
+    assert environ["TLS_CLIENT_AUTHORISED"] == 0
+    assert type(environ["TLS_CLIENT_AUTHORISED"]) is int
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen"),
+    [
+        ("gemini://h", "gemini://h"),
+        ("gemini://h?/../x", "gemini://h?/../x"),
+        ("gemini://h/a/../b", "gemini://h/b"),
+        ("gemini://h:1965/a/./b/..?c/../d", "gemini://h:1965/a/?c/../d"),
+        ("gemini://h/.well-known/x", "gemini://h/.well-known/x"),
+        ("gemini://h/a//b/", "gemini://h/a//b/"),
+    ],
+)
+def test_the_url_has_no_dot_segments(environ_of, sent, seen):
+    assert environ_of(sent)["GEMINI_URL"] == seen

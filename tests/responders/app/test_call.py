@@ -1,4 +1,7 @@
-"""One call of an application, turn by turn: what runs in its thread and what runs in the server's."""
+"""One call of an application, turn by turn: what runs in its thread and what runs in the event loop."""
+
+import threading
+import time
 
 import pytest
 
@@ -27,11 +30,23 @@ class Threads:
         self.begun.append(call)
 
     def turn(self, call):
+        """Do what it was begun for, if it was."""
+        self.begun.remove(call)
         try:
             if call.run():
                 call.finish(None)
         except BaseException as error:  # noqa: BLE001, as in a thread
             call.finish(error)
+
+
+class Helper:
+    """Counts how often the event loop is woken. Nothing else may be asked of it."""
+
+    def __init__(self):
+        self.woken = 0
+
+    def wake(self):
+        self.woken += 1
 
 
 @pytest.fixture
@@ -40,15 +55,18 @@ def threads():
 
 
 @pytest.fixture
-def make(threads):
+def helper():
+    return Helper()
+
+
+@pytest.fixture
+def make(threads, helper):
+    """Make a call and begin it, as the event loop does."""
+
     def make(app, seconds=60.0):
         call = Call(threads, app, {}, seconds)
-        call.woken = 0
-
-        def wake():
-            call.woken += 1
-
-        call.wake = wake
+        call.begin(helper)
+        assert threads.begun == [call]
         return call
 
     return make
@@ -57,7 +75,7 @@ def make(threads):
 def ask(threads, call):
     """Status, meta and body."""
     threads.turn(call)
-    response = call.answer()
+    response = call.settle()
     return response.status, response.meta, response.body
 
 
@@ -70,10 +88,10 @@ def statuses(*statuses, body=()):
     return app
 
 
-def test_a_whole_answer(threads, make):
+def test_a_whole_answer(threads, helper, make):
     call = make(statuses((20, "text/plain"), body=["a", b"b", None, "", "c", bytearray(b"d"), memoryview(b"e")]))
     assert ask(threads, call) == (20, "text/plain", b"abcde")
-    assert (call.is_over, call.woken) == (True, 1)
+    assert (call.is_over, helper.woken) == (True, 1)
 
 
 @pytest.mark.parametrize("body", [None, "", b"", [], [None]])
@@ -100,11 +118,13 @@ def test_the_last_status_before_the_first_byte_counts(threads, make):
 
 
 def test_a_body_of_a_failure_is_not_sent(threads, make):
-    call = make(statuses((51, "None here"), body=(b"x" * BLOCK for _ in range(9))))
+    body = Body(b"x" * BLOCK for _ in range(9))
+    call = make(statuses((51, "None here"), body=body))
     assert ask(threads, call) == (51, "None here", b"")
-    assert threads.begun == [call]  # so that it is closed
+    assert (body.closed, threads.begun) == (0, [])
+    call.close()  # which the event loop does where it is not the body
     threads.turn(call)
-    assert call.is_over
+    assert (body.closed, call.is_over) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -126,10 +146,35 @@ def test_what_breaks_the_contract(threads, make, app, said, caplog):
     call = make(app)
     threads.turn(call)
     with pytest.raises(CGIError, match="An unexpected error occurred") as error:
-        call.answer()
+        call.settle()
     assert error.value.status == 42
     assert "the application m:app failed" in caplog.text
     assert said in caplog.text
+
+
+def test_what_has_no_event_loop_here(threads, make, caplog):
+    class Deferred:
+        def addCallback(self, function):  # noqa: N802
+            """Twisted's."""
+
+    async def coroutine(environ, send_status):
+        """Never awaited."""
+
+    made = []
+
+    def app(environ, send_status):
+        made.append(coroutine(environ, send_status))
+        return made[0]
+
+    for body in (lambda environ, send_status: Deferred(), statuses((20, "a/b"), body=[Deferred()]), app):
+        call = make(body)
+        threads.turn(call)
+        with pytest.raises(CGIError):
+            call.settle()
+        assert isinstance(call.error, AppError)
+    made[0].close()
+    assert caplog.text.count("a Deferred (there is no reactor here") == 2
+    assert "a coroutine (there is no event loop here" in caplog.text
 
 
 @pytest.mark.parametrize("error", [ValueError("SECRET"), SystemExit(3), StopIteration("x")])
@@ -141,7 +186,7 @@ def test_an_error_before_the_first_byte(threads, make, error, caplog):
     call = make(app)
     threads.turn(call)
     with pytest.raises(CGIError, match="An unexpected error occurred"):
-        call.answer()
+        call.settle()
     assert "Traceback" in caplog.text
 
 
@@ -153,10 +198,11 @@ def test_an_error_after_the_first_byte(threads, make):
 
     call = make(app)
     threads.turn(call)
-    body = iter(call.answer().body)
-    assert next(body) == b"begun"
-    with pytest.raises(BrokenBody, match="the application m:app failed: ValueError"):
-        next(body)
+    assert call.settle().body is call
+    assert call.read() == b"begun"
+    with pytest.raises(BrokenBody, match="the application m:app failed: ValueError") as caught:
+        call.read()
+    assert isinstance(caught.value.__cause__, ValueError)  # whose traceback is logged
 
 
 def test_an_error_after_a_failure_is_logged(threads, make, caplog):
@@ -204,15 +250,19 @@ def test_it_does_not_run_far_ahead_of_its_client(threads, make):
     call = make(app)
     threads.turn(call)
     assert said == [0, 1]
-    body = iter(call.answer().body)
-    assert len(next(body)) == BLOCK
+    assert call.settle().body is call
+    assert (call.settle().body, threads.begun) == (call, [])  # a look resumes nothing
+    assert len(call.read()) == BLOCK
     assert threads.begun == [call]
+    assert call.read() is None
+    assert threads.begun == [call]  # once
     threads.turn(call)
     assert said == [0, 1, 2, 3]
-    assert len(next(body)) == BLOCK
+    assert len(call.read()) == BLOCK
     threads.turn(call)
-    assert [len(chunk) for chunk in body] == [BLOCK // 2]
-    assert call.is_over
+    assert (call.is_over, threads.begun) == (True, [])
+    assert [len(call.read()), call.read(), call.read()] == [BLOCK // 2, b"", b""]
+    assert threads.begun == []
 
 
 def test_resuming_before_the_thread_has_let_go_loses_nothing(threads, make):
@@ -223,18 +273,19 @@ def test_resuming_before_the_thread_has_let_go_loses_nothing(threads, make):
         yield from [b"x" * BLOCK] * 2
 
     call = make(app)
+    threads.begun.clear()
     assert not call.run()
-    body = iter(call.answer().body)
-    next(body)
+    assert call.settle().body is call
+    assert len(call.read()) == BLOCK
     assert threads.begun == [call]
     threads.turn(call)
-    assert len(next(body)) == BLOCK
+    assert len(call.read()) == BLOCK
     threads.turn(call)
-    assert list(body) == []
+    assert call.read() == b""
     assert call.error is None
 
 
-def test_others_have_a_turn(threads, make):
+def test_others_have_a_turn(threads, make, monkeypatch):
     said = []
 
     def app(environ, send_status):
@@ -243,118 +294,284 @@ def test_others_have_a_turn(threads, make):
             said.append(number)
             yield "x"
 
+    monkeypatch.setattr("gemd.responders.app.call._TURN_TIME", 0.0)
     call = make(app)
-    call_turn = "gemd.responders.app.call._YIELD_INTERVAL"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(call_turn, 0.0)
-        assert (call.run(), call.gives_way) == (True, False)
-        call = make(app)
-        threads.awaited = True
-        assert (call.run(), call.gives_way) == (False, True)
-        assert len(said) == 101
+    threads.turn(call)
+    assert (call.is_over, len(said)) == (True, 100)  # nobody waits
+    call = make(app)
+    threads.awaited = True
+    threads.turn(call)
+    assert (call.is_over, len(said), threads.begun) == (False, 101, [call])
+    threads.awaited = False
+    threads.turn(call)
+    assert (call.is_over, threads.begun) == (True, [])
+    assert call.settle().body == b"x" * 100
+
+
+def test_it_lets_go_before_another_thread_takes_it_up(threads, make, monkeypatch):
+    """Of several threads another may take it up at once, before the one that gave way has come back."""
+    monkeypatch.setattr("gemd.responders.app.call._TURN_TIME", 0.0)
+
+    def app(environ, send_status):
+        send_status(20, "text/plain")
+        yield from ["a", "b"]
+
+    call, taken_up = make(app), []
+
+    def take_up(call):
         threads.awaited = False
-        assert (call.run(), call.gives_way) == (True, False)
+        thread = threading.Thread(target=lambda: taken_up.append(call.run()))
+        thread.start()
+        thread.join(15)
+
+    threads.begun.clear()
+    threads.awaited, threads.begin = True, take_up
+    assert call.run() is False
+    assert taken_up == [True]
     call.finish(None)
-    assert call.answer().body == b"x" * 100
+    assert (call.settle().body, call.error) == (b"ab", None)
 
 
-def test_a_large_answer_is_sent_away_from_the_desk(threads, make):
-    status, _, body = ask(threads, make(statuses((20, "text/plain"), body=b"x" * (BLOCK - 1))))
-    assert (status, body) == (20, b"x" * (BLOCK - 1))
-    call = make(statuses((20, "text/plain"), body=b"x" * (BLOCK + 1)))
-    _, _, body = ask(threads, call)
+def test_a_list_does_not_give_way(threads, make, monkeypatch):
+    monkeypatch.setattr("gemd.responders.app.call._TURN_TIME", 0.0)
+    threads.awaited = True
+    assert ask(threads, make(statuses((20, "a/b"), body=["a", "b"]))) == (20, "a/b", b"ab")
+
+
+@pytest.mark.parametrize("make_body", [list, tuple, lambda chunks: b"".join(chunks)])
+def test_up_to_64_kib_go_out_in_one_piece(threads, helper, make, make_body):
+    call = make(statuses((20, "a/b"), body=make_body([b"x" * (BLOCK // 4 - 1)] * 4)))
+    assert ask(threads, call) == (20, "a/b", b"x" * (BLOCK - 4))
+    assert helper.woken == 1
+
+
+@pytest.mark.parametrize("chunks", [[b"x" * (BLOCK + 1)], [b"x" * (BLOCK // 2)] * 5])
+def test_a_larger_one_is_sent_as_the_client_takes_it(threads, helper, make, chunks):
+    call = make(statuses((20, "a/b"), body=chunks))
+    assert ask(threads, call) == (20, "a/b", call)
+    assert helper.woken == 1
+    size = 0
+    while (data := call.read()) != b"":
+        size += len(data or b"")
+        if threads.begun:
+            threads.turn(call)
+    assert size == sum(map(len, chunks))
+
+
+def test_a_list_is_told_of_when_it_is_complete_and_a_generator_at_once(threads, helper, make):
+    seen = []
+
+    class Watched(list):
+        def __iter__(self):
+            for chunk in super().__iter__():
+                yield chunk
+                seen.append((helper.woken, call.settle()))
+
+    call = make(statuses((20, "a/b"), body=Watched(["a", "b"])))
     threads.turn(call)
-    assert not isinstance(body, bytes)
-    body = iter(body)
-    assert len(next(body)) == BLOCK + 1
+    assert seen == [(0, None), (0, None)]
+    assert (helper.woken, call.settle().body) == (1, b"ab")
+
+    def app(environ, send_status):
+        send_status(20, "a/b")
+        yield "a"
+        seen.append((helper.woken, call.settle().body, call.read()))
+        yield "b"
+        seen.append(call.read())
+
+    seen.clear()
+    helper.woken = 0
+    call = make(app)
     threads.turn(call)
-    assert list(body) == []
+    assert seen == [(1, call, b"a"), b"b"]
 
 
 def test_who_left_is_not_served_further(threads, make):
     body = Body(b"x" * BLOCK for _ in range(9))
     call = make(statuses((20, "text/plain"), body=body))
     threads.turn(call)
-    response = call.answer()
+    response = call.settle()
     response.body.close()
-    assert threads.begun == [call]
+    assert threads.begun == [call]  # so that its code can clean up
     threads.turn(call)
     assert (body.closed, call.is_over, call.error) == (1, True, None)
 
 
-def test_a_call_that_nobody_waits_for_is_not_begun(threads, make):
+def test_a_call_that_nobody_waits_for_is_not_begun(threads, helper, make):
     call = make(lambda environ, send_status: pytest.fail("it was called"))
-    call.abandon()
+    call.close()
     threads.turn(call)
-    assert call.is_over
+    assert (call.is_over, call.error, helper.woken) == (True, None, 0)
 
 
-def test_one_that_does_not_answer_in_time(threads, make, caplog):
-    call = make(statuses((20, "text/plain")), seconds=0)
-    assert call.is_late()
-    assert call.give_up()
-    with pytest.raises(Overloaded):
-        call.answer()
-    assert not call.give_up()
-    assert not call.is_late()
-    threads.turn(call)
-    assert call.woken == 0
-    assert caplog.text == ""
+def test_one_that_was_not_even_begun_can_be_closed(threads):
+    call = Call(threads, lambda environ, send_status: None, {}, 60)
+    call.close()
+    assert threads.begun == []
 
 
-def test_one_whose_code_does_not_come_back_in_time(threads, make, caplog):
-    given_up = []
+# The event loop is woken when it waits, and only then
+
+
+def test_it_is_woken_for_each_chunk_that_it_waits_for(threads, helper, make):
+    woken = []
 
     def app(environ, send_status):
-        given_up.append((call.is_late(), call.give_up()))
+        send_status(20, "a/b")
+        for _ in range(3):
+            yield "x"  # which it waits for
+            woken.append(helper.woken)
+            yield "x"  # which it has not asked for yet
+            woken.append(helper.woken)
+            assert call.settle().body is call
+            assert (call.read(), call.read()) == (b"xx", None)
+
+    call = make(app)
+    threads.turn(call)
+    assert woken == [1, 1, 2, 2, 3, 3]
+    assert helper.woken == 4  # for its end
+    assert (call.error, call.read(), helper.woken) == (None, b"", 4)
+
+
+def test_nothing_to_say_wakes_nobody(threads, helper, make):
+    def app(environ, send_status):
+        send_status(20, "a/b")
+        for _ in range(100):
+            yield None
+            yield ""
+        assert (helper.woken, call.settle()) == (0, None)
+
+    call = make(app)
+    threads.turn(call)
+    assert (call.error, helper.woken) == (None, 1)
+
+
+def test_an_error_wakes_it(threads, helper, make):
+    def app(environ, send_status):
+        raise ValueError
+
+    threads.turn(make(app))
+    assert helper.woken == 1
+
+
+@pytest.mark.parametrize("when", ["before its first byte", "in its body"])
+def test_who_left_is_woken_no_more(threads, helper, make, when):
+    def app(environ, send_status):
+        send_status(20, "a/b")
+        if when != "before its first byte":
+            yield "x"
+            assert call.settle().body is call
+            assert (call.read(), call.read()) == (b"x", None)
+        helper.woken = 0
+        call.close()
+        yield "more"
+        pytest.fail("it went on")
+
+    call = make(app)
+    threads.turn(call)
+    assert (call.is_over, call.error, helper.woken) == (True, None, 0)
+
+
+# Time
+
+
+def test_one_that_does_not_answer_in_time(threads, helper, make, caplog):
+    call = make(statuses((20, "text/plain")), seconds=0)
+    for _ in range(2):
+        with pytest.raises(Overloaded):
+            call.settle()
+    call.close()
+    threads.turn(call)
+    assert (call.is_over, helper.woken, caplog.text) == (True, 0, "")
+
+
+@pytest.mark.parametrize("result", ["text", ["a", "list"], (chunk for chunk in ["a", "generator"])])
+def test_one_whose_code_does_not_come_back_in_time(threads, helper, make, caplog, result):
+    def app(environ, send_status):
+        with pytest.raises(CGIError, match="The application took too long"):
+            call.settle()
         send_status(20, "text/plain")
-        return "too late"
+        return result
 
     call = make(app, seconds=0)
     threads.turn(call)
-    assert given_up == [(True, True)]
     with pytest.raises(CGIError, match="The application took too long"):
-        call.answer()
-    assert "did not answer in time (timeouts.app)" in caplog.text
-    assert call.woken == 0
+        call.settle()
+    assert caplog.text.count("did not answer in time (timeouts.app)") == 1
+    assert helper.woken == 0
+
+
+def test_a_list_that_is_late_in_the_middle_is_not_sent_in_part(threads, make):
+    class Late(list):
+        def __iter__(self):
+            yield "a"
+            call.deadline = 0.0
+            with pytest.raises(CGIError, match="The application took too long"):
+                call.settle()
+            yield "b"
+            pytest.fail("it went on")
+
+    call = make(statuses((20, "a/b"), body=Late()))
+    threads.turn(call)
+    with pytest.raises(CGIError, match="The application took too long"):
+        call.settle()
+
+
+def test_one_that_is_late_is_closed_when_it_comes_back(threads, make):
+    body = Body(iter([None, "late"]))
+
+    def app(environ, send_status):
+        send_status(20, "a/b")
+        with pytest.raises(CGIError):
+            call.settle()
+        return body
+
+    call = make(app, seconds=0)
+    threads.turn(call)
+    call.close()
+    assert (body.closed, threads.begun) == (1, [])
 
 
 def test_one_that_has_begun_to_answer_is_not_given_up(threads, make):
     call = make(statuses((20, "text/plain"), body="x"), seconds=0)
-    threads.turn(call)
-    assert (call.is_late(), call.give_up()) == (False, False)
+    assert ask(threads, call) == (20, "text/plain", b"x")
 
 
 def test_who_waits_for_threads_that_do_not_come_back(threads, make):
-    call = make(statuses((20, "text/plain")))
-    assert not call.is_late()
+    call = make(statuses((20, "text/plain"), body="x"))
+    assert call.settle() is None
     threads.is_blocked = True
-    assert call.is_late()
+    with pytest.raises(Overloaded):
+        call.settle()
 
 
-def test_what_has_no_event_loop_here(threads, make, caplog):
-    class Deferred:
-        def addCallback(self, function):  # noqa: N802
-            """Twisted's."""
-
-    async def coroutine(environ, send_status):
-        """Never awaited."""
-
-    made = []
-
+def test_one_that_has_a_thread_is_not_given_up_when_there_are_no_others(threads, make):
     def app(environ, send_status):
-        made.append(coroutine(environ, send_status))
-        return made[0]
+        threads.is_blocked = True
+        assert call.settle() is None
+        send_status(20, "text/plain")
+        return "x"
 
-    for body in (lambda environ, send_status: Deferred(), statuses((20, "a/b"), body=[Deferred()]), app):
-        call = make(body)
-        threads.turn(call)
+    call = make(app)
+    assert ask(threads, call) == (20, "text/plain", b"x")
+
+
+@pytest.mark.parametrize(("has_begun", "error"), [(False, Overloaded), (True, CGIError)])
+def test_the_worker_ends_before_the_first_byte(threads, make, caplog, has_begun, error):
+    def app(environ, send_status):
+        threads.last_moment = 0.0
         with pytest.raises(CGIError):
-            call.answer()
-        assert isinstance(call.error, AppError)
-    made[0].close()
-    assert caplog.text.count("a Deferred (there is no reactor here") == 2
-    assert "a coroutine (there is no event loop here" in caplog.text
+            call.settle()
+
+    call = make(app)
+    threads.last_moment = time.monotonic() + 60
+    assert call.settle() is None
+    if has_begun:
+        threads.turn(call)
+    threads.last_moment = 0.0
+    with pytest.raises(error):
+        call.settle()
+    assert ("did not answer in time (timeouts.stop)" in caplog.text) is has_begun
 
 
 @pytest.mark.parametrize(("seconds", "end", "error"), [(0, None, BrokenBody), (60, 0.0, ClientLeft)])
@@ -366,10 +583,22 @@ def test_a_stream_ends_when_its_time_is_over(threads, make, seconds, end, error)
 
     call = make(app, seconds)
     threads.turn(call)
-    response = call.answer()
+    assert call.settle().body is call
     threads.last_moment = end
     with pytest.raises(error):
-        next(iter(response.body))
-    response.body.close()
+        call.read()
+    call.close()
     threads.turn(call)
     assert call.is_over
+
+
+@pytest.mark.parametrize(("seconds", "end"), [(0, None), (60, 0.0)])
+def test_what_is_over_is_sent_however_late_it_is(threads, make, seconds, end):
+    call = make(statuses((20, "text/plain"), body=[b"x" * (BLOCK - 1), b"yz"]), seconds=60)
+    threads.turn(call)
+    assert call.settle().body is call
+    assert len(call.read()) == BLOCK + 1
+    threads.turn(call)
+    call.deadline = time.monotonic() + seconds
+    threads.last_moment = end
+    assert call.read() == b""
