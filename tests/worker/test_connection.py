@@ -31,7 +31,7 @@ def test_a_reset_is_an_error_in_words(connect):
     client, connection = connect(tcp_pair(), shaken=True)
     client.reset()
     connection.write(b"x")
-    with pytest.raises(TLSError, match="ECONNRESET|EPIPE"):
+    with pytest.raises(TLSError, match=r"ECONNRESET|EPIPE"):
         connection.flush()
 
 
@@ -147,7 +147,7 @@ def test_one_that_can_t_be_closed_keeps_no_other_from_it(connect, caplog):
 
 
 def test_nothing_waits_even_on_a_socket_that_would(connect):
-    client, connection = connect(shaken=True)
+    _, connection = connect(shaken=True)
     connection.socket.setblocking(True)
     assert connection.receive(10) is None
     assert not connection.drain(has_ended=False)
