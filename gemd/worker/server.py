@@ -116,6 +116,7 @@ class GeminiServer(socketserver.BaseServer):
         if not isinstance(answer, Response):
             client = network_of(connection.peer.address)
             if self._per_client[client] >= self._max_pending:
+                answer.close()
                 answer = _OVERLOADED
             else:
                 self._per_client[client] += 1

@@ -10,7 +10,7 @@ import pytest
 
 from gemd.config.settings import Log
 from gemd.system.log import Logs
-from gemd.worker.main import lobby_size, receive_logs
+from gemd.worker.main import connection_limit, receive_logs
 from tests.master.scripted import make_generation
 
 
@@ -130,14 +130,14 @@ def test_the_end_of_the_channel_is_the_end_of_the_master(worker, channel):
     assert not receive_logs(worker, channel[1])
 
 
-def test_the_lobby_is_as_large_as_configured_where_descriptors_suffice():
-    config = make_generation(1, limits={"lobby": 100, "threads": 2}).config
-    assert lobby_size(config) == 100
+def test_there_may_be_as_many_connections_as_configured_where_descriptors_suffice():
+    config = make_generation(1, limits={"connections": 100, "threads": 2}).config
+    assert connection_limit(config) == 100
 
 
-def test_the_lobby_leaves_descriptors_for_everything_else(monkeypatch):
+def test_connections_leave_descriptors_for_everything_else(monkeypatch):
     monkeypatch.setattr("gemd.worker.main.process.raise_descriptor_limit", lambda: 1024)
-    config = make_generation(1, limits={"lobby": 100_000, "threads": 64}).config
-    assert lobby_size(config) == (1024 - 3 * 64 - 128) // 2
-    config = make_generation(1, limits={"lobby": 100_000, "threads": 10_000}).config
-    assert lobby_size(config) == 16
+    config = make_generation(1, limits={"connections": 100_000, "threads": 64}).config
+    assert connection_limit(config) == (1024 - 3 * 64 - 128) // 3
+    config = make_generation(1, limits={"connections": 100_000, "threads": 10_000}).config
+    assert connection_limit(config) == 16

@@ -162,8 +162,8 @@ class ScriptRun:
         """End the script if it has not ended; one that is being started ends when it is."""
         with self._lock:
             self._is_closed = True
-            is_started = self._script is not None or self._failure is not None
-        if is_started:
+            is_being_started = self._helper is not None and self._script is None and self._failure is None
+        if not is_being_started:
             self._end()
 
     def _end(self) -> None:
