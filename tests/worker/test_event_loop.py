@@ -244,6 +244,18 @@ def test_nothing_is_done_while_nothing_can_happen(service, state):
     assert time.monotonic() - before >= 0.02
 
 
+@pytest.mark.parametrize("state", [in_a_handshake, in_a_request, awaited, blocked, lingering])
+def test_the_kernel_tells_nothing_of_a_connection_that_is_over_but_held_by_another_process(service, state):
+    state(service)
+    fds = [fd for fd in service.poller._owners if fd != service.poller._wakeup]
+    copies = [os.dup(fd) for fd in fds]  # as an application's fork has them
+    service.clients[-1].reset()
+    service.turn_until(service.loop.is_idle)
+    for copy in copies:
+        assert service.poller._epoll.poll(0) == []
+        os.close(copy)
+
+
 # Waking
 
 
