@@ -5,6 +5,7 @@ Each test ends with everybody gone: nobody in the poller, no source open, each c
 
 import math
 import os
+import random
 import socket
 import threading
 import time
@@ -13,8 +14,8 @@ from collections import Counter
 import pytest
 
 from gemd.config.settings import Address, Limits, Timeouts
-from gemd.protocol.errors import GeminiError
-from gemd.protocol.response import Response
+from gemd.protocol.errors import NotFound
+from gemd.protocol.response import BrokenBody, ClientLeft, Response
 from gemd.system.listener import Listener
 from gemd.worker.event_loop import EventLoop
 from gemd.worker.thread_pool import ThreadPool
@@ -27,6 +28,10 @@ HEADER = b"20 text/gemini\r\n"
 
 def page(body):
     return Response(20, "text/gemini", body)
+
+
+class Fault(Exception):
+    """Of our own."""
 
 
 class Service:
@@ -46,6 +51,7 @@ class Service:
         self.ended = []
         self.losses = losses
         self.clients = []
+        self.is_finished = False
 
     def connect(self, *, receive=None):
         sock = socket.socket()
@@ -62,7 +68,7 @@ class Service:
             self.asked.append(connection)
             try:
                 self.loop.answer(connection, self.answers.pop(0))
-            except GeminiError:
+            except Fault:
                 self.loop.give_up(connection)
         self.ended += self.loop.ended
         self.loop.ended.clear()
@@ -98,6 +104,9 @@ class Service:
         return sum(bool(self.poller._epoll.poll(0)) or self.turn() or 0 for _ in range(most))
 
     def finish(self):
+        if self.is_finished:
+            return
+        self.is_finished = True
         self.loop.stop_listening(is_urgent=True)
         for client in self.clients:
             if client.socket.fileno() >= 0:
@@ -399,10 +408,6 @@ def test_a_client_that_does_not_close(make_service):
 # Faults of our own
 
 
-class Fault(Exception):
-    pass
-
-
 def one_logged(caplog):
     (record,) = caplog.records
     return record.exc_info[0] is Fault and "gemini://localhost/" in record.getMessage()
@@ -515,3 +520,115 @@ def test_the_worker_s_own_descriptors(service):
     assert told == [1]
     service.loop.unwatch(fd)
     os.close(fd)
+
+
+# All of it at once
+
+
+class History:
+    """What clients, answers and time do, in an order that a seed decides."""
+
+    def __init__(self, service, seed):
+        self.service = service
+        self.random = random.Random(seed)
+        self.clients = []
+        self.answers = []
+
+    def step(self):
+        moves = [self.arrive, self.go_on, self.read, self.leave, self.wake, self.age]
+        self.random.choices(moves, [3, 12, 3, 1, 4, 1])[0]()
+        self.service.turn()
+
+    def arrive(self):
+        if sum(client.socket.fileno() >= 0 for client, _ in self.clients) < 12:
+            self.clients.append([self.service.connect(receive=self.random.choice([None, 4096])), "hello"])
+
+    def pick(self):
+        alive = [entry for entry in self.clients if entry[0].socket.fileno() >= 0]
+        return self.random.choice(alive) if alive else None
+
+    def go_on(self):
+        """The next thing that a client of good will does."""
+        entry = self.pick()
+        if entry is None:
+            return
+        client, state = entry
+        try:
+            if state == "hello" and client.shake_hands():
+                entry[1] = "request"
+            elif state == "request":
+                self.service.answers.append(self.make_answer())
+                client.send(self.random.choice([URL, URL + b"junk", URL[:7], b"x" * 2000]))
+                entry[1] = "read"
+            elif state == "read":
+                client.send(URL)
+        except OSError:
+            entry[1] = "over"
+
+    def make_answer(self):
+        end = self.random.choice([b"", b"", Fault(), BrokenBody("broken"), ClientLeft("left")])
+        body = [self.random.choice([None, b"x", b"x" * 65536]) for _ in range(self.random.randrange(20))]
+        source = ScriptedSource(*body, end, descriptors=self.descriptors())
+        pending = ScriptedPending(None, None, page(source), descriptors=self.descriptors())
+        failing = ScriptedPending(None, self.random.choice([Fault(), NotFound("Not found"), ClientLeft("left")]))
+        answer = self.random.choice([page(b"x"), page(b"x" * 500_000), page(source), pending, failing])
+        self.answers += [one for one in (source, pending, failing) if one in (answer, getattr(answer, "body", None))]
+        if answer is pending:
+            self.answers.append(source)
+        return answer
+
+    def descriptors(self):
+        """One that is always readable, or none: each answer closes its own."""
+        return [self.service.open_eventfd()] if self.random.random() < 0.5 else []
+
+    def read(self):
+        entry = self.pick()
+        if entry is not None:
+            entry[0].read(self.random.choice([100, 100_000]))
+
+    def leave(self):
+        entry = self.pick()
+        if entry is not None:
+            client = entry[0]
+            kind = self.random.choice(["reset", "finish", "close"])
+            try:
+                client.reset() if kind == "reset" else client.finish_sending()
+            except OSError:
+                return
+            if kind == "close":
+                client.socket.close()
+
+    def wake(self):
+        if self.answers:
+            answer = self.random.choice(self.answers)
+            if answer.helper is not None:
+                answer.helper.wake()
+
+    def age(self):
+        """Time passes for somebody."""
+        loop = self.service.loop
+        states = [loop._reading._connections, loop._writing._blocked, loop._closing._connections]
+        state = self.random.choice(states)
+        if len(state):
+            state.oldest().deadline = 0.0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_happens_each_connection_ends_once(make_service, caplog, seed):
+    service = make_service(most=8)
+    fds = []
+
+    def open_eventfd():
+        fds.append(os.eventfd(1))
+        return fds[-1]
+
+    service.open_eventfd = open_eventfd
+    history = History(service, seed)
+    for _ in range(400):
+        history.step()
+    service.finish()
+    assert len(service.asked) > 5
+    assert all(answer.closed == 1 for answer in history.answers if answer.begun)
+    assert {record.exc_info[0] for record in caplog.records if record.exc_info} <= {Fault}
+    for fd in fds:
+        os.close(fd)
