@@ -40,7 +40,7 @@ ONLY_PROCESSES = {"os.fork", "os.forkpty", "os._exit", "select.epoll"}
 PROCESSES = {"master", "worker"}
 NO_NAMES = {"util", "utils", "common", "helpers", "base", "misc"}
 MOST_LINES = 300
-MOST_BROAD = 3
+MOST_BROAD = 5
 
 
 def name_of(path):

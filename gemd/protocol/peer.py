@@ -61,7 +61,6 @@ class Peer(msgspec.Struct, frozen=True):
     """The client of one connection, and the address that it came in on.
 
     Addresses are in text form without a zone; a client on a unix socket has the address "unix" and port 0.
-    `descriptor` is for poll(2) alone: it hangs up (POLLRDHUP) when the client leaves.
     """
 
     address: str
@@ -69,7 +68,6 @@ class Peer(msgspec.Struct, frozen=True):
     local_address: str
     local_port: int
     tls: TLSInfo
-    descriptor: int = -1
 
 
 @functools.lru_cache(maxsize=1024)

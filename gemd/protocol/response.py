@@ -69,7 +69,7 @@ class Pending(Protocol):
         """The answer, None when it is not known yet. Raises GeminiError for one that is a refusal, and ClientLeft."""
 
     def close(self) -> None:
-        """Let go of everything. Called exactly once, unless it has become the body."""
+        """Let go of everything. Called exactly once, also where it never began, unless it has become the body."""
 
 
 class BrokenBody(Exception):

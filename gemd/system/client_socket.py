@@ -3,7 +3,6 @@
 import array
 import contextlib
 import fcntl
-import select
 import socket
 import termios
 from ipaddress import ip_address
@@ -33,21 +32,12 @@ def count_undelivered(sock: socket.socket) -> int:
     return count[0]
 
 
-def has_left(descriptor: int) -> bool:
-    """Whether the client at the other end of a socket has hung up; -1 stands for none, who never leaves."""
-    if descriptor < 0:
-        return False
-    poll = select.poll()
-    poll.register(descriptor, select.POLLRDHUP)
-    return bool(poll.poll(0))
-
-
 def make_peer(sock: socket.socket, address: object, tls: TLSInfo) -> Peer:
     """Who is at the other end of an accepted socket. Raises OSError when it has left already."""
     if sock.family == socket.AF_UNIX or not isinstance(address, tuple):
-        return Peer("unix", 0, "unix", 0, tls, sock.fileno())
+        return Peer("unix", 0, "unix", 0, tls)
     local = sock.getsockname()
-    return Peer(_plain_address(address[0]), address[1], _plain_address(local[0]), local[1], tls, sock.fileno())
+    return Peer(_plain_address(address[0]), address[1], _plain_address(local[0]), local[1], tls)
 
 
 def _plain_address(address: str) -> str:

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import socket
 import time
+from collections.abc import Callable
 
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import Peer
@@ -27,18 +28,18 @@ class Connection:
 
     `pending` is an answer that is not known yet. `head` is what comes first, the header and all of a body of bytes, and
     `source` a body that follows it; `watched` are the descriptors that an answer waits for. `complete` once the whole
-    answer and close_notify are encrypted. `delivered_before` is what was delivered when the deadline was set.
-    `status`, `meta` and `sent` (header and body, in bytes) are what the log says of the answer.
+    answer and close_notify are encrypted. `status`, `meta` and `sent` (header and body, in bytes) are what the log says
+    of the answer.
     """
 
     __slots__ = (
+        "_delivered_before",
         "_drained",
         "_outbox",
         "_taken",
         "accepted",
         "complete",
         "deadline",
-        "delivered_before",
         "fd",
         "handshaken",
         "head",
@@ -77,7 +78,7 @@ class Connection:
         self.meta = ""
         self.sent = 0
         self.complete = False
-        self.delivered_before = 0
+        self._delivered_before = 0
         self._outbox: bytes | memoryview = b""
         self._taken = 0
         self._drained = 0
@@ -97,10 +98,18 @@ class Connection:
         """How many bytes are in the outbox."""
         return len(self._outbox)
 
+    def renew(self, deadline: float) -> None:
+        """Another deadline, from which on progress counts."""
+        self.deadline = deadline
+        self._delivered_before = self._taken - count_undelivered(self.socket)
+
     @property
-    def delivered(self) -> int:
-        """How many of the encrypted bytes the client's kernel has acknowledged."""
-        return self._taken - count_undelivered(self.socket)
+    def progress(self) -> int:
+        """How many bytes the client's kernel has acknowledged since the deadline was renewed.
+
+        That Linux calls a socket writable says less: a third of its send buffer has to be free, which may be megabytes.
+        """
+        return self._taken - count_undelivered(self.socket) - self._delivered_before
 
     def receive(self, size: int) -> bytes | None:
         """At most `size` bytes from the socket; None when none are here, b"" at their end. Raises TLSError."""
@@ -187,6 +196,9 @@ class Connection:
         self._outbox = b""
         self.socket.close()
         self.let_go()
+
+
+ReportLoss = Callable[[Connection, str], None]  # told of each connection that ended otherwise than it should, and why
 
 
 def _name(error: OSError) -> str:

@@ -17,9 +17,9 @@ from gemd.system.listener import Listener
 from gemd.system.log import error_log
 from gemd.system.tls import Context
 from gemd.worker.closing import Closing
-from gemd.worker.connection import Connection
+from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.poller import Poller
-from gemd.worker.reading import Reading, ReportLoss
+from gemd.worker.reading import Reading
 from gemd.worker.thread_pool import ThreadPool
 from gemd.worker.writing import Writing
 

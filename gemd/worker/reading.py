@@ -9,7 +9,7 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from gemd.config.settings import Limits, Timeouts
 from gemd.protocol.errors import GeminiError
@@ -18,7 +18,7 @@ from gemd.system.client_socket import acknowledge_now, make_peer
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
 from gemd.system.tls import Context, TLSConnection, TLSError
-from gemd.worker.connection import Connection
+from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
 
@@ -28,8 +28,6 @@ _LAST_REQUESTS = 1.0  # seconds for requests that are not complete when the work
 _MANY = 200  # connections at once, after whose end it is worth giving memory back
 _ACCEPT_PAUSE = 0.1  # seconds without accepting after this machine ran out of something
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-
-ReportLoss = Callable[[Connection, str], None]
 
 
 class Reading:

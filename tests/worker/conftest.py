@@ -66,7 +66,7 @@ def connect(context):
     def connect(sockets=None, *, shaken=False, client_context=None):
         its, ours = sockets or socket.socketpair()
         tls = TLSConnection(context)
-        peer = Peer("127.0.0.1", 1, "127.0.0.1", 1965, tls, ours.fileno())
+        peer = Peer("127.0.0.1", 1, "127.0.0.1", 1965, tls)
         connection = Connection(ours, tls, peer, time.monotonic() + 60.0)
         client = Client(its, client_context)
         made.append((client, connection))

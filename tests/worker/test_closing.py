@@ -61,7 +61,7 @@ def test_the_client_may_be_done_already(make_closing, linger, turn, connect):
 
 def test_a_reset_is_an_end_too(make_closing, linger, turn):
     closing = make_closing()
-    client, _connection = linger(closing)
+    client, _ = linger(closing)
     client.reset()
     turn()
     assert len(closing) == 0
@@ -121,7 +121,7 @@ def undelivered(linger):
 
 def test_it_stays_while_its_answer_is_not_delivered(make_closing, undelivered):
     closing = make_closing(timeout=0.5, delivery=30.0)
-    _client, connection = undelivered(closing)
+    _, connection = undelivered(closing)
     for _ in range(3):
         closing.expire(connection.deadline)
         assert is_open(connection)
@@ -158,7 +158,7 @@ def test_a_worker_that_has_to_stop_waits_for_no_delivery(make_closing, undeliver
 def test_the_oldest_makes_room(make_closing, linger):
     closing = make_closing()
     _, first = linger(closing)
-    _, _second = linger(closing)
+    linger(closing)
     assert closing.drop_oldest()
     assert not is_open(first)
     assert closing.drop_oldest()

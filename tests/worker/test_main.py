@@ -1,16 +1,18 @@
-"""What a worker hears from its master: log files that were opened anew."""
+"""What a worker hears from its master, and what it says of itself."""
 
 import contextlib
 import os
 import resource
+import signal
 import socket
 from types import SimpleNamespace
 
 import pytest
 
 from gemd.config.settings import Log
+from gemd.shared.scoreboard import Scoreboard
 from gemd.system.log import Logs
-from gemd.worker.main import lobby_size, receive_logs
+from gemd.worker.main import Reporter, app_patience, ask_for_reload, connection_limit, receive_logs
 from tests.master.scripted import make_generation
 
 
@@ -130,14 +132,93 @@ def test_the_end_of_the_channel_is_the_end_of_the_master(worker, channel):
     assert not receive_logs(worker, channel[1])
 
 
-def test_the_lobby_is_as_large_as_configured_where_descriptors_suffice():
-    config = make_generation(1, limits={"lobby": 100, "threads": 2}).config
-    assert lobby_size(config) == 100
+def test_there_may_be_as_many_connections_as_configured_where_descriptors_suffice():
+    config = make_generation(1, limits={"connections": 100, "threads": 2}).config
+    assert connection_limit(config) == 100
 
 
-def test_the_lobby_leaves_descriptors_for_everything_else(monkeypatch):
+def test_connections_leave_descriptors_for_everything_else(monkeypatch):
     monkeypatch.setattr("gemd.worker.main.process.raise_descriptor_limit", lambda: 1024)
-    config = make_generation(1, limits={"lobby": 100_000, "threads": 64}).config
-    assert lobby_size(config) == (1024 - 3 * 64 - 128) // 2
-    config = make_generation(1, limits={"lobby": 100_000, "threads": 10_000}).config
-    assert lobby_size(config) == 16
+    config = make_generation(1, limits={"connections": 100_000, "threads": 64}).config
+    assert connection_limit(config) == (1024 - 3 * 64 - 128) // 3
+    config = make_generation(1, limits={"connections": 100_000, "threads": 10_000}).config
+    assert connection_limit(config) == 16
+
+
+# What a worker says of itself
+
+
+class ScriptedLoop:
+    reading, writing = 3, 2
+
+
+@pytest.fixture
+def make_reporter(monkeypatch):
+    """A reporter whose clock is `clock`, and its row."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr("gemd.worker.main.time.monotonic", lambda: clock.now)
+
+    def make(*, are_stuck=False, number=10, watch=None):
+        generation = SimpleNamespace(logs=SimpleNamespace(dropped=7), applications=SimpleNamespace(are_stuck=are_stuck))
+        looks = SimpleNamespace(memory=0, descriptors=0)
+
+        def read_memory():
+            looks.memory += 1
+            return 2000, 1000
+
+        def read_descriptors():
+            looks.descriptors += 1
+            return number
+
+        row = Scoreboard(1).row(0)
+        memory, descriptors = SimpleNamespace(read=read_memory), SimpleNamespace(read=read_descriptors)
+        return Reporter(generation, row, ScriptedLoop(), memory, descriptors, watch), row, looks, clock
+
+    return make
+
+
+def test_the_row_says_how_many_are_here_and_how_much_they_take(make_reporter):
+    reporter, row, _, _ = make_reporter()
+    reporter.report()
+    assert list(row.figures.values()) == [0, 0, 3, 2, 2000, 1000, 7, 10]
+    assert not row.wants_rest
+
+
+@pytest.mark.parametrize(("number", "expected"), [(10, (2, 20)), (1000, (2, 2))])
+def test_what_takes_time_to_count_is_counted_now_and_then(make_reporter, number, expected):
+    reporter, _, looks, clock = make_reporter(number=number)
+    for _ in range(200):
+        reporter.report()
+        clock.now += 0.1
+    assert (looks.memory, looks.descriptors) == pytest.approx(expected, abs=1)
+
+
+def test_a_worker_whose_applications_are_stuck_asks_for_rest(make_reporter):
+    reporter, row, _, _ = make_reporter(are_stuck=True)
+    reporter.report()
+    assert row.wants_rest
+
+
+def test_a_file_that_has_changed_is_told_to_the_master(make_reporter, monkeypatch):
+    killed = []
+    monkeypatch.setattr(os, "kill", lambda *arguments: killed.append(arguments))
+    changes = ["/app.py", None]
+    reporter, _, _, clock = make_reporter(watch=SimpleNamespace(look=lambda: changes.pop(0)))
+    for _ in range(15):
+        reporter.report()
+        clock.now += 0.1
+    assert killed == [(os.getppid(), signal.SIGHUP)]
+
+
+def test_a_master_that_stays_root_can_t_be_told(monkeypatch, caplog):
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)
+    ask_for_reload("/app.py")
+    assert "only root" in caplog.text
+
+
+@pytest.mark.parametrize(("stop", "patience"), [(30.0, 27.0), (10.0, 7.0), (4.0, 2.0), (1.0, 0.5)])
+def test_applications_have_what_the_master_leaves(stop, patience):
+    assert app_patience(stop) == patience

@@ -48,7 +48,7 @@ def test_a_connection_that_had_the_descriptor_before_is_not_here(three):
 
 
 def test_some_may_be_removed_while_one_goes_through_them(three):
-    ordered, _made = three
+    ordered, _ = three
     for one in ordered:
         ordered.remove(one)
     assert len(ordered) == 0

@@ -91,7 +91,7 @@ def test_a_watched_descriptor_that_was_closed_may_be_unregistered(poller, act):
 
 
 def test_what_can_t_be_watched_is_not_remembered(poller, act, tmp_path):
-    with open(tmp_path / "file", "w") as file:
+    with (tmp_path / "file").open("w") as file:
         with pytest.raises(PermissionError):  # a regular file
             poller.watch_once(file.fileno(), act, "a")
         with pytest.raises(PermissionError):

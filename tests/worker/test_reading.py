@@ -84,7 +84,7 @@ def test_a_request_at_once(make_reading, shake, settle, ready):
 
 def test_every_byte_for_itself(make_reading, join, settle, ready):
     reading = make_reading()
-    client, _connection = join(reading)
+    client, _ = join(reading)
     for octet in client.hello():
         client.socket.send(bytes([octet]))
         settle()
@@ -308,7 +308,7 @@ def test_it_goes_on_when_the_socket_takes_more(make_reading, blocked, settle, tu
 
 def test_such_a_client_may_leave(make_reading, blocked, settle, losses):
     reading = make_reading()
-    client, _connection, _ = blocked(reading)
+    client, _, _ = blocked(reading)
     client.socket.close()
     settle()
     assert len(losses) == 1

@@ -219,7 +219,7 @@ def test_a_source_is_asked_again_at_its_deadline(make_writing, begin, ended):
 
 def test_one_without_a_deadline_is_looked_at_every_second(make_writing, begin):
     writing = make_writing()
-    _client, connection = begin()
+    _, connection = begin()
     source = ScriptedSource()
     writing.answer(connection, page(source))
     now = time.monotonic()
@@ -230,7 +230,7 @@ def test_one_without_a_deadline_is_looked_at_every_second(make_writing, begin):
 
 def test_descriptors_may_change(make_writing, begin, poller, turn):
     writing = make_writing()
-    _client, connection = begin()
+    _, connection = begin()
     first, second = os.eventfd(1), os.eventfd(1)
     source = ScriptedSource(descriptors=[first])
     writing.answer(connection, page(source))
@@ -247,7 +247,7 @@ def test_a_readable_descriptor_that_says_nothing_new_costs_nothing_while_the_cli
     make_writing, begin, settle, turn, slow_pair
 ):
     writing = make_writing()
-    _client, connection = begin(slow_pair())
+    _, connection = begin(slow_pair())
     always = os.eventfd(1)
     source = ScriptedSource(None, None, b"x" * 4_000_000, descriptors=[always])
     writing.answer(connection, page(source))
@@ -260,7 +260,7 @@ def test_a_readable_descriptor_that_says_nothing_new_costs_nothing_while_the_cli
 
 def test_woken_after_its_end(make_writing, begin, settle, ended):
     writing = make_writing()
-    _client, connection = begin()
+    _, connection = begin()
     source = ScriptedSource()
     writing.answer(connection, page(source))
     writing.drop(connection)
@@ -332,7 +332,7 @@ def test_a_thread_works_for_an_answer_and_wakes_it(make_writing, begin, poller, 
 
 def test_the_thread_is_free_again_when_its_answer_is_woken(make_writing, begin, poller, turn):
     writing = make_writing(threads=1)
-    _client, connection = begin()
+    _, connection = begin()
     source = ScriptedSource()
     writing.answer(connection, page(source))
     for _ in range(50):
@@ -465,7 +465,7 @@ def test_a_fault_in_closing_an_answer_goes_no_further(make_writing, begin, ended
 
 
 def test_a_fault_of_tls_is_the_end(make_writing, begin, ended, losses):
-    _client, connection = begin()
+    _, connection = begin()
     connection.tls.send_close_notify()
     make_writing().answer(connection, page(b"x"))
     assert len(losses) == 1
