@@ -189,14 +189,13 @@ class Call:
     def give_up(self) -> bool:
         """End it, unless it has begun to answer; then False. One that had no thread yet is told that too much goes on.
 
-        Its thread may be busy with it for longer, of which its threads take care.
+        Its thread may be busy with it for longer, of which the threads take care.
         """
         with self._changed:
             if self._has_woken:
                 return False
             self._is_abandoned = self._has_woken = self.is_over = True
-            took, busy = "The application took too long", "Too much is going on, try again later"
-            self.error = CGIError(took) if self._has_begun else Overloaded(busy)
+            self.error = CGIError("The application took too long") if self._has_begun else Overloaded()
         if self._has_begun:
             limit = "timeouts.app" if self.deadline.has_passed() else "timeouts.stop"
             error_log.error("the application %s did not answer in time (%s)", self.name, limit)

@@ -258,7 +258,7 @@ def test_others_have_a_turn(threads, make):
     assert call.answer().body == b"x" * 100
 
 
-def test_a_large_answer_is_sent_away_from_the_desk(threads, make):
+def test_a_large_answer_is_a_stream(threads, make):
     status, _, body = ask(threads, make(statuses((20, "text/plain"), body=b"x" * (BLOCK - 1))))
     assert (status, body) == (20, b"x" * (BLOCK - 1))
     call = make(statuses((20, "text/plain"), body=b"x" * (BLOCK + 1)))
