@@ -24,9 +24,9 @@ from gemd.config.settings import (
     Service,
     Settings,
     Timeouts,
-    Workers,
 )
 from gemd.config.tables import Problem, key_path, keys_of, read_settings, read_table, show
+from gemd.config.types import Workers
 from gemd.protocol.url import DEFAULT_PORT
 
 LOG_WORDS = ("stdout", "stderr", "syslog", "off")

@@ -10,21 +10,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gemd.config.types import Addresses, Count, Format, RedirectStatus, Seconds, Symlinks, Text
 from gemd.protocol.host import place
-from gemd.protocol.status import REDIRECTS, Status
-
-Seconds = Annotated[float, Meta(gt=0, le=31_536_000, description="a number of seconds above 0")]
-Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
-Workers = Annotated[int, Meta(ge=1, le=512, description="a whole number from 1 to 512")]
-Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
-RedirectStatus = Annotated[
-    int, Meta(ge=min(REDIRECTS), le=max(REDIRECTS), description=" or ".join(map(str, REDIRECTS)))
-]
-
-
-Format = Literal["jetforce", "common", "combined", "condensed", "json"]  # of the access log
-Addresses = Literal["full", "truncated", "hashed", "none"]
-Symlinks = Literal["beneath", "none", "any"]
+from gemd.protocol.status import Status
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):

@@ -25,7 +25,7 @@ class Computed:
     def begin(self, helper: Helper) -> None:
         """Hand the work to a thread, if one is free."""
         if not helper.run(self._work):
-            self._outcome.set_exception(Overloaded("Too much is going on, try again later"))
+            self._outcome.set_exception(Overloaded())
 
     def _work(self) -> None:
         """Runs in a thread of the pool."""

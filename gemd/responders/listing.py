@@ -39,7 +39,7 @@ def list_directory(url: Url, location: Location, limit: int) -> Response:
     try:
         entries = list(islice(_read_entries(url, location), limit + 1))
     except OSError:
-        raise NotFound("Not found") from None  # it was there a moment ago
+        raise NotFound from None  # it was there a moment ago
     more = len(entries) > limit
     del entries[limit:]
     entries.sort(key=lambda entry: (not entry.is_directory, natural_order(entry.name)))

@@ -26,5 +26,5 @@ def redirect(request: Request, location: Location) -> Response | None:
         if request.url.query is not None:
             target += "?" + request.url.query
     if len(target.encode()) > MAX_META:
-        raise NotFound("Not found")
+        raise NotFound
     return Response(location.redirect.status, target)

@@ -49,7 +49,7 @@ class Router:
             answer = responder(request, location)
             if answer is not None:
                 return answer
-        raise NotFound("Not found")
+        raise NotFound
 
     def find_host(self, request: Request) -> Host:
         """The host that the URL names. Raises BadRequest (59) without one, ProxyRefused (53) for a foreign scheme,

@@ -129,7 +129,7 @@ class StaticFiles:
             return None
         names = request.url.names
         if not all(is_file_name(name) and location.allows_name(name) for name in names):
-            raise NotFound("Not found")
+            raise NotFound
         try:
             root = open_root(location.root)  # anew for each request, so that a deployment may swap it
         except OSError as error:
@@ -153,11 +153,11 @@ class StaticFiles:
             return self._answer_file(descriptor, url.segments[-1], status.st_size, location)
         os.close(descriptor)
         if not stat.S_ISDIR(status.st_mode):
-            raise NotFound("Not found")
+            raise NotFound
         if not url.is_directory:
             return redirect_to_directory(url)
         if not location.listing:
-            raise NotFound("Not found")
+            raise NotFound
         return Computed(lambda: list_directory(url, location, self._max_listing))
 
     def _answer_file(self, descriptor: int, name: str, size: int, location: Location) -> Response:
@@ -184,7 +184,7 @@ class StaticFiles:
                 descriptor = open_beneath(root, (*names, *index.split("/")), location.symlinks)
             except OSError as error:
                 if error.errno in _FORBIDDEN:
-                    raise NotFound("Not found") from None  # there is a page, so the listing is not meant to be seen
+                    raise NotFound from None  # there is a page, so the listing is not meant to be seen
                 if error.errno not in _NOT_FOUND:
                     raise
                 continue
@@ -204,12 +204,12 @@ def redirect_to_directory(url: Url) -> Response:
     """31 to the same path with a slash; a path-absolute reference, which can't name another host."""
     meta = encode_path(url.segments) + "/"
     if len(meta) > MAX_META:
-        raise NotFound("Not found")
+        raise NotFound
     return Response(Status.REDIRECT_PERMANENT, meta)
 
 
 def _explain(error: OSError, url: Url) -> GeminiError:
     if error.errno in _NOT_FOUND:
-        return NotFound("Not found")
+        return NotFound()
     error_log.error("%r can't be opened: %s", url.path, error.strerror)
     return GeminiError("The file can't be read at the moment")

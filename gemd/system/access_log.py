@@ -15,7 +15,7 @@ from ipaddress import ip_address, ip_network
 
 import msgspec
 
-from gemd.config.settings import Addresses, Format
+from gemd.config.types import Addresses, Format
 from gemd.protocol.characters import escape_field
 from gemd.system.sinks import Sink
 

@@ -11,7 +11,7 @@ import errno
 import os
 from collections.abc import Sequence
 
-from gemd.config.settings import Symlinks
+from gemd.config.types import Symlinks
 
 _SYS_OPENAT2 = 437  # the same on every architecture that has it
 _RESOLVE_NO_MAGICLINKS = 0x02

@@ -18,7 +18,7 @@ from gemd.system.log import error_log
 from gemd.worker.connection import Connection
 from gemd.worker.event_loop import EventLoop
 
-_OVERLOADED = error_response(Overloaded("Too much is going on, try again later"))
+_OVERLOADED = error_response(Overloaded())
 _TICK_INTERVAL = 1.0  # seconds at most between two signs of life
 
 

@@ -94,7 +94,7 @@ class Applications:
         self._check_slashes(request, location)
         threads = self._threads[_key(location)]
         if not threads.has_place():
-            raise Overloaded("Too much is going on, try again later")
+            raise Overloaded
         environ = build_app_environ(request, location, self._authorities)
         return threads.make_call(environ)
 
@@ -106,7 +106,7 @@ class Applications:
         names = tuple(filter(None, "/".join(request.url.names).split("/")))
         matching = (other for other in self._others[location.host] if names[: len(other)] == other)
         if {".", ".."} & set(names) or max(matching, key=len) != location.names:
-            raise NotFound("Not found")
+            raise NotFound
 
 
 def _mounted(config: Config) -> Iterator[tuple[str, Location]]:

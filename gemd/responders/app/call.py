@@ -199,8 +199,7 @@ class Call:
             self._is_abandoned = self._has_answered = self.is_over = True
             self._is_awaited = False
             self._chunks.clear()
-            took, busy = "The application took too long", "Too much is going on, try again later"
-            self.error = CGIError(took) if self._has_begun else Overloaded(busy)
+            self.error = CGIError("The application took too long") if self._has_begun else Overloaded()
         if self._has_begun:
             limit = "timeouts.app" if self._has_timed_out() else "timeouts.stop"
             error_log.error("the application %s did not answer in time (%s)", self.threads.name, limit)

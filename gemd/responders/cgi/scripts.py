@@ -50,7 +50,7 @@ class CGI:
             return None
         parts = [part for name in names for part in name.split("/")]  # an encoded slash is one to a script
         if any(map(is_misleading, parts)) or not all(map(location.allows_name, parts)) or {".", ".."} & set(parts):
-            raise NotFound("Not found")
+            raise NotFound
         depth = find_script(location, names, len(directory))
         script_name, path_info = split_script_path(request.url.segments, depth)
         path = os.path.join(location.root, *names[len(location.mount) : depth])
@@ -90,7 +90,7 @@ def find_script(location: Location, names: Sequence[str], depth: int) -> int:
             os.close(root)
     except OSError:
         pass
-    raise NotFound("Not found")
+    raise NotFound
 
 
 def split_script_path(segments: Sequence[str], depth: int) -> tuple[str, str]:
