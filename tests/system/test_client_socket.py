@@ -18,7 +18,7 @@ def pair():
 
 
 def test_what_is_not_delivered_is_what_the_other_kernel_has_no_room_for(pair):
-    client, server = pair
+    _, server = pair
     assert count_undelivered(server) == 0
     server.setblocking(False)
     sent = server.send(b"x" * 500_000)
