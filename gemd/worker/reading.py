@@ -121,7 +121,7 @@ class Reading:
         return Connection(sock, tls, make_peer(sock, address, tls), time.monotonic() + self._timeout)
 
     def add(self, connection: Connection) -> None:
-        """Read the request of a connection that was accepted; what is here of it at once."""
+        """Read the request of a connection that was accepted. Raises OSError when it can't be watched."""
         if len(self._connections) >= self._max_connections:
             self.drop(self._connections.oldest(), "closed because too many requests are not complete")
         self._poller.register(connection.fd, select.EPOLLIN, self.advance, connection)
