@@ -149,7 +149,7 @@ def test_connections_leave_descriptors_for_everything_else(monkeypatch):
 
 
 class ScriptedLoop:
-    reading, writing = 3, 2
+    reading, writing, lingering = 3, 2, 1
 
 
 @pytest.fixture
@@ -172,7 +172,12 @@ def make_reporter(monkeypatch):
 
         row = Scoreboard(1).row(0)
         memory, descriptors = SimpleNamespace(read=read_memory), SimpleNamespace(read=read_descriptors)
-        return Reporter(generation, row, ScriptedLoop(), memory, descriptors, watch), row, looks, clock
+        return (
+            Reporter(generation, row, ScriptedLoop(), SimpleNamespace(busy=7), memory, descriptors, watch),
+            row,
+            looks,
+            clock,
+        )
 
     return make
 
@@ -180,8 +185,18 @@ def make_reporter(monkeypatch):
 def test_the_row_says_how_many_are_here_and_how_much_they_take(make_reporter):
     reporter, row, _, _ = make_reporter()
     reporter.report()
-    assert list(row.figures.values()) == [0, 0, 3, 2, 2000, 1000, 7, 10]
-    assert not row.wants_rest
+    shown = {name: number for name, number in row.figures.items() if number}
+    assert shown == {
+        "reading": 3,
+        "writing": 2,
+        "lingering": 1,
+        "threads": 7,
+        "memory": 2000,
+        "private": 1000,
+        "dropped": 7,
+        "descriptors": 10,
+    }
+    assert not row.wants_recycle
 
 
 @pytest.mark.parametrize(("number", "expected"), [(10, (2, 20)), (1000, (2, 2))])
@@ -196,7 +211,7 @@ def test_what_takes_time_to_count_is_counted_now_and_then(make_reporter, number,
 def test_a_worker_whose_applications_are_stuck_asks_for_rest(make_reporter):
     reporter, row, _, _ = make_reporter(are_stuck=True)
     reporter.report()
-    assert row.wants_rest
+    assert row.wants_recycle
 
 
 def test_a_file_that_has_changed_is_told_to_the_master(make_reporter, monkeypatch):

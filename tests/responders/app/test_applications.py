@@ -71,8 +71,8 @@ def applications(configure):
 
     yield open_them
     for found in opened:
-        for room in found._rooms.values():
-            room._threads.shutdown(wait=False)
+        for threads in found._threads.values():
+            threads._executor.shutdown(wait=False)
 
 
 def ask(applications, location, url="/x", asker=None):
@@ -112,12 +112,12 @@ def test_where_none_is_mounted_it_declines(applications, write):
     assert found(request("/static/x"), location) is None
 
 
-def test_one_room_for_all_locations_of_an_application(applications, write):
+def test_the_same_threads_for_all_locations_of_an_application(applications, write):
     path = write("a/five.py", ECHO)
     found, _ = applications(
         app="five:app", app_path=path, location=[{"path": "/a"}, {"path": "/b", "app": "five:factory()"}]
     )
-    assert len(found._rooms) == 2
+    assert len(found._threads) == 2
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_streams_that_take_turns_lose_nothing(applications, write, threads, monk
         thread.join(30)
     assert answers == [(20, whole)] * 6
     found.wait(15)
-    assert not any(room.is_busy for room in found._rooms.values())
+    assert not any(room.is_busy for threads in found._threads.values())
 
 
 def test_a_call_that_is_closed_lets_its_thread_go(applications, write):

@@ -1,5 +1,6 @@
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -48,9 +49,9 @@ def start(monkeypatch, gate):
 
 
 def begin(threads, number=1):
-    calls = [threads.make_call({}, -1) for _ in range(number)]
+    calls = [threads.make_call({}) for _ in range(number)]
     for call in calls:
-        call.begin()
+        call.begin(SimpleNamespace(wake=lambda: None))
     return calls
 
 
@@ -71,7 +72,7 @@ def test_as_many_run_at_once_as_there_are_threads(start, gate):
     assert not gate.inside.acquire(timeout=0.05)
     gate.open.set()
     wait_until(lambda: all(call.is_over for call in calls))
-    assert [call.answer().body for call in calls] == [b"done"] * 3
+    assert [call.settle().body for call in calls] == [b"done"] * 3
     wait_until(lambda: not threads.is_busy)
 
 
@@ -92,9 +93,9 @@ def test_a_thread_that_does_not_come_back_is_told(start, gate):
     for _ in range(2):
         assert gate.inside.acquire(timeout=15)
     assert (threads.is_stuck, threads.is_blocked) == (False, False)
-    calls[0].deadline.at -= 1000
+    calls[0].deadline -= 1000
     assert (threads.is_stuck, threads.is_blocked, threads.has_place()) == (True, False, True)
-    calls[1].deadline.at -= 1000
+    calls[1].deadline -= 1000
     assert (threads.is_stuck, threads.is_blocked, threads.has_place()) == (True, True, False)
 
 
@@ -110,7 +111,7 @@ def test_what_the_application_raises_is_the_calls(start):
 
 
 def test_a_call_gives_way_to_those_who_wait_and_goes_on(start, monkeypatch):
-    monkeypatch.setattr("gemd.responders.app.call._YIELD_INTERVAL", 0.0)
+    monkeypatch.setattr("gemd.responders.app.call._TURN_TIME", 0.0)
     order = []
 
     def count(environ, send_status):
@@ -122,7 +123,7 @@ def test_a_call_gives_way_to_those_who_wait_and_goes_on(start, monkeypatch):
     threads = start(count)
     calls = begin(threads, 2)
     wait_until(lambda: all(call.is_over for call in calls))
-    assert [call.answer().body for call in calls] == [b"xxx"] * 2
+    assert [call.settle().body for call in calls] == [b"xxx"] * 2
     assert sorted(order) == [0, 0, 1, 1, 2, 2]
 
 

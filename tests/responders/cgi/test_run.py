@@ -489,7 +489,7 @@ def test_stderr_is_logged_once_however_it_ends(make, pump, caplog, text):
     except (CGIError, BrokenBody):
         pass
     assert SCRIPT_THREADS.wait(15)
-    assert said(caplog) == ["script /cgi-bin/script says: one", r"script /cgi-bin/script says: two \x1b[31m"]
+    assert said(caplog) == ["script /cgi-bin/script says: one", "script /cgi-bin/script says: two \x1b[31m"]
 
 
 def test_stderr_is_bounded(make, pump, caplog):
