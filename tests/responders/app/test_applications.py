@@ -272,7 +272,7 @@ def test_streams_that_take_turns_lose_nothing(applications, write, threads, monk
         thread.join(30)
     assert answers == [(20, whole)] * 6
     found.wait(15)
-    assert not any(room.is_busy for threads in found._threads.values())
+    assert not any(one.is_busy for one in found._threads.values())
 
 
 def test_a_call_that_is_closed_lets_its_thread_go(applications, write):
