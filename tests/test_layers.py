@@ -39,8 +39,8 @@ SHARED_MEMORY = {("gemd.shared.scoreboard", "mmap"), ("gemd.shared.rate_limit", 
 ONLY_PROCESSES = {"os.fork", "os.forkpty", "os._exit", "select.epoll"}
 PROCESSES = {"master", "worker"}
 NO_NAMES = {"util", "utils", "common", "helpers", "base", "misc"}
-MOST_LINES = 300
-MOST_BROAD = 5
+MOST_LINES = 250
+MOST_BROAD = 4
 
 
 def name_of(path):
@@ -171,7 +171,7 @@ def test_no_module_is_too_long(name):
 
 
 # Whose modules each have a test file of their own; the others are to follow.
-TESTED = ("protocol", "config", "system", "responders", "gemctl", "app")
+TESTED = ("protocol", "config", "system", "responders", "gemctl", "app", "shared", "master", "worker", "startup")
 
 
 def test_every_module_has_a_test_of_its_own():

@@ -15,7 +15,6 @@ from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import Pending, Source
 from gemd.system.client_socket import count_undelivered
-from gemd.system.log import error_log
 from gemd.system.tls import TLSConnection, TLSError
 
 _DRAIN_CHUNK = 4 * 1024
@@ -180,16 +179,12 @@ class Connection:
         return True
 
     def let_go(self) -> None:
-        """Let go of the answer, as far as there is one; what its own close raises goes no further."""
-        answers = self.pending, self.source
+        """Let go of the answer, as far as there is one. Raises what its own close raises, and has let go then too."""
+        answer = self.source if self.pending is None else self.pending
         self.pending = self.source = None
         self.head = b""
-        for answer in answers:
-            if answer is not None:
-                try:
-                    answer.close()
-                except Exception:  # noqa: BLE001, the boundary of an answer's end
-                    error_log.exception("a fault after answering %r", self.url)
+        if answer is not None:
+            answer.close()
 
     def close(self) -> None:
         """Close the socket, whatever state it is in."""

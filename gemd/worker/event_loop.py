@@ -100,8 +100,8 @@ class EventLoop:
         self._reading.accept_waiting()
         now = time.monotonic()
         self._reading.expire(now)
-        for connection in self._writing.expire(now):
-            self._step(self._writing.resume, connection)
+        for connection in self._writing.expired(now):
+            self._step(self._writing.look, connection)
         self._closing.expire(now)
 
     def _shorten(self, timeout: float) -> float:
@@ -121,6 +121,8 @@ class EventLoop:
 
     def give_up(self, connection: Connection) -> None:
         """Something of ours went wrong: say so, if nothing is sent yet, and close."""
+        if connection.socket.fileno() < 0:
+            return  # it is closed already
         if connection in self._reading:
             self._reading.drop(connection, "a fault of gemd itself")
         elif connection in self._closing:

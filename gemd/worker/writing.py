@@ -11,15 +11,7 @@ from collections import deque
 
 from gemd.config.settings import Timeouts
 from gemd.protocol.errors import GeminiError
-from gemd.protocol.response import (
-    Answer,
-    BrokenBody,
-    ClientLeft,
-    Pending,
-    Response,
-    encode_header,
-    error_response,
-)
+from gemd.protocol.response import Answer, BrokenBody, ClientLeft, Pending, Response, encode_header, error_response
 from gemd.protocol.status import has_body
 from gemd.system.log import error_log
 from gemd.system.tls import TLSError
@@ -200,9 +192,9 @@ class Writing:
         """All of it, with close_notify, is in the kernel."""
         self._leave(connection)
         self._waiting.unwatch(connection)
-        connection.let_go()
         self._ended.append(connection)
         self._closing.linger(connection)
+        connection.let_go()
         self.make_room()
 
     def lose(self, connection: Connection, reason: str) -> None:
@@ -216,8 +208,8 @@ class Writing:
         self._leave(connection)
         self._waiting.unwatch(connection)
         self._poller.unregister(connection.fd)
-        connection.close()
         self._ended.append(connection)
+        connection.close()
 
     def replace(self, connection: Connection, response: Response) -> None:
         """Send this instead, where nothing is sent yet."""
@@ -237,14 +229,18 @@ class Writing:
     # Deadlines
 
     def next_deadline(self) -> float:
-        """When `expire` has something to do, in monotonic seconds."""
+        """When `expired` has somebody, in monotonic seconds."""
         return min(self._blocked.next_deadline(), self._waiting.next_deadline())
 
-    def expire(self, now: float) -> list[Connection]:
-        """Drop those who read too slowly; return those at whose answers it is time to look."""
-        for connection in self._blocked.expired(now):
-            if connection.progress >= BLOCK_SIZE:
-                self._renew(connection)
-            else:
-                self.lose(connection, "the client reads too slowly")
-        return self._waiting.expired(now)
+    def expired(self, now: float) -> list[Connection]:
+        """Those whose deadline has passed: `look` at them."""
+        return self._blocked.expired(now) + self._waiting.expired(now)
+
+    def look(self, connection: Connection) -> None:
+        """Its deadline has passed: drop it if it reads too slowly, or see how its answer gets on."""
+        if connection not in self._blocked:
+            self.resume(connection)
+        elif connection.progress >= BLOCK_SIZE:
+            self._renew(connection)
+        else:
+            self.lose(connection, "the client reads too slowly")

@@ -128,26 +128,26 @@ def test_the_url_is_the_one_of_the_request_or_what_came_of_it(connect):
 
 def test_closing_lets_go_of_the_answer_once(connect):
     client, connection = connect()
-    connection.pending, connection.source = ScriptedPending(), ScriptedSource()
-    answers = connection.pending, connection.source
+    connection.pending = pending = ScriptedPending()
     connection.close()
     connection.close()
-    assert [answer.closed for answer in answers] == [1, 1]
+    assert pending.closed == 1
     assert connection.socket.fileno() == -1
     assert client.is_closed()
 
 
-def test_one_that_can_t_be_closed_keeps_no_other_from_it(connect, caplog):
-    class Bad(ScriptedPending):
+def test_one_that_can_t_be_closed_is_let_go_all_the_same(connect):
+    class Bad(ScriptedSource):
         def close(self):
+            super().close()
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     _, connection = connect()
-    connection.pending, connection.source = Bad(), ScriptedSource()
-    source = connection.source
-    connection.let_go()
-    assert source.closed == 1
-    assert caplog.records[0].exc_info
+    connection.source = source = Bad()
+    with pytest.raises(OSError, match="Input/output error"):
+        connection.close()
+    connection.close()
+    assert (source.closed, connection.socket.fileno()) == (1, -1)
 
 
 def test_nothing_waits_even_on_a_socket_that_would(connect):
