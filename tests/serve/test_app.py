@@ -241,7 +241,7 @@ def app(environ, send_status):
 def test_what_a_client_sends_forges_no_line_of_a_log(serve_app, write, tmp_path):
     write("forging.py", FORGING)
     with pytest.warns(UserWarning, match="length"):
-        make_certificate(tmp_path / "long.pem", "x" * 30_000)
+        make_certificate(tmp_path / "long.pem", "x" * 7_000)
     daemon = serve_app("forging:app")
     daemon.expect("the application forging:app failed", "Traceback", "ValueError", "forged")
     fake = "a%0A2026-01-31%2012:00:00%20gemd%5B1%5D%20error:%20forged%1B%5B2J%E2%80%AE"
@@ -250,7 +250,7 @@ def test_what_a_client_sends_forges_no_line_of_a_log(serve_app, write, tmp_path)
     assert [line for line in lines if line.startswith("2026-01-31")] == []
     assert "ValueError: a\\x0a2026-01-31 12:00:00 gemd[1] error: forged\\x1b[2J\\u202e" in lines
     assert all(line.isprintable() for line in lines)
-    (entry,) = (line for line in daemon.access if "forged" in line)
+    (entry,) = wait_for(lambda: [line for line in daemon.access if "forged" in line], "its line")
     assert "x" * 61 + "..." in entry
     assert f'/?{fake}" 42 ' in entry
 

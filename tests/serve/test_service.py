@@ -518,7 +518,7 @@ def test_gemctl_from_the_first_status_to_the_stop(configure, tmp_path):
     (daemon.folder / "access.log").rename(daemon.folder / "access.log.1")
     assert gemctl(conf, "reopen").returncode == 0
     assert daemon.ask("/").status == 20
-    assert len(daemon.access) == 1
+    wait_for(lambda: len(daemon.access) == 1, "a line in the new file")
 
     good = conf.read_text()
     conf.write_text("wrkers = 1\n" + good)

@@ -124,16 +124,16 @@ def test_the_same_threads_for_all_locations_of_an_application(applications, writ
     ("app", "text"),
     [
         ("nowhere:app", "ModuleNotFoundError"),
-        ("six:nothing", "AttributeError"),
-        ("six:not_callable", "TypeError"),
-        ("six:not_callable()", "TypeError"),
-        ("six.sub:app", "ModuleNotFoundError"),
+        ("half_a_dozen:nothing", "AttributeError"),
+        ("half_a_dozen:not_callable", "TypeError"),
+        ("half_a_dozen:not_callable()", "TypeError"),
+        ("half_a_dozen.sub:app", "ModuleNotFoundError"),
         ("broken:app", "ZeroDivisionError"),
         ("leaves:app", "SystemExit"),
     ],
 )
 def test_what_can_not_be_loaded(applications, write, app, text):
-    path = write("a/six.py", ECHO)
+    path = write("a/half_a_dozen.py", ECHO)
     write("a/broken.py", "1 / 0")
     write("a/leaves.py", "raise SystemExit(3)")
     with pytest.raises(AppLoadError) as error:
