@@ -19,7 +19,7 @@ try:
     from gemd.exit_codes import ExitCode
     from gemd.options import UsageError, parse_arguments
     from gemd.startup.checks import check_applications, check_certificates, read_config
-    from gemd.startup.failures import FAILURES, explain
+    from gemd.startup.failures import FAILURES, explain_failure
     from gemd.startup.resources import Inherited
     from gemd.startup.serve import serve
     from gemd.system.encoding import start_again_in_utf8
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return start(arguments)
     except FAILURES as failure:
-        code, lines = explain(failure)
+        code, lines = explain_failure(failure)
         return _complain(code, *lines)
     except KeyboardInterrupt:
         return ExitCode.OK  # it came before there was anything to stop

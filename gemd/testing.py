@@ -4,7 +4,7 @@ Rule: the environ, the call and its checks are the daemon's own code; only threa
 """
 
 import datetime
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
@@ -14,14 +14,14 @@ from gemd.protocol.peer import ClientCertificate, Peer
 from gemd.protocol.request import RequestReader
 from gemd.protocol.response import BrokenBody, error_response
 from gemd.protocol.status import is_redirect
-from gemd.protocol.url import DEFAULT_PORT
+from gemd.protocol.url import DEFAULT_PORT, resolve
 from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App
 from gemd.responders.app.environ import build_app_environ
 from gemd.system.client_certificates import make_client_certificate
 
 _DAY = datetime.timedelta(days=1)
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -120,7 +120,7 @@ class Client:
         url = f"gemini://{host}{path}" if path.startswith("/") else path
         if query is not None:
             url = f"{url.partition('?')[0]}?{quote(query, safe='')}"
-        for _ in range(_MOST_REDIRECTS):
+        for _ in range(_MAX_REDIRECTS):
             answer = self._ask(url, client_certificate, remote_addr, most_bytes)
             if not (follow_redirects and is_redirect(answer.status)):
                 break
@@ -180,11 +180,3 @@ def make_certificate(common_name: str = "Alice", *, days: int = 365) -> ClientCe
     now = datetime.datetime.now(datetime.UTC)
     start, end = (now - _DAY, now + days * _DAY) if days >= 0 else (now + (days - 1) * _DAY, now + days * _DAY)
     return make_client_certificate(common_name, start, end)
-
-
-def resolve(base: str, reference: str) -> str:
-    """The absolute URL that `reference` in an answer to `base` stands for (RFC 3986, 5)."""
-    scheme, _, rest = base.partition(":")
-    joined = urljoin("http:" + rest, reference)  # the standard library knows the schemes alone that it knows
-    is_relative = not urlsplit(reference).scheme
-    return scheme + joined.removeprefix("http") if is_relative else joined

@@ -1,6 +1,7 @@
 """The house's rules: who may import whom, and what each wing may touch. The table is that of the design."""
 
 import ast
+import statistics
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,8 @@ ONLY_PROCESSES = {"os.fork", "os.forkpty", "os._exit", "select.epoll"}
 PROCESSES = {"master", "worker"}
 NO_NAMES = {"util", "utils", "common", "helpers", "base", "misc"}
 MOST_LINES = 250
+MEDIAN_LINES = 95
+MOST_NAMES_TWICE = 9  # three of them are Jetforce's, for applications
 MOST_BROAD = 4
 
 
@@ -163,6 +166,21 @@ def test_broad_except_clauses_are_few_and_say_why():
 @EVERY_MODULE
 def test_no_module_is_called_after_nothing(name):
     assert not set(name.split(".")) & NO_NAMES
+
+
+def test_modules_are_short_as_a_rule():
+    lengths = [text.count("\n") for text in MODULES.values()]
+    assert statistics.median(lengths) <= MEDIAN_LINES
+
+
+def test_public_names_are_few_that_stand_twice():
+    where = {}
+    for name, tree in TREES.items():
+        for node in tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+                where.setdefault(node.name, []).append(name)
+    twice = {name: modules for name, modules in where.items() if len(modules) > 1}
+    assert len(twice) <= MOST_NAMES_TWICE, twice
 
 
 @EVERY_MODULE

@@ -89,7 +89,7 @@ class GeminiServer:
             sys.exit("gemd: file names have to be UTF-8: set LC_ALL=C.UTF-8, or PYTHONUTF8=1")
         if not load_openssl():
             print("gemd: cryptography was imported before: TLS 1.3 will send session tickets", file=sys.stderr)
-        from gemd.startup.failures import FAILURES, explain
+        from gemd.startup.failures import FAILURES, explain_failure
         from gemd.startup.resources import Inherited
         from gemd.startup.serve import serve
 
@@ -97,7 +97,7 @@ class GeminiServer:
         try:
             code = serve(self.read_config, Inherited(Path.cwd()))
         except FAILURES as failure:
-            code, lines = explain(failure)
+            code, lines = explain_failure(failure)
             for line in lines:
                 print(f"gemd: {line}", file=sys.stderr)
         finally:

@@ -26,10 +26,10 @@ def run_cert(options: argparse.Namespace) -> ExitCode:
     if options.action == "new":
         return make(options)
     config = load_config(options.config, cpus=1)
-    return show(config, options.host) if options.action == "show" else renew(config, options.host)
+    return show_certificates(config, options.host) if options.action == "show" else renew(config, options.host)
 
 
-def show(config: Config, name: str | None) -> ExitCode:
+def show_certificates(config: Config, name: str | None) -> ExitCode:
     """Print what is known of each host's certificate, or of one."""
     hosts = config.hosts if name is None else (find_host(config, name),)
     outcome = ExitCode.OK
@@ -42,7 +42,7 @@ def show(config: Config, name: str | None) -> ExitCode:
             outcome = ExitCode.FAILED
             continue
         try:
-            reports.append(describe(host, path, read_facts(path), now))
+            reports.append(describe_certificate(host, path, read_facts(path), now))
         except CertificateError as error:
             complain(f"{host.name}: {error}")
             outcome = ExitCode.FAILED
@@ -50,7 +50,7 @@ def show(config: Config, name: str | None) -> ExitCode:
     return outcome
 
 
-def describe(host: Host, path: Path, facts: CertificateFacts, now: datetime.datetime) -> str:
+def describe_certificate(host: Host, path: Path, facts: CertificateFacts, now: datetime.datetime) -> str:
     """A certificate, in lines for people."""
     origin = "self-signed, kept by gemd" if host.certificate is None else "configured"
     lacking = [name for name in host.names if not covers(facts.names, name)]

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from gemd.gemctl.failure import ExitCode, Failure
-from gemd.gemctl.gemini_client import GeminiConnection, Header, build_context
+from gemd.gemctl.gemini_client import GeminiConnection, Header, build_client_context
 from gemd.gemctl.known_hosts import KnownHost, KnownHosts, default_path
 from gemd.gemctl.terminal import BodyWriter, complain, escape
 from gemd.protocol.errors import BadRequest
@@ -80,7 +80,7 @@ def fetch(options: argparse.Namespace) -> ExitCode:
         raise Failure("--key needs --cert", code=ExitCode.USAGE)
     target = parse_target(decode_typed(options.url))
     address = parse_address(options.connect) if options.connect else (target.host, target.port)
-    context = build_context(options.cert, options.key)
+    context = build_client_context(options.cert, options.key)
     with GeminiConnection(address, target.host, context, options.timeout) as connection:
         facts = parse_facts(connection.certificate)
         complain(*check_trust(KnownHosts(default_path()), target, facts, trust=options.trust))
@@ -88,7 +88,7 @@ def fetch(options: argparse.Namespace) -> ExitCode:
         print(escape(f"{header.status} {header.meta}".rstrip(" ")), file=sys.stderr, flush=True)
         if not options.head:
             _take_body(header, connection)
-        complain(*explain(header, target))
+        complain(*explain_header(header, target))
     return ExitCode.OK if has_body(header.status) else ExitCode.FAILED
 
 
@@ -142,7 +142,7 @@ def _take_body(header: Header, connection: GeminiConnection) -> None:
     complain(f"{what}ended with close_notify ({connection.protocol})")
 
 
-def explain(header: Header, target: Target) -> list[str]:
+def explain_header(header: Header, target: Target) -> list[str]:
     """What to do about a response that is no success."""
     if asks_for_input(header.status):
         answer = shlex.quote(target.url.partition("?")[0] + "?your%20answer")

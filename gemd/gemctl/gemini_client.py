@@ -33,7 +33,7 @@ class Truncated(Failure):
     """The response ended without close_notify: nobody can tell whether it is whole."""
 
 
-def build_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext:
+def build_client_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext:
     """A context for one client. Raises Failure for a client certificate that can't be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

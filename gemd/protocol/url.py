@@ -149,9 +149,7 @@ def resolve(base: str, reference: str) -> str:
         return reference
     scheme, _, rest = base.partition(":")
     try:
-        joined = urljoin(
-            "https:" + rest, reference
-        )  # the standard library resolves for the schemes alone that it knows
+        joined = urljoin("https:" + rest, reference)  # the standard library resolves for schemes that it knows alone
     except ValueError:
         return reference
     return scheme + joined.removeprefix("https")

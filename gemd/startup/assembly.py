@@ -24,7 +24,7 @@ def build_generation(
     config: Config, resources: Resources, identity: Identity | None, former: Generation | None = None
 ) -> Generation:
     """All that workers are made of. They become `identity`, unless it is None. Raises one of FAILURES."""
-    context = build_context(config, resources.certificates)
+    context = build_server_context(config, resources.certificates)
     rate_limit = _share_rate_limit(config, former)
     router = build_router(_seen_from_inside(config), rate_limit)
     router.applications.preload()
@@ -77,7 +77,7 @@ def build_router(config: Config, rate_limit: RateLimit | None) -> Router:
     return Router(config, load_mime_table(), rate_limit.check if rate_limit is not None else None)
 
 
-def build_context(config: Config, loaded: dict[str, ServerCertificate]) -> tls.Context:
+def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> tls.Context:
     """The context of the first host, which hands a connection to another one's when the client names that.
 
     Raises TLSError.

@@ -27,7 +27,7 @@ FAILURES = (
 )
 
 
-def explain(failure: Exception) -> tuple[ExitCode, list[str]]:
+def explain_failure(failure: Exception) -> tuple[ExitCode, list[str]]:
     """The exit code of one of FAILURES, and what to print."""
     codes: dict[type[Exception], ExitCode] = {
         UsageError: ExitCode.USAGE,

@@ -22,9 +22,10 @@ from gemd.master.reload import LoadError
 from gemd.protocol.url import DEFAULT_PORT
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Scoreboard
+from gemd.startup import later
 from gemd.startup.assembly import build_generation
 from gemd.startup.checks import check_machine
-from gemd.startup.failures import FAILURES, explain
+from gemd.startup.failures import FAILURES, explain_failure
 from gemd.startup.identity import become, find_user
 from gemd.startup.resources import (
     Inherited,
@@ -57,6 +58,8 @@ def serve(read: Read, inherited: Inherited) -> ExitCode:
     present = inherited.take_listeners(config.timeouts.request)
     resources = acquire_resources(config, present, None if config.service.master_user else user)
     close_new(present, resources.listeners)
+    if user is not None:
+        later.import_all()
     workers_user = become(config, user)
     check_machine(config)  # again, for this user may see less
     if pid_file is not None:
@@ -107,7 +110,7 @@ def build_loader(read: Read, workers_user: Identity | None) -> Callable[[Generat
                 close_new(resources.listeners, current.listeners)
                 raise
         except FAILURES as failure:
-            raise LoadError(*explain(failure)[1]) from None
+            raise LoadError(*explain_failure(failure)[1]) from None
         warn(resources)
         return generation
 

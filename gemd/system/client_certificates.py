@@ -43,7 +43,7 @@ def parse_client_certificate(der: bytes) -> ClientCertificate:
         return ClientCertificate(der, fingerprint, fault=type(error).__name__)
 
 
-def load_certificate(certificate: ClientCertificate) -> x509.Certificate | None:
+def decode_certificate(certificate: ClientCertificate) -> x509.Certificate | None:
     """The certificate as the cryptography library has it; None for one that it can't read."""
     return None if certificate.fault else x509.load_der_x509_certificate(certificate.der)
 

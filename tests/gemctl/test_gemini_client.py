@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from gemd.gemctl.failure import Failure
-from gemd.gemctl.gemini_client import GeminiConnection, Header, Truncated, build_context, is_cut
+from gemd.gemctl.gemini_client import GeminiConnection, Header, Truncated, build_client_context, is_cut
 from gemd.system.deadline import Deadline
 
 from .conftest import LONGEST
@@ -49,7 +49,7 @@ def test_a_deadline_that_has_passed(serve, silence):
 
 
 def connect(server):
-    return GeminiConnection(("127.0.0.1", server.port), "localhost", build_context(None, None), LONGEST)
+    return GeminiConnection(("127.0.0.1", server.port), "localhost", build_client_context(None, None), LONGEST)
 
 
 def test_a_response(serve):
@@ -97,6 +97,6 @@ def test_what_is_a_cut(error, is_one):
 def test_a_client_certificate_that_can_not_be_used(tmp_path):
     (tmp_path / "bad.pem").write_text("nothing")
     with pytest.raises(Failure, match=r"bad.pem can't be used as a client certificate"):
-        build_context(tmp_path / "bad.pem", None)
+        build_client_context(tmp_path / "bad.pem", None)
     with pytest.raises(Failure, match="can't be read: No such file"):
-        build_context(tmp_path / "missing.pem", None)
+        build_client_context(tmp_path / "missing.pem", None)

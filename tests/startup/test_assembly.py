@@ -4,7 +4,7 @@ import pytest
 
 from gemd.protocol.errors import SlowDown
 from gemd.startup import assembly
-from gemd.startup.assembly import build_context, build_generation
+from gemd.startup.assembly import build_generation, build_server_context
 from gemd.startup.resources import Resources
 from gemd.system.certificates import CertificateError, find_or_make
 
@@ -94,7 +94,7 @@ def test_each_name_has_the_certificate_of_its_host(configure, resources, root, m
     monkeypatch.setattr(assembly.tls, "choose_by_server_name", lambda first, by_name: chosen.append((first, by_name)))
     hosts = [{"name": "a.example", "aliases": ["www.a.example"], "root": str(root)}, {"name": "b", "root": str(root)}]
     config = configure(host=hosts)
-    context = build_context(config, resources(config).certificates)
+    context = build_server_context(config, resources(config).certificates)
     ((first, by_name),) = chosen
     assert first is context
     assert set(by_name) == {"a.example", "www.a.example", "b"}
@@ -105,7 +105,7 @@ def test_each_name_has_the_certificate_of_its_host(configure, resources, root, m
 def test_one_host_has_nothing_to_choose(configure, resources, monkeypatch):
     monkeypatch.setattr(assembly.tls, "choose_by_server_name", None)
     config = configure()
-    build_context(config, resources(config).certificates)
+    build_server_context(config, resources(config).certificates)
 
 
 def test_requests_are_counted_by_the_rate(build, configure):

@@ -6,7 +6,7 @@ from gemd.config import ConfigError, Problem
 from gemd.exit_codes import ExitCode
 from gemd.options import UsageError
 from gemd.responders.app.load import AppLoadError
-from gemd.startup.failures import FAILURES, explain
+from gemd.startup.failures import FAILURES, explain_failure
 from gemd.system.certificates import CertificateError
 from gemd.system.listener import BindError
 from gemd.system.log import LogError
@@ -29,7 +29,7 @@ CODES = {
 
 @pytest.mark.parametrize(("failure", "code"), CODES.items())
 def test_codes(failure, code):
-    assert explain(failure("the reason")) == (code, ["the reason"])
+    assert explain_failure(failure("the reason")) == (code, ["the reason"])
     assert issubclass(failure, FAILURES)
 
 
@@ -39,7 +39,7 @@ def test_none_is_forgotten():
 
 def test_a_configuration_has_a_line_for_each_problem():
     problems = [Problem("workers", "expected a number"), Problem("host[1].root", "it does not exist")]
-    code, lines = explain(ConfigError(problems, "gemd.conf"))
+    code, lines = explain_failure(ConfigError(problems, "gemd.conf"))
     assert code is ExitCode.CONFIGURATION
     assert len(lines) == 2
     assert "workers" in lines[0]
@@ -55,7 +55,7 @@ def test_an_applications_own_lines_of_the_traceback_are_shown(tmp_path):
         names["fail"]()
     failure = AppLoadError("app can't be loaded: KeyError")
     failure.__cause__ = caught.value
-    code, lines = explain(failure)
+    code, lines = explain_failure(failure)
     assert code is ExitCode.APPLICATION
     assert lines[0] == "app can't be loaded: KeyError"
     assert any(str(path) in line for line in lines[1:])

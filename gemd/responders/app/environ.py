@@ -9,7 +9,7 @@ from gemd.protocol.request import Request
 from gemd.protocol.url import Url
 from gemd.responders.app.contract import Environ
 from gemd.responders.variables import common_variables
-from gemd.system.client_certificates import Authorities, load_certificate
+from gemd.system.client_certificates import Authorities, decode_certificate
 
 
 def build_app_environ(request: Request, location: Location, authorities: Authorities | None) -> Environ:
@@ -20,7 +20,7 @@ def build_app_environ(request: Request, location: Location, authorities: Authori
         **common_variables(request, location, authorities),
         "GEMINI_URL": _without_dot_segments(request.url),
         "HOSTNAME": request.url.host,
-        "client_certificate": load_certificate(certificate) if certificate is not None else None,
+        "client_certificate": decode_certificate(certificate) if certificate is not None else None,
         "gemd.location": location.path,
     }
 
