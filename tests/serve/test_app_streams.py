@@ -1,6 +1,6 @@
 """Answers of applications that take their time, or never end."""
 
-from .applications import reload_and_wait, serve_app  # noqa: F401, some are fixtures
+from .applications import reload_and_wait, serve_app, write  # noqa: F401, some are fixtures
 from .conftest import is_alive, read_answer, wait_for
 
 

@@ -11,7 +11,8 @@ from .services import USER
 from .succession import HOST, SERVICE, tell, write_script
 
 
-def test_the_pid_file_is_never_absent_while_it_reloads(configure, tmp_path):
+@pytest.mark.parametrize("count", [6, pytest.param(20, marks=pytest.mark.slow)])
+def test_the_pid_file_is_never_absent_while_it_reloads(configure, tmp_path, count):
     daemon = configure(SERVICE + HOST)
     path = tmp_path / "gemd.pid"
     wait_for(path.exists, "the pid file")
@@ -26,7 +27,7 @@ def test_the_pid_file_is_never_absent_while_it_reloads(configure, tmp_path):
 
     thread = threading.Thread(target=watch)
     thread.start()
-    for nr in range(1, 21):
+    for nr in range(1, count + 1):
         daemon.process.send_signal(signal.SIGHUP)
         wait_for(lambda nr=nr: daemon.errors.count("reloaded: ") == nr, "the reload")
     is_over.set()

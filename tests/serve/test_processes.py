@@ -226,7 +226,7 @@ def test_signals_to_the_whole_group_end_nobody(serve):
 def test_who_comes_during_a_stop_is_refused_at_once(serve, capsule):
     (capsule / "cgi-bin").mkdir()
     script = capsule / "cgi-bin" / "slow"
-    script.write_text("#!/bin/sh\necho 20 text/plain\nsleep 2\n")
+    script.write_text("#!/bin/sh\necho 20 text/plain\nsleep 1\n")
     script.chmod(0o755)
     daemon = serve()
     with daemon.tls() as tls:
