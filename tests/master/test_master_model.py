@@ -196,11 +196,11 @@ class WatchedProcessControl(ScriptedProcessControl):
             return
         assert not watch.successor.has_spoken()
         if number == SIGTERM:
-            assert self.now - watch.successor.since >= UPGRADE
+            assert self.now >= watch.successor.since + UPGRADE  # as the master adds, whatever is rounded
             watch.successor.told = self.now
         else:
             assert number == SIGKILL
-            assert self.now - watch.successor.told >= GRACE
+            assert self.now >= watch.successor.told + GRACE
 
 
 class WatchedSuccessor(ScriptedSuccessor):
