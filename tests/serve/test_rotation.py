@@ -57,6 +57,7 @@ def lines_of(folder: Path, name: str) -> list[str]:
 def check_lines(daemon: Daemon, load: Load) -> None:
     """Every answer has its line, and no line is torn."""
     assert load.failures == []
+    wait_for(lambda: len(lines_of(daemon.folder, "access")) >= load.answered, "the last line, which follows its answer")
     lines = lines_of(daemon.folder, "access")
     assert not [line for line in lines if not LINE.fullmatch(line)]
     assert len(lines) == load.answered
