@@ -139,7 +139,7 @@ class _Stream:
 
 def run_streams(gemload: Path, site: Site, workers: int) -> None:
     """200 clients have a line a second from an application, and one asks for a static page meanwhile."""
-    # Either worker may get all of them, and one address may fill half the side room.
+    # Either worker may get all of them, and one client may have half as many answers that take their time.
     settings = f"[limits]\nthreads = {2 * _STREAMS + 2}\n[timeouts]\napp = {2 * _PATIENCE:.0f}"
     host = _mount("tick", threads=_STREAMS)
     server = prepare.prepare_gemd(site, workers, name="gemd-streams", settings=settings, host=host)

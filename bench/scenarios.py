@@ -34,8 +34,8 @@ _KILL_CLIENTS = 16
 def run_slow(gemload: Path, site: Site, workers: int) -> None:
     """2,000 connections send one byte and no more; a normal client comes before, meanwhile and after."""
     _raise_descriptor_limit(SLOW_CLIENTS + 200)
-    # All of them may end up in one worker's lobby, and none shall leave for want of room.
-    settings = f"[timeouts]\nrequest = {_REQUEST_TIMEOUT:.0f}\n[limits]\nlobby = {2 * SLOW_CLIENTS}"
+    # All of them may end up in one worker, and none shall leave for want of room.
+    settings = f"[timeouts]\nrequest = {_REQUEST_TIMEOUT:.0f}\n[limits]\nconnections = {2 * SLOW_CLIENTS}"
     server = prepare.prepare_gemd(site, workers, name="gemd-slow", settings=settings)
     with measure.run(server) as running:
         print(f"\n{'':<34}{'p50 ms':>8}{'p99 ms':>8}{'req/s':>8}{'not ok':>8}{'PSS MiB':>9}{'sockets':>9}")

@@ -11,10 +11,17 @@ from pathlib import Path
 from gemd.requirements import explain_import_error
 
 try:
-    from gemd import daemon, startup
+    from gemd.system.openssl import load_openssl
+
+    load_openssl()  # before whatever needs it
+
     from gemd.config import render_config
     from gemd.exit_codes import ExitCode
     from gemd.options import UsageError, parse_arguments
+    from gemd.startup.checks import check_applications, check_certificates, read_config
+    from gemd.startup.failures import FAILURES, explain_failure
+    from gemd.startup.resources import Inherited
+    from gemd.startup.serve import serve
     from gemd.system.encoding import start_again_in_utf8
     from gemd.system.process import fill_standard_streams
 except ImportError as error:
@@ -28,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fill_standard_streams()
     try:
         return start(arguments)
-    except startup.FAILURES as failure:
-        code, lines = startup.explain(failure)
+    except FAILURES as failure:
+        code, lines = explain_failure(failure)
         return _complain(code, *lines)
     except KeyboardInterrupt:
         return ExitCode.OK  # it came before there was anything to stop
@@ -38,18 +45,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def start(arguments: Sequence[str] | None) -> ExitCode:
     """Every step that can fail comes before the first worker."""
     options = parse_arguments(arguments)
-    circumstances = daemon.Circumstances(_current_directory())
-    read = functools.partial(startup.read_config, options, circumstances.directory)
+    inherited = Inherited(_current_directory())
+    read = functools.partial(read_config, options, inherited.directory)
     if options.dump:
         print(render_config(read()), end="")
         return ExitCode.OK
     if options.test:
         config = read()
-        startup.check_certificates(config)
-        startup.check_applications(config)
+        check_certificates(config)
+        check_applications(config)
         print(f"gemd: the configuration {config.source or 'by flags'} is in order", file=sys.stderr)
         return ExitCode.OK
-    return daemon.serve(read, circumstances)
+    return serve(read, inherited)
 
 
 def _current_directory() -> Path:

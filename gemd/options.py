@@ -1,7 +1,7 @@
 """The command line: flags, and what they change in the configuration's tables.
 
-Rules: flags override the file; Jetforce's flags have Jetforce's names and meaning; a flag that can't apply is an
-error that says why. Called by `gemd.__main__`.
+Rules: flags override the file; Jetforce's flags have Jetforce's names and meaning; a flag that can't apply is an error
+that says why.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from pathlib import Path
 from gemd import __version__
 from gemd.config.load import DEFAULT_LISTEN, parse_listen, read_file
 from gemd.config.settings import Address
+from gemd.protocol.url import DEFAULT_PORT
 
 Tables = dict[str, object]
 
@@ -52,7 +53,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     listen.add_argument(
         "--host", metavar="ADDRESS", help='address to listen on; "" is every address (default: localhost)'
     )
-    listen.add_argument("--port", type=int, metavar="PORT", help="port to listen on (default: 1965)")
+    listen.add_argument("--port", type=int, metavar="PORT", help=f"port to listen on (default: {DEFAULT_PORT})")
     tls = parser.add_argument_group("TLS")
     tls.add_argument("--tls-certfile", metavar="FILE", help="certificate in PEM, with its chain (default: one is made)")
     tls.add_argument("--tls-keyfile", metavar="FILE", help="private key in PEM (default: in --tls-certfile)")
@@ -123,7 +124,7 @@ def _apply_listen(tables: Tables, options: argparse.Namespace) -> None:
     if options.port is not None and options.host is None and not ports:
         raise UsageError("--port can't apply: the file listens on unix sockets only; add --host")
     if options.host is not None:
-        port = options.port if options.port is not None else (ports or {1965}).pop()
+        port = options.port if options.port is not None else (ports or {DEFAULT_PORT}).pop()
         addresses = [Address(options.host or "::", port)]
     else:
         addresses = [a if a.path else Address(a.host, options.port) for a in addresses]

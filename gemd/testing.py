@@ -1,11 +1,10 @@
 """For the tests of applications: a client that asks one without a socket, and gets what the daemon would send.
 
-Rule: the environ, the call and its checks are the daemon's own code; only threads and TLS are left out. Called by
-authors, as in `Client(app).get("/path").text`.
+Rule: the environ, the call and its checks are the daemon's own code; only threads and TLS are left out.
 """
 
 import datetime
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
@@ -14,13 +13,15 @@ from gemd.protocol.errors import GeminiError, ProxyRefused
 from gemd.protocol.peer import ClientCertificate, Peer
 from gemd.protocol.request import RequestReader
 from gemd.protocol.response import BrokenBody, error_response
-from gemd.responders.app_call import Call
-from gemd.responders.app_contract import App
-from gemd.responders.app_environ import build_app_environ
+from gemd.protocol.status import is_redirect
+from gemd.protocol.url import DEFAULT_PORT, resolve
+from gemd.responders.app.call import Call
+from gemd.responders.app.contract import App
+from gemd.responders.app.environ import build_app_environ
 from gemd.system.client_certificates import make_client_certificate
 
 _DAY = datetime.timedelta(days=1)
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -57,7 +58,7 @@ class _TLS(msgspec.Struct, frozen=True):
 
 
 class _Inline:
-    """A room without a thread: the code runs when it is begun."""
+    """In place of threads: the code runs when it is begun."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -92,7 +93,7 @@ class _Boundary:
 class Client:
     """Asks one application, as if it were mounted at `location` of a daemon that listens on `port`."""
 
-    def __init__(self, app: App, *, port: int = 1965, location: str = "/", seconds: float = 60.0) -> None:
+    def __init__(self, app: App, *, port: int = DEFAULT_PORT, location: str = "/", seconds: float = 60.0) -> None:
         """`seconds` are for each answer, as `timeouts.app` is; code that does not come back is not ended by it."""
         self._app = app
         self._port = port
@@ -119,9 +120,9 @@ class Client:
         url = f"gemini://{host}{path}" if path.startswith("/") else path
         if query is not None:
             url = f"{url.partition('?')[0]}?{quote(query, safe='')}"
-        for _ in range(_MOST_REDIRECTS):
+        for _ in range(_MAX_REDIRECTS):
             answer = self._ask(url, client_certificate, remote_addr, most_bytes)
-            if not (follow_redirects and answer.status // 10 == 3):
+            if not (follow_redirects and is_redirect(answer.status)):
                 break
             target = resolve(url, answer.meta)
             if not target.startswith("gemini:"):
@@ -132,35 +133,43 @@ class Client:
     def _ask(self, url: str, certificate: ClientCertificate | None, address: str, most: int | None) -> Answer:
         tls = _TLS(certificate, "localhost")
         peer = Peer(address, 49152, "127.0.0.1", self._port, tls)
-        call: Call | None = None
         try:
             request = RequestReader(peer).feed(url.encode("utf-8", "surrogateescape") + b"\r\n")
             assert request is not None
             if request.url.scheme != "gemini":
                 raise ProxyRefused("Only gemini:// is served here")
-            location = Location(path=self._location, host=request.url.host)
-            room = _Inline(getattr(self._app, "__name__", type(self._app).__name__))
-            call = Call(room, self._app, build_app_environ(request, location, None), self._seconds)
-            room.begin(call)
-            response = call.answer()
         except GeminiError as refusal:
-            response = error_response(refusal)
-        raised = call.error if call is not None else None
-        if isinstance(response.body, bytes):
-            return Answer(int(response.status), response.meta, response.body, url, error=raised)
-        body, is_complete = bytearray(), True
+            return Answer(refusal.status, refusal.meta, b"", url)
+        location = Location(path=self._location, host=request.url.host)
+        threads = _Inline(getattr(self._app, "__name__", type(self._app).__name__))
+        call = Call(threads, self._app, build_app_environ(request, location, None), self._seconds)
         try:
-            for chunk in response.body:
-                body += chunk
+            threads.begin(call)
+            return _take(call, url, most)
+        finally:
+            call.close()
+
+
+def _take(call: Call, url: str, most: int | None) -> Answer:
+    """What a client gets of a call that has begun."""
+    try:
+        response = call.settle()
+    except GeminiError as refusal:
+        response = error_response(refusal)
+    assert response is not None  # all of its code has run, up to its first byte
+    body, is_complete = bytearray(), True
+    if isinstance(response.body, bytes):
+        body += response.body
+    else:
+        try:
+            while (chunk := response.body.read()) != b"":
+                body += chunk or b""
                 if most is not None and len(body) >= most:
                     is_complete = False
                     break
         except BrokenBody:
             is_complete = False
-        finally:
-            response.body.close()
-        raised = call.error if call is not None else None
-        return Answer(int(response.status), response.meta, bytes(body), url, is_complete, raised)
+    return Answer(response.status, response.meta, bytes(body), url, is_complete, call.error)
 
 
 def make_certificate(common_name: str = "Alice", *, days: int = 365) -> ClientCertificate:
@@ -171,11 +180,3 @@ def make_certificate(common_name: str = "Alice", *, days: int = 365) -> ClientCe
     now = datetime.datetime.now(datetime.UTC)
     start, end = (now - _DAY, now + days * _DAY) if days >= 0 else (now + (days - 1) * _DAY, now + days * _DAY)
     return make_client_certificate(common_name, start, end)
-
-
-def resolve(base: str, reference: str) -> str:
-    """The absolute URL that `reference` in an answer to `base` stands for (RFC 3986, 5)."""
-    scheme, _, rest = base.partition(":")
-    joined = urljoin("http:" + rest, reference)  # the standard library knows the schemes alone that it knows
-    is_relative = not urlsplit(reference).scheme
-    return scheme + joined.removeprefix("http") if is_relative else joined

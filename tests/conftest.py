@@ -5,6 +5,10 @@ import shutil
 
 import pytest
 
+from gemd.system.openssl import load_openssl
+
+load_openssl()  # as gemd does: before any test imports what needs it
+
 IS_ROOT = os.geteuid() == 0
 # Other users' rights, mounts, and a look into a gemd process, which its own user is refused.
 need_root = pytest.mark.skipif(not IS_ROOT, reason="needs root")

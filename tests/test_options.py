@@ -56,10 +56,10 @@ def test_a_certificate_alone_has_its_key_within(read, tmp_path):
 
 def test_flags_override_the_file_and_leave_the_rest(read):
     tables = read(
-        "--default-lang=en", "--rate-limit=5/s", file="workers = 4\n[limits]\nlobby = 9\nrate = '1/s'\n" + HOST
+        "--default-lang=en", "--rate-limit=5/s", file="workers = 4\n[limits]\nconnections = 9\nrate = '1/s'\n" + HOST
     )
     assert tables["workers"] == 4
-    assert tables["limits"] == {"lobby": 9, "rate": "5/s"}
+    assert tables["limits"] == {"connections": 9, "rate": "5/s"}
     assert tables["host"] == [{"name": "h", "root": "/srv", "lang": "en"}]
 
 

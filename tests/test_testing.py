@@ -3,7 +3,7 @@
 import pytest
 
 from gemd.app import Application, Response, Status
-from gemd.testing import Client, make_certificate, resolve
+from gemd.testing import Client, make_certificate
 
 
 def show(environ, send_status):
@@ -96,20 +96,3 @@ def test_redirects_are_followed_when_asked():
     assert (answer.text, answer.url) == ("c", "gemini://localhost/b?c")
     assert client.get("/round", follow_redirects=True).status == 31
     assert client.get("/away", follow_redirects=True).meta == "https://localhost/"
-
-
-@pytest.mark.parametrize(
-    ("reference", "target"),
-    [
-        ("/x", "gemini://h:7/x"),
-        ("x?a:b", "gemini://h:7/a/x?a:b"),
-        ("?q:x", "gemini://h:7/a/b?q:x"),
-        ("../x", "gemini://h:7/x"),
-        ("//other/x", "gemini://other/x"),
-        ("gemini://other/x", "gemini://other/x"),
-        ("https://other/x", "https://other/x"),
-        ("mailto:x", "mailto:x"),
-    ],
-)
-def test_references(reference, target):
-    assert resolve("gemini://h:7/a/b", reference) == target

@@ -1,7 +1,7 @@
 """An application made of routes, each a function from a request to a response.
 
 Rules: the route that was registered last is tried first; what a route raises goes to the server, which answers 42 and
-logs it. Called by the server, by one thread at a time unless its location has `app-threads`.
+logs it. It is called by one thread at a time, unless its location has `app-threads`.
 """
 
 from collections.abc import Callable, Iterator

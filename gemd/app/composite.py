@@ -1,4 +1,4 @@
-"""Several applications behind one, told apart by the URL's host. Called by the server."""
+"""Several applications behind one, told apart by the URL's host."""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,10 +1,9 @@
 """Limits on how often a client may ask an application, or one of its routes.
 
-Rule: counts are shared by all workers, so that a limit is what it says however many there are. Called by applications.
+Rule: counts are shared by all workers, so that a limit is what it says however many there are.
 """
 
 import functools
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -12,12 +11,12 @@ from typing import Concatenate, ParamSpec
 
 from gemd.app.request import Request
 from gemd.app.response import Response, Status
-from gemd.processes.rate_limit import WINDOWS
+from gemd.config.rate import parse_rate
+from gemd.protocol.peer import network_of
+from gemd.shared.rate_limit import WINDOWS
 
 Groups = ParamSpec("Groups")
 
-_RATE = re.compile(r"(?P<number>[0-9]+)/(?P<count>[0-9]+)?(?P<unit>[smhd])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _made: Counter[str] = Counter()
 _made_lock = threading.Lock()
 
@@ -34,11 +33,11 @@ class RateLimiter:
 
     def __init__(self, rate: str) -> None:
         """Raises ValueError for a rate of another form."""
-        match = _RATE.fullmatch(rate)
-        if match is None:
-            raise ValueError(f"{rate!r} is no rate: expected one such as 10/m, 10/5s or 100/2h")
-        self.number = int(match["number"])
-        self.period = int(match["count"] or 1) * _UNITS[match["unit"]]
+        try:
+            parsed = parse_rate(rate)
+        except ValueError as error:
+            raise ValueError(f"{error}, not {rate!r}") from None
+        self.number, self.period = parsed.count, int(parsed.seconds)
         kind = f"{type(self).__module__}.{type(self).__qualname__} {rate}"
         with _made_lock:
             _made[kind] += 1
@@ -49,11 +48,11 @@ class RateLimiter:
         WINDOWS.reset(self._name)
 
     def get_key(self, request: Request) -> object:
-        """Whose requests are counted together: by default those of one address. None is exempt. To be overridden.
+        """Whose requests are counted together: by default those of one client. None is exempt. To be overridden.
 
-        Keys are the same if their repr is.
+        A client is an IPv4 address or an IPv6 /64, as for gemd's own limits. Keys are the same if their repr is.
         """
-        return request.environ["REMOTE_ADDR"]
+        return network_of(request.environ["REMOTE_ADDR"])
 
     def check(self, request: Request) -> Response | None:
         """Count a request: None if it is within the limit, else the answer to it (44)."""

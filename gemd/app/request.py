@@ -1,12 +1,9 @@
-"""A request as routes see it: the environ, and its URL taken apart.
-
-Called by applications, with the environ that the server has made.
-"""
+"""A request as routes see it: the environ, and its URL taken apart."""
 
 from urllib.parse import unquote, urlsplit
 
 from gemd.app.response import Environ
-from gemd.protocol.url import normalise_host
+from gemd.protocol.host import bracket, normalise_host
 
 
 class Request:
@@ -40,7 +37,7 @@ class Request:
         if parts.scheme == "gemini" and parts.username is not None:
             raise ValueError("a gemini URL has no user name")
         self.scheme = parts.scheme
-        self.hostname = normalise_host(f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname)
+        self.hostname = normalise_host(bracket(parts.hostname))
         self.port = parts.port
         path, params = _split_params(parts.scheme, parts.path)
         self.path = unquote(path)

@@ -1,4 +1,4 @@
-"""A route's pattern: which requests it is for. Called by applications, for each request and each route."""
+"""A route's pattern: which requests it is for."""
 
 import re
 from dataclasses import dataclass

@@ -1,17 +1,18 @@
-"""Scripts that an application runs: gemd's own runner, with its limits and time-outs as they are by default.
-
-Called by StaticDirectoryApplication.
-"""
+"""Scripts that an application runs: gemd's own runner, with its limits and time-outs as they are by default."""
 
 import os
+import select
+import time
+from collections.abc import Callable, Iterator, Mapping
 
 from gemd.app.response import Environ, Response, Status
 from gemd.config.settings import TLS, CGISettings, Config, Limits, Log, Service, Timeouts
-from gemd.responders.cgi import ScriptRun
-from gemd.responders.cgi_environ import escape_controls
-from gemd.system.access_log import escape
-from gemd.system.log import error_log
-from gemd.system.script import Script, ScriptError, ScriptLimits
+from gemd.protocol.characters import percent_encode
+from gemd.protocol.errors import CGIError
+from gemd.responders.cgi.environ import own_variables
+from gemd.responders.cgi.run import ScriptRun
+from gemd.system.script import ScriptLimits
+from gemd.system.script_threads import SCRIPT_THREADS
 
 _DEFAULTS = Config(
     listen=(),
@@ -31,23 +32,68 @@ def run_script(path: str, environ: Environ) -> Response:
 
     Its environment is the upper-case entries of `environ`, and PATH, LANG and GATEWAY_INTERFACE.
     """
-    own = {"PATH": _DEFAULTS.cgi.path, "LANG": _DEFAULTS.cgi.lang, "GATEWAY_INTERFACE": "CGI/1.1"}
-    given = {key: escape_controls(str(value)) for key, value in environ.items() if key.isupper()}
-    nobody = os.eventfd(0)  # in place of the client's socket, which an application does not see: it never hangs up
+    given = {key: percent_encode(str(value)) for key, value in environ.items() if key.isupper()}
+    waiter = _Waiter(path, {**own_variables(_DEFAULTS.cgi), **given})
     try:
-        script = Script(path, {**own, **given}, ScriptLimits(), nobody)
-    except ScriptError as error:
-        os.close(nobody)
-        return _fail(path, error)
-    run = ScriptRun(script, escape(path), _DEFAULTS, lambda: os.close(nobody))
-    try:
-        answer = run.answer()
-    except ScriptError as error:
-        run.close()
-        return _fail(path, error)
-    return Response(answer.status, answer.meta, answer.body if answer.body != b"" else None)
+        status, meta, has_body = waiter.wait_for_header()
+    except CGIError as error:
+        waiter.close()
+        return Response(Status.CGI_ERROR, error.meta)
+    if has_body:
+        body = waiter.read_all()
+        next(body)  # from here on it lets go of everything, even if nobody wants more of it
+        return Response(status, meta, body)
+    waiter.close()
+    return Response(status, meta)
 
 
-def _fail(path: str, error: ScriptError) -> Response:
-    error_log.error("script %s %s", escape(path), error)
-    return Response(Status.CGI_ERROR, "The script failed")
+class _Waiter:
+    """Waits for a script in the application's own thread, which is what an application may do."""
+
+    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
+        self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        limits = ScriptLimits()
+        self._run = ScriptRun(path, environ, limits, path, _DEFAULTS, SCRIPT_THREADS, lambda: None)
+        self._run.begin(self)
+
+    def wake(self) -> None:
+        """The script was started."""
+        os.eventfd_write(self._wakeup, 1)
+
+    def run(self, work: Callable[[], None]) -> bool:
+        """Nothing else takes a thread here."""
+        work()
+        return True
+
+    def wait_for_header(self) -> tuple[int, str, bool]:
+        """Status, META and whether a body follows. Raises CGIError."""
+        while (response := self._run.settle()) is None:
+            self._wait()
+        return response.status, response.meta, response.body is self._run
+
+    def read_all(self) -> Iterator[bytes]:
+        """The body, as it comes; its first piece is empty. Raises BrokenBody."""
+        try:
+            yield b""
+            while (data := self._run.read()) != b"":
+                if data is None:
+                    self._wait()
+                else:
+                    yield data
+        finally:
+            self.close()
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        for descriptor in (self._wakeup, *self._run.descriptors):
+            poll.register(descriptor, select.POLLIN)
+        poll.poll(max(0.0, min(1.0, self._run.deadline - time.monotonic())) * 1000)
+        try:
+            os.eventfd_read(self._wakeup)
+        except BlockingIOError:
+            return
+
+    def close(self) -> None:
+        """End the script."""
+        self._run.close()
+        os.close(self._wakeup)

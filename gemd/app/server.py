@@ -8,11 +8,16 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from gemd import daemon, startup
 from gemd.app.response import App, Body, Environ, SendStatus
 from gemd.config import Config, parse_config
 from gemd.exit_codes import ExitCode
+from gemd.protocol.host import bracket
+from gemd.protocol.url import DEFAULT_PORT
 from gemd.system.encoding import has_utf8
+from gemd.system.openssl import load_openssl
+
+# What serves is imported when it has to serve: it takes the cryptography library along, which has to be loaded in
+# gemd's way, and an application's tests need none of it.
 
 
 def served(environ: Environ, send_status: SendStatus) -> Body | None:
@@ -36,7 +41,7 @@ class GeminiServer:
         app: App,
         reactor: object = None,
         host: str = "127.0.0.1",
-        port: int = 1965,
+        port: int = DEFAULT_PORT,
         hostname: str = "localhost",
         certfile: str | None = None,
         keyfile: str | None = None,
@@ -74,15 +79,25 @@ class GeminiServer:
         self.user = user
 
     def run(self) -> None:
-        """Serve until SIGTERM or Ctrl-C. Ends the process with one of gemd's exit codes when that can't be done."""
+        """Serve until SIGTERM or Ctrl-C. Ends the process with one of gemd's exit codes when that can't be done.
+
+        A program that has imported cryptography before should set OPENSSL_CONF (gemd(8)): else it sends session
+        tickets.
+        """
         global _app
         if not has_utf8():
             sys.exit("gemd: file names have to be UTF-8: set LC_ALL=C.UTF-8, or PYTHONUTF8=1")
+        if not load_openssl():
+            print("gemd: cryptography was imported before: TLS 1.3 will send session tickets", file=sys.stderr)
+        from gemd.startup.failures import FAILURES, explain_failure
+        from gemd.startup.resources import Inherited
+        from gemd.startup.serve import serve
+
         _app = self.app
         try:
-            code = daemon.serve(self.read_config, daemon.Circumstances(Path.cwd()))
-        except startup.FAILURES as failure:
-            code, lines = startup.explain(failure)
+            code = serve(self.read_config, Inherited(Path.cwd()))
+        except FAILURES as failure:
+            code, lines = explain_failure(failure)
             for line in lines:
                 print(f"gemd: {line}", file=sys.stderr)
         finally:
@@ -92,8 +107,10 @@ class GeminiServer:
 
     def read_config(self) -> Config:
         """The configuration that this server stands for. Raises ConfigError."""
+        from gemd.startup.checks import check_machine
+
         config = parse_config(self._tables(), base=Path.cwd(), source=None, cpus=len(os.sched_getaffinity(0)))
-        startup.check_machine(config)
+        check_machine(config)
         return config
 
     def _tables(self) -> dict[str, object]:
@@ -107,7 +124,7 @@ class GeminiServer:
         }
         if self.certfile is not None:
             host |= {"certificate": self.certfile, "key": self.keyfile or self.certfile}
-        address = f"[{self.host}]" if ":" in self.host else self.host or "*"
+        address = bracket(self.host) or "*"
         tls = {"ca-file": self.cafile, "ca-path": self.capath}
         optional = {"workers": self.workers, "user": self.user}
         return {

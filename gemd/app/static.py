@@ -1,7 +1,7 @@
 """Files, listings and scripts from a directory, as an application: to build on, or to mount below another one.
 
 Rules: what is opened is beneath the root, and not hidden; links that lead out are not followed. A location with `root`
-does the same faster and at more places at once. Called by the server.
+does the same faster and at more places at once.
 """
 
 import functools
@@ -19,15 +19,15 @@ from gemd.app.route import RoutePattern
 from gemd.app.script import run_script
 from gemd.config.settings import Location
 from gemd.protocol.errors import NotFound
-from gemd.protocol.mime import UNKNOWN, quote_parameter
+from gemd.protocol.mime import GEMTEXT, UNKNOWN, quote_parameter
 from gemd.protocol.url import Url, encode_path
-from gemd.responders.cgi import find_script, split_script_path
+from gemd.responders.cgi.scripts import find_script, split_script_path
 from gemd.responders.listing import list_directory
 from gemd.responders.static import is_file_name
 from gemd.system.beneath import open_beneath, open_root
 from gemd.system.mime_table import load_mime_table
 
-_MOST_ENTRIES = 50_000
+_MAX_ENTRIES = 50_000
 
 _not_found = functools.partial(Response, Status.NOT_FOUND, "Not Found")
 
@@ -90,8 +90,8 @@ class StaticDirectoryApplication(Application):
             has_index = False
         path = self.root.joinpath(*names)
         if has_index:
-            return self._serve_file(path.joinpath(*index), "text/gemini")
-        meta = self.add_extra_parameters("text/gemini")
+            return self._serve_file(path.joinpath(*index), GEMTEXT)
+        meta = self.add_extra_parameters(GEMTEXT)
         return Response(Status.SUCCESS, meta, self.list_directory(PurePath(*names), path))
 
     def _serve_script(self, request: Request, names: list[str], depth: int) -> Response:
@@ -130,7 +130,7 @@ class StaticDirectoryApplication(Application):
         location = self._location
         if filesystem_path != self.root.joinpath(*names):
             location = Location(root=str(filesystem_path), mount=names, lang=self.default_lang)
-        response = list_directory(url, location, _MOST_ENTRIES)
+        response = list_directory(url, location, _MAX_ENTRIES)
         assert isinstance(response.body, bytes)
         return iter((response.body,))
 
@@ -140,7 +140,7 @@ class StaticDirectoryApplication(Application):
 
     def add_extra_parameters(self, meta: str) -> str:
         """The media type with the language, where it is gemtext."""
-        if self.default_lang is None or not meta.startswith("text/gemini"):
+        if self.default_lang is None or not meta.startswith(GEMTEXT):
             return meta
         return f"{meta}; lang={quote_parameter(self.default_lang)}"
 

@@ -1,7 +1,7 @@
 """Reads the hosts of a configuration, and merges what holds for a host into its locations.
 
-Rules: a location's settings are its own or else its host's, and this is decided here and nowhere else; a mistake
-in a host is reported once, not again for each of its locations. Called by `gemd.config.load`.
+Rules: a location's settings are its own or else its host's, and this is decided here and nowhere else; a mistake in a
+host is reported once, not again for each of its locations.
 """
 
 import os
@@ -12,11 +12,11 @@ from typing import TypeVar
 
 import msgspec
 
-from gemd.config.settings import DERIVED, CAFile, Host, Location, Settings
-from gemd.config.tables import Problem, keys_of, read_table, show
+from gemd.config.settings import DERIVED, Answer, CAFile, Host, Location, Settings
+from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.protocol.fingerprint import parse_fingerprint
+from gemd.protocol.host import normalise_name
 from gemd.protocol.mime import is_media_type
-from gemd.protocol.url import normalise_host
 
 S = TypeVar("S", bound=Settings)
 
@@ -24,14 +24,6 @@ _LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Z
 _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
 _REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
 _LOCATION_KEYS = {k: t for k, t in keys_of(Location).items() if k not in DERIVED}
-_APP_KEYS = {key for key in _LOCATION_KEYS if key == "app" or key.startswith("app-") or key == "preload"}
-_OTHER_ANSWERS = {
-    "app",
-    "root",
-    "cgi",
-    "redirect",
-    "gone",
-}  # a location with one of these has no use for its host's app
 _HOST_ONLY_KEYS = {k: t for k, t in keys_of(Host).items() if k != "locations"}
 _HOST_KEYS = {
     **_HOST_ONLY_KEYS,
@@ -45,12 +37,14 @@ def read_hosts(tables: object, base: Path, problems: list[Problem]) -> tuple[Hos
     assert isinstance(tables, list)
     if not tables:
         problems.append(Problem("host", "expected at least one [[host]] table"))
-    hosts = [_read_host(table, f"host[{i}]", base, problems) for i, table in enumerate(tables, 1)]
+    hosts = [_read_host(table, key_path("host", i), base, problems) for i, table in enumerate(tables, 1)]
     owners: dict[str, int] = {}
     for i, host in enumerate(hosts, 1):
         for name in host.names:
             if owners.setdefault(name, i) != i:
-                problems.append(Problem(f"host[{i}]", f"{name} belongs to host[{owners[name]}] already"))
+                problems.append(
+                    Problem(key_path("host", i), f"{name} belongs to {key_path('host', owners[name])} already")
+                )
     return tuple(hosts)
 
 
@@ -67,20 +61,21 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
     own_location = _make_location(own, own, path, base, problems)
     locations = [own_location]
     for i, entry in enumerate(location_tables, 1):
-        where = f"{path}.location[{i}]"
+        where = key_path(path, "location", i)
         before = len(problems)
         values = read_table(entry, _LOCATION_KEYS, where, problems)
         if len(problems) == before and "path" not in values:
             problems.append(Problem(where, 'needs the key "path"'))
-        replaced = {"redirect", "gone"} | (_APP_KEYS if _OTHER_ANSWERS & values.keys() else set())
-        inherited = {k: v for k, v in own.items() if k not in replaced}
+        has_answer = any(answer.value in values for answer in Answer)
+        replaced = [answer for answer in Answer if not is_inherited(answer, has_answer=has_answer)]
+        inherited = {k: v for k, v in own.items() if not any(is_about(k, answer) for answer in replaced)}
         location = _make_location({**inherited, **values}, values, where, base, problems)
         if "root" in values:
             location = msgspec.structs.replace(location, mount=location.names)
         if location.names == () and locations[0] is own_location:
             locations[0] = location
         elif location.names in [known.names for known in locations]:
-            problems.append(Problem(f"{where}.path", f"{location.path} is listed twice"))
+            problems.append(Problem(key_path(where, "path"), f"{location.path} is listed twice"))
         else:
             locations.append(location)
     host = msgspec.structs.replace(msgspec.convert(host_values, Host), locations=tuple(locations))
@@ -88,8 +83,8 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
         problems.append(Problem(path, 'needs both "certificate" and "key", or neither'))
     host = msgspec.structs.replace(
         host,
-        name=_host_name(host.name, f"{path}.name", problems),
-        aliases=tuple(_host_name(alias, f"{path}.aliases", problems) for alias in host.aliases),
+        name=_host_name(host.name, key_path(path, "name"), problems),
+        aliases=tuple(_host_name(alias, key_path(path, "aliases"), problems) for alias in host.aliases),
     )
     host = msgspec.structs.replace(
         host, locations=tuple(msgspec.structs.replace(location, host=host.name) for location in host.locations)
@@ -97,14 +92,30 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
     return absolute(host, base, "certificate", "key")
 
 
+def is_about(key: str, answer: Answer) -> bool:
+    """Whether a key is this answer's alone: for an application `app` itself, `app-path` and the like."""
+    return key == answer.value or key.startswith(f"{answer.value}-") or (answer is Answer.APP and key == "preload")
+
+
+def is_inherited(answer: Answer, *, has_answer: bool) -> bool:
+    """Whether a location has this answer of its host's, if it has one of its own or if not.
+
+    A redirect is for one path; files and scripts are for all that is below the root; anything else holds until there
+    is something in its place.
+    """
+    if answer in (Answer.REDIRECT, Answer.GONE):
+        return False
+    return answer in (Answer.FILES, Answer.CGI) or not has_answer
+
+
 def _make_location(
     values: Mapping[str, object], own: Collection[str], where: str, base: Path, problems: list[Problem]
 ) -> Location:
     """The location that has these values. Only problems of its `own` keys are reported: the others are its host's."""
     location = Location(**{key.replace("-", "_"): value for key, value in values.items()})  # type: ignore[arg-type]
-    found = [Problem(f"{where}.{key}", text) for key, text in _judge(location) if key.partition(".")[0] in own]
+    found = [Problem(key_path(where, key), text) for key, text in _judge(location) if key.partition(".")[0] in own]
     problems.extend(found)
-    return _absolute_ca(absolute(location, base, "root", "app_path"), base)
+    return _absolute_ca(msgspec.structs.replace(absolute(location, base, "root", "app_path"), where=where), base)
 
 
 def _judge(location: Location) -> Iterator[tuple[str, str]]:
@@ -148,11 +159,8 @@ def _absolute_ca(location: Location, base: Path) -> Location:
 
 
 def _host_name(name: str, where: str, problems: list[Problem]) -> str:
-    """The name as requests spell it; a wildcard keeps its "*."."""
-    prefix = "*." if name.startswith("*.") else ""
-    bare = name.removeprefix("*.")
     try:
-        return prefix + normalise_host(f"[{bare}]" if ":" in bare and not bare.startswith("[") else bare)
+        return normalise_name(name)
     except ValueError as error:
         problems.append(Problem(where, f"{show(name)} can't be a host: {error}"))
         return name

@@ -2,7 +2,6 @@
 
 Rules: all mistakes are reported at once; a host's settings are merged into its locations here and nowhere
 else; nothing is opened but the file itself, so that a value can be checked without side effects.
-Called at start, by `-t` and `-T`, and at each reload.
 """
 
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from gemd.config.hosts import absolute, read_hosts
+from gemd.config.rate import parse_rate
 from gemd.config.settings import (
     TLS,
     Address,
@@ -24,17 +24,15 @@ from gemd.config.settings import (
     Service,
     Settings,
     Timeouts,
-    Workers,
 )
-from gemd.config.tables import Problem, keys_of, read_settings, read_table, show
+from gemd.config.tables import Problem, key_path, keys_of, read_settings, read_table, show
+from gemd.config.types import Workers
 from gemd.protocol.url import DEFAULT_PORT
 
 LOG_WORDS = ("stdout", "stderr", "syslog", "off")
 DEFAULT_LISTEN = (f"localhost:{DEFAULT_PORT}",)
 
 _LISTEN = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]+))?")
-_RATE = re.compile(r"(?P<count>[1-9][0-9]{0,8})/(?P<number>[1-9][0-9]{0,5})?(?P<unit>[smhd])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TABLES: dict[str, type[Settings]] = {
     "tls": TLS,
@@ -94,7 +92,9 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
     cgi = read_settings(tables.get("cgi", {}), CGISettings, "cgi", problems)
     for name in cgi.environment:
         if not _VARIABLE.fullmatch(name) or "\0" in cgi.environment[name]:
-            problems.append(Problem(f"cgi.environment.{name}", "expected a variable name of letters, digits and _"))
+            problems.append(
+                Problem(key_path("cgi", "environment", name), "expected a variable name of letters, digits and _")
+            )
     service = absolute(
         msgspec.convert({key: top[key] for key in _SERVICE_KEYS if key in top}, Service),
         base,
@@ -112,7 +112,7 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
         limits=limits,
         log=_read_log(tables.get("log", {}), base, service, problems),
         cgi=cgi,
-        rate=parse_rate(limits.rate, problems),
+        rate=_read_rate(limits.rate, problems),
         source=source,
     )
     problems.extend(_judge(config))
@@ -137,15 +137,17 @@ def parse_listen(text: str) -> Address:
     return Address("::" if host == "*" else host, port)
 
 
-def parse_rate(text: str | None, problems: list[Problem]) -> Rate | None:
-    """ "120/1m" is at most 120 requests a minute: Jetforce's form, N/[n]unit with s, m, h or d."""
+def _read_rate(text: str | None, problems: list[Problem]) -> Rate | None:
     if text is None:
         return None
-    match = _RATE.fullmatch(text)
-    if match is None:
-        problems.append(Problem("limits.rate", f'expected a rate such as "120/1m" or "5/s", not {show(text)}'))
+    try:
+        rate = parse_rate(text)
+        if not rate.count:
+            raise ValueError('a rate of 0 would refuse everybody: expected one such as "120/1m"')
+    except ValueError as error:
+        problems.append(Problem("limits.rate", f"{error}, not {show(text)}"))
         return None
-    return Rate(int(match["count"]), float(int(match["number"] or 1) * _UNITS[match["unit"]]))
+    return rate
 
 
 def _read_listen(entries: object, problems: list[Problem]) -> tuple[Address, ...]:
@@ -155,10 +157,10 @@ def _read_listen(entries: object, problems: list[Problem]) -> tuple[Address, ...
         try:
             address = parse_listen(entry)
         except ValueError as error:
-            problems.append(Problem(f"listen[{i}]", f"{error}, not {show(entry)}"))
+            problems.append(Problem(key_path("listen", i), f"{error}, not {show(entry)}"))
             continue
         if address in addresses and address.port != 0:
-            problems.append(Problem(f"listen[{i}]", f"{entry} is listed twice"))
+            problems.append(Problem(key_path("listen", i), f"{entry} is listed twice"))
         addresses.append(address)
     if not entries:
         problems.append(Problem("listen", "expected at least one address"))
@@ -184,7 +186,7 @@ def _read_log(table: object, base: Path, service: Service, problems: list[Proble
     for key in ("access", "error"):
         if service.daemon and getattr(log, key) in ("stdout", "stderr"):
             text = f'nothing reads the {getattr(log, key)} of a server that detaches: name a file, or "syslog"'
-            problems.append(Problem(f"log.{key}", text))
+            problems.append(Problem(key_path("log", key), text))
     return absolute(log, base, *(name for name in ("access", "error") if getattr(log, name) not in LOG_WORDS))
 
 
@@ -197,14 +199,16 @@ def _judge(config: Config) -> Iterator[Problem]:
         yield Problem("master-user", 'needs the key "user", as whom the workers run')
     if service.pid_file is not None and service.pid_file == service.control:
         yield Problem("control", "is the pid file already")
-    for h, host in enumerate(config.hosts, 1):
-        if service.master_user is not None and any(location.preload for location in host.locations):
-            yield Problem(f"host[{h}].preload", "a master that stays root can't load an application")
+    for host in config.hosts:
+        preloaded = next((location for location in host.locations if location.preload), None)
+        if service.master_user is not None and preloaded is not None:
+            yield Problem(key_path(preloaded.where, "preload"), "a master that stays root can't load an application")
     if service.chroot is None:
         return
     if service.master_user is None:
         yield Problem("chroot", 'needs master-user = "root": a master that is shut in could not reload')
-    for h, host in enumerate(config.hosts, 1):
-        for root in dict.fromkeys(location.root for location in host.locations if location.root):
+    for host in config.hosts:
+        roots = {location.root: location.where for location in reversed(host.locations) if location.root}
+        for root, where in roots.items():
             if not Path(root).is_relative_to(service.chroot):
-                yield Problem(f"host[{h}].root", f"{root} is not below the chroot {service.chroot}")
+                yield Problem(key_path(where, "root"), f"{root} is not below the chroot {service.chroot}")

@@ -1,6 +1,6 @@
 """Writes a configuration as it takes effect, in TOML that reads back as the same configuration.
 
-Called by `-T`. Values that no key can spell (those that are not set) are left out.
+Values that no key can spell (those that are not set) are left out.
 """
 
 import msgspec

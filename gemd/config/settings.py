@@ -4,15 +4,15 @@ Rules: values are frozen and complete, so that nothing is looked up twice or def
 seconds, sizes are bytes. A key of the file is the field's name with hyphens. gemd.conf(5) describes them.
 """
 
+import enum
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-Seconds = Annotated[float, Meta(gt=0, le=31_536_000, description="a number of seconds above 0")]
-Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
-Workers = Annotated[int, Meta(ge=1, le=512, description="a whole number from 1 to 512")]
-Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]
+from gemd.config.types import Addresses, Count, Format, RedirectStatus, Seconds, Symlinks, Text
+from gemd.protocol.host import place
+from gemd.protocol.status import Status
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -29,7 +29,7 @@ class Address(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if self.path:
             return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return place(self.host, self.port)
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -84,7 +84,8 @@ class Timeouts(Settings, frozen=True):
 class Limits(Settings, frozen=True):
     """The `[limits]` table. Unless said otherwise, a limit holds for each worker."""
 
-    lobby: Count = 1024
+    connections: Count = 1024
+    request_bytes: Annotated[int, Meta(ge=2048, description="a whole number of bytes, at least 2048")] = 16 * 1024
     threads: Count = 64
     rate: Text | None = None
     listing: Count = 50_000
@@ -112,8 +113,8 @@ class Log(Settings, frozen=True):
 
     access: Text = "stdout"
     error: Text = "stderr"
-    format: Literal["jetforce", "common", "combined", "condensed", "json"] = "common"
-    addresses: Literal["full", "truncated", "hashed", "none"] = "full"
+    format: Format = "common"
+    addresses: Addresses = "full"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -121,7 +122,7 @@ class Redirect(Settings, frozen=True):
     """A `redirect` table: where everything below a location has gone."""
 
     to: Text
-    status: Literal[30, 31] = 31
+    status: RedirectStatus = Status.REDIRECT_PERMANENT
 
 
 class CAFile(Settings, frozen=True):
@@ -133,12 +134,22 @@ class CAFile(Settings, frozen=True):
 ClientCertificate = Literal["any"] | tuple[Text, ...] | CAFile
 
 
+class Answer(enum.Enum):
+    """What a location may answer with, in the order in which it is tried, each by the key that says so."""
+
+    REDIRECT = "redirect"
+    GONE = "gone"
+    CGI = "cgi"
+    APP = "app"
+    FILES = "root"
+
+
 class Location(Settings, frozen=True):
     """A part of a host, and all settings that hold in it: its own, or else the host's.
 
     `mount` is where the root's own content begins: the location's names when it has a root of its own,
-    nothing when it is a part of the host's root. `host` is the host's name. Both follow from other keys and are none
-    themselves: see DERIVED.
+    nothing when it is a part of the host's root. `host` is the host's name, `where` the path of its table in the file.
+    They follow from other keys and are none themselves: see DERIVED.
     """
 
     path: str = "/"
@@ -148,7 +159,7 @@ class Location(Settings, frozen=True):
     lang: Text | None = None
     charset: Text | None = None
     mime: dict[str, str] = {}
-    symlinks: Literal["beneath", "none", "any"] = "beneath"
+    symlinks: Symlinks = "beneath"
     dot_files: bool | tuple[Text, ...] = (".well-known",)
     cgi: Text | None = None
     app: Text | None = None
@@ -162,6 +173,24 @@ class Location(Settings, frozen=True):
     client_certificate: ClientCertificate | None = None
     mount: tuple[str, ...] = ()
     host: str = ""
+    where: str = ""
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """What it answers with; nothing where a key is still missing."""
+        given = {
+            Answer.REDIRECT: self.redirect is not None,
+            Answer.GONE: self.gone,
+            Answer.CGI: self.cgi is not None and self.root is not None,
+            Answer.APP: self.app is not None,
+            Answer.FILES: self.root is not None,
+        }
+        return tuple(answer for answer in Answer if given[answer])
+
+    @property
+    def source(self) -> str:
+        """Where its content comes from, for people; nothing where it has none."""
+        return self.app or self.root or ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -175,7 +204,7 @@ class Location(Settings, frozen=True):
         return self.dot_files if isinstance(self.dot_files, bool) else name in self.dot_files
 
 
-DERIVED = frozenset({"mount", "host"})
+DERIVED = frozenset({"mount", "host", "where"})
 
 
 class Host(Settings, frozen=True):

@@ -1,7 +1,7 @@
 """Checks a TOML table against the settings: every mistake at once, each with its key path.
 
-Rules: an unknown key names its nearest known one; a wrong value says what was expected; what is right is
-converted even where something beside it is wrong. Called by `gemd.config.load`.
+Rules: an unknown key names its nearest known one; a wrong value says what was expected; what is right is converted even
+where something beside it is wrong.
 """
 
 import difflib
@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 
 from gemd.config.settings import Settings
+from gemd.protocol.characters import escape
 
 S = TypeVar("S", bound=Settings)
 
@@ -24,6 +25,17 @@ class Problem(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.text}" if self.path else self.text
+
+
+def key_path(*parts: str | int) -> str:
+    """The path of a key, as in "host[2].location[1].root": a number is that of an entry, beginning with 1.
+
+    A part may be a path itself, "" for the top of the file.
+    """
+    path = ""
+    for part in parts:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path and part else part
+    return path
 
 
 def keys_of(settings: type[Settings]) -> dict[str, object]:
@@ -43,7 +55,7 @@ def read_table(table: object, keys: Mapping[str, object], path: str, problems: l
         return {}
     values: dict[str, object] = {}
     for key, value in table.items():
-        where = f"{path}.{key}" if path else key
+        where = key_path(path, key)
         if key not in keys:
             problems.append(Problem(where, "there is no such key" + suggest(key, keys)))
             continue
@@ -95,7 +107,7 @@ def show(value: object) -> str:
         return "a table"
     if isinstance(value, bool):
         return str(value).lower()
-    text = repr(value) if not isinstance(value, str) else '"' + value + '"'
+    text = repr(value) if not isinstance(value, str) else '"' + escape(value) + '"'
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -1,7 +1,7 @@
 """`gemctl cert`: the certificates of the configured hosts, shown, made and renewed.
 
 Rules: names are always those of the configuration; a certificate that was issued elsewhere is never touched; what root
-makes belongs to the user who has to read it. Called by `gemd.gemctl.__main__`.
+makes belongs to the user who has to read it.
 """
 
 import argparse
@@ -12,10 +12,10 @@ from pathlib import Path
 from gemd.config import Config, Host, load_config
 from gemd.gemctl.failure import ExitCode, Failure
 from gemd.gemctl.options import DEFAULT_CONFIG
-from gemd.gemctl.report import count
 from gemd.gemctl.terminal import complain, escape
-from gemd.protocol.url import normalise_host
-from gemd.startup import certificate_directory
+from gemd.protocol.host import covers, normalise_name
+from gemd.protocol.quantities import count
+from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificate_facts import CertificateFacts, read_facts
 from gemd.system.certificates import CertificateError, certificate_paths, find_or_make, renew_self_signed
 from gemd.system.privileges import PrivilegeError, find_identity
@@ -26,10 +26,10 @@ def run_cert(options: argparse.Namespace) -> ExitCode:
     if options.action == "new":
         return make(options)
     config = load_config(options.config, cpus=1)
-    return show(config, options.host) if options.action == "show" else renew(config, options.host)
+    return show_certificates(config, options.host) if options.action == "show" else renew(config, options.host)
 
 
-def show(config: Config, name: str | None) -> ExitCode:
+def show_certificates(config: Config, name: str | None) -> ExitCode:
     """Print what is known of each host's certificate, or of one."""
     hosts = config.hosts if name is None else (find_host(config, name),)
     outcome = ExitCode.OK
@@ -42,7 +42,7 @@ def show(config: Config, name: str | None) -> ExitCode:
             outcome = ExitCode.FAILED
             continue
         try:
-            reports.append(describe(host, path, read_facts(path), now))
+            reports.append(describe_certificate(host, path, read_facts(path), now))
         except CertificateError as error:
             complain(f"{host.name}: {error}")
             outcome = ExitCode.FAILED
@@ -50,10 +50,10 @@ def show(config: Config, name: str | None) -> ExitCode:
     return outcome
 
 
-def describe(host: Host, path: Path, facts: CertificateFacts, now: datetime.datetime) -> str:
+def describe_certificate(host: Host, path: Path, facts: CertificateFacts, now: datetime.datetime) -> str:
     """A certificate, in lines for people."""
     origin = "self-signed, kept by gemd" if host.certificate is None else "configured"
-    lacking = [name for name in host.names if not facts.covers(name)]
+    lacking = [name for name in host.names if not covers(facts.names, name)]
     rows = [
         ("certificate", f"{path} ({origin})"),
         ("names", ", ".join(facts.names) or "none"),
@@ -85,7 +85,7 @@ def make(options: argparse.Namespace) -> ExitCode:
         assert config is not None
         host = find_host(config, options.host)
         _refuse_configured(host)
-        directory, names = certificate_directory(config), host.names
+        directory, names = find_certificate_directory(config), host.names
     else:
         directory, names = options.directory, _names_for(options.host, config)
     path, _ = certificate_paths(directory, names[0])
@@ -122,10 +122,8 @@ def find_host(config: Config, name: str) -> Host:
 
 def _normalise(name: str) -> str:
     """The name as the configuration has it."""
-    prefix = "*." if name.startswith("*.") else ""
-    bare = name.removeprefix("*.")
     try:
-        return prefix + normalise_host(f"[{bare}]" if ":" in bare and not bare.startswith("[") else bare)
+        return normalise_name(name)
     except ValueError as error:
         raise Failure(f"{escape(name)} can't be a host: {error}", code=ExitCode.USAGE) from None
 
@@ -148,7 +146,7 @@ def _refuse_configured(host: Host) -> None:
 def _path_of(host: Host, config: Config) -> Path:
     if host.certificate is not None:
         return Path(host.certificate)
-    return certificate_paths(certificate_directory(config), host.name)[0]
+    return certificate_paths(find_certificate_directory(config), host.name)[0]
 
 
 def _exists(path: Path) -> bool:

@@ -1,7 +1,6 @@
 """Talks to the master over its control socket: one command, one line of JSON as the answer.
 
 Rules: one deadline from connect to the end; whatever goes wrong says what the operator can do about it.
-Called by `gemd.gemctl.__main__`.
 """
 
 import contextlib
@@ -19,7 +18,7 @@ from gemd.gemctl.failure import ExitCode, Failure
 from gemd.gemctl.terminal import escape
 from gemd.system.deadline import Deadline
 
-_LONGEST_ANSWER = 16 * 1024 * 1024  # the status of 512 workers is 100 KB
+_MAX_ANSWER = 16 * 1024 * 1024  # the status of 512 workers is 100 KB
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -113,7 +112,7 @@ def _arm(sock: socket.socket, deadline: Deadline) -> None:
 
 def _read_line(sock: socket.socket, deadline: Deadline) -> bytes:
     line = bytearray()
-    while b"\n" not in line[-65536:] and len(line) <= _LONGEST_ANSWER:
+    while b"\n" not in line[-65536:] and len(line) <= _MAX_ANSWER:
         _arm(sock, deadline)
         chunk = sock.recv(65536)
         if not chunk:

@@ -1,7 +1,6 @@
 """How gemctl ends: its exit codes, and the one exception that brings a command to its end.
 
-Rule: whatever may go wrong becomes lines for the operator, never a traceback. Raised by every command, caught by
-`gemd.gemctl.__main__`.
+Rule: whatever may go wrong becomes lines for the operator, never a traceback.
 """
 
 import enum

@@ -1,7 +1,7 @@
 """`gemctl fetch`: a small Gemini client, for looking at one's own server.
 
 Rules: a certificate that has changed is refused before anything is asked; redirects are shown, not followed; what is
-not the body goes to standard error, escaped. Called by `gemd.gemctl.__main__`.
+not the body goes to standard error, escaped.
 """
 
 import argparse
@@ -10,18 +10,19 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 import msgspec
 
 from gemd.gemctl.failure import ExitCode, Failure
-from gemd.gemctl.gemini_client import GeminiConnection, Header, build_context
+from gemd.gemctl.gemini_client import GeminiConnection, Header, build_client_context
 from gemd.gemctl.known_hosts import KnownHost, KnownHosts, default_path
 from gemd.gemctl.terminal import BodyWriter, complain, escape
 from gemd.protocol.errors import BadRequest
+from gemd.protocol.host import bracket, covers, place
 from gemd.protocol.request import MAX_URL
-from gemd.protocol.status import Status, has_body
-from gemd.protocol.url import DEFAULT_PORT, parse_url
+from gemd.protocol.status import Status, asks_for_input, has_body, is_redirect
+from gemd.protocol.url import DEFAULT_PORT, parse_url, resolve
 from gemd.system.certificate_facts import CertificateFacts, parse_facts
 from gemd.system.encoding import decode_typed
 
@@ -40,7 +41,7 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def place(self) -> str:
         """ "host:port", the name under which a certificate is remembered."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return place(self.host, self.port)
 
 
 def parse_target(text: str) -> Target:
@@ -57,10 +58,9 @@ def parse_target(text: str) -> Target:
         raise Failure(f"{escape(text)}: only gemini:// can be fetched", code=ExitCode.USAGE)
     if not url.host:
         raise Failure(f"{escape(text)}: the URL names no host", code=ExitCode.USAGE)
-    host = f"[{url.host}]" if ":" in url.host else url.host
     port = "" if url.port in (None, DEFAULT_PORT) else f":{url.port}"
     query = "" if url.query is None else "?" + quote(url.query, safe=_ASCII)
-    sent = f"gemini://{host}{port}{quote(url.path, safe=_ASCII)}{query}"
+    sent = f"gemini://{bracket(url.host)}{port}{quote(url.path, safe=_ASCII)}{query}"
     if len(sent) > MAX_URL:
         raise Failure(f"the URL has {len(sent)} bytes; a request has at most {MAX_URL}", code=ExitCode.USAGE)
     return Target(sent, url.host, url.port or DEFAULT_PORT)
@@ -80,7 +80,7 @@ def fetch(options: argparse.Namespace) -> ExitCode:
         raise Failure("--key needs --cert", code=ExitCode.USAGE)
     target = parse_target(decode_typed(options.url))
     address = parse_address(options.connect) if options.connect else (target.host, target.port)
-    context = build_context(options.cert, options.key)
+    context = build_client_context(options.cert, options.key)
     with GeminiConnection(address, target.host, context, options.timeout) as connection:
         facts = parse_facts(connection.certificate)
         complain(*check_trust(KnownHosts(default_path()), target, facts, trust=options.trust))
@@ -88,7 +88,7 @@ def fetch(options: argparse.Namespace) -> ExitCode:
         print(escape(f"{header.status} {header.meta}".rstrip(" ")), file=sys.stderr, flush=True)
         if not options.head:
             _take_body(header, connection)
-        complain(*explain(header, target))
+        complain(*explain_header(header, target))
     return ExitCode.OK if has_body(header.status) else ExitCode.FAILED
 
 
@@ -114,7 +114,7 @@ def check_trust(store: KnownHosts, target: Target, facts: CertificateFacts, *, t
             f"{target.place} {news}; its certificate {facts.fingerprint}, {_say_until(facts.not_after, now)}, "
             f"is trusted from now on ({store.path})"
         )
-    if not facts.covers(target.host):
+    if not covers(facts.names, target.host):
         named = escape(", ".join(facts.names)) or "nobody"
         notes.append(f"warning: the certificate does not name {target.host}; it names {named}")
     if now > facts.not_after:
@@ -142,28 +142,15 @@ def _take_body(header: Header, connection: GeminiConnection) -> None:
     complain(f"{what}ended with close_notify ({connection.protocol})")
 
 
-def explain(header: Header, target: Target) -> list[str]:
+def explain_header(header: Header, target: Target) -> list[str]:
     """What to do about a response that is no success."""
-    kind = header.status // 10
-    if kind == 1:
+    if asks_for_input(header.status):
         answer = shlex.quote(target.url.partition("?")[0] + "?your%20answer")
         secret = ", and wants it to stay secret" if header.status == Status.SENSITIVE_INPUT else ""
         return [f"it asks: {escape(header.meta)}", f"to answer{secret}: gemctl fetch {answer}"]
-    if kind == 3:
-        return [
-            f"moved {'for good' if header.status % 10 else 'for a while'} to {escape(resolve(target.url, header.meta))}"
-        ]
-    if kind == 6 and header.status == Status.CLIENT_CERTIFICATE_REQUIRED:
+    if is_redirect(header.status):
+        span = "for a while" if header.status == Status.REDIRECT_TEMPORARY else "for good"
+        return [f"moved {span} to {escape(resolve(target.url, header.meta))}"]
+    if header.status == Status.CLIENT_CERTIFICATE_REQUIRED:
         return ["it wants a client certificate: --cert FILE --key FILE"]
     return []
-
-
-def resolve(base: str, reference: str) -> str:
-    """A reference as an absolute URL (RFC 3986, 5.2); what is none stays as it is."""
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", reference):
-        return reference
-    try:
-        joined = urljoin("https" + base.removeprefix("gemini"), reference)  # which knows this scheme, and not ours
-    except ValueError:
-        return reference
-    return "gemini" + joined.removeprefix("https")

@@ -1,7 +1,7 @@
 """The client's side of one Gemini connection (specification 0.24.1).
 
 Rules: TLS 1.2 or later; the server's certificate is never judged here; an end without close_notify is told from one
-with it. Connect, handshake and header share one deadline; each piece of the body has as long again. Called by `fetch`.
+with it. Connect, handshake and header share one deadline; each piece of the body has as long again.
 """
 
 import re
@@ -14,10 +14,11 @@ import msgspec
 
 from gemd.gemctl.failure import Failure
 from gemd.gemctl.terminal import escape
+from gemd.protocol.host import place
 from gemd.protocol.response import MAX_META
 from gemd.system.deadline import Deadline
 
-_LONGEST_HEADER = 3 + MAX_META + 2
+_MAX_HEADER = 3 + MAX_META + 2
 _HEADER = re.compile(r"(?P<status>[1-6][0-9])(?: (?P<meta>.*))?", re.DOTALL)
 
 
@@ -32,7 +33,7 @@ class Truncated(Failure):
     """The response ended without close_notify: nobody can tell whether it is whole."""
 
 
-def build_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext:
+def build_client_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext:
     """A context for one client. Raises Failure for a client certificate that can't be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -58,8 +59,7 @@ class GeminiConnection:
         self._timeout = timeout
         self._deadline = Deadline(timeout)
         self._rest = b""
-        host, port = address
-        self._place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._place = place(*address)
         try:
             plain = socket.create_connection(address, timeout)
         except (TimeoutError, ConnectionError, UnicodeError, OSError) as error:
@@ -98,7 +98,7 @@ class GeminiConnection:
         except OSError as error:
             raise Failure(f"{self._place} took no request: {_reason(error)}") from None
         data = b""
-        while b"\r\n" not in data and len(data) <= _LONGEST_HEADER:
+        while b"\r\n" not in data and len(data) <= _MAX_HEADER:
             self._arm(self._tls)
             chunk = self._receive(len(data))
             if not chunk:
@@ -106,7 +106,7 @@ class GeminiConnection:
             data += chunk
         line, end, self._rest = data.partition(b"\r\n")
         match = _HEADER.fullmatch(line.decode("utf-8", "backslashreplace"))
-        if not end or len(line) > _LONGEST_HEADER - 2 or match is None:
+        if not end or len(line) > _MAX_HEADER - 2 or match is None:
             shown = escape(data[:80].decode("utf-8", "backslashreplace"))
             raise Failure(f"{self._place} sent no Gemini header, but {len(data)} bytes: {shown}")
         return Header(int(match["status"]), match["meta"] or "")

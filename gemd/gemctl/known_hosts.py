@@ -2,7 +2,6 @@
 
 Rules: a line is "host:port SHA256:<hex> <expiry>", as people can read and mend it; the file only grows, and the last
 line of a host holds; a line that makes no sense is an error, for skipping it would mean trusting anew.
-Called by `gemctl fetch`.
 """
 
 import contextlib
@@ -14,6 +13,7 @@ import msgspec
 
 from gemd.gemctl.failure import Failure
 from gemd.protocol.fingerprint import parse_fingerprint
+from gemd.system.user_data import find_user_data
 
 _HEAD = "# Certificates that gemctl fetch has seen: host:port, fingerprint, expiry. The last line of a host holds.\n"
 
@@ -28,9 +28,8 @@ class KnownHost(msgspec.Struct, frozen=True):
 
 def default_path() -> Path:
     """The store of whoever runs this. Raises Failure for somebody without a home."""
-    data = os.environ.get("XDG_DATA_HOME", "")
     try:
-        return (Path(data) if data.startswith("/") else Path.home() / ".local/share") / "gemd/known_hosts"
+        return find_user_data() / "known_hosts"
     except RuntimeError:
         raise Failure("there is no home directory to keep known hosts in: set XDG_DATA_HOME") from None
 

@@ -2,17 +2,19 @@
 
 Rules: counters are totals of the master alone, for those of a worker would fall when it is recycled, which a collector
 takes for a restart; what two workers in one slot have is added up, so that a set of labels comes once; the types are
-those that the older Prometheus text format knows too. Called by `gemctl status --openmetrics`.
+those that the older Prometheus text format knows too.
 """
 
+import functools
 from collections.abc import Callable, Iterable
 
 import msgspec
 
-from gemd.gemctl.status import Status, WorkerStatus
+from gemd.gemctl.status import Status
+from gemd.protocol.figures import FIGURES, Figure, Kind
 
-WORKER_STATES = ("starting", "serving", "draining")
-MASTER_STATES = ("serving", "reloading", "upgrading", "stopping")
+WORKER_STATES = ("starting", "serving", "leaving", "draining")
+MASTER_STATES = ("starting", "serving", "reloading", "upgrading", "retired", "stopping")
 
 Samples = Iterable[tuple[dict[str, str], float]]
 
@@ -53,14 +55,33 @@ def _gauge(name: str, text: str, value: Callable[[Status], float], unit: str = "
     return _Family(name, "gauge", text, unit, lambda status: [({}, value(status))])
 
 
-def _by_worker(name: str, text: str, value: Callable[[WorkerStatus], float], unit: str = "") -> _Family:
-    def add_up(status: Status) -> Samples:
-        totals: dict[int, float] = {}
-        for worker in sorted(status.workers, key=lambda worker: worker.nr):
-            totals[worker.nr] = totals.get(worker.nr, 0) + value(worker)
-        return [({"worker": str(nr)}, total) for nr, total in totals.items()]
+def _measured() -> Iterable[_Family]:
+    """What the figures are as metrics."""
+    for metric in dict.fromkeys(figure.metric for figure in FIGURES):
+        figures = [figure for figure in FIGURES if figure.metric == metric]
+        first = figures[0]
+        if first.kind is Kind.COUNTER:
+            yield _counter(metric, first.text, functools.partial(Status.total, figure=first), first.unit)
+        else:
+            yield _Family(metric, "gauge", first.text, first.unit, functools.partial(_by_slot, figures))
+        if first.total:
+            total = functools.partial(_total, first)
+            yield _Family(first.total, "gauge", f"Sum of {metric} over all workers.", first.unit, total)
 
-    return _Family(name, "gauge", text, unit, add_up)
+
+def _by_slot(figures: Iterable[Figure], status: Status) -> Samples:
+    samples: list[tuple[dict[str, str], float]] = []
+    for figure in figures:
+        state = {"state": figure.state} if figure.state else {}
+        for nr in sorted({worker.nr for worker in status.workers}):
+            value = sum(worker.value(figure) for worker in status.workers if worker.nr == nr)
+            samples.append(({"worker": str(nr), **state}, value))
+    return samples
+
+
+def _total(figure: Figure, status: Status) -> Samples:
+    value = status.total(figure)
+    return [({}, value)] if value or figure.can_be_zero else []
 
 
 def _count_states(status: Status) -> Samples:
@@ -70,10 +91,6 @@ def _count_states(status: Status) -> Samples:
 
 def _mark_state(status: Status) -> Samples:
     return [({"state": s}, int(s == status.state)) for s in dict.fromkeys((*MASTER_STATES, status.state))]
-
-
-def _memory(status: Status) -> Samples:
-    return [({}, status.memory)] if status.memory else []
 
 
 def _descriptors(status: Status) -> Samples:
@@ -91,19 +108,10 @@ _FAMILIES = (
     _gauge("gemd_generation", "Number of the newest generation of workers.", lambda s: s.generation),
     _gauge("gemd_slots", "Number of workers that there should be.", lambda s: s.slots),
     _Family("gemd_workers", "gauge", "Number of workers in a state.", "", _count_states),
-    _counter("gemd_requests", "Requests that were answered.", lambda s: s.requests),
-    _counter("gemd_response_bytes", "Bytes of responses, headers included.", lambda s: s.bytes, "bytes"),
-    _counter("gemd_log_lines_dropped", "Log lines that could not be written.", lambda s: s.dropped),
+    _gauge("gemd_serving_workers", "Workers that take connections: serving or leaving.", lambda s: s.serving),
     _counter("gemd_worker_deaths", "Workers that ended unplanned.", lambda s: s.deaths),
     _counter("gemd_reloads", "Reloads that took effect.", lambda s: s.reloads),
     _counter("gemd_reload_failures", "Reloads that failed and changed nothing.", lambda s: s.failed_reloads),
-    _by_worker("gemd_lobby_connections", "Connections whose request is not complete.", lambda w: w.lobby),
-    _by_worker("gemd_side_room_requests", "Requests that are answered by threads.", lambda w: w.side_room),
-    _Family(
-        "gemd_memory_bytes", "gauge", "Memory of all workers, with their share of common pages (PSS).", "bytes", _memory
-    ),
-    _by_worker("gemd_worker_memory_bytes", "A worker's share of that.", lambda w: w.memory, "bytes"),
-    _by_worker("gemd_worker_private_bytes", "Memory of a worker alone (USS).", lambda w: w.private, "bytes"),
-    _by_worker("gemd_open_descriptors", "File descriptors that a worker has open.", lambda w: w.descriptors),
+    *_measured(),
     _Family("gemd_master_open_descriptors", "gauge", "File descriptors that the master has open.", "", _descriptors),
 )

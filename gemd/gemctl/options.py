@@ -1,6 +1,6 @@
 """The command line of gemctl.
 
-Rule: -c and -s may stand before or after the command. Called by `gemd.gemctl.__main__`.
+Rule: -c and -s may stand before or after the command.
 """
 
 import argparse

@@ -1,15 +1,15 @@
 """The status for people: a few lines on the master, then a table with a row a worker.
 
-Rule: pure functions from a `Status` to text. Called by `gemctl status`, plain and with --watch.
+Rule: pure functions from a `Status` to text.
 """
 
 from collections.abc import Sequence
 
 from gemd.gemctl.status import Status, WorkerStatus
 from gemd.gemctl.terminal import escape
+from gemd.protocol.figures import BYTES, DROPPED, FIGURES, MEMORY, REQUESTS, THREADS, Figure
+from gemd.protocol.quantities import count, format_count, format_duration, format_size
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-_SPANS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _GAP = "  "
 
 # heading, whether it is a number
@@ -19,14 +19,7 @@ _COLUMNS = (
     ("STATE", False),
     ("GEN", True),
     ("UPTIME", True),
-    ("REQUESTS", True),
-    ("SENT", True),
-    ("LOBBY", True),
-    ("SIDE ROOM", True),
-    ("MEMORY", True),
-    ("OWN", True),
-    ("FILES", True),
-    ("DROPPED", True),
+    *((figure.heading, True) for figure in FIGURES),
 )
 
 
@@ -36,16 +29,19 @@ def render_status(status: Status, rate: float | None = None) -> str:
 
 
 def _describe_master(status: Status, rate: float | None) -> list[str]:
-    requests = format_count(status.requests) + ("" if rate is None else f" ({rate:.1f}/s)")
+    requests = format_count(status.total(REQUESTS)) + ("" if rate is None else f" ({rate:.1f}/s)")
+    connections = ", ".join(f"{status.total(figure):,} {figure.state}" for figure in FIGURES if figure.state)
     facts = (
         ("configuration", status.configuration or "by flags"),
         ("listening on", ", ".join(status.listeners) or "nothing"),
-        ("requests", f"{requests}, {format_size(status.bytes)} sent"),
-        ("now", f"{format_count(status.lobby)} in the lobby, {format_count(status.side_room)} in the side room"),
-        ("memory", format_memory(status.memory)),
-        ("open files", f"{format_descriptors(status.descriptors)} in the master"),
+        ("requests", f"{requests}, {format_size(status.total(BYTES))} sent"),
+        ("workers", f"{format_count(status.serving)} of {format_count(status.slots)} serve"),
+        ("connections", connections),
+        ("threads", count(status.total(THREADS), "request")),
+        ("memory", format_figure(MEMORY, status.total(MEMORY))),
+        ("open files", f"{format_count(status.descriptors) if status.descriptors else '-'} in the master"),
         ("reloads", f"{format_count(status.reloads)} done, {format_count(status.failed_reloads)} failed"),
-        ("trouble", f"{count(status.dropped, 'log line')} dropped, {count(status.deaths, 'worker death')}"),
+        ("trouble", f"{count(status.total(DROPPED), 'log line')} dropped, {count(status.deaths, 'worker death')}"),
     )
     head = (
         f"gemd {status.version}, master {status.pid}, {status.state}, "
@@ -73,52 +69,12 @@ def _cells(worker: WorkerStatus) -> tuple[str, ...]:
         escape(worker.state),
         str(worker.generation),
         format_duration(worker.uptime),
-        format_count(worker.requests),
-        format_size(worker.bytes),
-        format_count(worker.lobby),
-        format_count(worker.side_room),
-        format_memory(worker.memory),
-        format_memory(worker.private),
-        format_descriptors(worker.descriptors),
-        format_count(worker.dropped),
+        *(format_figure(figure, worker.value(figure)) for figure in FIGURES),
     )
 
 
-def format_count(number: int) -> str:
-    """ "1,234,567"."""
-    return f"{number:,}"
-
-
-def count(number: int, noun: str) -> str:
-    """ "1 log line", "2 log lines"."""
-    return f"{format_count(number)} {noun}{'' if number == 1 else 's'}"
-
-
-def format_size(size: int) -> str:
-    """ "20 B", "1.5 KiB", "39.1 MiB"."""
-    value = float(size)
-    for unit in _UNITS:
-        if value < 1023.95 or unit == _UNITS[-1]:  # from there on, one decimal is 1024.0
-            break
-        value /= 1024
-    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"
-
-
-def format_memory(size: int) -> str:
-    """The same, and "-" for what is not known yet."""
-    return format_size(size) if size else "-"
-
-
-def format_descriptors(number: int) -> str:
-    """How many are open, and "-" for what is not known yet."""
-    return format_count(number) if number else "-"
-
-
-def format_duration(seconds: float) -> str:
-    """The two largest units: "3d 4h", "5m 0s", "12s"."""
-    rest = max(0, int(seconds))
-    for i, (unit, length) in enumerate(_SPANS):
-        if rest >= length and unit != "s":
-            next_unit, next_length = _SPANS[i + 1]
-            return f"{rest // length}{unit} {rest % length // next_length}{next_unit}"
-    return f"{rest}s"
+def format_figure(figure: Figure, value: int) -> str:
+    """In the figure's unit; "-" for what is not known yet."""
+    if not value and not figure.can_be_zero:
+        return "-"
+    return format_size(value) if figure.unit == "bytes" else format_count(value)

@@ -1,7 +1,7 @@
 """The status of a running gemd, as its master tells it.
 
 Rules: only what identifies a master or worker has to be there, so that gemctl understands a master that is older or
-newer; sizes are bytes, times are seconds; 0 bytes of memory, or 0 descriptors, means not known yet.
+newer; sizes are bytes, times are seconds; a figure that can't be 0 is not known while it is.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gemd.gemctl.failure import Failure
+from gemd.protocol.figures import FIGURES, Figure
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
@@ -17,46 +18,49 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     nr: int
     pid: int
     state: str
+    figures: dict[str, int]
     generation: int = 0
     uptime: float = 0.0
-    requests: int = 0
-    bytes: int = 0
-    lobby: int = 0
-    side_room: int = 0
-    memory: int = 0
-    private: int = 0
-    descriptors: int = 0
-    dropped: int = 0
+
+    def value(self, figure: Figure) -> int:
+        """What the worker has of it."""
+        return self.figures[figure.name]
 
 
 class Status(msgspec.Struct, frozen=True):
-    """The master. `requests`, `bytes`, `dropped`, `deaths` and the reloads are counted since it started;
-    `descriptors` are its own."""
+    """The master. Counters, deaths and reloads are counted since it started; `descriptors` are its own, `serving` the
+    workers that take connections."""
 
     version: str
     pid: int
     state: str
+    figures: dict[str, int]
     generation: int = 0
     uptime: float = 0.0
     configuration: str | None = None
     listeners: tuple[str, ...] = ()
     slots: int = 0
-    requests: int = 0
-    bytes: int = 0
-    lobby: int = 0
-    side_room: int = 0
-    memory: int = 0
+    serving: int = 0
     descriptors: int = 0
-    dropped: int = 0
     deaths: int = 0
     reloads: int = 0
     failed_reloads: int = 0
     workers: tuple[WorkerStatus, ...] = ()
 
+    def total(self, figure: Figure) -> int:
+        """What all workers have of it, and of a counter those that have ended."""
+        return self.figures[figure.name]
+
 
 def parse_status(values: Mapping[str, object]) -> Status:
     """Check what came over the socket. Raises Failure."""
     try:
-        return msgspec.convert(values, Status)
+        workers = msgspec.convert(values.get("workers", ()), tuple[dict[str, object], ...])
+        return msgspec.convert({**_gather(values), "workers": tuple(map(_gather, workers))}, Status)
     except msgspec.ValidationError as error:
         raise Failure(f"gemd's status can't be understood: {error}") from None
+
+
+def _gather(values: Mapping[str, object]) -> dict[str, object]:
+    """With the figures in a table of their own."""
+    return {**values, "figures": {figure.name: values.get(figure.name, 0) for figure in FIGURES}}

@@ -1,26 +1,16 @@
 """Text from elsewhere, made fit for a terminal.
 
-Rule: nothing that came over a socket can move the cursor, end a line or turn text around. Called by everything in
-gemctl that prints.
+Rule: nothing that came over a socket can move the cursor, end a line or turn text around. A body keeps its lines, and
+the joiners that emoji and many scripts are written with.
 """
 
 import codecs
 import io
-import re
 import sys
 
-# C0 and C1, line and paragraph separators, what turns text around, lone surrogates.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+from gemd.protocol.characters import JOINERS, escape
 
-
-def escape(text: str, *, keep: str = "") -> str:
-    """`text` with such characters as escapes: xhh or uhhhh after a backslash; those in `keep` stay."""
-    return _UNSAFE.sub(lambda match: match[0] if match[0] in keep else _escape_one(match[0]), text)
-
-
-def _escape_one(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+__all__ = ["BodyWriter", "complain", "escape"]
 
 
 def complain(*lines: str) -> None:
@@ -39,7 +29,7 @@ class BodyWriter:
     def write(self, chunk: bytes) -> None:
         """Write the next bytes."""
         if self._decoder is not None:
-            sys.stdout.write(escape(self._decoder.decode(chunk), keep="\n\t"))
+            sys.stdout.write(escape(self._decoder.decode(chunk), keep="\n\t" + JOINERS))
         else:
             sys.stdout.buffer.write(chunk)
         sys.stdout.flush()

@@ -1,7 +1,7 @@
 """The status again and again, redrawn in place on a terminal.
 
 Rules: the cursor is shown again however it ends; a master that can't be asked for a while, as during a restart, is a
-line on the screen and no end. Called by `gemctl status --watch`.
+line on the screen and no end.
 """
 
 import os
@@ -16,6 +16,7 @@ from gemd.gemctl.failure import Failure
 from gemd.gemctl.report import render_status
 from gemd.gemctl.status import Status
 from gemd.gemctl.terminal import escape
+from gemd.protocol.figures import REQUESTS
 
 _HOME = "\x1b[H"
 _CLEAR_LINE = "\x1b[K"
@@ -55,9 +56,8 @@ def watch(ask_status: Callable[[], Status], seconds: float, output: TextIO) -> N
 
 def rate_between(before: Status, after: Status, seconds: float) -> float | None:
     """Requests a second; None where another master counts from 0 again."""
-    if before.pid != after.pid or after.requests < before.requests or seconds <= 0:
-        return None
-    return (after.requests - before.requests) / seconds
+    requests = after.total(REQUESTS) - before.total(REQUESTS)
+    return None if before.pid != after.pid or requests < 0 or seconds <= 0 else requests / seconds
 
 
 def draw(text: str, columns: int, lines: int) -> str:

@@ -10,11 +10,12 @@ from gemd.protocol.status import Status
 class GeminiError(Exception):
     """An answer of class 4x, 5x or 6x."""
 
-    status: Status = Status.TEMPORARY_FAILURE
+    status: int = Status.TEMPORARY_FAILURE
+    text: str = ""  # what the client is told unless the error has a text of its own
 
-    def __init__(self, meta: str = "", status: Status | None = None) -> None:
-        super().__init__(meta)
-        self.meta = meta
+    def __init__(self, meta: str | None = None, status: int | None = None) -> None:
+        self.meta = self.text if meta is None else meta
+        super().__init__(self.meta)
         if status is not None:
             self.status = status
 
@@ -23,6 +24,7 @@ class Overloaded(GeminiError):
     """41: too much is going on; the same request may succeed later."""
 
     status = Status.SERVER_UNAVAILABLE
+    text = "Too much is going on, try again later"
 
 
 class CGIError(GeminiError):
@@ -41,6 +43,7 @@ class NotFound(GeminiError):
     """51: nothing is served under this path."""
 
     status = Status.NOT_FOUND
+    text = "Not found"
 
 
 class ProxyRefused(GeminiError):

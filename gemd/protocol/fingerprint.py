@@ -1,6 +1,6 @@
 """Fingerprints of certificates: SHA-256 of the whole certificate, or of its public key (SPKI).
 
-A renewed certificate that keeps its key keeps the second. Called by the configuration and by access control.
+A renewed certificate that keeps its key keeps the second.
 """
 
 import hashlib

@@ -1,7 +1,4 @@
-"""Media types as META carries them (RFC 2045, 5.1; specification 0.24.1, "Success").
-
-Called by the static responder; the table of extensions comes from `gemd.system.mime_table`.
-"""
+"""Media types as META carries them (RFC 2045, 5.1; specification 0.24.1, "Success")."""
 
 import re
 from collections.abc import Mapping

@@ -1,12 +1,16 @@
 """Who asks: the remote address, and what TLS says of the connection.
 
-Values only; `gemd.system.tls` fills `TLSInfo` in. Called by responders and the access log.
+Values only; `gemd.system.tls` fills `TLSInfo` in.
 """
 
 import datetime
+import functools
+from ipaddress import ip_address, ip_network
 from typing import Protocol
 
 import msgspec
+
+_V6_PREFIX = 64  # what one customer is given; single addresses cost an attacker nothing
 
 
 class ClientCertificate(msgspec.Struct, frozen=True):
@@ -57,7 +61,6 @@ class Peer(msgspec.Struct, frozen=True):
     """The client of one connection, and the address that it came in on.
 
     Addresses are in text form without a zone; a client on a unix socket has the address "unix" and port 0.
-    `descriptor` is for poll(2) alone: it hangs up (POLLRDHUP) when the client leaves.
     """
 
     address: str
@@ -65,4 +68,14 @@ class Peer(msgspec.Struct, frozen=True):
     local_address: str
     local_port: int
     tls: TLSInfo
-    descriptor: int = -1
+
+
+@functools.lru_cache(maxsize=1024)
+def network_of(address: str) -> str:
+    """Who is counted as one client by every limit: an IPv4 address, an IPv6 /64, or whatever the address says."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ip_network((ip_address(address), _V6_PREFIX), strict=False))
+    except ValueError:
+        return address

@@ -1,7 +1,6 @@
 """The request line: an absolute URL of at most 1024 bytes, then CRLF (specification 0.24.1, "Requests").
 
-Rules: only CR followed by LF ends it; what comes after it has no meaning; the reader never holds more
-than one line. Called by the lobby with whatever bytes a connection brings.
+Rules: only CR followed by LF ends it; what comes after it has no meaning; the reader never holds more than one line.
 """
 
 import msgspec

@@ -1,34 +1,75 @@
 """The response: header line, then the body of a success (specification 0.24.1, "Responses").
 
-Rules: a status is one of the table; META holds no control character and at most 1024 bytes. Called by responders,
-which make responses, and by the request handler, which sends them.
+Rules: a status is one of the table; META holds no control character and at most 1024 bytes.
 """
 
 import functools
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import msgspec
 
+from gemd.protocol.characters import fits_header
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.status import DEFINED, needs_meta
 
 MAX_META = 1024  # older texts' limit, which clients still hold servers to
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+class Helper(Protocol):
+    """What an answer that is not there yet may ask of the event loop."""
+
+    def wake(self) -> None:
+        """Look at the answer again. May be called by any thread."""
+
+    def run(self, work: Callable[[], None]) -> bool:
+        """Have a thread of the pool do this, and then look again; False when no thread is free."""
 
 
-class Body(Protocol):
-    """A body that comes in chunks. `close` is called exactly once, whether or not all were taken.
+class Source(Protocol):
+    """A body that comes piece by piece: the event loop asks for a piece whenever the client takes more.
 
-    Iterating raises BrokenBody when the rest can't be had.
+    After `read` has said "not yet" it is asked again once one of its `descriptors` is readable, once it has called
+    `wake`, or when its `deadline` (in monotonic seconds) has passed. Neither method may ever wait.
     """
 
-    def __iter__(self) -> Iterator[bytes]: ...
+    @property
+    def descriptors(self) -> Collection[int]:
+        """What to watch; asked anew after each "not yet"."""
+
+    @property
+    def deadline(self) -> float:
+        """When to ask again at the latest; asked anew after each "not yet"."""
+
+    def begin(self, helper: Helper) -> None:
+        """Called once, before anything else."""
+
+    def read(self) -> bytes | None:
+        """The next bytes, b"" at the end of all of them, None when there are none yet. Raises BrokenBody."""
 
     def close(self) -> None:
-        """Let go of everything that the body holds."""
+        """Let go of everything. Called exactly once, whether or not the end was reached."""
+
+
+class Pending(Protocol):
+    """An answer whose header is not known yet. It is asked again as a `Source` is, and may become the body itself."""
+
+    @property
+    def descriptors(self) -> Collection[int]:
+        """What to watch."""
+
+    @property
+    def deadline(self) -> float:
+        """When to ask again at the latest."""
+
+    def begin(self, helper: Helper) -> None:
+        """Called once, before anything else but `close`."""
+
+    def settle(self) -> "Response | None":
+        """The answer, None when it is not known yet. Raises GeminiError for one that is a refusal, and ClientLeft."""
+
+    def close(self) -> None:
+        """Let go of everything. Called exactly once, also where it never began, unless it has become the body."""
 
 
 class BrokenBody(Exception):
@@ -40,17 +81,14 @@ class ClientLeft(BrokenBody):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """An answer. A body of bytes is small enough to be answered at the desk; any other goes to the side room."""
+    """An answer. A body of bytes is sent in one piece with its header; a source is pumped to the client."""
 
     status: int
     meta: str
-    body: bytes | Body = b""
+    body: bytes | Source = b""
 
 
-class Later(msgspec.Struct, frozen=True):
-    """An answer that may block: `answer` works it out, in a thread of the side room."""
-
-    answer: Callable[[], Response]
+Answer = Response | Pending
 
 
 def error_response(error: GeminiError) -> Response:
@@ -65,7 +103,7 @@ def encode_header(status: int, meta: str) -> bytes:
         raise ValueError(f"status {status} is not defined")
     if needs_meta(status) and not meta:
         raise ValueError(f"status {status} needs a text after it")
-    if _CONTROL.search(meta):
+    if not fits_header(meta):
         raise ValueError(f"a control character in the text after status {status}")
     encoded = meta.encode()
     if len(encoded) > MAX_META:

@@ -1,13 +1,11 @@
 """Status codes of the Gemini protocol (specification 0.24.1, sections "Status codes" and appendix).
 
-Rule: a code that is not in this table is never sent. Called by everyone who makes a response.
+Rule: a code that is not in this table is never sent. Applications find the same table, by the same names, in gemd.app.
 """
 
-import enum
 
-
-class Status(enum.IntEnum):
-    """The two digits that begin a response."""
+class Status:
+    """The two digits that begin a response, as plain integers, with the names that Jetforce gave them."""
 
     INPUT = 10
     SENSITIVE_INPUT = 11
@@ -29,7 +27,9 @@ class Status(enum.IntEnum):
     CERTIFICATE_NOT_VALID = 62
 
 
-DEFINED = frozenset(map(int, Status))
+def asks_for_input(status: int) -> bool:
+    """Class 1x: the client is to ask again, with what its user typed as the query."""
+    return status // 10 == 1
 
 
 def has_body(status: int) -> bool:
@@ -37,6 +37,15 @@ def has_body(status: int) -> bool:
     return status // 10 == 2
 
 
+def is_redirect(status: int) -> bool:
+    """Class 3x: META is where it has gone."""
+    return status // 10 == 3
+
+
 def needs_meta(status: int) -> bool:
     """Input, success and redirects (1x to 3x) have no meaning without a META."""
     return status < 40
+
+
+DEFINED = frozenset(value for name, value in vars(Status).items() if name.isupper())
+REDIRECTS = tuple(sorted(filter(is_redirect, DEFINED)))

@@ -1,19 +1,18 @@
 """URLs as a Gemini server meets them (RFC 3986; Gemini specification 0.24.1, "Requests").
 
-Rules: octets are checked before anything is split; the path is split before it is decoded, and each
-segment is decoded exactly once; what can't be told for sure is refused, never repaired.
-Called by `gemd.protocol.request` for what clients send and by `gemd.config` for host names.
+Rules: octets are checked before anything is split; the path is split before it is decoded, and each segment is decoded
+exactly once; what can't be told for sure is refused, never repaired.
 """
 
-import functools
 import re
 from collections.abc import Iterable
-from ipaddress import AddressValueError, IPv6Address
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes, urljoin
 
 import msgspec
 
+from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import BadRequest
+from gemd.protocol.host import normalise_host
 
 DEFAULT_PORT = 1965
 
@@ -28,11 +27,8 @@ _URI = re.compile(
 )
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@]+)(?::(?P<port>[0-9]{0,5}))?")
 _FORBIDDEN_OCTET = re.compile(rb"[\x00-\x20\x7f]")
-# C1, line and paragraph separators, and what turns text around, which RFC 3987 (4.1) keeps out of IRIs.
-_CONTROL = re.compile("[\x80-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
-_ASCII_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
-_MAX_HOST = 253  # RFC 1035, 2.3.4: the longest name in text form
 
 
 class Url(msgspec.Struct, frozen=True):
@@ -71,7 +67,7 @@ def parse_url(raw: bytes) -> Url:
         text = raw.decode()
     except UnicodeDecodeError:
         raise BadRequest("The URL is not UTF-8") from None
-    if not raw.isascii() and _CONTROL.search(text):
+    if not raw.isascii() and is_misleading(text):
         raise BadRequest("The URL has a control character")
     match = _URI.fullmatch(text)
     if match is None:
@@ -100,31 +96,6 @@ def _split_authority(authority: str) -> tuple[str, int | None]:
         return normalise_host(match["host"]), port
     except ValueError:
         raise BadRequest("Not a host name") from None
-
-
-@functools.lru_cache(maxsize=1024)
-def normalise_host(host: str) -> str:
-    """Lower case, one trailing dot dropped, IDNA 2008 A-labels, IPv6 in RFC 5952 form without brackets.
-
-    Raises ValueError for what is no host name.
-    """
-    if host.startswith("["):
-        if "%" in host:
-            raise ValueError("an address in a URL has no zone")
-        try:
-            return str(IPv6Address(host[1:-1]))
-        except AddressValueError as error:
-            raise ValueError(str(error)) from None
-    name = host.lower().removesuffix(".")
-    if not name or len(name) > _MAX_HOST:
-        raise ValueError("a host name has 1 to 253 characters")
-    if not name.isascii():
-        import idna  # its tables take 20 ms to load, and few capsules need them
-
-        name = idna.encode(name, uts46=True).decode()
-    if not _ASCII_HOST.fullmatch(name):
-        raise ValueError("a host name is made of letters, digits, hyphens and dots")
-    return name
 
 
 def _split_path(path: str) -> tuple[str, tuple[str, ...]]:
@@ -169,3 +140,16 @@ def encode_path(segments: Iterable[str]) -> str:
 def encode_segment(segment: str) -> str:
     """One path segment, percent-encoded, its lone surrogates as the octets they stand for."""
     return quote(segment.encode("utf-8", "surrogateescape"), safe="!$&'()*+,;=:@~")
+
+
+def resolve(base: str, reference: str) -> str:
+    """The URL that `reference` in an answer to the gemini URL `base` stands for (RFC 3986, 5.2); what can't be resolved
+    stays as it is."""
+    if _SCHEME.match(reference):
+        return reference
+    scheme, _, rest = base.partition(":")
+    try:
+        joined = urljoin("https:" + rest, reference)  # the standard library resolves for schemes that it knows alone
+    except ValueError:
+        return reference
+    return scheme + joined.removeprefix("https")

@@ -1,7 +1,7 @@
 """Who may see a location: client certificates and the answers 60, 61 and 62 (specification 0.24.1, "Status codes").
 
 Rule: the answer depends on the location's path and the certificate alone, never on what is below the path, so that
-nobody learns from it whether a file exists. Called by the router before any responder.
+nobody learns from it whether a file exists.
 """
 
 import datetime

@@ -1,7 +1,7 @@
 """A directory as a gemtext page.
 
-Rules: directories first, then files, each in natural order; hidden names are left out; the page is bounded by a
-number of entries, and says so when it leaves some out. Called by the static responder, in the side room.
+Rules: directories first, then files, each in natural order; hidden names are left out; the page is bounded by a number
+of entries, and says so when it leaves some out.
 """
 
 import contextlib
@@ -16,15 +16,15 @@ import msgspec
 
 from gemd.config.settings import Location
 from gemd.protocol.errors import NotFound
-from gemd.protocol.gemtext import heading, link, plain
-from gemd.protocol.mime import add_parameters
+from gemd.protocol.gemtext import heading, link
+from gemd.protocol.mime import GEMTEXT, add_parameters
+from gemd.protocol.quantities import format_size
 from gemd.protocol.response import Response
 from gemd.protocol.status import Status
 from gemd.protocol.url import Url, encode_segment
 from gemd.system.beneath import open_beneath, open_root
 
 _DIGITS = re.compile("([0-9]+)")
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 class _Entry(msgspec.Struct):
@@ -39,7 +39,7 @@ def list_directory(url: Url, location: Location, limit: int) -> Response:
     try:
         entries = list(islice(_read_entries(url, location), limit + 1))
     except OSError:
-        raise NotFound("Not found") from None  # it was there a moment ago
+        raise NotFound from None  # it was there a moment ago
     more = len(entries) > limit
     del entries[limit:]
     entries.sort(key=lambda entry: (not entry.is_directory, natural_order(entry.name)))
@@ -48,8 +48,8 @@ def list_directory(url: Url, location: Location, limit: int) -> Response:
         lines.append(link("../", ".. (up)"))
     lines.extend(map(_format, entries))
     if more:
-        lines.append(plain(f"There are more than {limit} entries; the others are left out.") + "\n")
-    meta = add_parameters("text/gemini", lang=location.lang, charset=None)
+        lines.append(f"There are more than {limit} entries; the others are left out.\n")
+    meta = add_parameters(GEMTEXT, lang=location.lang, charset=None)
     return Response(Status.SUCCESS, meta, "".join(lines).encode())
 
 
@@ -103,11 +103,3 @@ def _format_date(seconds: float) -> str:
         return f", {datetime.datetime.fromtimestamp(seconds, datetime.UTC):%Y-%m-%d}"
     except (ValueError, OverflowError, OSError):
         return ""  # a file system may hold dates that a calendar does not
-
-
-def format_size(size: int) -> str:
-    """A number of bytes as people read it: "1.5 KiB"."""
-    value, unit = float(size), 0
-    while value >= 1024 and unit < len(_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{value:.1f} {_UNITS[unit]}" if unit else f"{size} {'byte' if size == 1 else 'bytes'}"

@@ -1,4 +1,4 @@
-"""Locations that have moved, or are gone. Called by the router before anything is looked for."""
+"""Locations that have moved, or are gone."""
 
 from gemd.config.settings import Location
 from gemd.protocol.errors import NotFound
@@ -26,5 +26,5 @@ def redirect(request: Request, location: Location) -> Response | None:
         if request.url.query is not None:
             target += "?" + request.url.query
     if len(target.encode()) > MAX_META:
-        raise NotFound("Not found")
+        raise NotFound
     return Response(location.redirect.status, target)

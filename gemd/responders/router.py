@@ -1,7 +1,7 @@
 """From a request to the one who answers it: host, location, limits, access, then the responders in their order.
 
-Rules: each step sees only what the steps before it let through; locations are matched on the names that open the
-file, so that no spelling of a URL steps around a rule. Called by the worker's server.
+Rules: each step sees only what the steps before it let through; locations are matched on the names that open the file,
+so that no spelling of a URL steps around a rule.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,17 +9,18 @@ from ipaddress import ip_address
 
 from gemd.config.settings import Config, Host, Location
 from gemd.protocol.errors import BadRequest, NotFound, ProxyRefused
+from gemd.protocol.host import find_by_name
 from gemd.protocol.request import Request
-from gemd.protocol.response import Later, Response
+from gemd.protocol.response import Answer
 from gemd.responders.access import Check, build_check
-from gemd.responders.app import Applications
-from gemd.responders.app_call import Call
-from gemd.responders.cgi import CGI
+from gemd.responders.app.applications import Applications
+from gemd.responders.cgi.scripts import CGI
 from gemd.responders.redirect import redirect
 from gemd.responders.static import StaticFiles
 from gemd.system.client_certificates import Authorities
 
-Responder = Callable[[Request, Location], Response | Later | Call | None]
+Responder = Callable[[Request, Location], Answer | None]
+Respond = Callable[[Request], Answer]  # raises GeminiError
 
 
 class Router:
@@ -32,14 +33,11 @@ class Router:
         self._check_rate = check_rate
         authorities = load_authorities(config)
         self.applications = Applications(config, authorities)
-        self._responders: tuple[Responder, ...] = (
-            redirect,
-            CGI(config, authorities),
-            self.applications,
-            StaticFiles(mime_table, config.limits.listing),
-        )
+        scripts: Responder = CGI(config, authorities)
+        files: Responder = StaticFiles(mime_table, config.limits.listing)
+        self._responders: tuple[Responder, ...] = (redirect, scripts, self.applications, files)
 
-    def respond(self, request: Request) -> Response | Later | Call:
+    def respond(self, request: Request) -> Answer:
         """The answer. Raises GeminiError where it is a refusal."""
         host = self.find_host(request)
         location, check_access = self.find_location(host, request.url.names)
@@ -51,7 +49,7 @@ class Router:
             answer = responder(request, location)
             if answer is not None:
                 return answer
-        raise NotFound("Not found")
+        raise NotFound
 
     def find_host(self, request: Request) -> Host:
         """The host that the URL names. Raises BadRequest (59) without one, ProxyRefused (53) for a foreign scheme,
@@ -61,7 +59,7 @@ class Router:
             raise ProxyRefused("Only gemini:// is served here")
         if not url.host:
             raise BadRequest("The URL needs a host name")
-        host = self._hosts.get(url.host) or self._hosts.get("*." + url.host.partition(".")[2])
+        host = find_by_name(self._hosts, url.host)
         if host is None and _is_address(url.host) and url.host == peer.local_address:
             host = self._first
         if host is None:

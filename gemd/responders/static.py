@@ -1,28 +1,32 @@
 """Files and directories below a location's root.
 
-Rules: what is opened is beneath the root, a regular file or a directory, and not hidden; a directory is reached
-with a trailing slash; small files are answered as bytes, larger ones in chunks. Called by the router.
+Rules: what is opened is beneath the root, a regular file or a directory, and not hidden; a directory is reached with a
+trailing slash; small files that are in memory are answered as bytes, others piece by piece.
 """
 
 import errno
+import math
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
 
 from gemd.config.settings import Location
 from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.mime import add_parameters, guess_type
 from gemd.protocol.request import Request
-from gemd.protocol.response import MAX_META, BrokenBody, Later, Response
+from gemd.protocol.response import MAX_META, Answer, BrokenBody, Helper, Response
 from gemd.protocol.status import Status
 from gemd.protocol.url import Url, encode_path
+from gemd.responders.computed import Computed
 from gemd.responders.listing import list_directory
 from gemd.system.beneath import open_beneath, open_root
 from gemd.system.log import error_log
+from gemd.system.page_cache import read_from_memory
 
-# What a socket's send buffer takes, more or less, on a fresh connection; more would have to wait for the client.
-DESK_SIZE = 64 * 1024
-_CHUNK = 128 * 1024
+INLINE_SIZE = 64 * 1024  # bytes of a file that are sent in one piece with their header
+_PIECE_SIZE = 64 * 1024
 # As far as a client may know there is no such thing: not there, a way out, a forbidden link, an impossible name.
 _NOT_FOUND = frozenset(
     getattr(errno, name)
@@ -46,29 +50,70 @@ _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 
 
 class FileBody:
-    """`size` bytes of an open file, in chunks; a file that turns out shorter breaks off."""
+    """`size` bytes of an open file, piece by piece; a file that turns out shorter breaks off.
 
-    __slots__ = ("_descriptor", "_size")
+    What is in memory is read at once. A thread of the pool reads the rest, so that no disk stops the event loop.
+    """
+
+    descriptors: Collection[int] = ()
+    deadline = math.inf
 
     def __init__(self, descriptor: int, size: int) -> None:
         self._descriptor = descriptor
         self._size = size
+        self._offset = 0
+        self._helper: Helper | None = None
+        self._piece: Future[bytes] | None = None  # that a thread reads
 
-    def __iter__(self) -> Iterator[bytes]:
-        offset = 0
-        while offset < self._size:
-            try:
-                chunk = os.pread(self._descriptor, min(_CHUNK, self._size - offset), offset)
-            except OSError as error:
-                raise BrokenBody(f"reading failed: {error.strerror}") from None
-            if not chunk:
-                raise BrokenBody(f"the file shrank from {self._size} to {offset} bytes while it was sent")
-            offset += len(chunk)
-            yield chunk
+    def begin(self, helper: Helper) -> None:
+        """Nothing is read yet."""
+        self._helper = helper
+
+    def read(self) -> bytes | None:
+        """The next piece. Raises BrokenBody."""
+        if self._offset >= self._size:
+            return b""
+        try:
+            piece = self._take()
+        except OSError as error:
+            raise BrokenBody(f"reading failed: {error.strerror}") from None
+        if piece is None:
+            return None
+        if not piece:
+            raise BrokenBody(f"the file shrank from {self._size} to {self._offset} bytes while it was sent")
+        self._offset += len(piece)
+        return piece
+
+    def _take(self) -> bytes | None:
+        size = min(_PIECE_SIZE, self._size - self._offset)
+        if self._piece is not None:
+            if not self._piece.done():
+                return None
+            piece, self._piece = self._piece, None
+            return piece.result()
+        data = read_from_memory(self._descriptor, size, self._offset)
+        if data is not None:
+            return data
+        piece, copy = Future[bytes](), os.dup(self._descriptor)  # the thread may still read when this is closed
+        if self._helper is not None and self._helper.run(partial(_read_piece, piece, copy, size, self._offset)):
+            self._piece = piece
+            return None
+        os.close(copy)
+        return os.pread(self._descriptor, size, self._offset)  # no thread is free: the disk has to be waited for
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
+
+
+def _read_piece(piece: "Future[bytes]", descriptor: int, size: int, offset: int) -> None:
+    """Runs in a thread of the pool, and closes the descriptor."""
+    try:
+        piece.set_result(os.pread(descriptor, size, offset))
+    except (OSError, MemoryError) as error:
+        piece.set_exception(error)
+    finally:
+        os.close(descriptor)
 
 
 class StaticFiles:
@@ -78,13 +123,13 @@ class StaticFiles:
         self._mime_table = mime_table
         self._max_listing = max_listing
 
-    def __call__(self, request: Request, location: Location) -> Response | Later | None:
+    def __call__(self, request: Request, location: Location) -> Answer | None:
         """The file or directory that the URL names. Declines where there is no root; raises NotFound (51)."""
         if location.root is None:
             return None
         names = request.url.names
         if not all(is_file_name(name) and location.allows_name(name) for name in names):
-            raise NotFound("Not found")
+            raise NotFound
         try:
             root = open_root(location.root)  # anew for each request, so that a deployment may swap it
         except OSError as error:
@@ -97,7 +142,7 @@ class StaticFiles:
         finally:
             os.close(root)
 
-    def _look_up(self, root: int, names: Sequence[str], url: Url, location: Location) -> Response | Later:
+    def _look_up(self, root: int, names: Sequence[str], url: Url, location: Location) -> Answer:
         if url.is_directory:
             response = self._answer_index(root, names, location)
             if response is not None:
@@ -108,23 +153,29 @@ class StaticFiles:
             return self._answer_file(descriptor, url.segments[-1], status.st_size, location)
         os.close(descriptor)
         if not stat.S_ISDIR(status.st_mode):
-            raise NotFound("Not found")
+            raise NotFound
         if not url.is_directory:
             return redirect_to_directory(url)
         if not location.listing:
-            raise NotFound("Not found")
-        return Later(lambda: list_directory(url, location, self._max_listing))
+            raise NotFound
+        return Computed(lambda: list_directory(url, location, self._max_listing))
 
     def _answer_file(self, descriptor: int, name: str, size: int, location: Location) -> Response:
         """Takes the descriptor over."""
         media_type = guess_type(name, location.mime, self._mime_table)
         meta = add_parameters(media_type, lang=location.lang, charset=location.charset)
-        if size > DESK_SIZE:
+        if size > INLINE_SIZE:
             return Response(Status.SUCCESS, meta, FileBody(descriptor, size))
         try:
-            return Response(Status.SUCCESS, meta, os.read(descriptor, DESK_SIZE))
-        finally:
+            # One without a size is empty, or made up as it is read (/proc): there is no disk to wait for.
+            page = read_from_memory(descriptor, size, 0) if size else os.pread(descriptor, INLINE_SIZE, 0)
+        except OSError:
             os.close(descriptor)
+            raise
+        if page is None or len(page) < size:
+            return Response(Status.SUCCESS, meta, FileBody(descriptor, size))
+        os.close(descriptor)
+        return Response(Status.SUCCESS, meta, page)
 
     def _answer_index(self, root: int, names: Sequence[str], location: Location) -> Response | None:
         """The first index file that is there."""
@@ -133,7 +184,7 @@ class StaticFiles:
                 descriptor = open_beneath(root, (*names, *index.split("/")), location.symlinks)
             except OSError as error:
                 if error.errno in _FORBIDDEN:
-                    raise NotFound("Not found") from None  # there is a page, so the listing is not meant to be seen
+                    raise NotFound from None  # there is a page, so the listing is not meant to be seen
                 if error.errno not in _NOT_FOUND:
                     raise
                 continue
@@ -153,12 +204,12 @@ def redirect_to_directory(url: Url) -> Response:
     """31 to the same path with a slash; a path-absolute reference, which can't name another host."""
     meta = encode_path(url.segments) + "/"
     if len(meta) > MAX_META:
-        raise NotFound("Not found")
+        raise NotFound
     return Response(Status.REDIRECT_PERMANENT, meta)
 
 
 def _explain(error: OSError, url: Url) -> GeminiError:
     if error.errno in _NOT_FOUND:
-        return NotFound("Not found")
+        return NotFound()
     error_log.error("%r can't be opened: %s", url.path, error.strerror)
     return GeminiError("The file can't be read at the moment")

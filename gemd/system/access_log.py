@@ -1,28 +1,31 @@
 """The access log: one line a request, in one of five formats.
 
-Rules: every text that a client chose is escaped, so that a line is a line and a field is a field; addresses are
-written as much as the operator wants them known. Called by a worker once a response is delivered.
+Rules: every text that a client chose is escaped, so that a line is a line and a field is a field, and cut where it
+could push others out of the line; addresses are written as much as the operator wants them known.
 """
 
 import functools
 import hashlib
+import itertools
 import json
 import re
 import time
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
-from typing import Literal
 
 import msgspec
 
-from gemd.system.log import Sink
+from gemd.config.types import Addresses, Format
+from gemd.protocol.characters import escape_field
+from gemd.system.sinks import Sink
 
-# Everything that could end a line, end a field, move a terminal's cursor or turn its text around.
-_UNSAFE = re.compile('[\x00-\x1f"\\\\\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]')
 _BLANK = re.compile(r"\s")  # ends a field that has no quotes
-
-Addresses = Literal["full", "truncated", "hashed", "none"]
-Format = Literal["jetforce", "common", "combined", "condensed", "json"]
+# How many characters of a line the texts may have that a client chose: what follows them has to be in it still.
+_MAX_URL = 2048  # twice as many as a request, for escapes
+_MAX_META = 1024
+_MAX_USER = 64  # X.520, ub-common-name
+_MAX_ESCAPE = 12  # two surrogates, in JSON
+_CUT = "..."
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -43,14 +46,21 @@ class Entry(msgspec.Struct, frozen=True):
     certificate: str = ""
 
 
-def escape(text: str) -> str:
-    """`text` with every character that could break a line or a quoted field as an escape, xhh or uhhhh."""
-    return _UNSAFE.sub(_escape_one, text)
+def cut(text: str, most: int, write: Callable[[str], str]) -> str:
+    """`text`, or as much of its beginning that `write` makes at most `most` characters of it, with "..." behind it."""
+    if len(text) <= most // _MAX_ESCAPE or (len(text) <= most and len(write(text)) <= most):
+        return text
+    sizes = itertools.accumulate(len(write(character)) for character in text)
+    end = next(end for end, size in enumerate(sizes) if size > most - len(_CUT))
+    return text[:end] + _CUT
 
 
-def _escape_one(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+def _field(text: str, most: int) -> str:
+    return escape_field(cut(text, most, escape_field))
+
+
+def _user(entry: Entry) -> str:
+    return _BLANK.sub("_", _field(entry.user, _MAX_USER)) or "-"
 
 
 def address_writer(policy: Addresses, secret: bytes) -> Callable[[str], str]:
@@ -88,13 +98,13 @@ def _iso_time(second: int) -> str:
 
 
 def _jetforce(entry: Entry, address: str, now: int) -> str:
-    url, meta = escape(entry.url), escape(entry.meta)
+    url, meta = _field(entry.url, _MAX_URL), _field(entry.meta, _MAX_META)
     return f'{address} [{_common_time(now)}] "{url}" {entry.status} "{meta}" {entry.size}'
 
 
 def _common(entry: Entry, address: str, now: int) -> str:
-    user = _BLANK.sub("_", escape(entry.user)) or "-"
-    return f'{address} - {user} [{_common_time(now)}] "{escape(entry.url)}" {entry.status} {entry.size}'
+    url = _field(entry.url, _MAX_URL)
+    return f'{address} - {_user(entry)} [{_common_time(now)}] "{url}" {entry.status} {entry.size}'
 
 
 def _combined(entry: Entry, address: str, now: int) -> str:
@@ -102,9 +112,9 @@ def _combined(entry: Entry, address: str, now: int) -> str:
 
 
 def _condensed(entry: Entry, address: str, now: int) -> str:
-    user = _BLANK.sub("_", escape(entry.user)) or "-"
-    host, url, meta = escape(entry.host) or "-", _BLANK.sub("%20", escape(entry.url)) or "-", escape(entry.meta)
-    return f"{_iso_time(now)} {address} {user} {host} {url} 0 {entry.size} {entry.status} {meta}"
+    host, url = escape_field(entry.host) or "-", _BLANK.sub("%20", _field(entry.url, _MAX_URL)) or "-"
+    meta = _field(entry.meta, _MAX_META)
+    return f"{_iso_time(now)} {address} {_user(entry)} {host} {url} 0 {entry.size} {entry.status} {meta}"
 
 
 def _json(entry: Entry, address: str, now: int) -> str:
@@ -114,19 +124,23 @@ def _json(entry: Entry, address: str, now: int) -> str:
             "time": _iso_time(now),
             "address": address,
             "host": entry.host,
-            "url": entry.url,
+            "url": cut(entry.url, _MAX_URL, _escape_json),
             "status": entry.status,
-            "meta": entry.meta,
+            "meta": cut(entry.meta, _MAX_META, _escape_json),
             "bytes": entry.size,
             "seconds": round(entry.seconds, 6),
             "complete": entry.complete,
-            "user": entry.user,
+            "user": cut(entry.user, _MAX_USER, _escape_json),
             "certificate": entry.certificate,
         }
     )
 
 
-_FORMATS: dict[str, Callable[[Entry, str, int], str]] = {
+def _escape_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+_FORMATS: dict[Format, Callable[[Entry, str, int], str]] = {
     "jetforce": _jetforce,
     "common": _common,
     "combined": _combined,

@@ -1,8 +1,8 @@
 """Opening files so that no path, link or race leads out of a directory.
 
-Rule: a path is resolved by the kernel below an open directory (openat2(2), RESOLVE_BENEATH), never checked first
-and opened later. Where the kernel lacks openat2, each component is opened in turn without following links, so
-that symbolic links are refused altogether. Called by responders.
+Rule: a path is resolved by the kernel below an open directory (openat2(2), RESOLVE_BENEATH), never checked first and
+opened later. Where the kernel lacks openat2, each component is opened in turn without following links, so that symbolic
+links are refused altogether.
 """
 
 import contextlib
@@ -10,15 +10,14 @@ import ctypes
 import errno
 import os
 from collections.abc import Sequence
-from typing import Literal
 
-Symlinks = Literal["beneath", "none", "any"]
+from gemd.config.types import Symlinks
 
 _SYS_OPENAT2 = 437  # the same on every architecture that has it
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
-_RESOLVE = {
+_RESOLVE: dict[Symlinks, int] = {
     "beneath": _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS,
     "none": _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS,
     "any": _RESOLVE_NO_MAGICLINKS,

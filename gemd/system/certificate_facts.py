@@ -1,6 +1,6 @@
 """What anybody can read in a certificate, without its key.
 
-Rule: it may be a stranger's, so whatever is wrong with one is a CertificateError. Called by gemctl.
+Rule: it may be a stranger's, so whatever is wrong with one is a CertificateError.
 """
 
 import datetime
@@ -12,10 +12,9 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.utils import CryptographyDeprecationWarning
 
 from gemd.protocol.fingerprint import sha256
-from gemd.system.certificates import CertificateError
+from gemd.system.certificates import CertificateError, read_names
 
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
@@ -30,10 +29,6 @@ class CertificateFacts(msgspec.Struct, frozen=True):
     not_after: datetime.datetime
     fingerprint: str
     public_key_fingerprint: str
-
-    def covers(self, name: str) -> bool:
-        """Whether the certificate names this host, itself or by a wildcard for its first label."""
-        return name in self.names or "*." + name.partition(".")[2] in self.names
 
 
 def read_facts(path: Path) -> CertificateFacts:
@@ -51,7 +46,7 @@ def read_facts(path: Path) -> CertificateFacts:
 def parse_facts(der: bytes) -> CertificateFacts:
     """The facts of a certificate in DER. Raises CertificateError."""
     try:
-        with warnings.catch_warnings(action="ignore", category=CryptographyDeprecationWarning):
+        with warnings.catch_warnings(action="ignore"):  # of oddities, and here they are strangers'
             return _collect(x509.load_der_x509_certificate(der))
     except _FAULTS as error:
         raise CertificateError(f"the certificate can't be read: {error}") from None
@@ -64,22 +59,13 @@ def _collect(certificate: x509.Certificate) -> CertificateFacts:
     key = certificate.public_key()
     spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return CertificateFacts(
-        names=_read_names(certificate),
+        names=read_names(certificate),
         key_type=_name_key(key),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         fingerprint=sha256(certificate.public_bytes(serialization.Encoding.DER)),
         public_key_fingerprint=sha256(spki),
     )
-
-
-def _read_names(certificate: x509.Certificate) -> tuple[str, ...]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    addresses = map(str, names.get_values_for_type(x509.IPAddress))
-    return (*names.get_values_for_type(x509.DNSName), *addresses)
 
 
 def _name_key(key: object) -> str:

@@ -1,8 +1,7 @@
 """Server certificates: made once and kept, or loaded from PEM files.
 
-Rules: a certificate that exists is never replaced, for clients pin it at first use (TOFU); a key is written
-to a file that only its owner may read, complete or not at all; every complaint names the file.
-Called by the master before it drops privileges.
+Rules: a certificate that exists is never replaced, for clients pin it at first use (TOFU); a key is written to a file
+that only its owner may read, complete or not at all; every complaint names the file.
 """
 
 import contextlib
@@ -10,6 +9,7 @@ import datetime
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -54,8 +54,7 @@ def find_or_make(directory: Path, names: tuple[str, ...], owner: tuple[int, int]
     All names go into the SAN; what is made belongs to `owner` (uid, gid), if given, who can then read it again. Raises
     CertificateError; a certificate without its key is such an error.
     """
-    stem = names[0].replace("*", "+").replace(":", "_")
-    certificate_path, key_path = directory / f"{stem}.crt", directory / f"{stem}.key"
+    certificate_path, key_path = certificate_paths(directory, names[0])
     try:
         if not certificate_path.exists():
             _make_private_directory(directory, owner)
@@ -67,19 +66,20 @@ def find_or_make(directory: Path, names: tuple[str, ...], owner: tuple[int, int]
     except OSError as error:
         raise CertificateError(f"can't make a certificate in {directory}: {error.strerror}: {error.filename}") from None
     certificate = load(certificate_path, key_path)
-    absent = set(names) - set(_names_in(certificate.chain[0]))
+    absent = set(names) - set(read_names(certificate.chain[0]))
     if not absent:
         return certificate
     text = f"{certificate_path} does not name {', '.join(sorted(absent))}; remove it to have one made that does"
     return msgspec.structs.replace(certificate, warnings=(*certificate.warnings, text))
 
 
-def _names_in(leaf: x509.Certificate) -> list[str]:
+def read_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The DNS names and addresses that a certificate is for (SAN)."""
     try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return []
-    return names.get_values_for_type(x509.DNSName) + [str(ip) for ip in names.get_values_for_type(x509.IPAddress)]
+        return ()
+    return (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))
 
 
 def load(certificate_path: Path, key_path: Path) -> ServerCertificate:
@@ -139,19 +139,26 @@ def _make_key(path: Path, owner: tuple[int, int] | None) -> None:
 
 def _write(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
     """Write a new file, which appears complete or not at all; one that exists meanwhile stays."""
+    with _complete(path, content, mode, owner) as temporary, contextlib.suppress(FileExistsError):
+        os.link(temporary, path)
+
+
+@contextlib.contextmanager
+def _complete(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None) -> Iterator[str]:
+    """A file beside `path` with all of its content, on disk, which is removed unless it was moved."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
             if owner is not None:
                 os.fchown(descriptor, *owner)
+            os.fchmod(descriptor, mode)
             file.write(content)
             file.flush()
             os.fsync(descriptor)
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
+        yield temporary
     finally:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
 
 
 def _load_chain(path: Path) -> tuple[x509.Certificate, ...]:
@@ -225,18 +232,8 @@ def _replace(path: Path, content: bytes) -> None:
     """Put a new file in the place of `path`, which stays as NAME.old. Root leaves the owner what it was."""
     before = path.stat()
     old = path.with_name(f"{path.name}.old")
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            if os.geteuid() == 0:
-                os.fchown(descriptor, before.st_uid, before.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
+    owner = (before.st_uid, before.st_gid) if os.geteuid() == 0 else None
+    with _complete(path, content, stat.S_IMODE(before.st_mode), owner) as temporary:
         old.unlink(missing_ok=True)
         os.link(path, old)
         os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)

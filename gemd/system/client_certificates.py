@@ -1,12 +1,10 @@
 """Certificates of clients: taken apart, and checked against authorities.
 
 Rule: a stranger made them. Whatever is wrong with one becomes its `fault`; nothing here raises for it.
-Called by `gemd.system.tls` and by access control.
 """
 
 import datetime
 import functools
-import warnings
 from pathlib import Path
 
 from cryptography import x509
@@ -14,16 +12,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 from OpenSSL import crypto
 
 from gemd.protocol.fingerprint import sha256
 from gemd.protocol.peer import ClientCertificate
 from gemd.system.certificates import CertificateError
-
-# It warns of oddities in certificates, and here they are strangers'.
-warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning)
 
 
 @functools.lru_cache(maxsize=256)
@@ -49,7 +43,7 @@ def parse_client_certificate(der: bytes) -> ClientCertificate:
         return ClientCertificate(der, fingerprint, fault=type(error).__name__)
 
 
-def load_certificate(certificate: ClientCertificate) -> x509.Certificate | None:
+def decode_certificate(certificate: ClientCertificate) -> x509.Certificate | None:
     """The certificate as the cryptography library has it; None for one that it can't read."""
     return None if certificate.fault else x509.load_der_x509_certificate(certificate.der)
 

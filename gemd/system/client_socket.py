@@ -1,9 +1,8 @@
-"""The socket of a client: what is asked of it beyond reading and writing. Called by the lobby and by applications."""
+"""The socket of a client: what is asked of it beyond reading and writing."""
 
 import array
 import contextlib
 import fcntl
-import select
 import socket
 import termios
 from ipaddress import ip_address
@@ -22,31 +21,23 @@ def acknowledge_now(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
-def is_undelivered(sock: socket.socket) -> bool:
-    """Whether the client's kernel has not acknowledged everything yet (SIOCOUTQ, tcp(7))."""
+def count_undelivered(sock: socket.socket) -> int:
+    """How many of the bytes that were sent the client's kernel has not acknowledged (SIOCOUTQ, tcp(7)).
+
+    For a unix socket it is what they take up in this kernel, which is more.
+    """
     count = array.array("i", [0])
-    try:
+    with contextlib.suppress(OSError):
         fcntl.ioctl(sock, termios.TIOCOUTQ, count)
-    except OSError:
-        return False
-    return count[0] > 0
-
-
-def has_left(descriptor: int) -> bool:
-    """Whether the client at the other end of a socket has hung up; -1 stands for none, who never leaves."""
-    if descriptor < 0:
-        return False
-    poll = select.poll()
-    poll.register(descriptor, select.POLLRDHUP)
-    return bool(poll.poll(0))
+    return count[0]
 
 
 def make_peer(sock: socket.socket, address: object, tls: TLSInfo) -> Peer:
     """Who is at the other end of an accepted socket. Raises OSError when it has left already."""
     if sock.family == socket.AF_UNIX or not isinstance(address, tuple):
-        return Peer("unix", 0, "unix", 0, tls, sock.fileno())
+        return Peer("unix", 0, "unix", 0, tls)
     local = sock.getsockname()
-    return Peer(_plain_address(address[0]), address[1], _plain_address(local[0]), local[1], tls, sock.fileno())
+    return Peer(_plain_address(address[0]), address[1], _plain_address(local[0]), local[1], tls)
 
 
 def _plain_address(address: str) -> str:

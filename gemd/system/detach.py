@@ -1,7 +1,6 @@
 """Leaving the terminal, and the session that started us, by python-daemon.
 
-Rule: what could go wrong has been tried before; the standard streams lead nowhere afterwards. Called by
-`gemd.processes.launch`.
+Rule: what could go wrong has been tried before; the standard streams lead nowhere afterwards.
 """
 
 import os
@@ -9,7 +8,7 @@ from collections.abc import Iterable
 
 from daemon import DaemonContext
 
-from gemd.system.log import disconnect_syslog
+from gemd.system.sinks import disconnect_syslog
 
 
 def detach_process(keep: Iterable[int]) -> None:

@@ -1,7 +1,7 @@
 """Which files applications are made of, and whether one has changed.
 
 Rules: what is the machine's, the interpreter's or gemd's own is none of them; a change is told once; the number of
-files looked at has an end. Called by a worker, and when applications are loaded again.
+files looked at has an end.
 """
 
 import os
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import gemd
 
-_MOST_FILES = 10_000
+_MAX_FILES = 10_000
 _SLACK = 20_000_000  # nanoseconds by which a file system's clock may be behind
 _FOREIGN = frozenset({"site-packages", "dist-packages", "__pycache__", "node_modules"})
 
@@ -48,7 +48,7 @@ class FileWatch:
         return {path: signature for path in paths if (signature := _sign(path)) is not None}
 
     def _find(self) -> Iterator[str]:
-        left = _MOST_FILES
+        left = _MAX_FILES
         for directory in self._directories:
             for folder, folders, files in os.walk(directory):
                 folders[:] = [name for name in folders if not (name.startswith(".") or name in _FOREIGN)]

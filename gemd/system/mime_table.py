@@ -3,10 +3,12 @@
 import mimetypes
 import os
 
+from gemd.protocol.mime import GEMTEXT
+
 # What the machine's own table may lack or, for gemtext, often gets wrong. A compressed file is what its octets are.
 _OURS = {
-    ".gmi": "text/gemini",
-    ".gemini": "text/gemini",
+    ".gmi": GEMTEXT,
+    ".gemini": GEMTEXT,
     ".gz": "application/gzip",
     ".bz2": "application/x-bzip2",
     ".xz": "application/x-xz",

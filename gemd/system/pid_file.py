@@ -1,8 +1,8 @@
 """The pid file, and the lock that says whose it is.
 
-Rules: the lock is held for as long as a master lives, on a file of its own beside the pid file, and passes from an
-old master to a new one with its descriptor; the pid file is replaced whole, so that whoever looks finds the one
-number or the other. What a pid file says is never trusted, only shown. Called by the master.
+Rules: the lock is held for as long as a master lives, on a file of its own beside the pid file, and passes from an old
+master to a new one with its descriptor; the pid file is replaced whole, so that whoever looks finds the one number or
+the other. What a pid file says is never trusted, only shown.
 """
 
 import contextlib

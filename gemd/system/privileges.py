@@ -1,7 +1,7 @@
 """Who a process is, and what it may still do: users and groups, the one way down from root, and the locks behind it.
 
 Rules: everything happens in one order, each step is checked afterwards, and a step that fails raises: nobody serves
-with more rights than were meant. Called by the master at start, and by each worker where the master stays root.
+with more rights than were meant.
 """
 
 import ctypes

@@ -1,33 +1,27 @@
-"""Running a script: started without forking the server, watched with one poll, ended with everything it began.
+"""Running a script: started without forking the server, read without waiting, ended with everything it began.
 
 Rules: a script leads a session of its own and has descriptors 0 to 2 and no other; its end is the end of its leader,
-never the end of its output alone; whatever it left behind is killed with it. Called by the CGI responder, in a thread
-of the side room.
+never the end of its output alone; whatever it left behind is killed with it.
 """
 
 import contextlib
 import errno
 import os
 import resource
-import select
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Collection, Mapping
 
 import msgspec
 
-from gemd.protocol.response import ClientLeft
-from gemd.system import process
-from gemd.system.deadline import Deadline
+from gemd.system.orphans import kill_orphans, registration, unregister
 
 _CHUNK = 64 * 1024
 _PIPE = 64 * 1024  # what a pipe holds (pipe(7)), and so the most that a script which has ended can have left in it
-_MOST_STDERR = 64 * 1024
-_TERM_GRACE = 0.5  # seconds between TERM and KILL
-_EXIT_GRACE = 1.0  # seconds for a script that has closed its output to end as well
-_SWEEPS = 1000
+_MAX_STDERR = 64 * 1024
+TERM_TIMEOUT = 0.5  # seconds between TERM and KILL
+_EXIT_TIMEOUT = 1.0  # seconds for a script that has closed its output to end as well
 
 _HOLD = ("/bin/sh", "-c", 'read -r _ && exec "$0" </dev/null')
 
@@ -38,10 +32,6 @@ _WHY = {
     errno.ETXTBSY: "it is open for writing",
     errno.E2BIG: "its environment is too large",
 }
-
-_children_file: int | None = None  # of the main thread, opened by adopt_orphans
-_running: set[int] = set()
-_running_lock = threading.Lock()
 
 
 class ScriptError(Exception):
@@ -59,20 +49,20 @@ class ScriptLimits(msgspec.Struct, frozen=True):
 
 
 class Script:
-    """One run. `read` until it returns b"", then `finish`; or `abort` at any time. `stderr` is what it complained."""
+    """One run. `read` says what it has written, `stderr` what it complained of. `end` comes last, at any time."""
 
-    def __init__(self, path: str, environ: Mapping[str, str], limits: ScriptLimits, client: int) -> None:
-        """Start the program at `path`, in its directory, without arguments. `client` is a descriptor that hangs up
-        when the client leaves. Raises ScriptError."""
+    def __init__(self, path: str, environ: Mapping[str, str], limits: ScriptLimits) -> None:
+        """Start the program at `path` in its directory, without arguments. May wait for a disk. Raises ScriptError."""
         self.stderr = b""
-        self._client = client
+        self.deadline = float("inf")  # when to read again at the latest
         self._left = _PIPE
-        self._has_exited = False
         try:
             self._popen = _start(path, environ, is_held=limits != ScriptLimits())
         except OSError as error:
             why = _WHY.get(error.errno or 0)
             raise ScriptError(f"can't be started: {error.strerror}" + (f"; {why}" if why else "")) from None
+        except ValueError as error:  # a NUL or a lone surrogate in its environment, "=" in the name of a variable
+            raise ScriptError(f"can't be started: {error}") from None
         self.pid = self._popen.pid
         assert self._popen.stdout is not None
         assert self._popen.stderr is not None
@@ -80,17 +70,14 @@ class Script:
         os.set_blocking(self._stdout, False)
         os.set_blocking(self._stderr, False)
         self._exit = -1
-        self._poll = select.poll()
+        self._open = {self._stdout, self._stderr}
         try:
             self._exit = os.pidfd_open(self.pid)
             _limit(self.pid, limits)
             self._release()
         except (OSError, ValueError, OverflowError) as error:  # the last two: a limit that can't be
-            self._end()
+            self.end()
             raise ScriptError(f"can't be limited and watched: {error}") from None
-        for fd in (self._stdout, self._stderr, self._exit):
-            self._poll.register(fd, select.POLLIN)
-        self._poll.register(client, select.POLLRDHUP)
 
     def _release(self) -> None:
         """Let a script that was held go on."""
@@ -98,66 +85,72 @@ class Script:
             with contextlib.suppress(BrokenPipeError), self._popen.stdin as held:
                 held.write(b"\n")
 
-    def read(self, deadline: Deadline, late: str) -> bytes:
-        """The next output, as soon as there is any; b"" at its end.
+    @property
+    def descriptors(self) -> Collection[int]:
+        """What becomes readable when `read` has something new to say."""
+        return {*self._open, self._exit}
 
-        Raises ClientLeft, and ScriptError: with the text `late` when the deadline passes.
+    def read(self) -> bytes | None:
+        """The next output; None when there is none yet, b"" when it is over and the script has ended as it should.
+
+        Raises ScriptError when it did not exit with code 0. Never waits.
         """
-        while True:
-            events = dict(self._poll.poll(deadline.milliseconds()))
-            self._has_exited = self._exit in events
-            if self._client in events:
-                raise ClientLeft("the client left")
-            if deadline.has_passed() and not self._has_exited:
-                raise ScriptError(late)
-            if self._stderr in events:
-                self._read_stderr()
-            if self._stdout in events or self._exit in events:
-                data = _read_some(self._stdout)
-                if data and self._left > 0:
-                    if self._exit in events:
-                        self._left -= len(data)  # what stays in the pipe is of no interest: a grandchild's
-                    return data
-                if data is not None or self._exit in events:
-                    return b""
-            if deadline.has_passed():
-                raise ScriptError(late)
-
-    def finish(self) -> None:
-        """Wait for a script whose output has ended. Raises ScriptError when it did not exit with code 0."""
-        was_killed = not (self._has_exited or self._wait(_EXIT_GRACE))
-        self._end()
-        code = self._popen.returncode
-        if was_killed or code == 0:
-            return
+        code = self._exit_code()
+        if self._stderr in self._open:
+            self._read_stderr()
+        if self._stdout in self._open:
+            data = _read_some(self._stdout)
+            if data and self._left > 0:
+                if code is not None:
+                    self._left -= len(data)  # what stays in the pipe is of no interest: a grandchild's
+                return data
+            if data is None and code is None:
+                return None
+            self._open.discard(self._stdout)
+            self.deadline = time.monotonic() + _EXIT_TIMEOUT
+        if code is None:
+            # One that has closed its output and does not end is ended, which is no failure.
+            return b"" if time.monotonic() >= self.deadline else None
         if code < 0:
-            raise ScriptError(f"was ended by {signal.Signals(-code).name}")
-        raise ScriptError(f"exited with code {code}")
+            raise ScriptError(f"was ended by {_name_signal(-code)}")
+        if code > 0:
+            raise ScriptError(f"exited with code {code}")
+        return b""
 
-    def abort(self) -> None:
-        """End the script and all that it started: TERM, then KILL."""
+    def _exit_code(self) -> int | None:
+        """The code of a leader that has ended, or minus the signal that ended it; it is not reaped yet, so that its pid
+        stays its own."""
+        result = os.waitid(os.P_PIDFD, self._exit, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if result is None:
+            return None
+        return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
+
+    def has_ended(self) -> bool:
+        """Whether the leader has."""
+        return self._exit_code() is not None
+
+    def fileno(self) -> int:
+        """Readable when the leader has ended (pidfd_open(2))."""
+        return self._exit
+
+    def terminate(self) -> None:
+        """Ask the script and all that it started to end."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGTERM)
-        self._wait(_TERM_GRACE)
-        self._end()
 
-    def _wait(self, seconds: float) -> bool:
-        """Whether the leader ended within that time; it is not reaped yet, so that its pid stays its own."""
-        deadline = Deadline(seconds)
-        poll = select.poll()
-        poll.register(self._exit, select.POLLIN)
-        return bool(poll.poll(deadline.milliseconds()))
-
-    def _end(self) -> None:
-        """Kill what is left, reap the leader, and close everything."""
+    def kill(self) -> None:
+        """Have them end, whether they will or not."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Kill what is left, reap the leader, and close everything. Waits for a leader that has not ended."""
+        self.kill()
         self._popen.wait()
         with contextlib.suppress(ChildProcessError):  # what it left in its group, and was just killed
             while os.waitpid(-self.pid, os.WNOHANG)[0]:
                 pass
-        with _running_lock:
-            _running.discard(self.pid)
+        unregister(self.pid)
         self._read_stderr()
         if self._exit >= 0:
             os.close(self._exit)
@@ -170,18 +163,17 @@ class Script:
         """Take what there is, keep its first 64 KiB."""
         chunk = _read_some(self._stderr)
         if chunk:
-            self.stderr = (self.stderr + chunk)[:_MOST_STDERR]
+            self.stderr = (self.stderr + chunk)[:_MAX_STDERR]
         elif chunk is not None:
-            with contextlib.suppress(KeyError):
-                self._poll.unregister(self._stderr)
+            self._open.discard(self._stderr)
 
 
 def _start(path: str, environ: Mapping[str, str], *, is_held: bool) -> subprocess.Popen[bytes]:
-    """Start and register a program at once, so that `kill_orphans` never meets one that it does not know.
+    """Start and register a program. May wait for its disk.
 
     One that `is_held` does not run before it is sent a line: limits are set from outside, and must be there first.
     """
-    with _running_lock:
+    with registration() as register:
         popen = subprocess.Popen(
             [*_HOLD, path] if is_held else [path],
             env=environ,
@@ -192,8 +184,15 @@ def _start(path: str, environ: Mapping[str, str], *, is_held: bool) -> subproces
             bufsize=0,
             start_new_session=True,
         )
-        _running.add(popen.pid)
+        register(popen.pid)
     return popen
+
+
+def _name_signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time signals have no names
+        return f"signal {number}"
 
 
 def _read_some(fd: int) -> bytes | None:
@@ -219,48 +218,3 @@ def _limit(pid: int, limits: ScriptLimits) -> None:
                 resource.prlimit(pid, what, (most, most))
         if limits.nice:
             os.setpriority(os.PRIO_PGRP, pid, limits.nice)
-
-
-def adopt_orphans() -> None:
-    """Make this process the parent of whatever its scripts leave behind, also of what has left their session."""
-    global _children_file
-    process.become_subreaper()
-    with contextlib.suppress(OSError):  # a kernel without it: then what leaves its session is left alone
-        _children_file = os.open(f"/proc/{os.getpid()}/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
-
-
-def _read_children() -> list[int]:
-    """The children of the main thread."""
-    if _children_file is None:
-        return []
-    return [int(pid) for pid in os.pread(_children_file, _CHUNK, 0).split()]
-
-
-def kill_running() -> None:
-    """Kill every running script, at once and with its group. The last thing that a worker does when it can't wait."""
-    for pid in list(_running):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-
-
-def kill_orphans(keep: Collection[int] = ()) -> None:
-    """Kill and reap the processes that ended scripts, or killed workers, left behind.
-
-    They are children of the main thread, which starts none itself but those to `keep`; what is in the session of a
-    running script stays.
-    """
-    for _ in range(_SWEEPS):
-        found = False
-        for pid in _read_children():
-            with contextlib.suppress(ProcessLookupError, ChildProcessError, PermissionError):
-                session = os.getsid(pid)
-                with _running_lock:
-                    is_running = session in _running or pid in _running
-                if is_running or pid in keep:
-                    continue
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, os.WNOHANG)
-                found = True
-        if not found:
-            return
-        time.sleep(0.001)

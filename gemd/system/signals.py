@@ -1,7 +1,6 @@
 """Signals as data: the kernel's wakeup descriptor collects them, the loop takes them when it is ready.
 
 Rule: no code runs in a signal handler. A storm of signals can fill the pipe; what is lost then is a repetition.
-Called by the master and by each worker.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """What systemd and a service tell each other: sockets it holds for us, and how we are (sd_listen_fds(3), sd_notify(3)).
 
-Rules: the variables are taken out of the environment at once, so that no worker and no script ever sees them; a
-message that can't be delivered costs a second at most. Called by the master.
+Rules: the variables are taken out of the environment at once, so that no worker and no script ever sees them; a message
+that can't be delivered costs a second at most.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import time
 from collections.abc import MutableMapping
 
 _FIRST_DESCRIPTOR = 3  # SD_LISTEN_FDS_START
-_PATIENCE = 1.0  # seconds for a manager whose queue is full to take what it must know
+_SEND_TIMEOUT = 1.0  # seconds for a manager whose queue is full to take what it must know
 
 
 def take_listen_descriptors(environ: MutableMapping[str, str]) -> list[int]:
@@ -36,7 +36,6 @@ class Notifier:
         interval, pid = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", "")
         self.variables: dict[str, str] = {}
         self.watchdog_interval: float | None = None
-        self.is_muted = False  # another process speaks for the service
         self._status = ""
         self._address = ""
         if address.startswith(("/", "@")):
@@ -48,19 +47,19 @@ class Notifier:
 
     def ready(self) -> None:
         """It serves, for the first time or again after `reloading`."""
-        self._send("READY=1", patience=_PATIENCE)
+        self._send("READY=1", timeout=_SEND_TIMEOUT)
 
     def reloading(self) -> None:
         """The configuration is being read again."""
-        self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", patience=_PATIENCE)
+        self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", timeout=_SEND_TIMEOUT)
 
     def stopping(self) -> None:
         """It ends."""
-        self._send("STOPPING=1", patience=_PATIENCE)
+        self._send("STOPPING=1", timeout=_SEND_TIMEOUT)
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`; sent when it has changed."""
-        if text != self._status and not self.is_muted:
+        if text != self._status:
             self._status = text
             self._send(f"STATUS={text}")
 
@@ -71,11 +70,11 @@ class Notifier:
 
     def main_pid(self, pid: int) -> None:
         """Another process is the service from now on."""
-        self._send(f"MAINPID={pid}", patience=_PATIENCE)
+        self._send(f"MAINPID={pid}", timeout=_SEND_TIMEOUT)
 
-    def _send(self, *lines: str, patience: float = 0.0) -> None:
-        if self.is_muted or not self._address:
+    def _send(self, *lines: str, timeout: float = 0.0) -> None:
+        if not self._address:
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(patience)
+            sock.settimeout(timeout)
             sock.sendto("\n".join(lines).encode(), self._address)

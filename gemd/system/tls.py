@@ -1,18 +1,18 @@
 """TLS: the contexts that the master builds, and one connection's side of it.
 
-Rules: TLS 1.2 and 1.3 with forward secrecy and AEAD only, no renegotiation, no resumption; nothing here waits:
-what would block says what it waits for. A client certificate is asked for and never judged here, as most are
-self-signed; responders decide. The only module that imports OpenSSL. Called by the master and the lobby.
+Rules: TLS 1.2 and 1.3 with forward secrecy and AEAD only, no renegotiation, no resumption; nothing here knows a socket.
+A client certificate is asked for and never judged here, as most are self-signed;
+responders decide. The only module that imports OpenSSL.
 """
 
-import enum
 import errno
-import socket
 from collections.abc import Iterable, Mapping
 
+from cryptography.hazmat.bindings.openssl.binding import Binding
 from OpenSSL import SSL, crypto
 
 from gemd.config.settings import TLS
+from gemd.protocol.host import find_by_name, normalise_server_name
 from gemd.protocol.peer import ClientCertificate
 from gemd.system.certificates import ServerCertificate
 from gemd.system.client_certificates import parse_client_certificate
@@ -29,15 +29,11 @@ _MODE_RELEASE_BUFFERS = 0x10
 _OP_NO_RENEGOTIATION = 0x40000000
 _OP_CIPHER_SERVER_PREFERENCE = 0x00400000
 
+_lib, _ffi = Binding.lib, Binding.ffi
+_BUFFER_SIZE = 96 * 1024  # the largest piece of an answer fits, with what TLS adds
+_buffer = _ffi.new("char[]", _BUFFER_SIZE)
+
 Context = SSL.Context
-
-
-class Want(enum.Enum):
-    """What a connection waits for before it can go on."""
-
-    NOTHING = 0
-    READ = 1
-    WRITE = 2
 
 
 class TLSError(Exception):
@@ -62,6 +58,8 @@ def build_context(certificate: ServerCertificate, settings: TLS) -> Context:
     context.set_cipher_list(_TLS12_SUITES)
     context.set_tls13_ciphersuites(_TLS13_SUITES)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, _accept_any)
+    # OpenSSL would check every signature of a chain, however long, though nothing depends on it here.
+    context.set_verify_depth(0)
     try:
         context.use_certificate(certificate.chain[0])
         for issuer in certificate.chain[1:]:
@@ -77,10 +75,10 @@ def choose_by_server_name(first: Context, contexts: Mapping[str, Context]) -> No
     """Let the name that a client asks for choose among `contexts`, whose keys may be wildcards; else `first` stays."""
 
     def choose(connection: SSL.Connection) -> None:
-        name = _clean_server_name(connection.get_servername())
+        name = normalise_server_name(connection.get_servername())
         if name is None:
             return
-        context = contexts.get(name) or contexts.get("*." + name.partition(".")[2])
+        context = find_by_name(contexts, name)
         if context is not None:
             connection.set_context(context)
 
@@ -91,97 +89,105 @@ def _accept_any(*_: object) -> bool:
     return True
 
 
-def _clean_server_name(raw: bytes | None) -> str | None:
-    """The SNI in lower case without a trailing dot; what is not ASCII can't be a name (RFC 6066, 3)."""
-    if raw is None:
-        return None
-    return raw.decode("ascii", "backslashreplace").lower().removesuffix(".")
-
-
 class TLSConnection:
-    """The server's side of one TLS connection over a non-blocking socket. It never closes the socket."""
+    """The server's side of one TLS connection, without a socket: bytes from the client are fed, bytes for it are taken.
 
-    __slots__ = ("_certificate", "_has_asked", "_ssl", "_unsent")
+    Whoever reads the socket can so count and bound what a client sends, and look at the time between any two reads.
+    For one thread alone: all connections share a buffer.
+    """
 
-    def __init__(self, context: Context, sock: socket.socket) -> None:
-        self._ssl = SSL.Connection(context, sock)
-        self._ssl.set_accept_state()
-        self._unsent = False
+    __slots__ = ("_certificate", "_connection", "_from_ssl", "_has_asked", "_into_ssl", "_ssl")
+
+    def __init__(self, context: Context) -> None:
+        self._connection = SSL.Connection(context, None)
+        self._connection.set_accept_state()
+        # What pyOpenSSL's methods would call, without the exception that each "not yet" is to them: a third of a page.
+        self._ssl = self._connection._ssl
+        self._into_ssl = self._connection._into_ssl
+        self._from_ssl = self._connection._from_ssl
         self._certificate: ClientCertificate | None = None
         self._has_asked = False
 
-    def handshake(self) -> Want:
-        """Go on with the handshake. NOTHING means that it is done. Raises TLSError."""
-        try:
-            self._ssl.do_handshake()
-        except SSL.WantReadError:
-            return Want.READ
-        except SSL.WantWriteError:
-            return Want.WRITE
-        except SSL.Error as error:
-            raise TLSError(_reason(error)) from None
-        return Want.NOTHING
+    def feed(self, data: bytes) -> None:
+        """What the client has sent; nothing is done with it yet."""
+        _lib.BIO_write(self._into_ssl, data, len(data))
+
+    def take(self) -> bytes:
+        """What is to be sent to the client, b"" if there is nothing."""
+        pieces = []
+        while (size := _lib.BIO_read(self._from_ssl, _buffer, _BUFFER_SIZE)) > 0:
+            pieces.append(bytes(_ffi.buffer(_buffer, size)))
+            if size < _BUFFER_SIZE:
+                break
+        return b"".join(pieces)
+
+    def handshake(self) -> bool:
+        """Go on with the handshake as far as what was fed reaches. Whether it is done. Raises TLSError."""
+        result = _lib.SSL_do_handshake(self._ssl)
+        if result == 1:
+            return True
+        self._check(result)
+        return False
 
     def receive(self, size: int) -> bytes | None:
-        """At most `size` bytes; None when none are here yet, b"" when the client is done sending. Raises TLSError."""
-        try:
-            return self._ssl.recv(size)
-        except (SSL.WantReadError, SSL.WantWriteError):
-            return None
-        except SSL.ZeroReturnError:
-            return b""
-        except SSL.Error as error:
-            raise TLSError(_reason(error)) from None
+        """At most `size` bytes of what was fed, decrypted; None when there are none, b"" when the client is done
+        sending. Raises TLSError."""
+        result = _lib.SSL_read(self._ssl, _buffer, min(size, _BUFFER_SIZE))
+        if result > 0:
+            return bytes(_ffi.buffer(_buffer, result))
+        return None if self._check(result) else b""
 
-    def send(self, data: bytes) -> bool:
-        """Send all of `data`; False when it has to be called again, with the same bytes, once the socket is
-        writable. Raises TLSError."""
-        try:
-            self._ssl.send(data)
-        except (SSL.WantWriteError, SSL.WantReadError):
-            self._unsent = True
-            return False
-        except SSL.Error as error:
-            raise TLSError(_reason(error)) from None
-        self._unsent = False
-        return True
+    def write(self, data: bytes) -> None:
+        """Encrypt all of `data`. Raises TLSError."""
+        if data:
+            result = _lib.SSL_write(self._ssl, data, len(data))
+            if result <= 0:
+                self._check(result)
+                raise TLSError("nothing can be sent any more")
 
-    def send_close_notify(self) -> bool:
-        """Say that nothing more comes; False when it has to be called again once the socket is writable.
-        Raises TLSError. The client's own close_notify is not waited for."""
-        if self._unsent:
-            raise TLSError("close_notify in the middle of a record")
-        try:
-            self._ssl.shutdown()
-        except SSL.WantWriteError:
-            return False
-        except SSL.WantReadError:
+    def send_close_notify(self) -> None:
+        """Say that nothing more comes. The client's own close_notify is not waited for. Raises TLSError."""
+        result = _lib.SSL_shutdown(self._ssl)
+        if result < 0:
+            self._check(result)
+
+    def _check(self, result: int) -> bool:
+        """Whether a call that did not succeed only wants more from the client, rather than that being at its end.
+
+        Raises TLSError for everything else.
+        """
+        error = _lib.SSL_get_error(self._ssl, result)
+        if error == _lib.SSL_ERROR_WANT_READ:
             return True
-        except SSL.Error as error:
-            raise TLSError(_reason(error)) from None
+        if error == _lib.SSL_ERROR_ZERO_RETURN:
+            return False
+        try:
+            self._connection._raise_ssl_error(self._ssl, result)
+        except SSL.Error as failure:
+            raise TLSError(_reason(failure)) from None
         return True
 
     @property
     def version(self) -> str:
         """As OpenSSL names it: "TLSv1.3"."""
-        return self._ssl.get_protocol_version_name()
+        return self._connection.get_protocol_version_name()
 
     @property
     def cipher(self) -> str:
         """As OpenSSL names it: "TLS_AES_128_GCM_SHA256"."""
-        return self._ssl.get_cipher_name() or ""
+        return self._connection.get_cipher_name() or ""
 
     @property
     def server_name(self) -> str | None:
         """The host that the client asked for (RFC 6066, 3), in lower case; None when it named none."""
-        return _clean_server_name(self._ssl.get_servername())
+        return normalise_server_name(self._connection.get_servername())
 
     @property
     def client_certificate(self) -> ClientCertificate | None:
         """None when the client gave none."""
         if not self._has_asked:  # access control, scripts and the log all want to know
             self._has_asked = True
-            certificate = self._ssl.get_peer_certificate()
+            certificate = self._connection.get_peer_certificate()
             if certificate is not None:
                 der = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
                 self._certificate = parse_client_certificate(der)
@@ -190,11 +196,11 @@ class TLSConnection:
     @property
     def client_chain(self) -> tuple[bytes, ...]:
         """What the client sent along to vouch for its certificate, in DER; its own comes first."""
-        own = self._ssl.get_peer_certificate()
+        own = self._connection.get_peer_certificate()
         if own is None:
             return ()
         # On the server's side OpenSSL leaves the client's own certificate out of the chain.
-        others = self._ssl.get_peer_cert_chain() or []
+        others = self._connection.get_peer_cert_chain() or []
         return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in (own, *others))
 
 

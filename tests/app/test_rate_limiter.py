@@ -4,7 +4,7 @@ import re
 import pytest
 
 from gemd.app import RateLimiter, Request, Response
-from gemd.processes import rate_limit
+from gemd.shared import rate_limit
 
 
 def request_of(address="192.0.2.1"):
@@ -109,6 +109,12 @@ def test_a_route_alone(framework):
     request = framework.Request({"GEMINI_URL": "gemini://localhost/", "REMOTE_ADDR": "192.0.2.77"})
     assert route(request, name="x").body == "x"
     assert route(request, name="x").status == 44
+
+
+def test_a_client_is_a_network_as_everywhere():
+    limiter = RateLimiter("1/d")
+    addresses = ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "192.0.2.20", "192.0.2.21")
+    assert [limiter.check(request_of(address)) is None for address in addresses] == [True, False, True, True, True]
 
 
 def test_all_processes_count_together():

@@ -6,7 +6,9 @@ import stat
 import pytest
 
 from gemd.app import Application, StaticDirectoryApplication
+from gemd.system.script_threads import SCRIPT_THREADS
 from gemd.testing import Client
+from tests.support.descriptors import open_descriptors
 
 from .conftest import load_jetforce
 
@@ -93,10 +95,10 @@ def test_links_within_are_followed_and_well_known_names_are_served(client, capsu
 def test_a_large_file_comes_in_chunks_and_is_closed(capsule):
     (capsule / "large").write_bytes(os.urandom(300_000))
     client = Client(StaticDirectoryApplication(capsule))
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     assert client.get("/large").body == (capsule / "large").read_bytes()
     assert not client.get("/large", most_bytes=1).is_complete
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 def test_the_root_has_to_exist(framework, tmp_path):
@@ -175,9 +177,12 @@ def test_a_script(client, capsule):
 )
 def test_other_answers_of_scripts(client, capsule, text, status):
     write_script(capsule, text)
-    before = len(os.listdir("/proc/self/fd"))
+    client.get("/cgi-bin/script")  # the threads that start and end scripts have begun
+    assert SCRIPT_THREADS.wait(15)
+    before = open_descriptors()
     assert client.get("/cgi-bin/script").status == status
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert SCRIPT_THREADS.wait(15)
+    assert open_descriptors() == before
 
 
 def test_a_script_is_never_shown(client, capsule):

@@ -1,30 +1,12 @@
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from gemd.config import Address, ConfigError, load_config, parse_config
-from gemd.config.load import parse_listen, parse_rate
-from gemd.config.settings import CAFile, Rate, Redirect
+from gemd.config.load import parse_listen
+from gemd.config.settings import CAFile, Rate
 
-HOST = '[[host]]\nname = "h"\nroot = "/srv"\n'
-DIGEST = "ab" * 32
-
-
-def parse(text, cpus=4):
-    return parse_config(tomllib.loads(text), base=Path("/etc"), source=None, cpus=cpus)
-
-
-def problems_of(text):
-    with pytest.raises(ConfigError) as caught:
-        parse(text)
-    return {problem.path: problem.text for problem in caught.value.problems}
-
-
-def first(text):
-    """The host's own location."""
-    return parse(text).hosts[0].locations[0]
-
+from .reading import HOST, parse, problems_of
 
 MISTAKES = {
     "unknown table": ("[limit]\n" + HOST, "limit", "did you mean 'limits'?"),
@@ -42,8 +24,16 @@ MISTAKES = {
     "zero seconds": ("[timeouts]\nstop = 0\n" + HOST, "timeouts.stop", "seconds above 0, not 0"),
     "no number": ("[timeouts]\nstop = nan\n" + HOST, "timeouts.stop", "seconds above 0, not nan"),
     "endless": ("[timeouts]\nstop = inf\n" + HOST, "timeouts.stop", "seconds above 0, not inf"),
-    "negative": ("[limits]\nlobby = -1\n" + HOST, "limits.lobby", "a whole number from 1 to 1000000, not -1"),
-    "fraction": ("[limits]\nlobby = 1.5\n" + HOST, "limits.lobby", "a whole number from 1 to 1000000, not 1.5"),
+    "negative": (
+        "[limits]\nconnections = -1\n" + HOST,
+        "limits.connections",
+        "a whole number from 1 to 1000000, not -1",
+    ),
+    "fraction": (
+        "[limits]\nconnections = 1.5\n" + HOST,
+        "limits.connections",
+        "a whole number from 1 to 1000000, not 1.5",
+    ),
     "number for a switch": (HOST + "listing = 1\n", "host[1].listing", "expected true or false, not 1"),
     "text for a list": ("listen = 'localhost'\n" + HOST, "listen", 'expected a list of texts, not "localhost"'),
     "table for a text": (HOST + "lang = {}\n", "host[1].lang", "expected a text that is not empty, not a table"),
@@ -143,11 +133,6 @@ def test_reports_every_mistake_at_once():
     }
 
 
-def test_a_mistake_that_is_inherited_is_reported_once():
-    locations = "[[host.location]]\npath = '/a/'\n[[host.location]]\npath = '/b/'\nindex = ['/y']\n"
-    assert set(problems_of(HOST + "index = ['/x']\n" + locations)) == {"host[1].index", "host[1].location[2].index"}
-
-
 def test_a_single_host_table_is_told_from_a_list_of_them():
     with pytest.raises(ConfigError, match="\\[\\[host\\]\\]") as caught:
         parse("[host]\nname = 'h'\n")
@@ -203,67 +188,11 @@ def test_relative_paths_are_taken_from_the_base():
     assert config.hosts[0].locations[0].client_certificate == CAFile(ca="/etc/m.pem")
 
 
-def test_a_path_has_no_dot_segments_unless_they_lead_through_a_link(tmp_path):
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "elsewhere/deep").mkdir(parents=True)
-    (tmp_path / "link").symlink_to("elsewhere/deep")
-    host = {"name": "x.org", "root": "../capsule", "location": [{"path": "/a/", "root": "../link/../b"}]}
-    config = parse_config({"host": [host]}, base=tmp_path / "etc", source=None, cpus=1)
-    roots = [location.root for location in config.hosts[0].locations]
-    assert roots == [f"{tmp_path}/capsule", f"{tmp_path}/etc/../link/../b"]
-
-
 @pytest.mark.parametrize(
     ("workers", "cpus", "count"), [("'auto'", 1, 2), ("'auto'", 8, 8), ("1", 8, 1), ("512", 1, 512)]
 )
 def test_workers(workers, cpus, count):
     assert parse(f"workers = {workers}\n" + HOST, cpus).workers == count
-
-
-def test_names_are_normalised():
-    host = parse('[[host]]\nname = "Bücher.Example."\naliases = ["*.Example.org", "::1", "[::2]"]\n').hosts[0]
-    assert host.names == ("xn--bcher-kva.example", "*.example.org", "::1", "::2")
-
-
-def test_a_location_inherits_from_its_host():
-    inherited = "lang = 'en'\nlisting = false\nsymlinks = 'none'\ncgi = 'bin'\nclient-certificate = 'any'\n"
-    config = parse(HOST + inherited + "[[host.location]]\npath = '/a/'\nlisting = true\n")
-    location = config.hosts[0].locations[1]
-    assert (location.root, location.lang, location.symlinks, location.cgi) == ("/srv", "en", "none", "bin")
-    assert location.client_certificate == "any"
-    assert location.listing
-    assert not config.hosts[0].locations[0].listing
-
-
-def test_a_move_is_not_inherited():
-    config = parse(HOST + "redirect = { to = '/b/' }\ngone = true\n[[host.location]]\npath = '/a/'\n")
-    assert config.hosts[0].locations[0].redirect == Redirect(to="/b/", status=31)
-    assert config.hosts[0].locations[1].redirect is None
-    assert not config.hosts[0].locations[1].gone
-
-
-def test_a_root_of_its_own_is_mounted_at_the_location():
-    config = parse(HOST + "[[host.location]]\npath = '/a/b/'\nroot = '/mnt'\n[[host.location]]\npath = '/c/'\n")
-    assert config.hosts[0].locations[1].mount == ("a", "b")
-    assert config.hosts[0].locations[2].mount == ()
-
-
-def test_the_location_of_everything_is_the_first():
-    locations = parse(HOST + "lang = 'en'\n[[host.location]]\npath = '/'\nlang = 'fr'\n").hosts[0].locations
-    assert [location.lang for location in locations] == ["fr"]
-
-
-def test_dot_files_need_a_permission():
-    assert first(HOST).allows_name(".well-known")
-    assert not first(HOST).allows_name(".git")
-    assert not first(HOST + "dot-files = false\n").allows_name(".well-known")
-    assert first(HOST + "dot-files = true\n").allows_name(".git")
-    assert first(HOST + "dot-files = ['.plan']\n").allows_name(".plan")
-
-
-def test_fingerprints_are_taken_in_every_spelling():
-    rule = f"client-certificate = ['SHA256:{DIGEST}', '{DIGEST.upper()}', 'SPKI-SHA256:{DIGEST}']\n"
-    assert len(first(HOST + rule).client_certificate) == 3
 
 
 LISTEN = {
@@ -307,24 +236,9 @@ def test_listen_on_nothing(text):
         parse_listen(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "rate"),
-    [
-        ("120/1m", Rate(120, 60)),
-        ("5/s", Rate(5, 1)),
-        ("10/5s", Rate(10, 5)),
-        ("1/2h", Rate(1, 7200)),
-        ("9/d", Rate(9, 86400)),
-    ],
-)
-def test_rate(text, rate):
-    problems = []
-    assert parse_rate(text, problems) == rate
-    assert not problems
+def test_a_rate_is_that_of_limits():
+    assert parse("[limits]\nrate = '120/1m'\n" + HOST).rate == Rate(120, 60.0)
 
 
-@pytest.mark.parametrize("text", ["", "5", "5/", "/s", "0/s", "5/0s", "-5/s", "5/1w", "5 /s", "5/s\n", "1e3/s", "٥/s"])
-def test_no_rate(text):
-    problems = []
-    assert parse_rate(text, problems) is None
-    assert len(problems) == 1
+def test_a_rate_of_nothing_is_none_for_a_server():
+    assert "would refuse everybody" in problems_of("[limits]\nrate = '0/s'\n" + HOST)["limits.rate"]

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gemd.config import parse_config, render_config
 
@@ -70,7 +71,18 @@ HOSTS = st.fixed_dictionaries(
 def assert_reads_back(tables):
     config = parse_config(tables, base=Path("/etc"), source=None, cpus=4)
     rendered = tomllib.loads(render_config(config))
-    assert parse_config(rendered, base=Path("/elsewhere"), source=None, cpus=1) == config
+    assert without_places(parse_config(rendered, base=Path("/elsewhere"), source=None, cpus=1)) == without_places(
+        config
+    )
+
+
+def without_places(config):
+    """The configuration without where in its file each location was."""
+
+    def forget(host):
+        return replace(host, locations=tuple(replace(location, where="") for location in host.locations))
+
+    return replace(config, hosts=tuple(map(forget, config.hosts)))
 
 
 @pytest.mark.parametrize("tables", CONFIGS.values(), ids=CONFIGS)

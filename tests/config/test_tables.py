@@ -1,7 +1,7 @@
 import pytest
 
 from gemd.config.settings import TLS, Location, Settings, Timeouts
-from gemd.config.tables import Problem, describe, keys_of, read_settings, show, suggest
+from gemd.config.tables import Problem, describe, key_path, keys_of, read_settings, show, suggest
 
 
 class Table(Settings, frozen=True):
@@ -24,6 +24,25 @@ def test_what_is_no_table(value):
     problems = []
     assert read_settings(value, Table, "t", problems) == Table()
     assert str(problems[0]).startswith("t: expected a table, not ")
+
+
+PATHS = {
+    ("host", 2, "location", 1, "root"): "host[2].location[1].root",
+    ("", "workers"): "workers",
+    ("host[1]", "app"): "host[1].app",
+    ("host[1]", ""): "host[1]",
+    ("listen", 3): "listen[3]",
+    (): "",
+}
+
+
+@pytest.mark.parametrize(("parts", "path"), PATHS.items())
+def test_the_path_of_a_key(parts, path):
+    assert key_path(*parts) == path
+
+
+def test_a_value_ends_no_line_of_the_report():
+    assert show("a\n\x1b[2J") == '"a\\x0a\\x1b[2J"'
 
 
 def test_suggests_the_nearest_or_all():

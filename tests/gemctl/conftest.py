@@ -6,8 +6,6 @@ import threading
 
 import pytest
 
-import gemd.system  # noqa: F401 - before anything else loads OpenSSL
-
 LONGEST = 30.0  # seconds that anything may take
 
 WORKERS = [
@@ -19,8 +17,9 @@ WORKERS = [
         "uptime": 11_000.0,
         "requests": 1_234_000,
         "bytes": 3_000_000,
-        "lobby": 4,
-        "side_room": 1,
+        "reading": 4,
+        "writing": 6,
+        "threads": 1,
         "memory": 20_000_000,
         "private": 2_300_000,
         "descriptors": 1_021,
@@ -33,7 +32,7 @@ WORKERS = [
         "generation": 2,
         "state": "draining",
         "uptime": 90_000.0,
-        "side_room": 2,
+        "threads": 2,
         "memory": 5_000_000,
         "descriptors": 9,
     },
@@ -48,10 +47,13 @@ STATUS = {
     "configuration": "/etc/gemd.conf",
     "listeners": ["[::]:1965", "unix:/run/gemd/gemd.sock"],
     "slots": 2,
+    "serving": 1,
     "requests": 1_234_567,
     "bytes": 5_368_709_120,
-    "lobby": 4,
-    "side_room": 3,
+    "reading": 4,
+    "writing": 6,
+    "lingering": 1,
+    "threads": 3,
     "memory": 41_000_000,
     "descriptors": 17,
     "dropped": 1,
@@ -116,3 +118,20 @@ def master(tmp_path):
     yield start
     for one in masters:
         one.close()
+
+
+@pytest.fixture
+def serve(tmp_path, monkeypatch):
+    """Start servers of this process's own, which do what they are told to; known hosts are the test's own too."""
+    from .server import Server
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    servers = []
+
+    def start(*arguments, **options):
+        servers.append(Server(*arguments, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

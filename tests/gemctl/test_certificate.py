@@ -11,7 +11,7 @@ from cryptography import x509
 
 from gemd.config import Host
 from gemd.gemctl.__main__ import main
-from gemd.gemctl.certificate import describe, say_days
+from gemd.gemctl.certificate import describe_certificate, say_days
 from gemd.system import certificates
 from gemd.system.certificate_facts import CertificateFacts, read_facts
 from gemd.system.certificates import certificate_paths, find_or_make
@@ -298,7 +298,7 @@ def test_a_configuration_that_is_wrong(cert):
 
 
 def test_a_certificate_in_words(tmp_path):
-    assert describe(Host(name="h", aliases=("a.h", "g")), tmp_path / "h.crt", FACTS, NOW) == (
+    assert describe_certificate(Host(name="h", aliases=("a.h", "g")), tmp_path / "h.crt", FACTS, NOW) == (
         f"""h
   certificate  {tmp_path}/h.crt (self-signed, kept by gemd)
   names        h, *.h

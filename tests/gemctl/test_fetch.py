@@ -1,4 +1,4 @@
-"""Fetching from a server of the standard library's making, which does what it is told to, however wrong."""
+"""Fetching, from a server that does what it is told to, however wrong."""
 
 import contextlib
 import datetime
@@ -10,91 +10,12 @@ import sys
 import threading
 
 import pytest
-import trustme
 
 from gemd.gemctl.__main__ import main
 from gemd.gemctl.failure import ExitCode, Failure
-from gemd.gemctl.fetch import parse_address, parse_target, resolve
-from gemd.gemctl.gemini_client import GeminiConnection, Header, build_context
-from gemd.protocol.fingerprint import sha256
-from gemd.system.deadline import Deadline
+from gemd.gemctl.fetch import parse_address, parse_target
 
 from .conftest import LONGEST
-
-
-class Server:
-    """Answers each request with `answer`; with `proper`, it says close_notify at the end."""
-
-    def __init__(self, answer=b"20 text/gemini\r\n# A page\n", *, names=("localhost",), proper=True, **options):
-        self.answer, self.proper = answer, proper
-        self.requests, self.server_names, self.clients = [], [], []
-        self.authority = trustme.CA()
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.sni_callback = lambda _, name, __: self.server_names.append(name)
-        self._context.load_verify_locations(cadata=self.authority.cert_pem.bytes().decode())
-        for key, value in options.items():
-            setattr(self._context, key, value)
-        self.show(*names)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.place = f"localhost:{self.port}"
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def show(self, *names, **options):
-        """Show a new certificate from now on."""
-        certificate = self.authority.issue_cert(*names, **options)
-        certificate.configure_cert(self._context)
-        self.fingerprint = sha256(ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode()))
-
-    def url(self, path="/"):
-        return f"gemini://{self.place}{path}"
-
-    def _run(self):
-        while True:
-            try:
-                plain, _ = self._listener.accept()
-            except OSError:
-                return
-            plain.settimeout(LONGEST)
-            with plain, contextlib.suppress(OSError):
-                tls = self._context.wrap_socket(plain, server_side=True)
-                with tls:
-                    self._serve(tls)
-
-    def _serve(self, tls):
-        line = b""
-        while not line.endswith(b"\r\n") and (chunk := tls.recv(4096)):
-            line += chunk
-        if not line:
-            return
-        self.requests.append(line)
-        self.clients.append(tls.getpeercert())
-        if callable(self.answer):
-            self.answer(tls)
-        else:
-            tls.sendall(self.answer)
-        if self.proper:
-            tls.unwrap()  # which waits for the client to leave
-
-    def close(self):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join(LONGEST)
-        self._listener.close()
-
-
-@pytest.fixture
-def serve(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    servers = []
-
-    def start(*arguments, **options):
-        servers.append(Server(*arguments, **options))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
 
 
 @pytest.fixture
@@ -245,48 +166,6 @@ def test_without_close_notify_after_a_failure(serve, fetch):
     assert (code, "without close_notify" in said) == (1, True)
 
 
-@pytest.fixture
-def silence():
-    """An answer that stays away until the test is over."""
-    release = threading.Event()
-    yield lambda _: release.wait(LONGEST)
-    release.set()
-
-
-def test_a_server_that_never_answers(serve, silence):
-    server = serve(silence, proper=False)
-    with connect(server) as connection:
-        connection._deadline, connection._timeout = Deadline(0.2), 0.2  # after the handshake, which may take its time
-        with pytest.raises(Failure, match=r"nothing more came for 0\.2 s, after 0 bytes of the response"):
-            connection.request(server.url())
-
-
-def test_a_server_that_falls_silent(serve, silence):
-    def begin(tls):
-        tls.sendall(b"20 text/plain\r\nab")
-        silence(tls)
-
-    server = serve(begin, proper=False)
-    with connect(server) as connection:
-        assert connection.request(server.url()) == Header(20, "text/plain")
-        connection._timeout = 0.2
-        pieces = connection.body()
-        with pytest.raises(Failure, match=r"nothing more came for 0\.2 s, after 2 bytes of the response"):
-            assert b"".join(pieces) == b""
-
-
-def test_a_deadline_that_has_passed(serve, silence):
-    server = serve(silence, proper=False)
-    with connect(server) as connection:
-        connection._deadline = Deadline(0)
-        with pytest.raises(Failure, match="took longer than"):
-            connection.request(server.url())
-
-
-def connect(server):
-    return GeminiConnection(("127.0.0.1", server.port), "localhost", build_context(None, None), LONGEST)
-
-
 def test_nobody_there(fetch):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # and does not listen
@@ -426,22 +305,6 @@ def test_addresses():
 def test_what_is_no_address(text):
     with pytest.raises(Failure, match="--connect: expected HOST:PORT"):
         parse_address(text)
-
-
-@pytest.mark.parametrize(
-    ("reference", "absolute"),
-    [
-        ("/x", "gemini://h:300/x"),
-        ("x?q", "gemini://h:300/a/x?q"),
-        ("?q", "gemini://h:300/a/b?q"),
-        ("//g/x", "gemini://g/x"),
-        ("https://g/", "https://g/"),
-        ("mailto:a@b", "mailto:a@b"),
-        ("//[", "//["),
-    ],
-)
-def test_where_a_redirect_leads(reference, absolute):
-    assert resolve("gemini://h:300/a/b", reference) == absolute
 
 
 @pytest.mark.parametrize("arguments", [["--key", "k", "h"], ["--connect", "x", "h"], ["https://h/"]])

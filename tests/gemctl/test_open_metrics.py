@@ -2,8 +2,10 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as parse_older_text
 
-from gemd.gemctl.open_metrics import render_open_metrics
+from gemd.gemctl.open_metrics import MASTER_STATES, WORKER_STATES, render_open_metrics
 from gemd.gemctl.status import parse_status
+from gemd.master.succession import Role
+from gemd.master.workers import State
 
 from .conftest import STATUS
 
@@ -26,6 +28,7 @@ EXPECTED = {
     "gemd_reload_failures_total": 1,
     "gemd_generation": 3,
     "gemd_slots": 2,
+    "gemd_serving_workers": 1,
     "gemd_uptime_seconds": 273_600,
     "gemd_memory_bytes": 41_000_000,
     "gemd_master_open_descriptors": 17,
@@ -40,15 +43,17 @@ def test_a_figure_of_the_master(name):
 def test_labels():
     samples = read(STATUS)
     assert samples["gemd_build_info", ("version", "0.1.0")] == 1
-    assert [samples["gemd_workers", ("state", state)] for state in ("starting", "serving", "draining")] == [1, 1, 1]
+    states = ("starting", "serving", "leaving", "draining")
+    assert [samples["gemd_workers", ("state", state)] for state in states] == [1, 1, 0, 1]
     assert [samples["gemd_state", ("state", state)] for state in ("serving", "reloading")] == [1, 0]
 
 
 def test_two_workers_in_one_slot_are_added_up():
     samples = read(STATUS)
-    assert samples["gemd_side_room_requests", ("worker", "1")] == 3
-    assert samples["gemd_lobby_connections", ("worker", "1")] == 4
-    assert samples["gemd_lobby_connections", ("worker", "2")] == 0
+    assert samples["gemd_thread_pool_requests", ("worker", "1")] == 3
+    assert samples["gemd_connections", ("worker", "1"), ("state", "reading")] == 4
+    assert samples["gemd_connections", ("worker", "1"), ("state", "writing")] == 6
+    assert samples["gemd_connections", ("worker", "2"), ("state", "lingering")] == 0
     assert samples["gemd_worker_memory_bytes", ("worker", "1")] == 25_000_000
     assert samples["gemd_worker_private_bytes", ("worker", "1")] == 2_300_000
     assert samples["gemd_open_descriptors", ("worker", "1")] == 1_030
@@ -56,7 +61,7 @@ def test_two_workers_in_one_slot_are_added_up():
 
 def test_without_workers_and_before_the_figures_are_known():
     samples = read({**STATUS, "workers": [], "memory": 0, "descriptors": 0})
-    unknown = {"gemd_lobby_connections", "gemd_memory_bytes", "gemd_open_descriptors", "gemd_master_open_descriptors"}
+    unknown = {"gemd_connections", "gemd_memory_bytes", "gemd_open_descriptors", "gemd_master_open_descriptors"}
     assert not {name for name, *_ in samples} & unknown
     assert samples["gemd_workers", ("state", "serving")] == 0
 
@@ -66,6 +71,11 @@ def test_states_and_versions_that_are_not_known_yet():
     assert samples["gemd_state", ("state", "asleep")] == 1
     assert samples["gemd_workers", ("state", "x")] == 1
     assert samples["gemd_build_info", ("version", 'a"b\\n\n')] == 1
+
+
+def test_every_state_is_known():
+    assert set(WORKER_STATES) == {state.value for state in State}
+    assert set(MASTER_STATES) == {role.value for role in Role} | {"reloading"}
 
 
 def test_it_ends_as_the_specification_has_it():

@@ -72,6 +72,25 @@ COMMANDS_OF = {
 
 
 @pytest.mark.parametrize("line", COMMANDS_OF)
+def test_the_commands_are_those_that_gemctl_takes(line, capsys):
+    with pytest.raises(SystemExit):
+        gemctl_options.parse_arguments([*line.split()[1:], "no-such-command"])
+    choices = capsys.readouterr().err.partition("choose from ")[2].partition(")")[0]
+    assert set(re.findall(r"[a-z]+", choices)) == COMMANDS_OF[line]
+
+
+def test_every_line_that_can_be_completed_is_tried():
+    under = {f"gemctl {command}" for command in COMMANDS_OF["gemctl"]}
+    assert {"gemd", "gemctl", *under, *(f"gemctl cert {action}" for action in COMMANDS_OF["gemctl cert"])} == set(LINES)
+
+
+@pytest.mark.parametrize("line", COMMANDS_OF)
+def test_zsh_knows_the_commands(line):
+    text = (COMPLETION / "gemctl.zsh").read_text()
+    assert {command for command in COMMANDS_OF[line] if f"'{command}:" not in text} == set()
+
+
+@pytest.mark.parametrize("line", COMMANDS_OF)
 def test_bash_and_fish_offer_the_commands(line, need_program):
     assert ask_bash(line, "", need_program("bash")) == COMMANDS_OF[line]
     assert ask_fish(line, "", need_program("fish")) == COMMANDS_OF[line]

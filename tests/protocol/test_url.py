@@ -3,7 +3,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gemd.protocol.errors import BadRequest
-from gemd.protocol.url import encode_path, encode_segment, normalise_host, parse_url
+from gemd.protocol.url import encode_path, encode_segment, parse_url, resolve
 
 FILE_NAMES = (
     st.binary(min_size=1, max_size=20)
@@ -29,49 +29,10 @@ SEGMENTS = {
     "/+": ("+",),
 }
 
-HOSTS = {
-    "Example.ORG": "example.org",
-    "example.org.": "example.org",
-    "BÜCHER.example": "xn--bcher-kva.example",
-    "faß.example": "xn--fa-hia.example",
-    "a\N{IDEOGRAPHIC FULL STOP}b": "a.b",
-    "[::1]": "::1",
-    "[2001:DB8:0:0::A]": "2001:db8::a",
-    "my_host": "my_host",
-}
-
-NO_HOSTS = [
-    "",
-    ".",
-    "a..b",
-    ".a",
-    "a b",
-    "a/b",
-    "a%41",
-    "*",
-    "a:1",
-    "[1.2.3.4]",
-    "[::1%eth0]",
-    "x" * 254,
-    "a\n",
-    "é" * 99,
-]
-
 
 @pytest.mark.parametrize(("path", "segments"), SEGMENTS.items())
 def test_segments_are_decoded_once(path, segments):
     assert parse_url(f"gemini://h{path}".encode()).segments == segments
-
-
-@pytest.mark.parametrize(("host", "normal"), HOSTS.items())
-def test_normalises_hosts(host, normal):
-    assert normalise_host(host) == normal
-
-
-@pytest.mark.parametrize("host", NO_HOSTS)
-def test_refuses_what_is_no_host(host):
-    with pytest.raises(ValueError):
-        normalise_host(host)
 
 
 def test_directory_and_names():
@@ -99,15 +60,6 @@ def test_no_segment_is_a_dot_segment(segments):
     assert not {".", ".."} & set(url.segments)
 
 
-@given(st.text(st.sampled_from("aZ0-._") | st.characters(categories=["Ll", "Lu", "Lo"]), max_size=12))
-def test_normalised_hosts_stay_as_they_are(text):
-    try:
-        host = normalise_host(text)
-    except ValueError:
-        return
-    assert normalise_host(f"[{host}]" if ":" in host else host) == host
-
-
 @given(st.lists(FILE_NAMES))
 def test_a_link_to_any_file_names_leads_back_to_them(names):
     url = parse_url(f"gemini://h{encode_path(names)}".encode())
@@ -124,3 +76,36 @@ def test_an_encoded_segment_is_one_word_of_ascii(name):
 
 def test_an_encoded_path_can_not_name_another_host():
     assert encode_path(["", "", "evil.example", ""]) == "/evil.example"
+
+
+@pytest.mark.parametrize(
+    ("reference", "target"),
+    [
+        ("/x", "gemini://h:7/x"),
+        ("x?a:b", "gemini://h:7/a/x?a:b"),
+        ("?q:x", "gemini://h:7/a/b?q:x"),
+        ("../x", "gemini://h:7/x"),
+        ("//other/x", "gemini://other/x"),
+        ("gemini://other/x", "gemini://other/x"),
+        ("https://other/x", "https://other/x"),
+        ("mailto:x", "mailto:x"),
+    ],
+)
+def test_references(reference, target):
+    assert resolve("gemini://h:7/a/b", reference) == target
+
+
+@pytest.mark.parametrize(
+    ("reference", "absolute"),
+    [
+        ("/x", "gemini://h:300/x"),
+        ("x?q", "gemini://h:300/a/x?q"),
+        ("?q", "gemini://h:300/a/b?q"),
+        ("//g/x", "gemini://g/x"),
+        ("https://g/", "https://g/"),
+        ("mailto:a@b", "mailto:a@b"),
+        ("//[", "//["),
+    ],
+)
+def test_where_a_redirect_leads(reference, absolute):
+    assert resolve("gemini://h:300/a/b", reference) == absolute

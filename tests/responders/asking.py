@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
-from gemd.protocol.response import Later, Response, encode_header, error_response
+from gemd.protocol.response import Response, encode_header, error_response
 from gemd.protocol.url import parse_url
+from tests.support.pump import Pump
 
 
 @dataclass(frozen=True)
@@ -37,22 +38,23 @@ def request(url, asker=None):
     return Request(parse_url(text.encode("utf-8", "surrogateescape")), asker or peer())
 
 
-def settle(answer):
+def settle(find_answer):
     """The answer in full, its header checked and its body read and closed; None where it is declined."""
-    try:
-        response = answer()
-        if isinstance(response, Later):
-            response = response.answer()
-    except GeminiError as error:
-        response = error_response(error)
-    if response is None:
-        return None
-    assert isinstance(response, Response)
-    assert encode_header(response.status, response.meta)
-    body = response.body
-    if not isinstance(body, bytes):
+    with Pump() as pump:
+        is_body = False
         try:
-            body = b"".join(body)
-        finally:
-            response.body.close()
+            answer = find_answer()
+            if answer is None:
+                return None
+            response = answer if isinstance(answer, Response) else pump.settle(answer)
+            is_body = response.body is answer
+        except GeminiError as error:
+            response = error_response(error)
+        assert isinstance(response, Response)
+        assert encode_header(response.status, response.meta)
+        body = response.body
+        if not isinstance(body, bytes):
+            if not is_body:
+                body.begin(pump)
+            body = pump.read(body)
     return Answer(int(response.status), response.meta, body)

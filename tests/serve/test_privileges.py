@@ -326,3 +326,52 @@ def test_only_root_and_the_user_may_command(serve_public, public, need_program):
     assert '"ok": false' in done.stdout, done.stderr
     assert "only root" in done.stdout
     assert children_of(daemon.process.pid)
+
+
+WATCH_IMPORTS = """
+import sys
+
+class Watch:
+    def find_spec(self, name, path, target=None):
+        print(f"imported late: {name}", file=sys.stderr, flush=True)
+
+import gemd.worker.main
+serve = gemd.worker.main._serve
+
+def watched(*arguments):
+    sys.meta_path.insert(0, Watch())
+    return serve(*arguments)
+
+gemd.worker.main._serve = watched
+"""
+
+
+def test_nothing_is_imported_once_root_is_given_up(serve_public, public, tmp_path):
+    """For then there may be nothing to import it from, as in a chroot."""
+    (tmp_path / "sitecustomize.py").write_text(WATCH_IMPORTS)
+    (public / "capsule/large.bin").write_bytes(bytes(300_000))
+    (public / "capsule/folder").mkdir()
+    (public / "capsule/folder/grüße.txt").write_text("x")
+    write_script(public / "capsule", "hello", "echo 20 text/plain; echo hello\n")
+    make_certificate(tmp_path / "ada.pem", "Ada ü")
+    text = AS_NOBODY + MASTER_ROOT + f'chroot = "{public}"\n' + HOST
+    text += '  [[host.location]]\n  path = "/members/"\n  client-certificate = "any"\n'
+    daemon = serve_public(text, env={"PYTHONPATH": str(tmp_path)})
+    daemon.expect("can't be started")
+    workers = daemon.workers
+    url = f"gemini://localhost:{daemon.port}"
+    for _ in range(4):  # both workers
+        for path, status in {"/": 20, "/large.bin": 20, "/folder/": 20, "/folder": 31, "/none": 51, "/%ff": 51}.items():
+            assert daemon.ask(path).status == status
+        assert daemon.ask("/cgi-bin/hello").status == 42  # there is no shell in there
+        assert daemon.ask("/members/", cert=tmp_path / "ada.pem").status == 51
+        assert daemon.ask("/members/").status == 60
+        for host in ("bücher.example", "BÜCHER。example", "xn--bcher-kva.example", "[::1]", "日本.example", "ü" * 80):
+            assert daemon.send(f"gemini://{host}/\r\n".encode()).status in (53, 59)
+        assert daemon.send(f"{url}/a b\r\n".encode()).status == 59
+        with daemon.connect() as sock:
+            sock.sendall(b"no TLS")
+            sock.recv(1)
+    assert daemon.workers == workers
+    late = {line.rpartition(" ")[2] for line in daemon.errors.splitlines() if line.startswith("imported late: ")}
+    assert late == set()

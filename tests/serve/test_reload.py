@@ -292,7 +292,7 @@ def test_a_slow_download_survives_a_reload(configure, capsule, status):
     (capsule / "large").write_bytes(content)
     daemon = configure(SERVICE + HOST)
     download = SlowDownload(daemon.port, "/large")
-    worker = wait_for(lambda: [w["pid"] for w in status()["workers"] if w["side_room"]], "the download to be seen")[0]
+    worker = wait_for(lambda: [w["pid"] for w in status()["workers"] if w["writing"]], "the download to be seen")[0]
     reload_and_wait(daemon)
     wait_for(lambda: len(status()["workers"]) == 3, "the other old worker to leave")
     assert daemon.ask("/").status == 20
@@ -307,7 +307,7 @@ def test_a_slow_download_survives_its_workers_planned_end(configure, capsule, st
     (capsule / "large").write_bytes(content)
     daemon = configure(SERVICE + "max-requests = 20\n" + HOST)
     download = SlowDownload(daemon.port, "/large")
-    worker = wait_for(lambda: [w["pid"] for w in status()["workers"] if w["side_room"]], "the download to be seen")[0]
+    worker = wait_for(lambda: [w["pid"] for w in status()["workers"] if w["writing"]], "the download to be seen")[0]
 
     def state() -> str:
         return next(w["state"] for w in status()["workers"] if w["pid"] == worker)

@@ -57,6 +57,7 @@ def lines_of(folder: Path, name: str) -> list[str]:
 def check_lines(daemon: Daemon, load: Load) -> None:
     """Every answer has its line, and no line is torn."""
     assert load.failures == []
+    wait_for(lambda: len(lines_of(daemon.folder, "access")) >= load.answered, "the last line, which follows its answer")
     lines = lines_of(daemon.folder, "access")
     assert not [line for line in lines if not LINE.fullmatch(line)]
     assert len(lines) == load.answered
@@ -130,7 +131,7 @@ def test_who_drains_moves_to_the_new_files_too(configure, tmp_path, capsule):
         assert first.finish() is not None
         assert second.finish() is not None
         wait_for(lambda: not is_alive(old) or daemon.process.poll() is not None, "the old master to leave")
-        assert sum("/large" in line for line in daemon.access) == 2
+        wait_for(lambda: sum("/large" in line for line in daemon.access) == 2, "both lines")
 
 
 def test_what_is_no_file_in_a_logs_place_is_refused(configure, tmp_path):
@@ -145,13 +146,13 @@ def test_what_is_no_file_in_a_logs_place_is_refused(configure, tmp_path):
         daemon.process.send_signal(signal.SIGUSR1)
         wait_for(lambda nr=nr: daemon.errors.count("stay as they are") == nr, "the refusal")
         assert daemon.ask("/").status == 20
-        assert len(old.read_text().splitlines()) == nr
+        wait_for(lambda nr=nr: len(old.read_text().splitlines()) == nr, "a line in the old file")
         log.rmdir() if log.is_dir() and not log.is_symlink() else log.unlink()
     assert victim.read_text() == "precious\n"
     assert tell(tmp_path / "control.sock", "reopen") == {"ok": True, "message": "the log files are open anew"}
     wait_for(lambda: not old_files(daemon.folder), "everybody to have let go of the old file")
     assert daemon.ask("/").status == 20
-    assert len(daemon.access) == 1
+    wait_for(lambda: len(daemon.access) == 1, "a line in the new file")
 
 
 def refuse_to_start(tmp_path: Path, folder: Path, *said: str) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.tls_client import make_context
 
-from .succession import descriptors, wait_for_descriptors
+from .conftest import read_answer
+from .succession import descriptors, wait_for_descriptors, write_script
 
 CONFIG = """
 workers = 2
@@ -19,7 +20,7 @@ control = "{tmp}/control.sock"
 request = 1.5
 response = 1.5
 [limits]
-lobby = 500
+connections = 500
 [[host]]
 name = "localhost"
 root = "{root}"
@@ -94,46 +95,44 @@ def test_twenty_that_stall_delay_nobody_and_are_gone_in_time(configure, capsule,
     assert daemon.ask("/").status == 20
 
 
-def test_in_a_full_lobby_the_oldest_leaves(configure):
-    daemon = configure(CONFIG.replace("lobby = 500", "lobby = 16").replace("request = 1.5", "request = 60"))
+def test_when_too_many_requests_are_not_complete_the_oldest_is_dropped(configure):
+    daemon = configure(CONFIG.replace("connections = 500", "connections = 16").replace("request = 1.5", "request = 60"))
     with ExitStack() as clients:
         for _ in range(100):
             clients.enter_context(no_crlf(daemon))
         assert daemon.ask("/").status == 20
-        assert "left because the lobby was full" in daemon.errors
+        assert "closed because too many requests are not complete" in daemon.errors
 
 
-def test_a_full_side_room_says_41(configure, capsule):
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.9"])
+def test_clients_that_read_nothing_cost_nobody_a_thread(configure, capsule, address):
+    """Whoever they are, and whoever asks meanwhile: files, listings and scripts are there as fast as ever."""
     (capsule / "large.bin").write_bytes(bytes(8 << 20))
-    daemon = configure(CONFIG.replace("lobby = 500", "threads = 1").replace("response = 1.5", "response = 5"))
+    (capsule / "folder").mkdir()
+    write_script(capsule, "hello", "echo 20 text/plain; echo hello\n")
+    text = CONFIG.replace("connections = 500", "connections = 500\nthreads = 2").replace(
+        "response = 1.5", "response = 30"
+    )
+    daemon = configure(text + 'cgi = "cgi-bin"\n')
     with ExitStack() as clients:
-        for _ in range(6):
+        for _ in range(200):
             clients.enter_context(never_reads(daemon))
-        answers = [daemon.ask("/large.bin") for _ in range(4)]
-        assert {answer.status for answer in answers} == {41}
-        assert all(answer.complete for answer in answers)
-        assert daemon.ask("/").status == 20
-
-
-def test_one_client_may_not_fill_the_side_room(configure, capsule):
-    (capsule / "large.bin").write_bytes(bytes(8 << 20))
-    daemon = configure(CONFIG.replace("lobby = 500", "threads = 4").replace("response = 1.5", "response = 5"))
-    with ExitStack() as clients:
-        for _ in range(20):
-            clients.enter_context(never_reads(daemon))
-        assert daemon.ask("/large.bin").status == 41
-        with socket.socket() as other:
-            other.bind(("127.0.0.9", 0))
-            other.connect(("127.0.0.1", daemon.port))
-            context = make_context()
-            with context.wrap_socket(other.dup(), server_hostname="localhost") as tls:
-                tls.sendall(daemon.url("/large.bin").encode() + b"\r\n")
-                assert tls.recv(100).startswith(b"20 ")
+        for path in ("/large.bin", "/folder/", "/cgi-bin/hello"):
+            with socket.socket() as sock:
+                sock.bind((address, 0))
+                sock.connect(("127.0.0.1", daemon.port))
+                with make_context().wrap_socket(sock.dup(), server_hostname="localhost") as tls:
+                    tls.sendall(daemon.url(path).encode() + b"\r\n")
+                    answer = read_answer(tls)
+            assert (answer.status, answer.complete) == (20, True)
+            assert answer.seconds < 1.0
 
 
 def test_those_that_do_not_take_their_page_are_bounded(configure, capsule, tmp_path):
     (capsule / "page.bin").write_bytes(bytes(60_000))
-    daemon = configure(CONFIG.replace("lobby = 500", "lobby = 20").replace("response = 1.5", "response = 60"))
+    daemon = configure(
+        CONFIG.replace("connections = 500", "connections = 20").replace("response = 1.5", "response = 60")
+    )
     control = tmp_path / "control.sock"
     before = sum(descriptors(control).values())
     with ExitStack() as clients:

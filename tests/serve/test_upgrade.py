@@ -177,7 +177,7 @@ def test_code_that_breaks_upgrades_nothing(configure, tmp_path, code):
 def test_workers_that_break_upgrade_nothing(configure, tmp_path, code):
     with Succession(configure(SERVICE + HOST, env={"PYTHONPATH": str(code)}), tmp_path) as service:
         service.daemon.expect("Traceback", "RuntimeError", "has to stop", "ended with exit code 1", "giving up")
-        worker = code / "gemd" / "processes" / "worker.py"
+        worker = code / "gemd" / "worker" / "main.py"
         worker.write_text(worker.read_text() + '\ndef _serve(*_):\n    raise RuntimeError("broken")\n')
         stays(service, "this one goes on")
 
@@ -239,7 +239,7 @@ def test_an_old_master_killed_midway_is_succeeded_all_the_same(configure, tmp_pa
         if when == "before it has begun":
             prepend(code, gate)
         else:
-            worker = code / "gemd" / "processes" / "worker.py"
+            worker = code / "gemd" / "worker" / "main.py"
             worker.write_text(worker.read_text().replace("        adopt_orphans()\n", f"        {gate}\n", 1))
         old, workers = service.pid, service.workers
         with held_by(tmp_path / "gate"):

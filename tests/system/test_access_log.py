@@ -5,10 +5,8 @@ import unicodedata
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gemd.system.access_log import AccessLog, Entry, address_writer, escape
+from gemd.system.access_log import AccessLog, Entry, address_writer
 
 FORMATS = ["jetforce", "common", "combined", "condensed", "json"]
 POLICIES = ["full", "truncated", "hashed", "none"]
@@ -138,16 +136,40 @@ def is_harmless(text):
     return not any(unicodedata.category(c) in _BAD or unicodedata.bidirectional(c) in _TURNS for c in text)
 
 
-def unescape(text):
-    return re.sub(r"\\(?:x(..)|u(....))", lambda match: chr(int(match[1] or match[2], 16)), text)
+LONG = {
+    "a name of 30 KB": {"user": "x" * 30_000},
+    "a name of escapes": {"user": "\x1b" * 30_000},
+    "a name beyond the BMP": {"user": "\U0001f600" * 30_000},
+    "a line of controls": {"url": "\x1b" * 1024},
+    "a line of stray octets": {"url": "\\xff" * 1024},
+    "a text of quotes": {"meta": '"' * 1024},
+    "everything": {"url": "\\xff" * 1024, "meta": '"' * 1024, "user": '"' * 30_000, "host": "h" * 253},
+}
 
 
-@given(st.text(st.characters() | st.sampled_from('\\"x\u2028\u202e\udcff\x9b'), max_size=30))
-def test_escaped_text_is_harmless_and_still_all_there(text):
-    escaped = escape(text)
-    assert is_harmless(escaped)
-    assert '"' not in escaped
-    assert unescape(escaped) == text
+@pytest.mark.parametrize("values", LONG.values(), ids=LONG)
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_what_a_client_chose_pushes_nothing_out_of_the_line(write, log_format, values):
+    """A sink cuts lines at 4096 bytes."""
+    line = write(msgspec.structs.replace(ENTRY, address="2001:db8::" + "1" * 20, **values), log_format)
+    assert len(line.encode()) < 4096
+    if log_format == "json":
+        assert json.loads(line)["certificate"] == ENTRY.certificate
+    else:
+        assert re.search(r" 20( |$)", line)
+        assert re.search(r" 1234( |$)", line)
+
+
+def test_a_name_that_fits_is_whole_and_one_that_does_not_is_marked(write):
+    line, cut = (write(msgspec.structs.replace(ENTRY, user="x" * length)) for length in (64, 65))
+    assert line.split(" ")[2] == "x" * 64
+    assert cut.split(" ")[2] == "x" * 61 + "..."
+
+
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_a_url_of_the_longest_is_whole(write, log_format):
+    url = "gemini://h/" + "a" * 1013
+    assert url in write(msgspec.structs.replace(ENTRY, url=url), log_format)
 
 
 ADDRESSES = {

@@ -31,15 +31,6 @@ def test_what_is_in_a_certificate(key, tmp_path):
     assert read_facts(tmp_path / "c.pem") == facts
 
 
-@pytest.mark.parametrize(
-    ("name", "covered"),
-    [("h", True), ("a.g", True), ("::1", True), ("*.g", True), ("g", False), ("a.b.g", False), ("a.h", False)],
-)
-def test_which_hosts_it_covers(key, name, covered):
-    facts = parse_facts(make_self_signed(key, ("h", "*.g", "::1")).public_bytes(Encoding.DER))
-    assert facts.covers(name) == covered
-
-
 def certify(key, hash_algorithm=None):
     name = x509.Name([])
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())

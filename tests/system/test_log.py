@@ -1,23 +1,23 @@
-import fcntl
+import logging
 import os
-import stat
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gemd.config.settings import Log
-from gemd.system.log import DescriptorSink, LogError, Logs, NoSink, error_log, open_sink, use_error_sink
-from tests.conftest import need_root
+from gemd.system.log import LogError, Logs, describe_error, error_log, use_error_sink
+from gemd.system.sinks import open_sink
 
 
-@pytest.fixture
-def pipe():
-    """A pipe that is full, and the sink that writes to it."""
-    reader, writer = os.pipe()
-    size = fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ)
-    assert os.write(writer, b"x" * size) == size
-    yield reader, DescriptorSink(writer, owned=False), size
-    os.close(reader)
-    os.close(writer)
+class Lines(list):
+    """A sink that keeps its lines."""
+
+    def write(self, line, level=logging.INFO):
+        self.append((line, level))
+
+    def close(self):
+        pass
 
 
 @pytest.fixture
@@ -34,135 +34,19 @@ def log():
     error_log.propagate = propagate
 
 
-def test_a_line_is_appended(tmp_path):
-    path = tmp_path / "log"
-    path.write_text("before\n")
-    sink = open_sink(str(path))
-    sink.write("müde")
-    sink.close()
-    assert path.read_text() == "before\nmüde\n"
-
-
-def test_a_new_file_is_not_for_everybody(tmp_path):
-    open_sink(str(tmp_path / "log")).close()
-    assert stat.S_IMODE((tmp_path / "log").stat().st_mode) & ~0o640 == 0
-
-
-def test_a_stray_octet_costs_nothing(tmp_path):
-    sink = open_sink(str(tmp_path / "log"))
-    sink.write("a\udcffb")
-    sink.close()
-    assert (tmp_path / "log").read_text() == "a\\udcffb\n"
-
-
-@pytest.mark.parametrize("length", [4094, 4095, 4096, 100_000])
-def test_a_long_line_is_cut_to_what_is_never_mixed(tmp_path, length):
-    sink = open_sink(str(tmp_path / "log"))
-    sink.write("x" * length)
-    sink.write("next")
-    sink.close()
-    first, second = (tmp_path / "log").read_text().splitlines()
-    assert len(first) + 1 <= 4096
-    assert first.endswith(" ...") == (length > 4095)
-    assert second == "next"
-
-
-@pytest.mark.timeout(10)
-def test_a_full_pipe_drops_lines_and_does_not_block(pipe):
-    reader, sink, size = pipe
-    sink.write("lost")
-    assert sink.dropped == 1
-    assert os.read(reader, size) == b"x" * size
-    sink.write("kept")
-    assert sink.dropped == 1
-    assert os.read(reader, 100) == b"kept\n"
-
-
-def test_a_pipe_without_a_reader_drops_lines():
-    reader, writer = os.pipe()
-    sink = DescriptorSink(writer, owned=True)
-    os.close(reader)
-    sink.write("lost")
-    sink.close()
-    assert sink.dropped == 1
-
-
-def test_a_full_disk_drops_lines():
-    sink = DescriptorSink(os.open("/dev/full", os.O_WRONLY), owned=True)
-    sink.write("lost")
-    sink.close()
-    assert sink.dropped == 1
-
-
-def test_standard_output_is_not_closed():
-    copy = os.dup(1)
-    try:
-        open_sink("stdout").close()
-        assert os.fstat(1)
-    finally:
-        os.dup2(copy, 1)
-        os.close(copy)
-
-
-def test_off_goes_nowhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    sink = open_sink("off")
-    sink.write("x")
-    sink.close()
-    assert isinstance(sink, NoSink)
-    assert not list(tmp_path.iterdir())
-
-
-def make_link(path):
-    path.with_name("target").touch()
-    path.symlink_to("target")
-
-
-def make_nothing(_path):
-    pass
-
-
-TARGETS = {
-    "link": (make_link, "Too many levels of symbolic links"),
-    "dangling link": (lambda path: path.symlink_to("nothing"), "Too many levels of symbolic links"),
-    "directory": (lambda path: path.mkdir(), "Is a directory"),
-    "FIFO": (os.mkfifo, "No such device or address"),
-    "missing directory": (lambda path: path.parent.rmdir(), "No such file or directory"),
-}
-
-
-@pytest.mark.timeout(10)
-@pytest.mark.parametrize(("make", "reason"), TARGETS.values(), ids=TARGETS)
-def test_refuses_what_is_no_file_of_its_own(tmp_path, make, reason):
-    path = tmp_path / "logs" / "log"
-    path.parent.mkdir()
-    make(path)
-    with pytest.raises(LogError) as caught:
-        open_sink(str(path))
-    assert str(caught.value) == f"can't open the log {path}: {reason}"
-
-
-def test_refuses_a_fifo_with_a_reader(tmp_path):
-    path = tmp_path / "fifo"
-    os.mkfifo(path)
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with pytest.raises(LogError, match="not a regular file"):
-        open_sink(str(path))
-    os.close(reader)
-
-
-def test_refuses_a_device():
-    with pytest.raises(LogError, match="/dev/null: it is not a regular file"):
-        open_sink("/dev/null")
-
-
-def test_the_error_log_has_one_line_a_line(tmp_path, log):
+def test_a_message_is_one_line_whatever_it_says(tmp_path, log):
     use_error_sink(open_sink(str(tmp_path / "log")), "info")
     log.debug("hidden")
-    log.warning("two\nlines")
-    lines = (tmp_path / "log").read_text().splitlines()
-    assert len(lines) == 2
-    assert lines[0].endswith(f"gemd[{os.getpid()}] warning: two")
+    log.warning("%s", "two\nlines \x1b[2J\u202e")
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert line.endswith(f"gemd[{os.getpid()}] warning: two\\x0alines \\x1b[2J\\u202e")
+
+
+def test_syslog_adds_its_own_date_and_name(log):
+    lines = Lines()
+    use_error_sink(lines, "info", is_syslog=True)
+    log.warning("text")
+    assert lines == [("warning: text", logging.WARNING)]
 
 
 def test_a_traceback_is_written_in_full(tmp_path, log):
@@ -174,6 +58,82 @@ def test_a_traceback_is_written_in_full(tmp_path, log):
     text = (tmp_path / "log").read_text()
     assert "error: a fault\nTraceback" in text
     assert text.endswith("RuntimeError: the cause\n")
+
+
+def lines_of(error):
+    try:
+        raise error
+    except type(error) as raised:
+        return list(describe_error(raised))
+
+
+FAKE = "2026-01-31 12:00:00 gemd[1] error: fake"
+
+
+def caused():
+    error = KeyError("k")
+    error.__cause__ = ValueError(f"a\n{FAKE}")
+    return error
+
+
+def noted():
+    error = ValueError("a")
+    error.add_note(f"\n\nTraceback (most recent call last):\n{FAKE}\n  {FAKE}\x1b[2J")
+    return error
+
+
+FORGING = {
+    "lines": ValueError(f"a\n{FAKE}"),
+    "other ends of lines": ValueError(f"a\r{FAKE}\x0b{FAKE}\x85{FAKE}\u2028{FAKE}"),
+    "a terminal": ValueError("\x1b[2J\x9b31m\u202e\u2066"),
+    "a stray octet": ValueError("\udcff"),
+    "a cause": caused(),
+    "notes": noted(),
+    "a syntax error": SyntaxError(f"a\n{FAKE}", ("f", 1, 1, f"b\n{FAKE}\r{FAKE}")),
+    "a group": ExceptionGroup(f"g\n{FAKE}", [noted(), caused()]),
+    "a group in a cause": ExceptionGroup("g", [ExceptionGroup(f"h\n{FAKE}", [ValueError(f"a\r\n{FAKE}")])]),
+}
+
+
+@pytest.mark.parametrize("error", FORGING.values(), ids=FORGING)
+def test_what_an_exception_says_forges_no_line(error):
+    lines = lines_of(error)
+    assert all(line.isprintable() for line in lines)
+    assert not [line for line in lines if line.startswith("2026")]
+    assert [line for line in lines if "Traceback (most recent call last):" in line]
+    assert any(__file__ in line for line in lines)
+
+
+def test_what_an_exception_says_is_one_line():
+    assert lines_of(ValueError(f"a\n{FAKE}\x1b[2J"))[-1] == f"ValueError: a\\x0a{FAKE}\\x1b[2J"
+
+
+def test_notes_are_indented():
+    assert lines_of(noted())[-4:] == [
+        "ValueError: a",
+        "    Traceback (most recent call last):",
+        f"    {FAKE}",
+        f"  {FAKE}\\x1b[2J",
+    ]
+
+
+def test_a_traceback_keeps_its_lines():
+    lines = lines_of(caused())
+    heads = [i for i, line in enumerate(lines) if line == "Traceback (most recent call last):"]
+    between = lines.index("The above exception was the direct cause of the following exception:")
+    assert lines[between - 1] == lines[between + 1] == ""
+    assert heads == [between + 2]  # the cause was never raised, and has no traceback of its own
+    assert lines[-1] == "KeyError: 'k'"
+
+
+@given(st.text(), st.text())
+def test_no_text_forges_a_line(text, note):
+    error = ValueError(text)
+    error.add_note(note)
+    lines = lines_of(error)
+    start = next(i for i, line in enumerate(lines) if line.startswith("ValueError"))
+    assert [line for line in lines[start + 1 :] if not line.startswith(" ")] == []
+    assert all(len(line.splitlines()) <= 1 for line in lines)
 
 
 def test_a_log_that_can_not_be_opened_leaves_the_old_ones(tmp_path):
@@ -223,16 +183,3 @@ def test_files_that_can_not_be_reopened_stay_open(tmp_path):
     logs.access.write("line")
     assert (tmp_path / "access.1").read_text() == "line\n"
     logs.close_all_but(None)
-
-
-def test_a_directory_that_everyone_may_write_is_refused(tmp_path):
-    tmp_path.chmod(0o1777)
-    with pytest.raises(LogError, match="everyone may write in"):
-        open_sink(str(tmp_path / "log"))
-
-
-@need_root
-def test_root_refuses_a_directory_of_somebody_else(tmp_path):
-    os.chown(tmp_path, 65534, 65534)
-    with pytest.raises(LogError, match="another user may write in"):
-        open_sink(str(tmp_path / "log"))

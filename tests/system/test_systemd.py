@@ -81,21 +81,6 @@ def test_the_status_is_told_when_it_changes(manager, notify):
     assert manager.heard() == [["STATUS=1 of 2 workers"], ["STATUS=2 of 2 workers"], ["STATUS=1 of 2 workers"]]
 
 
-def test_who_is_muted_says_nothing_and_remembers_nothing(manager, notify):
-    notifier = notify(WATCHDOG_USEC="1000000")
-    notifier.is_muted = True
-    notifier.ready()
-    notifier.reloading()
-    notifier.status("serving")
-    notifier.alive()
-    notifier.main_pid(1)
-    notifier.stopping()
-    assert manager.heard() == []
-    notifier.is_muted = False
-    notifier.status("serving")
-    assert manager.heard() == [["STATUS=serving"]]
-
-
 # The watchdog
 
 

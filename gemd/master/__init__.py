@@ -1,0 +1,1 @@
+"""What runs in the master: it keeps workers alive, obeys signals and never reads a byte from a client."""

@@ -1,0 +1,135 @@
+"""Processes, signals and time, as one collaborator of the master: a test gives it a scripted one instead.
+
+Rule: between fork and a worker's own signal set-up no signal is delivered, so that none is lost or handled by
+the wrong process.
+"""
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Protocol
+
+from gemd.exit_codes import ExitCode
+from gemd.shared.generation import Generation
+from gemd.system.orphans import adopt_orphans, kill_orphans
+from gemd.system.signals import SignalQueue
+
+Work = Callable[[Generation, int, int, socket.socket], ExitCode]
+
+
+class ProcessControl(Protocol):
+    """What the master asks of the kernel."""
+
+    def spawn(self, generation: Generation, nr: int, row: int) -> int:
+        """Fork a worker for slot `nr`, with a row of the scoreboard; return its pid. Raises OSError."""
+
+    def kill(self, pid: int, number: signal.Signals) -> None:
+        """Send a signal to a worker; nothing happens if it has just ended."""
+
+    def reap(self) -> list[tuple[int, int]]:
+        """The children that have ended, each with its exit code, or minus the signal that killed it."""
+
+    def kill_orphans(self, keep: Collection[int]) -> None:
+        """End the scripts of workers that are gone; the children in `keep` are none."""
+
+    def hand_out(self, names: Sequence[str], descriptors: Sequence[int]) -> None:
+        """Send every worker these log files; one that does not read its messages is late, and will be killed."""
+
+    def share_memory(self) -> None:
+        """Something large was made that all workers will inherit."""
+
+    def monotonic(self) -> float:
+        """Seconds on the monotonic clock."""
+
+    def sleep(self, seconds: float) -> list[signal.Signals]:
+        """Wait for signals or for other work, at most `seconds`; return the signals that came."""
+
+
+class ForkingProcessControl(ProcessControl):
+    """The real one. `poll` ends the sleep: others may register there what they wait for. `signals` are taken from now
+    on. `work` is run in each worker, and returns the exit code; `let_go` closes there what is only the master's."""
+
+    def __init__(
+        self, poll: select.poll, signals: Iterable[signal.Signals], work: Work, let_go: Callable[[Generation], None]
+    ) -> None:
+        self._poll = poll
+        self._work = work
+        self._let_go = let_go
+        self._signals = SignalQueue(signals)
+        poll.register(self._signals.fileno(), select.POLLIN)
+        self._channels: dict[int, socket.socket] = {}
+        adopt_orphans()
+        self.share_memory()
+
+    def share_memory(self) -> None:
+        # Keep the collector from touching, and so copying, the pages that all processes share.
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+
+    def spawn(self, generation: Generation, nr: int, row: int) -> int:
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._become_worker(generation, nr, row, ours, its)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            its.close()
+        ours.setblocking(False)
+        self._channels[pid] = ours
+        return pid
+
+    def _become_worker(
+        self, generation: Generation, nr: int, row: int, ours: socket.socket, its: socket.socket
+    ) -> None:
+        """Close, clear and reset what a worker must not have. Runs in the worker; ends the process."""
+        code = ExitCode.INTERNAL
+        try:
+            for channel in (ours, *self._channels.values()):
+                channel.close()
+            self._signals.close()
+            self._let_go(generation)
+            code = self._work(generation, nr, row, its)
+        finally:
+            os._exit(code)
+
+    def kill(self, pid: int, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+    def reap(self) -> list[tuple[int, int]]:
+        ended: list[tuple[int, int]] = []
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    break
+                ended.append((pid, os.waitstatus_to_exitcode(status)))
+                if pid in self._channels:
+                    self._channels.pop(pid).close()
+        return ended
+
+    def kill_orphans(self, keep: Collection[int]) -> None:
+        kill_orphans(keep=keep)
+
+    def hand_out(self, names: Sequence[str], descriptors: Sequence[int]) -> None:
+        for channel in self._channels.values():
+            with contextlib.suppress(OSError):
+                socket.send_fds(channel, [" ".join(names).encode()], list(descriptors))
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> list[signal.Signals]:
+        self._poll.poll(max(0.0, seconds) * 1000)
+        return self._signals.take()

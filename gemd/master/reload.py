@@ -1,0 +1,113 @@
+"""A reload: from one generation of workers to the next.
+
+Rules: the new workers serve before the old are told to drain; if anything is wrong, nothing has changed; however often
+a reload is asked for while one is under way, one more follows it.
+"""
+
+from gemd.master.control import Command
+from gemd.master.notices import Notices
+from gemd.master.pool import Pool
+from gemd.master.process import ProcessControl
+from gemd.master.workers import State, Worker
+from gemd.shared.generation import Generation
+from gemd.system.log import error_log
+
+
+class LoadError(Exception):
+    """A configuration can't be used; `lines` say why."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines = lines
+        super().__init__("\n".join(lines))
+
+
+class Reload:
+    """What is under way, if anything: `next` is the generation that is being started."""
+
+    def __init__(self, processes: ProcessControl, notices: Notices, pool: Pool) -> None:
+        self.next: Generation | None = None
+        self.done = 0
+        self.failed = 0
+        self._processes = processes
+        self._notices = notices
+        self._pool = pool
+        self._workers = pool.workers
+        self._deadline = 0.0
+        self._is_wanted = False
+        self._commands: list[Command] = []  # who waits for the reload that is under way
+        self._later: list[Command] = []  # who waits for the one after it
+
+    def ask(self, command: Command | None = None) -> None:
+        """A reload is wanted; `command` waits for its outcome."""
+        self._is_wanted = True
+        if command is not None:
+            self._later.append(command)
+
+    def step(self, current: Generation, now: float) -> Generation:
+        """Begin, wait for or end a reload; the generation that serves from now on."""
+        if self.next is not None:
+            if self._workers.is_complete(self.next.number, self.next.config.workers):
+                current = self._finish(current, self.next)
+            elif now >= self._deadline:
+                self.fail(current, f"the new workers did not serve within {self.next.config.timeouts.start:g} s")
+        if self.next is None and self._is_wanted:
+            self._begin(current, now)
+        return current
+
+    def _begin(self, current: Generation, now: float) -> None:
+        self._is_wanted = False
+        self._commands, self._later = self._later, []
+        self._notices.announce_reload(is_over=False)
+        reasons: tuple[str, ...] = ("a fault of gemd itself; the error log has a traceback",)
+        try:
+            self.next = self._notices.load(current)
+        except LoadError as error:
+            reasons = error.lines
+        finally:
+            if self.next is None:
+                self.fail(current, *reasons)
+        if self.next is None:
+            return
+        self._deadline = now + self.next.config.timeouts.start
+        self._workers.reset_backoff()
+        self._processes.share_memory()
+
+    def _finish(self, current: Generation, new: Generation) -> Generation:
+        self.next = None
+        self.done += 1
+        self._notices.adopt(new, current)
+        for worker in self._workers.all(State.STARTING, State.SERVING, State.LEAVING):
+            if worker.generation != new.number or worker.nr >= new.config.workers:
+                self._pool.drain(worker)
+        self._notices.announce_reload(is_over=True)
+        error_log.info("reloaded: generation %d serves with %d workers", new.number, new.config.workers)
+        for command in self._commands:
+            command.succeed(f"generation {new.number} serves with {new.config.workers} workers")
+        self._commands = []
+        return new
+
+    def concerns(self, worker: Worker) -> bool:
+        """Whether the worker is one of those that are being started."""
+        return self.next is not None and worker.generation == self.next.number
+
+    def note_end(self, worker: Worker, current: Generation, cause: str) -> None:
+        """One of them has ended, which undoes the reload, unless it was told to."""
+        if worker.state is not State.DRAINING:
+            self._workers.reset_backoff()
+            self.fail(current, f"a new worker ended with {cause}")
+
+    def fail(self, current: Generation, *reasons: str) -> None:
+        """Go on as before."""
+        failed, self.next = self.next, None
+        self.failed += 1
+        if failed is not None:
+            self._notices.discard(failed, current)
+            for worker in self._workers.all():
+                if worker.generation == failed.number:
+                    self._pool.end(worker)
+        for reason in reasons:
+            error_log.error("not reloaded: %s", reason)
+        self._notices.announce_reload(is_over=True)
+        for command in self._commands:
+            command.fail(*reasons)
+        self._commands = []

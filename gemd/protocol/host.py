@@ -1,0 +1,87 @@
+"""Host names: how they are normalised, and which of them a wildcard stands for.
+
+Rule: two names are the same host if they are normalised to the same text; a wildcard "*.example.org" stands for every
+name that has one label in its place.
+"""
+
+import functools
+import re
+from collections.abc import Collection, Mapping
+from ipaddress import AddressValueError, IPv6Address
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_ASCII_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_MAX_HOST = 253  # RFC 1035, 2.3.4: the longest name in text form
+_ANY_LABEL = "*."
+
+
+@functools.lru_cache(maxsize=1024)
+def normalise_host(host: str) -> str:
+    """The host of a URL: lower case, one trailing dot dropped, IDNA 2008 A-labels, IPv6 in RFC 5952 form without its
+    brackets. Raises ValueError for what is no host name."""
+    if host.startswith("["):
+        if "%" in host:
+            raise ValueError("an address in a URL has no zone")
+        try:
+            return str(IPv6Address(host[1:-1]))
+        except AddressValueError as error:
+            raise ValueError(str(error)) from None
+    name = _clean(host)
+    if not name or len(name) > _MAX_HOST:
+        raise ValueError("a host name has 1 to 253 characters")
+    if not name.isascii():
+        import idna  # its tables take 20 ms to load, and few capsules need them
+
+        name = idna.encode(name, uts46=True).decode()
+    if not _ASCII_HOST.fullmatch(name):
+        raise ValueError("a host name is made of letters, digits, hyphens and dots")
+    return name
+
+
+def normalise_name(name: str) -> str:
+    """The same for a name that an operator wrote: it may be a wildcard, which keeps its "*.", and an IPv6 address needs
+    no brackets. Raises ValueError."""
+    prefix = _ANY_LABEL if is_wildcard(name) else ""
+    return prefix + normalise_host(bracket(name.removeprefix(_ANY_LABEL)))
+
+
+def normalise_server_name(raw: bytes | None) -> str | None:
+    """The name that a TLS handshake asks for (RFC 6066, 3): ASCII, and A-labels already. What is none stays a text that
+    no host has, for a callback of the TLS library must not raise."""
+    return None if raw is None else _clean(raw.decode("ascii", "backslashreplace"))
+
+
+def _clean(name: str) -> str:
+    return name.lower().removesuffix(".")
+
+
+def bracket(host: str) -> str:
+    """The host as a URL has it, an IPv6 address in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def place(host: str, port: int) -> str:
+    """ "host:port", with an address in brackets."""
+    return f"{bracket(host)}:{port}"
+
+
+def is_wildcard(name: str) -> bool:
+    """Whether the name stands for several."""
+    return name.startswith(_ANY_LABEL)
+
+
+def find_by_name(entries: Mapping[str, T], name: str) -> T | None:
+    """The entry of the host `name`, or else that of the wildcard which stands for it."""
+    found = entries.get(name)
+    return found if found is not None else entries.get(_wildcard_for(name))
+
+
+def covers(names: Collection[str], name: str) -> bool:
+    """Whether `name` is among `names`, itself or by a wildcard."""
+    return name in names or _wildcard_for(name) in names
+
+
+def _wildcard_for(name: str) -> str:
+    return _ANY_LABEL + name.partition(".")[2]

@@ -1,0 +1,34 @@
+"""What an application is told of a request: Jetforce 1.0's environ, entry by entry and type by type.
+
+Rules: nothing is in it that Jetforce does not give, but `gemd.location`, the path that the application is mounted at;
+the URL has no dot segments, so that an application and the rules for its locations see the same path.
+"""
+
+from gemd.config.settings import Location
+from gemd.protocol.request import Request
+from gemd.protocol.url import Url
+from gemd.responders.app.contract import Environ
+from gemd.responders.variables import common_variables
+from gemd.system.client_certificates import Authorities, decode_certificate
+
+
+def build_app_environ(request: Request, location: Location, authorities: Authorities | None) -> Environ:
+    """The environ of one call. Strings, but for SERVER_PORT, TLS_CLIENT_AUTHORISED and TLS_CLIENT_SERIAL_NUMBER, which
+    are int, and `client_certificate`, a cryptography.x509.Certificate or None."""
+    certificate = request.peer.tls.client_certificate
+    return {
+        **common_variables(request, location, authorities),
+        "GEMINI_URL": _without_dot_segments(request.url),
+        "HOSTNAME": request.url.host,
+        "client_certificate": decode_certificate(certificate) if certificate is not None else None,
+        "gemd.location": location.path,
+    }
+
+
+def _without_dot_segments(url: Url) -> str:
+    """The URL as it was sent, but for dot segments in its path."""
+    head, mark, query = url.text.partition("?")
+    slash = head.find("/", head.find("://") + 3)
+    if slash < 0 or "/." not in head[slash:]:
+        return url.text
+    return head[:slash] + url.path + mark + query

@@ -1,0 +1,133 @@
+"""An application's threads: those of a worker that run its code, by default one, as its authors are used to.
+
+Rules: the application is imported in the thread that calls it; whoever waits, waits in a queue that has an end; a
+thread that does not come back in time is given up, and the worker with it.
+"""
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from gemd.config.settings import Location
+from gemd.responders.app.call import Call
+from gemd.responders.app.contract import App, Environ
+from gemd.responders.app.load import AppLoadError, load_app
+
+_MAX_WAITING = 256  # calls for each application
+_RETURN_TIMEOUT = 2.0  # seconds for a call's code to come back when its time is over: until its next chunk, mostly
+
+
+class AppThreads:
+    """The threads of one application. It is loaded by `open`, after the fork, or was before, by `preload`."""
+
+    def __init__(self, location: Location, where: str, seconds: float) -> None:
+        """`where` is the path of its key in the configuration, `seconds` are for each answer."""
+        self.name = location.app or ""
+        self.last_moment: float | None = None
+        self._location = location
+        self._where = where
+        self._seconds = seconds
+        self._executor: ThreadPoolExecutor | None = None
+        self._app: App | None = None
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._running: dict[int, Call] = {}  # by thread: a call may be in two, where one has just let go of it
+
+    def preload(self) -> None:
+        """Load the application where it is to be shared by all workers: in the master. Raises AppLoadError."""
+        self._app = self._load_aside()
+
+    def check(self) -> None:
+        """Load the application and forget it. Raises AppLoadError."""
+        self._load_aside()
+
+    def _load_aside(self) -> App:
+        with ThreadPoolExecutor(1) as executor:
+            return self._load_by(executor)
+
+    def open(self) -> None:
+        """Start the first thread, and load the application in it. Runs in the worker. Raises AppLoadError."""
+        threading.stack_size(0)  # the system's own, for who knows what the application does
+        self._executor = ThreadPoolExecutor(self._location.app_threads, thread_name_prefix=self.name)
+        app = self._app
+        if app is None:
+            self._app = self._load_by(self._executor)
+        else:
+            self._executor.submit(lambda: app).result()
+
+    def _load_by(self, executor: ThreadPoolExecutor) -> App:
+        future = executor.submit(load_app, self._location)
+        error = future.exception()
+        if error is not None:
+            raise AppLoadError(f"{self._where}: the application {self.name} can't be loaded: {error!r}") from error
+        return future.result()
+
+    # Calls
+
+    def has_place(self) -> bool:
+        """Whether a call would be taken up in time, as far as one can know."""
+        return self._waiting < _MAX_WAITING and not self.is_blocked
+
+    def make_call(self, environ: Environ) -> Call:
+        """A call that `begin` begins."""
+        assert self._app is not None
+        return Call(self, self._app, environ, self._seconds)
+
+    def begin(self, call: Call) -> None:
+        """Have a thread run the application's code, or go on with it."""
+        assert self._executor is not None
+        with self._lock:
+            self._waiting += 1
+        threading.stack_size(0)
+        with contextlib.suppress(RuntimeError):  # no further thread can be started: it waits for those that there are
+            self._executor.submit(self._run, call)
+
+    def _run(self, call: Call) -> None:
+        """Runs in one of the threads. What the application raises is the call's."""
+        with self._lock:
+            self._waiting -= 1
+            self._running[threading.get_ident()] = call
+        is_over = True
+        try:
+            is_over = call.run()
+        finally:
+            with self._lock:
+                del self._running[threading.get_ident()]
+            if is_over:
+                call.finish(sys.exception())
+
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for a thread."""
+        return self._waiting > 0
+
+    # Threads that do not come back
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether some thread should have come back long ago."""
+        return self._count(lambda call, now: now > call.deadline + _RETURN_TIMEOUT) > 0
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether every thread should."""
+        threads = self._location.app_threads
+        return len(self._running) >= threads and (
+            self._count(lambda call, now: now > call.deadline + _RETURN_TIMEOUT) >= threads
+        )
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the application's code runs, or is to run."""
+        return bool(self._running) or self.is_awaited()
+
+    def _count(self, is_meant: Callable[[Call, float], bool]) -> int:
+        now = time.monotonic()
+        with self._lock:
+            return sum(is_meant(call, now) for call in self._running.values())
+
+    def end_by(self, moment: float) -> None:
+        """Break answers off that are still going on at `moment`, in monotonic seconds."""
+        self.last_moment = min(moment, self.last_moment or moment)

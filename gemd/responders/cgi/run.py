@@ -1,0 +1,207 @@
+"""One run of a script, as an answer: first its header is awaited, then it is the body.
+
+Rules: a script's output is an answer only if its first line is a header; it has a time for the header and one for all;
+the client learns that it failed, the error log why.
+"""
+
+import math
+import re
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+
+from gemd.config.settings import Config
+from gemd.protocol.errors import CGIError
+from gemd.protocol.response import BrokenBody, Helper, Response, encode_header
+from gemd.protocol.status import has_body
+from gemd.system.log import error_log
+from gemd.system.script import Script, ScriptError, ScriptLimits
+from gemd.system.script_threads import ScriptThreads
+
+MAX_HEADER = 1024 + len("20 \r\n")
+
+_HEADER = re.compile(rb"(?P<status>[0-9]{2})(?: (?P<meta>[^\r\n]*))?\r?\n")
+_MAX_STDERR_LINES = 20
+_MAX_LINE = 500
+
+
+class ScriptRun:
+    """`leave` is called when the script has ended."""
+
+    def __init__(
+        self,
+        path: str,
+        environ: Mapping[str, str],
+        limits: ScriptLimits,
+        name: str,
+        config: Config,
+        threads: ScriptThreads,
+        leave: Callable[[], None],
+    ) -> None:
+        self._path = path
+        self._environ = environ
+        self._limits = limits
+        self._name = name
+        self._threads = threads
+        self._leave = leave
+        now = time.monotonic()
+        self._end_at = now + config.timeouts.cgi
+        self._header_at = now + min(config.timeouts.cgi_header, config.timeouts.cgi)
+        self._too_late = f"did not end within {config.timeouts.cgi:g} s (timeouts.cgi)"
+        self._no_header = f"wrote no header within {config.timeouts.cgi_header:g} s (timeouts.cgi-header)"
+        self._max_output = config.limits.cgi_output
+        self._helper: Helper | None = None
+        self._script: Script | None = None
+        self._failure: ScriptError | None = None  # to start
+        self._lock = threading.Lock()  # between the thread that starts the script and who closes this
+        self._is_starting = False
+        self._is_closed = False
+        self._is_over = False
+        self._output = b""  # that was read and not taken yet
+        self._size = 0
+        self._header: tuple[int, str] | None = None
+
+    # Starting
+
+    def begin(self, helper: Helper) -> None:
+        """Have a thread start the script."""
+        self._helper = helper
+        self._is_starting = True
+        try:
+            self._threads.start(self._start)
+        except OSError as error:
+            self._is_starting = False
+            self._failure = ScriptError(f"can't be started: {error}")
+
+    def _start(self) -> None:
+        """Runs in the thread that starts scripts."""
+        script, failure = None, None
+        if not self._is_closed:
+            try:
+                script = Script(self._path, self._environ, self._limits)
+            except ScriptError as error:
+                failure = error
+        with self._lock:
+            self._script, self._failure = script, failure
+            self._is_starting = False
+            is_closed = self._is_closed
+            if not is_closed and self._helper is not None:
+                self._helper.wake()  # before `close` returns, or never
+        if is_closed:
+            self._end()
+
+    # Reading
+
+    @property
+    def descriptors(self) -> Collection[int]:
+        """The script's, once it runs."""
+        return self._script.descriptors if self._script is not None else ()
+
+    @property
+    def deadline(self) -> float:
+        """When its time is over, for the header or for all."""
+        limit = self._end_at if self._header is not None else self._header_at
+        return min(limit, self._script.deadline if self._script is not None else math.inf)
+
+    def settle(self) -> Response | None:
+        """The answer once the header is there; one without a body is known when the script has ended.
+
+        Raises CGIError (42) for a script that failed.
+        """
+        try:
+            return self._settle()
+        except ScriptError as error:
+            error_log.error("script %s %s", self._name, error)
+            raise CGIError("The script failed") from None
+
+    def _settle(self) -> Response | None:
+        while self._header is None:
+            data = self._read(self._header_at, self._no_header)
+            if data is None:
+                return None
+            self._output += data
+            if not data:
+                shown = f": {_show(self._output)}" if self._output else ""
+                raise ScriptError(f"ended without a header{shown}")
+            if b"\n" in self._output or len(self._output) > MAX_HEADER:
+                status, meta, self._output = parse_header(self._output)
+                self._header = status, meta
+        status, meta = self._header
+        if has_body(status):
+            return Response(status, meta, self)
+        try:
+            if self._read_piece() != b"":
+                return None  # to be asked again at once if there is more: others have their turn before
+        except ScriptError as error:
+            error_log.warning("script %s %s after its answer %d", self._name, error, status)
+        return Response(status, meta)
+
+    def read(self) -> bytes | None:
+        """The next piece of the body. Raises BrokenBody."""
+        try:
+            return self._read_piece()
+        except ScriptError as error:
+            raise BrokenBody(f"script {self._name} {error}") from None
+
+    def _read_piece(self) -> bytes | None:
+        """What comes behind the header. Raises ScriptError."""
+        data = self._output or self._read(self._end_at, self._too_late)
+        self._output = b""
+        if data:
+            self._size += len(data)
+            if self._size > self._max_output:
+                raise ScriptError(f"wrote more than {self._max_output} bytes (limits.cgi-output)")
+        return data
+
+    def _read(self, deadline: float, late: str) -> bytes | None:
+        """What the script has written. Raises ScriptError: with the text `late` when the deadline has passed."""
+        if self._failure is not None:
+            raise self._failure
+        script = self._script
+        if time.monotonic() >= deadline and not (script is not None and script.has_ended()):
+            raise ScriptError(late)
+        data = script.read() if script is not None else None
+        self._is_over = data == b""
+        return data
+
+    # The end
+
+    def close(self) -> None:
+        """End the script if it has not ended; one that is being started ends when it is."""
+        with self._lock:
+            self._is_closed = True
+            is_starting = self._is_starting
+        if not is_starting:
+            self._end()
+
+    def _end(self) -> None:
+        if self._script is not None:
+            self._threads.end(self._script, is_over=self._is_over, then=self._note_end)
+        else:
+            self._leave()
+
+    def _note_end(self, script: Script) -> None:
+        """Log what it said on stderr. Runs in the thread that ends scripts."""
+        self._leave()
+        lines = script.stderr.decode("utf-8", "replace").splitlines()
+        for line in lines[:_MAX_STDERR_LINES]:
+            error_log.warning("script %s says: %s", self._name, line[:_MAX_LINE])
+        if len(lines) > _MAX_STDERR_LINES:
+            error_log.warning("script %s says %d lines more", self._name, len(lines) - _MAX_STDERR_LINES)
+
+
+def parse_header(output: bytes) -> tuple[int, str, bytes]:
+    """Status, META and what follows the header line. Raises ScriptError, which quotes the line."""
+    match = _HEADER.match(output)
+    if match is None or match.end() > MAX_HEADER + 1:
+        raise ScriptError(f"has to begin with a line such as '20 text/gemini', not {_show(output)}")
+    try:
+        status, meta = int(match["status"]), (match["meta"] or b"").decode()
+        encode_header(status, meta)
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise ScriptError(f"has a bad header {_show(output)}: {error}") from None
+    return status, meta, output[match.end() :]
+
+
+def _show(output: bytes) -> str:
+    return repr(output.partition(b"\n")[0][:100])

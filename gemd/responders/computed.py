@@ -1,0 +1,68 @@
+"""An answer that takes a while to work out, in a thread of the pool.
+
+Rule: what the thread raises is raised again where the answer is taken; what nobody takes is let go of.
+"""
+
+import math
+from collections.abc import Callable, Collection
+from concurrent.futures import Future
+
+from gemd.protocol.errors import Overloaded
+from gemd.protocol.response import Helper, Response
+
+
+class Computed:
+    """`compute` works the answer out; it may raise GeminiError."""
+
+    descriptors: Collection[int] = ()
+    deadline = math.inf
+
+    def __init__(self, compute: Callable[[], Response]) -> None:
+        self._compute = compute
+        self._outcome: Future[Response] = Future()
+        self._is_taken = False
+
+    def begin(self, helper: Helper) -> None:
+        """Hand the work to a thread, if one is free."""
+        if not helper.run(self._work):
+            self._outcome.set_exception(Overloaded())
+
+    def _work(self) -> None:
+        """Runs in a thread of the pool."""
+        with _Outcome(self._outcome):
+            self._outcome.set_result(self._compute())
+
+    def settle(self) -> Response | None:
+        """The answer, once the thread is done. Raises what that has raised."""
+        if not self._outcome.done():
+            return None
+        self._is_taken = True
+        return self._outcome.result()
+
+    def close(self) -> None:
+        """A thread that is at work finishes it for nobody, and then closes what it has opened."""
+        if not self._is_taken:
+            self._outcome.add_done_callback(_let_go)
+
+
+def _let_go(outcome: "Future[Response]") -> None:
+    """Close the body that nobody took."""
+    if outcome.exception() is None:
+        body = outcome.result().body
+        if not isinstance(body, bytes):
+            body.close()
+
+
+class _Outcome:
+    """What is raised inside becomes the future's."""
+
+    def __init__(self, future: "Future[Response]") -> None:
+        self._future = future
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, raised: BaseException | None, _trace: object) -> bool:
+        if raised is not None:
+            self._future.set_exception(raised)
+        return True

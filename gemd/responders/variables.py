@@ -1,0 +1,58 @@
+"""What scripts and applications are told alike of a request and its client: CGI's variables, with Jetforce's additions.
+
+What differs on purpose is each one's own. A script has strings alone, without characters that mislead, the fingerprint
+in the form of `cgi.client-hash`, and the certificate's names; its URL is as it was sent, HOSTNAME the configuration's.
+An application has numbers as int, the certificate itself, and the URL and HOSTNAME by which it finds its routes.
+"""
+
+import base64
+from typing import TYPE_CHECKING
+
+from gemd import __version__
+from gemd.config.settings import Location
+from gemd.protocol.host import is_wildcard
+from gemd.protocol.request import Request
+
+if TYPE_CHECKING:  # it would take the cryptography library along, which an application's program may not want yet
+    from gemd.system.client_certificates import Authorities
+
+_SOFTWARE = f"gemd/{__version__}"
+
+
+def common_variables(request: Request, location: Location, authorities: "Authorities | None") -> dict[str, str | int]:
+    """The entries; those on a certificate are there only if the client gave one."""
+    url, peer = request.url, request.peer
+    return {
+        "QUERY_STRING": url.query or "",
+        "REMOTE_ADDR": peer.address,
+        "REMOTE_HOST": peer.address,
+        "SERVER_NAME": server_name(request, location),
+        "SERVER_PORT": peer.local_port,
+        "SERVER_PROTOCOL": "GEMINI",
+        "SERVER_SOFTWARE": _SOFTWARE,
+        "TLS_CIPHER": peer.tls.cipher,
+        "TLS_VERSION": peer.tls.version,
+        **_certificate_variables(request, authorities),
+    }
+
+
+def server_name(request: Request, location: Location) -> str:
+    """The host's name in the configuration, or where that is a wildcard the URL's."""
+    return request.url.host if is_wildcard(location.host) else location.host
+
+
+def _certificate_variables(request: Request, authorities: "Authorities | None") -> dict[str, str | int]:
+    certificate = request.peer.tls.client_certificate
+    if certificate is None:
+        return {}
+    is_vouched_for = authorities is not None and authorities.vouch_for(request.peer.tls.client_chain)
+    return {
+        "AUTH_TYPE": "CERTIFICATE",
+        "REMOTE_USER": certificate.common_name,
+        "TLS_CLIENT_AUTHORISED": int(is_vouched_for),
+        "TLS_CLIENT_HASH": "SHA256:" + certificate.fingerprint.upper(),
+        "TLS_CLIENT_HASH_B64": base64.urlsafe_b64encode(bytes.fromhex(certificate.fingerprint)).decode(),
+        "TLS_CLIENT_NOT_AFTER": f"{certificate.not_after:%Y-%m-%dT%H:%M:%SZ}",
+        "TLS_CLIENT_NOT_BEFORE": f"{certificate.not_before:%Y-%m-%dT%H:%M:%SZ}",
+        "TLS_CLIENT_SERIAL_NUMBER": certificate.serial_number,
+    }

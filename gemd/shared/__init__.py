@@ -1,0 +1,1 @@
+"""What crosses the fork, and nothing else: made in the master, used in the workers."""

@@ -1,0 +1,42 @@
+"""A generation: everything that one reading of the configuration decided, and that its workers inherit by fork.
+
+Rules: it is complete before the first of its workers is forked, and never changed; a reload makes another one, which
+shares what did not change: listeners, log files, budgets.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from gemd.config.settings import Config
+from gemd.responders.app.applications import Applications
+from gemd.responders.router import Respond
+from gemd.shared.rate_limit import RateLimit
+from gemd.system.access_log import AccessLog
+from gemd.system.listener import Listener
+from gemd.system.log import Logs
+from gemd.system.privileges import Identity
+from gemd.system.tls import Context
+
+
+class Generation(msgspec.Struct, frozen=True, eq=False):
+    """What workers are made of. `identity` is who they become after the fork, None when they are that already."""
+
+    number: int
+    config: Config
+    listeners: Sequence[Listener]
+    context: Context
+    respond: Respond
+    applications: Applications
+    rate_limit: RateLimit | None
+    logs: Logs
+    access_log: AccessLog
+    identity: Identity | None
+
+    def close_all_but(self, kept: "Generation | None") -> None:
+        """Close the listeners and logs that `kept` does not share: for good, or in a worker of that generation."""
+        shared = kept.listeners if kept is not None else ()
+        for listener in self.listeners:
+            if listener not in shared:
+                listener.close()
+        self.logs.close_all_but(kept.logs if kept is not None else None)

@@ -1,0 +1,90 @@
+"""The scoreboard: shared memory with a row for each worker, written by it and read by the master.
+
+Rules: there is no lock, for a worker that is killed while it holds one would hang the others; each cell is one
+aligned 64-bit store. What stands here came from a worker and may be any number: the master only compares it.
+"""
+
+import mmap
+import time
+
+from gemd.protocol.figures import BYTES, FIGURES, PRIVATE, REQUESTS, Figure
+
+# A column for each figure, after the last sign of life and the wish to be recycled.
+_TICK, _RECYCLE, _FIRST_FIGURE = range(3)
+_COLUMNS = {figure.name: column for column, figure in enumerate(FIGURES, _FIRST_FIGURE)}
+_REQUESTS, _BYTES = _COLUMNS[REQUESTS.name], _COLUMNS[BYTES.name]
+_WIDTH = _FIRST_FIGURE + len(FIGURES)
+_CELL = 8
+_NANOSECOND = 1e-9
+
+
+class Row:
+    """One worker's cells. Runs in the worker, except for `clear` and what is read."""
+
+    __slots__ = ("_cells", "_start")
+
+    def __init__(self, cells: memoryview, nr: int) -> None:
+        self._cells = cells
+        self._start = nr * _WIDTH
+
+    def clear(self) -> None:
+        """Forget the row's former worker. Runs in the master, before it forks the next one."""
+        for column in range(_WIDTH):
+            self._cells[self._start + column] = 0
+
+    def tick(self) -> None:
+        """Sign of life."""
+        self._cells[self._start + _TICK] = time.monotonic_ns()
+
+    def count(self, size: int) -> None:
+        """One more request, answered with `size` bytes."""
+        self._cells[self._start + _REQUESTS] += 1
+        self._cells[self._start + _BYTES] += size
+
+    def show(self, figure: Figure, value: int) -> None:
+        """A figure is this now."""
+        self._cells[self._start + _COLUMNS[figure.name]] = value
+
+    def request_recycle(self) -> None:
+        """Something is beyond repair here: another worker is to take the place."""
+        self._cells[self._start + _RECYCLE] = 1
+
+    @property
+    def last_tick(self) -> float | None:
+        """When the worker was last alive, in monotonic seconds; None when it has not ticked yet."""
+        tick = self._cells[self._start + _TICK]
+        return tick * _NANOSECOND if tick else None
+
+    @property
+    def wants_recycle(self) -> bool:
+        """Whether another worker is to take the place."""
+        return bool(self._cells[self._start + _RECYCLE])
+
+    @property
+    def private_memory(self) -> int:
+        """The worker's own memory (USS), in bytes; 0 when it is not known yet."""
+        return self._cells[self._start + _COLUMNS[PRIVATE.name]]
+
+    @property
+    def requests(self) -> int:
+        """How many were answered."""
+        return self._cells[self._start + _REQUESTS]
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """All figures by name."""
+        first = self._start + _FIRST_FIGURE
+        return dict(zip(_COLUMNS, self._cells[first : self._start + _WIDTH].tolist(), strict=True))
+
+
+class Scoreboard:
+    """Anonymous shared memory for `size` rows; workers inherit it by fork."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._memory = mmap.mmap(-1, size * _WIDTH * _CELL)
+        self._cells = memoryview(self._memory).cast("Q")
+
+    def row(self, nr: int) -> Row:
+        """Row `nr`, from 0."""
+        return Row(self._cells, nr)

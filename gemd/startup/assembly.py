@@ -1,0 +1,90 @@
+"""From a configuration to a generation: all that workers are made of.
+
+Rule: a generation shares with the former one what has not changed, so that a reload forgives nobody and loses nothing.
+"""
+
+import os
+
+import msgspec
+
+from gemd.config import Config, Host
+from gemd.responders.router import Router
+from gemd.shared.generation import Generation
+from gemd.shared.rate_limit import RateLimit
+from gemd.startup.resources import Resources
+from gemd.system import tls
+from gemd.system.access_log import AccessLog
+from gemd.system.certificates import ServerCertificate
+from gemd.system.log import Logs
+from gemd.system.mime_table import load_mime_table
+from gemd.system.privileges import Identity
+
+
+def build_generation(
+    config: Config, resources: Resources, identity: Identity | None, former: Generation | None = None
+) -> Generation:
+    """All that workers are made of. They become `identity`, unless it is None. Raises one of FAILURES."""
+    context = build_server_context(config, resources.certificates)
+    rate_limit = _share_rate_limit(config, former)
+    router = build_router(_seen_from_inside(config), rate_limit)
+    router.applications.preload()
+    logs = Logs(config.log, former.logs if former is not None else None)
+    secret = former.access_log.secret if former is not None else os.urandom(16)
+    return Generation(
+        number=former.number + 1 if former is not None else 1,
+        config=config,
+        listeners=resources.listeners,
+        context=context,
+        respond=router.respond,
+        applications=router.applications,
+        rate_limit=rate_limit,
+        logs=logs,
+        access_log=AccessLog(logs.access, config.log.format, config.log.addresses, secret),
+        identity=identity,
+    )
+
+
+def _share_rate_limit(config: Config, former: Generation | None) -> RateLimit | None:
+    """The former generation's budgets where the rate is still the same: a reload forgives nobody."""
+    if config.rate is None:
+        return None
+    if former is not None and former.rate_limit is not None and former.config.rate == config.rate:
+        return former.rate_limit
+    return RateLimit(config.rate)
+
+
+def _seen_from_inside(config: Config) -> Config:
+    """The configuration with its roots as processes see them that are shut in `chroot`."""
+    chroot = config.service.chroot
+    if chroot is None:
+        return config
+
+    def move(path: str | None) -> str | None:
+        return "/" + os.path.relpath(path, chroot) if path else path
+
+    def inside(host: Host) -> Host:
+        locations = tuple(
+            msgspec.structs.replace(place, root=move(place.root), app_path=move(place.app_path))
+            for place in host.locations
+        )
+        return msgspec.structs.replace(host, locations=locations)
+
+    return msgspec.structs.replace(config, hosts=tuple(map(inside, config.hosts)))
+
+
+def build_router(config: Config, rate_limit: RateLimit | None) -> Router:
+    """The hosts, with all that they need of the machine. Raises CertificateError for authorities that can't be read."""
+    return Router(config, load_mime_table(), rate_limit.check if rate_limit is not None else None)
+
+
+def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> tls.Context:
+    """The context of the first host, which hands a connection to another one's when the client names that.
+
+    Raises TLSError.
+    """
+    contexts = {name: tls.build_context(certificate, config.tls) for name, certificate in loaded.items()}
+    by_name = {name: contexts[host.name] for host in config.hosts for name in host.names}
+    first = contexts[config.hosts[0].name]
+    if len(contexts) > 1:
+        tls.choose_by_server_name(first, by_name)
+    return first

@@ -1,0 +1,96 @@
+"""Reading the configuration, and checking it against this machine.
+
+Rule: nothing is made or changed here, so that `gemd -t` can do all of it beside a gemd that runs.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from gemd.config import Config, ConfigError, Problem, parse_config
+from gemd.config.tables import key_path
+from gemd.options import read_tables
+from gemd.startup.assembly import build_router
+from gemd.system import certificates, tls
+from gemd.system.privileges import PrivilegeError, find_identity
+
+
+def read_config(options: argparse.Namespace, directory: Path) -> Config:
+    """The configuration that the command line asks for, started in `directory`. Raises ConfigError and UsageError."""
+    path = directory / options.config if options.config else None
+    config = parse_config(
+        read_tables(options, directory),
+        base=path.parent if path else directory,
+        source=str(options.config) if options.config else None,
+        cpus=len(os.sched_getaffinity(0)),
+    )
+    check_machine(config)
+    return config
+
+
+def check_machine(config: Config) -> None:
+    """Raise ConfigError unless this machine has the users and directories that are named."""
+    problems = _check_user(config) + _check_roots(config)
+    if problems:
+        raise ConfigError(problems, config.source)
+
+
+def _check_user(config: Config) -> list[Problem]:
+    service = config.service
+    problems = []
+    if service.user not in (None, "root"):
+        try:
+            find_identity(str(service.user), service.group)
+        except PrivilegeError as error:
+            problems.append(Problem("user", str(error)))
+    if service.chroot is not None and (reason := _why_no_root(service.chroot)):
+        problems.append(Problem("chroot", f"{service.chroot} {reason}"))
+    return problems
+
+
+def _check_roots(config: Config) -> list[Problem]:
+    """A problem for every root that is no directory which can be opened."""
+    problems = []
+    for host in config.hosts:
+        for i, location in enumerate(host.locations):
+            where = key_path(location.where, "root")
+            if location.root is None:
+                if not location.answers:
+                    problems.append(Problem(where, "there is nothing to serve: set a root directory"))
+            elif i == 0 or location.mount or location.root != host.locations[0].root:
+                reason = _why_no_root(location.root)
+                if reason:
+                    problems.append(Problem(where, f"{location.root} {reason}"))
+    return problems
+
+
+def _why_no_root(root: str) -> str | None:
+    try:
+        os.close(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    except OSError as error:
+        return f"can't be opened: {error.strerror}"
+    return None
+
+
+def check_certificates(config: Config) -> None:
+    """Load what is configured, without making anything, and print what is worth a look. Raises CertificateError."""
+    build_router(config, None)
+    for host in config.hosts:
+        if host.certificate is not None and host.key is not None:
+            certificate = certificates.load(Path(host.certificate), Path(host.key))
+            tls.build_context(certificate, config.tls)
+            for warning in certificate.warnings:
+                print(f"gemd: warning: {warning}", file=sys.stderr)
+
+
+def check_applications(config: Config) -> None:
+    """Load the applications, as the user who runs this; root does not run other people's code for a service that has
+    a user of its own. Raises AppLoadError."""
+    applications = build_router(config, None).applications
+    if os.geteuid() == 0 and config.service.user not in (None, "root"):
+        applications.check_environment()
+        if applications:
+            print(f"gemd: not loaded as root: the applications; run this as {config.service.user}", file=sys.stderr)
+        return
+    applications.check()

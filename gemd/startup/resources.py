@@ -1,0 +1,97 @@
+"""What only root can get: sockets below port 1024, keys, the pid file; and what a process was handed at its start.
+
+Rule: it is acquired before root is given up, and nothing needs root afterwards.
+"""
+
+import os
+import select
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from gemd.config import Config, Host
+from gemd.config.load import parse_listen
+from gemd.master.control import ControlSocket, bind_control
+from gemd.master.handover import Handover, take_handover
+from gemd.system import certificates
+from gemd.system.certificate_directory import find_certificate_directory
+from gemd.system.certificates import CertificateError, ServerCertificate
+from gemd.system.listener import Listener, bind_all, take_over
+from gemd.system.pid_file import PidFile, lock_pid_file
+from gemd.system.privileges import Identity
+from gemd.system.systemd import Notifier, take_listen_descriptors
+
+
+class Inherited:
+    """Who started this process, and what was handed to it: by a shell, by systemd, or by a former master."""
+
+    def __init__(self, directory: Path) -> None:
+        """Takes what it finds from the environment, which is everybody's from then on."""
+        self.handover = take_handover(os.environ)
+        self.directory = Path(self.handover.directory) if self.handover is not None else directory
+        self.notifier = Notifier(os.environ)
+        self._given = take_listen_descriptors(os.environ)
+
+    def take_listeners(self, request_timeout: float) -> list[Listener]:
+        """The listeners that were handed to this process. Raises BindError."""
+        if self.handover is None:
+            return [take_over(descriptor, request_timeout) for descriptor in self._given]
+        return [
+            take_over(descriptor, request_timeout, None if is_given else parse_listen(address))
+            for descriptor, address, is_given in self.handover.listeners
+        ]
+
+
+class Resources(msgspec.Struct, frozen=True):
+    """What only root can get: sockets below port 1024, and keys. `certificates` by host name."""
+
+    listeners: Sequence[Listener]
+    certificates: dict[str, ServerCertificate]
+
+
+def acquire_resources(config: Config, present: Sequence[Listener], owner: Identity | None) -> Resources:
+    """Bind what none of the listeners that are `present` serves, and load the certificates, or make them for `owner`.
+
+    Raises BindError and CertificateError, and then closes what it has bound.
+    """
+    listeners = bind_all(config.listen, config.timeouts.request, present)
+    try:
+        return Resources(listeners, {host.name: load_certificate(host, config, owner) for host in config.hosts})
+    except CertificateError:
+        close_new(listeners, present)
+        raise
+
+
+def close_new(listeners: Sequence[Listener], present: Sequence[Listener]) -> None:
+    """Close those of `listeners` that are not among the `present` ones."""
+    for listener in listeners:
+        if listener not in present:
+            listener.close()
+
+
+def load_certificate(host: Host, config: Config, owner: Identity | None) -> ServerCertificate:
+    """The host's configured certificate, or its self-signed one, made if need be. Raises CertificateError."""
+    if host.certificate is not None and host.key is not None:
+        return certificates.load(Path(host.certificate), Path(host.key))
+    ids = (owner.uid, owner.gid) if owner is not None else None
+    return certificates.find_or_make(find_certificate_directory(config), host.names, ids)
+
+
+def take_pid_file(config: Config, handover: Handover | None, owner: Identity | None) -> PidFile | None:
+    """The locked pid file, if there is to be one. Raises PidFileError."""
+    if config.service.pid_file is None:
+        return None
+    path = Path(config.service.pid_file)
+    if handover is not None and handover.lock is not None:
+        return PidFile(path, handover.lock)
+    is_users = owner is not None and config.service.master_user is None
+    return lock_pid_file(path, (owner.uid, owner.gid) if owner is not None and is_users else None)
+
+
+def take_control(config: Config, handover: Handover | None, poll: select.poll) -> ControlSocket | None:
+    """The control socket, if there is to be one; `poll` is to wait for callers. Raises BindError."""
+    path = config.service.control
+    if handover is not None and handover.control is not None and handover.control[1] == path:
+        return ControlSocket(take_over(handover.control[0], 1.0, parse_listen(f"unix:{path}")), poll)
+    return bind_control(path, poll) if path is not None else None

@@ -1,0 +1,169 @@
+"""Serving: the order of a start, and of each reload.
+
+Rules: everything that can fail is tried while the shell that started us still looks; the last step is the master, which
+goes on until it is told to stop.
+"""
+
+import logging
+import os
+import select
+from collections.abc import Callable
+
+import msgspec
+
+from gemd.config import Config
+from gemd.exit_codes import ExitCode
+from gemd.master.control import ControlSocket
+from gemd.master.launch import Launch, launch
+from gemd.master.master import MAX_SLOTS, SIGNALS, Master
+from gemd.master.notices import DaemonNotices
+from gemd.master.process import ForkingProcessControl
+from gemd.master.reload import LoadError
+from gemd.protocol.url import DEFAULT_PORT
+from gemd.shared.generation import Generation
+from gemd.shared.scoreboard import Scoreboard
+from gemd.startup import later
+from gemd.startup.assembly import build_generation
+from gemd.startup.checks import check_machine
+from gemd.startup.failures import FAILURES, explain_failure
+from gemd.startup.identity import become, find_user
+from gemd.startup.resources import (
+    Inherited,
+    Resources,
+    acquire_resources,
+    close_new,
+    take_control,
+    take_pid_file,
+)
+from gemd.system import process
+from gemd.system.log import error_log
+from gemd.system.pid_file import PidFile
+from gemd.system.privileges import Identity, lock_down
+from gemd.worker.main import run_worker
+
+Read = Callable[[], Config]  # of the configuration, anew each time; raises one of FAILURES
+
+_ROWS = 4 * MAX_SLOTS  # of the scoreboard: workers that serve, start and drain
+
+
+def serve(read: Read, inherited: Inherited) -> ExitCode:
+    """Serve what `read` says, now and at each reload, until told to stop.
+
+    Raises one of FAILURES for what keeps it from beginning.
+    """
+    config = read()
+    handover = inherited.handover
+    user = find_user(config)
+    pid_file = take_pid_file(config, handover, user)
+    present = inherited.take_listeners(config.timeouts.request)
+    resources = acquire_resources(config, present, None if config.service.master_user else user)
+    close_new(present, resources.listeners)
+    if user is not None:
+        later.import_all()
+    workers_user = become(config, user)
+    check_machine(config)  # again, for this user may see less
+    if pid_file is not None:
+        pid_file.check_writable()
+    generation = build_generation(config, resources, workers_user)
+    poll = select.poll()
+    control = take_control(config, handover, poll)
+    lock_down(keep_capabilities=os.geteuid() == 0)
+    generation.logs.use()
+    announce(config, resources)
+    launched = _detach(generation, pid_file, control) if config.service.daemon and handover is None else Launch()
+    notices = DaemonNotices(
+        generation,
+        build_loader(read, workers_user),
+        inherited.directory,
+        inherited.notifier,
+        pid_file,
+        control,
+        handover,
+        launched,
+    )
+    code = run_master(notices, generation, poll)
+    launched.tell(code)  # unless it has been told already, when the workers served
+    return code
+
+
+def _detach(generation: Generation, pid_file: PidFile | None, control: ControlSocket | None) -> Launch:
+    """Leave the terminal with all that is open."""
+    keep = [listener.socket.fileno() for listener in generation.listeners]
+    keep += [sink.fileno() for sink in generation.logs.files().values()]
+    if pid_file is not None:
+        keep.append(pid_file.lock)
+    if control is not None:
+        keep.append(control.listener.socket.fileno())
+    return launch(keep, generation.config.log.error)
+
+
+def build_loader(read: Read, workers_user: Identity | None) -> Callable[[Generation], Generation]:
+    """What reads the configuration again, as it was first read. It raises LoadError, and then nothing has changed."""
+
+    def load(current: Generation) -> Generation:
+        try:
+            config = _keep_fixed(read(), current.config)
+            resources = acquire_resources(config, current.listeners, None)
+            try:
+                generation = build_generation(config, resources, workers_user, current)
+            except FAILURES:
+                close_new(resources.listeners, current.listeners)
+                raise
+        except FAILURES as failure:
+            raise LoadError(*explain_failure(failure)[1]) from None
+        warn(resources)
+        return generation
+
+    return load
+
+
+def _keep_fixed(config: Config, current: Config) -> Config:
+    """The configuration with what is decided at the start and stays so."""
+    new = config.service
+    fixed = msgspec.structs.replace(
+        current.service, max_requests=new.max_requests, max_memory=new.max_memory, auto_reload=new.auto_reload
+    )
+    if fixed != new:
+        error_log.warning(
+            "user, group, chroot, master-user, pid-file, control and daemon change at a restart, not at a reload"
+        )
+    return msgspec.structs.replace(config, service=fixed)
+
+
+def run_master(notices: DaemonNotices, generation: Generation, poll: select.poll) -> ExitCode:
+    """Fork the workers and supervise them until the end."""
+    config = generation.config
+    place = config.hosts[0].locations[0]
+    process.set_title(f"master {config.source or place.source}")
+    scoreboard = Scoreboard(_ROWS)
+    master = os.getpid()
+    processes = ForkingProcessControl(
+        poll,
+        SIGNALS,
+        lambda generation, nr, row, channel: run_worker(generation, nr, scoreboard.row(row), master, channel),
+        notices.let_go,
+    )
+    try:
+        return Master(processes, notices, scoreboard, generation).run()
+    finally:
+        logging.shutdown()
+
+
+def announce(config: Config, resources: Resources) -> None:
+    """Say in the log what is served where, with which certificate."""
+    port = next((listener.port for listener in resources.listeners if listener.port), 0)
+    for host in config.hosts:
+        certificate = resources.certificates[host.name]
+        url = f"gemini://{host.name}/" if port in (0, DEFAULT_PORT) else f"gemini://{host.name}:{port}/"
+        place = host.locations[0]
+        error_log.info("serving %s from %s", url, place.source or "its locations")
+        error_log.info("its certificate %s has the SHA-256 fingerprint %s", certificate.path, certificate.fingerprint)
+    warn(resources)
+    error_log.info("listening on %s; SIGTERM or Ctrl-C stops", ", ".join(map(str, resources.listeners)))
+
+
+def warn(resources: Resources) -> None:
+    """Say in the log what an operator should mend."""
+    for certificate in resources.certificates.values():
+        for warning in certificate.warnings:
+            error_log.warning("%s", warning)

@@ -1,0 +1,35 @@
+"""The OpenSSL inside the cryptography library, loaded as gemd's own processes want it.
+
+Rule: OpenSSL reads its configuration once, when it is loaded, so a program of gemd's loads it before it imports
+anything that needs it. A module that is merely imported, by an application's tests for example, changes nothing.
+"""
+
+import importlib
+import os
+import sys
+import warnings
+from pathlib import Path
+
+_VARIABLE = "OPENSSL_CONF"  # openssl-env(7)
+_LIBRARY = "cryptography.hazmat.bindings._rust"
+
+
+def load_openssl() -> bool:
+    """Load it with the configuration beside this file, unless the environment names another one; the environment is
+    afterwards what it was. False when it is there already, and goes by somebody else's.
+
+    What cryptography warns of are oddities of certificates, here those of strangers: this process is not to say them.
+    """
+    is_first, is_given = _LIBRARY not in sys.modules, _VARIABLE in os.environ
+    if not is_given:
+        os.environ[_VARIABLE] = str(Path(__file__).with_name("openssl.cnf"))
+    try:
+        importlib.import_module(_LIBRARY)
+    finally:
+        if not is_given:
+            del os.environ[_VARIABLE]
+    from cryptography.utils import CryptographyDeprecationWarning
+
+    warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning)
+    warnings.filterwarnings("ignore", message="Attribute's length must be", category=UserWarning)
+    return is_first or is_given

@@ -1,0 +1,97 @@
+"""What scripts leave behind: processes whose parent is gone, which this process adopts, kills and reaps.
+
+Rule: what is in the session of a script that runs is left alone; so no script runs that is not registered here.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+
+from gemd.system import process
+
+_MAX_CHILDREN = 64 * 1024  # bytes of their pids that are looked at in one sweep
+_MAX_SWEEPS = 1000
+
+_children_file: int | None = None  # of the main thread, opened by adopt_orphans
+_running: set[int] = set()  # the leaders of scripts
+_starting = 0  # scripts that may run, but are not in `_running` yet
+_is_sweep_due = False
+_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def registration() -> Iterator[Callable[[int], None]]:
+    """To start a script within; what it gives takes the pid. No sweep takes place meanwhile, however long it lasts."""
+    global _starting
+    with _lock:
+        _starting += 1
+    try:
+        yield _running.add
+    finally:
+        with _lock:
+            _starting -= 1
+            must_sweep = _is_sweep_due and not _starting
+        if must_sweep:
+            kill_orphans()
+
+
+def unregister(pid: int) -> None:
+    """The script has ended, and is reaped."""
+    with _lock:
+        _running.discard(pid)
+
+
+def kill_running() -> None:
+    """Kill every running script, at once and with its group. The last thing that a worker does when it can't wait."""
+    for pid in list(_running):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of whatever its scripts leave behind, also of what has left their session."""
+    global _children_file
+    process.become_subreaper()
+    with contextlib.suppress(OSError):  # a kernel without it: then what leaves its session is left alone
+        _children_file = os.open(f"/proc/{os.getpid()}/task/{os.getpid()}/children", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _read_children() -> list[int]:
+    """The children of the main thread."""
+    if _children_file is None:
+        return []
+    return [int(pid) for pid in os.pread(_children_file, _MAX_CHILDREN, 0).split()]
+
+
+def kill_orphans(keep: Collection[int] = ()) -> None:
+    """Kill and reap the processes that ended scripts, or killed workers, left behind.
+
+    They are children of the main thread, which starts none itself but those to `keep`; what is in the session of a
+    running script stays. While a script is being started, this waits until it is registered.
+    """
+    for _ in range(_MAX_SWEEPS):
+        found = False
+        for pid in _read_children():
+            with contextlib.suppress(ProcessLookupError, ChildProcessError, PermissionError):
+                session = os.getsid(pid)
+                if _is_starting():
+                    return
+                if session in _running or pid in _running or pid in keep:
+                    continue
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)
+                found = True
+        if not found:
+            return
+        time.sleep(0.001)
+
+
+def _is_starting() -> bool:
+    """Whether the sweep has to be made later."""
+    global _is_sweep_due
+    with _lock:
+        _is_sweep_due = _starting > 0
+        return _is_sweep_due

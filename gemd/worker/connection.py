@@ -1,0 +1,200 @@
+"""A client's connection, from accept to close: its socket, its TLS, its request, and how far its answer got.
+
+Rules: nothing here waits, each call says so to the kernel; what the socket does not take stays in the outbox, and is
+sent before anything else is added.
+"""
+
+import contextlib
+import errno
+import socket
+import time
+from collections.abc import Callable
+
+from gemd.protocol.errors import GeminiError
+from gemd.protocol.peer import Peer
+from gemd.protocol.request import Request, RequestReader
+from gemd.protocol.response import Pending, Source
+from gemd.system.client_socket import count_undelivered
+from gemd.system.tls import TLSConnection, TLSError
+
+_DRAIN_CHUNK = 4 * 1024
+_MAX_DRAINED = 1024 * 1024
+
+
+class Connection:
+    """`deadline` is when its state ends, in monotonic seconds. `received` counts the bytes that came in the handshake,
+    and then those that came before the request was complete.
+
+    `pending` is an answer that is not known yet. `head` is what comes first, the header and all of a body of bytes, and
+    `source` a body that follows it; `watched` are the descriptors that an answer waits for. `complete` once the whole
+    answer and close_notify are encrypted. `status`, `meta` and `sent` (header and body, in bytes) are what the log says
+    of the answer.
+    """
+
+    __slots__ = (
+        "_delivered_before",
+        "_drained",
+        "_outbox",
+        "_taken",
+        "accepted",
+        "complete",
+        "deadline",
+        "fd",
+        "handshaken",
+        "head",
+        "meta",
+        "peer",
+        "pending",
+        "reader",
+        "received",
+        "refusal",
+        "request",
+        "sent",
+        "socket",
+        "source",
+        "status",
+        "tls",
+        "watched",
+    )
+
+    def __init__(self, sock: socket.socket, tls: TLSConnection, peer: Peer, deadline: float) -> None:
+        self.socket = sock
+        self.fd = sock.fileno()
+        self.tls = tls
+        self.peer = peer
+        self.accepted = time.monotonic()
+        self.deadline = deadline
+        self.handshaken = False
+        self.received = 0
+        self.reader = RequestReader(peer)
+        self.request: Request | None = None
+        self.refusal: GeminiError | None = None
+        self.pending: Pending | None = None
+        self.source: Source | None = None
+        self.watched: set[int] = set()
+        self.head = b""
+        self.status = 0
+        self.meta = ""
+        self.sent = 0
+        self.complete = False
+        self._delivered_before = 0
+        self._outbox: bytes | memoryview = b""
+        self._taken = 0
+        self._drained = 0
+
+    @property
+    def age(self) -> float:
+        """Seconds since accept."""
+        return time.monotonic() - self.accepted
+
+    @property
+    def url(self) -> str:
+        """What was asked for, as sent; what is not UTF-8 is escaped."""
+        return self.request.url.text if self.request is not None else self.reader.line
+
+    @property
+    def outgoing(self) -> int:
+        """How many bytes are in the outbox."""
+        return len(self._outbox)
+
+    def renew(self, deadline: float) -> None:
+        """Another deadline, from which on progress counts."""
+        self.deadline = deadline
+        self._delivered_before = self._taken - count_undelivered(self.socket)
+
+    @property
+    def progress(self) -> int:
+        """How many bytes the client's kernel has acknowledged since the deadline was renewed.
+
+        That Linux calls a socket writable says less: a third of its send buffer has to be free, which may be megabytes.
+        """
+        return self._taken - count_undelivered(self.socket) - self._delivered_before
+
+    def receive(self, size: int) -> bytes | None:
+        """At most `size` bytes from the socket; None when none are here, b"" at their end. Raises TLSError."""
+        try:
+            return self.socket.recv(size, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise TLSError(_name(error)) from None
+
+    def write(self, data: bytes) -> None:
+        """Encrypt a piece of the answer, behind its head if that is still here; `flush` sends it. Raises TLSError."""
+        if self.head:
+            data, self.head = self.head + data, b""
+        self.tls.write(data)
+        self.sent += len(data)
+
+    def end(self) -> None:
+        """Encrypt close_notify: the answer is complete. Raises TLSError."""
+        self.tls.send_close_notify()
+        self.complete = True
+
+    def flush(self) -> bool:
+        """Send what there is; False when the socket takes no more at the moment. Raises TLSError.
+
+        Nothing is written before all that was is sent, so that there is only one piece to look after.
+        """
+        outbox = self._outbox or self.tls.take()
+        if not outbox:
+            return True
+        try:
+            count = self.socket.send(outbox, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            count = 0
+        except OSError as error:
+            self._outbox = b""
+            raise TLSError(_name(error)) from None
+        self._taken += count
+        if count < len(outbox):
+            self._outbox = memoryview(outbox)[count:]
+            return False
+        if self._outbox:  # TLS may have had something to say meanwhile
+            self._outbox = b""
+            return self.flush()
+        return True
+
+    def shut_down(self) -> None:
+        """Tell the client's kernel that nothing follows."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+
+    def drain(self, *, has_ended: bool) -> bool:
+        """Take and forget what the client still sends: a close with unread bytes would reset the connection, and
+        destroy the end of the answer on its way. True when the client is done, or has sent too much.
+
+        `has_ended` says that the client's FIN is here, so that what does not fill the buffer is the last piece.
+        """
+        try:
+            while self._drained < _MAX_DRAINED:
+                data = self.socket.recv(_DRAIN_CHUNK, socket.MSG_DONTWAIT)
+                if not data or (has_ended and len(data) < _DRAIN_CHUNK):
+                    return True
+                self._drained += len(data)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
+    def let_go(self) -> None:
+        """Let go of the answer, as far as there is one. Raises what its own close raises, and has let go then too."""
+        answer = self.source if self.pending is None else self.pending
+        self.pending = self.source = None
+        self.head = b""
+        if answer is not None:
+            answer.close()
+
+    def close(self) -> None:
+        """Close the socket, whatever state it is in."""
+        self._outbox = b""
+        self.socket.close()
+        self.let_go()
+
+
+ReportLoss = Callable[[Connection, str], None]  # told of each connection that ended otherwise than it should, and why
+
+
+def _name(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, str(error.errno))

@@ -1,0 +1,133 @@
+"""The event loop: where a worker waits, for clients and for what answers them.
+
+Rules: only `wait` waits, in one place. A connection is in one state: reading until its request is complete, writing
+until its answer is in the kernel, lingering until it is closed. What goes wrong in a step of one connection ends that
+connection alone.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from gemd.config.settings import Limits, Timeouts
+from gemd.protocol.errors import GeminiError
+from gemd.protocol.response import Answer, error_response
+from gemd.system.listener import Listener
+from gemd.system.log import error_log
+from gemd.system.tls import Context
+from gemd.worker.closing import Closing
+from gemd.worker.connection import Connection, ReportLoss
+from gemd.worker.poller import Poller
+from gemd.worker.reading import Reading
+from gemd.worker.thread_pool import ThreadPool
+from gemd.worker.writing import Writing
+
+_FAULT = error_response(GeminiError("An unexpected error occurred"))
+
+
+class EventLoop:
+    """`ready` has connections whose request is complete, or refused, and `ended` those whose answer is over: whoever
+    serves takes them from there."""
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        context: Context,
+        timeouts: Timeouts,
+        limits: Limits,
+        max_connections: int,
+        pool: ThreadPool,
+        report_loss: ReportLoss,
+    ) -> None:
+        self.ready: deque[Connection] = deque()
+        self.ended: deque[Connection] = deque()
+        self._poller: Poller[Connection] = Poller()
+        self._reading = Reading(
+            self._poller, listeners, context, timeouts, limits, max_connections, self.ready, report_loss
+        )
+        self._closing = Closing(self._poller, timeouts)
+        self._writing = Writing(self._poller, pool, self._closing, timeouts, max_connections, self.ended, report_loss)
+
+    @property
+    def reading(self) -> int:
+        """How many requests are not complete."""
+        return len(self._reading)
+
+    @property
+    def writing(self) -> int:
+        """How many answers are on their way."""
+        return len(self._writing)
+
+    @property
+    def lingering(self) -> int:
+        """How many connections wait for their client to close."""
+        return len(self._closing)
+
+    def is_idle(self) -> bool:
+        """Whether there is nobody."""
+        return not (self.ready or self.ended or self.reading or self.writing or self.lingering)
+
+    def watch(self, fd: int, act: Callable[[], None]) -> None:
+        """Have `act` called whenever a descriptor of the worker's own is readable."""
+        self._poller.watch(fd, act)
+
+    def unwatch(self, fd: int) -> None:
+        """Watch it no longer."""
+        self._poller.unwatch(fd)
+
+    def answer(self, connection: Connection, answer: Answer) -> None:
+        """Begin to send the answer to a connection that was ready."""
+        self._writing.answer(connection, answer)
+
+    def stop_listening(self, *, is_urgent: bool) -> None:
+        """Accept what is in the backlog and no more; `is_urgent` leaves less time to those who are slow."""
+        self._reading.stop_listening(is_urgent=is_urgent)
+        if is_urgent:
+            self._closing.hurry_up()
+
+    def wait(self, timeout: float) -> None:
+        """Let things happen until there is something to do, or for `timeout` seconds."""
+        runnable = self._writing.runnable()
+        for act, connection, events in self._poller.wait(0.0 if runnable else self._shorten(timeout)):
+            self._step(act, connection, events)
+        woken = self._poller.woken
+        if woken:
+            for _ in range(len(woken)):
+                self._step(self._writing.resume, woken.popleft())
+        for connection in runnable:
+            self._step(self._writing.go_on, connection)
+        self._reading.accept_waiting()
+        now = time.monotonic()
+        self._reading.expire(now)
+        for connection in self._writing.expired(now):
+            self._step(self._writing.look, connection)
+        self._closing.expire(now)
+
+    def _shorten(self, timeout: float) -> float:
+        """The timeout, or less when a deadline comes first."""
+        if self.ready or self.ended or self._poller.woken:
+            return 0.0
+        moment = min(self._reading.next_deadline(), self._writing.next_deadline(), self._closing.next_deadline())
+        return timeout if moment == math.inf else max(0.0, min(timeout, moment - time.monotonic()))
+
+    def _step(self, act: Callable[..., None], connection: Connection, *arguments: int) -> None:
+        """Go on with one connection. The boundary of such a step: no error passes it."""
+        try:
+            act(connection, *arguments)
+        except Exception:  # noqa: BLE001, the boundary of one connection's step
+            error_log.exception("a fault while serving %r", connection.url)
+            self.give_up(connection)
+
+    def give_up(self, connection: Connection) -> None:
+        """Something of ours went wrong: say so, if nothing is sent yet, and close."""
+        if connection.socket.fileno() < 0:
+            return  # it is closed already
+        if connection in self._reading:
+            self._reading.drop(connection, "a fault of gemd itself")
+        elif connection in self._closing:
+            self._closing.drop(connection)
+        elif connection.sent:
+            self._writing.drop(connection)
+        else:
+            self._writing.replace(connection, _FAULT)

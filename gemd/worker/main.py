@@ -1,0 +1,228 @@
+"""The worker: what a process does between its fork and its exit.
+
+Rules: it lives no longer than its master, whose end of a channel it watches; TERM ends it soon, QUIT when the last
+response is out; it never returns to the master's code.
+"""
+
+import os
+import signal
+import socket
+import threading
+import time
+
+from gemd.config.settings import Config
+from gemd.exit_codes import ExitCode
+from gemd.protocol import figures
+from gemd.responders.app.load import AppLoadError
+from gemd.shared.generation import Generation
+from gemd.shared.scoreboard import Row
+from gemd.system import process
+from gemd.system.file_watch import FileWatch
+from gemd.system.log import error_log
+from gemd.system.orphans import adopt_orphans, kill_running
+from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
+from gemd.system.script_threads import SCRIPT_THREADS
+from gemd.system.signals import SignalQueue
+from gemd.worker.event_loop import EventLoop
+from gemd.worker.server import GeminiServer, loss_reporter
+from gemd.worker.thread_pool import ThreadPool
+
+_SPARE_DESCRIPTORS = 128  # for listeners, logs, files and scripts; connections may have the others
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGQUIT)
+# A terminal's Ctrl-C and hang-up reach the whole group, and the master decides. They are taken and not ignored, because
+# a script would inherit that.
+_UNHEEDED_SIGNALS = (
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+)
+_CLEANUP_TIMEOUT = 1.0  # seconds for applications to clean up after answers that broke off, and as many for scripts
+_LOOK_INTERVAL = 1.0  # seconds between two looks at applications and their files
+_MEMORY_INTERVAL = 10.0  # seconds between two looks at how much memory this process has
+_MANY_DESCRIPTORS = 1000  # that are counted no oftener than that either: an older kernel has to list them
+
+
+def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: socket.socket) -> ExitCode:
+    """Serve until told to stop. `master` is its pid; `channel` brings log files from it, and ends with it.
+
+    Runs in the worker, whose signals are blocked until it can obey them.
+    """
+    try:
+        process.prefer_throughput()
+        process.set_title(f"worker {nr + 1}")
+        signals = SignalQueue(_STOP_SIGNALS + _UNHEEDED_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        adopt_orphans()
+        memory, descriptors = process.MemoryReport(), process.DescriptorReport()
+        generation.logs.use()
+        time.tzset()  # the log's time zone, while its file can be read
+        if generation.identity is not None:
+            drop_privileges(generation.identity, generation.config.service.chroot)
+        lock_down(keep_capabilities=os.geteuid() == 0)
+        if not process.die_with_parent(master):
+            return ExitCode.OK
+        applications = generation.applications
+        watch = FileWatch(app_paths(generation.config), applications.made) if is_watcher(generation, nr) else None
+        applications.open()
+        _serve(generation, row, signals, channel, memory, descriptors, watch)
+    except PrivilegeError as error:
+        error_log.error("worker %d serves nothing: %s", nr + 1, error)
+        return ExitCode.PRIVILEGES
+    except AppLoadError as error:
+        error_log.error("%s", error, exc_info=error.__cause__)
+        return ExitCode.APPLICATION
+    except Exception:  # noqa: BLE001, the worker's boundary
+        error_log.exception("worker %d has to stop", nr + 1)
+        return ExitCode.INTERNAL
+    return ExitCode.OK
+
+
+def is_watcher(generation: Generation, nr: int) -> bool:
+    """Whether this worker looks after the files of applications: one is enough."""
+    return nr == 0 and generation.config.service.auto_reload and bool(generation.applications)
+
+
+def app_paths(config: Config) -> list[str]:
+    """Where the applications are."""
+    paths = [location.app_path for host in config.hosts for location in host.locations if location.app]
+    return list(dict.fromkeys(path for path in paths if path))
+
+
+class Reporter:
+    """What a worker says of itself in its row of the scoreboard, and looks after once a second."""
+
+    def __init__(
+        self,
+        generation: Generation,
+        row: Row,
+        event_loop: EventLoop,
+        pool: ThreadPool,
+        memory: process.MemoryReport,
+        descriptors: process.DescriptorReport,
+        watch: FileWatch | None,
+    ) -> None:
+        self._generation = generation
+        self._row = row
+        self._event_loop = event_loop
+        self._pool = pool
+        self._memory = memory
+        self._descriptors = descriptors
+        self._watch = watch
+        self._next_look = self._next_count = self._next_memory = 0.0
+
+    def report(self) -> None:
+        """Called once a turn of the event loop."""
+        show, event_loop = self._row.show, self._event_loop
+        show(figures.READING, event_loop.reading)
+        show(figures.WRITING, event_loop.writing)
+        show(figures.LINGERING, event_loop.lingering)
+        show(figures.THREADS, self._pool.busy)
+        show(figures.DROPPED, self._generation.logs.dropped)
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK_INTERVAL
+        if self._generation.applications.are_stuck:
+            self._row.request_recycle()
+        if now >= self._next_count:
+            number = self._descriptors.read()
+            show(figures.DESCRIPTORS, number)
+            self._next_count = now + (_LOOK_INTERVAL if number < _MANY_DESCRIPTORS else _MEMORY_INTERVAL)
+        if now >= self._next_memory:
+            shared_out, private = self._memory.read()
+            show(figures.MEMORY, shared_out)
+            show(figures.PRIVATE, private)
+            self._next_memory = now + _MEMORY_INTERVAL
+        if self._watch is not None and (path := self._watch.look()) is not None:
+            ask_for_reload(path)
+
+
+def _serve(
+    generation: Generation,
+    row: Row,
+    signals: SignalQueue,
+    channel: socket.socket,
+    memory: process.MemoryReport,
+    descriptors: process.DescriptorReport,
+    watch: FileWatch | None,
+) -> None:
+    config = generation.config
+    pool = ThreadPool(config.limits.threads)
+    event_loop = EventLoop(
+        generation.listeners,
+        generation.context,
+        config.timeouts,
+        config.limits,
+        connection_limit(config),
+        pool,
+        loss_reporter(generation.access_log),
+    )
+    reporter = Reporter(generation, row, event_loop, pool, memory, descriptors, watch)
+    # Nobody may have all of what takes time.
+    max_pending = (config.limits.threads + 1) // 2
+    server = GeminiServer(event_loop, generation.respond, generation.access_log, row, max_pending, reporter.report)
+
+    def obey() -> None:
+        for number in signals.take():
+            if number in _STOP_SIGNALS:
+                generation.applications.end_by(time.monotonic() + app_patience(config.timeouts.stop))
+                server.stop(is_urgent=number == signal.SIGTERM)
+
+    def read_channel() -> None:
+        if receive_logs(generation, channel):
+            return
+        error_log.error("the master is gone, and so goes this worker")
+        event_loop.unwatch(channel.fileno())
+        server.stop(is_urgent=True)
+        limit = threading.Timer(config.timeouts.request, _leave_at_once)
+        limit.daemon = True
+        limit.start()
+
+    event_loop.watch(signals.fileno(), obey)
+    event_loop.watch(channel.fileno(), read_channel)
+    server.serve_forever()
+    generation.applications.wait(_CLEANUP_TIMEOUT)
+    SCRIPT_THREADS.wait(_CLEANUP_TIMEOUT)  # what they said last is logged when they have ended
+
+
+def app_patience(stop: float) -> float:
+    """Seconds for answers of applications that go on, out of those after which the master kills this worker."""
+    return max(stop - 3 * _CLEANUP_TIMEOUT, stop / 2)
+
+
+def ask_for_reload(path: str) -> None:
+    """A file of an application has changed."""
+    error_log.info("%s has changed: reloading", path)
+    try:
+        os.kill(os.getppid(), signal.SIGHUP)
+    except PermissionError:
+        error_log.error("auto-reload: only root may have a master reload that stays root")
+
+
+def receive_logs(generation: Generation, channel: socket.socket) -> bool:
+    """Take the log files that the master has opened anew; False when there is no master any more."""
+    names, descriptors, _, _ = socket.recv_fds(channel, 64, 2)
+    files = generation.logs.files()
+    for name, descriptor in zip(names.decode().split(), descriptors, strict=False):  # fewer when none is free
+        if name in files:
+            files[name].move_to(descriptor)
+        else:
+            os.close(descriptor)
+    return bool(names)
+
+
+def _leave_at_once() -> None:
+    """What is not answered by now stays unanswered. Runs in a thread of its own."""
+    kill_running()
+    os._exit(ExitCode.OK)
+
+
+def connection_limit(config: Config) -> int:
+    """How many connections may be read, and as many again answered: as configured, or what the limit of open
+    descriptors leaves. One that is answered may have a file or some pipes open besides."""
+    left = process.raise_descriptor_limit() - 3 * config.limits.threads - _SPARE_DESCRIPTORS
+    return max(16, min(config.limits.connections, left // 3))

@@ -1,0 +1,96 @@
+"""epoll(7), with whom to tell of each descriptor, and a way for other threads to be heard.
+
+Rule: one descriptor has one owner; whoever is told gets what was registered with it, and the events.
+"""
+
+import contextlib
+import os
+import select
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+MAX_EVENTS = 64
+_ONCE = select.EPOLLIN | select.EPOLLONESHOT
+
+
+class Poller(Generic[T]):
+    """`T` is what a descriptor stands for. `woken` has what other threads have handed over, until it is taken."""
+
+    def __init__(self) -> None:
+        self.woken: deque[T] = deque()
+        self._epoll = select.epoll()
+        self._owners: dict[int, tuple[Callable[[T, int], None], T, int]] = {}
+        self._readers: dict[int, Callable[[], None]] = {}
+        self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.watch(self._wakeup, self._read_wakeup)
+
+    def watch(self, fd: int, act: Callable[[], None], events: int = select.EPOLLIN) -> None:
+        """Have `act` called for a descriptor of the worker's own."""
+        self._readers[fd] = act
+        self._epoll.register(fd, events)
+
+    def unwatch(self, fd: int) -> None:
+        """Watch such a descriptor no longer."""
+        del self._readers[fd]
+        self._epoll.unregister(fd)
+
+    def register(self, fd: int, events: int, act: Callable[[T, int], None], owner: T) -> None:
+        """Have `act` called with the owner and the events that came."""
+        self._epoll.register(fd, events)
+        self._owners[fd] = (act, owner, events)
+
+    def modify(self, fd: int, events: int, act: Callable[[T, int], None], owner: T) -> None:
+        """The same, for a descriptor that is registered already."""
+        before = self._owners[fd][2]
+        self._owners[fd] = (act, owner, events)
+        if events != before:
+            self._epoll.modify(fd, events)
+
+    def watch_once(self, fd: int, act: Callable[[T, int], None], owner: T) -> None:
+        """Have `act` called when the descriptor is readable, once; to hear of it again, call this again."""
+        try:
+            if fd in self._owners:
+                self._epoll.modify(fd, _ONCE)
+            else:
+                self._epoll.register(fd, _ONCE)
+        except FileNotFoundError:  # it was closed since, and opened for something else
+            self._epoll.register(fd, _ONCE)
+        self._owners[fd] = (act, owner, _ONCE)
+
+    def unregister(self, fd: int) -> None:
+        """Watch a descriptor no longer; nothing happens if it is not watched, or closed.
+
+        To be called before it is closed: the kernel forgets it only when no other process holds the same thing open,
+        as a script does until its exec, and whatever an application forks for good.
+        """
+        if self._owners.pop(fd, None) is not None:
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(fd)
+
+    def wait(self, timeout: float) -> Iterator[tuple[Callable[[T, int], None], T, int]]:
+        """What has happened to whom, after at most `timeout` seconds; the worker's own descriptors are dealt with.
+
+        Who is told of one event may well close what another one was about, which is then left out.
+        """
+        for fd, events in self._epoll.poll(timeout, MAX_EVENTS):
+            owner = self._owners.get(fd)
+            if owner is not None:
+                yield owner[0], owner[1], events
+            elif fd in self._readers:
+                self._readers[fd]()
+
+    def wake(self, owner: T) -> None:
+        """Hand something over to the event loop. May be called by any thread."""
+        self.woken.append(owner)
+        os.eventfd_write(self._wakeup, 1)
+
+    def _read_wakeup(self) -> None:
+        os.eventfd_read(self._wakeup)
+
+    def close(self) -> None:
+        """Close what it has opened."""
+        self._epoll.close()
+        os.close(self._wakeup)

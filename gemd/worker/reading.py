@@ -1,0 +1,232 @@
+"""Connections whose request is not complete: accepted, in their handshake, or in their request line.
+
+Rules: until its request is complete a connection is a stranger's, with one deadline for all of that, and so many bytes
+for the handshake and again for the request; when there are too many of them the oldest is dropped.
+"""
+
+import errno
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from gemd.config.settings import Limits, Timeouts
+from gemd.protocol.errors import GeminiError
+from gemd.system import process
+from gemd.system.client_socket import acknowledge_now, make_peer
+from gemd.system.listener import Listener
+from gemd.system.log import error_log
+from gemd.system.tls import Context, TLSConnection, TLSError
+from gemd.worker.connection import Connection, ReportLoss
+from gemd.worker.ordered import Ordered
+from gemd.worker.poller import Poller
+
+_RECEIVE_SIZE = 4096
+_RECORD_OVERHEAD = 1024  # for the framing of a record with 16 KiB (RFC 8446, 5.2), and of some small ones before it
+_LAST_REQUESTS = 1.0  # seconds for requests that are not complete when the worker has to stop
+_MANY = 200  # connections at once, after whose end it is worth giving memory back
+_ACCEPT_PAUSE = 0.1  # seconds without accepting after this machine ran out of something
+_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class Reading:
+    """At most `max_connections` at once. `ready` gets those whose request is complete, or refused.
+
+    `report_loss` is told of each that ended without an answer, and why.
+    """
+
+    def __init__(
+        self,
+        poller: Poller[Connection],
+        listeners: Sequence[Listener],
+        context: Context,
+        timeouts: Timeouts,
+        limits: Limits,
+        max_connections: int,
+        ready: deque[Connection],
+        report_loss: ReportLoss,
+    ) -> None:
+        self._poller = poller
+        self._context = context
+        self._timeout = timeouts.request
+        self._max_bytes = limits.request_bytes
+        self._max_connections = max_connections
+        self._ready = ready
+        self._report_loss = report_loss
+        self._connections = Ordered()
+        self._listeners = {listener.socket.fileno(): listener for listener in listeners}
+        self._waiting: list[Listener] = []  # with connections to accept
+        self._paused_until: float | None = None
+        self._most = 0
+        self._listen()
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def __contains__(self, connection: Connection) -> bool:
+        return connection in self._connections
+
+    # Accepting
+
+    def _listen(self) -> None:
+        for fd, listener in self._listeners.items():
+            events = select.EPOLLIN | select.EPOLLEXCLUSIVE
+            self._poller.watch(fd, lambda listener=listener: self._waiting.append(listener), events)  # type: ignore[misc]
+
+    def accept_waiting(self) -> None:
+        """Accept one connection from each listener that has one. After all others, who are served first."""
+        waiting, self._waiting = self._waiting, []
+        for listener in waiting:
+            if listener.socket.fileno() in self._listeners:
+                self._accept(listener)
+
+    def stop_listening(self, *, is_urgent: bool) -> None:
+        """Accept what is in the backlog, then close the listeners; those who are read go on.
+
+        `is_urgent` leaves a second for requests that are not complete.
+        """
+        listeners, self._listeners = self._listeners, {}
+        was_paused = self._paused_until is not None
+        for fd, listener in listeners.items():
+            if not was_paused:
+                self._poller.unwatch(fd)  # closing would not do: other processes hold the same socket
+            for _ in range(self._max_connections):
+                if not self._accept(listener):
+                    break
+            listener.close()
+        self._paused_until = None
+        if is_urgent:
+            soon = time.monotonic() + _LAST_REQUESTS
+            for connection in self._connections:
+                connection.deadline = min(connection.deadline, soon)
+
+    def _accept(self, listener: Listener) -> bool:
+        """Take one connection; False when there is none. No failure here may end the worker, or make the loop hot."""
+        try:
+            sock, address = listener.socket.accept()
+        except OSError as error:
+            if error.errno in _OUT_OF_RESOURCES:
+                self._pause(error)
+            return False
+        try:
+            self.add(self._make(sock, address))
+        except (OSError, TLSError) as error:
+            sock.close()
+            error_log.debug("a connection was gone before it was looked at: %s", error)
+        return True
+
+    def _make(self, sock: socket.socket, address: object) -> Connection:
+        tls = TLSConnection(self._context)
+        return Connection(sock, tls, make_peer(sock, address, tls), time.monotonic() + self._timeout)
+
+    def add(self, connection: Connection) -> None:
+        """Read the request of a connection that was accepted. Raises OSError when it can't be watched."""
+        if len(self._connections) >= self._max_connections:
+            self.drop(self._connections.oldest(), "closed because too many requests are not complete")
+        self._poller.register(connection.fd, select.EPOLLIN, self.advance, connection)
+        self._connections.add(connection)
+        self._most = max(self._most, len(self._connections))
+
+    def _pause(self, error: OSError) -> None:
+        if self._paused_until is None:
+            error_log.warning("not accepting for %.1f s: %s", _ACCEPT_PAUSE, error.strerror)
+            for fd in self._listeners:
+                self._poller.unwatch(fd)
+        self._paused_until = time.monotonic() + _ACCEPT_PAUSE
+
+    # Handshake and request line
+
+    def advance(self, connection: Connection, _events: int) -> None:
+        """As far as the bytes reach that are here: handshake, then request line."""
+        try:
+            if self._receive(connection):
+                self._step(connection)
+        except TLSError as error:
+            stage = "request" if connection.handshaken else "handshake"
+            self._send_alert(connection)
+            self.drop(connection, f"{stage} failed: {error}")
+            return
+        except GeminiError as refusal:
+            connection.refusal = refusal
+        if connection.request is not None or connection.refusal is not None:
+            self._connections.remove(connection)
+            self._ready.append(connection)
+
+    def _receive(self, connection: Connection) -> bool:
+        """Feed TLS what is here; False when nothing is. Raises TLSError when that was the end, or is too much."""
+        left = self._max_bytes + _RECORD_OVERHEAD - connection.received
+        if left <= 0:
+            raise TLSError(f"more than {self._max_bytes} bytes came and were not enough")
+        data = connection.receive(min(left, _RECEIVE_SIZE))
+        if data is None:
+            return False
+        if not data:
+            raise TLSError("the client left before its request was complete")
+        connection.received += len(data)
+        connection.tls.feed(data)
+        return True
+
+    def _step(self, connection: Connection) -> None:
+        """Raises TLSError, and GeminiError for a request line that is none."""
+        if not connection.handshaken:
+            connection.handshaken = connection.tls.handshake()
+            if connection.handshaken:
+                connection.received = 0
+            if not connection.flush():
+                self._poller.modify(connection.fd, select.EPOLLIN | select.EPOLLOUT, self._resume, connection)
+            if not connection.handshaken:
+                return
+        while connection.request is None:
+            data = connection.tls.receive(_RECEIVE_SIZE)
+            if data is None:
+                acknowledge_now(connection.socket)
+                connection.flush()  # what TLS may have to say to what came
+                return
+            if not data:
+                raise TLSError("the client left before its request was complete")
+            connection.request = connection.reader.feed(data)
+
+    def _resume(self, connection: Connection, events: int) -> None:
+        """The socket had not taken all of the handshake."""
+        try:
+            if events & select.EPOLLOUT and connection.flush():
+                self._poller.modify(connection.fd, select.EPOLLIN, self.advance, connection)
+        except TLSError as error:
+            self.drop(connection, f"handshake failed: {error}")
+            return
+        if events & select.EPOLLIN:
+            self.advance(connection, events)
+
+    def _send_alert(self, connection: Connection) -> None:
+        """What TLS has to say of a failure, if the socket takes it."""
+        try:
+            connection.flush()
+        except TLSError:
+            return
+
+    def drop(self, connection: Connection, reason: str) -> None:
+        """Close a connection whose request is not complete."""
+        self._connections.remove(connection)
+        self._report_loss(connection, reason)
+        self._poller.unregister(connection.fd)
+        connection.close()
+
+    # Deadlines
+
+    def next_deadline(self) -> float:
+        """When `expire` has something to do."""
+        moment = self._connections.next_deadline()
+        return moment if self._paused_until is None else min(moment, self._paused_until)
+
+    def expire(self, now: float) -> None:
+        """Drop those whose time is over, and accept again after a pause."""
+        for connection in self._connections.expired(now):
+            stage = "request" if connection.handshaken else "handshake"
+            self.drop(connection, f"{stage} timed out after {now - connection.accepted:.1f} s")
+        if self._most >= _MANY and not self._connections:
+            self._most = 0
+            process.give_memory_back()  # 50 KB for each that was here
+        if self._paused_until is not None and now >= self._paused_until:
+            self._paused_until = None
+            self._listen()

@@ -1,0 +1,157 @@
+"""The worker's server and request handler, in the frame of the standard library's socketserver.
+
+Rules: the request handler is called once for each complete request; it decides, starts what has to be started, and
+returns. Delivery is the event loop's. Whatever happens to one request, the worker goes on.
+"""
+
+import socketserver
+from collections import Counter
+from collections.abc import Callable
+
+from gemd.protocol.errors import BadRequest, GeminiError, Overloaded
+from gemd.protocol.peer import Peer, network_of
+from gemd.protocol.response import Answer, Response, error_response
+from gemd.responders.router import Respond
+from gemd.shared.scoreboard import Row
+from gemd.system.access_log import AccessLog, Entry
+from gemd.system.log import error_log
+from gemd.worker.connection import Connection
+from gemd.worker.event_loop import EventLoop
+
+_OVERLOADED = error_response(Overloaded())
+_TICK_INTERVAL = 1.0  # seconds at most between two signs of life
+
+
+class RequestHandler(socketserver.BaseRequestHandler):
+    """Answers the request of one connection."""
+
+    request: Connection
+    server: "GeminiServer"
+
+    def handle(self) -> None:
+        """Find the answer, and have the event loop send it."""
+        self.server.start_answer(self.request, self.server.find_answer(self.request))
+
+
+class GeminiServer(socketserver.BaseServer):
+    """Serves what the event loop has ready until it is told to stop. `report` is called once a turn; a client may have
+    `max_pending` answers at once that take their time."""
+
+    def __init__(
+        self,
+        event_loop: EventLoop,
+        respond: Respond,
+        access_log: AccessLog,
+        row: Row,
+        max_pending: int,
+        report: Callable[[], None],
+    ) -> None:
+        super().__init__(("", 0), RequestHandler)
+        self._event_loop = event_loop
+        self._respond = respond
+        self._access_log = access_log
+        self._row = row
+        self._max_pending = max_pending
+        self._report = report
+        self._is_stopping = False
+        self._pending: dict[Connection, str] = {}  # the client of each
+        self._per_client: Counter[str] = Counter()
+
+    def serve_forever(self, poll_interval: float = _TICK_INTERVAL) -> None:
+        """Serve until `stop` was called and the last connection is closed."""
+        self.service_actions()
+        while not (self._is_stopping and self._event_loop.is_idle()):
+            self._event_loop.wait(poll_interval)
+            while self._event_loop.ready:
+                self.handle_request()
+            while self._event_loop.ended:
+                self.shutdown_request(self._event_loop.ended.popleft())
+            self.service_actions()
+
+    def stop(self, *, is_urgent: bool) -> None:
+        """Accept nothing more and end when all are answered; `is_urgent` leaves less time to those who are slow."""
+        self._is_stopping = True
+        self._event_loop.stop_listening(is_urgent=is_urgent)
+
+    def service_actions(self) -> None:
+        """Sign of life, once a turn."""
+        self._row.tick()
+        self._report()
+
+    def handle_request(self) -> None:
+        """Take the next connection whose request is complete, and have it answered."""
+        connection, peer = self.get_request()
+        self.process_request(connection, peer)
+
+    def get_request(self) -> tuple[Connection, Peer]:
+        """The next connection whose request is complete."""
+        connection = self._event_loop.ready.popleft()
+        return connection, connection.peer
+
+    def process_request(self, request: Connection, client_address: Peer) -> None:  # type: ignore[override]
+        """Have the request handler answer; the connection is shut down when its answer is over."""
+        self.finish_request(request, client_address)
+
+    def finish_request(self, request: Connection, client_address: Peer) -> None:  # type: ignore[override]
+        """Run the request handler. The request boundary: no error passes it."""
+        try:
+            super().finish_request(request, client_address)  # type: ignore[arg-type]
+        except Exception:  # noqa: BLE001, the request boundary
+            error_log.exception("a fault while answering %r", request.url)
+            self._event_loop.give_up(request)
+
+    def find_answer(self, connection: Connection) -> Answer:
+        """What the request is to be answered with."""
+        request = connection.request
+        if request is None:
+            return error_response(connection.refusal or BadRequest())
+        try:
+            return self._respond(request)
+        except GeminiError as error:
+            return error_response(error)
+
+    def start_answer(self, connection: Connection, answer: Answer) -> None:
+        """Have the event loop send it, unless it takes time and its client has too many of that kind already."""
+        if not isinstance(answer, Response):
+            client = network_of(connection.peer.address)
+            if self._per_client[client] >= self._max_pending:
+                answer.close()
+                answer = _OVERLOADED
+            else:
+                self._per_client[client] += 1
+                self._pending[connection] = client
+        self._event_loop.answer(connection, answer)
+
+    def shutdown_request(self, request: Connection) -> None:  # type: ignore[override]
+        """Count and log what was answered."""
+        client = self._pending.pop(request, None)
+        if client is not None:
+            self._per_client[client] -= 1
+            if not self._per_client[client]:
+                del self._per_client[client]
+        self._row.count(request.sent)
+        host = request.request.url.host if request.request is not None else ""
+        certificate = request.peer.tls.client_certificate
+        self._access_log.write(
+            Entry(
+                address=request.peer.address,
+                host=host,
+                url=request.url,
+                status=request.status,
+                meta=request.meta,
+                size=request.sent,
+                seconds=request.age,
+                complete=request.complete,
+                user=certificate.common_name if certificate is not None else "",
+                certificate=certificate.fingerprint if certificate is not None else "",
+            )
+        )
+
+
+def loss_reporter(access_log: AccessLog) -> Callable[[Connection, str], None]:
+    """What logs the end of a connection that came about through no fault of ours."""
+
+    def report_loss(connection: Connection, reason: str) -> None:
+        error_log.info("%s: %s", access_log.write_address(connection.peer.address), reason)
+
+    return report_loss

@@ -1,0 +1,87 @@
+"""Answers that are not there yet, or not all of them: what they may ask for, and what has them asked again.
+
+Rules: whoever waits is asked again when one of its descriptors is readable, when it was woken, and at its deadline;
+once a second anyhow. What it watches is its own, and is watched no more before it is closed.
+"""
+
+import math
+import time
+from collections.abc import Callable
+
+from gemd.worker.connection import Connection
+from gemd.worker.ordered import Ordered
+from gemd.worker.poller import Poller
+from gemd.worker.thread_pool import ThreadPool
+
+_LOOK_INTERVAL = 1.0  # seconds at most between two looks at what is waited for
+
+
+class AnswerHelper:
+    """What an answer may ask for, on behalf of its connection."""
+
+    __slots__ = ("_connection", "_poller", "_pool")
+
+    def __init__(self, connection: Connection, poller: Poller[Connection], pool: ThreadPool) -> None:
+        self._connection = connection
+        self._poller = poller
+        self._pool = pool
+
+    def wake(self) -> None:
+        """Look at the answer again. May be called by any thread."""
+        self._poller.wake(self._connection)
+
+    def run(self, work: Callable[[], None]) -> bool:
+        """Have a thread of the pool do this, and then look again; False when no thread is free."""
+        return self._pool.run(work, self.wake)
+
+
+class Waiting:
+    """`act` is called with each connection whose descriptors have something new."""
+
+    def __init__(self, poller: Poller[Connection], act: Callable[[Connection, int], None]) -> None:
+        self._poller = poller
+        self._act = act
+        self._connections = Ordered()
+        self._soonest = math.inf  # the first of their deadlines, or earlier
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def __contains__(self, connection: Connection) -> bool:
+        return connection in self._connections
+
+    def add(self, connection: Connection) -> None:
+        """Its answer, or the body of it, has said "not yet". Raises OSError where that can't be watched."""
+        answer = connection.source if connection.pending is None else connection.pending
+        assert answer is not None
+        connection.deadline = min(answer.deadline, time.monotonic() + _LOOK_INTERVAL)
+        self._soonest = min(self._soonest, connection.deadline)
+        self._connections.add(connection)
+        former, connection.watched = connection.watched, set(answer.descriptors)
+        for fd in former - connection.watched:
+            self._poller.unregister(fd)
+        for fd in connection.watched:
+            self._poller.watch_once(fd, self._act, connection)
+
+    def remove(self, connection: Connection) -> None:
+        """It does not wait at the moment; nothing happens if it did not."""
+        self._connections.remove(connection)
+
+    def unwatch(self, connection: Connection) -> None:
+        """Its answer is over, or becomes another one: watch nothing for it any more."""
+        for fd in connection.watched:
+            self._poller.unregister(fd)
+        connection.watched = set()
+
+    # Deadlines
+
+    def next_deadline(self) -> float:
+        """When to look for those whose deadline has passed."""
+        return self._soonest if self._connections else math.inf
+
+    def expired(self, now: float) -> list[Connection]:
+        """Those whose deadline has passed."""
+        if now < self._soonest:
+            return []
+        self._soonest = min((c.deadline for c in self._connections if c.deadline > now), default=math.inf)
+        return [connection for connection in self._connections if connection.deadline <= now]

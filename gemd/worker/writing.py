@@ -1,0 +1,246 @@
+"""Connections that are being answered: outboxes, and the sources that fill them.
+
+Rules: nothing here waits for a client, a script, an application or a disk: whoever is not ready is heard of later. A
+source is read only when the client has taken what was read before, so that a slow reader costs one piece. A complete
+answer ends with close_notify, one that broke off never.
+"""
+
+import select
+import time
+from collections import deque
+
+from gemd.config.settings import Timeouts
+from gemd.protocol.errors import GeminiError
+from gemd.protocol.response import Answer, BrokenBody, ClientLeft, Pending, Response, encode_header, error_response
+from gemd.protocol.status import has_body
+from gemd.system.log import error_log
+from gemd.system.tls import TLSError
+from gemd.worker.closing import Closing
+from gemd.worker.connection import Connection, ReportLoss
+from gemd.worker.ordered import Ordered
+from gemd.worker.poller import Poller
+from gemd.worker.thread_pool import ThreadPool
+from gemd.worker.waiting import AnswerHelper, Waiting
+
+# What has to get through within one response timeout: 128 KiB in 30 seconds is 4 KB a second.
+BLOCK_SIZE = 128 * 1024
+_MAX_PIECES = 8  # of one answer in a turn, so that others have theirs
+
+
+class Writing:
+    """`ended` gets each connection whose answer is over, sent or broken off, once."""
+
+    def __init__(
+        self,
+        poller: Poller[Connection],
+        pool: ThreadPool,
+        closing: Closing,
+        timeouts: Timeouts,
+        max_connections: int,
+        ended: deque[Connection],
+        report_loss: ReportLoss,
+    ) -> None:
+        self._poller = poller
+        self._pool = pool
+        self._closing = closing
+        self._timeout = timeouts.response
+        self._max_connections = max_connections
+        self._ended = ended
+        self._report_loss = report_loss
+        self._blocked = Ordered()  # the client takes no more for now; who took enough last is the newest
+        self._waiting = Waiting(poller, self.resume)  # for more of an answer, or for its header
+        self._runnable = Ordered()  # had its turn, and could go on
+
+    def __len__(self) -> int:
+        return len(self._blocked) + len(self._waiting) + len(self._runnable)
+
+    # An answer
+
+    def answer(self, connection: Connection, answer: Answer) -> None:
+        """Begin to send an answer. Raises whatever makes it impossible."""
+        if isinstance(answer, Response):
+            self._begin(connection, answer)
+            return
+        connection.pending = answer
+        answer.begin(AnswerHelper(connection, self._poller, self._pool))
+        self._settle(connection, answer)
+
+    def _settle(self, connection: Connection, pending: Pending) -> None:
+        """See whether the answer is known by now."""
+        try:
+            response = pending.settle()
+        except GeminiError as refusal:
+            response = error_response(refusal)
+        except ClientLeft as error:
+            self.lose(connection, str(error))
+            return
+        if response is None:
+            self._await(connection)
+            return
+        body: object = response.body
+        if body is pending:  # it has become the body itself
+            connection.pending = None
+            self._begin(connection, response, has_begun=True)
+        else:
+            self.replace(connection, response)
+
+    def _begin(self, connection: Connection, response: Response, *, has_begun: bool = False) -> None:
+        connection.status, connection.meta = int(response.status), response.meta
+        body = response.body
+        if isinstance(body, bytes):
+            header = encode_header(response.status, response.meta)
+            connection.head = header + body if has_body(response.status) else header
+        else:
+            connection.source = body  # which is closed with the connection, whatever follows
+            connection.head = encode_header(response.status, response.meta)
+            if not has_begun:
+                body.begin(AnswerHelper(connection, self._poller, self._pool))
+        self._pump(connection)
+
+    def _pump(self, connection: Connection, _events: int = 0) -> None:
+        """Go on until the client takes no more, there is no more yet, it is over, or others should have their turn."""
+        try:
+            for _ in range(_MAX_PIECES):
+                if not connection.flush():
+                    self._block(connection)
+                    return
+                if connection.complete:
+                    self._finish(connection)
+                    return
+                if not self._write_piece(connection):
+                    self._await(connection)
+                    return
+        except (TLSError, ClientLeft) as error:
+            self.lose(connection, str(error))
+            return
+        except BrokenBody as error:
+            error_log.warning("the response to %r broke off: %s", connection.url, error, exc_info=error.__cause__)
+            self.drop(connection)
+            return
+        self._leave(connection)
+        self._poller.modify(connection.fd, 0, self._notice_end, connection)
+        self._runnable.add(connection)
+
+    def _write_piece(self, connection: Connection) -> bool:
+        """Encrypt what comes next; False when it is not known yet. Raises TLSError, BrokenBody and ClientLeft."""
+        data = connection.source.read() if connection.source is not None else b""
+        if data is None and not connection.head:
+            return False
+        connection.write(data or b"")  # the client need not wait for the header
+        if data == b"":
+            connection.end()
+        return True
+
+    # Where it waits
+
+    def _block(self, connection: Connection) -> None:
+        """The client takes no more for now."""
+        if connection not in self._blocked:
+            self._leave(connection)
+            self._renew(connection)
+            self._poller.modify(connection.fd, select.EPOLLOUT, self._pump, connection)
+            self.make_room()
+        elif connection.progress >= BLOCK_SIZE:
+            self._renew(connection)
+
+    def _renew(self, connection: Connection) -> None:
+        """The next block has the whole time again."""
+        connection.renew(time.monotonic() + self._timeout)
+        self._blocked.add(connection)
+
+    def _await(self, connection: Connection) -> None:
+        """There is no more yet."""
+        self._leave(connection)
+        self._poller.modify(connection.fd, 0, self._notice_end, connection)
+        self._waiting.add(connection)
+
+    def _leave(self, connection: Connection) -> None:
+        """It waits for nothing any more."""
+        self._blocked.remove(connection)
+        self._waiting.remove(connection)
+        self._runnable.remove(connection)
+
+    # What it has waited for
+
+    def _notice_end(self, connection: Connection, events: int) -> None:
+        """Only an error or the end of both directions is told: who has stopped sending alone may still read."""
+        if events & (select.EPOLLERR | select.EPOLLHUP):
+            self.lose(connection, "the client left")
+
+    def resume(self, connection: Connection, _events: int = 0) -> None:
+        """There may be more of an answer that is waited for."""
+        if connection not in self._waiting:
+            return
+        self._leave(connection)
+        if connection.pending is not None:
+            self._settle(connection, connection.pending)
+        else:
+            self._pump(connection)
+
+    def runnable(self) -> list[Connection]:
+        """Those who could go on at once."""
+        return list(self._runnable) if self._runnable else []
+
+    def go_on(self, connection: Connection) -> None:
+        """Give one of those its next turn."""
+        if connection in self._runnable:
+            self._pump(connection)
+
+    # The end
+
+    def _finish(self, connection: Connection) -> None:
+        """All of it, with close_notify, is in the kernel."""
+        self._leave(connection)
+        self._waiting.unwatch(connection)
+        self._ended.append(connection)
+        self._closing.linger(connection)
+        connection.let_go()
+        self.make_room()
+
+    def lose(self, connection: Connection, reason: str) -> None:
+        """The answer can't be delivered, which is no fault of ours."""
+        self._report_loss(connection, f"response broke off: {reason}")
+        self.drop(connection)
+
+    def drop(self, connection: Connection) -> None:
+        """End it without close_notify, so that the client can tell."""
+        connection.complete = False
+        self._leave(connection)
+        self._waiting.unwatch(connection)
+        self._poller.unregister(connection.fd)
+        self._ended.append(connection)
+        connection.close()
+
+    def replace(self, connection: Connection, response: Response) -> None:
+        """Send this instead, where nothing is sent yet."""
+        self._leave(connection)
+        self._waiting.unwatch(connection)
+        connection.let_go()
+        self._begin(connection, response)
+
+    def make_room(self) -> None:
+        """When there are too many, the oldest goes of those who linger, or else of those who read too slowly."""
+        while len(self) + len(self._closing) > self._max_connections:
+            if not self._closing.drop_oldest():
+                if not self._blocked:
+                    return
+                self.lose(self._blocked.oldest(), "too many read too slowly")
+
+    # Deadlines
+
+    def next_deadline(self) -> float:
+        """When `expired` has somebody, in monotonic seconds."""
+        return min(self._blocked.next_deadline(), self._waiting.next_deadline())
+
+    def expired(self, now: float) -> list[Connection]:
+        """Those whose deadline has passed: `look` at them."""
+        return self._blocked.expired(now) + self._waiting.expired(now)
+
+    def look(self, connection: Connection) -> None:
+        """Its deadline has passed: drop it if it reads too slowly, or see how its answer gets on."""
+        if connection not in self._blocked:
+            self.resume(connection)
+        elif connection.progress >= BLOCK_SIZE:
+            self._renew(connection)
+        else:
+            self.lose(connection, "the client reads too slowly")

@@ -1,0 +1,109 @@
+import pytest
+
+from gemd.config import parse_config
+from gemd.config.hosts import is_about, is_inherited
+from gemd.config.settings import Answer, Location, Redirect
+from gemd.config.tables import keys_of
+
+from .reading import DIGEST, HOST, first, parse, problems_of
+
+
+def test_names_are_normalised():
+    host = parse('[[host]]\nname = "Bücher.Example."\naliases = ["*.Example.org", "::1", "[::2]"]\n').hosts[0]
+    assert host.names == ("xn--bcher-kva.example", "*.example.org", "::1", "::2")
+
+
+def test_a_location_inherits_from_its_host():
+    inherited = "lang = 'en'\nlisting = false\nsymlinks = 'none'\ncgi = 'bin'\nclient-certificate = 'any'\n"
+    config = parse(HOST + inherited + "[[host.location]]\npath = '/a/'\nlisting = true\n")
+    location = config.hosts[0].locations[1]
+    assert (location.root, location.lang, location.symlinks, location.cgi) == ("/srv", "en", "none", "bin")
+    assert location.client_certificate == "any"
+    assert location.listing
+    assert not config.hosts[0].locations[0].listing
+
+
+def test_a_move_is_not_inherited():
+    config = parse(HOST + "redirect = { to = '/b/' }\ngone = true\n[[host.location]]\npath = '/a/'\n")
+    assert config.hosts[0].locations[0].redirect == Redirect(to="/b/", status=31)
+    assert config.hosts[0].locations[1].redirect is None
+    assert not config.hosts[0].locations[1].gone
+
+
+def test_a_root_of_its_own_is_mounted_at_the_location():
+    config = parse(HOST + "[[host.location]]\npath = '/a/b/'\nroot = '/mnt'\n[[host.location]]\npath = '/c/'\n")
+    assert config.hosts[0].locations[1].mount == ("a", "b")
+    assert config.hosts[0].locations[2].mount == ()
+
+
+def test_the_location_of_everything_is_the_first():
+    locations = parse(HOST + "lang = 'en'\n[[host.location]]\npath = '/'\nlang = 'fr'\n").hosts[0].locations
+    assert [location.lang for location in locations] == ["fr"]
+
+
+def test_a_path_has_no_dot_segments_unless_they_lead_through_a_link(tmp_path):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "elsewhere/deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("elsewhere/deep")
+    host = {"name": "x.org", "root": "../capsule", "location": [{"path": "/a/", "root": "../link/../b"}]}
+    config = parse_config({"host": [host]}, base=tmp_path / "etc", source=None, cpus=1)
+    roots = [location.root for location in config.hosts[0].locations]
+    assert roots == [f"{tmp_path}/capsule", f"{tmp_path}/etc/../link/../b"]
+
+
+def test_a_mistake_that_is_inherited_is_reported_once():
+    locations = "[[host.location]]\npath = '/a/'\n[[host.location]]\npath = '/b/'\nindex = ['/y']\n"
+    assert set(problems_of(HOST + "index = ['/x']\n" + locations)) == {"host[1].index", "host[1].location[2].index"}
+
+
+def test_fingerprints_are_taken_in_every_spelling():
+    rule = f"client-certificate = ['SHA256:{DIGEST}', '{DIGEST.upper()}', 'SPKI-SHA256:{DIGEST}']\n"
+    assert len(first(HOST + rule).client_certificate) == 3
+
+
+APP = '[[host]]\nname = "h"\napp = "m:app"\napp-env = { A = "b" }\napp-threads = 2\npreload = true\n'
+OWN = {
+    "nothing": ("", (Answer.APP,)),
+    "another setting": ("lang = 'en'\n", (Answer.APP,)),
+    "a root": ("root = '/x'\n", (Answer.FILES,)),
+    "a redirect": ("redirect = { to = '/b/' }\n", (Answer.REDIRECT,)),
+    "gone": ("gone = true\n", (Answer.GONE,)),
+    "scripts": ("cgi = 'bin'\n", ()),
+    "an application": ("app = 'n:app'\n", (Answer.APP,)),
+}
+
+
+@pytest.mark.parametrize(("own", "answers"), OWN.values(), ids=OWN)
+def test_a_location_with_an_answer_of_its_own_has_nothing_of_its_hosts_application(own, answers):
+    location = parse(APP + "[[host.location]]\npath = '/a/'\n" + own).hosts[0].locations[1]
+    assert location.answers == answers
+    inherits = own in ("", "lang = 'en'\n")
+    assert (location.app == "m:app") == bool(location.app_env) == location.preload == inherits
+    assert location.app_threads == (2 if inherits else 1)
+
+
+def test_each_location_knows_where_in_the_file_it_is():
+    """Also where the location of everything has one of its own, which takes the place of the host's."""
+    plain = parse(HOST + "[[host.location]]\npath = '/a/'\n[[host.location]]\npath = '/b/'\n").hosts[0].locations
+    assert [location.where for location in plain] == ["host[1]", "host[1].location[1]", "host[1].location[2]"]
+    merged = parse(HOST + "[[host.location]]\npath = '/'\n[[host.location]]\npath = '/b/'\n").hosts[0].locations
+    assert [location.where for location in merged] == ["host[1].location[1]", "host[1].location[2]"]
+
+
+KEYS = {
+    Answer.REDIRECT: {"redirect"},
+    Answer.GONE: {"gone"},
+    Answer.CGI: {"cgi"},
+    Answer.APP: {"app", "app-path", "app-env", "app-options", "app-threads", "preload"},
+    Answer.FILES: {"root"},
+}
+
+
+@pytest.mark.parametrize("answer", Answer)
+def test_which_keys_are_an_answers_alone(answer):
+    assert {key for key in keys_of(Location) if is_about(key, answer)} == KEYS[answer]
+
+
+def test_what_a_location_has_of_its_hosts_answers():
+    for has_answer, expected in ((False, [Answer.CGI, Answer.APP, Answer.FILES]), (True, [Answer.CGI, Answer.FILES])):
+        assert [answer for answer in Answer if is_inherited(answer, has_answer=has_answer)] == expected

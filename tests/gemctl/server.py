@@ -1,0 +1,73 @@
+"""A server of the standard library's making, which does what it is told to, however wrong."""
+
+import contextlib
+import socket
+import ssl
+import threading
+
+import trustme
+
+from gemd.protocol.fingerprint import sha256
+
+from .conftest import LONGEST
+
+
+class Server:
+    """Answers each request with `answer`; with `proper`, it says close_notify at the end."""
+
+    def __init__(self, answer=b"20 text/gemini\r\n# A page\n", *, names=("localhost",), proper=True, **options):
+        self.answer, self.proper = answer, proper
+        self.requests, self.server_names, self.clients = [], [], []
+        self.authority = trustme.CA()
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.sni_callback = lambda _, name, __: self.server_names.append(name)
+        self._context.load_verify_locations(cadata=self.authority.cert_pem.bytes().decode())
+        for key, value in options.items():
+            setattr(self._context, key, value)
+        self.show(*names)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.place = f"localhost:{self.port}"
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def show(self, *names, **options):
+        """Show a new certificate from now on."""
+        certificate = self.authority.issue_cert(*names, **options)
+        certificate.configure_cert(self._context)
+        self.fingerprint = sha256(ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode()))
+
+    def url(self, path="/"):
+        return f"gemini://{self.place}{path}"
+
+    def _run(self):
+        while True:
+            try:
+                plain, _ = self._listener.accept()
+            except OSError:
+                return
+            plain.settimeout(LONGEST)
+            with plain, contextlib.suppress(OSError):
+                tls = self._context.wrap_socket(plain, server_side=True)
+                with tls:
+                    self._serve(tls)
+
+    def _serve(self, tls):
+        line = b""
+        while not line.endswith(b"\r\n") and (chunk := tls.recv(4096)):
+            line += chunk
+        if not line:
+            return
+        self.requests.append(line)
+        self.clients.append(tls.getpeercert())
+        if callable(self.answer):
+            self.answer(tls)
+        else:
+            tls.sendall(self.answer)
+        if self.proper:
+            tls.unwrap()  # which waits for the client to leave
+
+    def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(LONGEST)
+        self._listener.close()

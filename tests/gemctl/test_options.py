@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from gemd.gemctl.__main__ import main
+from gemd.gemctl.options import parse_arguments
+
+WRONG = [
+    [],
+    ["moon"],
+    ["status", "--json", "--openmetrics"],
+    ["status", "--watch", "0"],
+    ["status", "--watch", "nan"],
+    ["reload", "--timeout", "x"],
+    ["cert"],
+    ["cert", "renew"],
+    ["fetch"],
+    ["stop", "now"],
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
+def test_a_command_line_that_makes_no_sense(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: gemctl")
+
+
+PLACES = ["-c", "/x.conf", "-s", "/x.sock"]
+
+
+@pytest.mark.parametrize("arguments", [[*PLACES, "status"], ["status", *PLACES]], ids=["before", "after"])
+def test_places_may_stand_before_the_command_or_after_it(arguments):
+    options = parse_arguments(arguments)
+    assert (options.config, options.socket, options.command) == (Path("/x.conf"), Path("/x.sock"), "status")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seconds"),
+    [(["status"], 10.0), (["stop"], 120.0), (["fetch", "h"], 30.0), (["stop", "--timeout", "1"], 1.0)],
+)
+def test_how_long_it_waits(arguments, seconds):
+    assert parse_arguments(arguments).timeout == seconds
+
+
+def test_watching_has_a_pace_of_its_own():
+    assert parse_arguments(["status", "--watch"]).watch == 2.0
+    assert parse_arguments(["status", "--watch", "5"]).watch == 5.0
+    assert parse_arguments(["status"]).watch is None

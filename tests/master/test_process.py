@@ -1,0 +1,245 @@
+"""Real processes: forked, told, reaped. What they do is trivial."""
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import time
+
+import pytest
+
+from gemd.exit_codes import ExitCode
+from gemd.master import process
+from gemd.master.process import ForkingProcessControl
+from gemd.system.process import become_subreaper
+from tests.support.waiting import LONGEST
+
+SIGNALS = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGHUP)
+
+
+@pytest.fixture
+def make():
+    """Process controls whose workers do what is given; the process is as before in the end."""
+    made = []
+
+    def make(work, let_go=lambda _: None, poll=None):
+        made.append(ForkingProcessControl(poll or select.poll(), SIGNALS, work, let_go))
+        return made[-1]
+
+    yield make
+    for control in made:
+        for pid in control._channels:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        while control._channels:
+            control.reap()
+        control._signals.close()
+    become_subreaper(False)
+    gc.unfreeze()
+
+
+@pytest.fixture
+def pipe():
+    """Where workers may write what they see."""
+    reader, writer = os.pipe()
+    yield reader, writer
+    os.close(reader)
+    os.close(writer)
+
+
+def reap(control, count=1):
+    """What has ended, when so many have."""
+    ended, end = [], time.monotonic() + LONGEST
+    while len(ended) < count:
+        assert time.monotonic() < end, "nobody has ended"
+        control.sleep(1.0)
+        ended += control.reap()
+    return ended
+
+
+def wait_for_ever(*_):
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    while True:
+        signal.pause()
+
+
+def wait_for_the_master(generation, nr, row, channel):
+    """Until its end of the channel is closed."""
+    return ExitCode.OK if channel.recv(10) == b"" else ExitCode.INTERNAL
+
+
+# Fork and reap
+
+
+def test_a_worker_is_told_who_it_is_and_its_code_is_reaped(make, pipe):
+    def work(generation, nr, row, channel):
+        os.write(pipe[1], repr((generation, nr, row, os.getpid())).encode())
+        return ExitCode.BIND
+
+    control = make(work)
+    pid = control.spawn("a generation", 3, 7)
+    assert reap(control) == [(pid, ExitCode.BIND)]
+    assert os.read(pipe[0], 100).decode() == repr(("a generation", 3, 7, pid))
+    assert control.reap() == []
+
+
+def test_work_that_fails_never_returns_to_the_master(make):
+    def work(*_):
+        os.close(2)  # its traceback is not ours to see
+        raise RuntimeError("broken")
+
+    control = make(work)
+    pid = control.spawn(None, 0, 0)
+    assert reap(control) == [(pid, ExitCode.INTERNAL)]
+
+
+def test_one_that_is_killed_says_by_what(make):
+    control = make(wait_for_ever)
+    pids = [control.spawn(None, nr, nr) for nr in range(2)]
+    control.kill(pids[0], signal.SIGKILL)
+    control.kill(pids[1], signal.SIGTERM)
+    assert sorted(reap(control, 2)) == sorted([(pids[0], -signal.SIGKILL), (pids[1], -signal.SIGTERM)])
+    control.kill(pids[0], signal.SIGKILL)  # nobody is hit
+
+
+def test_without_workers_there_is_nothing_to_reap(make):
+    assert make(wait_for_ever).reap() == []
+
+
+def test_a_fork_that_fails_leaves_nothing_open_and_signals_as_they_were(make, monkeypatch):
+    control = make(wait_for_ever)
+    before = os.listdir("/proc/self/fd"), signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    def fail():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(process.os, "fork", fail)
+    with pytest.raises(BlockingIOError):
+        control.spawn(None, 0, 0)
+    assert (os.listdir("/proc/self/fd"), signal.pthread_sigmask(signal.SIG_BLOCK, ())) == before
+
+
+# What a worker has of its master
+
+
+def test_signals_are_blocked_until_a_worker_can_obey_them_and_nobody_else_handles_them(make, pipe):
+    def work(*_):
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        are_default = all(signal.getsignal(number) == signal.SIG_DFL for number in SIGNALS)
+        is_right = blocked >= {*SIGNALS, signal.SIGTERM, signal.SIGQUIT} and are_default
+        return ExitCode.OK if is_right and signal.set_wakeup_fd(-1) == -1 else ExitCode.INTERNAL
+
+    control = make(work)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    control.spawn(None, 0, 0)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+    assert reap(control)[0][1] == ExitCode.OK
+
+
+def test_what_is_only_the_masters_is_let_go_of_in_the_worker(make, pipe):
+    control = make(
+        lambda *_: ExitCode(os.write(pipe[1], b"work") - 4),
+        let_go=lambda generation: os.write(pipe[1], f"let go of {generation}, ".encode()),
+    )
+    control.spawn("one", 0, 0)
+    assert reap(control)[0][1] == ExitCode.OK
+    assert os.read(pipe[0], 100) == b"let go of one, work"
+
+
+def test_a_channel_ends_with_the_masters_end_though_other_workers_live(make):
+    control = make(wait_for_the_master)
+    first, second = (control.spawn(None, nr, nr) for nr in range(2))
+    control._channels[first].close()
+    assert reap(control) == [(first, ExitCode.OK)]
+    assert list(control._channels) == [second]
+
+
+def test_log_files_reach_every_worker(make, tmp_path):
+    def work(generation, nr, row, channel):
+        names, descriptors, _, _ = socket.recv_fds(channel, 64, 2)
+        os.write(descriptors[0], names + b"\n")
+        return ExitCode.OK
+
+    control = make(work)
+    for nr in range(2):
+        control.spawn(None, nr, nr)
+    with (tmp_path / "access").open("a") as access, (tmp_path / "error").open("a") as error:
+        control.hand_out(["access", "error"], [access.fileno(), error.fileno()])
+    assert [code for _, code in reap(control, 2)] == [ExitCode.OK] * 2
+    assert (tmp_path / "access").read_text() == "access error\n" * 2
+
+
+def test_one_that_does_not_read_its_messages_holds_nobody_up(make):
+    control = make(wait_for_ever)
+    control.spawn(None, 0, 0)
+    for _ in range(10_000):
+        control.hand_out(["access"], [0])
+
+
+# Sleep and signals
+
+
+def test_a_sleep_ends_with_a_signal(make):
+    control = make(wait_for_ever)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    os.kill(os.getpid(), signal.SIGHUP)
+    begin = time.monotonic()
+    assert set(control.sleep(LONGEST)) == {signal.SIGUSR1, signal.SIGHUP}
+    assert time.monotonic() - begin < LONGEST / 2
+    assert control.sleep(0.0) == []
+
+
+def test_a_sleep_ends_with_the_end_of_a_worker(make):
+    control = make(lambda *_: ExitCode.OK)
+    control.spawn(None, 0, 0)
+    begin = time.monotonic()
+    assert control.sleep(LONGEST) == [signal.SIGCHLD]
+    assert time.monotonic() - begin < LONGEST / 2
+
+
+def test_a_sleep_ends_when_others_have_something_to_do(make, pipe):
+    poll = select.poll()
+    poll.register(pipe[0], select.POLLIN)
+    control = make(wait_for_ever, poll=poll)
+    os.write(pipe[1], b"now")
+    begin = time.monotonic()
+    assert control.sleep(LONGEST) == []
+    assert time.monotonic() - begin < LONGEST / 2
+
+
+def test_a_sleep_ends_by_itself(make):
+    control = make(wait_for_ever)
+    begin = control.monotonic()
+    assert control.sleep(0.05) == []
+    assert 0.04 < control.monotonic() - begin < LONGEST
+
+
+# Orphans
+
+
+def test_what_a_worker_leaves_behind_is_ended(make, pipe):
+    def work(*_):
+        if os.fork() == 0:
+            os.setsid()
+            os.write(pipe[1], f"{os.getpid()}".encode())
+            wait_for_ever()
+        return ExitCode.OK
+
+    control = make(work)
+    control.spawn(None, 0, 0)
+    reap(control)
+    orphan = int(os.read(pipe[0], 20))
+    control.kill_orphans(())
+    assert not os.path.exists(f"/proc/{orphan}")
+
+
+def test_those_to_keep_live_on(make):
+    control = make(wait_for_ever)
+    pid = control.spawn(None, 0, 0)
+    control.kill_orphans([pid])
+    control.sleep(0.05)
+    assert control.reap() == []
+    control.kill(pid, signal.SIGKILL)
+    assert reap(control) == [(pid, -signal.SIGKILL)]

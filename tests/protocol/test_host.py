@@ -1,0 +1,113 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemd.protocol.host import (
+    bracket,
+    covers,
+    find_by_name,
+    is_wildcard,
+    normalise_host,
+    normalise_name,
+    normalise_server_name,
+    place,
+)
+
+HOSTS = {
+    "Example.ORG": "example.org",
+    "example.org.": "example.org",
+    "BÜCHER.example": "xn--bcher-kva.example",
+    "faß.example": "xn--fa-hia.example",
+    "a\N{IDEOGRAPHIC FULL STOP}b": "a.b",
+    "[::1]": "::1",
+    "[2001:DB8:0:0::A]": "2001:db8::a",
+    "my_host": "my_host",
+}
+
+NO_HOSTS = [
+    "",
+    ".",
+    "a..b",
+    ".a",
+    "a b",
+    "a/b",
+    "a%41",
+    "*",
+    "a:1",
+    "[1.2.3.4]",
+    "[::1%eth0]",
+    "x" * 254,
+    "a\n",
+    "é" * 99,
+]
+
+
+@pytest.mark.parametrize(("host", "normal"), HOSTS.items())
+def test_normalises_hosts(host, normal):
+    assert normalise_host(host) == normal
+
+
+@pytest.mark.parametrize("host", NO_HOSTS)
+def test_refuses_what_is_no_host(host):
+    with pytest.raises(ValueError):
+        normalise_host(host)
+
+
+@given(st.text(st.sampled_from("aZ0-._") | st.characters(categories=["Ll", "Lu", "Lo"]), max_size=12))
+def test_normalised_hosts_stay_as_they_are(text):
+    try:
+        host = normalise_host(text)
+    except ValueError:
+        return
+    assert normalise_host(bracket(host)) == host
+
+
+NAMES = {
+    **{host: normal for host, normal in HOSTS.items() if not host.startswith("[")},
+    "*.Example.ORG.": "*.example.org",
+    "*.BÜCHER.example": "*.xn--bcher-kva.example",
+    "2001:DB8:0:0::A": "2001:db8::a",
+    "[::1]": "::1",
+}
+
+
+@pytest.mark.parametrize(("name", "normal"), NAMES.items())
+def test_normalises_what_an_operator_wrote(name, normal):
+    assert normalise_name(name) == normal
+    assert normalise_name(normal) == normal
+
+
+@pytest.mark.parametrize("name", [*(host for host in NO_HOSTS if host != "a:1"), "*.", "*.*.a", "a.*.b", "*a"])
+def test_refuses_names_that_no_host_can_have(name):
+    with pytest.raises(ValueError):
+        normalise_name(name)
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"), [(None, None), (b"Example.ORG.", "example.org"), (b"", ""), (b"b\xfccher", "b\\xfccher")]
+)
+def test_the_name_of_a_handshake(raw, name):
+    assert normalise_server_name(raw) == name
+
+
+@pytest.mark.parametrize(("host", "text"), [("h", "h:1"), ("::1", "[::1]:1"), ("[::1]", "[::1]:1")])
+def test_a_place(host, text):
+    assert place(host, 1) == text
+
+
+def test_an_entry_of_its_own_comes_before_that_of_a_wildcard():
+    entries = {"a.g": 0, "*.g": 1, "h": 2}
+    found = {name: find_by_name(entries, name) for name in ("a.g", "b.g", "h", "g", "a.b.g", "a.h", "localhost", "")}
+    assert found == {"a.g": 0, "b.g": 1, "h": 2, "g": None, "a.b.g": None, "a.h": None, "localhost": None, "": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "covered"),
+    [("h", True), ("a.g", True), ("::1", True), ("*.g", True), ("g", False), ("a.b.g", False), ("a.h", False)],
+)
+def test_which_hosts_names_cover(name, covered):
+    assert covers(("h", "*.g", "::1"), name) == covered
+
+
+def test_a_wildcard_has_a_label_that_is_a_star():
+    assert [name for name in ("*.h", "h", "*", "*h", "a.*.h") if is_wildcard(name)] == ["*.h"]

@@ -1,0 +1,361 @@
+"""The responder for applications: which one is asked, in which threads, with what environ."""
+
+import datetime
+import sys
+import textwrap
+import time
+from threading import Thread
+from types import SimpleNamespace
+
+import pytest
+from cryptography import x509
+
+from gemd.protocol.errors import NotFound, Overloaded
+from gemd.responders.app.environ import build_app_environ
+from gemd.responders.app.load import AppLoadError
+from gemd.responders.router import Router
+from gemd.system.client_certificates import make_client_certificate
+from tests.responders.asking import peer, request, settle
+from tests.responders.conftest import MIME_TABLE
+from tests.support.pump import Pump
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Write a module of an application; what the test imports is forgotten after it."""
+    before, path = set(sys.modules), list(sys.path)
+    monkeypatch.setattr("os.environ", {})
+
+    def write(name, text):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text))
+        return str(file.parent)
+
+    yield write
+    sys.path[:] = path
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+ECHO = """
+import os, threading
+THREAD = threading.current_thread()
+def app(environ, send_status):
+    send_status(20, "text/plain")
+    return [environ["GEMINI_URL"], " ", str(threading.current_thread() is THREAD), " ", os.environ.get("X", "")]
+def factory(word="none", how_often=1):
+    def made(environ, send_status):
+        send_status(20, "text/plain")
+        return [word] * how_often
+    return made
+class Holder:
+    inner = app
+not_callable = 1
+"""
+
+
+@pytest.fixture
+def applications(configure):
+    """The applications of a configuration, opened as in a worker."""
+    opened = []
+
+    def open_them(**keys):
+        config = configure(**keys)
+        found = Router(config, MIME_TABLE, None).applications
+        found.preload()
+        found.open()
+        opened.append(found)
+        return found, config.hosts[0].locations
+
+    yield open_them
+    for found in opened:
+        for threads in found._threads.values():
+            threads._executor.shutdown(wait=False)
+
+
+def ask(applications, location, url="/x", asker=None):
+    """Status and body of an answer."""
+    answer = settle(lambda: applications(request(url, asker), location))
+    return answer.status, answer.body.decode()
+
+
+def begin(call):
+    """Have it begin, as the event loop does; what it is woken for is of no interest."""
+    call.begin(SimpleNamespace(wake=lambda: None))
+    return call
+
+
+def test_it_runs_in_the_thread_that_has_loaded_it(applications, write):
+    found, (location,) = applications(app="one:app", app_path=write("a/one.py", ECHO), app_env={"X": "y"})
+    assert ask(found, location) == (20, "gemini://h/x True y")
+
+
+def test_a_preloaded_one_does_not(applications, write):
+    found, (location,) = applications(app="two:app", app_path=write("a/two.py", ECHO), preload=True)
+    assert ask(found, location) == (20, "gemini://h/x False ")
+
+
+def test_a_factory_with_options_and_a_name_with_dots(applications, write):
+    path = write("a/three.py", ECHO)
+    found, (location,) = applications(app="three:factory()", app_path=path, app_options={"word": "hi", "how-often": 2})
+    assert ask(found, location) == (20, "hihi")
+    found, (location,) = applications(app="three:Holder.inner", app_path=path)
+    assert ask(found, location)[0] == 20
+
+
+def test_where_none_is_mounted_it_declines(applications, write):
+    found, (_, location) = applications(
+        app="four:app", app_path=write("a/four.py", ECHO), location=[{"path": "/static", "root": "."}]
+    )
+    assert found(request("/static/x"), location) is None
+
+
+def test_the_same_threads_for_all_locations_of_an_application(applications, write):
+    path = write("a/five.py", ECHO)
+    found, _ = applications(
+        app="five:app", app_path=path, location=[{"path": "/a"}, {"path": "/b", "app": "five:factory()"}]
+    )
+    assert len(found._threads) == 2
+
+
+@pytest.mark.parametrize(
+    ("app", "text"),
+    [
+        ("nowhere:app", "ModuleNotFoundError"),
+        ("half_a_dozen:nothing", "AttributeError"),
+        ("half_a_dozen:not_callable", "TypeError"),
+        ("half_a_dozen:not_callable()", "TypeError"),
+        ("half_a_dozen.sub:app", "ModuleNotFoundError"),
+        ("broken:app", "ZeroDivisionError"),
+        ("leaves:app", "SystemExit"),
+    ],
+)
+def test_what_can_not_be_loaded(applications, write, app, text):
+    path = write("a/half_a_dozen.py", ECHO)
+    write("a/broken.py", "1 / 0")
+    write("a/leaves.py", "raise SystemExit(3)")
+    with pytest.raises(AppLoadError) as error:
+        applications(app=app, app_path=path)
+    assert str(error.value).startswith(f"host[1].app: the application {app} can't be loaded: {text}")
+    assert error.value.__cause__ is not None
+
+
+def test_the_key_path_of_a_location(applications, write):
+    with pytest.raises(AppLoadError, match=r"^host\[1\]\.location\[1\]\.app: "):
+        applications(location=[{"path": "/a", "app": "nowhere:app"}])
+
+
+def test_two_modules_of_one_name_are_refused(applications, write):
+    one, other = write("one/same.py", ECHO), write("other/same.py", ECHO)
+    with pytest.raises(AppLoadError, match="give one of them another name"):
+        applications(app="same:app", app_path=one, location=[{"path": "/b", "app": "same:app", "app-path": other}])
+
+
+def test_two_values_of_one_variable_are_refused(applications, write):
+    path = write("a/seven.py", ECHO)
+    with pytest.raises(AppLoadError, match=r"location\[1\].app-env.X: host\[1\].app-env has another value"):
+        applications(
+            app="seven:app", app_path=path, app_env={"X": "1"}, location=[{"path": "/b", "app-env": {"X": "2"}}]
+        )
+
+
+def test_a_preloaded_application_is_read_anew(configure, write):
+    path = write("a/eight.py", "from eight_part import TEXT\ndef app(e, s): pass")
+    write("a/eight_part.py", "TEXT = 1")
+
+    def preload():
+        found = Router(configure(app="eight:app", app_path=path, preload=True), MIME_TABLE, None).applications
+        found.preload()
+
+    preload()
+    assert sys.modules["eight"].TEXT == 1
+    write("a/eight_part.py", "TEXT = 22")
+    preload()
+    assert sys.modules["eight"].TEXT == 22
+    write("a/eight_part.py", "TEXT = 333 / 0")
+    with pytest.raises(AppLoadError):
+        preload()
+    assert sys.modules["eight"].TEXT == 22  # what serves on has its modules
+
+
+SLOW = """
+import threading, time
+GATE = threading.Event()
+INSIDE = []
+def app(environ, send_status):
+    INSIDE.append(threading.get_ident())
+    GATE.wait(30)
+    send_status(20, "text/plain")
+    return "done"
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_so_many_threads_at_once(applications, write, threads):
+    found, (location,) = applications(app="slow:app", app_path=write("a/slow.py", SLOW), app_threads=threads)
+    slow = sys.modules["slow"]
+    calls = [found(request("/x"), location) for _ in range(4)]
+    for call in calls:
+        begin(call)
+    end = time.monotonic() + 15
+    while len(slow.INSIDE) < threads and time.monotonic() < end:
+        time.sleep(0.001)
+    assert calls[0].threads.is_awaited()
+    assert len(slow.INSIDE) == threads
+    slow.GATE.set()
+    while not all(call.is_over for call in calls) and time.monotonic() < end:
+        time.sleep(0.001)
+    assert [call.settle().body for call in calls] == [b"done"] * 4
+    assert len(set(slow.INSIDE)) <= threads
+    found.wait(15)
+    assert not calls[0].threads.is_busy
+
+
+def test_threads_that_do_not_come_back(applications, write, monkeypatch):
+    found, (location,) = applications(app="slow:app", app_path=write("a/slow.py", SLOW), app_threads=2)
+    slow = sys.modules["slow"]
+    calls = [found(request("/x"), location) for _ in range(2)]
+    threads = calls[0].threads
+    for nr, call in enumerate(calls, 1):
+        begin(call)
+        end = time.monotonic() + 15
+        while len(slow.INSIDE) < nr and time.monotonic() < end:
+            time.sleep(0.001)
+        assert not found.are_stuck
+    calls[0].deadline -= 1000
+    assert (found.are_stuck, threads.is_blocked, threads.has_place()) == (True, False, True)
+    calls[1].deadline -= 1000
+    assert (found.are_stuck, threads.is_blocked, threads.has_place()) == (True, True, False)
+    with pytest.raises(Overloaded):
+        found(request("/x"), location)
+    slow.GATE.set()
+    found.wait(15)
+    assert not found.are_stuck
+
+
+def test_a_queue_has_an_end(applications, write, monkeypatch):
+    monkeypatch.setattr("gemd.responders.app.threads._MAX_WAITING", 2)
+    found, (location,) = applications(app="slow:app", app_path=write("a/slow.py", SLOW))
+    slow = sys.modules["slow"]
+    for nr in range(3):
+        begin(found(request("/x"), location))
+        end = time.monotonic() + 15
+        while not (nr or slow.INSIDE) and time.monotonic() < end:
+            time.sleep(0.001)
+    with pytest.raises(Overloaded):
+        found(request("/x"), location)
+    slow.GATE.set()
+    found.wait(15)
+
+
+STREAM = """
+def app(environ, send_status):
+    send_status(20, "text/plain")
+    for number in range(300):
+        yield f"{number:04}" * 250
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_streams_that_take_turns_lose_nothing(applications, write, threads, monkeypatch):
+    """Each gives way whenever it may, and is far ahead of its client all the time."""
+    monkeypatch.setattr("gemd.responders.app.call._TURN_TIME", 0.0)
+    found, (location,) = applications(app="stream:app", app_path=write("a/stream.py", STREAM), app_threads=threads)
+    whole = "".join(f"{number:04}" * 250 for number in range(300))
+    answers = []
+    asking = [Thread(target=lambda: answers.append(ask(found, location))) for _ in range(6)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join(30)
+    assert answers == [(20, whole)] * 6
+    found.wait(15)
+    assert not any(one.is_busy for one in found._threads.values())
+
+
+def test_a_call_that_is_closed_lets_its_thread_go(applications, write):
+    found, (location,) = applications(app="stream:app", app_path=write("a/stream.py", STREAM))
+    with Pump() as pump:
+        call = found(request("/x"), location)
+        assert pump.settle(call).body is call
+        call.close()
+        found.wait(15)
+        assert call.is_over
+    assert ask(found, location)[0] == 20
+
+
+def test_an_encoded_slash_does_not_lead_past_another_locations_rules(applications, write):
+    found, (location, _) = applications(
+        app="nine:app",
+        app_path=write("a/nine.py", ECHO),
+        location=[{"path": "/members", "client-certificate": "any"}],
+    )
+    assert ask(found, location, "/a%2Fb") == (20, "gemini://h/a%2Fb True ")
+    for path in ("/members%2Fx", "/members%2F", "/a%2F..%2Fmembers"):
+        with pytest.raises(NotFound):
+            found(request(path), location)
+
+
+# The environ
+
+
+@pytest.fixture
+def environ_of(configure):
+    def environ_of(url, asker=None, **keys):
+        return build_app_environ(request(url, asker), configure(**keys).hosts[0].locations[0], None)
+
+    return environ_of
+
+
+def test_the_environ_without_a_certificate(environ_of):
+    environ = environ_of("gemini://h:1965/a%20b?c%20d", app="a:b")
+    software = environ.pop("SERVER_SOFTWARE")
+    assert software.startswith("gemd/")
+    assert environ == {
+        "GEMINI_URL": "gemini://h:1965/a%20b?c%20d",
+        "HOSTNAME": "h",
+        "QUERY_STRING": "c%20d",
+        "REMOTE_ADDR": "192.0.2.1",
+        "REMOTE_HOST": "192.0.2.1",
+        "SERVER_NAME": "h",
+        "SERVER_PORT": 1965,
+        "SERVER_PROTOCOL": "GEMINI",
+        "TLS_CIPHER": "TLS_AES_128_GCM_SHA256",
+        "TLS_VERSION": "TLSv1.3",
+        "client_certificate": None,
+        "gemd.location": "/",
+    }
+
+
+def test_the_environ_with_a_certificate(environ_of):
+    start = datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+    certificate = make_client_certificate("Ada Ä", start, start + datetime.timedelta(days=1))
+    environ = environ_of("/", peer(client_certificate=certificate))
+    found = environ["client_certificate"]
+    assert isinstance(found, x509.Certificate)
+    assert environ["REMOTE_USER"] == "Ada Ä"
+    assert environ["AUTH_TYPE"] == "CERTIFICATE"
+    assert environ["TLS_CLIENT_HASH"] == "SHA256:" + certificate.fingerprint.upper()
+    assert len(environ["TLS_CLIENT_HASH_B64"]) == 44
+    assert environ["TLS_CLIENT_NOT_BEFORE"] == "2020-01-02T03:04:05Z"
+    assert environ["TLS_CLIENT_NOT_AFTER"] == "2020-01-03T03:04:05Z"
+    assert environ["TLS_CLIENT_SERIAL_NUMBER"] == found.serial_number
+    assert environ["TLS_CLIENT_AUTHORISED"] == 0
+    assert type(environ["TLS_CLIENT_AUTHORISED"]) is int
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen"),
+    [
+        ("gemini://h", "gemini://h"),
+        ("gemini://h?/../x", "gemini://h?/../x"),
+        ("gemini://h/a/../b", "gemini://h/b"),
+        ("gemini://h:1965/a/./b/..?c/../d", "gemini://h:1965/a/?c/../d"),
+        ("gemini://h/.well-known/x", "gemini://h/.well-known/x"),
+        ("gemini://h/a//b/", "gemini://h/a//b/"),
+    ],
+)
+def test_the_url_has_no_dot_segments(environ_of, sent, seen):
+    assert environ_of(sent)["GEMINI_URL"] == seen

@@ -1,0 +1,148 @@
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from gemd.config.settings import Location
+from gemd.responders.app.load import AppLoadError
+from gemd.responders.app.threads import AppThreads
+
+
+class Gate:
+    """An application that waits to be let on, and counts who is in it."""
+
+    def __init__(self):
+        self.open = threading.Event()
+        self.inside = threading.Semaphore(0)
+
+    def __call__(self, environ, send_status):
+        self.inside.release()
+        assert self.open.wait(15)
+        send_status(20, "text/plain")
+        return "done"
+
+
+@pytest.fixture
+def gate():
+    gate = Gate()
+    yield gate
+    gate.open.set()
+
+
+@pytest.fixture
+def start(monkeypatch, gate):
+    """The threads of an application, opened as in a worker."""
+    started = []
+
+    def start(app=gate, **options):
+        monkeypatch.setattr("gemd.responders.app.threads.load_app", lambda _location: app)
+        threads = AppThreads(Location(app="m:app", **options), "host[1].app", 60.0)
+        threads.open()
+        started.append(threads)
+        return threads
+
+    yield start
+    gate.open.set()
+    for threads in started:
+        threads._executor.shutdown()
+
+
+def begin(threads, number=1):
+    calls = [threads.make_call({}) for _ in range(number)]
+    for call in calls:
+        call.begin(SimpleNamespace(wake=lambda: None))
+    return calls
+
+
+def wait_until(is_so):
+    end = time.monotonic() + 15
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_as_many_run_at_once_as_there_are_threads(start, gate):
+    threads = start(app_threads=2)
+    calls = begin(threads, 3)
+    for _ in range(2):
+        assert gate.inside.acquire(timeout=15)
+    assert threads.is_awaited()
+    assert threads.is_busy
+    assert not gate.inside.acquire(timeout=0.05)
+    gate.open.set()
+    wait_until(lambda: all(call.is_over for call in calls))
+    assert [call.settle().body for call in calls] == [b"done"] * 3
+    wait_until(lambda: not threads.is_busy)
+
+
+def test_those_who_wait_have_an_end(start, gate, monkeypatch):
+    monkeypatch.setattr("gemd.responders.app.threads._MAX_WAITING", 2)
+    threads = start()
+    begin(threads)
+    assert gate.inside.acquire(timeout=15)
+    begin(threads)
+    assert threads.has_place()
+    begin(threads)
+    assert not threads.has_place()
+
+
+def test_a_thread_that_does_not_come_back_is_told(start, gate):
+    threads = start(app_threads=2)
+    calls = begin(threads, 2)
+    for _ in range(2):
+        assert gate.inside.acquire(timeout=15)
+    assert (threads.is_stuck, threads.is_blocked) == (False, False)
+    calls[0].deadline -= 1000
+    assert (threads.is_stuck, threads.is_blocked, threads.has_place()) == (True, False, True)
+    calls[1].deadline -= 1000
+    assert (threads.is_stuck, threads.is_blocked, threads.has_place()) == (True, True, False)
+
+
+def test_what_the_application_raises_is_the_calls(start):
+    def leave(environ, send_status):
+        raise SystemExit(3)
+
+    threads = start(leave)
+    (call,) = begin(threads)
+    wait_until(lambda: call.is_over)
+    assert isinstance(call.error, SystemExit)
+    assert not threads.is_stuck
+
+
+def test_a_call_gives_way_to_those_who_wait_and_goes_on(start, monkeypatch):
+    monkeypatch.setattr("gemd.responders.app.call._TURN_TIME", 0.0)
+    order = []
+
+    def count(environ, send_status):
+        send_status(20, "text/plain")
+        for nr in range(3):
+            order.append(nr)
+            yield b"x"
+
+    threads = start(count)
+    calls = begin(threads, 2)
+    wait_until(lambda: all(call.is_over for call in calls))
+    assert [call.settle().body for call in calls] == [b"xxx"] * 2
+    assert sorted(order) == [0, 0, 1, 1, 2, 2]
+
+
+def test_the_end_is_the_earliest_that_was_said(start):
+    threads = start()
+    assert threads.last_moment is None
+    for moment in (20.0, 10.0, 30.0):
+        threads.end_by(moment)
+    assert threads.last_moment == 10.0
+
+
+def test_one_that_can_not_be_loaded_names_its_key(monkeypatch):
+    def fail(_location):
+        raise ValueError("no\x1b")
+
+    monkeypatch.setattr("gemd.responders.app.threads.load_app", fail)
+    threads = AppThreads(Location(app="m:app"), "host[1].app", 60.0)
+    for load in (threads.check, threads.preload):
+        with pytest.raises(AppLoadError) as caught:
+            load()
+        assert str(caught.value) == "host[1].app: the application m:app can't be loaded: ValueError('no\\x1b')"
+        assert isinstance(caught.value.__cause__, ValueError)

@@ -1,0 +1,519 @@
+"""One run of a script: as an answer that is awaited, as a body, and at every moment when it may be closed."""
+
+import os
+import threading
+import time
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemd.protocol.errors import CGIError
+from gemd.protocol.response import BrokenBody, encode_header
+from gemd.responders.cgi import run as run_module
+from gemd.responders.cgi.run import MAX_HEADER, ScriptRun, parse_header
+from gemd.system.script import ScriptError, ScriptLimits
+from gemd.system.script_threads import SCRIPT_THREADS, ScriptThreads
+from tests.support.descriptors import open_descriptors
+from tests.support.pump import Pump
+from tests.support.waiting import wait_for
+
+HEADERS = {
+    "CRLF": (b"20 text/gemini\r\nbody", (20, "text/gemini", b"body")),
+    "LF": (b"20 text/gemini\nbody\n", (20, "text/gemini", b"body\n")),
+    "body with further lines": (b"20 text/plain\r\n\r\n20 x\r\n", (20, "text/plain", b"\r\n20 x\r\n")),
+    "no body": (b"31 /a\r\n", (31, "/a", b"")),
+    "no text": (b"51\r\n", (51, "", b"")),
+    "blank and no text": (b"51 \r\n", (51, "", b"")),
+    "UTF-8": ("10 Wér?\r\n".encode(), (10, "Wér?", b"")),
+    "longest": (b"50 " + b"x" * 1024 + b"\r\n", (50, "x" * 1024, b"")),
+}
+
+
+@pytest.mark.parametrize(("output", "parsed"), HEADERS.values(), ids=HEADERS)
+def test_reads_a_header(output, parsed):
+    assert parse_header(output) == parsed
+
+
+NO_HEADERS = {
+    "nothing": b"",
+    "no line end": b"20 text/gemini",
+    "CR alone": b"20 text/gemini\rbody\n",
+    "TAB": b"20\ttext/gemini\r\n",
+    "no blank": b"20text/gemini\r\n",
+    "leading blank": b" 20 text/gemini\r\n",
+    "byte order mark": b"\xef\xbb\xbf20 text/gemini\r\n",
+    "three digits": b"200 OK\r\n",
+    "undefined": b"21 text/gemini\r\n",
+    "no media type": b"20\r\n",
+    "no prompt": b"10 \r\n",
+    "not UTF-8": b"40 \xff\r\n",
+    "control": b"40 a\x1bb\r\n",
+    "too long": b"50 " + b"x" * 1025 + b"\r\n",
+    "Arabic digits": "٢٠ text/gemini\r\n".encode(),
+    "text": b"Content-Type: text/html\r\n\r\n<html>",
+    "traceback": b'Traceback (most recent call last):\n  File "x"\n',
+}
+
+
+@pytest.mark.parametrize("output", NO_HEADERS.values(), ids=NO_HEADERS)
+def test_refuses_what_is_no_header(output):
+    with pytest.raises(ScriptError) as caught:
+        parse_header(output)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 600
+
+
+@given(st.binary(max_size=60) | st.binary(max_size=30).map(lambda text: b"20 " + text + b"\r\nbody"))
+def test_any_output_is_a_header_that_can_be_sent_or_an_error(output):
+    try:
+        status, meta, rest = parse_header(output)
+    except ScriptError:
+        return
+    assert encode_header(status, meta)
+    assert output.endswith(rest)
+
+
+def test_the_longest_header_is_the_protocols():
+    assert len(encode_header(50, "x" * 1024)) == MAX_HEADER
+
+
+# Runs
+
+
+@pytest.fixture
+def make(configure, tmp_path):
+    """Make a run of a script in sh; `left` counts how often its place was freed. All have ended when the test has."""
+    config = configure()
+
+    def make(text, *, cgi=15.0, header=15.0, output=10**9, threads=SCRIPT_THREADS):
+        path = tmp_path / "script"
+        path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        timeouts = msgspec.structs.replace(config.timeouts, cgi=cgi, cgi_header=header)
+        limits = msgspec.structs.replace(config.limits, cgi_output=output)
+        changed = msgspec.structs.replace(config, timeouts=timeouts, limits=limits)
+
+        def leave():
+            run.left += 1
+
+        environ = {"PATH": os.environ["PATH"], "DIR": str(tmp_path)}
+        run = Run(str(path), environ, ScriptLimits(), "/cgi-bin/script", changed, threads, leave)
+        return run
+
+    yield make
+    assert SCRIPT_THREADS.wait(15)
+
+
+class Run(ScriptRun):
+    """Counts how often its place was freed."""
+
+    left = 0
+
+
+@pytest.fixture
+def pump():
+    with Pump() as pump:
+        yield pump
+
+
+@pytest.fixture
+def answer(make, pump):
+    """Status, META and body of a script."""
+
+    def answer(text, **options):
+        run = make(text, **options)
+        response = pump.settle(run)
+        body = pump.read(run) if response.body is run else response.body
+        return response.status, response.meta, body
+
+    return answer
+
+
+def test_a_body_comes_behind_its_header(answer):
+    assert answer("printf '20 text/plain\\r\\n'; echo body") == (20, "text/plain", b"body\n")
+
+
+@pytest.mark.parametrize("text", ["echo 20 text/plain", "echo 20 text/plain; exec >&-; sleep 0.2"])
+def test_a_body_may_be_empty(answer, text):
+    assert answer(text) == (20, "text/plain", b"")
+
+
+def test_a_header_may_come_octet_by_octet(answer):
+    text = "for c in 2 0 ' ' t / p; do printf \"$c\"; sleep 0.02; done; echo; echo body"
+    assert answer(text) == (20, "t/p", b"body\n")
+
+
+def test_a_large_body_is_whole(answer):
+    assert answer("echo 20 a/b; head -c 3000000 /dev/zero") == (20, "a/b", bytes(3_000_000))
+
+
+def test_a_body_is_there_as_it_is_written(make, pump):
+    run = make("echo 20 a/b; echo one; read x < $DIR/fifo; echo two")
+    os.mkfifo(run._environ["DIR"] + "/fifo")
+    assert pump.settle(run).body is run
+    assert pump.wait_for(run, run.read) == b"one\n"
+    assert run.read() is None
+    with open(run._environ["DIR"] + "/fifo", "w") as fifo:  # noqa: PTH123
+        fifo.write("go\n")
+    assert pump.read(run) == b"two\n"
+
+
+def test_an_answer_without_a_body_is_known_when_the_script_has_ended(answer, tmp_path):
+    text = "echo 51 None here; sleep 0.2; echo more; head -c 300000 /dev/zero; touch $DIR/done"
+    assert answer(text) == (51, "None here", b"")
+    assert (tmp_path / "done").exists()
+
+
+FAILURES = {
+    "nothing": ("true", "ended without a header"),
+    "half a header": ("printf '20 text'", "ended without a header: b'20 text'"),
+    "no header": ("echo hello", "has to begin with a line such as '20 text/gemini', not b'hello'"),
+    "endless, without a line end": ("tr '\\0' 2 < /dev/zero", "has to begin with a line"),
+    "code": ("exit 3", "exited with code 3"),
+    "code behind half a header": ("printf '20 text'; exit 3", "exited with code 3"),
+    "signal": ("kill -9 $$", "was ended by SIGKILL"),
+    "not started": ("#!/nowhere", "can't be started: No such file or directory; its interpreter"),
+    "closed output": ("exec >&-; sleep 60", "ended without a header"),
+}
+
+
+@pytest.mark.parametrize(("text", "why"), FAILURES.values(), ids=FAILURES)
+def test_a_script_that_fails(make, pump, caplog, text, why):
+    run = make(text)
+    with pytest.raises(CGIError, match="The script failed"):
+        pump.settle(run)
+    assert SCRIPT_THREADS.wait(15)
+    assert [record.getMessage().startswith(f"script /cgi-bin/script {why}") for record in caplog.records] == [True]
+    assert run.left == 1
+
+
+BROKEN = {
+    "code": ("echo begun; exit 3", "exited with code 3"),
+    "signal": ("echo begun; kill -TERM $$", "was ended by SIGTERM"),
+    "endless": ("yes", r"wrote more than 100000 bytes \(limits.cgi-output\)"),
+    "late": ("sleep 60", r"did not end within 0.5 s \(timeouts.cgi\)"),
+}
+
+
+@pytest.mark.parametrize(("text", "why"), BROKEN.values(), ids=BROKEN)
+def test_a_body_that_breaks_off(make, pump, text, why):
+    run = make(f"echo 20 a/b; {text}", cgi=0.5 if text == "sleep 60" else 15.0, output=100_000)
+    assert pump.settle(run).body is run
+    with pytest.raises(BrokenBody, match=f"^script /cgi-bin/script {why}"):
+        pump.read(run)
+    assert SCRIPT_THREADS.wait(15)
+    assert run.left == 1
+
+
+def test_output_up_to_the_limit_is_whole(answer):
+    assert len(answer("echo 20 a/b; head -c 100000 /dev/zero", output=100_000)[2]) == 100_000
+
+
+TROUBLE_AFTER_A_REFUSAL = {
+    "code": ("exit 3", "exited with code 3 after its answer 51"),
+    "endless": ("yes", "wrote more than 100000 bytes (limits.cgi-output) after its answer 51"),
+    "late": ("sleep 60", "did not end within 0.5 s (timeouts.cgi) after its answer 51"),
+}
+
+
+@pytest.mark.parametrize(("text", "why"), TROUBLE_AFTER_A_REFUSAL.values(), ids=TROUBLE_AFTER_A_REFUSAL)
+def test_a_refusal_counts_whatever_follows(answer, caplog, text, why):
+    assert answer(f"echo 51 None here; {text}", cgi=0.5 if text == "sleep 60" else 15.0, output=100_000)[0] == 51
+    assert f"script /cgi-bin/script {why}" in caplog.text
+
+
+def test_a_refusal_that_writes_endlessly_lets_others_have_their_turn(make):
+    """Each look takes one piece, and no more: the event loop looks again when it has been with the others."""
+    run = make("echo 51 None here; yes")
+    with Pump() as pump:
+        run.begin(pump)
+        wait_for(lambda: run._script is not None, "its start")
+        for _ in range(50):
+            start = time.monotonic()
+            assert run.settle() is None
+            assert time.monotonic() - start < 0.2
+    run.close()
+
+
+# Time
+
+
+@pytest.mark.parametrize(
+    "text", ["sleep 60", "while :; do echo noise >&2; done", "while :; do printf 2; sleep 0.01; done"]
+)
+def test_a_header_has_its_time(make, pump, caplog, text):
+    run = make(text, header=0.3)
+    start = time.monotonic()
+    with pytest.raises(CGIError):
+        pump.settle(run)
+    assert 0.25 < time.monotonic() - start < 2
+    assert "wrote no header within 0.3 s (timeouts.cgi-header)" in caplog.text
+
+
+def test_all_has_its_time_even_if_there_is_always_more(make, pump):
+    run = make("echo 20 a/b; yes", cgi=0.5)
+    start = time.monotonic()
+    assert pump.settle(run).body is run
+    with pytest.raises(BrokenBody, match=r"did not end within 0\.5 s"):
+        pump.read(run)
+    assert time.monotonic() - start < 2
+
+
+def test_the_time_for_all_holds_before_the_header_as_well(make, pump):
+    start = time.monotonic()
+    with pytest.raises(CGIError):
+        pump.settle(make("sleep 60", cgi=0.3, header=15))
+    assert time.monotonic() - start < 2
+
+
+def test_what_a_script_has_said_before_it_ended_in_time_is_never_late(make, pump):
+    """The client may be slow: then there is more to read when the time is over, of a script that is done."""
+    run = make("echo 20 a/b; head -c 60000 /dev/zero", cgi=0.5)
+    assert pump.settle(run).body is run
+    wait_for(lambda: run._script.has_ended(), "its end")
+    time.sleep(max(0.0, run.deadline - time.monotonic()))
+    assert len(pump.read(run)) == 60_000
+
+
+# Starting
+
+
+class Starter:
+    """Starts a script when the test says so, in the test's thread; ends are real."""
+
+    def __init__(self):
+        self.works = []
+        self.end = SCRIPT_THREADS.end
+
+    def start(self, work):
+        self.works.append(work)
+
+    def go(self):
+        self.works.pop(0)()
+
+
+def test_the_time_for_the_header_runs_while_the_script_is_being_started(make, pump, caplog):
+    starter = Starter()
+    run = make("touch $DIR/ran; echo 20 a/b", header=0.2, threads=starter)
+    with pytest.raises(CGIError):
+        pump.settle(run)
+    assert "wrote no header within 0.2 s" in caplog.text
+    assert run.left == 0
+    starter.go()
+    assert run.left == 1
+
+
+def test_nothing_is_known_before_it_has_started(make):
+    starter, woken = Starter(), []
+    run = make("echo 20 a/b", threads=starter)
+    run.begin(SimpleNamespace(wake=lambda: woken.append(True)))
+    assert (run.settle(), tuple(run.descriptors), woken) == (None, (), [])
+    assert run.deadline == run._header_at
+    starter.go()
+    assert woken == [True]
+    assert len(tuple(run.descriptors)) == 3
+    run.close()
+
+
+def test_no_thread_can_be_had(make, pump, caplog):
+    class NoThreads(ScriptThreads):
+        def start(self, work):
+            raise OSError("can't start new thread")
+
+    run = make("echo 20 a/b", threads=NoThreads())
+    with pytest.raises(CGIError):
+        pump.settle(run)
+    assert "script /cgi-bin/script can't be started: can't start new thread" in caplog.text
+    assert run.left == 1
+
+
+@pytest.mark.parametrize("environ", [{"A": "\0"}, {"A": "\ud800"}, {"A=B": "x"}, {"A": "x" * 3_000_000}])
+def test_an_environment_that_can_not_be(make, pump, caplog, environ):
+    """Neither ends the thread that starts scripts."""
+    run = make("echo 20 a/b")
+    run._environ = environ
+    with pytest.raises(CGIError):
+        pump.settle(run)
+    assert "can't be started: " in caplog.text
+    with Pump() as other:
+        after = make("echo 20 a/b")
+        assert other.settle(after).status == 20
+        after.close()
+
+
+# Closed at every moment
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_closed_before_it_began(make):
+    run = make("touch $DIR/ran")
+    run.close()
+    assert run.left == 1
+
+
+def test_closed_before_its_start_it_never_runs(make, tmp_path):
+    starter = Starter()
+    run = make("touch $DIR/ran; sleep 60", threads=starter)
+    run.begin(SimpleNamespace(wake=lambda: pytest.fail("it was closed")))
+    run.close()
+    assert run.left == 0
+    starter.go()
+    assert (run.left, run._script) == (1, None)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_closed_while_it_starts(make, monkeypatch):
+    starter, made = Starter(), []
+
+    def start_and_close(*arguments):
+        made.append(run_script(*arguments))
+        run.close()
+        assert run.left == 0  # its place is taken while it lives
+        return made[0]
+
+    run_script = run_module.Script
+    monkeypatch.setattr(run_module, "Script", start_and_close)
+    run = make("sleep 60", threads=starter)
+    run.begin(SimpleNamespace(wake=lambda: pytest.fail("it was closed")))
+    starter.go()
+    assert SCRIPT_THREADS.wait(15)
+    assert run.left == 1
+    assert not is_alive(made[0].pid)
+
+
+def test_closed_while_its_start_fails(make, monkeypatch):
+    starter = Starter()
+
+    def fail(*_):
+        run.close()
+        raise ScriptError("can't be started")
+
+    monkeypatch.setattr(run_module, "Script", fail)
+    run = make("", threads=starter)
+    run.begin(SimpleNamespace(wake=lambda: pytest.fail("it was closed")))
+    starter.go()
+    assert run.left == 1
+
+
+@pytest.mark.parametrize("text", ["sleep 60", "trap '' TERM; echo up >&2; while :; do sleep 1; done"])
+def test_closed_while_it_runs_its_place_is_free_when_it_has_ended(make, text):
+    run = make(text)
+    with Pump() as pump:
+        run.begin(pump)
+        wait_for(lambda: run._script is not None, "its start")
+        run.settle()
+        pid = run._script.pid
+        is_gone = []
+        leave = run._leave
+        run._leave = lambda: (is_gone.append(not is_alive(pid)), leave())
+        run.close()
+        assert SCRIPT_THREADS.wait(15)
+    assert (is_gone, run.left) == ([True], 1)
+
+
+def test_closed_in_the_middle_of_its_body(make, pump):
+    run = make("echo 20 a/b; yes")
+    pump.settle(run)
+    assert run.read() is not None or pump.wait_for(run, run.read)
+    pid = run._script.pid
+    run.close()
+    assert SCRIPT_THREADS.wait(15)
+    assert (run.left, is_alive(pid)) == (1, False)
+
+
+def test_closed_when_it_has_ended_it_waits_for_nothing(make, pump):
+    run = make("echo 20 a/b")
+    pump.settle(run)
+    start = time.monotonic()
+    pump.read(run)
+    assert SCRIPT_THREADS.wait(15)
+    assert time.monotonic() - start < 0.4
+    assert run.left == 1
+
+
+def test_closed_and_started_at_once_it_is_ended_once(make):
+    """Whichever of two threads comes first."""
+    for _ in range(30):
+        run = make("sleep 60")
+        woken = []
+        run.begin(SimpleNamespace(wake=lambda woken=woken: woken.append(True)))
+        closing = threading.Thread(target=run.close)
+        closing.start()
+        closing.join()
+        so_far = len(woken)
+        assert SCRIPT_THREADS.wait(15)
+        assert (run.left, len(woken)) == (1, so_far)  # nobody is woken who has left
+
+
+def test_no_descriptor_is_left_open(make, answer):
+    answer("echo 20 a/b")  # the threads have begun
+    assert SCRIPT_THREADS.wait(15)
+    before = open_descriptors()
+    for text in ("echo 20 a/b; echo x", "echo 51 no", "exit 1", "echo 20 a/b; yes", "#!/nowhere"):
+        try:
+            answer(text, output=100_000)
+        except (CGIError, BrokenBody):
+            continue
+    for _ in range(3):
+        make("sleep 60").close()
+    assert SCRIPT_THREADS.wait(15)
+    assert open_descriptors() == before
+
+
+# What it says on stderr
+
+
+def said(caplog):
+    return [text for record in caplog.records if " says" in (text := record.getMessage())]
+
+
+@pytest.mark.parametrize(
+    "text", ["echo 20 a/b", "echo 51 no", "exit 3", "echo 20 a/b; exit 3", "echo garbage", "exec >&-", "sleep 60"]
+)
+def test_stderr_is_logged_once_however_it_ends(make, pump, caplog, text):
+    run = make(f"echo one >&2; printf 'two \\033[31m' >&2; {text}", header=0.5)
+    try:
+        response = pump.settle(run)
+        if response.body is run:
+            pump.read(run)
+    except (CGIError, BrokenBody):
+        pass
+    assert SCRIPT_THREADS.wait(15)
+    assert said(caplog) == ["script /cgi-bin/script says: one", "script /cgi-bin/script says: two \x1b[31m"]
+
+
+def test_stderr_is_bounded(make, pump, caplog):
+    run = make("i=0; while [ $i -lt 30 ]; do echo line $i >&2; i=$((i+1)); done; echo 20 a/b")
+    pump.settle(run)
+    pump.read(run)
+    assert SCRIPT_THREADS.wait(15)
+    assert len(said(caplog)) == 21
+    assert said(caplog)[-1] == "script /cgi-bin/script says 10 lines more"
+
+
+def test_a_long_line_is_cut(make, pump, caplog):
+    run = make("printf '%5000s\\n' x >&2; echo 20 a/b")
+    pump.settle(run)
+    pump.read(run)
+    assert SCRIPT_THREADS.wait(15)
+    assert [len(line) for line in said(caplog)] == [len("script /cgi-bin/script says: ") + 500]
+
+
+def test_a_script_that_is_told_to_end_may_still_say_why(make, tmp_path, caplog):
+    run = make("trap 'echo goodbye >&2; exit' TERM; touch $DIR/up; while :; do sleep 0.05; done")
+    with Pump() as pump:
+        run.begin(pump)
+        wait_for(lambda: (tmp_path / "up").exists(), "its start")
+        run.close()
+        assert SCRIPT_THREADS.wait(15)
+    assert "script /cgi-bin/script says: goodbye" in said(caplog)  # behind what the shell says of its command

@@ -1,0 +1,149 @@
+import os
+
+import msgspec
+import pytest
+
+from gemd.protocol.errors import Overloaded
+from gemd.responders.cgi.scripts import CGI, split_script_path
+from gemd.system.script_threads import SCRIPT_THREADS
+from tests.responders.asking import peer, request, settle
+
+PATHS = {
+    "script": (("cgi-bin", "s"), 2, "/cgi-bin/s", ""),
+    "slash after it": (("cgi-bin", "s", ""), 2, "/cgi-bin/s", "/"),
+    "more": (("cgi-bin", "s", "a", "b"), 2, "/cgi-bin/s", "/a/b"),
+    "empty segments after it": (("cgi-bin", "s", "", "", "a", ""), 2, "/cgi-bin/s", "///a/"),
+    "empty segments before it": (("", "cgi-bin", "", "s", "a"), 2, "/cgi-bin/s", "/a"),
+    "deeper": (("cgi-bin", "d", "s", "a"), 3, "/cgi-bin/d/s", "/a"),
+    "encoded slash after it": (("cgi-bin", "s", "a/b"), 2, "/cgi-bin/s", "/a/b"),
+}
+
+
+@pytest.mark.parametrize(("segments", "depth", "script_name", "path_info"), PATHS.values(), ids=PATHS)
+def test_splits_the_path(segments, depth, script_name, path_info):
+    assert split_script_path(segments, depth) == (script_name, path_info)
+
+
+# What is answered before anything runs
+
+
+@pytest.fixture
+def scripts(capsule):
+    """A directory of scripts: one that could run, one that could not."""
+    directory = capsule / "cgi-bin"
+    (directory / "sub").mkdir(parents=True)
+    for name, mode in {"run": 0o755, "sub/run": 0o755, "data": 0o644, ".hidden": 0o755}.items():
+        (directory / name).write_text("#!/bin/sh\necho SECRET")
+        (directory / name).chmod(mode)
+    os.mkfifo(directory / "fifo")
+    (directory / "out").symlink_to("/bin/true")
+    return directory
+
+
+REFUSED = {
+    "missing": ("/cgi-bin/nothing", 51),
+    "the directory": ("/cgi-bin", 51),
+    "the directory with a slash": ("/cgi-bin/", 51),
+    "a directory in it": ("/cgi-bin/sub/", 51),
+    "not executable": ("/cgi-bin/data", 42),
+    "below what is not executable": ("/cgi-bin/data/a", 42),
+    "hidden": ("/cgi-bin/.hidden", 51),
+    "hidden path": ("/cgi-bin/run/.git", 51),
+    "FIFO": ("/cgi-bin/fifo", 51),
+    "link out": ("/cgi-bin/out", 51),
+    "climbs": ("/cgi-bin/../../bin/true", 59),
+    "encoded slash": ("/cgi-bin/sub%2frun", 51),
+    "encoded climb": ("/cgi-bin/..%2fcgi-bin/run", 51),
+    "line end": ("/cgi-bin/run/%0d%0a", 51),
+    "line separator": ("/cgi-bin/run/%e2%80%a8", 51),
+    "escape": ("/cgi-bin/run/%1b", 51),
+    "other case": ("/CGI-BIN/run", 51),
+}
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(("url", "status"), REFUSED.values(), ids=REFUSED)
+def test_refuses(ask, scripts, url, status):
+    answer = ask(url, cgi="cgi-bin")
+    assert (answer.status, b"SECRET" in answer.body) == (status, False)
+
+
+def test_no_script_is_served_as_a_file_however_its_path_is_spelled(ask, scripts):
+    for url in (
+        "/cgi-bin/data",
+        "//cgi-bin/data",
+        "/cgi-bin//data",
+        "/%63gi-bin/data",
+        "/x/../cgi-bin/./data",
+        "/cgi-bin/data/",
+    ):
+        assert ask(url, cgi="cgi-bin").status == 42, url
+
+
+def test_a_file_that_is_not_executable_is_told_to_the_operator(ask, scripts, caplog):
+    ask("/cgi-bin/data", cgi="cgi-bin")
+    assert f"script /cgi-bin/data is not executable: chmod +x {scripts}/data" in caplog.text
+
+
+def test_access_goes_before_scripts(ask, scripts):
+    assert ask("/cgi-bin/nothing", peer(), cgi="cgi-bin", client_certificate="any").status == 60
+
+
+# How many may run
+
+
+@pytest.fixture
+def cgi(configure, scripts):
+    """The responder, with places for three scripts, two for each address."""
+    config = configure(cgi="cgi-bin")
+    limits = msgspec.structs.replace(config.limits, cgi=3, cgi_per_address=2)
+    responder = CGI(msgspec.structs.replace(config, limits=limits), None)
+    location = config.hosts[0].locations[0]
+    (scripts / "run").write_text("#!/bin/sh\necho 20 text/plain; echo SECRET")
+    return lambda address="192.0.2.1": responder(request("/cgi-bin/run", peer(address=address)), location)
+
+
+def test_each_takes_a_place_from_the_moment_when_it_is_asked_for(cgi):
+    runs = [cgi(), cgi()]
+    with pytest.raises(Overloaded):
+        cgi()
+    runs.append(cgi("192.0.2.2"))
+    with pytest.raises(Overloaded):
+        cgi("192.0.2.3")
+    for run in runs:
+        run.close()  # that it never began frees its place as well
+    assert all(cgi(f"192.0.2.{number}") for number in (1, 1, 2))
+
+
+def test_a_place_is_free_when_the_script_has_ended(cgi):
+    first = cgi()
+    for _ in range(4):
+        assert settle(cgi).body == b"SECRET\n"
+        assert SCRIPT_THREADS.wait(15)
+    first.close()
+
+
+def test_a_refusal_takes_no_place(cgi, scripts):
+    (scripts / "run").chmod(0o644)
+    for _ in range(4):
+        assert settle(cgi).status == 42
+    (scripts / "run").chmod(0o755)
+    assert settle(cgi).status == 20
+
+
+def test_one_that_can_not_be_started_frees_its_place(cgi, scripts):
+    (scripts / "run").write_text("#!/nowhere")
+    for _ in range(4):
+        assert settle(cgi).status == 42
+        assert SCRIPT_THREADS.wait(15)
+
+
+def test_it_runs_with_its_path_and_its_environment(ask, scripts):
+    (scripts / "run").write_text('#!/bin/sh\necho 20 text/plain; pwd; echo "$SCRIPT_NAME|$PATH_INFO|$QUERY_STRING"\n')
+    answer = ask("/cgi-bin/run/more?q", cgi="cgi-bin")
+    assert answer.body.decode().splitlines() == [str(scripts), "/cgi-bin/run|/more|q"]
+
+
+def test_a_location_without_scripts_declines(cgi, configure):
+    config = configure()
+    assert CGI(config, None)(request("/cgi-bin/run"), config.hosts[0].locations[0]) is None

@@ -1,0 +1,115 @@
+import math
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from gemd.protocol.errors import NotFound, Overloaded
+from gemd.protocol.response import Response
+from gemd.responders.computed import Computed
+from tests.support.pump import Pump
+
+PAGE = Response(20, "text/plain", b"page")
+
+
+class Body:
+    """A body that counts how often it is closed."""
+
+    def __init__(self):
+        self.closed = 0
+
+    def close(self):
+        self.closed += 1
+
+
+@pytest.fixture
+def pump():
+    with Pump() as pump:
+        yield pump
+
+
+@pytest.fixture
+def by_hand():
+    """A helper whose thread does its work when the test says so."""
+    works = []
+    return SimpleNamespace(run=lambda work: works.append(work) or True, work=lambda: works.pop()())
+
+
+def test_a_thread_works_it_out(pump):
+    threads = []
+
+    def compute():
+        threads.append(threading.current_thread())
+        return PAGE
+
+    assert pump.settle(Computed(compute)) is PAGE
+    assert threads != [threading.current_thread()]
+    assert pump.woken == 1
+
+
+def test_it_is_not_known_before(by_hand):
+    answer = Computed(lambda: PAGE)
+    answer.begin(by_hand)
+    assert answer.settle() is None
+    assert (answer.descriptors, answer.deadline) == ((), math.inf)
+    by_hand.work()
+    assert answer.settle() is PAGE
+    answer.close()
+
+
+@pytest.mark.parametrize("error", [NotFound("Not found"), ValueError("a fault"), SystemExit(3)])
+def test_what_the_thread_raises_is_raised_where_it_is_taken(by_hand, error):
+    def compute():
+        raise error
+
+    answer = Computed(compute)
+    answer.begin(by_hand)
+    by_hand.work()  # raises nothing
+    with pytest.raises(type(error)) as caught:
+        answer.settle()
+    assert caught.value is error
+    answer.close()
+
+
+def test_no_thread_is_free():
+    with Pump(threads=False) as pump, pytest.raises(Overloaded):
+        pump.settle(Computed(lambda: pytest.fail("it was computed")))
+
+
+def test_a_body_that_is_taken_is_closed_by_who_took_it(by_hand):
+    body = Body()
+    answer = Computed(lambda: Response(20, "text/plain", body))
+    answer.begin(by_hand)
+    by_hand.work()
+    assert answer.settle().body is body
+    answer.close()
+    assert body.closed == 0
+
+
+@pytest.mark.parametrize("order", ["before the thread is done", "after it"])
+def test_a_body_that_nobody_takes_is_closed(by_hand, order):
+    body = Body()
+    answer = Computed(lambda: Response(20, "text/plain", body))
+    answer.begin(by_hand)
+    for step in (answer.close, by_hand.work) if order == "before the thread is done" else (by_hand.work, answer.close):
+        assert body.closed == 0
+        step()
+    assert body.closed == 1
+
+
+@pytest.mark.parametrize("outcome", [PAGE, NotFound("Not found")])
+def test_there_may_be_nothing_to_close(by_hand, outcome, caplog):
+    def compute():
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    answer = Computed(compute)
+    answer.begin(by_hand)
+    answer.close()
+    by_hand.work()
+    assert caplog.text == ""
+
+
+def test_one_that_has_not_begun_can_be_closed():
+    Computed(lambda: pytest.fail("it was computed")).close()

@@ -1,0 +1,66 @@
+import base64
+import datetime
+
+import pytest
+
+from gemd.config.settings import Location
+from gemd.protocol.peer import ClientCertificate
+from gemd.responders.variables import common_variables, server_name
+from tests.responders.asking import peer, request
+
+START = datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+# Whose base64 has what the two alphabets differ in.
+GIVEN = ClientCertificate(b"der", "fb" * 32, "", "Ada", serial_number=1 << 150, not_before=START, not_after=START)
+OF_CERTIFICATE = {
+    "AUTH_TYPE",
+    "REMOTE_USER",
+    "TLS_CLIENT_AUTHORISED",
+    "TLS_CLIENT_HASH",
+    "TLS_CLIENT_HASH_B64",
+    "TLS_CLIENT_NOT_AFTER",
+    "TLS_CLIENT_NOT_BEFORE",
+    "TLS_CLIENT_SERIAL_NUMBER",
+}
+LOCATION = Location(host="h")
+
+
+class Vouching:
+    """Authorities that know one chain."""
+
+    def vouch_for(self, chain):
+        return chain == (b"known",)
+
+
+def test_what_is_of_a_certificate_is_there_with_one_alone():
+    without, given = (
+        common_variables(request("/a?b", peer(client_certificate=certificate)), LOCATION, None)
+        for certificate in (None, GIVEN)
+    )
+    assert given.keys() - without.keys() == OF_CERTIFICATE
+    assert (without["QUERY_STRING"], without["SERVER_PORT"], without["REMOTE_ADDR"]) == ("b", 1965, "192.0.2.1")
+
+
+def test_a_certificate():
+    found = common_variables(request("/", peer(client_certificate=GIVEN)), LOCATION, None)
+    assert {name: found[name] for name in OF_CERTIFICATE} == {
+        "AUTH_TYPE": "CERTIFICATE",
+        "REMOTE_USER": "Ada",
+        "TLS_CLIENT_AUTHORISED": 0,
+        "TLS_CLIENT_HASH": "SHA256:" + "FB" * 32,
+        "TLS_CLIENT_HASH_B64": "-_v7" * 10 + "-_s=",
+        "TLS_CLIENT_NOT_AFTER": "2020-01-02T03:04:05Z",
+        "TLS_CLIENT_NOT_BEFORE": "2020-01-02T03:04:05Z",
+        "TLS_CLIENT_SERIAL_NUMBER": 1 << 150,
+    }
+    assert base64.urlsafe_b64decode(found["TLS_CLIENT_HASH_B64"]).hex() == GIVEN.fingerprint
+
+
+@pytest.mark.parametrize(("chain", "value"), [((b"known",), 1), ((b"other",), 0)])
+def test_who_is_vouched_for(chain, value):
+    asker = peer(client_certificate=GIVEN, client_chain=chain)
+    assert common_variables(request("/", asker), LOCATION, Vouching())["TLS_CLIENT_AUTHORISED"] == value
+
+
+@pytest.mark.parametrize(("host", "name"), [("h", "h"), ("*.h", "a.h")])
+def test_a_wildcards_name_is_that_of_the_url(host, name):
+    assert server_name(request("gemini://a.h/"), Location(host=host)) == name

@@ -1,0 +1,71 @@
+import pytest
+
+from gemd.protocol.figures import FIGURES, PRIVATE, READING
+from gemd.shared.scoreboard import Scoreboard
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The monotonic clock in seconds, as a list of one time."""
+    now = [1000.0]
+    monkeypatch.setattr("gemd.shared.scoreboard.time.monotonic_ns", lambda: int(now[0] * 1e9))
+    return now
+
+
+def test_a_new_row_has_not_ticked():
+    row = Scoreboard(2).row(1)
+    assert row.last_tick is None
+    assert set(row.figures.values()) == {0}
+
+
+def test_a_tick_is_seen_through_every_view_of_the_row(clock):
+    scoreboard = Scoreboard(2)
+    scoreboard.row(1).tick()
+    assert scoreboard.row(1).last_tick == pytest.approx(1000.0)
+    assert scoreboard.row(0).last_tick is None
+    clock[0] = 1001.5
+    scoreboard.row(1).tick()
+    assert scoreboard.row(1).last_tick == pytest.approx(1001.5)
+
+
+def test_counts_add_up_and_others_are_replaced():
+    row = Scoreboard(1).row(0)
+    row.count(10)
+    row.count(5_000_000_000)
+    row.show(READING, 7)
+    row.show(READING, 2)
+    row.show(PRIVATE, 8)
+    assert row.requests == 2
+    assert row.private_memory == 8
+    others = {figure.name: 0 for figure in FIGURES}
+    assert row.figures == {**others, "requests": 2, "bytes": 5_000_000_010, "reading": 2, "private": 8}
+
+
+def test_each_figure_has_a_cell_of_its_own():
+    scoreboard = Scoreboard(2)
+    for nr in range(2):
+        for value, figure in enumerate(FIGURES, 1 + 100 * nr):
+            scoreboard.row(nr).show(figure, value)
+        scoreboard.row(nr).tick()
+    for nr in range(2):
+        assert list(scoreboard.row(nr).figures.values()) == list(range(1 + 100 * nr, 1 + 100 * nr + len(FIGURES)))
+        assert not scoreboard.row(nr).wants_recycle
+
+
+def test_the_wish_to_be_recycled_is_no_figure():
+    row = Scoreboard(1).row(0)
+    assert not row.wants_recycle
+    row.request_recycle()
+    assert row.wants_recycle
+    assert set(row.figures.values()) == {0}
+
+
+def test_clearing_forgets_one_row_only():
+    scoreboard = Scoreboard(3)
+    for nr in range(3):
+        scoreboard.row(nr).tick()
+        scoreboard.row(nr).count(1)
+        scoreboard.row(nr).show(READING, 2)
+    scoreboard.row(1).clear()
+    assert [scoreboard.row(nr).last_tick is None for nr in range(3)] == [False, True, False]
+    assert [sum(scoreboard.row(nr).figures.values()) for nr in range(3)] == [4, 0, 4]

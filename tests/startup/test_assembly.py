@@ -1,0 +1,118 @@
+"""What a generation is made of, and what it shares with the one before."""
+
+import pytest
+
+from gemd.protocol.errors import SlowDown
+from gemd.startup import assembly
+from gemd.startup.assembly import build_generation, build_server_context
+from gemd.startup.resources import Resources
+from gemd.system.certificates import CertificateError, find_or_make
+
+
+@pytest.fixture
+def resources(tmp_path):
+    """Listeners are none; each host has a certificate."""
+
+    def resources(config):
+        made = {host.name: find_or_make(tmp_path / "certificates", host.names) for host in config.hosts}
+        return Resources([], made)
+
+    return resources
+
+
+@pytest.fixture
+def build(resources):
+    """A generation, and what it was made of is closed in the end."""
+    built = []
+
+    def build(config, former=None, identity=None):
+        built.append(build_generation(config, resources(config), identity, former))
+        return built[-1]
+
+    yield build
+    for generation in built:
+        generation.close_all_but(None)
+
+
+def test_generations_are_numbered(build, configure):
+    first = build(configure())
+    assert (first.number, build(configure(), first).number) == (1, 2)
+
+
+RATE = {"limits": {"rate": "2/1h"}}
+
+
+def test_a_rate_that_stays_forgives_nobody(build, configure):
+    first = build(configure(**RATE))
+    for _ in range(2):
+        first.rate_limit.check("192.0.2.1")
+    second = build(configure(**RATE), first)
+    with pytest.raises(SlowDown):
+        second.rate_limit.check("192.0.2.1")
+
+
+def test_another_rate_begins_anew(build, configure):
+    first = build(configure(**RATE))
+    for _ in range(2):
+        first.rate_limit.check("192.0.2.1")
+    second = build(configure(limits={"rate": "3/1h"}), first)
+    second.rate_limit.check("192.0.2.1")
+    assert build(configure(), second).rate_limit is None
+
+
+def test_addresses_are_hashed_the_same_by_all_generations(build, configure):
+    first = build(configure(log={"access": "off", "error": "off", "addresses": "hashed"}))
+    second = build(configure(log={"access": "off", "error": "off", "addresses": "hashed", "format": "json"}), first)
+    other = build(configure(log={"access": "off", "error": "off", "addresses": "hashed"}))
+    written = [generation.access_log.write_address("192.0.2.1") for generation in (first, second, other)]
+    assert written[0] == written[1] != written[2]
+
+
+def test_a_log_that_stays_is_not_opened_again(build, configure, tmp_path):
+    log = {"access": str(tmp_path / "access.log"), "error": "off"}
+    first = build(configure(log=log))
+    second = build(configure(log=log, workers=3), first)
+    assert second.logs.access is first.logs.access
+
+
+def test_roots_are_named_as_they_are_seen_from_a_chroot(configure, tmp_path, root):
+    shut = assembly._seen_from_inside(
+        configure(
+            user="gemd",
+            master_user="root",
+            chroot=str(tmp_path),
+            host=[{"name": "localhost", "root": str(root), "location": [{"path": "/a/", "root": str(root / "a")}]}],
+        )
+    )
+    assert [place.root for place in shut.hosts[0].locations] == ["/capsule", "/capsule/a"]
+    open_config = configure()
+    assert assembly._seen_from_inside(open_config) is open_config
+
+
+def test_each_name_has_the_certificate_of_its_host(configure, resources, root, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(assembly.tls, "choose_by_server_name", lambda first, by_name: chosen.append((first, by_name)))
+    hosts = [{"name": "a.example", "aliases": ["www.a.example"], "root": str(root)}, {"name": "b", "root": str(root)}]
+    config = configure(host=hosts)
+    context = build_server_context(config, resources(config).certificates)
+    ((first, by_name),) = chosen
+    assert first is context
+    assert set(by_name) == {"a.example", "www.a.example", "b"}
+    assert by_name["a.example"] is by_name["www.a.example"] is context
+    assert by_name["b"] is not context
+
+
+def test_one_host_has_nothing_to_choose(configure, resources, monkeypatch):
+    monkeypatch.setattr(assembly.tls, "choose_by_server_name", None)
+    config = configure()
+    build_server_context(config, resources(config).certificates)
+
+
+def test_requests_are_counted_by_the_rate(build, configure):
+    generation = build(configure(**RATE))
+    assert generation.respond.__self__._check_rate == generation.rate_limit.check
+
+
+def test_authorities_that_can_not_be_read_are_a_failure(build, configure, tmp_path):
+    with pytest.raises(CertificateError):
+        build(configure(tls={"certificates": str(tmp_path / "certificates"), "ca-file": str(tmp_path / "none.pem")}))

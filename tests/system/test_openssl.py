@@ -1,0 +1,82 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+def run(code, **environ):
+    """What this code prints, run by a fresh interpreter without OPENSSL_CONF, unless it is given."""
+    env = {name: value for name, value in os.environ.items() if name != "OPENSSL_CONF"} | environ
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.split()
+
+
+LOAD = "import os; from gemd.system.openssl import load_openssl; print(load_openssl(), os.environ.get('OPENSSL_CONF'))"
+
+
+def test_the_environment_stays_as_it_was():
+    assert run(LOAD) == ["True", "None"]
+    assert run(LOAD, OPENSSL_CONF="/dev/null") == ["True", "/dev/null"]
+
+
+def test_it_says_that_it_came_too_late():
+    assert run("import cryptography.x509\n" + LOAD) == ["False", "None"]
+    assert run("import cryptography.x509\n" + LOAD, OPENSSL_CONF="/dev/null") == ["True", "/dev/null"]
+
+
+ODDITIES = {
+    "deprecated": "from cryptography.utils import CryptographyDeprecationWarning as W; warnings.warn('odd', W)",
+    "a name too long": "from cryptography.x509 import *; NameAttribute(NameOID.COMMON_NAME, 'x' * 65, _validate=False)",
+}
+
+
+@pytest.mark.parametrize("code", ODDITIES.values(), ids=ODDITIES)
+def test_strangers_certificates_are_not_warned_of(code):
+    env = {**os.environ, "PYTHONWARNINGS": "error"}
+    for before, code_of in (("import warnings;", 1), (f"import warnings; {LOAD}\n", 0)):
+        done = subprocess.run([sys.executable, "-c", before + code], env=env, capture_output=True, timeout=60)
+        assert done.returncode == code_of, done.stderr
+
+
+TICKETS = """
+import ssl, sys
+from pathlib import Path
+{before}
+from OpenSSL import SSL, crypto
+from gemd.config.settings import TLS
+from gemd.system.certificates import find_or_make
+from gemd.system.tls import build_context
+context = build_context(find_or_make(Path(sys.argv[1]), ("h",)), TLS())
+server = SSL.Connection(context, None)
+server.set_accept_state()
+there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+client_context.check_hostname, client_context.verify_mode = False, ssl.CERT_NONE
+client = client_context.wrap_bio(back, there)
+sent = []
+for _ in range(4):
+    for shake in (client.do_handshake, server.do_handshake):
+        try:
+            shake()
+        except (ssl.SSLWantReadError, SSL.WantReadError):
+            pass
+        server.bio_write(data) if (data := there.read()) else None
+        try:
+            sent.append(server.bio_read(65536))
+            back.write(sent[-1])
+        except SSL.WantReadError:
+            pass
+print(len(sent))
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "flights"), [("from gemd.system.openssl import load_openssl; load_openssl()", 1), ("", 2)]
+)
+def test_no_ticket_is_sent_by_who_loads_it_so(tmp_path, before, flights):
+    """The server sends its own flight, and else another one after the handshake."""
+    env = {name: value for name, value in os.environ.items() if name != "OPENSSL_CONF"}
+    command = [sys.executable, "-c", TICKETS.format(before=before), tmp_path / "certificates"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == [str(flights)], done.stderr

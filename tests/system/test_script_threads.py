@@ -1,0 +1,227 @@
+"""The threads that start scripts and end them: nobody waits for anybody else."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from gemd.system import script_threads
+from gemd.system.script import TERM_TIMEOUT, Script, ScriptLimits
+from gemd.system.script_threads import ScriptThreads
+from tests.support.waiting import wait_for
+
+STUBBORN = "trap '' TERM; echo up; while :; do sleep 1; done"
+ENVIRON = {"PATH": os.environ["PATH"]}
+
+
+@pytest.fixture
+def threads():
+    """Some for this test alone. They stay, as they do in a worker, and wait for nothing more to come."""
+    threads = ScriptThreads()
+    yield threads
+    assert threads.wait(15)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a script in sh, and wait for its first output, if it has any."""
+
+    def start(text):
+        path = tmp_path / "script"
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        script = Script(str(path), ENVIRON, ScriptLimits())
+        wait_for(lambda: script.has_ended() or script.read(), "its first output")
+        return script
+
+    return start
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_starts_are_one_thread_s_work_in_their_order(threads):
+    done = []
+    for number in range(5):
+        threads.start(lambda number=number: done.append((number, threading.current_thread())))
+    assert threads.wait(15)
+    assert [number for number, _ in done] == list(range(5))
+    assert len({thread for _, thread in done} | {threading.current_thread()}) == 2
+
+
+def test_an_end_is_told_of_once_when_nothing_is_left(threads, start):
+    script, told = start("echo up; sleep 60"), []
+    threads.end(script, is_over=False, then=lambda script: told.append((script, is_alive(script.pid))))
+    assert threads.wait(15)
+    assert told == [(script, False)]
+
+
+def test_a_hanging_start_stops_no_end(threads, start):
+    may_go_on, told = threading.Event(), []
+    threads.start(lambda: may_go_on.wait(15))
+    threads.end(start("echo up; sleep 60"), is_over=False, then=told.append)
+    wait_for(lambda: told, "the end")
+    assert not threads.wait(0)  # the start is not over
+    may_go_on.set()
+
+
+def test_one_that_obeys_has_not_to_be_waited_for(threads, start):
+    before = time.monotonic()
+    threads.end(start("echo up; sleep 60"), is_over=False, then=lambda _: None)
+    assert threads.wait(15)
+    assert time.monotonic() - before < TERM_TIMEOUT
+
+
+def test_one_that_is_over_is_not_asked_first(threads, start, tmp_path):
+    script = start(f"trap 'touch {tmp_path}/asked; exit' TERM; echo up; while :; do sleep 0.01; done")
+    before = time.monotonic()
+    threads.end(script, is_over=True, then=lambda _: None)
+    assert threads.wait(15)
+    assert time.monotonic() - before < TERM_TIMEOUT
+    assert not (tmp_path / "asked").exists()
+
+
+def test_those_that_are_stubborn_take_their_time_together(threads, start):
+    scripts, told = [start(STUBBORN) for _ in range(10)], []
+    before = time.monotonic()
+    for script in scripts:
+        threads.end(script, is_over=False, then=told.append)
+    assert time.monotonic() - before < TERM_TIMEOUT / 2  # who asks does not wait
+    assert threads.wait(15)
+    assert TERM_TIMEOUT <= time.monotonic() - before < 3 * TERM_TIMEOUT
+    assert set(told) == set(scripts)
+    assert not any(is_alive(script.pid) for script in scripts)
+
+
+def test_one_that_comes_meanwhile_is_not_kept_waiting(threads, start):
+    told = []
+    stubborn, other = start(STUBBORN), start("echo up")
+    threads.end(stubborn, is_over=False, then=told.append)
+    threads.end(other, is_over=True, then=told.append)
+    assert threads.wait(15)
+    assert told == [other, stubborn]
+
+
+class Unkillable:
+    """Waits for a disk: even SIGKILL ends it later. A pipe is its pidfd."""
+
+    def __init__(self):
+        self._read, self._write = os.pipe()
+        self.calls = []
+        self._has_ended = False
+
+    def fileno(self):
+        return self._read
+
+    def has_ended(self):
+        return self._has_ended
+
+    def terminate(self):
+        self.calls.append("terminate")
+
+    def kill(self):
+        self.calls.append("kill")
+
+    def end(self):
+        self.calls.append("end")
+        os.close(self._read)
+
+    def end_at_last(self):
+        self._has_ended = True
+        os.close(self._write)
+
+
+def test_one_that_does_not_even_end_when_it_is_killed_stops_no_other(threads, start):
+    slow, told = Unkillable(), []
+    threads.end(slow, is_over=False, then=told.append)
+    wait_for(lambda: "kill" in slow.calls, "its kill")
+    other = start(STUBBORN)
+    threads.end(other, is_over=False, then=told.append)
+    wait_for(lambda: told, "the end of the other")
+    assert (told, slow.calls) == ([other], ["terminate", "kill"])  # and it is killed once
+    slow.end_at_last()
+    assert threads.wait(15)
+    assert (told, slow.calls[-1]) == ([other, slow], "end")
+
+
+def test_no_thread_for_starts(threads, monkeypatch):
+    monkeypatch.setattr(threading.Thread, "start", lambda _: (_ for _ in ()).throw(RuntimeError("no more threads")))
+    with pytest.raises(OSError, match="no more threads"):
+        threads.start(lambda: pytest.fail("it was started"))
+    monkeypatch.undo()
+    done = []
+    threads.start(lambda: done.append(True))  # and there is one the next time
+    assert threads.wait(15)
+    assert done == [True]
+
+
+@pytest.mark.parametrize("lacking", ["thread", "descriptor"])
+def test_no_thread_for_ends(threads, start, monkeypatch, lacking):
+    def fail(*_):
+        raise OSError(24, "none is left")
+
+    script, told = start(STUBBORN), []
+    if lacking == "thread":
+        monkeypatch.setattr(script_threads, "_launch", fail)
+    else:
+        monkeypatch.setattr(os, "eventfd", fail)
+    threads.end(script, is_over=False, then=told.append)
+    assert told == [script]  # at once, since nobody else could do it
+    assert not is_alive(script.pid)
+
+
+def test_wait_waits_for_what_is_asked_for_and_no_longer(threads, start):
+    assert threads.wait(0)
+    threads.end(start(STUBBORN), is_over=False, then=lambda _: None)
+    before = time.monotonic()
+    assert not threads.wait(0.1)
+    assert time.monotonic() - before < TERM_TIMEOUT
+    assert threads.wait(15)
+
+
+def test_a_start_that_asks_for_an_end_is_waited_for(threads, start):
+    """The worker leaves when nothing is left: not between the two."""
+    told = []
+
+    def start_late():
+        time.sleep(0.1)
+        threads.end(start("echo up; sleep 60"), is_over=False, then=told.append)
+
+    threads.start(start_late)
+    assert threads.wait(15)
+    assert len(told) == 1
+
+
+def test_many_threads_may_ask_at_once(threads, start):
+    told = []
+    scripts = [start("echo up; sleep 60") for _ in range(8)]
+    asking = [
+        threading.Thread(target=threads.end, args=(script,), kwargs={"is_over": False, "then": told.append})
+        for script in scripts
+    ]
+    before = threading.active_count()
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert threads.wait(15)
+    assert threading.active_count() == before + 1
+    assert set(told) == set(scripts)
+
+
+def test_nothing_is_kept_of_what_is_over(threads, start):
+    import gc
+    import weakref
+
+    script = start("echo up")
+    seen = weakref.ref(script)
+    threads.end(script, is_over=True, then=lambda _: None)
+    assert threads.wait(15)
+    del script
+    wait_for(lambda: (gc.collect(), seen() is None)[1], "it to be forgotten", 5)

@@ -1,0 +1,165 @@
+"""The end of a connection: after the answer, until the client closes too."""
+
+import select
+import socket
+import time
+
+import pytest
+
+from gemd.system.client_socket import count_undelivered
+from tests.support.gemini_client import tcp_pair
+from tests.support.waiting import wait_for
+
+
+@pytest.fixture
+def linger(poller, connect):
+    """A connection that is answered, and its client."""
+
+    def linger(closing, sockets=None, *, unread=b"", sent=b""):
+        client, connection = connect(sockets or tcp_pair())
+        poller.register(connection.fd, select.EPOLLIN, lambda *_: pytest.fail("read like a request"), connection)
+        if unread:
+            client.socket.send(unread)
+        if sent:
+            connection.socket.send(sent)
+        closing.linger(connection)
+        return client, connection
+
+    return linger
+
+
+def is_open(connection):
+    return connection.socket.fileno() >= 0
+
+
+def test_the_client_is_told_that_nothing_follows(make_closing, linger):
+    client, connection = linger(make_closing())
+    assert client.is_closed()
+    assert is_open(connection)
+
+
+@pytest.mark.parametrize("sockets", [tcp_pair, socket.socketpair])
+@pytest.mark.parametrize("leave", ["finish_sending", "close"])
+def test_it_ends_when_the_client_is_done(make_closing, linger, turn, sockets, leave):
+    closing = make_closing()
+    client, connection = linger(closing, sockets())
+    assert turn() == 0
+    client.socket.close() if leave == "close" else client.finish_sending()
+    turn()
+    assert not is_open(connection)
+    assert len(closing) == 0
+
+
+def test_the_client_may_be_done_already(make_closing, linger, turn, connect):
+    closing = make_closing()
+    sockets = tcp_pair()
+    sockets[0].shutdown(socket.SHUT_WR)
+    _, connection = linger(closing, sockets)
+    turn()
+    assert not is_open(connection)
+
+
+def test_a_reset_is_an_end_too(make_closing, linger, turn):
+    closing = make_closing()
+    client, _ = linger(closing)
+    client.reset()
+    turn()
+    assert len(closing) == 0
+
+
+def test_what_the_client_still_sends_is_read_so_that_it_gets_all_of_its_answer(make_closing, linger, turn):
+    closing = make_closing()
+    client, connection = linger(closing, unread=b"x" * 5000, sent=b"answer")
+    turn()
+    assert len(closing) == 1
+    client.socket.send(b"y" * 3)
+    client.finish_sending()
+    turn()
+    assert not is_open(connection)
+    assert client.socket.recv(100) == b"answer"  # a reset would have destroyed it
+    assert client.socket.recv(100) == b""
+
+
+def test_but_not_without_end(make_closing, linger, turn):
+    closing = make_closing()
+    client, connection = linger(closing)
+    sent = 0
+    while is_open(connection):
+        client.socket.setblocking(True)
+        sent += client.socket.send(b"x" * 65536)
+        turn()
+    assert 1024 * 1024 <= sent < 3 * 1024 * 1024
+
+
+def test_nothing_happens_while_a_client_says_nothing(make_closing, linger, turn):
+    linger(make_closing())
+    assert sum(turn() for _ in range(10)) == 0
+
+
+def test_it_ends_at_its_deadline(make_closing, linger):
+    closing = make_closing(timeout=0.5)
+    _, connection = linger(closing, socket.socketpair())
+    assert closing.next_deadline() == connection.deadline
+    assert 0.4 < connection.deadline - time.monotonic() <= 0.5
+    closing.expire(connection.deadline - 0.01)
+    assert is_open(connection)
+    closing.expire(connection.deadline)
+    assert not is_open(connection)
+
+
+@pytest.fixture
+def undelivered(linger):
+    """One whose client has not got all of its answer yet."""
+
+    def undelivered(closing):
+        sockets = tcp_pair(receive=4096, send=1_000_000)
+        sockets[1].setblocking(False)
+        return linger(closing, sockets, sent=b"x" * 400_000)
+
+    return undelivered
+
+
+def test_it_stays_while_its_answer_is_not_delivered(make_closing, undelivered):
+    closing = make_closing(timeout=0.5, delivery=30.0)
+    _, connection = undelivered(closing)
+    for _ in range(3):
+        closing.expire(connection.deadline)
+        assert is_open(connection)
+    closing.expire(connection.accepted + 30.1)
+    assert not is_open(connection)
+
+
+def test_it_ends_once_that_is_delivered(make_closing, undelivered):
+    closing = make_closing(timeout=0.5, delivery=30.0)
+    client, connection = undelivered(closing)
+    closing.expire(connection.deadline)
+    wait_for(lambda: client.is_closed() and not count_undelivered(connection.socket), "the client's kernel")
+    closing.expire(connection.deadline)
+    assert not is_open(connection)
+
+
+def test_others_have_their_turn_meanwhile(make_closing, undelivered, linger):
+    closing = make_closing(timeout=0.5, delivery=30.0)
+    _, first = undelivered(closing)
+    _, second = linger(closing, socket.socketpair())
+    closing.expire(second.deadline)
+    assert is_open(first)
+    assert not is_open(second)
+
+
+def test_a_worker_that_has_to_stop_waits_for_no_delivery(make_closing, undelivered):
+    closing = make_closing(timeout=0.5, delivery=30.0)
+    _, connection = undelivered(closing)
+    closing.hurry_up()
+    closing.expire(connection.deadline)
+    assert not is_open(connection)
+
+
+def test_the_oldest_makes_room(make_closing, linger):
+    closing = make_closing()
+    _, first = linger(closing)
+    linger(closing)
+    assert closing.drop_oldest()
+    assert not is_open(first)
+    assert closing.drop_oldest()
+    assert not closing.drop_oldest()
