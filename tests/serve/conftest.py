@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import is_alive
 from tests.support.tls_client import is_cut, make_context
 from tests.support.waiting import LONGEST, wait_for
 
@@ -48,14 +49,6 @@ class Answer:
     @property
     def text(self) -> str:
         return self.body.decode()
-
-
-def is_alive(pid: int) -> bool:
-    """A zombie is not alive."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def title_of(pid: int) -> str:

@@ -4,12 +4,13 @@ import os
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 
 import pytest
+
+from tests.support.processes import free_port
 
 from .applications import EXAMPLES, reload_and_wait, serve_app, write  # noqa: F401, some are fixtures
 from .certificates import make_certificate
@@ -54,11 +55,6 @@ def test_several_hosts(serve_example):
     assert daemon.ask("/", host="apples.example", name="apples.example").text == "# Apples\n"
     assert daemon.ask("/", host="pears.example", name="pears.example").text == "# Pears\n"
     assert daemon.ask("/").text == "# No fruit at localhost\n"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
 
 
 def test_a_program_that_serves_itself(tmp_path):

@@ -11,16 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import need_root
+from tests.support.processes import free_port
 
 from .conftest import is_alive, session_members, title_of, wait_for
 from .load import Load
 from .services import USER
 from .succession import HOST, SERVICE, tell, workers_of
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
 
 
 def gemd(*arguments: object, **options) -> subprocess.CompletedProcess[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import IS_ROOT, need_root
+from tests.support.processes import free_port
 
 from .certificates import DAY, NOW, make_certificate
 from .conftest import children_of, connections_of, is_alive, wait_for
@@ -50,11 +51,6 @@ def reload_and_wait(daemon, words: str = "reloaded: ") -> None:
     before = daemon.errors.count(words)
     daemon.process.send_signal(signal.SIGHUP)
     wait_for(lambda: daemon.errors.count(words) > before, words)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
 
 
 @pytest.mark.parametrize("count", [5, pytest.param(20, marks=pytest.mark.slow)])

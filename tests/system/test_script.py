@@ -13,6 +13,7 @@ import pytest
 from gemd.system import script as script_module
 from gemd.system.script import Script, ScriptError, ScriptLimits
 from tests.support.descriptors import open_descriptors
+from tests.support.processes import is_alive
 from tests.support.waiting import wait_for
 
 ENVIRON = {"PATH": os.environ["PATH"]}
@@ -51,15 +52,6 @@ def read(script, seconds=15.0):
 
 def read_all(script):
     return b"".join(iter(lambda: read(script), b""))
-
-
-def is_alive(pid):
-    """Whether a process runs; one that is dead and not reaped does not."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_its_output_is_read_to_its_end(start):

@@ -9,6 +9,7 @@ import pytest
 from gemd.system import script_threads
 from gemd.system.script import TERM_TIMEOUT, Script, ScriptLimits
 from gemd.system.script_threads import ScriptThreads
+from tests.support.processes import exists
 from tests.support.waiting import wait_for
 
 STUBBORN = "trap '' TERM; echo up; while :; do sleep 1; done"
@@ -38,14 +39,6 @@ def start(tmp_path):
     return start
 
 
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def test_starts_are_one_thread_s_work_in_their_order(threads):
     done = []
     for number in range(5):
@@ -57,7 +50,7 @@ def test_starts_are_one_thread_s_work_in_their_order(threads):
 
 def test_an_end_is_told_of_once_when_nothing_is_left(threads, start):
     script, told = start("echo up; sleep 60"), []
-    threads.end(script, is_over=False, then=lambda script: told.append((script, is_alive(script.pid))))
+    threads.end(script, is_over=False, then=lambda script: told.append((script, exists(script.pid))))
     assert threads.wait(15)
     assert told == [(script, False)]
 
@@ -96,7 +89,7 @@ def test_those_that_are_stubborn_take_their_time_together(threads, start):
     assert threads.wait(15)
     assert TERM_TIMEOUT <= time.monotonic() - before < 3 * TERM_TIMEOUT
     assert set(told) == set(scripts)
-    assert not any(is_alive(script.pid) for script in scripts)
+    assert not any(exists(script.pid) for script in scripts)
 
 
 def test_one_that_comes_meanwhile_is_not_kept_waiting(threads, start):
@@ -173,7 +166,7 @@ def test_no_thread_for_ends(threads, start, monkeypatch, lacking):
         monkeypatch.setattr(os, "eventfd", fail)
     threads.end(script, is_over=False, then=told.append)
     assert told == [script]  # at once, since nobody else could do it
-    assert not is_alive(script.pid)
+    assert not exists(script.pid)
 
 
 def test_wait_waits_for_what_is_asked_for_and_no_longer(threads, start):

@@ -1,6 +1,5 @@
 """The responder for applications: which one is asked, in which threads, with what environ."""
 
-import datetime
 import sys
 import textwrap
 import time
@@ -8,14 +7,11 @@ from threading import Thread
 from types import SimpleNamespace
 
 import pytest
-from cryptography import x509
 
 from gemd.protocol.errors import NotFound, Overloaded
-from gemd.responders.app.environ import build_app_environ
 from gemd.responders.app.load import AppLoadError
 from gemd.responders.router import Router
-from gemd.system.client_certificates import make_client_certificate
-from tests.responders.asking import peer, request, settle
+from tests.responders.asking import request, settle
 from tests.responders.conftest import MIME_TABLE
 from tests.support.pump import Pump
 
@@ -296,66 +292,3 @@ def test_an_encoded_slash_does_not_lead_past_another_locations_rules(application
     for path in ("/members%2Fx", "/members%2F", "/a%2F..%2Fmembers"):
         with pytest.raises(NotFound):
             found(request(path), location)
-
-
-# The environ
-
-
-@pytest.fixture
-def environ_of(configure):
-    def environ_of(url, asker=None, **keys):
-        return build_app_environ(request(url, asker), configure(**keys).hosts[0].locations[0], None)
-
-    return environ_of
-
-
-def test_the_environ_without_a_certificate(environ_of):
-    environ = environ_of("gemini://h:1965/a%20b?c%20d", app="a:b")
-    software = environ.pop("SERVER_SOFTWARE")
-    assert software.startswith("gemd/")
-    assert environ == {
-        "GEMINI_URL": "gemini://h:1965/a%20b?c%20d",
-        "HOSTNAME": "h",
-        "QUERY_STRING": "c%20d",
-        "REMOTE_ADDR": "192.0.2.1",
-        "REMOTE_HOST": "192.0.2.1",
-        "SERVER_NAME": "h",
-        "SERVER_PORT": 1965,
-        "SERVER_PROTOCOL": "GEMINI",
-        "TLS_CIPHER": "TLS_AES_128_GCM_SHA256",
-        "TLS_VERSION": "TLSv1.3",
-        "client_certificate": None,
-        "gemd.location": "/",
-    }
-
-
-def test_the_environ_with_a_certificate(environ_of):
-    start = datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
-    certificate = make_client_certificate("Ada Ä", start, start + datetime.timedelta(days=1))
-    environ = environ_of("/", peer(client_certificate=certificate))
-    found = environ["client_certificate"]
-    assert isinstance(found, x509.Certificate)
-    assert environ["REMOTE_USER"] == "Ada Ä"
-    assert environ["AUTH_TYPE"] == "CERTIFICATE"
-    assert environ["TLS_CLIENT_HASH"] == "SHA256:" + certificate.fingerprint.upper()
-    assert len(environ["TLS_CLIENT_HASH_B64"]) == 44
-    assert environ["TLS_CLIENT_NOT_BEFORE"] == "2020-01-02T03:04:05Z"
-    assert environ["TLS_CLIENT_NOT_AFTER"] == "2020-01-03T03:04:05Z"
-    assert environ["TLS_CLIENT_SERIAL_NUMBER"] == found.serial_number
-    assert environ["TLS_CLIENT_AUTHORISED"] == 0
-    assert type(environ["TLS_CLIENT_AUTHORISED"]) is int
-
-
-@pytest.mark.parametrize(
-    ("sent", "seen"),
-    [
-        ("gemini://h", "gemini://h"),
-        ("gemini://h?/../x", "gemini://h?/../x"),
-        ("gemini://h/a/../b", "gemini://h/b"),
-        ("gemini://h:1965/a/./b/..?c/../d", "gemini://h:1965/a/?c/../d"),
-        ("gemini://h/.well-known/x", "gemini://h/.well-known/x"),
-        ("gemini://h/a//b/", "gemini://h/a//b/"),
-    ],
-)
-def test_the_url_has_no_dot_segments(environ_of, sent, seen):
-    assert environ_of(sent)["GEMINI_URL"] == seen

@@ -1,5 +1,4 @@
 import threading
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +6,7 @@ import pytest
 from gemd.config.settings import Location
 from gemd.responders.app.load import AppLoadError
 from gemd.responders.app.threads import AppThreads
+from tests.support.waiting import wait_for
 
 
 class Gate:
@@ -55,13 +55,6 @@ def begin(threads, number=1):
     return calls
 
 
-def wait_until(is_so):
-    end = time.monotonic() + 15
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.001)
-
-
 def test_as_many_run_at_once_as_there_are_threads(start, gate):
     threads = start(app_threads=2)
     calls = begin(threads, 3)
@@ -71,9 +64,9 @@ def test_as_many_run_at_once_as_there_are_threads(start, gate):
     assert threads.is_busy
     assert not gate.inside.acquire(timeout=0.05)
     gate.open.set()
-    wait_until(lambda: all(call.is_over for call in calls))
+    wait_for(lambda: all(call.is_over for call in calls), "the threads")
     assert [call.settle().body for call in calls] == [b"done"] * 3
-    wait_until(lambda: not threads.is_busy)
+    wait_for(lambda: not threads.is_busy, "the threads")
 
 
 def test_those_who_wait_have_an_end(start, gate, monkeypatch):
@@ -105,7 +98,7 @@ def test_what_the_application_raises_is_the_calls(start):
 
     threads = start(leave)
     (call,) = begin(threads)
-    wait_until(lambda: call.is_over)
+    wait_for(lambda: call.is_over, "the threads")
     assert isinstance(call.error, SystemExit)
     assert not threads.is_stuck
 
@@ -122,7 +115,7 @@ def test_a_call_gives_way_to_those_who_wait_and_goes_on(start, monkeypatch):
 
     threads = start(count)
     calls = begin(threads, 2)
-    wait_until(lambda: all(call.is_over for call in calls))
+    wait_for(lambda: all(call.is_over for call in calls), "the threads")
     assert [call.settle().body for call in calls] == [b"xxx"] * 2
     assert sorted(order) == [0, 0, 1, 1, 2, 2]
 

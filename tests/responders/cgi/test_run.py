@@ -17,6 +17,7 @@ from gemd.responders.cgi.run import MAX_HEADER, ScriptRun, parse_header
 from gemd.system.script import ScriptError, ScriptLimits
 from gemd.system.script_threads import SCRIPT_THREADS, ScriptThreads
 from tests.support.descriptors import open_descriptors
+from tests.support.processes import exists
 from tests.support.pump import Pump
 from tests.support.waiting import wait_for
 
@@ -347,14 +348,6 @@ def test_an_environment_that_can_not_be(make, pump, caplog, environ):
 # Closed at every moment
 
 
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def test_closed_before_it_began(make):
     run = make("touch $DIR/ran")
     run.close()
@@ -388,7 +381,7 @@ def test_closed_while_it_starts(make, monkeypatch):
     starter.go()
     assert SCRIPT_THREADS.wait(15)
     assert run.left == 1
-    assert not is_alive(made[0].pid)
+    assert not exists(made[0].pid)
 
 
 def test_closed_while_its_start_fails(make, monkeypatch):
@@ -415,7 +408,7 @@ def test_closed_while_it_runs_its_place_is_free_when_it_has_ended(make, text):
         pid = run._script.pid
         is_gone = []
         leave = run._leave
-        run._leave = lambda: (is_gone.append(not is_alive(pid)), leave())
+        run._leave = lambda: (is_gone.append(not exists(pid)), leave())
         run.close()
         assert SCRIPT_THREADS.wait(15)
     assert (is_gone, run.left) == ([True], 1)
@@ -428,7 +421,7 @@ def test_closed_in_the_middle_of_its_body(make, pump):
     pid = run._script.pid
     run.close()
     assert SCRIPT_THREADS.wait(15)
-    assert (run.left, is_alive(pid)) == (1, False)
+    assert (run.left, exists(pid)) == (1, False)
 
 
 def test_closed_when_it_has_ended_it_waits_for_nothing(make, pump):
