@@ -1,13 +1,14 @@
 """The request line: an absolute URL of at most 1024 bytes, then CRLF (specification 0.24.1, "Requests").
 
-Rules: only CR followed by LF ends it; what comes after it has no meaning; the reader never holds more than one line.
+Rules: only CR followed by LF ends it; what comes after it has no meaning; the reader never holds more than one line,
+and waits for no end of one that can't be a URL any more.
 """
 
 import msgspec
 
 from gemd.protocol.errors import BadRequest
 from gemd.protocol.peer import Peer
-from gemd.protocol.url import Url, parse_url
+from gemd.protocol.url import Url, check_octets, parse_url
 
 MAX_URL = 1024
 MAX_LINE = MAX_URL + 2
@@ -44,5 +45,8 @@ class RequestReader:
         if end < 0:
             if len(buffer) >= MAX_LINE:
                 raise BadRequest("The URL is longer than 1024 bytes")
+            if b"\n" in buffer:
+                raise BadRequest("The request line ends with CR and LF, and here is LF alone")
+            check_octets(buffer.removesuffix(b"\r"))  # which may be half of the end
             return None
         return Request(parse_url(buffer[:end]), self._peer)

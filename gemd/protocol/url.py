@@ -59,10 +59,15 @@ class Url(msgspec.Struct, frozen=True):
         return tuple(filter(None, self.segments))
 
 
-def parse_url(raw: bytes) -> Url:
-    """Parse the absolute URL `raw`, without its CRLF. Raises BadRequest (59) for anything else."""
+def check_octets(raw: bytes) -> None:
+    """Raise BadRequest (59) for an octet that no URL holds, wherever it stands (RFC 3986, 2)."""
     if _FORBIDDEN_OCTET.search(raw):
         raise BadRequest("The URL has a blank or a control character; percent-encode it")
+
+
+def parse_url(raw: bytes) -> Url:
+    """Parse the absolute URL `raw`, without its CRLF. Raises BadRequest (59) for anything else."""
+    check_octets(raw)
     try:
         text = raw.decode()
     except UnicodeDecodeError:

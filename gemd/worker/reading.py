@@ -27,6 +27,8 @@ _RECORD_OVERHEAD = 1024  # for the framing of a record with 16 KiB (RFC 8446, 5.
 _LAST_REQUESTS = 1.0  # seconds for requests that are not complete when the worker has to stop
 _MANY = 200  # connections at once, after whose end it is worth giving memory back
 _ACCEPT_PAUSE = 0.1  # seconds without accepting after this machine ran out of something
+_LOOK_INTERVAL = 1.0  # seconds at most between two looks at the listeners
+_BROKEN = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -58,6 +60,7 @@ class Reading:
         self._listeners = {listener.socket.fileno(): listener for listener in listeners}
         self._waiting: list[Listener] = []  # with connections to accept
         self._paused_until: float | None = None
+        self._next_look = 0.0
         self._most = 0
         self._listen()
 
@@ -102,10 +105,13 @@ class Reading:
                 connection.deadline = min(connection.deadline, soon)
 
     def _accept(self, listener: Listener) -> bool:
-        """Take one connection; False when there is none. No failure here may end the worker, or make the loop hot."""
+        """Take one connection; False when there is none. No failure here may make the loop hot, and none may end the
+        worker but that of the listener itself: OSError."""
         try:
             sock, address = listener.socket.accept()
         except OSError as error:
+            if error.errno in _BROKEN:
+                raise OSError(error.errno, f"{listener} can't be listened on any more: {error.strerror}") from None
             if error.errno in _OUT_OF_RESOURCES:
                 self._pause(error)
             return False
@@ -230,3 +236,8 @@ class Reading:
         if self._paused_until is not None and now >= self._paused_until:
             self._paused_until = None
             self._listen()
+        elif now >= self._next_look and self._paused_until is None:
+            # The kernel has woken one worker alone for a connection (EPOLLEXCLUSIVE), which may be unable to run.
+            self._next_look = now + _LOOK_INTERVAL
+            for listener in self._listeners.values():
+                self._accept(listener)

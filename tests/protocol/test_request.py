@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemd.protocol.errors import GeminiError
+from gemd.protocol.errors import BadRequest, GeminiError
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import MAX_LINE, MAX_URL, Request, RequestReader
 
@@ -90,9 +90,6 @@ WAITING = {
     "nothing": b"",
     "no end": b"gemini://h/",
     "CR": b"gemini://h/\r",
-    "LF": b"gemini://h/\n",
-    "LF CR": b"gemini://h/\n\r",
-    "CR CR": b"gemini://h/\r\r",
     "one byte less than a line": b"x" * (MAX_LINE - 1),
 }
 
@@ -140,6 +137,23 @@ def test_refuses(line, way):
 def test_waits(line):
     assert read([line]) is None
     assert read(bytes([octet]) for octet in line) is None
+
+
+REFUSED_AT_ONCE = {
+    "LF": (b"gemini://h/\n", "LF alone"),
+    "LF CR": (b"gemini://h/\n\r", "LF alone"),
+    "CR CR": (b"gemini://h/\r\r", "control character"),
+    "a CR inside": (b"gemini://h/\rx", "control character"),
+    "a blank": (b"gemini://h/ x", "a blank or a control character"),
+    "HTTP": (b"GET /", "a blank or a control character"),
+    "NUL": (b"\0", "control character"),
+}
+
+
+@pytest.mark.parametrize(("line", "said"), REFUSED_AT_ONCE.values(), ids=REFUSED_AT_ONCE)
+def test_does_not_wait_for_the_end_of_what_can_be_no_url(line, said):
+    with pytest.raises(BadRequest, match=said):
+        RequestReader(PEER).feed(line)
 
 
 def test_does_not_wait_for_the_end_of_a_line_that_is_too_long():

@@ -368,6 +368,17 @@ def test_one_is_accepted_a_turn(listening, call, turn):
         assert len(reading) == count
 
 
+def test_one_that_another_worker_was_woken_for_waits_a_second_at_most(listening, call):
+    reading = listening()
+    now = time.monotonic()
+    reading.expire(now)
+    call()
+    reading.expire(now + 0.9)
+    assert len(reading) == 0
+    reading.expire(now + 1.0)
+    assert len(reading) == 1
+
+
 @pytest.fixture
 def fail_to_accept(monkeypatch):
     """accept() fails with this error, until None is given."""
@@ -408,6 +419,17 @@ def test_a_pause_that_is_followed_by_another_is_said_once_more(listening, call, 
         reading.accept_waiting()
         reading.expire(reading.next_deadline())
     assert len(caplog.records) == 2
+    fail_to_accept(None)
+
+
+@pytest.mark.parametrize("number", [errno.EBADF, errno.EINVAL, errno.ENOTSOCK])
+def test_a_listener_that_is_broken_for_good_is_the_end(listening, call, turn, fail_to_accept, number):
+    reading = listening()
+    call()
+    fail_to_accept(number)
+    turn()
+    with pytest.raises(OSError, match="can't be listened on any more"):
+        reading.accept_waiting()
     fail_to_accept(None)
 
 
