@@ -117,7 +117,7 @@ def _begin(service: Service, downloads: dict[_Download, int]) -> int:
     busy: list[int] = []
 
     def is_seen() -> bool:
-        busy[:] = [worker["pid"] for worker in service.status()["workers"] if worker["threads"]]
+        busy[:] = [worker["pid"] for worker in service.status()["workers"] if worker["writing"]]
         return bool(set(busy) - set(downloads.values())) or bool(download.fault)
 
     wait(is_seen, "the download to be seen")
