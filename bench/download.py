@@ -1,4 +1,4 @@
-"""Downloads of 40 seconds that live through changes. Called by compare.py.
+"""Downloads of 40 seconds that live through changes.
 
 Rules: the client reads 5 MB at 1 Mbit/s over a connection that buffers little, so that a worker is busy with it to the
 end; what came is compared with what was there.

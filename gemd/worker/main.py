@@ -115,7 +115,7 @@ class Reporter:
         self._next_look = self._next_count = self._next_memory = 0.0
 
     def report(self) -> None:
-        """Called once a turn of the event loop."""
+        """Show the figures, once a turn of the event loop; the costly ones more seldom."""
         show, event_loop = self._row.show, self._event_loop
         show(figures.READING, event_loop.reading)
         show(figures.WRITING, event_loop.writing)
