@@ -84,7 +84,7 @@ class EventLoop:
         """Accept what is in the backlog and no more; `is_urgent` leaves less time to those who are slow."""
         self._reading.stop_listening(is_urgent=is_urgent)
         if is_urgent:
-            self._closing.hurry_up()
+            self._closing.leave_deliveries()
 
     def wait(self, timeout: float) -> None:
         """Let things happen until there is something to do, or for `timeout` seconds."""

@@ -169,7 +169,7 @@ def _serve(
     def obey() -> None:
         for number in signals.take():
             if number in _STOP_SIGNALS:
-                generation.applications.end_by(time.monotonic() + app_patience(config.timeouts.stop))
+                generation.applications.end_by(time.monotonic() + app_timeout(config.timeouts.stop))
                 server.stop(is_urgent=number == signal.SIGTERM)
 
     def read_channel() -> None:
@@ -189,7 +189,7 @@ def _serve(
     SCRIPT_THREADS.wait(_CLEANUP_TIMEOUT)  # what they said last is logged when they have ended
 
 
-def app_patience(stop: float) -> float:
+def app_timeout(stop: float) -> float:
     """Seconds for answers of applications that go on, out of those after which the master kills this worker."""
     return max(stop - 3 * _CLEANUP_TIMEOUT, stop / 2)
 
