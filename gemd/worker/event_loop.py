@@ -120,7 +120,10 @@ class EventLoop:
             self.give_up(connection)
 
     def give_up(self, connection: Connection) -> None:
-        """Something of ours went wrong: say so, if nothing is sent yet, and close."""
+        """Something of ours went wrong: say so, if nothing is sent yet, and close. May go wrong itself, and goes on."""
+        self._step(self._close_after_fault, connection)
+
+    def _close_after_fault(self, connection: Connection) -> None:
         if connection.socket.fileno() < 0:
             return  # it is closed already
         if connection in self._reading:
