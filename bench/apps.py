@@ -1,7 +1,6 @@
 """What applications cost: echo beside a static page and beside Jetforce, and many streams at once.
 
 Rules: what is compared with one another is measured in the same round; each prints what it counted and asserts nothing.
-Called by compare.py.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""What a static page costs in this folder's gemd, beside the floor and beside another folder's. Called by compare.py.
+"""What a static page costs in this folder's gemd, beside the floor and beside another folder's.
 
 Rules: all servers run at once and only one is asked at a time, in short bursts by turns, so that what disturbs the
 machine disturbs all of them; CPU is counted in nanoseconds, from schedstat. It prints and asserts nothing.

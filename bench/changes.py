@@ -1,7 +1,7 @@
 """What clients notice of changes under way: reloads, upgrades, rotated logs, recycled workers.
 
 Rules: each prints what it counted and asserts nothing; a change comes while 16 clients ask, four of them for a script
-that takes 0.3 seconds. Called by compare.py.
+that takes 0.3 seconds.
 """
 
 import contextlib

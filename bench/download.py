@@ -1,4 +1,4 @@
-"""Downloads of 40 seconds that live through changes. Called by compare.py.
+"""Downloads of 40 seconds that live through changes.
 
 Rules: the client reads 5 MB at 1 Mbit/s over a connection that buffers little, so that a worker is busy with it to the
 end; what came is compared with what was there.
@@ -117,7 +117,7 @@ def _begin(service: Service, downloads: dict[_Download, int]) -> int:
     busy: list[int] = []
 
     def is_seen() -> bool:
-        busy[:] = [worker["pid"] for worker in service.status()["workers"] if worker["threads"]]
+        busy[:] = [worker["pid"] for worker in service.status()["workers"] if worker["writing"]]
         return bool(set(busy) - set(downloads.values())) or bool(download.fault)
 
     wait(is_seen, "the download to be seen")

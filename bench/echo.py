@@ -1,7 +1,7 @@
 """Three applications by Jetforce's contract, for gemd and Jetforce alike; run as a program, one of them on Jetforce.
 
 Rule: nothing but the standard library is imported, so that the application costs next to nothing of its own.
-Called by apps.py; `python echo.py PORT CERTIFICATE KEY` with a Python that has jetforce.
+As a program: `python echo.py PORT CERTIFICATE KEY`, with a Python that has jetforce.
 """
 
 import sys

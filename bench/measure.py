@@ -2,7 +2,6 @@
 
 Rules: a server runs in a process group of its own, and only that group is ever signalled; CPU and memory come from
 /proc and so hold on a machine that is busy with other things, where wall time does not. Linux only.
-Called by compare.py and scenarios.py.
 """
 
 import contextlib

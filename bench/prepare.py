@@ -1,7 +1,6 @@
 """What the measurements need, made below .bench/ or in a temporary folder: programs, peers, a capsule, a certificate.
 
 Rule: what can't be had raises Missing, whose text says why and, where something can be done, what.
-Called by compare.py.
 """
 
 import datetime

@@ -1,4 +1,4 @@
-"""What gemd does when clients don't go on, and when workers die. Called by compare.py.
+"""What gemd does when clients don't go on, and when workers die.
 
 Rules: each prints what it counted and asserts nothing; it lets go of all that it opened.
 """

@@ -37,7 +37,7 @@ def _describe_master(status: Status, rate: float | None) -> list[str]:
         ("requests", f"{requests}, {format_size(status.total(BYTES))} sent"),
         ("workers", f"{format_count(status.serving)} of {format_count(status.slots)} serve"),
         ("connections", connections),
-        ("threads", count(status.total(THREADS), "request")),
+        ("threads", f"{format_count(status.total(THREADS))} at work"),
         ("memory", format_figure(MEMORY, status.total(MEMORY))),
         ("open files", f"{format_count(status.descriptors) if status.descriptors else '-'} in the master"),
         ("reloads", f"{format_count(status.reloads)} done, {format_count(status.failed_reloads)} failed"),

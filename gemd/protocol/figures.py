@@ -41,7 +41,7 @@ BYTES = Figure(
 READING = Figure("reading", "READING", _CONNECTIONS, _CONNECTIONS_TEXT, state="reading")
 WRITING = Figure("writing", "WRITING", _CONNECTIONS, _CONNECTIONS_TEXT, state="writing")
 LINGERING = Figure("lingering", "LINGERING", _CONNECTIONS, _CONNECTIONS_TEXT, state="lingering")
-THREADS = Figure("threads", "THREADS", "gemd_thread_pool_requests", "Requests that are answered by threads.")
+THREADS = Figure("threads", "THREADS", "gemd_busy_threads", "Threads of the pool that are at work.")
 MEMORY = Figure(
     "memory",
     "MEMORY",

@@ -29,23 +29,20 @@ INLINE_SIZE = 64 * 1024  # bytes of a file that are sent in one piece with their
 _PIECE_SIZE = 64 * 1024
 # As far as a client may know there is no such thing: not there, a way out, a forbidden link, an impossible name.
 _NOT_FOUND = frozenset(
-    getattr(errno, name)
-    for name in [
-        "ENOENT",
-        "ENOTDIR",
-        "ENAMETOOLONG",
-        "EACCES",
-        "EPERM",
-        "ELOOP",
-        "EXDEV",
-        "EINVAL",
-        "EILSEQ",
-        "ENXIO",
-        "ENODEV",
-    ]
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.ENAMETOOLONG,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ELOOP,
+        errno.EXDEV,
+        errno.EINVAL,
+        errno.EILSEQ,
+        errno.ENXIO,
+        errno.ENODEV,
+    }
 )
-
-
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 
 

@@ -19,10 +19,6 @@ class Deadline:
         """Seconds left, 0.0 when it has passed."""
         return max(0.0, self.at - time.monotonic())
 
-    def has_passed(self) -> bool:
-        """Whether the moment has come."""
-        return time.monotonic() >= self.at
-
     def milliseconds(self) -> int:
         """What remains in whole milliseconds, rounded up, as poll(2) takes it."""
         return -int(-self.remaining() * 1000 // 1)

@@ -47,14 +47,14 @@ class Closing:
         connection.close()
 
     def drop_oldest(self) -> bool:
-        """Make room; False when nobody is here."""
+        """Drop the one that has been here for longest; False when nobody is here."""
         if self._connections:
             self.drop(self._connections.oldest())
             return True
         return False
 
-    def hurry_up(self) -> None:
-        """The worker is to stop: wait no longer for deliveries."""
+    def leave_deliveries(self) -> None:
+        """The worker is to stop: leave what is not delivered yet to the kernel."""
         self._delivery_timeout = 0.0
 
     # Deadlines

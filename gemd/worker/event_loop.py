@@ -84,7 +84,7 @@ class EventLoop:
         """Accept what is in the backlog and no more; `is_urgent` leaves less time to those who are slow."""
         self._reading.stop_listening(is_urgent=is_urgent)
         if is_urgent:
-            self._closing.hurry_up()
+            self._closing.leave_deliveries()
 
     def wait(self, timeout: float) -> None:
         """Let things happen until there is something to do, or for `timeout` seconds."""
@@ -120,7 +120,10 @@ class EventLoop:
             self.give_up(connection)
 
     def give_up(self, connection: Connection) -> None:
-        """Something of ours went wrong: say so, if nothing is sent yet, and close."""
+        """Something of ours went wrong: say so, if nothing is sent yet, and close. May go wrong itself, and goes on."""
+        self._step(self._close_after_fault, connection)
+
+    def _close_after_fault(self, connection: Connection) -> None:
         if connection.socket.fileno() < 0:
             return  # it is closed already
         if connection in self._reading:

@@ -115,7 +115,7 @@ class Reporter:
         self._next_look = self._next_count = self._next_memory = 0.0
 
     def report(self) -> None:
-        """Called once a turn of the event loop."""
+        """Show the figures, once a turn of the event loop; the costly ones more seldom."""
         show, event_loop = self._row.show, self._event_loop
         show(figures.READING, event_loop.reading)
         show(figures.WRITING, event_loop.writing)
@@ -169,7 +169,7 @@ def _serve(
     def obey() -> None:
         for number in signals.take():
             if number in _STOP_SIGNALS:
-                generation.applications.end_by(time.monotonic() + app_patience(config.timeouts.stop))
+                generation.applications.end_by(time.monotonic() + app_timeout(config.timeouts.stop))
                 server.stop(is_urgent=number == signal.SIGTERM)
 
     def read_channel() -> None:
@@ -189,7 +189,7 @@ def _serve(
     SCRIPT_THREADS.wait(_CLEANUP_TIMEOUT)  # what they said last is logged when they have ended
 
 
-def app_patience(stop: float) -> float:
+def app_timeout(stop: float) -> float:
     """Seconds for answers of applications that go on, out of those after which the master kills this worker."""
     return max(stop - 3 * _CLEANUP_TIMEOUT, stop / 2)
 

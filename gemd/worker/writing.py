@@ -72,7 +72,7 @@ class Writing:
         except GeminiError as refusal:
             response = error_response(refusal)
         except ClientLeft as error:
-            self.lose(connection, str(error))
+            self.drop(connection, str(error))
             return
         if response is None:
             self._await(connection)
@@ -111,7 +111,7 @@ class Writing:
                     self._await(connection)
                     return
         except (TLSError, ClientLeft) as error:
-            self.lose(connection, str(error))
+            self.drop(connection, str(error))
             return
         except BrokenBody as error:
             error_log.warning("the response to %r broke off: %s", connection.url, error, exc_info=error.__cause__)
@@ -139,7 +139,7 @@ class Writing:
             self._leave(connection)
             self._renew(connection)
             self._poller.modify(connection.fd, select.EPOLLOUT, self._pump, connection)
-            self.make_room()
+            self.evict_oldest()
         elif connection.progress >= BLOCK_SIZE:
             self._renew(connection)
 
@@ -165,7 +165,7 @@ class Writing:
     def _notice_end(self, connection: Connection, events: int) -> None:
         """Only an error or the end of both directions is told: who has stopped sending alone may still read."""
         if events & (select.EPOLLERR | select.EPOLLHUP):
-            self.lose(connection, "the client left")
+            self.drop(connection, "the client left")
 
     def resume(self, connection: Connection, _events: int = 0) -> None:
         """There may be more of an answer that is waited for."""
@@ -195,15 +195,12 @@ class Writing:
         self._ended.append(connection)
         self._closing.linger(connection)
         connection.let_go()
-        self.make_room()
+        self.evict_oldest()
 
-    def lose(self, connection: Connection, reason: str) -> None:
-        """The answer can't be delivered, which is no fault of ours."""
-        self._report_loss(connection, f"response broke off: {reason}")
-        self.drop(connection)
-
-    def drop(self, connection: Connection) -> None:
-        """End it without close_notify, so that the client can tell."""
+    def drop(self, connection: Connection, reason: str = "") -> None:
+        """End it without close_notify, so that the client can tell. A `reason` is no fault of ours, and is reported."""
+        if reason:
+            self._report_loss(connection, f"response broke off: {reason}")
         connection.complete = False
         self._leave(connection)
         self._waiting.unwatch(connection)
@@ -218,13 +215,13 @@ class Writing:
         connection.let_go()
         self._begin(connection, response)
 
-    def make_room(self) -> None:
+    def evict_oldest(self) -> None:
         """When there are too many, the oldest goes of those who linger, or else of those who read too slowly."""
         while len(self) + len(self._closing) > self._max_connections:
             if not self._closing.drop_oldest():
                 if not self._blocked:
                     return
-                self.lose(self._blocked.oldest(), "too many read too slowly")
+                self.drop(self._blocked.oldest(), "too many read too slowly")
 
     # Deadlines
 
@@ -243,4 +240,4 @@ class Writing:
         elif connection.progress >= BLOCK_SIZE:
             self._renew(connection)
         else:
-            self.lose(connection, "the client reads too slowly")
+            self.drop(connection, "the client reads too slowly")

@@ -50,7 +50,7 @@ def test_labels():
 
 def test_two_workers_in_one_slot_are_added_up():
     samples = read(STATUS)
-    assert samples["gemd_thread_pool_requests", ("worker", "1")] == 3
+    assert samples["gemd_busy_threads", ("worker", "1")] == 3
     assert samples["gemd_connections", ("worker", "1"), ("state", "reading")] == 4
     assert samples["gemd_connections", ("worker", "1"), ("state", "writing")] == 6
     assert samples["gemd_connections", ("worker", "2"), ("state", "lingering")] == 0

@@ -11,7 +11,7 @@ gemd 0.1.0, master 123, serving, generation 3, up 3d 4h
   requests       1,234,567, 5.0 GiB sent
   workers        1 of 2 serve
   connections    4 reading, 6 writing, 1 lingering
-  threads        3 requests
+  threads        3 at work
   memory         39.1 MiB
   open files     17 in the master
   reloads        2 done, 1 failed

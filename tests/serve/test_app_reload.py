@@ -67,7 +67,7 @@ def test_a_preloaded_application_shares_what_it_made(serve_app, write):
 
 
 def test_a_leak_is_answered_with_another_worker(serve_app, tmp_path):
-    look_more_often = "import gemd.processes.worker\ngemd.processes.worker._MEMORY_INTERVAL = 0.1\n"
+    look_more_often = "import gemd.worker.main\ngemd.worker.main._MEMORY_INTERVAL = 0.1\n"
     (tmp_path / "sitecustomize.py").write_text(look_more_often)
     daemon = serve_app(more="max-memory = 80_000_000\n", env={"PYTHONPATH": str(tmp_path)})
     first = set(daemon.workers)

@@ -241,7 +241,7 @@ def test_who_comes_during_a_stop_is_refused_at_once(serve, capsule):
                 return True
             return False
 
-        wait_for(refused, "the door to be closed", 1)
+        wait_for(refused, "the listeners to be closed", 1)
         assert tls.recv(20) == b""
     assert daemon.process.wait(5) == 0
 
@@ -259,8 +259,8 @@ def test_a_worker_that_drains_alone_neither_spins_nor_accepts(serve, capsule):
         worker = next(pid for pid in daemon.workers if children_of(pid))
         other = next(pid for pid in daemon.workers if pid != worker)
         os.kill(worker, signal.SIGQUIT)
-        os.kill(other, signal.SIGSTOP)  # so that whoever comes now has to wait at the door
-        with wait_at_the_door(daemon) as sock:
+        os.kill(other, signal.SIGSTOP)  # so that a new connection stays in the backlog
+        with connect_unaccepted(daemon) as sock:
             before = cpu_ticks(worker)
             time.sleep(0.7)  # the time in which it would spin
             spent = cpu_ticks(worker) - before
@@ -277,10 +277,10 @@ def is_accepted(sock: socket.socket) -> bool:
     return (sock.getsockname()[1], "0") not in connections_of(sock.getpeername()[1], ESTABLISHED)
 
 
-def wait_at_the_door(daemon: Daemon) -> socket.socket:
+def connect_unaccepted(daemon: Daemon) -> socket.socket:
     """A connection that nobody accepts for half a second; one that is accepted before gives way to the next."""
 
-    def knock() -> socket.socket | None:
+    def connect() -> socket.socket | None:
         sock = daemon.connect()
         sock.sendall(b"\x16")
         end = time.monotonic() + 0.5
@@ -291,7 +291,7 @@ def wait_at_the_door(daemon: Daemon) -> socket.socket:
             time.sleep(0.01)
         return sock
 
-    return wait_for(knock, "the door to be closed")
+    return wait_for(connect, "a connection that stays in the backlog")
 
 
 def cpu_ticks(pid: int) -> int:

@@ -150,7 +150,7 @@ def test_others_have_their_turn_meanwhile(make_closing, undelivered, linger):
 def test_a_worker_that_has_to_stop_waits_for_no_delivery(make_closing, undelivered):
     closing = make_closing(timeout=0.5, delivery=30.0)
     _, connection = undelivered(closing)
-    closing.hurry_up()
+    closing.leave_deliveries()
     closing.expire(connection.deadline)
     assert not is_open(connection)
 

@@ -442,6 +442,38 @@ def test_a_fault_after_the_first_byte_breaks_off(service, caplog):
     assert one_logged(caplog)
 
 
+class FaultyClose:
+    def close(self):
+        super().close()
+        raise Fault
+
+
+class FaultyPending(FaultyClose, ScriptedPending):
+    pass
+
+
+class FaultySource(FaultyClose, ScriptedSource):
+    pass
+
+
+TWO_FAULTS = {
+    "before the first byte": (FaultyPending(None, Fault()), b"40 An unexpected error occurred\r\n", "whole"),
+    "after it": (FaultySource(b"x", None, Fault()), HEADER + b"x", "broken"),
+}
+
+
+@pytest.mark.parametrize(("body", "seen", "end"), TWO_FAULTS.values(), ids=TWO_FAULTS)
+def test_a_fault_in_giving_up_ends_one_connection_too(service, caplog, body, seen, end):
+    client, _ = service.ask(body if isinstance(body, FaultyPending) else page(body))
+    other, _ = service.ask(page(b"fine"))
+    body.helper.wake()
+    assert service.read(client) == seen
+    assert client.end == end
+    assert body.closed == 1
+    assert [record.exc_info[0] for record in caplog.records] == [Fault, Fault]
+    assert service.read(other) == HEADER + b"fine"
+
+
 def test_a_fault_in_reading_ends_the_connection(service, caplog, losses, monkeypatch):
     client = service.connect()
     service.shake_hands(client)

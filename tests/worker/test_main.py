@@ -12,7 +12,7 @@ import pytest
 from gemd.config.settings import Log
 from gemd.shared.scoreboard import Scoreboard
 from gemd.system.log import Logs
-from gemd.worker.main import Reporter, app_patience, ask_for_reload, connection_limit, receive_logs
+from gemd.worker.main import Reporter, app_timeout, ask_for_reload, connection_limit, receive_logs
 from tests.master.scripted import make_generation
 
 
@@ -234,6 +234,6 @@ def test_a_master_that_stays_root_can_t_be_told(monkeypatch, caplog):
     assert "only root" in caplog.text
 
 
-@pytest.mark.parametrize(("stop", "patience"), [(30.0, 27.0), (10.0, 7.0), (4.0, 2.0), (1.0, 0.5)])
-def test_applications_have_what_the_master_leaves(stop, patience):
-    assert app_patience(stop) == patience
+@pytest.mark.parametrize(("stop", "seconds"), [(30.0, 27.0), (10.0, 7.0), (4.0, 2.0), (1.0, 0.5)])
+def test_applications_have_what_the_master_leaves(stop, seconds):
+    assert app_timeout(stop) == seconds

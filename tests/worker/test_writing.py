@@ -616,7 +616,7 @@ def test_those_who_wait_for_an_answer_are_no_reason_to_fail(make_writing, begin,
     pairs = [begin() for _ in range(3)]
     for _, connection in pairs:
         writing.answer(connection, ScriptedPending())
-    writing.make_room()
+    writing.evict_oldest()
     assert len(writing) == 3
     assert losses == []
     for _, connection in pairs:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Collection, Mapping
 
 from gemd.config.settings import Config
 from gemd.protocol.errors import CGIError
-from gemd.protocol.response import BrokenBody, Helper, Response, encode_header
+from gemd.protocol.response import MAX_META, BrokenBody, Helper, Response, encode_header
 from gemd.protocol.status import has_body
 from gemd.system.log import error_log
 from gemd.system.script import Script, ScriptError, ScriptLimits
 from gemd.system.script_threads import ScriptThreads
 
-MAX_HEADER = 1024 + len("20 \r\n")
+MAX_HEADER = MAX_META + len("20 \r\n")
 
 _HEADER = re.compile(rb"(?P<status>[0-9]{2})(?: (?P<meta>[^\r\n]*))?\r?\n")
 _MAX_STDERR_LINES = 20
