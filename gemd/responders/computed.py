@@ -3,21 +3,23 @@
 Rule: what the thread raises is raised again where the answer is taken; what nobody takes is let go of.
 """
 
-import math
+import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 
-from gemd.protocol.errors import Overloaded
+from gemd.protocol.errors import GeminiError, Overloaded
 from gemd.protocol.response import Helper, Response
+
+_TIMEOUT = 60.0  # seconds, where a disk does not answer
 
 
 class Computed:
     """`compute` works the answer out; it may raise GeminiError."""
 
     descriptors: Collection[int] = ()
-    deadline = math.inf
 
     def __init__(self, compute: Callable[[], Response]) -> None:
+        self.deadline = time.monotonic() + _TIMEOUT
         self._compute = compute
         self._outcome: Future[Response] = Future()
         self._is_taken = False
@@ -33,8 +35,10 @@ class Computed:
             self._outcome.set_result(self._compute())
 
     def settle(self) -> Response | None:
-        """The answer, once the thread is done. Raises what that has raised."""
+        """The answer, once the thread is done. Raises what that has raised, and GeminiError when it takes too long."""
         if not self._outcome.done():
+            if time.monotonic() >= self.deadline:
+                raise GeminiError("This takes too long at the moment")
             return None
         self._is_taken = True
         return self._outcome.result()

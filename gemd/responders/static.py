@@ -8,6 +8,7 @@ import errno
 import math
 import os
 import stat
+import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -27,6 +28,8 @@ from gemd.system.page_cache import read_from_memory
 
 INLINE_SIZE = 64 * 1024  # bytes of a file that are sent in one piece with their header
 _PIECE_SIZE = 64 * 1024
+_DISK_TIMEOUT = 30.0  # seconds for one piece
+_RETRY_INTERVAL = 0.05  # seconds until a thread may be free
 # As far as a client may know there is no such thing: not there, a way out, a forbidden link, an impossible name.
 _NOT_FOUND = frozenset(
     {
@@ -49,18 +52,20 @@ _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 class FileBody:
     """`size` bytes of an open file, piece by piece; a file that turns out shorter breaks off.
 
-    What is in memory is read at once. A thread of the pool reads the rest, so that no disk stops the event loop.
+    What is in memory is read at once. A thread of the pool reads the rest, so that no disk stops the event loop; where
+    none is free it is tried again soon, and where the disk does not answer in the end the body breaks off.
     """
 
     descriptors: Collection[int] = ()
-    deadline = math.inf
 
     def __init__(self, descriptor: int, size: int) -> None:
+        self.deadline = math.inf
         self._descriptor = descriptor
         self._size = size
         self._offset = 0
         self._helper: Helper | None = None
         self._piece: Future[bytes] | None = None  # that a thread reads
+        self._late_at: float | None = None  # when the disk has had its time for the next piece
 
     def begin(self, helper: Helper) -> None:
         """Nothing is read yet."""
@@ -75,7 +80,9 @@ class FileBody:
         except OSError as error:
             raise BrokenBody(f"reading failed: {error.strerror}") from None
         if piece is None:
+            self._wait()
             return None
+        self._late_at, self.deadline = None, math.inf
         if not piece:
             raise BrokenBody(f"the file shrank from {self._size} to {self._offset} bytes while it was sent")
         self._offset += len(piece)
@@ -91,12 +98,22 @@ class FileBody:
         data = read_from_memory(self._descriptor, size, self._offset)
         if data is not None:
             return data
+        assert self._helper is not None  # it has begun
         piece, copy = Future[bytes](), os.dup(self._descriptor)  # the thread may still read when this is closed
-        if self._helper is not None and self._helper.run(partial(_read_piece, piece, copy, size, self._offset)):
+        if self._helper.run(partial(_read_piece, piece, copy, size, self._offset)):
             self._piece = piece
-            return None
-        os.close(copy)
-        return os.pread(self._descriptor, size, self._offset)  # no thread is free: the disk has to be waited for
+        else:
+            os.close(copy)
+        return None
+
+    def _wait(self) -> None:
+        """Say when to be asked again. Raises BrokenBody when the disk has had its time."""
+        now = time.monotonic()
+        if self._late_at is None:
+            self._late_at = now + _DISK_TIMEOUT
+        if now >= self._late_at:
+            raise BrokenBody(f"the disk did not answer within {_DISK_TIMEOUT:g} s")
+        self.deadline = self._late_at if self._piece is not None else min(self._late_at, now + _RETRY_INTERVAL)
 
     def close(self) -> None:
         """Close the file."""

@@ -1,11 +1,12 @@
-import math
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
 
-from gemd.protocol.errors import NotFound, Overloaded
+from gemd.protocol.errors import GeminiError, NotFound, Overloaded
 from gemd.protocol.response import Response
+from gemd.responders import computed
 from gemd.responders.computed import Computed
 from tests.support.pump import Pump
 
@@ -51,10 +52,24 @@ def test_it_is_not_known_before(by_hand):
     answer = Computed(lambda: PAGE)
     answer.begin(by_hand)
     assert answer.settle() is None
-    assert (answer.descriptors, answer.deadline) == ((), math.inf)
+    assert answer.descriptors == ()
+    assert answer.deadline > time.monotonic() + 50
     by_hand.work()
     assert answer.settle() is PAGE
     answer.close()
+
+
+def test_it_is_not_waited_for_beyond_its_deadline(by_hand, monkeypatch):
+    monkeypatch.setattr(computed, "_TIMEOUT", 0.0)
+    body = Body()
+    answer = Computed(lambda: Response(20, "text/plain", body))
+    answer.begin(by_hand)
+    with pytest.raises(GeminiError, match="too long") as caught:
+        answer.settle()
+    assert caught.value.status == 40
+    answer.close()
+    by_hand.work()
+    assert body.closed == 1
 
 
 @pytest.mark.parametrize("error", [NotFound("Not found"), ValueError("a fault"), SystemExit(3)])

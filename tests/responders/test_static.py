@@ -186,12 +186,12 @@ def open_body(file):
         body.close()
 
 
-@pytest.fixture(params=["in memory", "on a disk", "on a disk, and no thread is free"])
+@pytest.fixture(params=["in memory", "on a disk"])
 def pump(request, monkeypatch):
     """Who reads it, from each place where it can be."""
     if request.param != "in memory":
         monkeypatch.setattr(static, "read_from_memory", lambda *_: None)
-    with Pump(threads="no thread" not in request.param) as pump:
+    with Pump() as pump:
         yield pump
 
 
@@ -276,7 +276,7 @@ def test_a_file_that_grows_ends_where_it_ended(open_body, pump, file):
     assert b"".join(pump.pieces(body)) == CONTENT
 
 
-@pytest.mark.parametrize("where", ["in memory", "on a disk", "on a disk, and no thread is free"])
+@pytest.mark.parametrize("where", ["in memory", "on a disk"])
 def test_a_disk_that_fails_breaks_off(open_body, where, monkeypatch):
     def fail(*_):
         raise OSError(5, "Input/output error")
@@ -284,10 +284,54 @@ def test_a_disk_that_fails_breaks_off(open_body, where, monkeypatch):
     monkeypatch.setattr(os, "pread", fail)
     monkeypatch.setattr(static, "read_from_memory", fail if where == "in memory" else lambda *_: None)
     body = open_body()
-    with Pump(threads="no thread" not in where) as pump:
+    with Pump() as pump:
         body.begin(pump)
         with pytest.raises(BrokenBody, match="reading failed: Input/output error"):
             pump.wait_for(body, body.read)
+
+
+@pytest.fixture
+def by_hand(monkeypatch):
+    """The helper of a disk that answers when the test says so; `threads` are those that are free."""
+    monkeypatch.setattr(static, "read_from_memory", lambda *_: None)
+    works = []
+
+    def run(work):
+        if not helper.threads:
+            return False
+        works.append(work)
+        return True
+
+    helper = SimpleNamespace(threads=1, run=run, work=lambda: works.pop()())
+    return helper
+
+
+def test_where_no_thread_is_free_the_loop_reads_nothing_itself_and_asks_again_soon(open_body, by_hand):
+    body = open_body()
+    by_hand.threads = 0
+    body.begin(by_hand)
+    assert body.read() is None
+    assert body.deadline < time.monotonic() + 0.1
+    by_hand.threads = 1
+    assert body.read() is None
+    assert body.deadline > time.monotonic() + 20  # a thread is at it, and wakes the loop
+    by_hand.work()
+    assert body.read() == CONTENT[: 64 * 1024]
+    assert body.deadline == math.inf
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_a_disk_that_does_not_answer_breaks_off(open_body, by_hand, monkeypatch, threads):
+    monkeypatch.setattr(static, "_DISK_TIMEOUT", 0.05)
+    body = open_body()
+    by_hand.threads = threads
+    body.begin(by_hand)
+    assert body.read() is None
+    time.sleep(max(0.0, body.deadline - time.monotonic()))
+    with pytest.raises(BrokenBody, match=r"the disk did not answer within 0.05 s"):
+        body.read()
+    if threads:
+        by_hand.work()  # which is late, and disturbs nothing
 
 
 def test_a_thread_without_memory_is_heard_of(open_body, monkeypatch):
