@@ -4,12 +4,15 @@ Rules: a script leads a session of its own and has descriptors 0 to 2 and no oth
 never the end of its output alone; whatever it left behind is killed with it.
 """
 
+import array
 import contextlib
 import errno
+import fcntl
 import os
 import resource
 import signal
 import subprocess
+import termios
 import time
 from collections.abc import Collection, Mapping
 
@@ -18,7 +21,6 @@ import msgspec
 from gemd.system.orphans import kill_orphans, registration, unregister
 
 _CHUNK = 64 * 1024
-_PIPE = 64 * 1024  # what a pipe holds (pipe(7)), and so the most that a script which has ended can have left in it
 _MAX_STDERR = 64 * 1024
 TERM_TIMEOUT = 0.5  # seconds between TERM and KILL
 _EXIT_TIMEOUT = 1.0  # seconds for a script that has closed its output to end as well
@@ -55,7 +57,7 @@ class Script:
         """Start the program at `path` in its directory, without arguments. May wait for a disk. Raises ScriptError."""
         self.stderr = b""
         self.deadline = float("inf")  # when to read again at the latest
-        self._left = _PIPE
+        self._left: int | None = None  # bytes of its output to be read, once it has ended
         try:
             self._popen = _start(path, environ, is_held=limits != ScriptLimits())
         except OSError as error:
@@ -99,10 +101,12 @@ class Script:
         if self._stderr in self._open:
             self._read_stderr()
         if self._stdout in self._open:
-            data = _read_some(self._stdout)
-            if data and self._left > 0:
-                if code is not None:
-                    self._left -= len(data)  # what stays in the pipe is of no interest: a grandchild's
+            if code is not None and self._left is None:
+                self._left = _count_waiting(self._stdout)  # what comes after that is of no interest: a grandchild's
+            data = _read_some(self._stdout) if self._left is None or self._left > 0 else b""
+            if data:
+                if self._left is not None:
+                    self._left -= len(data)
                 return data
             if data is None and code is None:
                 return None
@@ -201,6 +205,13 @@ def _read_some(fd: int) -> bytes | None:
         return os.read(fd, _CHUNK)
     except BlockingIOError:
         return None
+
+
+def _count_waiting(fd: int) -> int:
+    """How many bytes a pipe holds. A script may have made it larger than pipe(7) says."""
+    count = array.array("i", [0])
+    fcntl.ioctl(fd, termios.FIONREAD, count)
+    return count[0]
 
 
 def _limit(pid: int, limits: ScriptLimits) -> None:

@@ -93,7 +93,9 @@ class TLSConnection:
     """The server's side of one TLS connection, without a socket: bytes from the client are fed, bytes for it are taken.
 
     Whoever reads the socket can so count and bound what a client sends, and look at the time between any two reads.
-    For one thread alone: all connections share a buffer.
+    For one thread alone: all connections share a buffer, and OpenSSL's queue of errors. What a call leaves there, as
+    does a handshake that succeeds in spite of an odd certificate, would be taken for a fault of the next call, up to
+    OpenSSL 3: so each begins with an empty queue.
     """
 
     __slots__ = ("_certificate", "_connection", "_from_ssl", "_has_asked", "_into_ssl", "_ssl")
@@ -123,6 +125,7 @@ class TLSConnection:
 
     def handshake(self) -> bool:
         """Go on with the handshake as far as what was fed reaches. Whether it is done. Raises TLSError."""
+        _lib.ERR_clear_error()
         result = _lib.SSL_do_handshake(self._ssl)
         if result == 1:
             return True
@@ -132,6 +135,7 @@ class TLSConnection:
     def receive(self, size: int) -> bytes | None:
         """At most `size` bytes of what was fed, decrypted; None when there are none, b"" when the client is done
         sending. Raises TLSError."""
+        _lib.ERR_clear_error()
         result = _lib.SSL_read(self._ssl, _buffer, min(size, _BUFFER_SIZE))
         if result > 0:
             return bytes(_ffi.buffer(_buffer, result))
@@ -140,6 +144,7 @@ class TLSConnection:
     def write(self, data: bytes) -> None:
         """Encrypt all of `data`. Raises TLSError."""
         if data:
+            _lib.ERR_clear_error()
             result = _lib.SSL_write(self._ssl, data, len(data))
             if result <= 0:
                 self._check(result)
@@ -147,6 +152,7 @@ class TLSConnection:
 
     def send_close_notify(self) -> None:
         """Say that nothing more comes. The client's own close_notify is not waited for. Raises TLSError."""
+        _lib.ERR_clear_error()
         result = _lib.SSL_shutdown(self._ssl)
         if result < 0:
             self._check(result)

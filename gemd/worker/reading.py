@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 from gemd.config.settings import Limits, Timeouts
 from gemd.protocol.errors import GeminiError
-from gemd.system import process
 from gemd.system.client_socket import acknowledge_now, make_peer
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
@@ -25,7 +24,6 @@ from gemd.worker.poller import Poller
 _RECEIVE_SIZE = 4096
 _RECORD_OVERHEAD = 1024  # for the framing of a record with 16 KiB (RFC 8446, 5.2), and of some small ones before it
 _LAST_REQUESTS = 1.0  # seconds for requests that are not complete when the worker has to stop
-_MANY = 200  # connections at once, after whose end it is worth giving memory back
 _ACCEPT_PAUSE = 0.1  # seconds without accepting after this machine ran out of something
 _LOOK_INTERVAL = 1.0  # seconds at most between two looks at the listeners
 _BROKEN = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
@@ -61,7 +59,6 @@ class Reading:
         self._waiting: list[Listener] = []  # with connections to accept
         self._paused_until: float | None = None
         self._next_look = 0.0
-        self._most = 0
         self._listen()
 
     def __len__(self) -> int:
@@ -132,7 +129,6 @@ class Reading:
             self.drop(self._connections.oldest(), "closed because too many requests are not complete")
         self._poller.register(connection.fd, select.EPOLLIN, self.advance, connection)
         self._connections.add(connection)
-        self._most = max(self._most, len(self._connections))
 
     def _pause(self, error: OSError) -> None:
         if self._paused_until is None:
@@ -230,9 +226,6 @@ class Reading:
         for connection in self._connections.expired(now):
             stage = "request" if connection.handshaken else "handshake"
             self.drop(connection, f"{stage} timed out after {now - connection.accepted:.1f} s")
-        if self._most >= _MANY and not self._connections:
-            self._most = 0
-            process.give_memory_back()  # 50 KB for each that was here
         if self._paused_until is not None and now >= self._paused_until:
             self._paused_until = None
             self._listen()

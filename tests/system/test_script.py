@@ -148,6 +148,13 @@ def test_all_that_it_wrote_before_its_end_counts(start):
 # stderr
 
 
+def test_all_that_is_in_a_larger_pipe_is_read_when_it_has_ended(start):
+    enlarge = "import fcntl, os\nfcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20)\n"
+    script = start(f"#!{sys.executable}\n{enlarge}os.write(1, b'x' * 500_000)")
+    wait_for(script.has_ended, "the end of the script")
+    assert read_all(script) == b"x" * 500_000
+
+
 def test_stderr_is_bounded(start):
     script = start("head -c 1000000 /dev/zero >&2; echo out")
     assert read_all(script) == b"out\n"

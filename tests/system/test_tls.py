@@ -333,6 +333,21 @@ def test_one_connection_s_fault_is_not_another_s(connect):
     assert good.read() == b"y"
 
 
+def test_what_another_left_in_the_queue_of_errors_is_nobody_s_fault(connect):
+    """As a handshake does that succeeds with a client certificate whose issuer did not sign it. Up to OpenSSL 3 the
+    next connection that wanted more was taken for broken."""
+    pair = connect()
+    for call in (
+        lambda: pair.server.receive(100),
+        lambda: pair.server.write(b"x"),
+        pair.server.handshake,
+        pair.server.send_close_notify,
+    ):
+        tls._lib.ERR_put_error(tls._lib.ERR_LIB_EVP, 0, 138, b"", 0)
+        call()
+        assert tls._lib.ERR_peek_error() == 0
+
+
 @pytest.mark.parametrize(
     "octets",
     [

@@ -17,6 +17,7 @@ from gemd.config.settings import Address, Limits, Timeouts
 from gemd.protocol.errors import NotFound
 from gemd.protocol.response import BrokenBody, ClientLeft, Response
 from gemd.system.listener import Listener
+from gemd.worker import event_loop as event_loop_module
 from gemd.worker.event_loop import EventLoop
 from gemd.worker.thread_pool import ThreadPool
 from tests.support.answers import PipeSource, ScriptedPending, ScriptedSource
@@ -60,6 +61,9 @@ class Service:
         sock.connect(self.address)
         self.clients.append(Client(sock))
         return self.clients[-1]
+
+    def number(self):
+        return self.loop.reading + self.loop.writing + self.loop.lingering
 
     def turn(self, timeout=0.0):
         self.loop.wait(timeout)
@@ -527,6 +531,24 @@ def test_there_is_room_for_so_many(make_service, losses):
     assert losses == ["response broke off: too many read too slowly"]
     assert [source.closed for source in sources] == [1, 0, 0]
     assert service.loop.writing == 2
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_memory_is_given_back_after_many(service, monkeypatch, is_answered):
+    given = []
+    monkeypatch.setattr(event_loop_module, "_MANY", 10)
+    monkeypatch.setattr(event_loop_module.process, "give_memory_back", lambda: given.append(service.number()))
+    clients = [blocked(service)[0] if is_answered else service.connect() for _ in range(10)]
+    service.turn_until(lambda: service.number() == 10)
+    for client in clients[:8]:
+        client.reset()
+    service.turn_until(lambda: service.number() == 2)
+    assert given == []
+    clients[8].reset()
+    service.turn_until(lambda: given)
+    clients[9].reset()
+    service.turn_until(service.loop.is_idle)
+    assert given == [1]
 
 
 def test_those_who_are_answered_are_answered_when_it_stops(service):

@@ -9,7 +9,6 @@ import pytest
 
 from gemd.config.settings import Address
 from gemd.system.listener import Listener
-from gemd.worker import reading as reading_module
 from tests.support.gemini_client import Client, tcp_pair
 from tests.worker.conftest import URL
 
@@ -509,17 +508,3 @@ def test_urgent_comes_second(listening, call):
     reading.stop_listening(is_urgent=False)
     reading.stop_listening(is_urgent=True)
     assert reading.next_deadline() < time.monotonic() + 1.1
-
-
-def test_memory_is_given_back_after_many(make_reading, join, monkeypatch):
-    given = []
-    monkeypatch.setattr(reading_module.process, "give_memory_back", lambda: given.append(1))
-    monkeypatch.setattr(reading_module, "_MANY", 2)
-    reading = make_reading()
-    for _ in range(2):
-        join(reading)
-    reading.expire(0.0)
-    assert given == []
-    for _ in range(2):
-        reading.expire(time.monotonic() + 1000)
-    assert given == [1]

@@ -97,6 +97,24 @@ def test_bytes_go_out_in_one_piece_with_close_notify(make_writing, begin, ended,
     assert connection in writing.closing
 
 
+def test_long_ones_go_out_piece_by_piece(make_writing, begin, settle, ended):
+    """One of 16 MB, such as a long listing, would be encrypted before anybody else has a turn, and kept twice more."""
+    body = bytes(range(256)) * 4096 + b"end"
+    writing = make_writing()
+    client, connection = begin()
+    sends = count_sends(connection)
+    writing.answer(connection, page(body))
+    settle(writing)
+    data = client.read()
+    while not ended or client.end is None:
+        settle(writing)
+        data = client.read()
+    assert data == HEADER + body
+    assert client.end == "whole"
+    assert connection.sent == len(HEADER) + len(body)
+    assert max(sends) < 96 * 1024
+
+
 def look(writing, now):
     """What the event loop does with those whose deadline has passed."""
     for connection in writing.expired(now):

@@ -17,6 +17,7 @@ from gemd.responders.app.contract import App, AppError, Environ, check_result, c
 from gemd.system.log import error_log
 
 _MAX_AHEAD = 64 * 1024  # bytes that an application may be ahead of its client
+_PIECE_SIZE = 64 * 1024  # of what it says at once, however much that is: a slow reader costs one piece besides
 _TURN_TIME = 0.01  # seconds for which a call may have its thread while others wait for one
 
 
@@ -52,7 +53,7 @@ class Call:
         self._app = app
         self._environ = environ
         self._status: tuple[int, str] | None = None
-        self._chunks: deque[bytes] = deque()
+        self._chunks: deque[bytes | memoryview] = deque()
         self._ahead = 0
         self._has_begun = False
         self._has_answered = False  # its first byte, or its end, is there
@@ -213,10 +214,9 @@ class Call:
         if self._must_end() and not self.is_over:  # as planned, so that it is no warning
             raise ClientLeft(f"the application {name} goes on, and its worker ends")
         with self._lock:
-            data = b"".join(self._chunks)
-            self._chunks.clear()
-            self._ahead = 0
-            must_resume, self._is_paused = self._is_paused, False
+            data = self._take_piece()
+            must_resume = self._is_paused and self._ahead < _MAX_AHEAD
+            self._is_paused = self._is_paused and not must_resume
             is_over, error = self.is_over, self.error
             self._is_awaited = not data and not is_over
         if must_resume:
@@ -228,6 +228,23 @@ class Call:
         if error is not None:
             raise BrokenBody(f"the application {name} failed: {error!r}") from error
         return b""
+
+    def _take_piece(self) -> bytes:
+        """What has come, or the first of it where that is more than a piece. The lock is held."""
+        if self._ahead <= _PIECE_SIZE:
+            data = b"".join(self._chunks)
+            self._chunks.clear()
+        else:
+            pieces, left = [], _PIECE_SIZE
+            while left:
+                chunk = memoryview(self._chunks.popleft())
+                pieces.append(chunk[:left])
+                if len(chunk) > left:
+                    self._chunks.appendleft(chunk[left:])
+                left -= len(pieces[-1])
+            data = b"".join(pieces)
+        self._ahead -= len(data)
+        return data
 
     def close(self) -> None:
         """Nobody listens any longer: let the application clean up, unless it is over."""

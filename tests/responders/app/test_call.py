@@ -358,6 +358,24 @@ def test_a_larger_one_is_sent_as_the_client_takes_it(threads, helper, make, chun
     assert size == sum(map(len, chunks))
 
 
+def test_one_huge_chunk_goes_out_piece_by_piece(threads, make):
+    """One of 50 MB as a whole would be encrypted in one go, before anybody else has a turn, and kept twice more."""
+    body = bytes(range(256)) * 2048 + b"end"
+    call = make(lambda environ, send_status: (send_status(20, "x"), iter([b"first", body]))[1])
+    threads.turn(call)
+    response = call.settle()
+    assert response.body is call
+    pieces = []
+    while piece := call.read():
+        pieces.append(piece)
+        while call in threads.begun:
+            threads.turn(call)
+    assert {len(piece) for piece in pieces[:-1]} == {BLOCK}
+    assert len(pieces[-1]) <= BLOCK
+    assert b"".join(pieces) == b"first" + body
+    assert call.is_over
+
+
 def test_a_list_is_told_of_when_it_is_complete_and_a_generator_at_once(threads, helper, make):
     seen = []
 
@@ -597,7 +615,7 @@ def test_what_is_over_is_sent_however_late_it_is(threads, make, seconds, end):
     call = make(statuses((20, "text/plain"), body=[b"x" * (BLOCK - 1), b"yz"]), seconds=60)
     threads.turn(call)
     assert call.settle().body is call
-    assert len(call.read()) == BLOCK + 1
+    assert len(call.read()) + len(call.read()) == BLOCK + 1
     threads.turn(call)
     call.deadline = time.monotonic() + seconds
     threads.last_moment = end
