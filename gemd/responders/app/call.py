@@ -6,7 +6,6 @@ takes it, which never waits for it; a status may be said again until the first b
 
 import threading
 import time
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from typing import Protocol
 
@@ -14,10 +13,10 @@ from gemd.protocol.errors import CGIError, GeminiError, Overloaded
 from gemd.protocol.response import BrokenBody, ClientLeft, Helper, Response, encode_header
 from gemd.protocol.status import has_body
 from gemd.responders.app.contract import App, AppError, Environ, check_result, close_result, encode_chunk
+from gemd.responders.app.output import PIECE_SIZE, Output
 from gemd.system.log import error_log
 
 _MAX_AHEAD = 64 * 1024  # bytes that an application may be ahead of its client
-_PIECE_SIZE = 64 * 1024  # of what it says at once, however much that is: a slow reader costs one piece besides
 _TURN_TIME = 0.01  # seconds for which a call may have its thread while others wait for one
 
 
@@ -53,8 +52,7 @@ class Call:
         self._app = app
         self._environ = environ
         self._status: tuple[int, str] | None = None
-        self._chunks: deque[bytes | memoryview] = deque()
-        self._ahead = 0
+        self._output = Output()
         self._has_begun = False
         self._has_answered = False  # its first byte, or its end, is there
         self._is_awaited = True  # by the event loop, which is to be woken
@@ -96,7 +94,7 @@ class Call:
             with self._lock:
                 if self._is_abandoned:
                     return True
-                if self._ahead >= _MAX_AHEAD:
+                if len(self._output) >= _MAX_AHEAD:
                     self._is_paused = True
                     return False
             if self.threads.is_awaited() and time.monotonic() >= turn and not self._is_list:
@@ -123,7 +121,7 @@ class Call:
 
     def _send_status(self, status: int, meta: str) -> None:
         """What the application calls. Once a byte is there, it is too late."""
-        if not self._has_answered and not self._ahead:
+        if not self._has_answered and not self._output:
             self._status = (int(status), str(meta))
 
     def _say(self, chunk: bytes) -> None:
@@ -134,10 +132,9 @@ class Call:
         with self._lock:
             if self._is_abandoned:
                 return
-            self._chunks.append(chunk)
-            self._ahead += len(chunk)
+            self._output.append(chunk)
             # A list is told of when it is complete, so that it goes out in one piece.
-            waits_for_more = self._is_list and self._ahead < _MAX_AHEAD
+            waits_for_more = self._is_list and len(self._output) < _MAX_AHEAD
         if not waits_for_more:
             self._wake()
 
@@ -158,9 +155,9 @@ class Call:
         with self._lock:
             if not self._has_answered:
                 return None
-            error, has_chunks = self.error, bool(self._chunks)
-            is_whole = self.is_over and error is None and self._ahead <= _MAX_AHEAD
-            body = b"".join(self._chunks) if is_whole else b""
+            error, has_chunks = self.error, bool(self._output)
+            is_whole = self.is_over and error is None and len(self._output) <= PIECE_SIZE
+            body = self._output.take() if is_whole else b""
         name = self.threads.name
         if error is not None and not has_chunks:
             if isinstance(error, GeminiError):
@@ -199,7 +196,7 @@ class Call:
                 return
             self._is_abandoned = self._has_answered = self.is_over = True
             self._is_awaited = False
-            self._chunks.clear()
+            self._output.clear()
             self.error = CGIError("The application took too long") if self._has_begun else Overloaded()
         if self._has_begun:
             limit = "timeouts.app" if self._has_timed_out() else "timeouts.stop"
@@ -214,8 +211,8 @@ class Call:
         if self._must_end() and not self.is_over:  # as planned, so that it is no warning
             raise ClientLeft(f"the application {name} goes on, and its worker ends")
         with self._lock:
-            data = self._take_piece()
-            must_resume = self._is_paused and self._ahead < _MAX_AHEAD
+            data = self._output.take()
+            must_resume = self._is_paused and len(self._output) < _MAX_AHEAD
             self._is_paused = self._is_paused and not must_resume
             is_over, error = self.is_over, self.error
             self._is_awaited = not data and not is_over
@@ -228,23 +225,6 @@ class Call:
         if error is not None:
             raise BrokenBody(f"the application {name} failed: {error!r}") from error
         return b""
-
-    def _take_piece(self) -> bytes:
-        """What has come, or the first of it where that is more than a piece. The lock is held."""
-        if self._ahead <= _PIECE_SIZE:
-            data = b"".join(self._chunks)
-            self._chunks.clear()
-        else:
-            pieces, left = [], _PIECE_SIZE
-            while left:
-                chunk = memoryview(self._chunks.popleft())
-                pieces.append(chunk[:left])
-                if len(chunk) > left:
-                    self._chunks.appendleft(chunk[left:])
-                left -= len(pieces[-1])
-            data = b"".join(pieces)
-        self._ahead -= len(data)
-        return data
 
     def close(self) -> None:
         """Nobody listens any longer: let the application clean up, unless it is over."""
