@@ -5,60 +5,27 @@ source is read only when the client has taken what was read before, so that a sl
 answer ends with close_notify, one that broke off never.
 """
 
-import math
 import select
 import time
 from collections import deque
-from collections.abc import Collection
 
 from gemd.config.settings import Timeouts
 from gemd.protocol.errors import GeminiError
-from gemd.protocol.response import (
-    Answer,
-    BrokenBody,
-    ClientLeft,
-    Helper,
-    Pending,
-    Response,
-    encode_header,
-    error_response,
-)
+from gemd.protocol.response import Answer, BrokenBody, ClientLeft, Pending, Response, encode_header, error_response
 from gemd.protocol.status import has_body
 from gemd.system.log import error_log
 from gemd.system.tls import TLSError
 from gemd.worker.closing import Closing
 from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.ordered import Ordered
+from gemd.worker.pieces import Pieces
 from gemd.worker.poller import Poller
 from gemd.worker.thread_pool import ThreadPool
 from gemd.worker.waiting import AnswerHelper, Waiting
 
 # What has to get through within one response timeout: 128 KiB in 30 seconds is 4 KB a second.
 BLOCK_SIZE = 128 * 1024
-_PIECE_SIZE = 64 * 1024
 _MAX_PIECES = 8  # of one answer in a turn, so that others have theirs
-
-
-class _Pieces:
-    """A body that is there as a whole, such as a long listing, and is too long to be encrypted in one go."""
-
-    descriptors: Collection[int] = ()
-    deadline = math.inf
-
-    def __init__(self, body: bytes) -> None:
-        self._left = memoryview(body)
-
-    def begin(self, helper: Helper) -> None:
-        """Nothing has to begin."""
-
-    def read(self) -> bytes:
-        """The next piece."""
-        piece, self._left = self._left[:_PIECE_SIZE], self._left[_PIECE_SIZE:]
-        return bytes(piece)
-
-    def close(self) -> None:
-        """Let go of the body."""
-        self._left = memoryview(b"")
 
 
 class Writing:
@@ -125,7 +92,7 @@ class Writing:
             if not has_body(response.status):
                 body = b""
             if len(body) > BLOCK_SIZE:
-                body, connection.source = b"", _Pieces(body)
+                body, connection.source = b"", Pieces(body)
             connection.head = encode_header(response.status, response.meta) + body
         else:
             connection.source = body  # which is closed with the connection, whatever follows

@@ -13,11 +13,11 @@ from typing import Protocol
 from gemd.protocol.errors import CGIError, GeminiError, Overloaded
 from gemd.protocol.response import BrokenBody, ClientLeft, Helper, Response, encode_header
 from gemd.protocol.status import has_body
+from gemd.responders.app.chunks import take_piece
 from gemd.responders.app.contract import App, AppError, Environ, check_result, close_result, encode_chunk
 from gemd.system.log import error_log
 
 _MAX_AHEAD = 64 * 1024  # bytes that an application may be ahead of its client
-_PIECE_SIZE = 64 * 1024  # of what it says at once, however much that is: a slow reader costs one piece besides
 _TURN_TIME = 0.01  # seconds for which a call may have its thread while others wait for one
 
 
@@ -214,7 +214,8 @@ class Call:
         if self._must_end() and not self.is_over:  # as planned, so that it is no warning
             raise ClientLeft(f"the application {name} goes on, and its worker ends")
         with self._lock:
-            data = self._take_piece()
+            data = take_piece(self._chunks)
+            self._ahead -= len(data)
             must_resume = self._is_paused and self._ahead < _MAX_AHEAD
             self._is_paused = self._is_paused and not must_resume
             is_over, error = self.is_over, self.error
@@ -228,23 +229,6 @@ class Call:
         if error is not None:
             raise BrokenBody(f"the application {name} failed: {error!r}") from error
         return b""
-
-    def _take_piece(self) -> bytes:
-        """What has come, or the first of it where that is more than a piece. The lock is held."""
-        if self._ahead <= _PIECE_SIZE:
-            data = b"".join(self._chunks)
-            self._chunks.clear()
-        else:
-            pieces, left = [], _PIECE_SIZE
-            while left:
-                chunk = memoryview(self._chunks.popleft())
-                pieces.append(chunk[:left])
-                if len(chunk) > left:
-                    self._chunks.appendleft(chunk[left:])
-                left -= len(pieces[-1])
-            data = b"".join(pieces)
-        self._ahead -= len(data)
-        return data
 
     def close(self) -> None:
         """Nobody listens any longer: let the application clean up, unless it is over."""
