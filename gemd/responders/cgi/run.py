@@ -49,6 +49,8 @@ class ScriptRun:
         self._header_at = now + min(config.timeouts.cgi_header, config.timeouts.cgi)
         self._too_late = f"did not end within {config.timeouts.cgi:g} s (timeouts.cgi)"
         self._no_header = f"wrote no header within {config.timeouts.cgi_header:g} s (timeouts.cgi-header)"
+        if config.timeouts.cgi < config.timeouts.cgi_header:
+            self._no_header = self._too_late
         self._max_output = config.limits.cgi_output
         self._helper: Helper | None = None
         self._script: Script | None = None

@@ -254,6 +254,13 @@ def test_a_header_has_its_time(make, pump, caplog, text):
     assert "wrote no header within 0.3 s (timeouts.cgi-header)" in caplog.text
 
 
+def test_the_log_names_the_time_that_was_over(make, pump, caplog):
+    run = make("sleep 60", cgi=0.3, header=10.0)
+    with pytest.raises(CGIError):
+        pump.settle(run)
+    assert "did not end within 0.3 s (timeouts.cgi)" in caplog.text
+
+
 def test_all_has_its_time_even_if_there_is_always_more(make, pump):
     run = make("echo 20 a/b; yes", cgi=0.5)
     start = time.monotonic()
