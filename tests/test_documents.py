@@ -10,6 +10,7 @@ import pytest
 from gemd import options
 from gemd.config import parse_config
 from gemd.gemctl import options as gemctl_options
+from gemd.master.succession import CHANGES
 
 PROJECT = Path(__file__).parents[1]
 README = PROJECT / "README.md"
@@ -75,3 +76,10 @@ def test_there_are_examples_to_check():
     assert min(found.values()) > 3
     assert ["make", "run"] in commands(README, "make")
     assert ["gemctl", "reload"] in commands(README, "gemctl")
+
+
+def test_the_roles_of_a_master_are_those_of_the_table():
+    text = read(PROJECT / "docs" / "ARCHITECTURE.md")
+    rows = re.findall(r"^\| ([a-z]+) \| ([a-z, ]*)\|.*\|$", text.partition("| role | may become |")[2], re.MULTILINE)
+    documented = {name: set(re.findall(r"[a-z]+", changes)) for name, changes in rows[: len(CHANGES)]}
+    assert documented == {role.value: {change.value for change in changes} for role, changes in CHANGES.items()}
