@@ -101,7 +101,11 @@ class TLSConnection:
     __slots__ = ("_certificate", "_connection", "_from_ssl", "_has_asked", "_into_ssl", "_ssl")
 
     def __init__(self, context: Context) -> None:
-        self._connection = SSL.Connection(context, None)
+        """Raises TLSError when OpenSSL has no memory for it."""
+        try:
+            self._connection = SSL.Connection(context, None)
+        except SSL.Error as error:
+            raise TLSError(_reason(error)) from None
         self._connection.set_accept_state()
         # What pyOpenSSL's methods would call, without the exception that each "not yet" is to them: a third of a page.
         self._ssl = self._connection._ssl

@@ -379,3 +379,13 @@ def test_half_a_handshake_waits_for_more(certificates):
     pair.server.feed(hello[len(hello) // 2 :])
     assert not pair.server.handshake()
     assert pair.server.take()
+
+
+def test_a_connection_that_openssl_has_no_memory_for_is_a_fault_of_tls(certificates, monkeypatch):
+    def fail(*_):
+        raise tls.SSL.Error([("SSL routines", "", "malloc failure")])
+
+    context = build_context(certificates["h"], TLS())
+    monkeypatch.setattr(tls.SSL, "Connection", fail)
+    with pytest.raises(TLSError, match="malloc failure"):
+        TLSConnection(context)
