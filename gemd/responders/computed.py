@@ -1,8 +1,10 @@
 """An answer that takes a while to work out, in a thread of the pool.
 
-Rule: what the thread raises is raised again where the answer is taken; what nobody takes is let go of.
+Rules: what the thread raises is raised again where the answer is taken; what nobody takes is let go of, or never
+begun. One at a time computes: more would take the interpreter from each other, and all of them from the event loop.
 """
 
+import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
@@ -11,6 +13,9 @@ from gemd.protocol.errors import GeminiError, Overloaded
 from gemd.protocol.response import Helper, Response
 
 _TIMEOUT = 60.0  # seconds, where a disk does not answer
+_TURN_TIMEOUT = 5.0  # seconds, after which the one whose turn it is must be waiting for such a disk
+
+_turn = threading.Lock()
 
 
 class Computed:
@@ -31,8 +36,14 @@ class Computed:
 
     def _work(self) -> None:
         """Runs in a thread of the pool."""
-        with _Outcome(self._outcome):
-            self._outcome.set_result(self._compute())
+        has_turn = _turn.acquire(timeout=_TURN_TIMEOUT)
+        try:
+            if self._outcome.set_running_or_notify_cancel():
+                with _Outcome(self._outcome):
+                    self._outcome.set_result(self._compute())
+        finally:
+            if has_turn:
+                _turn.release()
 
     def settle(self) -> Response | None:
         """The answer, once the thread is done. Raises what that has raised, and GeminiError when it takes too long."""
@@ -45,7 +56,7 @@ class Computed:
 
     def close(self) -> None:
         """A thread that is at work finishes it for nobody, and then closes what it has opened."""
-        if not self._is_taken:
+        if not self._is_taken and not self._outcome.cancel():
             self._outcome.add_done_callback(_let_go)
 
 

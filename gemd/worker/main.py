@@ -7,6 +7,7 @@ response is out; it never returns to the master's code.
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 
@@ -41,6 +42,7 @@ _UNHEEDED_SIGNALS = (
     signal.SIGTTOU,
 )
 _CLEANUP_TIMEOUT = 1.0  # seconds for applications to clean up after answers that broke off, and as many for scripts
+_SWITCH_INTERVAL = 0.001  # seconds after which a thread that computes lets the event loop go on
 _LOOK_INTERVAL = 1.0  # seconds between two looks at applications and their files
 _MEMORY_INTERVAL = 10.0  # seconds between two looks at how much memory this process has
 _MANY_DESCRIPTORS = 1000  # that are counted no oftener than that either: an older kernel has to list them
@@ -152,6 +154,7 @@ def _serve(
 ) -> None:
     config = generation.config
     pool = ThreadPool(config.limits.threads)
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     event_loop = EventLoop(
         generation.listeners,
         generation.context,

@@ -61,15 +61,12 @@ def test_it_is_not_known_before(by_hand):
 
 def test_it_is_not_waited_for_beyond_its_deadline(by_hand, monkeypatch):
     monkeypatch.setattr(computed, "_TIMEOUT", 0.0)
-    body = Body()
-    answer = Computed(lambda: Response(20, "text/plain", body))
+    answer = Computed(lambda: PAGE)
     answer.begin(by_hand)
     with pytest.raises(GeminiError, match="too long") as caught:
         answer.settle()
     assert caught.value.status == 40
     answer.close()
-    by_hand.work()
-    assert body.closed == 1
 
 
 @pytest.mark.parametrize("error", [NotFound("Not found"), ValueError("a fault"), SystemExit(3)])
@@ -101,15 +98,70 @@ def test_a_body_that_is_taken_is_closed_by_who_took_it(by_hand):
     assert body.closed == 0
 
 
-@pytest.mark.parametrize("order", ["before the thread is done", "after it"])
-def test_a_body_that_nobody_takes_is_closed(by_hand, order):
+def test_a_body_that_nobody_takes_is_closed(by_hand):
     body = Body()
     answer = Computed(lambda: Response(20, "text/plain", body))
     answer.begin(by_hand)
-    for step in (answer.close, by_hand.work) if order == "before the thread is done" else (by_hand.work, answer.close):
-        assert body.closed == 0
-        step()
+    by_hand.work()
+    assert body.closed == 0
+    answer.close()
     assert body.closed == 1
+
+
+def test_a_body_that_nobody_waits_for_any_longer_is_closed_when_it_is_there(by_hand):
+    body = Body()
+
+    def compute():
+        answer.close()  # while the thread is at work
+        return Response(20, "text/plain", body)
+
+    answer = Computed(compute)
+    answer.begin(by_hand)
+    by_hand.work()
+    assert body.closed == 1
+
+
+def test_what_nobody_waits_for_any_longer_is_not_begun(by_hand):
+    answer = Computed(lambda: pytest.fail("it was computed"))
+    answer.begin(by_hand)
+    answer.close()
+    by_hand.work()
+
+
+@pytest.fixture
+def busy():
+    """Another answer that is being computed, for as long as the test wants."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def compute():
+        begun.set()
+        assert go_on.wait(10)
+        return PAGE
+
+    with Pump() as pump:
+        other = Computed(compute)
+        other.begin(pump)
+        assert begun.wait(10)
+        yield go_on
+        go_on.set()
+        assert pump.wait_for(other, other.settle) is PAGE
+
+
+def test_one_at_a_time_computes(busy, pump):
+    order = []
+    answer = Computed(lambda: order.append("this one") or PAGE)
+    answer.begin(pump)
+    time.sleep(0.1)
+    order.append("the other")
+    busy.set()
+    assert pump.wait_for(answer, answer.settle) is PAGE
+    assert order == ["the other", "this one"]
+
+
+def test_one_that_never_ends_holds_up_the_others_for_a_while_only(busy, pump, monkeypatch):
+    monkeypatch.setattr(computed, "_TURN_TIMEOUT", 0.1)
+    assert pump.settle(Computed(lambda: PAGE)) is PAGE
+    assert pump.settle(Computed(lambda: PAGE)) is PAGE
 
 
 @pytest.mark.parametrize("outcome", [PAGE, NotFound("Not found")])
@@ -121,8 +173,8 @@ def test_there_may_be_nothing_to_close(by_hand, outcome, caplog):
 
     answer = Computed(compute)
     answer.begin(by_hand)
-    answer.close()
     by_hand.work()
+    answer.close()
     assert caplog.text == ""
 
 
