@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -14,6 +15,15 @@ IS_ROOT = os.geteuid() == 0
 need_root = pytest.mark.skipif(not IS_ROOT, reason="needs root")
 # What root may do anyway.
 need_user = pytest.mark.skipif(IS_ROOT, reason="needs an ordinary user")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heed_signals():
+    """Heed what a shell has its background jobs, and nohup its command, ignore: what a test starts would ignore it too,
+    and wait for ever for a Ctrl-C."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture
