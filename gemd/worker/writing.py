@@ -48,7 +48,7 @@ class Writing:
         self._max_connections = max_connections
         self._ended = ended
         self._report_loss = report_loss
-        self._blocked = Ordered()  # the client takes no more for now; who took enough last is the newest
+        self._blocked = Ordered()  # the client takes no more at the moment; who took enough last is the newest
         self._waiting = Waiting(poller, self.resume)  # for more of an answer, or for its header
         self._runnable = Ordered()  # had its turn, and could go on
 
@@ -138,7 +138,7 @@ class Writing:
     # Where it waits
 
     def _block(self, connection: Connection) -> None:
-        """The client takes no more for now."""
+        """The client takes no more at the moment."""
         if connection not in self._blocked:
             self._leave(connection)
             self._renew(connection)

@@ -139,29 +139,31 @@ def test_a_daemon_that_stops_lets_a_script_finish(configure, script):
     assert daemon.process.wait(5) == 0
 
 
-def test_no_script_survives_a_worker_that_is_killed(configure, script, tmp_path):
-    script("sleep", f"echo $$ > {tmp_path}/pid; exec sleep 60\n")
+@pytest.fixture
+def sleeper(script, tmp_path):
+    """Write the script `sleep`. Waits until it has been started, and gives its process."""
+    path = tmp_path / "pid"
+    script("sleep", f"echo $$ > {path}; exec sleep 60\n")
+    return lambda: int(wait_for(lambda: path.exists() and path.read_text().strip(), "the script"))
+
+
+def test_no_script_survives_a_worker_that_is_killed(configure, sleeper):
     daemon = configure(CONFIG.replace("cgi = 3", "cgi = 50").replace("cgi-header = 1.5", "cgi-header = 50"))
     daemon.expect("ended with signal 9")
     with daemon.tls() as tls:
         tls.sendall(daemon.url("/cgi-bin/sleep").encode() + b"\r\n")
-        pid = int(
-            wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip(), "the script")
-        )
+        pid = sleeper()
         worker = int(Path(f"/proc/{pid}/stat").read_text().split()[3])
         os.kill(worker, signal.SIGKILL)
         wait_for(lambda: not is_alive(pid), "the script to be gone", 2)
 
 
-def test_no_script_survives_the_daemon(configure, script, tmp_path):
-    script("sleep", f"echo $$ > {tmp_path}/pid; exec sleep 60\n")
+def test_no_script_survives_the_daemon(configure, sleeper):
     daemon = configure(CONFIG.replace("cgi = 3", "cgi = 50\nstop = 1").replace("cgi-header = 1.5", "cgi-header = 50"))
     daemon.expect("which did not stop within")
     with daemon.tls() as tls:
         tls.sendall(daemon.url("/cgi-bin/sleep").encode() + b"\r\n")
-        pid = int(
-            wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip(), "the script")
-        )
+        pid = sleeper()
         assert daemon.stop() == 0
         assert not is_alive(pid)
 
