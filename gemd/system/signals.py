@@ -20,9 +20,9 @@ class SignalQueue:
     def __init__(self, numbers: Iterable[signal.Signals]) -> None:
         self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._numbers = tuple(numbers)
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)  # first: a handler without it would lose a signal
         for number in self._numbers:
             signal.signal(number, _ignore)
-        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
 
     def fileno(self) -> int:
         """Readable when a signal is waiting."""

@@ -1,3 +1,4 @@
+import os
 import select
 import signal
 
@@ -49,3 +50,20 @@ def test_closing_restores_the_default_actions():
     SignalQueue(NUMBERS).close()
     assert [signal.getsignal(number) for number in NUMBERS] == [signal.SIG_DFL, signal.SIG_DFL]
     assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_none_is_lost_while_the_queue_is_made(monkeypatch):
+    set_handler = signal.signal
+
+    def set_and_raise(number, handler):
+        former = set_handler(number, handler)
+        if number == signal.SIGUSR1 and callable(handler):
+            os.kill(os.getpid(), number)  # before anything else is done
+        return former
+
+    monkeypatch.setattr(signal, "signal", set_and_raise)
+    queue = SignalQueue([signal.SIGUSR1])
+    try:
+        assert queue.take() == [signal.SIGUSR1]
+    finally:
+        queue.close()
