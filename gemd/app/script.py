@@ -11,6 +11,7 @@ from gemd.protocol.characters import percent_encode
 from gemd.protocol.errors import CGIError
 from gemd.responders.cgi.environ import own_variables
 from gemd.responders.cgi.run import ScriptRun
+from gemd.system.places import Places
 from gemd.system.script import ScriptLimits
 from gemd.system.script_threads import SCRIPT_THREADS
 
@@ -53,8 +54,10 @@ class _Waiter:
     def __init__(self, path: str, environ: Mapping[str, str]) -> None:
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         limits = ScriptLimits()
-        self._run = ScriptRun(path, environ, limits, path, _DEFAULTS, SCRIPT_THREADS, lambda: None)
+        self._run = ScriptRun(path, environ, limits, path, _DEFAULTS, SCRIPT_THREADS, Places(1, 1))
         self._run.begin(self)
+
+    client = ""  # nobody else shares its place
 
     def wake(self) -> None:
         """The script was started."""

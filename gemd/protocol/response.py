@@ -19,11 +19,15 @@ MAX_META = 1024  # older texts' limit, which clients still hold servers to
 class Helper(Protocol):
     """What an answer that is not there yet may ask of the event loop."""
 
+    @property
+    def client(self) -> str:
+        """For whom it is, as limits count: see `gemd.protocol.peer.network_of`."""
+
     def wake(self) -> None:
         """Look at the answer again. May be called by any thread."""
 
     def run(self, work: Callable[[], None]) -> bool:
-        """Have a thread of the pool do this, and then look again; False when no thread is free."""
+        """Have a thread of the pool do this, in this client's turn, and then look again; False when there is none."""
 
 
 class Source(Protocol):

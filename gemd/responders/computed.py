@@ -1,7 +1,8 @@
 """An answer that takes a while to work out, in a thread of the pool.
 
 Rules: what the thread raises is raised again where the answer is taken; what nobody takes is let go of, or never
-begun. One at a time computes: more would take the interpreter from each other, and all of them from the event loop.
+begun. One at a time computes, in turn by client: more would take the interpreter from each other, and all of them
+from the event loop.
 """
 
 import threading
@@ -11,11 +12,12 @@ from concurrent.futures import Future
 
 from gemd.protocol.errors import GeminiError, Overloaded
 from gemd.protocol.response import Helper, Response
+from gemd.system.places import Places
 
 _TIMEOUT = 60.0  # seconds, where a disk does not answer
 _TURN_TIMEOUT = 5.0  # seconds, after which the one whose turn it is must be waiting for such a disk
 
-_turn = threading.Lock()
+_places = Places(1, 1)  # in this worker
 
 
 class Computed:
@@ -28,22 +30,25 @@ class Computed:
         self._compute = compute
         self._outcome: Future[Response] = Future()
         self._is_taken = False
+        self._client = ""
 
     def begin(self, helper: Helper) -> None:
-        """Hand the work to a thread, if one is free."""
+        """Hand the work to a thread, if there are any."""
+        self._client = helper.client
         if not helper.run(self._work):
             self._outcome.set_exception(Overloaded())
 
     def _work(self) -> None:
         """Runs in a thread of the pool."""
-        has_turn = _turn.acquire(timeout=_TURN_TIMEOUT)
+        turn = threading.Event()
+        place = _places.request(self._client, lambda _: turn.set())
         try:
+            turn.wait(_TURN_TIMEOUT)
             if self._outcome.set_running_or_notify_cancel():
                 with _Outcome(self._outcome):
                     self._outcome.set_result(self._compute())
         finally:
-            if has_turn:
-                _turn.release()
+            place.leave()
 
     def settle(self) -> Response | None:
         """The answer, once the thread is done. Raises what that has raised, and GeminiError when it takes too long."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from gemd.protocol.errors import GeminiError
-from gemd.protocol.peer import Peer
+from gemd.protocol.peer import Peer, network_of
 from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import Pending, Source
 from gemd.system.client_socket import count_undelivered
@@ -86,6 +86,11 @@ class Connection:
     def age(self) -> float:
         """Seconds since accept."""
         return time.monotonic() - self.accepted
+
+    @property
+    def client(self) -> str:
+        """Whom limits count this connection for."""
+        return network_of(self.peer.address)
 
     @property
     def url(self) -> str:

@@ -21,6 +21,7 @@ from gemd.system import process
 from gemd.system.file_watch import FileWatch
 from gemd.system.log import error_log
 from gemd.system.orphans import adopt_orphans, kill_running
+from gemd.system.places import find_share
 from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
 from gemd.system.script_threads import SCRIPT_THREADS
 from gemd.system.signals import SignalQueue
@@ -165,8 +166,7 @@ def _serve(
         loss_reporter(generation.access_log),
     )
     reporter = Reporter(generation, row, event_loop, pool, memory, descriptors, watch)
-    # Nobody may have all of what takes time.
-    max_pending = (config.limits.threads + 1) // 2
+    max_pending = find_share(config.limits.threads)  # nobody may have all of what takes time
     server = GeminiServer(event_loop, generation.respond, generation.access_log, row, max_pending, reporter.report)
 
     def obey() -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from gemd.protocol.errors import BadRequest, GeminiError, Overloaded
-from gemd.protocol.peer import Peer, network_of
+from gemd.protocol.peer import Peer
 from gemd.protocol.response import Answer, Response, error_response
 from gemd.responders.router import Respond
 from gemd.shared.scoreboard import Row
@@ -113,7 +113,7 @@ class GeminiServer(socketserver.BaseServer):
     def start_answer(self, connection: Connection, answer: Answer) -> None:
         """Have the event loop send it, unless it takes time and its client has too many of that kind already."""
         if not isinstance(answer, Response):
-            client = network_of(connection.peer.address)
+            client = connection.client
             if self._per_client[client] >= self._max_pending:
                 answer.close()
                 answer = _OVERLOADED

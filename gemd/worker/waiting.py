@@ -26,13 +26,18 @@ class AnswerHelper:
         self._poller = poller
         self._pool = pool
 
+    @property
+    def client(self) -> str:
+        """For whom it is, as limits count."""
+        return self._connection.client
+
     def wake(self) -> None:
         """Look at the answer again. May be called by any thread."""
         self._poller.wake(self._connection)
 
     def run(self, work: Callable[[], None]) -> bool:
-        """Have a thread of the pool do this, and then look again; False when no thread is free."""
-        return self._pool.run(work, self.wake)
+        """Have a thread of the pool do this, in this client's turn, and then look again; False when there is none."""
+        return self._pool.run(self.client, work, self.wake)
 
 
 class Waiting:

@@ -9,13 +9,10 @@ import pytest
 from gemd.protocol.errors import BadRequest, NotFound
 from gemd.protocol.peer import ClientCertificate, Peer
 from gemd.protocol.response import Response
-from gemd.responders.cgi.run import ScriptRun
 from gemd.shared.scoreboard import Scoreboard
 from gemd.system.access_log import AccessLog
-from gemd.system.script import ScriptLimits
 from gemd.worker.connection import Connection
 from gemd.worker.server import GeminiServer, loss_reporter
-from tests.master.scripted import make_generation
 from tests.support.answers import ScriptedPending
 from tests.worker.conftest import URL
 
@@ -198,13 +195,6 @@ def test_an_answer_that_is_not_taken_is_closed(loop, make_server, make_connectio
     server = make_server(lambda _: pending, max_pending=0)
     assert ask(loop, server, make_connection()).status == 41
     assert pending.closed == 1
-
-
-def test_so_that_a_script_leaves_its_place(loop, make_server, make_connection):
-    left, config = [], make_generation(1).config
-    run = ScriptRun("/bin/true", {}, ScriptLimits(), "true", config, pytest.fail, lambda: left.append(1))
-    ask(loop, make_server(lambda _: run, max_pending=0), make_connection())
-    assert left == [1]
 
 
 @pytest.mark.parametrize(("other", "status"), [("192.0.2.1", None), ("2001:db8::2", 41), ("2001:db8:1::1", None)])

@@ -29,10 +29,16 @@ def start():
     begun = []
 
     def start(pool, error=None):
-        begun.append(work := Work(error))
-        assert pool.run(work, work.is_over.set)
+        work = put(pool, f"192.0.2.{len(begun)}", error)
         assert work.began.wait(LONGEST)
         return work
+
+    def put(pool, client, error=None):
+        begun.append(work := Work(error))
+        assert pool.run(client, work, work.is_over.set)
+        return work
+
+    start.put = put
 
     yield start
     for work in begun:
@@ -53,10 +59,37 @@ def test_all_that_fit_work_at_the_same_time(start):
     assert len({start(pool).thread for _ in range(3)}) == 3
 
 
-def test_no_work_is_taken_on_while_all_are_busy(start):
+def test_work_waits_while_all_are_busy(start):
     pool = ThreadPool(1)
+    first = start(pool)
+    assert pool.is_full
+    second = start.put(pool, "192.0.2.9")
+    assert pool.busy == 1
+    assert not second.began.is_set()
+    end(first)
+    assert second.began.wait(LONGEST)
+    assert second.thread is first.thread
+    end(second)
+    assert not pool.is_full
+
+
+def test_clients_take_turns(start):
+    pool = ThreadPool(1)
+    first = start(pool)
+    much = [start.put(pool, "192.0.2.8") for _ in range(3)]
+    little = start.put(pool, "192.0.2.9")
+    end(first)
+    end(much[0])
+    assert little.began.wait(LONGEST)
+    assert not much[1].began.is_set()
+
+
+def test_one_client_never_has_all_threads(start):
+    pool = ThreadPool(5)
+    works = [start.put(pool, "192.0.2.9") for _ in range(5)]
+    assert works[1].began.wait(LONGEST)
+    assert pool.busy == 2
     start(pool)
-    assert not pool.run(pytest.fail, pytest.fail)
 
 
 def test_a_thread_is_free_when_it_is_told_that_work_is_over(start):
@@ -84,7 +117,7 @@ def test_a_machine_without_threads_says_no(monkeypatch, start):
 
     pool = ThreadPool(2)
     monkeypatch.setattr(threading.Thread, "start", fail)
-    assert not pool.run(pytest.fail, pytest.fail)
+    assert not pool.run("192.0.2.1", pytest.fail, pytest.fail)
     monkeypatch.undo()
     start(pool)
 
@@ -109,7 +142,7 @@ def test_work_that_is_done_is_let_go():
     def work(_held=Held()):  # noqa: B008
         pass
 
-    assert pool.run(work, lambda: None)
+    assert pool.run("192.0.2.1", work, lambda: None)
     del work
     assert released.wait(LONGEST)
 

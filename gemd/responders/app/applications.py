@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from gemd.config.settings import Answer, Config, Location
 from gemd.config.tables import key_path
 from gemd.protocol.errors import NotFound, Overloaded
+from gemd.protocol.peer import network_of
 from gemd.protocol.request import Request
 from gemd.responders.app.call import Call
 from gemd.responders.app.environ import build_app_environ
@@ -93,7 +94,7 @@ class Applications:
             return None
         self._check_slashes(request, location)
         threads = self._threads[_key(location)]
-        if not threads.has_place():
+        if not threads.has_place(network_of(request.peer.address)):
             raise Overloaded
         environ = build_app_environ(request, location, self._authorities)
         return threads.make_call(environ)

@@ -46,6 +46,7 @@ class Call:
     def __init__(self, threads: Threads, app: App, environ: Environ, seconds: float) -> None:
         self.threads = threads
         self.deadline = time.monotonic() + seconds
+        self.client = ""  # whose turn it takes
         self.is_over = False
         self.error: BaseException | None = None  # why it failed
         self._helper: Helper | None = None
@@ -143,6 +144,7 @@ class Call:
     def begin(self, helper: Helper) -> None:
         """Have a thread call the application."""
         self._helper = helper
+        self.client = helper.client
         self.threads.begin(self)
 
     def settle(self) -> Response | None:

@@ -1,7 +1,7 @@
 """An application's threads: those of a worker that run its code, by default one, as its authors are used to.
 
-Rules: the application is imported in the thread that calls it; whoever waits, waits in a queue that has an end; a
-thread that does not come back in time is given up, and the worker with it.
+Rules: the application is imported in the thread that calls it; calls wait in a queue that has an end, from which
+clients take turns; a thread that does not come back in time is given up, and the worker with it.
 """
 
 import contextlib
@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from gemd.config.settings import Location
 from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App, Environ
 from gemd.responders.app.load import AppLoadError, load_app
+from gemd.system.places import Place, Places, find_share
 
 _MAX_WAITING = 256  # calls for each application
 _RETURN_TIMEOUT = 2.0  # seconds for a call's code to come back when its time is over: until its next chunk, mostly
@@ -33,7 +35,7 @@ class AppThreads:
         self._executor: ThreadPoolExecutor | None = None
         self._app: App | None = None
         self._lock = threading.Lock()
-        self._waiting = 0
+        self._places = Places(location.app_threads, location.app_threads)
         self._running: dict[int, Call] = {}  # by thread: a call may be in two, where one has just let go of it
 
     def preload(self) -> None:
@@ -67,9 +69,11 @@ class AppThreads:
 
     # Calls
 
-    def has_place(self) -> bool:
-        """Whether a call would be taken up in time, as far as one can know."""
-        return self._waiting < _MAX_WAITING and not self.is_blocked
+    def has_place(self, client: str) -> bool:
+        """Whether a client's call would be taken up in time, as far as one can know."""
+        places = self._places
+        is_full = places.waiting >= _MAX_WAITING or places.count_waiting(client) >= find_share(_MAX_WAITING)
+        return not (is_full or self.is_blocked)
 
     def make_call(self, environ: Environ) -> Call:
         """A call that `begin` begins."""
@@ -79,29 +83,32 @@ class AppThreads:
     def begin(self, call: Call) -> None:
         """Have a thread run the application's code, or go on with it."""
         assert self._executor is not None
-        with self._lock:
-            self._waiting += 1
+        self._places.request(call.client, partial(self._take_place, call))
+
+    def _take_place(self, call: Call, place: Place) -> None:
+        """Its turn has come. Runs in the event loop, or in one of the threads."""
+        assert self._executor is not None
         threading.stack_size(0)
         with contextlib.suppress(RuntimeError):  # no further thread can be started: it waits for those that there are
-            self._executor.submit(self._run, call)
+            self._executor.submit(self._run, call, place)
 
-    def _run(self, call: Call) -> None:
+    def _run(self, call: Call, place: Place) -> None:
         """Runs in one of the threads. What the application raises is the call's."""
         with self._lock:
-            self._waiting -= 1
             self._running[threading.get_ident()] = call
         is_over = True
         try:
             is_over = call.run()
         finally:
-            with self._lock:
-                del self._running[threading.get_ident()]
             if is_over:
                 call.finish(sys.exception())
+            with self._lock:
+                del self._running[threading.get_ident()]
+            place.leave()
 
     def is_awaited(self) -> bool:
         """Whether somebody waits for a thread."""
-        return self._waiting > 0
+        return self._places.waiting > 0
 
     # Threads that do not come back
 
@@ -121,7 +128,7 @@ class AppThreads:
     @property
     def is_busy(self) -> bool:
         """Whether the application's code runs, or is to run."""
-        return bool(self._running) or self.is_awaited()
+        return self._places.taken > 0 or self.is_awaited()
 
     def _count(self, is_meant: Callable[[Call, float], bool]) -> int:
         now = time.monotonic()

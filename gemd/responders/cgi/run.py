@@ -8,16 +8,18 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 from gemd.config.settings import Config
-from gemd.protocol.errors import CGIError
+from gemd.protocol.errors import CGIError, Overloaded
 from gemd.protocol.response import MAX_META, BrokenBody, Helper, Response, encode_header
 from gemd.protocol.status import has_body
 from gemd.system.log import error_log
+from gemd.system.places import Place, Places
 from gemd.system.script import Script, ScriptError, ScriptLimits
 from gemd.system.script_threads import ScriptThreads
 
+TOO_MANY = "Too many scripts are running, try again later"
 MAX_HEADER = MAX_META + len("20 \r\n")
 
 _HEADER = re.compile(rb"(?P<status>[0-9]{2})(?: (?P<meta>[^\r\n]*))?\r?\n")
@@ -26,7 +28,7 @@ _MAX_LINE = 500
 
 
 class ScriptRun:
-    """`leave` is called when the script has ended."""
+    """The script has one of the `places`, from before it starts until it has ended."""
 
     def __init__(
         self,
@@ -36,17 +38,17 @@ class ScriptRun:
         name: str,
         config: Config,
         threads: ScriptThreads,
-        leave: Callable[[], None],
+        places: Places,
     ) -> None:
         self._path = path
         self._environ = environ
         self._limits = limits
         self._name = name
         self._threads = threads
-        self._leave = leave
-        now = time.monotonic()
-        self._end_at = now + config.timeouts.cgi
-        self._header_at = now + min(config.timeouts.cgi_header, config.timeouts.cgi)
+        self._places = places
+        self._place: Place | None = None  # that it has, or waits for
+        self._timeouts = config.timeouts
+        self._set_deadlines()  # for its turn to come
         self._too_late = f"did not end within {config.timeouts.cgi:g} s (timeouts.cgi)"
         self._no_header = f"wrote no header within {config.timeouts.cgi_header:g} s (timeouts.cgi-header)"
         if config.timeouts.cgi < config.timeouts.cgi_header:
@@ -63,17 +65,29 @@ class ScriptRun:
         self._size = 0
         self._header: tuple[int, str] | None = None
 
+    def _set_deadlines(self) -> None:
+        now = time.monotonic()
+        self._end_at = now + self._timeouts.cgi
+        self._header_at = now + min(self._timeouts.cgi_header, self._timeouts.cgi)
+
     # Starting
 
     def begin(self, helper: Helper) -> None:
-        """Have a thread start the script."""
+        """Have a thread start the script, when it has its turn."""
         self._helper = helper
-        self._is_starting = True
+        self._place = self._places.request(helper.client, self._take_place)
+
+    def _take_place(self, place: Place) -> None:
+        """Runs in the event loop, or in the thread that has ended another script."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_starting = True
+            self._set_deadlines()  # its own time begins
         try:
             self._threads.start(self._start)
         except OSError as error:
-            self._is_starting = False
-            self._failure = ScriptError(f"can't be started: {error}")
+            self._note_start(None, ScriptError(f"can't be started: {error}"))
 
     def _start(self) -> None:
         """Runs in the thread that starts scripts."""
@@ -83,6 +97,9 @@ class ScriptRun:
                 script = Script(self._path, self._environ, self._limits)
             except ScriptError as error:
                 failure = error
+        self._note_start(script, failure)
+
+    def _note_start(self, script: Script | None, failure: ScriptError | None) -> None:
         with self._lock:
             self._script, self._failure = script, failure
             self._is_starting = False
@@ -108,8 +125,10 @@ class ScriptRun:
     def settle(self) -> Response | None:
         """The answer once the header is there; one without a body is known when the script has ended.
 
-        Raises CGIError (42) for a script that failed.
+        Raises CGIError (42) for a script that failed, and Overloaded (41) where its turn does not come.
         """
+        if self._place is not None and not self._place.is_taken and time.monotonic() >= self._header_at:
+            raise Overloaded(TOO_MANY)
         try:
             return self._settle()
         except ScriptError as error:
@@ -179,12 +198,13 @@ class ScriptRun:
     def _end(self) -> None:
         if self._script is not None:
             self._threads.end(self._script, is_over=self._is_over, then=self._note_end)
-        else:
-            self._leave()
+        elif self._place is not None:
+            self._place.leave()
 
     def _note_end(self, script: Script) -> None:
         """Log what it said on stderr. Runs in the thread that ends scripts."""
-        self._leave()
+        assert self._place is not None  # it was started
+        self._place.leave()
         lines = script.stderr.decode("utf-8", "replace").splitlines()
         for line in lines[:_MAX_STDERR_LINES]:
             error_log.warning("script %s says: %s", self._name, line[:_MAX_LINE])

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from gemd.config.settings import Config, Location
 from gemd.protocol.characters import is_misleading
-from gemd.protocol.errors import CGIError, NotFound
+from gemd.protocol.errors import CGIError, NotFound, Overloaded
+from gemd.protocol.peer import network_of
 from gemd.protocol.request import Request
 from gemd.responders.cgi.environ import build_environ
-from gemd.responders.cgi.run import ScriptRun
-from gemd.responders.cgi.running import RunningScripts
+from gemd.responders.cgi.run import TOO_MANY, ScriptRun
 from gemd.system.beneath import open_beneath, open_root
 from gemd.system.log import error_log
+from gemd.system.places import Places, find_share
 from gemd.system.script import ScriptLimits
 from gemd.system.script_threads import SCRIPT_THREADS
 
@@ -35,7 +36,8 @@ class CGI:
         self._rlimits = ScriptLimits(
             settings.nice, settings.cpu_seconds, settings.memory, settings.file_size, settings.processes
         )
-        self._running = RunningScripts(config.limits)
+        number = config.limits.cgi
+        self._places = Places(number, min(find_share(number), config.limits.cgi_per_address))
 
     def __call__(self, request: Request, location: Location) -> ScriptRun | None:
         """Run the script that the URL names; declines outside of the location's CGI directory.
@@ -59,8 +61,9 @@ class CGI:
             raise CGIError("The script failed")
 
         environ = build_environ(request, location, self._config, script_name, path_info, self._authorities)
-        leave = self._running.enter(request.peer.address)
-        return ScriptRun(path, environ, self._rlimits, script_name, self._config, SCRIPT_THREADS, leave)
+        if not self._places.has_share_left(network_of(request.peer.address)):
+            raise Overloaded(TOO_MANY)
+        return ScriptRun(path, environ, self._rlimits, script_name, self._config, SCRIPT_THREADS, self._places)
 
 
 def find_script(location: Location, names: Sequence[str], depth: int) -> int:

@@ -77,9 +77,9 @@ def ask(applications, location, url="/x", asker=None):
     return answer.status, answer.body.decode()
 
 
-def begin(call):
+def begin(call, client="192.0.2.1"):
     """Have it begin, as the event loop does; what it is woken for is of no interest."""
-    call.begin(SimpleNamespace(wake=lambda: None))
+    call.begin(SimpleNamespace(client=client, wake=lambda: None))
     return call
 
 
@@ -193,8 +193,8 @@ def test_so_many_threads_at_once(applications, write, threads):
     found, (location,) = applications(app="slow:app", app_path=write("a/slow.py", SLOW), app_threads=threads)
     slow = sys.modules["slow"]
     calls = [found(request("/x"), location) for _ in range(4)]
-    for call in calls:
-        begin(call)
+    for nr, call in enumerate(calls):
+        begin(call, f"192.0.2.{nr}")
     end = time.monotonic() + 15
     while len(slow.INSIDE) < threads and time.monotonic() < end:
         time.sleep(0.001)
@@ -215,15 +215,15 @@ def test_threads_that_do_not_come_back(applications, write, monkeypatch):
     calls = [found(request("/x"), location) for _ in range(2)]
     threads = calls[0].threads
     for nr, call in enumerate(calls, 1):
-        begin(call)
+        begin(call, f"192.0.2.{nr}")
         end = time.monotonic() + 15
         while len(slow.INSIDE) < nr and time.monotonic() < end:
             time.sleep(0.001)
         assert not found.are_stuck
     calls[0].deadline -= 1000
-    assert (found.are_stuck, threads.is_blocked, threads.has_place()) == (True, False, True)
+    assert (found.are_stuck, threads.is_blocked, threads.has_place("192.0.2.77")) == (True, False, True)
     calls[1].deadline -= 1000
-    assert (found.are_stuck, threads.is_blocked, threads.has_place()) == (True, True, False)
+    assert (found.are_stuck, threads.is_blocked, threads.has_place("192.0.2.77")) == (True, True, False)
     with pytest.raises(Overloaded):
         found(request("/x"), location)
     slow.GATE.set()
@@ -236,7 +236,7 @@ def test_a_queue_has_an_end(applications, write, monkeypatch):
     found, (location,) = applications(app="slow:app", app_path=write("a/slow.py", SLOW))
     slow = sys.modules["slow"]
     for nr in range(3):
-        begin(found(request("/x"), location))
+        begin(found(request("/x"), location), f"192.0.2.{nr + 10}")
         end = time.monotonic() + 15
         while not (nr or slow.INSIDE) and time.monotonic() < end:
             time.sleep(0.001)

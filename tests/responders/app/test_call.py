@@ -42,6 +42,8 @@ class Threads:
 class Helper:
     """Counts how often the event loop is woken. Nothing else may be asked of it."""
 
+    client = "192.0.2.1"
+
     def __init__(self):
         self.woken = 0
 

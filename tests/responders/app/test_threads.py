@@ -48,10 +48,11 @@ def start(monkeypatch, gate):
         threads._executor.shutdown()
 
 
-def begin(threads, number=1):
+def begin(threads, number=1, client="192.0.2.{}"):
+    """Calls of as many clients, unless they are named."""
     calls = [threads.make_call({}) for _ in range(number)]
-    for call in calls:
-        call.begin(SimpleNamespace(wake=lambda: None))
+    for nr, call in enumerate(calls):
+        call.begin(SimpleNamespace(wake=lambda: None, client=client.format(nr)))
     return calls
 
 
@@ -75,9 +76,31 @@ def test_those_who_wait_have_an_end(start, gate, monkeypatch):
     begin(threads)
     assert gate.inside.acquire(timeout=15)
     begin(threads)
-    assert threads.has_place()
+    assert threads.has_place("192.0.2.77")
     begin(threads)
-    assert not threads.has_place()
+    assert not threads.has_place("192.0.2.77")
+
+
+def test_of_those_who_wait_a_client_has_its_share(start, gate, monkeypatch):
+    monkeypatch.setattr("gemd.responders.app.threads._MAX_WAITING", 5)
+    threads = start()
+    begin(threads)
+    assert gate.inside.acquire(timeout=15)
+    begin(threads, 2, "192.0.2.77")
+    assert not threads.has_place("192.0.2.77")
+    assert threads.has_place("192.0.2.78")
+
+
+def test_clients_take_turns(start, gate):
+    threads, order = start(), []
+    begin(threads)
+    assert gate.inside.acquire(timeout=15)
+    much, little = begin(threads, 3, "192.0.2.77"), begin(threads, 1, "192.0.2.78")
+    for call in (*much, *little):
+        call._helper.wake = lambda client=call.client: order.append(client)
+    gate.open.set()
+    wait_for(lambda: len(order) == 4, "the answers")
+    assert order.index("192.0.2.78") == 1
 
 
 def test_a_thread_that_does_not_come_back_is_told(start, gate):
@@ -87,9 +110,9 @@ def test_a_thread_that_does_not_come_back_is_told(start, gate):
         assert gate.inside.acquire(timeout=15)
     assert (threads.is_stuck, threads.is_blocked) == (False, False)
     calls[0].deadline -= 1000
-    assert (threads.is_stuck, threads.is_blocked, threads.has_place()) == (True, False, True)
+    assert (threads.is_stuck, threads.is_blocked, threads.has_place("192.0.2.77")) == (True, False, True)
     calls[1].deadline -= 1000
-    assert (threads.is_stuck, threads.is_blocked, threads.has_place()) == (True, True, False)
+    assert (threads.is_stuck, threads.is_blocked, threads.has_place("192.0.2.77")) == (True, True, False)
 
 
 def test_what_the_application_raises_is_the_calls(start):

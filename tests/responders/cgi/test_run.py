@@ -10,16 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemd.protocol.errors import CGIError
+from gemd.protocol.errors import CGIError, Overloaded
 from gemd.protocol.response import BrokenBody, encode_header
 from gemd.responders.cgi import run as run_module
 from gemd.responders.cgi.run import MAX_HEADER, ScriptRun, parse_header
+from gemd.system.places import Places
 from gemd.system.script import ScriptError, ScriptLimits
 from gemd.system.script_threads import SCRIPT_THREADS, ScriptThreads
 from tests.support.descriptors import open_descriptors
 from tests.support.processes import exists
 from tests.support.pump import Pump
 from tests.support.waiting import wait_for
+
+CLIENT = "192.0.2.1"
 
 HEADERS = {
     "CRLF": (b"20 text/gemini\r\nbody", (20, "text/gemini", b"body")),
@@ -86,10 +89,10 @@ def test_the_longest_header_is_the_protocols():
 
 @pytest.fixture
 def make(configure, tmp_path):
-    """Make a run of a script in sh; `left` counts how often its place was freed. All have ended when the test has."""
+    """Make a run of a script in sh, which has a place at once. All have ended when the test has."""
     config = configure()
 
-    def make(text, *, cgi=15.0, header=15.0, output=10**9, threads=SCRIPT_THREADS):
+    def make(text, *, cgi=15.0, header=15.0, output=10**9, threads=SCRIPT_THREADS, places=None):
         path = tmp_path / "script"
         path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
@@ -97,21 +100,32 @@ def make(configure, tmp_path):
         limits = msgspec.structs.replace(config.limits, cgi_output=output)
         changed = msgspec.structs.replace(config, timeouts=timeouts, limits=limits)
 
-        def leave():
-            run.left += 1
-
         environ = {"PATH": os.environ["PATH"], "DIR": str(tmp_path)}
-        run = Run(str(path), environ, ScriptLimits(), "/cgi-bin/script", changed, threads, leave)
-        return run
+        places = CountedPlaces() if places is None else places
+        return Run(str(path), environ, ScriptLimits(), "/cgi-bin/script", changed, threads, places)
 
     yield make
     assert SCRIPT_THREADS.wait(15)
 
 
-class Run(ScriptRun):
-    """Counts how often its place was freed."""
+class CountedPlaces(Places):
+    """Places enough, that count how often one was left."""
 
-    left = 0
+    def __init__(self):
+        super().__init__(100, 100)
+        self.left = 0
+
+    def leave(self, place):
+        super().leave(place)
+        self.left += 1
+
+
+class Run(ScriptRun):
+    """Knows how often its place was left."""
+
+    @property
+    def left(self):
+        return self._places.left
 
 
 @pytest.fixture
@@ -317,7 +331,7 @@ def test_the_time_for_the_header_runs_while_the_script_is_being_started(make, pu
 def test_nothing_is_known_before_it_has_started(make):
     starter, woken = Starter(), []
     run = make("echo 20 a/b", threads=starter)
-    run.begin(SimpleNamespace(wake=lambda: woken.append(True)))
+    run.begin(SimpleNamespace(client=CLIENT, wake=lambda: woken.append(True)))
     assert (run.settle(), tuple(run.descriptors), woken) == (None, (), [])
     assert run.deadline == run._header_at
     starter.go()
@@ -336,6 +350,58 @@ def test_no_thread_can_be_had(make, pump, caplog):
         pump.settle(run)
     assert "script /cgi-bin/script can't be started: can't start new thread" in caplog.text
     assert run.left == 1
+
+
+def test_it_is_started_when_its_turn_has_come(make, pump):
+    places = Places(1, 1)
+    other = places.request("192.0.2.2", lambda _: None)
+    run = make("echo 20 a/b; echo x", places=places)
+    run.begin(pump)
+    assert (run.settle(), tuple(run.descriptors)) == (None, ())
+    other.leave()
+    assert pump.wait_for(run, run.settle).status == 20
+    assert pump.read(run) == b"x\n"
+    assert SCRIPT_THREADS.wait(15)
+    assert not places.are_taken
+
+
+def test_its_own_time_begins_with_its_turn(make, pump):
+    places = Places(1, 1)
+    other = places.request("192.0.2.2", lambda _: None)
+    run = make("echo 20 a/b", places=places)
+    run.begin(pump)
+    run._header_at = run._end_at = time.monotonic() + 0.01
+    other.leave()
+    assert run._header_at > time.monotonic() + 10
+    assert pump.wait_for(run, run.settle).status == 20
+    run.close()
+
+
+def test_one_whose_turn_does_not_come_is_answered_41(make, pump, tmp_path):
+    places = Places(1, 1)
+    other = places.request("192.0.2.2", lambda _: None)
+    run = make("touch $DIR/ran", header=0.05, places=places)
+    with pytest.raises(Overloaded):
+        pump.settle(run)
+    other.leave()
+    assert SCRIPT_THREADS.wait(15)
+    assert not places.are_taken
+    assert not (tmp_path / "ran").exists()
+
+
+def test_closed_as_its_turn_comes(make, tmp_path):
+    """Whichever of two threads comes first."""
+    for _ in range(30):
+        places = Places(1, 1)
+        other = places.request("192.0.2.2", lambda _: None)
+        run = make("touch $DIR/ran; sleep 60", places=places)
+        run.begin(SimpleNamespace(client=CLIENT, wake=lambda: None))
+        leaving = threading.Thread(target=other.leave)
+        leaving.start()
+        run.close()
+        leaving.join()
+        assert SCRIPT_THREADS.wait(15)
+        assert not places.are_taken
 
 
 @pytest.mark.parametrize("environ", [{"A": "\0"}, {"A": "\ud800"}, {"A=B": "x"}, {"A": "x" * 3_000_000}])
@@ -358,13 +424,13 @@ def test_an_environment_that_can_not_be(make, pump, caplog, environ):
 def test_closed_before_it_began(make):
     run = make("touch $DIR/ran")
     run.close()
-    assert run.left == 1
+    assert run.left == 0  # it had none
 
 
 def test_closed_before_its_start_it_never_runs(make, tmp_path):
     starter = Starter()
     run = make("touch $DIR/ran; sleep 60", threads=starter)
-    run.begin(SimpleNamespace(wake=lambda: pytest.fail("it was closed")))
+    run.begin(SimpleNamespace(client=CLIENT, wake=lambda: pytest.fail("it was closed")))
     run.close()
     assert run.left == 0
     starter.go()
@@ -384,7 +450,7 @@ def test_closed_while_it_starts(make, monkeypatch):
     run_script = run_module.Script
     monkeypatch.setattr(run_module, "Script", start_and_close)
     run = make("sleep 60", threads=starter)
-    run.begin(SimpleNamespace(wake=lambda: pytest.fail("it was closed")))
+    run.begin(SimpleNamespace(client=CLIENT, wake=lambda: pytest.fail("it was closed")))
     starter.go()
     assert SCRIPT_THREADS.wait(15)
     assert run.left == 1
@@ -400,7 +466,7 @@ def test_closed_while_its_start_fails(make, monkeypatch):
 
     monkeypatch.setattr(run_module, "Script", fail)
     run = make("", threads=starter)
-    run.begin(SimpleNamespace(wake=lambda: pytest.fail("it was closed")))
+    run.begin(SimpleNamespace(client=CLIENT, wake=lambda: pytest.fail("it was closed")))
     starter.go()
     assert run.left == 1
 
@@ -414,8 +480,8 @@ def test_closed_while_it_runs_its_place_is_free_when_it_has_ended(make, text):
         run.settle()
         pid = run._script.pid
         is_gone = []
-        leave = run._leave
-        run._leave = lambda: (is_gone.append(not exists(pid)), leave())
+        leave = run._places.leave
+        run._places.leave = lambda place: (is_gone.append(not exists(pid)), leave(place))
         run.close()
         assert SCRIPT_THREADS.wait(15)
     assert (is_gone, run.left) == ([True], 1)
@@ -446,7 +512,7 @@ def test_closed_and_started_at_once_it_is_ended_once(make):
     for _ in range(30):
         run = make("sleep 60")
         woken = []
-        run.begin(SimpleNamespace(wake=lambda woken=woken: woken.append(True)))
+        run.begin(SimpleNamespace(client=CLIENT, wake=lambda woken=woken: woken.append(True)))
         closing = threading.Thread(target=run.close)
         closing.start()
         closing.join()

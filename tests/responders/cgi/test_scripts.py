@@ -1,9 +1,11 @@
 import os
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 
 from gemd.protocol.errors import Overloaded
+from gemd.protocol.peer import network_of
 from gemd.responders.cgi.scripts import CGI, split_script_path
 from gemd.system.script_threads import SCRIPT_THREADS
 from tests.responders.asking import peer, request, settle
@@ -94,29 +96,37 @@ def test_access_goes_before_scripts(ask, scripts):
 
 @pytest.fixture
 def cgi(configure, scripts):
-    """The responder, with places for three scripts, two for each address."""
+    """The responder, with places for five scripts, two for each client."""
     config = configure(cgi="cgi-bin")
-    limits = msgspec.structs.replace(config.limits, cgi=3, cgi_per_address=2)
+    limits = msgspec.structs.replace(config.limits, cgi=5, cgi_per_address=5)
     responder = CGI(msgspec.structs.replace(config, limits=limits), None)
     location = config.hosts[0].locations[0]
     (scripts / "run").write_text("#!/bin/sh\necho 20 text/plain; echo SECRET")
     return lambda address="192.0.2.1": responder(request("/cgi-bin/run", peer(address=address)), location)
 
 
-def test_each_takes_a_place_from_the_moment_when_it_is_asked_for(cgi):
-    runs = [cgi(), cgi()]
-    with pytest.raises(Overloaded):
-        cgi()
-    runs.append(cgi("192.0.2.2"))
-    with pytest.raises(Overloaded):
-        cgi("192.0.2.3")
-    for run in runs:
-        run.close()  # that it never began frees its place as well
-    assert all(cgi(f"192.0.2.{number}") for number in (1, 1, 2))
+def begin(run, address):
+    run.begin(SimpleNamespace(client=network_of(address), wake=lambda: None))
+    return run
+
+
+def test_a_client_has_its_share_and_no_more(cgi, scripts):
+    (scripts / "run").write_text("#!/bin/sh\nexec sleep 60")
+    addresses = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"]
+    runs = [begin(cgi(address), address) for address in addresses]
+    for address in ("192.0.2.1", "2001:db8::3"):
+        with pytest.raises(Overloaded):
+            cgi(address)
+    waiting = begin(cgi("192.0.2.2"), "192.0.2.2")  # all places are taken, and it has its share
+    assert waiting.settle() is None
+    for run in (*runs, waiting):
+        run.close()
+    assert SCRIPT_THREADS.wait(15)
+    assert cgi()
 
 
 def test_a_place_is_free_when_the_script_has_ended(cgi):
-    first = cgi()
+    first = begin(cgi(), "192.0.2.1")
     for _ in range(4):
         assert settle(cgi).body == b"SECRET\n"
         assert SCRIPT_THREADS.wait(15)

@@ -1,0 +1,114 @@
+"""Places that clients share, such as threads or running scripts: who has one, and who is next.
+
+Rules: clients take turns, however much each of them wants; who has the fewest places is next. None ever has more than
+it may.
+"""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+
+StartNow = Callable[["Place"], None]  # told of the place that somebody has now
+
+
+def find_share(number: int) -> int:
+    """How many of so many places a client may have, so that two never have all, where there are three at least."""
+    return max(1, (number - 1) // 2)
+
+
+class Places:
+    """`number` places, of which one client may have `max_per_client`."""
+
+    def __init__(self, number: int, max_per_client: int) -> None:
+        self.max_per_client = max_per_client
+        self._number = number
+        self._taken: Counter[str] = Counter()
+        self._waiting: dict[str, deque[Place]] = {}  # by client, the next one first
+        self._lock = threading.Lock()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        with self._lock:
+            return sum(map(len, self._waiting.values()))
+
+    def count_waiting(self, client: str) -> int:
+        """How many of them are this client's."""
+        with self._lock:
+            return len(self._waiting.get(client, ()))
+
+    def has_share_left(self, client: str) -> bool:
+        """Whether a client has and waits for fewer places than it may have."""
+        with self._lock:
+            return self._taken[client] + len(self._waiting.get(client, ())) < self.max_per_client
+
+    @property
+    def taken(self) -> int:
+        """How many places somebody has."""
+        with self._lock:
+            return self._taken.total()
+
+    @property
+    def are_taken(self) -> bool:
+        """Whether whoever comes now has to wait."""
+        return self.taken >= self._number
+
+    def request(self, client: str, then: StartNow) -> "Place":
+        """Have `then` called once this client has the place: at once, or later in the thread that leaves one."""
+        place = Place(self, client, then)
+        with self._lock:
+            self._waiting.setdefault(client, deque()).append(place)
+        self._grant()
+        return place
+
+    def leave(self, place: "Place") -> None:
+        """Give a place back, or wait for it no longer. `then` is not called any more, unless it is being called."""
+        client = place.client
+        with self._lock:
+            if place.is_taken:
+                self._taken[client] -= 1
+                if not self._taken[client]:
+                    del self._taken[client]
+            else:
+                self._waiting[client].remove(place)
+                if not self._waiting[client]:
+                    del self._waiting[client]
+        self._grant()
+
+    def _grant(self) -> None:
+        """Give free places to those whose turn it is, and tell them when the lock is free again."""
+        granted = []
+        with self._lock:
+            while self._taken.total() < self._number and (place := self._take_next()) is not None:
+                place.is_taken = True
+                self._taken[place.client] += 1
+                granted.append(place)
+        for place in granted:
+            place.then(place)
+
+    def _take_next(self) -> "Place | None":
+        """Who has the fewest places is next; of those, who has waited for longest."""
+        client = min(self._waiting, key=self._taken.__getitem__, default="")
+        if client not in self._waiting or self._taken[client] >= self.max_per_client:
+            return None
+        places = self._waiting.pop(client)
+        place = places.popleft()
+        if places:
+            self._waiting[client] = places  # behind the others
+        return place
+
+
+class Place:
+    """A place that a client has, or waits for."""
+
+    __slots__ = ("_places", "client", "is_taken", "then")
+
+    def __init__(self, places: Places, client: str, then: StartNow) -> None:
+        self.client = client
+        self.then = then
+        self.is_taken = False
+        self._places = places
+
+    def leave(self) -> None:
+        """Give it back, or wait for it no longer. To be called once."""
+        self._places.leave(self)
