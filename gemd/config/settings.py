@@ -87,10 +87,11 @@ class Limits(Settings, frozen=True):
     connections: Count = 1024
     request_bytes: Annotated[int, Meta(ge=2048, description="a whole number of bytes, at least 2048")] = 16 * 1024
     threads: Count = 64
+    handshakes: Count | None = None
     rate: Text | None = None
     listing: Count = 50_000
     cgi: Count = 32
-    cgi_per_address: Count = 16
+    cgi_per_address: Count = 15
     cgi_output: Annotated[int, Meta(ge=1, description="a whole number of bytes, at least 1")] = 4 * 1024**3
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gemd.gemctl.status import Status, WorkerStatus
 from gemd.gemctl.terminal import escape
-from gemd.protocol.figures import BYTES, DROPPED, FIGURES, MEMORY, REQUESTS, THREADS, Figure
+from gemd.protocol.figures import BYTES, DROPPED, FIGURES, MEMORY, REFUSED, REQUESTS, THREADS, Figure
 from gemd.protocol.quantities import count, format_count, format_duration, format_size
 
 _GAP = "  "
@@ -41,13 +41,18 @@ def _describe_master(status: Status, rate: float | None) -> list[str]:
         ("memory", format_figure(MEMORY, status.total(MEMORY))),
         ("open files", f"{format_count(status.descriptors) if status.descriptors else '-'} in the master"),
         ("reloads", f"{format_count(status.reloads)} done, {format_count(status.failed_reloads)} failed"),
-        ("trouble", f"{count(status.total(DROPPED), 'log line')} dropped, {count(status.deaths, 'worker death')}"),
+        ("trouble", _describe_trouble(status)),
     )
     head = (
         f"gemd {status.version}, master {status.pid}, {status.state}, "
         f"generation {status.generation}, up {format_duration(status.uptime)}"
     )
     return [escape(head), *(f"  {name:<15}{escape(value)}" for name, value in facts)]
+
+
+def _describe_trouble(status: Status) -> str:
+    dropped, refused = count(status.total(DROPPED), "log line"), count(status.total(REFUSED), "connection")
+    return f"{dropped} dropped, {refused} refused, {count(status.deaths, 'worker death')}"
 
 
 def _tabulate(workers: Sequence[WorkerStatus]) -> list[str]:

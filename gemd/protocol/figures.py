@@ -70,4 +70,12 @@ DESCRIPTORS = Figure(
 )
 DROPPED = Figure("dropped", "DROPPED", "gemd_log_lines_dropped", "Log lines that could not be written.", Kind.COUNTER)
 
-FIGURES = (REQUESTS, BYTES, READING, WRITING, LINGERING, THREADS, MEMORY, PRIVATE, DESCRIPTORS, DROPPED)
+REFUSED = Figure(
+    "refused",
+    "REFUSED",
+    "gemd_connections_refused",
+    "Connections that were closed before TLS began, because of limits.handshakes.",
+    Kind.COUNTER,
+)
+
+FIGURES = (REQUESTS, BYTES, READING, WRITING, LINGERING, THREADS, MEMORY, PRIVATE, DESCRIPTORS, DROPPED, REFUSED)

@@ -33,9 +33,9 @@ class Router:
         self._check_rate = check_rate
         authorities = load_authorities(config)
         self.applications = Applications(config, authorities)
-        scripts: Responder = CGI(config, authorities)
+        self._scripts = CGI(config, authorities)
         files: Responder = StaticFiles(mime_table, config.limits.listing)
-        self._responders: tuple[Responder, ...] = (redirect, scripts, self.applications, files)
+        self._responders: tuple[Responder, ...] = (redirect, self._scripts, self.applications, files)
 
     def respond(self, request: Request) -> Answer:
         """The answer. Raises GeminiError where it is a refusal."""
@@ -50,6 +50,10 @@ class Router:
             if answer is not None:
                 return answer
         raise NotFound
+
+    def has_room(self) -> bool:
+        """Whether a script would be started at once."""
+        return self._scripts.has_room
 
     def find_host(self, request: Request) -> Host:
         """The host that the URL names. Raises BadRequest (59) without one, ProxyRefused (53) for a foreign scheme,

@@ -4,7 +4,7 @@ Rules: it is complete before the first of its workers is forked, and never chang
 shares what did not change: listeners, log files, budgets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -20,15 +20,20 @@ from gemd.system.tls import Context
 
 
 class Generation(msgspec.Struct, frozen=True, eq=False):
-    """What workers are made of. `identity` is who they become after the fork, None when they are that already."""
+    """What workers are made of. `identity` is who they become after the fork, None when they are that already.
+
+    `has_room` says whether what answers could take one more request at once.
+    """
 
     number: int
     config: Config
     listeners: Sequence[Listener]
     context: Context
     respond: Respond
+    has_room: Callable[[], bool]
     applications: Applications
     rate_limit: RateLimit | None
+    handshake_limit: RateLimit | None
     logs: Logs
     access_log: AccessLog
     identity: Identity | None

@@ -30,13 +30,23 @@ class RateLimit:
 
     def check(self, address: str) -> None:
         """Count a request from this address. Raises SlowDown (44), its text beginning with the seconds to wait."""
+        delay = self._count(address)
+        if delay:
+            raise SlowDown(f"{math.ceil(delay / 1e9)} seconds to wait: too many requests")
+
+    def admits(self, address: str) -> bool:
+        """Count something from this address; False when it has had its budget."""
+        return not self._count(address)
+
+    def _count(self, address: str) -> int:
+        """0, or how long to wait where it is too many, which does not count then. In nanoseconds."""
         now = time.monotonic_ns()
         cell = self._cell(address)
         due = max(now, self._cells[cell])
         if due - now > self._burst:
-            seconds = math.ceil((due - now - self._burst) / 1e9)
-            raise SlowDown(f"{seconds} seconds to wait: too many requests")
+            return due - now - self._burst
         self._cells[cell] = due + self._interval
+        return 0
 
     def _cell(self, address: str) -> int:
         digest = hashlib.blake2b(network_of(address).encode(), key=self._secret, digest_size=4).digest()

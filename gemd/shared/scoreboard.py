@@ -9,13 +9,14 @@ import time
 
 from gemd.protocol.figures import BYTES, FIGURES, PRIVATE, REQUESTS, Figure
 
-# A column for each figure, after the last sign of life and the wish to be recycled.
-_TICK, _RECYCLE, _FIRST_FIGURE = range(3)
+# A column for each figure, after the last sign of life, the wish to be recycled, and when there was room last.
+_TICK, _RECYCLE, _ROOM, _FIRST_FIGURE = range(4)
 _COLUMNS = {figure.name: column for column, figure in enumerate(FIGURES, _FIRST_FIGURE)}
 _REQUESTS, _BYTES = _COLUMNS[REQUESTS.name], _COLUMNS[BYTES.name]
 _WIDTH = _FIRST_FIGURE + len(FIGURES)
 _CELL = 8
 _NANOSECOND = 1e-9
+_MOMENT = 2_000_000_000  # nanoseconds: an idle worker shows itself each second
 
 
 class Row:
@@ -35,6 +36,14 @@ class Row:
     def tick(self) -> None:
         """Sign of life."""
         self._cells[self._start + _TICK] = time.monotonic_ns()
+
+    def show_room(self, *, has_room: bool) -> None:
+        """Whether the worker can take more connections now."""
+        self._cells[self._start + _ROOM] = time.monotonic_ns() if has_room else 0
+
+    def is_room_elsewhere(self) -> bool:
+        """Whether another worker has shown a moment ago that it can take more. Asked by one that can't."""
+        return max(self._cells[_ROOM::_WIDTH].tolist()) > time.monotonic_ns() - _MOMENT
 
     def count(self, size: int) -> None:
         """One more request, answered with `size` bytes."""

@@ -8,6 +8,7 @@ import os
 import msgspec
 
 from gemd.config import Config, Host
+from gemd.config.settings import Rate
 from gemd.responders.router import Router
 from gemd.shared.generation import Generation
 from gemd.shared.rate_limit import RateLimit
@@ -36,8 +37,10 @@ def build_generation(
         listeners=resources.listeners,
         context=context,
         respond=router.respond,
+        has_room=router.has_room,
         applications=router.applications,
         rate_limit=rate_limit,
+        handshake_limit=_share_handshake_limit(config, former),
         logs=logs,
         access_log=AccessLog(logs.access, config.log.format, config.log.addresses, secret),
         identity=identity,
@@ -51,6 +54,16 @@ def _share_rate_limit(config: Config, former: Generation | None) -> RateLimit | 
     if former is not None and former.rate_limit is not None and former.config.rate == config.rate:
         return former.rate_limit
     return RateLimit(config.rate)
+
+
+def _share_handshake_limit(config: Config, former: Generation | None) -> RateLimit | None:
+    """The same for handshakes."""
+    number = config.limits.handshakes
+    if number is None:
+        return None
+    if former is not None and former.handshake_limit is not None and former.config.limits.handshakes == number:
+        return former.handshake_limit
+    return RateLimit(Rate(number, 1.0))
 
 
 def _seen_from_inside(config: Config) -> Config:

@@ -32,6 +32,13 @@ def count_undelivered(sock: socket.socket) -> int:
     return count[0]
 
 
+def find_address(sock: socket.socket, address: object) -> str:
+    """Of the client, as its peer has it."""
+    if sock.family == socket.AF_UNIX or not isinstance(address, tuple):
+        return "unix"
+    return _plain_address(address[0])
+
+
 def make_peer(sock: socket.socket, address: object, tls: TLSInfo) -> Peer:
     """Who is at the other end of an accepted socket. Raises OSError when it has left already."""
     if sock.family == socket.AF_UNIX or not isinstance(address, tuple):

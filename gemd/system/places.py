@@ -17,12 +17,13 @@ def find_share(number: int) -> int:
 
 
 class Places:
-    """`number` places, of which one client may have `max_per_client`."""
+    """`number` places, of which one client may have `max_per_client`. `taken` is how many somebody has."""
 
     def __init__(self, number: int, max_per_client: int) -> None:
         self.max_per_client = max_per_client
         self._number = number
-        self._taken: Counter[str] = Counter()
+        self._taken: Counter[str] = Counter()  # by client
+        self.taken = 0  # by all of them
         self._waiting: dict[str, deque[Place]] = {}  # by client, the next one first
         self._lock = threading.Lock()
 
@@ -43,12 +44,6 @@ class Places:
             return self._taken[client] + len(self._waiting.get(client, ())) < self.max_per_client
 
     @property
-    def taken(self) -> int:
-        """How many places somebody has."""
-        with self._lock:
-            return self._taken.total()
-
-    @property
     def are_taken(self) -> bool:
         """Whether whoever comes now has to wait."""
         return self.taken >= self._number
@@ -66,6 +61,7 @@ class Places:
         client = place.client
         with self._lock:
             if place.is_taken:
+                self.taken -= 1
                 self._taken[client] -= 1
                 if not self._taken[client]:
                     del self._taken[client]
@@ -79,8 +75,9 @@ class Places:
         """Give free places to those whose turn it is, and tell them when the lock is free again."""
         granted = []
         with self._lock:
-            while self._taken.total() < self._number and (place := self._take_next()) is not None:
+            while self.taken < self._number and (place := self._take_next()) is not None:
                 place.is_taken = True
+                self.taken += 1
                 self._taken[place.client] += 1
                 granted.append(place)
         for place in granted:

@@ -17,6 +17,7 @@ from gemd.system import process
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
 from gemd.system.tls import Context
+from gemd.worker.accepting import Accepting, Admit
 from gemd.worker.closing import Closing
 from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.poller import Poller
@@ -42,13 +43,14 @@ class EventLoop:
         max_connections: int,
         pool: ThreadPool,
         report_loss: ReportLoss,
+        admit: Admit | None = None,
     ) -> None:
         self.ready: deque[Connection] = deque()
         self.ended: deque[Connection] = deque()
         self._poller: Poller[Connection] = Poller()
-        self._reading = Reading(
-            self._poller, listeners, context, timeouts, limits, max_connections, self.ready, report_loss
-        )
+        self._max_connections = max_connections
+        self._reading = Reading(self._poller, limits, max_connections, self.ready, report_loss)
+        self._accepting = Accepting(self._poller, listeners, context, timeouts, max_connections, self._reading, admit)
         self._closing = Closing(self._poller, timeouts)
         self._writing = Writing(self._poller, pool, self._closing, timeouts, max_connections, self.ended, report_loss)
         self._most = 0  # connections at once, since memory was given back
@@ -68,6 +70,22 @@ class EventLoop:
         """How many connections wait for their client to close."""
         return len(self._closing)
 
+    @property
+    def refused(self) -> int:
+        """How many connections were turned away before TLS began."""
+        return self._accepting.refused
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another connection could be taken without one having to go for it."""
+        most = self._max_connections
+        is_full = self.reading >= most or self.writing + self.lingering >= most
+        return self._accepting.is_listening and not is_full
+
+    def leave_accepting(self, *, is_left: bool) -> None:
+        """Leave accepting to the other workers, or take part in it again."""
+        self._accepting.leave_to_others(is_left=is_left)
+
     def is_idle(self) -> bool:
         """Whether there is nobody."""
         return not (self.ready or self.ended or self.reading or self.writing or self.lingering)
@@ -86,8 +104,9 @@ class EventLoop:
 
     def stop_listening(self, *, is_urgent: bool) -> None:
         """Accept what is in the backlog and no more; `is_urgent` leaves less time to those who are slow."""
-        self._reading.stop_listening(is_urgent=is_urgent)
+        self._accepting.stop()
         if is_urgent:
+            self._reading.hurry()
             self._closing.leave_deliveries()
 
     def wait(self, timeout: float) -> None:
@@ -101,8 +120,9 @@ class EventLoop:
                 self._step(self._writing.resume, woken.popleft())
         for connection in runnable:
             self._step(self._writing.go_on, connection)
-        self._reading.accept_waiting()
+        self._accepting.accept_waiting()
         now = time.monotonic()
+        self._accepting.expire(now)
         self._reading.expire(now)
         for connection in self._writing.expired(now):
             self._step(self._writing.look, connection)
@@ -121,7 +141,12 @@ class EventLoop:
         """The timeout, or less when a deadline comes first."""
         if self.ready or self.ended or self._poller.woken:
             return 0.0
-        moment = min(self._reading.next_deadline(), self._writing.next_deadline(), self._closing.next_deadline())
+        moment = min(
+            self._accepting.next_deadline(),
+            self._reading.next_deadline(),
+            self._writing.next_deadline(),
+            self._closing.next_deadline(),
+        )
         return timeout if moment == math.inf else max(0.0, min(timeout, moment - time.monotonic()))
 
     def _step(self, act: Callable[..., None], connection: Connection, *arguments: int) -> None:

@@ -26,7 +26,7 @@ from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
 from gemd.system.script_threads import SCRIPT_THREADS
 from gemd.system.signals import SignalQueue
 from gemd.worker.event_loop import EventLoop
-from gemd.worker.server import GeminiServer, loss_reporter
+from gemd.worker.server import GeminiServer, admission, loss_reporter
 from gemd.worker.thread_pool import ThreadPool
 
 _SPARE_DESCRIPTORS = 128  # for listeners, logs, files and scripts; connections may have the others
@@ -125,6 +125,10 @@ class Reporter:
         show(figures.LINGERING, event_loop.lingering)
         show(figures.THREADS, self._pool.busy)
         show(figures.DROPPED, self._generation.logs.dropped)
+        show(figures.REFUSED, event_loop.refused)
+        has_room = event_loop.has_room and not self._pool.is_full and self._generation.has_room()
+        self._row.show_room(has_room=has_room)
+        event_loop.leave_accepting(is_left=not has_room and self._row.is_room_elsewhere())
         now = time.monotonic()
         if now < self._next_look:
             return
@@ -164,6 +168,7 @@ def _serve(
         connection_limit(config),
         pool,
         loss_reporter(generation.access_log),
+        admission(limit, generation.access_log) if (limit := generation.handshake_limit) is not None else None,
     )
     reporter = Reporter(generation, row, event_loop, pool, memory, descriptors, watch)
     max_pending = find_share(config.limits.threads)  # nobody may have all of what takes time

@@ -1,22 +1,17 @@
-"""Connections whose request is not complete: accepted, in their handshake, or in their request line.
+"""Connections whose request is not complete: in their handshake, or in their request line.
 
 Rules: until its request is complete a connection is a stranger's, with one deadline for all of that, and so many bytes
 for the handshake and again for the request; when there are too many of them the oldest is dropped.
 """
 
-import errno
 import select
-import socket
 import time
 from collections import deque
-from collections.abc import Sequence
 
-from gemd.config.settings import Limits, Timeouts
+from gemd.config.settings import Limits
 from gemd.protocol.errors import GeminiError
-from gemd.system.client_socket import acknowledge_now, make_peer
-from gemd.system.listener import Listener
-from gemd.system.log import error_log
-from gemd.system.tls import Context, TLSConnection, TLSError
+from gemd.system.client_socket import acknowledge_now
+from gemd.system.tls import TLSError
 from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
@@ -24,10 +19,6 @@ from gemd.worker.poller import Poller
 _RECEIVE_SIZE = 4096
 _RECORD_OVERHEAD = 1024  # for the framing of a record with 16 KiB (RFC 8446, 5.2), and of some small ones before it
 _LAST_REQUESTS = 1.0  # seconds for requests that are not complete when the worker has to stop
-_ACCEPT_PAUSE = 0.1  # seconds without accepting after this machine ran out of something
-_LOOK_INTERVAL = 1.0  # seconds at most between two looks at the listeners
-_BROKEN = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
-_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Reading:
@@ -39,27 +30,17 @@ class Reading:
     def __init__(
         self,
         poller: Poller[Connection],
-        listeners: Sequence[Listener],
-        context: Context,
-        timeouts: Timeouts,
         limits: Limits,
         max_connections: int,
         ready: deque[Connection],
         report_loss: ReportLoss,
     ) -> None:
         self._poller = poller
-        self._context = context
-        self._timeout = timeouts.request
         self._max_bytes = limits.request_bytes
         self._max_connections = max_connections
         self._ready = ready
         self._report_loss = report_loss
         self._connections = Ordered()
-        self._listeners = {listener.socket.fileno(): listener for listener in listeners}
-        self._waiting: list[Listener] = []  # with connections to accept
-        self._paused_until: float | None = None
-        self._next_look = 0.0
-        self._listen()
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -67,61 +48,11 @@ class Reading:
     def __contains__(self, connection: Connection) -> bool:
         return connection in self._connections
 
-    # Accepting
-
-    def _listen(self) -> None:
-        for fd, listener in self._listeners.items():
-            events = select.EPOLLIN | select.EPOLLEXCLUSIVE
-            self._poller.watch(fd, lambda listener=listener: self._waiting.append(listener), events)  # type: ignore[misc]
-
-    def accept_waiting(self) -> None:
-        """Accept one connection from each listener that has one. After all others, who are served first."""
-        waiting, self._waiting = self._waiting, []
-        for listener in waiting:
-            if listener.socket.fileno() in self._listeners:
-                self._accept(listener)
-
-    def stop_listening(self, *, is_urgent: bool) -> None:
-        """Accept what is in the backlog, then close the listeners; those who are read go on.
-
-        `is_urgent` leaves a second for requests that are not complete.
-        """
-        listeners, self._listeners = self._listeners, {}
-        was_paused = self._paused_until is not None
-        for fd, listener in listeners.items():
-            if not was_paused:
-                self._poller.unwatch(fd)  # closing would not do: other processes hold the same socket
-            for _ in range(self._max_connections):
-                if not self._accept(listener):
-                    break
-            listener.close()
-        self._paused_until = None
-        if is_urgent:
-            soon = time.monotonic() + _LAST_REQUESTS
-            for connection in self._connections:
-                connection.deadline = min(connection.deadline, soon)
-
-    def _accept(self, listener: Listener) -> bool:
-        """Take one connection; False when there is none. No failure here may make the loop hot, and none may end the
-        worker but that of the listener itself: OSError."""
-        try:
-            sock, address = listener.socket.accept()
-        except OSError as error:
-            if error.errno in _BROKEN:
-                raise OSError(error.errno, f"{listener} can't be listened on any more: {error.strerror}") from None
-            if error.errno in _OUT_OF_RESOURCES:
-                self._pause(error)
-            return False
-        try:
-            self.add(self._make(sock, address))
-        except (OSError, TLSError) as error:
-            sock.close()
-            error_log.debug("a connection was gone before it was looked at: %s", error)
-        return True
-
-    def _make(self, sock: socket.socket, address: object) -> Connection:
-        tls = TLSConnection(self._context)
-        return Connection(sock, tls, make_peer(sock, address, tls), time.monotonic() + self._timeout)
+    def hurry(self) -> None:
+        """The worker has to stop: leave a second for requests that are not complete."""
+        soon = time.monotonic() + _LAST_REQUESTS
+        for connection in self._connections:
+            connection.deadline = min(connection.deadline, soon)
 
     def add(self, connection: Connection) -> None:
         """Read the request of a connection that was accepted. Raises OSError when it can't be watched."""
@@ -129,13 +60,6 @@ class Reading:
             self.drop(self._connections.oldest(), "closed because too many requests are not complete")
         self._poller.register(connection.fd, select.EPOLLIN, self.advance, connection)
         self._connections.add(connection)
-
-    def _pause(self, error: OSError) -> None:
-        if self._paused_until is None:
-            error_log.warning("not accepting for %.1f s: %s", _ACCEPT_PAUSE, error.strerror)
-            for fd in self._listeners:
-                self._poller.unwatch(fd)
-        self._paused_until = time.monotonic() + _ACCEPT_PAUSE
 
     # Handshake and request line
 
@@ -218,19 +142,10 @@ class Reading:
 
     def next_deadline(self) -> float:
         """When `expire` has something to do."""
-        moment = self._connections.next_deadline()
-        return moment if self._paused_until is None else min(moment, self._paused_until)
+        return self._connections.next_deadline()
 
     def expire(self, now: float) -> None:
-        """Drop those whose time is over, and accept again after a pause."""
+        """Drop those whose time is over."""
         for connection in self._connections.expired(now):
             stage = "request" if connection.handshaken else "handshake"
             self.drop(connection, f"{stage} timed out after {now - connection.accepted:.1f} s")
-        if self._paused_until is not None and now >= self._paused_until:
-            self._paused_until = None
-            self._listen()
-        elif now >= self._next_look and self._paused_until is None:
-            # The kernel has woken one worker alone for a connection (EPOLLEXCLUSIVE), which may be unable to run.
-            self._next_look = now + _LOOK_INTERVAL
-            for listener in self._listeners.values():
-                self._accept(listener)

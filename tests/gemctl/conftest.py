@@ -24,6 +24,7 @@ WORKERS = [
         "private": 2_300_000,
         "descriptors": 1_021,
         "dropped": 1,
+        "refused": 12,
     },
     {"nr": 2, "pid": 125, "generation": 3, "state": "starting", "uptime": 0.4},
     {
@@ -57,6 +58,7 @@ STATUS = {
     "memory": 41_000_000,
     "descriptors": 17,
     "dropped": 1,
+    "refused": 12,
     "deaths": 2,
     "reloads": 2,
     "failed_reloads": 1,

@@ -23,6 +23,7 @@ EXPECTED = {
     "gemd_requests_total": 1_234_567,
     "gemd_response_bytes_total": 5_368_709_120,
     "gemd_log_lines_dropped_total": 1,
+    "gemd_connections_refused_total": 12,
     "gemd_worker_deaths_total": 2,
     "gemd_reloads_total": 2,
     "gemd_reload_failures_total": 1,

@@ -117,14 +117,14 @@ class Daemon:
             )
         self.port = 0
 
-    def wait_until_ready(self) -> "Daemon":
+    def wait_until_ready(self, workers: int = 2) -> "Daemon":
         def listening():
             if self.process.poll() is not None:
                 raise AssertionError(f"gemd ended with {self.process.returncode}: {self.errors}")
             return re.search(r"listening on (?:.*?127\.0\.0\.1:|.*?\]:)(\d+)", self.errors)
 
         self.port = int(wait_for(listening, "gemd to listen")[1])
-        wait_for(lambda: len(self.workers) >= 2, "two workers")
+        wait_for(lambda: len(self.workers) >= workers, f"{workers} workers")
         return self
 
     @property
@@ -146,16 +146,18 @@ class Daemon:
         """Complaints in the error log that belong to the story."""
         self.expected += patterns
 
-    def connect(self, timeout: float = LONGEST) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+    def connect(self, timeout: float = LONGEST, source: str = "127.0.0.1") -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=timeout, source_address=(source, 0))
 
-    def tls(self, name: str | None = "localhost", cert: Path | None = None, **options) -> ssl.SSLSocket:
+    def tls(
+        self, name: str | None = "localhost", cert: Path | None = None, source: str = "127.0.0.1", **options
+    ) -> ssl.SSLSocket:
         context = make_context()
         if cert is not None:
             context.load_cert_chain(cert)
         for key, value in options.items():
             setattr(context, key, value)
-        return context.wrap_socket(self.connect(), server_hostname=name, suppress_ragged_eofs=False)
+        return context.wrap_socket(self.connect(source=source), server_hostname=name, suppress_ragged_eofs=False)
 
     def url(self, path: str = "/", host: str = "localhost") -> str:
         return f"gemini://{host}:{self.port}{path}"
@@ -264,6 +266,8 @@ def configure(start, tmp_path: Path, capsule: Path):
         path.write_text(text.replace("{root}", str(capsule)).replace("{tmp}", str(tmp_path)))
         flags = () if "\nlisten = " in text else ("--host", "127.0.0.1", "--port", "0")
         as_root = not re.search("^user = ", text, re.M)
-        return start("-c", path, *flags, as_root=as_root, **options).wait_until_ready()
+        workers = re.search(r"^workers = (\d+)$", text, re.M)
+        daemon = start("-c", path, *flags, as_root=as_root, **options)
+        return daemon.wait_until_ready(int(workers[1]) if workers else 2)
 
     return configure_it

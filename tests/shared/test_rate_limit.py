@@ -96,3 +96,11 @@ def test_all_processes_share_the_cells(clock):
     limit = RateLimit(Rate(1, 60.0))
     assert passes(limit)
     assert limit._cells.obj.__class__.__name__ == "mmap"
+
+
+def test_what_has_no_answer_is_admitted_or_not(clock):
+    limit = RateLimit(Rate(2, 1.0))
+    assert [limit.admits("192.0.2.1") for _ in range(3)] == [True, True, False]
+    assert limit.admits("192.0.2.2")
+    clock[0] += 0.51
+    assert [limit.admits("192.0.2.1") for _ in range(2)] == [True, False]

@@ -41,6 +41,21 @@ def test_counts_add_up_and_others_are_replaced():
     assert row.figures == {**others, "requests": 2, "bytes": 5_000_000_010, "reading": 2, "private": 8}
 
 
+def test_room_is_elsewhere_while_another_one_says_so(clock):
+    scoreboard = Scoreboard(3)
+    full, other = scoreboard.row(0), scoreboard.row(2)
+    assert not full.is_room_elsewhere()
+    other.show_room(has_room=True)
+    assert full.is_room_elsewhere()
+    clock[0] += 1.5
+    assert full.is_room_elsewhere()
+    clock[0] += 1.0  # it is stuck, or gone
+    assert not full.is_room_elsewhere()
+    other.show_room(has_room=True)
+    other.show_room(has_room=False)
+    assert not full.is_room_elsewhere()
+
+
 def test_each_figure_has_a_cell_of_its_own():
     scoreboard = Scoreboard(2)
     for nr in range(2):

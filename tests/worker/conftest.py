@@ -59,6 +59,19 @@ def turn(poller):
 
 
 @pytest.fixture
+def settle(turn):
+    """Turns until nothing more happens."""
+
+    def settle(most=10_000):
+        for _ in range(most):
+            if not turn():
+                return
+        raise AssertionError("it does not come to rest")
+
+    return settle
+
+
+@pytest.fixture
 def connect(context):
     """A client and its connection: over TCP, or a socket pair; at the beginning, or with the handshake done."""
     made = []
@@ -112,13 +125,13 @@ def ended():
 
 
 @pytest.fixture
-def make_reading(poller, context, ready, losses):
+def make_reading(poller, ready, losses):
     made = []
 
-    def make(listeners=(), *, timeout=60.0, most=100, max_bytes=16 * 1024):
-        timeouts, limits = Timeouts(request=timeout), Limits(request_bytes=max_bytes)
+    def make(*, most=100, max_bytes=16 * 1024):
+        limits = Limits(request_bytes=max_bytes)
         report_loss = lambda _, reason: losses.append(reason)  # noqa: E731
-        made.append(Reading(poller, listeners, context, timeouts, limits, most, ready, report_loss))
+        made.append(Reading(poller, limits, most, ready, report_loss))
         return made[-1]
 
     yield make

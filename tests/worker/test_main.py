@@ -149,7 +149,12 @@ def test_connections_leave_descriptors_for_everything_else(monkeypatch):
 
 
 class ScriptedLoop:
-    reading, writing, lingering = 3, 2, 1
+    reading, writing, lingering, refused = 3, 2, 1, 5
+    has_room = True
+    is_left = None
+
+    def leave_accepting(self, *, is_left):
+        self.is_left = is_left
 
 
 @pytest.fixture
@@ -158,8 +163,10 @@ def make_reporter(monkeypatch):
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr("gemd.worker.main.time.monotonic", lambda: clock.now)
 
-    def make(*, are_stuck=False, number=10, watch=None):
-        generation = SimpleNamespace(logs=SimpleNamespace(dropped=7), applications=SimpleNamespace(are_stuck=are_stuck))
+    def make(*, are_stuck=False, number=10, watch=None, is_full=False, is_room_elsewhere=False):
+        scoreboard = Scoreboard(2)
+        applications, logs = SimpleNamespace(are_stuck=are_stuck), SimpleNamespace(dropped=7)
+        generation = SimpleNamespace(logs=logs, applications=applications, has_room=lambda: True)
         looks = SimpleNamespace(memory=0, descriptors=0)
 
         def read_memory():
@@ -170,14 +177,13 @@ def make_reporter(monkeypatch):
             looks.descriptors += 1
             return number
 
-        row = Scoreboard(1).row(0)
+        row, other = scoreboard.row(0), scoreboard.row(1)
+        other.show_room(has_room=is_room_elsewhere)
+        pool, loop = SimpleNamespace(busy=7, is_full=is_full), ScriptedLoop()
         memory, descriptors = SimpleNamespace(read=read_memory), SimpleNamespace(read=read_descriptors)
-        return (
-            Reporter(generation, row, ScriptedLoop(), SimpleNamespace(busy=7), memory, descriptors, watch),
-            row,
-            looks,
-            clock,
-        )
+        reporter = Reporter(generation, row, loop, pool, memory, descriptors, watch)
+        reporter.loop = loop
+        return reporter, row, looks, clock
 
     return make
 
@@ -194,6 +200,7 @@ def test_the_row_says_how_many_are_here_and_how_much_they_take(make_reporter):
         "memory": 2000,
         "private": 1000,
         "dropped": 7,
+        "refused": 5,
         "descriptors": 10,
     }
     assert not row.wants_recycle
@@ -212,6 +219,25 @@ def test_a_worker_whose_applications_are_stuck_asks_for_rest(make_reporter):
     reporter, row, _, _ = make_reporter(are_stuck=True)
     reporter.report()
     assert row.wants_recycle
+
+
+@pytest.mark.parametrize(
+    ("is_full", "is_room_elsewhere", "is_left"),
+    [(False, False, False), (False, True, False), (True, False, False), (True, True, True)],
+)
+def test_a_full_worker_leaves_accepting_to_those_who_are_not(make_reporter, is_full, is_room_elsewhere, is_left):
+    reporter, _, _, _ = make_reporter(is_full=is_full, is_room_elsewhere=is_room_elsewhere)
+    reporter.report()
+    assert reporter.loop.is_left is is_left
+
+
+@pytest.mark.parametrize("full", ["event loop", "scripts"])
+def test_it_is_full_of_other_things_too(make_reporter, full):
+    reporter, _, _, _ = make_reporter(is_room_elsewhere=True)
+    reporter.loop.has_room = full != "event loop"
+    reporter._generation.has_room = lambda: full != "scripts"
+    reporter.report()
+    assert reporter.loop.is_left
 
 
 def test_a_file_that_has_changed_is_told_to_the_master(make_reporter, monkeypatch):

@@ -1,15 +1,11 @@
-"""From accept to a complete request, over a socket pair; over a listener where accepting is the subject."""
+"""From a new connection to a complete request, over a socket pair."""
 
-import errno
-import os
 import socket
 import time
 
 import pytest
 
-from gemd.config.settings import Address
-from gemd.system.listener import Listener
-from tests.support.gemini_client import Client, tcp_pair
+from tests.support.gemini_client import tcp_pair
 from tests.worker.conftest import URL
 
 MAX_BYTES = 16 * 1024
@@ -25,19 +21,6 @@ def join(connect):
         return client, connection
 
     return join
-
-
-@pytest.fixture
-def settle(turn):
-    """Turns until nothing more happens."""
-
-    def settle(most=10_000):
-        for _ in range(most):
-            if not turn():
-                return
-        raise AssertionError("it does not come to rest")
-
-    return settle
 
 
 @pytest.fixture
@@ -223,7 +206,7 @@ def test_a_client_that_leaves(make_reading, join, shake, settle, losses, stage, 
 
 @pytest.mark.parametrize("stage", ["handshake", "request"])
 def test_whoever_takes_too_long_is_dropped(make_reading, join, shake, stage, losses):
-    reading = make_reading(timeout=7.0)
+    reading = make_reading()
     client, connection = (shake if stage == "request" else join)(reading)
     assert reading.next_deadline() == connection.deadline
     reading.expire(connection.deadline - 0.1)
@@ -314,197 +297,8 @@ def test_such_a_client_may_leave(make_reading, blocked, settle, losses):
     assert len(reading) == 0
 
 
-# Accepting
-
-
-@pytest.fixture
-def listener():
-    sock = socket.create_server(("127.0.0.1", 0))
-    sock.setblocking(False)
-    made = Listener(sock, Address("127.0.0.1", 0))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def call(listener):
-    """A new client that the listener has in its backlog."""
-    made = []
-
-    def call():
-        made.append(Client(socket.create_connection(listener.socket.getsockname())))
-        return made[-1]
-
-    yield call
-    for client in made:
-        client.socket.close()
-
-
-@pytest.fixture
-def listening(make_reading, listener, poller):
-    """A Reading with a listener, which it watches no more in the end."""
-    made = []
-
-    def listening(**options):
-        made.append(make_reading([listener], **options))
-        return made[-1]
-
-    yield listening
-    for reading in made:
-        reading.stop_listening(is_urgent=True)
-        for connection in reading._connections:
-            reading.drop(connection, "the test is over")
-    assert list(poller._readers) == [poller._wakeup]
-
-
-def test_one_is_accepted_a_turn(listening, call, turn):
-    reading = listening()
-    for _ in range(3):
-        call()
-    for count in (1, 2, 3, 3):
-        turn()
-        reading.accept_waiting()
-        assert len(reading) == count
-
-
-def test_one_that_another_worker_was_woken_for_waits_a_second_at_most(listening, call):
-    reading = listening()
-    now = time.monotonic()
-    reading.expire(now)
-    call()
-    reading.expire(now + 0.9)
-    assert len(reading) == 0
-    reading.expire(now + 1.0)
-    assert len(reading) == 1
-
-
-@pytest.fixture
-def fail_to_accept(monkeypatch):
-    """accept() fails with this error, until None is given."""
-
-    def fail(number):
-        monkeypatch.undo()
-        if number is not None:
-            error = OSError(number, os.strerror(number))
-            monkeypatch.setattr(socket.socket, "accept", lambda _: (_ for _ in ()).throw(error))
-
-    return fail
-
-
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
-def test_accepting_pauses_when_the_machine_has_no_more(listening, call, turn, caplog, fail_to_accept, number):
-    reading = listening()
-    call()
-    fail_to_accept(number)
-    turn()
-    reading.accept_waiting()
-    pause = reading.next_deadline()
-    assert 0 < pause - time.monotonic() <= 0.1
-    assert reading._poller._epoll.poll(0) == []
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    reading.expire(pause)
-    fail_to_accept(None)
-    turn()
-    reading.accept_waiting()
-    assert len(reading) == 1
-
-
-def test_a_pause_that_is_followed_by_another_is_said_once_more(listening, call, turn, caplog, fail_to_accept):
-    reading = listening()
-    call()
-    fail_to_accept(errno.EMFILE)
-    for _ in range(2):
-        turn()
-        reading.accept_waiting()
-        reading.expire(reading.next_deadline())
-    assert len(caplog.records) == 2
-    fail_to_accept(None)
-
-
-@pytest.mark.parametrize("number", [errno.EBADF, errno.EINVAL, errno.ENOTSOCK])
-def test_a_listener_that_is_broken_for_good_is_the_end(listening, call, turn, fail_to_accept, number):
-    reading = listening()
-    call()
-    fail_to_accept(number)
-    turn()
-    with pytest.raises(OSError, match="can't be listened on any more"):
-        reading.accept_waiting()
-    fail_to_accept(None)
-
-
-@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ECONNABORTED, errno.EPERM, errno.EPROTO])
-def test_what_is_gone_again_is_no_reason_to_pause(listening, call, turn, caplog, fail_to_accept, number):
-    reading = listening()
-    call()
-    fail_to_accept(number)
-    turn()
-    reading.accept_waiting()
-    fail_to_accept(None)
-    assert caplog.records == []
-    turn()
-    reading.accept_waiting()
-    assert len(reading) == 1
-
-
-def test_a_connection_that_can_t_be_watched_is_closed(listening, call, turn, poller, monkeypatch):
-    reading = listening()
-    client = call()
-    turn()
-
-    def fail(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(poller, "register", fail)
-    reading.accept_waiting()
-    assert len(reading) == 0
-    assert client.is_closed()
-
-
-def test_a_client_that_left_before_it_was_accepted(listening, call, turn, settle):
-    reading = listening()
-    call().reset()
-    turn()
-    reading.accept_waiting()
-    settle()
-    assert len(reading) == 0
-
-
-@pytest.mark.parametrize("is_urgent", [True, False])
-def test_the_backlog_is_accepted_before_listening_ends(listening, call, listener, is_urgent):
-    reading = listening(timeout=60.0)
-    for _ in range(3):
-        call()
-    reading.stop_listening(is_urgent=is_urgent)
-    assert len(reading) == 3
-    assert listener.socket.fileno() == -1
-    assert (reading.next_deadline() < time.monotonic() + 1.1) is is_urgent
-    reading.accept_waiting()
-
-
-def test_listening_may_end_while_accepting_pauses(listening, call, turn, fail_to_accept, listener):
-    reading = listening()
-    call()
-    fail_to_accept(errno.EMFILE)
-    turn()
-    reading.accept_waiting()
-    fail_to_accept(None)
-    reading.stop_listening(is_urgent=False)
-    assert len(reading) == 1
-    assert listener.socket.fileno() == -1
-
-
-def test_listening_may_end_in_the_turn_that_brought_a_connection(listening, call, turn):
-    reading = listening()
-    call()
-    turn()
-    reading.stop_listening(is_urgent=False)
-    reading.accept_waiting()
-    assert len(reading) == 1
-
-
-def test_urgent_comes_second(listening, call):
-    reading = listening(timeout=60.0)
-    call()
-    reading.stop_listening(is_urgent=False)
-    reading.stop_listening(is_urgent=True)
+def test_a_worker_that_has_to_stop_leaves_them_a_second(make_reading, join):
+    reading = make_reading()
+    join(reading)
+    reading.hurry()
     assert reading.next_deadline() < time.monotonic() + 1.1

@@ -39,6 +39,11 @@ class CGI:
         number = config.limits.cgi
         self._places = Places(number, min(find_share(number), config.limits.cgi_per_address))
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a script would be started at once."""
+        return not self._places.are_taken
+
     def __call__(self, request: Request, location: Location) -> ScriptRun | None:
         """Run the script that the URL names; declines outside of the location's CGI directory.
 
