@@ -86,6 +86,7 @@ class Limits(Settings, frozen=True):
 
     connections: Count = 1024
     request_bytes: Annotated[int, Meta(ge=2048, description="a whole number of bytes, at least 2048")] = 16 * 1024
+    buffered: Annotated[int, Meta(ge=1 << 20, description="a whole number of bytes, at least 1048576")] = 64 * 1024**2
     threads: Count = 64
     handshakes: Count | None = None
     rate: Text | None = None

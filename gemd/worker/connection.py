@@ -19,11 +19,12 @@ from gemd.system.tls import TLSConnection, TLSError
 
 _DRAIN_CHUNK = 4 * 1024
 _MAX_DRAINED = 1024 * 1024
+_TLS_FACTOR = 7  # bytes that OpenSSL keeps for one of a client's certificates and their issuers', at most
 
 
 class Connection:
     """`deadline` is when its state ends, in monotonic seconds. `received` counts the bytes that came in the handshake,
-    and then those that came before the request was complete.
+    whose number `handshake_size` keeps, and then those that came before the request was complete.
 
     `pending` is an answer that is not known yet. `head` is what comes first, the header and all of a body of bytes, and
     `source` a body that follows it; `watched` are the descriptors that an answer waits for. `complete` once the whole
@@ -40,6 +41,7 @@ class Connection:
         "complete",
         "deadline",
         "fd",
+        "handshake_size",
         "handshaken",
         "head",
         "meta",
@@ -48,6 +50,7 @@ class Connection:
         "reader",
         "received",
         "refusal",
+        "renewed",
         "request",
         "sent",
         "socket",
@@ -62,10 +65,10 @@ class Connection:
         self.fd = sock.fileno()
         self.tls = tls
         self.peer = peer
-        self.accepted = time.monotonic()
+        self.accepted = self.renewed = time.monotonic()
         self.deadline = deadline
         self.handshaken = False
-        self.received = 0
+        self.received = self.handshake_size = 0
         self.reader = RequestReader(peer)
         self.request: Request | None = None
         self.refusal: GeminiError | None = None
@@ -102,9 +105,15 @@ class Connection:
         """How many bytes are in the outbox."""
         return len(self._outbox)
 
+    @property
+    def held(self) -> int:
+        """About how many bytes of memory the client makes this connection hold: its outbox, and what TLS keeps."""
+        return len(self._outbox) + _TLS_FACTOR * (self.handshake_size + self.received)
+
     def renew(self, deadline: float) -> None:
-        """Another deadline, from which on progress counts."""
+        """Another deadline, and from now on progress counts."""
         self.deadline = deadline
+        self.renewed = time.monotonic()
         self._delivered_before = self._taken - count_undelivered(self.socket)
 
     @property

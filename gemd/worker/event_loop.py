@@ -13,20 +13,19 @@ from collections.abc import Callable, Sequence
 from gemd.config.settings import Limits, Timeouts
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.response import Answer, error_response
-from gemd.system import process
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
 from gemd.system.tls import Context
 from gemd.worker.accepting import Accepting, Admit
 from gemd.worker.closing import Closing
 from gemd.worker.connection import Connection, ReportLoss
+from gemd.worker.memory import Memory
 from gemd.worker.poller import Poller
 from gemd.worker.reading import Reading
 from gemd.worker.thread_pool import ThreadPool
 from gemd.worker.writing import Writing
 
-_MANY = 200  # connections at once, after whose end it is worth giving memory back
-
+_TOO_MUCH = "clients hold too much memory together (limits.buffered)"
 _FAULT = error_response(GeminiError("An unexpected error occurred"))
 
 
@@ -53,7 +52,7 @@ class EventLoop:
         self._accepting = Accepting(self._poller, listeners, context, timeouts, max_connections, self._reading, admit)
         self._closing = Closing(self._poller, timeouts)
         self._writing = Writing(self._poller, pool, self._closing, timeouts, max_connections, self.ended, report_loss)
-        self._most = 0  # connections at once, since memory was given back
+        self._memory = Memory(self._reading, self._writing, timeouts, limits)
 
     @property
     def reading(self) -> int:
@@ -127,15 +126,15 @@ class EventLoop:
         for connection in self._writing.expired(now):
             self._step(self._writing.look, connection)
         self._closing.expire(now)
-        self._give_memory_back()
+        for connection in self._memory.look(now, self.reading + self.writing + self.lingering):
+            self._step(self._shed, connection)
 
-    def _give_memory_back(self) -> None:
-        """When most of many have left: 50 KB for each whose request was read, more for each that did not read."""
-        number = self.reading + self.writing + self.lingering
-        self._most = max(self._most, number)
-        if self._most >= _MANY and number <= self._most // 10:
-            self._most = number
-            process.give_memory_back()
+    def _shed(self, connection: Connection) -> None:
+        """Clients hold too much memory together, and this one has to go."""
+        if connection in self._reading:
+            self._reading.drop(connection, _TOO_MUCH)
+        else:
+            self._writing.drop(connection, _TOO_MUCH)
 
     def _shorten(self, timeout: float) -> float:
         """The timeout, or less when a deadline comes first."""

@@ -7,6 +7,7 @@ for the handshake and again for the request; when there are too many of them the
 import select
 import time
 from collections import deque
+from collections.abc import Iterator
 
 from gemd.config.settings import Limits
 from gemd.protocol.errors import GeminiError
@@ -44,6 +45,9 @@ class Reading:
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(self._connections)
 
     def __contains__(self, connection: Connection) -> bool:
         return connection in self._connections
@@ -98,7 +102,7 @@ class Reading:
         if not connection.handshaken:
             connection.handshaken = connection.tls.handshake()
             if connection.handshaken:
-                connection.received = 0
+                connection.handshake_size, connection.received = connection.received, 0
             if not connection.flush():
                 self._poller.modify(connection.fd, select.EPOLLIN | select.EPOLLOUT, self._resume, connection)
             if not connection.handshaken:

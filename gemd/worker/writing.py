@@ -29,7 +29,8 @@ _MAX_PIECES = 8  # of one answer in a turn, so that others have theirs
 
 
 class Writing:
-    """`ended` gets each connection whose answer is over, sent or broken off, once."""
+    """`ended` gets each connection whose answer is over, sent or broken off, once. Whose client takes no more at the moment
+    is `blocked`."""
 
     def __init__(
         self,
@@ -48,12 +49,12 @@ class Writing:
         self._max_connections = max_connections
         self._ended = ended
         self._report_loss = report_loss
-        self._blocked = Ordered()  # the client takes no more at the moment; who took enough last is the newest
+        self.blocked = Ordered()  # who took enough last is the newest
         self._waiting = Waiting(poller, self.resume)  # for more of an answer, or for its header
         self._runnable = Ordered()  # had its turn, and could go on
 
     def __len__(self) -> int:
-        return len(self._blocked) + len(self._waiting) + len(self._runnable)
+        return len(self.blocked) + len(self._waiting) + len(self._runnable)
 
     # An answer
 
@@ -139,7 +140,7 @@ class Writing:
 
     def _block(self, connection: Connection) -> None:
         """The client takes no more at the moment."""
-        if connection not in self._blocked:
+        if connection not in self.blocked:
             self._leave(connection)
             self._renew(connection)
             self._poller.modify(connection.fd, select.EPOLLOUT, self._pump, connection)
@@ -150,7 +151,7 @@ class Writing:
     def _renew(self, connection: Connection) -> None:
         """The next block has the whole time again."""
         connection.renew(time.monotonic() + self._timeout)
-        self._blocked.add(connection)
+        self.blocked.add(connection)
 
     def _await(self, connection: Connection) -> None:
         """There is no more yet."""
@@ -160,7 +161,7 @@ class Writing:
 
     def _leave(self, connection: Connection) -> None:
         """It waits for nothing any more."""
-        self._blocked.remove(connection)
+        self.blocked.remove(connection)
         self._waiting.remove(connection)
         self._runnable.remove(connection)
 
@@ -223,23 +224,23 @@ class Writing:
         """When there are too many, the oldest goes of those who linger, or else of those who read too slowly."""
         while len(self) + len(self._closing) > self._max_connections:
             if not self._closing.drop_oldest():
-                if not self._blocked:
+                if not self.blocked:
                     return
-                self.drop(self._blocked.oldest(), "too many read too slowly")
+                self.drop(self.blocked.oldest(), "too many read too slowly")
 
     # Deadlines
 
     def next_deadline(self) -> float:
         """When `expired` has somebody, in monotonic seconds."""
-        return min(self._blocked.next_deadline(), self._waiting.next_deadline())
+        return min(self.blocked.next_deadline(), self._waiting.next_deadline())
 
     def expired(self, now: float) -> list[Connection]:
         """Those whose deadline has passed: `look` at them."""
-        return self._blocked.expired(now) + self._waiting.expired(now)
+        return self.blocked.expired(now) + self._waiting.expired(now)
 
     def look(self, connection: Connection) -> None:
         """Its deadline has passed: drop it if it reads too slowly, or see how its answer gets on."""
-        if connection not in self._blocked:
+        if connection not in self.blocked:
             self.resume(connection)
         elif connection.progress >= BLOCK_SIZE:
             self._renew(connection)

@@ -17,7 +17,7 @@ from gemd.config.settings import Address, Limits, Timeouts
 from gemd.protocol.errors import NotFound
 from gemd.protocol.response import BrokenBody, ClientLeft, Response
 from gemd.system.listener import Listener
-from gemd.worker import event_loop as event_loop_module
+from gemd.worker import memory as memory_module
 from gemd.worker.event_loop import EventLoop
 from gemd.worker.thread_pool import ThreadPool
 from tests.support.answers import PipeSource, ScriptedPending, ScriptedSource
@@ -38,14 +38,14 @@ class Fault(Exception):
 class Service:
     """An event loop, and who serves from it: `answers` has what each connection is to be answered with, in order."""
 
-    def __init__(self, context, losses, timeouts, most):
+    def __init__(self, context, losses, timeouts, most, limits):
         sock = socket.create_server(("127.0.0.1", 0))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)  # of accepted ones: a slow client shows soon
         sock.setblocking(False)
         self.address = sock.getsockname()
         listener = Listener(sock, Address("127.0.0.1", 0))
         report_loss = lambda _, reason: losses.append(reason)  # noqa: E731
-        self.loop = EventLoop([listener], context, timeouts, Limits(), most, ThreadPool(2), report_loss)
+        self.loop = EventLoop([listener], context, timeouts, limits, most, ThreadPool(2), report_loss)
         self.poller = self.loop._poller
         self.answers = []
         self.asked = []
@@ -130,8 +130,8 @@ class Service:
 def make_service(context, losses):
     made = []
 
-    def make(*, most=100, **timeouts):
-        made.append(Service(context, losses, Timeouts(**{"close": 5.0, **timeouts}), most))
+    def make(*, most=100, limits=Limits(), **timeouts):  # noqa: B008, it is frozen
+        made.append(Service(context, losses, Timeouts(**{"close": 5.0, **timeouts}), most, limits))
         return made[-1]
 
     yield make
@@ -219,7 +219,7 @@ def awaited_by_one_who_sends_more(service):
 def blocked(service):
     source = ScriptedSource(*[b"x" * 65536] * 20)
     client, connection = service.ask(page(source), receive=4096)
-    service.turn_until(lambda: connection in service.loop._writing._blocked)
+    service.turn_until(lambda: connection in service.loop._writing.blocked)
     return client, connection, source
 
 
@@ -533,11 +533,21 @@ def test_there_is_room_for_so_many(make_service, losses):
     assert service.loop.writing == 2
 
 
+def test_all_outboxes_together_have_a_limit(make_service, losses):
+    service = make_service(limits=Limits(buffered=1024 * 1024))
+    sources = [blocked(service)[2] for _ in range(30)]
+    is_held = lambda: sum(connection.held for connection in service.loop._writing.blocked)  # noqa: E731
+    service.turn_until(lambda: losses and is_held() <= 1024 * 1024)
+    assert all("(limits.buffered)" in loss for loss in losses)
+    assert sum(source.closed for source in sources) == len(losses)
+    assert len(losses) < 20
+
+
 @pytest.mark.parametrize("is_answered", [False, True])
 def test_memory_is_given_back_after_many(service, monkeypatch, is_answered):
     given = []
-    monkeypatch.setattr(event_loop_module, "_MANY", 10)
-    monkeypatch.setattr(event_loop_module.process, "give_memory_back", lambda: given.append(service.number()))
+    monkeypatch.setattr(memory_module, "_MANY", 10)
+    monkeypatch.setattr(memory_module.process, "give_memory_back", lambda: given.append(service.number()))
     clients = [blocked(service)[0] if is_answered else service.connect() for _ in range(10)]
     service.turn_until(lambda: service.number() == 10)
     for client in clients[:8]:
@@ -661,7 +671,7 @@ class History:
     def age(self):
         """Time passes for somebody."""
         loop = self.service.loop
-        states = [loop._reading._connections, loop._writing._blocked, loop._closing._connections]
+        states = [loop._reading._connections, loop._writing.blocked, loop._closing._connections]
         state = self.random.choice(states)
         if len(state):
             state.oldest().deadline = 0.0
