@@ -22,6 +22,7 @@ from gemd.protocol.status import Status
 from gemd.protocol.url import Url, encode_path
 from gemd.responders.computed import Computed
 from gemd.responders.listing import list_directory
+from gemd.responders.remembered import RememberedListings
 from gemd.system.beneath import open_beneath, open_root
 from gemd.system.log import error_log
 from gemd.system.page_cache import read_from_memory
@@ -136,6 +137,7 @@ class StaticFiles:
     def __init__(self, mime_table: Mapping[str, str], max_listing: int) -> None:
         self._mime_table = mime_table
         self._max_listing = max_listing
+        self._listings = RememberedListings()
 
     def __call__(self, request: Request, location: Location) -> Answer | None:
         """The file or directory that the URL names. Declines where there is no root; raises NotFound (51)."""
@@ -172,7 +174,23 @@ class StaticFiles:
             return redirect_to_directory(url)
         if not location.listing:
             raise NotFound
-        return Computed(lambda: list_directory(url, location, self._max_listing))
+        return self._list(url, location, status)
+
+    def _list(self, url: Url, location: Location, found: os.stat_result) -> Answer:
+        """The listing of a directory, from memory or to be worked out."""
+        key = location.where, url.names
+        known = self._listings.find(key, found)
+        if known is not None:
+            return known
+
+        def compute() -> Response:
+            response = self._listings.find(key, found)  # others may have waited for the same one
+            if response is None:
+                response = list_directory(url, location, self._max_listing)
+                self._listings.keep(key, found, response)
+            return response
+
+        return Computed(compute)
 
     def _answer_file(self, descriptor: int, name: str, size: int, location: Location) -> Response:
         """Takes the descriptor over."""

@@ -29,8 +29,8 @@ _MAX_PIECES = 8  # of one answer in a turn, so that others have theirs
 
 
 class Writing:
-    """`ended` gets each connection whose answer is over, sent or broken off, once. Whose client takes no more at the moment
-    is `blocked`."""
+    """`ended` gets each connection whose answer is over, sent or broken off, once. In `blocked` are those whose client
+    takes no more at the moment."""
 
     def __init__(
         self,

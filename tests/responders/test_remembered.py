@@ -1,0 +1,96 @@
+import os
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from gemd.protocol.response import Response
+from gemd.responders.remembered import RememberedListings
+
+NOW = 1_000_000 * 10**9
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time in seconds, as a list of one."""
+    now = [1_000_000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "time_ns", lambda: int(now[0] * 1e9))
+    return now
+
+
+def found(*, inode=1, modified=2.0, changed=2.0, device=1):
+    """What fstat says of a directory that changed so many seconds ago."""
+    times = {"st_mtime_ns": NOW - int(modified * 1e9), "st_ctime_ns": NOW - int(changed * 1e9)}
+    return SimpleNamespace(st_dev=device, st_ino=inode, **times)
+
+
+def page(size=10):
+    return Response(20, "text/gemini", b"x" * size)
+
+
+def test_it_is_found_again(clock):
+    listings, kept = RememberedListings(), page()
+    listings.keep("a", found(), kept)
+    assert listings.find("a", found()) is kept
+    assert listings.find("b", found()) is None
+
+
+@pytest.mark.parametrize("change", [{"inode": 2}, {"modified": 1.5}, {"changed": 1.5}, {"device": 2}])
+def test_not_when_the_directory_has_changed(clock, change):
+    listings = RememberedListings()
+    listings.keep("a", found(), page())
+    assert listings.find("a", found(**change)) is None
+    assert listings.find("a", found()) is None  # it is forgotten
+
+
+def test_not_for_long(clock):
+    listings = RememberedListings()
+    listings.keep("a", found(), page())
+    clock[0] += 4.9
+    assert listings.find("a", found())
+    clock[0] += 0.2
+    assert listings.find("a", found()) is None
+
+
+@pytest.mark.parametrize("times", [{"modified": 0.9}, {"changed": 0.9}, {"modified": -60.0}])
+def test_what_changed_a_moment_ago_is_not_remembered(clock, times):
+    listings = RememberedListings()
+    listings.keep("a", found(**times), page())
+    assert listings.find("a", found(**times)) is None
+
+
+def test_all_together_have_a_limit(clock):
+    listings = RememberedListings(100)
+    for key in "abc":
+        listings.keep(key, found(), page(40))
+    assert [bool(listings.find(key, found())) for key in "abc"] == [False, True, True]
+    listings.find("b", found())
+    listings.keep("d", found(), page(40))
+    assert [bool(listings.find(key, found())) for key in "bcd"] == [True, False, True]
+
+
+def test_one_that_is_too_large_drives_nobody_out(clock):
+    listings = RememberedListings(100)
+    listings.keep("a", found(), page(40))
+    listings.keep("b", found(), page(51))
+    assert [bool(listings.find(key, found())) for key in "ab"] == [True, False]
+
+
+def test_one_that_is_kept_anew_takes_the_place_of_the_former(clock):
+    listings, last = RememberedListings(100), page(40)
+    for _ in range(5):
+        listings.keep("a", found(), page(40))
+    listings.keep("a", found(modified=1.5), last)
+    listings.keep("b", found(), page(40))
+    assert listings.find("a", found(modified=1.5)) is last
+
+
+def test_a_real_directory(tmp_path):
+    listings, kept = RememberedListings(), page()
+    before = os.stat(tmp_path)
+    time.sleep(max(0.0, before.st_ctime + 1.01 - time.time()))
+    listings.keep("a", before, kept)
+    assert listings.find("a", os.stat(tmp_path)) is kept
+    (tmp_path / "new").touch()
+    assert listings.find("a", os.stat(tmp_path)) is None
