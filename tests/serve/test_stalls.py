@@ -115,7 +115,7 @@ def test_clients_that_read_nothing_cost_nobody_a_thread(configure, capsule, addr
     )
     daemon = configure(text + 'cgi = "cgi-bin"\n')
     with ExitStack() as clients:
-        for _ in range(200):
+        for _ in range(400):
             clients.enter_context(never_reads(daemon))
         for path in ("/large.bin", "/folder/", "/cgi-bin/hello"):
             with socket.socket() as sock:

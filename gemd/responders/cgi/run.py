@@ -23,6 +23,7 @@ TOO_MANY = "Too many scripts are running, try again later"
 MAX_HEADER = MAX_META + len("20 \r\n")
 
 _HEADER = re.compile(rb"(?P<status>[0-9]{2})(?: (?P<meta>[^\r\n]*))?\r?\n")
+_MAX_UNSENT = 4 * 1024 * 1024  # bytes that follow a header without a body
 _MAX_STDERR_LINES = 20
 _MAX_LINE = 500
 
@@ -152,6 +153,8 @@ class ScriptRun:
             return Response(status, meta, self)
         try:
             if self._read_piece() != b"":
+                if self._size > _MAX_UNSENT:
+                    raise ScriptError(f"wrote more than {_MAX_UNSENT} bytes that are not sent")
                 return None  # to be asked again at once if there is more: others have their turn before
         except ScriptError as error:
             error_log.warning("script %s %s after its answer %d", self._name, error, status)

@@ -229,14 +229,16 @@ def test_output_up_to_the_limit_is_whole(answer):
 
 TROUBLE_AFTER_A_REFUSAL = {
     "code": ("exit 3", "exited with code 3 after its answer 51"),
-    "endless": ("yes", "wrote more than 100000 bytes (limits.cgi-output) after its answer 51"),
+    "more than it may": ("yes", "wrote more than 100000 bytes (limits.cgi-output) after its answer 51"),
+    "endless": ("yes", "wrote more than 4194304 bytes that are not sent after its answer 51"),
     "late": ("sleep 60", "did not end within 0.5 s (timeouts.cgi) after its answer 51"),
 }
 
 
 @pytest.mark.parametrize(("text", "why"), TROUBLE_AFTER_A_REFUSAL.values(), ids=TROUBLE_AFTER_A_REFUSAL)
 def test_a_refusal_counts_whatever_follows(answer, caplog, text, why):
-    assert answer(f"echo 51 None here; {text}", cgi=0.5 if text == "sleep 60" else 15.0, output=100_000)[0] == 51
+    options = {"cgi": 0.5 if text == "sleep 60" else 15.0, "output": 100_000 if "cgi-output" in why else 10**9}
+    assert answer(f"echo 51 None here; {text}", **options)[0] == 51
     assert f"script /cgi-bin/script {why}" in caplog.text
 
 
