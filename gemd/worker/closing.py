@@ -60,14 +60,17 @@ class Closing:
     # Deadlines
 
     def next_deadline(self) -> float:
-        """When `expire` has something to do."""
+        """When `expired` has somebody, in monotonic seconds."""
         return self._connections.next_deadline()
 
-    def expire(self, now: float) -> None:
+    def expired(self, now: float) -> list[Connection]:
+        """Those whose moment is over: `time_out` them."""
+        return self._connections.expired(now)
+
+    def time_out(self, connection: Connection, now: float) -> None:
         """Close, unless the client is still receiving and may yet send something that would destroy the rest."""
-        for connection in self._connections.expired(now):
-            if count_undelivered(connection.socket) and now - connection.accepted < self._delivery_timeout:
-                connection.deadline = now + self._timeout
-                self._connections.add(connection)
-            else:
-                self.drop(connection)
+        if count_undelivered(connection.socket) and now - connection.accepted < self._delivery_timeout:
+            connection.deadline = now + self._timeout
+            self._connections.add(connection)
+        else:
+            self.drop(connection)

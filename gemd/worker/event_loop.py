@@ -122,10 +122,9 @@ class EventLoop:
         self._accepting.accept_waiting()
         now = time.monotonic()
         self._accepting.expire(now)
-        self._reading.expire(now)
-        for connection in self._writing.expired(now):
-            self._step(self._writing.look, connection)
-        self._closing.expire(now)
+        for state in (self._reading, self._writing, self._closing):
+            for connection in state.expired(now):
+                self._step(state.time_out, connection, now)
         for connection in self._memory.look(now, self.reading + self.writing + self.lingering):
             self._step(self._shed, connection)
 
@@ -148,7 +147,7 @@ class EventLoop:
         )
         return timeout if moment == math.inf else max(0.0, min(timeout, moment - time.monotonic()))
 
-    def _step(self, act: Callable[..., None], connection: Connection, *arguments: int) -> None:
+    def _step(self, act: Callable[..., None], connection: Connection, *arguments: float) -> None:
         """Go on with one connection. The boundary of such a step: no error passes it."""
         try:
             act(connection, *arguments)

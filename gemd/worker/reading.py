@@ -145,11 +145,14 @@ class Reading:
     # Deadlines
 
     def next_deadline(self) -> float:
-        """When `expire` has something to do."""
+        """When `expired` has somebody, in monotonic seconds."""
         return self._connections.next_deadline()
 
-    def expire(self, now: float) -> None:
-        """Drop those whose time is over."""
-        for connection in self._connections.expired(now):
-            stage = "request" if connection.handshaken else "handshake"
-            self.drop(connection, f"{stage} timed out after {now - connection.accepted:.1f} s")
+    def expired(self, now: float) -> list[Connection]:
+        """Those whose time is over: `time_out` them."""
+        return self._connections.expired(now)
+
+    def time_out(self, connection: Connection, now: float) -> None:
+        """Drop it, and say how long it took."""
+        stage = "request" if connection.handshaken else "handshake"
+        self.drop(connection, f"{stage} timed out after {now - connection.accepted:.1f} s")

@@ -235,10 +235,10 @@ class Writing:
         return min(self.blocked.next_deadline(), self._waiting.next_deadline())
 
     def expired(self, now: float) -> list[Connection]:
-        """Those whose deadline has passed: `look` at them."""
+        """Those whose deadline has passed: `time_out` them."""
         return self.blocked.expired(now) + self._waiting.expired(now)
 
-    def look(self, connection: Connection) -> None:
+    def time_out(self, connection: Connection, _now: float) -> None:
         """Its deadline has passed: drop it if it reads too slowly, or see how its answer gets on."""
         if connection not in self.blocked:
             self.resume(connection)

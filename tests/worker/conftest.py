@@ -93,6 +93,12 @@ def connect(context):
         connection.socket.close()
 
 
+def expire(state, now):
+    """What the event loop does with those whose time is over."""
+    for connection in state.expired(now):
+        state.time_out(connection, now)
+
+
 def shake_hands(client, connection):
     """Both sides, without any loop."""
     is_done = False

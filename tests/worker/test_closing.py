@@ -9,6 +9,7 @@ import pytest
 from gemd.system.client_socket import count_undelivered
 from tests.support.gemini_client import tcp_pair
 from tests.support.waiting import wait_for
+from tests.worker.conftest import expire
 
 
 @pytest.fixture
@@ -101,9 +102,9 @@ def test_it_ends_at_its_deadline(make_closing, linger):
     _, connection = linger(closing, socket.socketpair())
     assert closing.next_deadline() == connection.deadline
     assert 0.4 < connection.deadline - time.monotonic() <= 0.5
-    closing.expire(connection.deadline - 0.01)
+    expire(closing, connection.deadline - 0.01)
     assert is_open(connection)
-    closing.expire(connection.deadline)
+    expire(closing, connection.deadline)
     assert not is_open(connection)
 
 
@@ -123,18 +124,18 @@ def test_it_stays_while_its_answer_is_not_delivered(make_closing, undelivered):
     closing = make_closing(timeout=0.5, delivery=30.0)
     _, connection = undelivered(closing)
     for _ in range(3):
-        closing.expire(connection.deadline)
+        expire(closing, connection.deadline)
         assert is_open(connection)
-    closing.expire(connection.accepted + 30.1)
+    expire(closing, connection.accepted + 30.1)
     assert not is_open(connection)
 
 
 def test_it_ends_once_that_is_delivered(make_closing, undelivered):
     closing = make_closing(timeout=0.5, delivery=30.0)
     client, connection = undelivered(closing)
-    closing.expire(connection.deadline)
+    expire(closing, connection.deadline)
     wait_for(lambda: client.is_closed() and not count_undelivered(connection.socket), "the client's kernel")
-    closing.expire(connection.deadline)
+    expire(closing, connection.deadline)
     assert not is_open(connection)
 
 
@@ -142,7 +143,7 @@ def test_others_have_their_turn_meanwhile(make_closing, undelivered, linger):
     closing = make_closing(timeout=0.5, delivery=30.0)
     _, first = undelivered(closing)
     _, second = linger(closing, socket.socketpair())
-    closing.expire(second.deadline)
+    expire(closing, second.deadline)
     assert is_open(first)
     assert not is_open(second)
 
@@ -151,7 +152,7 @@ def test_a_worker_that_has_to_stop_waits_for_no_delivery(make_closing, undeliver
     closing = make_closing(timeout=0.5, delivery=30.0)
     _, connection = undelivered(closing)
     closing.leave_deliveries()
-    closing.expire(connection.deadline)
+    expire(closing, connection.deadline)
     assert not is_open(connection)
 
 

@@ -522,6 +522,24 @@ def test_a_fault_at_a_deadline(make_service, caplog):
     assert source.closed == 1
 
 
+@pytest.mark.parametrize("state", ["_reading", "_closing"])
+def test_a_fault_when_its_time_is_over(make_service, monkeypatch, caplog, state):
+    service = make_service(request=0.2, close=0.2)
+
+    def fail(*_):
+        raise Fault
+
+    monkeypatch.setattr(getattr(service.loop, state), "time_out", fail)
+    if state == "_reading":
+        service.connect()
+    else:
+        lingering(service)
+    service.turn_until(lambda: service.number() == 1)
+    service.turn_until(lambda: service.number() == 0)
+    (record,) = caplog.records
+    assert record.exc_info[0] is Fault
+
+
 # Too many, and the end
 
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.support.gemini_client import tcp_pair
-from tests.worker.conftest import URL
+from tests.worker.conftest import URL, expire
 
 MAX_BYTES = 16 * 1024
 
@@ -209,9 +209,9 @@ def test_whoever_takes_too_long_is_dropped(make_reading, join, shake, stage, los
     reading = make_reading()
     client, connection = (shake if stage == "request" else join)(reading)
     assert reading.next_deadline() == connection.deadline
-    reading.expire(connection.deadline - 0.1)
+    expire(reading, connection.deadline - 0.1)
     assert len(reading) == 1
-    reading.expire(connection.deadline)
+    expire(reading, connection.deadline)
     assert losses[0].startswith(f"{stage} timed out after ")
     assert client.is_closed()
 

@@ -13,6 +13,7 @@ from gemd.protocol.response import BrokenBody, ClientLeft, Response
 from gemd.worker.writing import BLOCK_SIZE
 from tests.support.answers import PipeSource, ScriptedPending, ScriptedSource
 from tests.support.gemini_client import tcp_pair
+from tests.worker.conftest import expire
 
 HEADER = b"20 text/gemini\r\n"
 
@@ -113,12 +114,6 @@ def test_long_ones_go_out_piece_by_piece(make_writing, begin, settle, ended):
     assert client.end == "whole"
     assert connection.sent == len(HEADER) + len(body)
     assert max(sends) < 96 * 1024
-
-
-def look(writing, now):
-    """What the event loop does with those whose deadline has passed."""
-    for connection in writing.expired(now):
-        writing.look(connection)
 
 
 def test_what_is_no_success_has_no_body(make_writing, begin):
@@ -559,9 +554,9 @@ def test_a_client_that_takes_nothing_is_cut_at_the_deadline(make_writing, begin,
     fill(writing, client, connection, settle, b"x" * 4_000_000)
     deadline = connection.deadline
     assert writing.next_deadline() == deadline
-    look(writing, deadline - 1.0)
+    expire(writing, deadline - 1.0)
     assert len(writing) == 1
-    look(writing, deadline)
+    expire(writing, deadline)
     assert losses == ["response broke off: the client reads too slowly"]
     assert list(ended) == [connection]
 
@@ -576,7 +571,7 @@ def test_a_client_that_takes_a_block_has_the_whole_time_again(make_writing, begi
         client.read(4096)
         settle(writing)
     assert connection.deadline > before
-    look(writing, before)
+    expire(writing, before)
     assert losses == []
     writing.drop(connection)
 
@@ -590,7 +585,7 @@ def test_a_client_that_takes_less_than_a_block_is_cut(make_writing, begin, settl
         client.read(4096)
         settle(writing)
     assert connection.deadline == deadline
-    look(writing, deadline)
+    expire(writing, deadline)
     assert len(losses) == 1
 
 
@@ -601,9 +596,9 @@ def test_what_counts_is_what_the_client_s_kernel_has(make_writing, begin, settle
     while client.octets < BLOCK_SIZE * 3 // 2:
         client.read(4096)
         assert turn() == 0  # Linux has not said POLLOUT yet
-    look(writing, connection.deadline)
+    expire(writing, connection.deadline)
     assert losses == []
-    look(writing, connection.deadline)
+    expire(writing, connection.deadline)
     assert len(losses) == 1
 
 
