@@ -27,7 +27,7 @@ _WORK_REQUESTS = 600
 _STREAMS = 200
 _LINES = 15
 _LOAD_SECONDS = 8.0
-_PATIENCE = 30.0
+_ANSWER_TIMEOUT = 30.0
 
 
 def _mount(*names: str, threads: int = 1) -> str:
@@ -139,7 +139,7 @@ class _Stream:
 def run_streams(gemload: Path, site: Site, workers: int) -> None:
     """200 clients have a line a second from an application, and one asks for a static page meanwhile."""
     # Either worker may get all of them, and one client may have half as many answers that take their time.
-    settings = f"[limits]\nthreads = {2 * _STREAMS + 2}\n[timeouts]\napp = {2 * _PATIENCE:.0f}"
+    settings = f"[limits]\nthreads = {2 * _STREAMS + 2}\n[timeouts]\napp = {2 * _ANSWER_TIMEOUT:.0f}"
     host = _mount("tick", threads=_STREAMS)
     server = prepare.prepare_gemd(site, workers, name="gemd-streams", settings=settings, host=host)
     with measure.run(server) as running:
@@ -176,7 +176,7 @@ def _open_stream(port: int) -> ssl.SSLSocket:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # an end without close_notify is an error
-    sock = socket.create_connection((ADDRESS, port), _PATIENCE)
+    sock = socket.create_connection((ADDRESS, port), _ANSWER_TIMEOUT)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection = context.wrap_socket(sock, server_hostname=HOST, suppress_ragged_eofs=False)
     connection.sendall(f"gemini://{HOST}:{port}/tick?{_LINES}\r\n".encode())
@@ -189,7 +189,7 @@ def _read_streams(connections: list[ssl.SSLSocket], streams: list[_Stream]) -> N
     with selectors.DefaultSelector() as selector:
         for connection, stream in zip(connections, streams, strict=True):
             selector.register(connection, selectors.EVENT_READ, stream)
-        end = time.monotonic() + _LINES + _PATIENCE
+        end = time.monotonic() + _LINES + _ANSWER_TIMEOUT
         while selector.get_map() and time.monotonic() < end:
             for key, _ in selector.select(1.0):
                 if not _read_what_is_there(key.fileobj, key.data):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from prepare import Site
-from service import PATIENCE, Load, Service, is_over, run, show_load, wait, waits_for
+from service import LONGEST_WAIT, Load, Service, is_over, run, show_load, wait, waits_for
 
 _SETTLED = 1.0  # seconds after which the last connections are closed
 
@@ -47,7 +47,7 @@ def run_reload(gemload: Path, site: Site, workers: int) -> None:
                 seen |= set(service.workers)
             rounds.append(load.finish())
         began = time.monotonic()
-        has_settled = waits_for(lambda: len(service.workers) == workers, PATIENCE)
+        has_settled = waits_for(lambda: len(service.workers) == workers, LONGEST_WAIT)
         took = time.monotonic() - began
         status = service.status()
         seen |= set(service.workers)
@@ -126,7 +126,7 @@ def run_rotate(gemload: Path, site: Site, workers: int) -> None:
         )
         conf.chmod(0o644)
         command = [program, "--force", "--state", site.folder / "logrotate.state", conf]
-        subprocess.run(command, check=False, timeout=PATIENCE)
+        subprocess.run(command, check=False, timeout=LONGEST_WAIT)
 
     _rotate(gemload, site, workers, "logrotate", rotate)
 
@@ -199,7 +199,7 @@ def run_recycle(gemload: Path, site: Site, workers: int) -> None:
     """Workers that leave after about 500 requests each."""
     with run(site, workers, "gemd-recycle", keys=f"max-requests = {_QUOTA}\n") as service:
         found = Load(gemload, service.port, _RECYCLE_SECONDS).finish()
-        has_settled = waits_for(lambda: len(service.workers) == workers, PATIENCE)
+        has_settled = waits_for(lambda: len(service.workers) == workers, LONGEST_WAIT)
         recycled = sum(" has answered " in line for line in service.events())
         print(f"\nmax-requests = {_QUOTA}: {recycled} workers recycled in {_RECYCLE_SECONDS:.0f} s")
         show_load(found)

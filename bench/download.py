@@ -15,7 +15,7 @@ from pathlib import Path
 
 from measure import ADDRESS, HOST, MeasureError
 from prepare import Site
-from service import PATIENCE, Load, Service, is_over, run, show_load, wait, waits_for
+from service import LONGEST_WAIT, Load, Service, is_over, run, show_load, wait, waits_for
 
 _SIZE, _RATE = 5_000_000, 125_000  # bytes, and bytes a second
 _QUOTA = 500
@@ -50,7 +50,7 @@ class _Download(threading.Thread):
         context.verify_mode = ssl.CERT_NONE
         context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # an end without close_notify is an error
         with socket.socket() as sock:
-            sock.settimeout(PATIENCE)
+            sock.settimeout(LONGEST_WAIT)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -99,7 +99,7 @@ def run_download(gemload: Path, site: Site, workers: int) -> None:
 
         for download in downloads:
             download.join()
-        has_ended = waits_for(lambda: is_over(old), PATIENCE)
+        has_ended = waits_for(lambda: is_over(old), LONGEST_WAIT)
         show_load(found)
         for nr, download in enumerate(downloads, 1):
             is_same = download.digest == hashlib.sha256(content).hexdigest()

@@ -20,7 +20,7 @@ import prepare
 from measure import MeasureError, Server
 from prepare import PAGE_SIZE, Site
 
-PATIENCE = 60.0
+LONGEST_WAIT = 60.0
 _SCRIPT = "#!/bin/sh\nsleep 0.3\nprintf '20 text/plain\\r\\nslow\\n'\n"
 _CLIENTS = {"/page.gmi": (12, PAGE_SIZE), "/cgi-bin/slow": (4, 5)}  # how many, and the body's size
 
@@ -55,7 +55,7 @@ class Service:
     def status(self) -> dict:
         """What the master says of itself."""
         with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(PATIENCE)
+            sock.settimeout(LONGEST_WAIT)
             sock.connect(str(self.folder / f"{self.name}.sock"))
             sock.sendall(b'{"command": "status"}\n')
             answer = b""
@@ -86,7 +86,7 @@ class Service:
         """End the last master, and whoever is left all the same."""
         with contextlib.suppress(OSError, MeasureError):
             self.send(signal.SIGTERM)
-        if waits_for(lambda: not self.members(), PATIENCE):
+        if waits_for(lambda: not self.members(), LONGEST_WAIT):
             return
         for pid in self.members():
             print(f"left over and killed: {pid} {Path(f'/proc/{pid}/cmdline').read_bytes()!r}")
@@ -122,8 +122,8 @@ def waits_for(condition: Callable[[], object], seconds: float) -> bool:
 
 
 def wait(condition: Callable[[], object], what: str) -> None:
-    if not waits_for(condition, PATIENCE):
-        raise MeasureError(f"{what}: not within {PATIENCE:.0f} s")
+    if not waits_for(condition, LONGEST_WAIT):
+        raise MeasureError(f"{what}: not within {LONGEST_WAIT:.0f} s")
 
 
 def is_over(pid: int) -> bool:
@@ -150,7 +150,7 @@ class Load:
                 *(gemload, port, path, "-b", str(size)),
                 connections=count,
                 seconds=seconds,
-                timeout=seconds + PATIENCE,
+                timeout=seconds + LONGEST_WAIT,
             )
             for path, (count, size) in _CLIENTS.items()
         }

@@ -11,7 +11,7 @@ from tests.support.tls_client import make_context
 
 from .conftest import Answer, read_answer, wait_for
 
-PATIENCE = 60.0  # seconds for one answer, on a machine that has other things to do
+ANSWER_TIMEOUT = 60.0  # seconds for one answer, on a machine that has other things to do
 
 
 class Load:
@@ -50,7 +50,7 @@ class Load:
     def wait_for_more(self, requests: int) -> None:
         """Go on until so many more are answered."""
         enough = self.answered + requests
-        wait_for(lambda: self.answered >= enough or self.failures, f"{requests} more answers", PATIENCE)
+        wait_for(lambda: self.answered >= enough or self.failures, f"{requests} more answers", ANSWER_TIMEOUT)
 
     def _run(self, nr: int) -> None:
         for turn in count(nr):
@@ -75,7 +75,7 @@ class Load:
 
     def _fetch(self, path: str) -> Answer:
         with (
-            socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE) as sock,
+            socket.create_connection(("127.0.0.1", self._port), timeout=ANSWER_TIMEOUT) as sock,
             self._context.wrap_socket(sock, server_hostname="localhost", suppress_ragged_eofs=False) as tls,
         ):
             tls.sendall(f"gemini://localhost:{self._port}{path}\r\n".encode())
@@ -92,7 +92,7 @@ class SlowDownload:
         self._is_urgent = threading.Event()
         self._is_whole = False
         sock = socket.socket()
-        sock.settimeout(PATIENCE)
+        sock.settimeout(ANSWER_TIMEOUT)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
         sock.connect(("127.0.0.1", port))
