@@ -133,7 +133,7 @@ def test_only_the_system_wing_asks_the_machine(name):
     assert not {module for _, module in asked} & ONLY_SYSTEM
 
 
-def test_only_one_module_uses_the_tls_library_for_connections():
+def test_only_contexts_and_connections_use_the_tls_library():
     users = {name for name in MODULES for module in imports_of(name) if module == "OpenSSL.SSL"}
     users |= {
         name
@@ -141,7 +141,7 @@ def test_only_one_module_uses_the_tls_library_for_connections():
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module == "OpenSSL" and "SSL" in {a.name for a in node.names}
     }
-    assert users == {"gemd.system.tls"}
+    assert users == {"gemd.system.tls", "gemd.system.tls_context"}
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if not any(is_in(name, p) for p in PROCESSES)])

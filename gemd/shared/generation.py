@@ -16,7 +16,7 @@ from gemd.system.access_log import AccessLog
 from gemd.system.listener import Listener
 from gemd.system.log import Logs
 from gemd.system.privileges import Identity
-from gemd.system.tls import Context
+from gemd.system.tls_context import Context
 
 
 class Generation(msgspec.Struct, frozen=True, eq=False):

@@ -13,7 +13,7 @@ from gemd.responders.router import Router
 from gemd.shared.generation import Generation
 from gemd.shared.rate_limit import RateLimit
 from gemd.startup.resources import Resources
-from gemd.system import tls
+from gemd.system import tls_context
 from gemd.system.access_log import AccessLog
 from gemd.system.certificates import ServerCertificate
 from gemd.system.log import Logs
@@ -90,14 +90,14 @@ def build_router(config: Config, rate_limit: RateLimit | None) -> Router:
     return Router(config, load_mime_table(), rate_limit.check if rate_limit is not None else None)
 
 
-def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> tls.Context:
+def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> tls_context.Context:
     """The context of the first host, which hands a connection to another one's when the client names that.
 
     Raises TLSError.
     """
-    contexts = {name: tls.build_context(certificate, config.tls) for name, certificate in loaded.items()}
+    contexts = {name: tls_context.build_context(certificate, config.tls) for name, certificate in loaded.items()}
     by_name = {name: contexts[host.name] for host in config.hosts for name in host.names}
     first = contexts[config.hosts[0].name]
     if len(contexts) > 1:
-        tls.choose_by_server_name(first, by_name)
+        tls_context.choose_by_server_name(first, by_name)
     return first

@@ -12,7 +12,7 @@ from gemd.config import Config, ConfigError, Problem, parse_config
 from gemd.config.tables import key_path
 from gemd.options import read_tables
 from gemd.startup.assembly import build_router
-from gemd.system import certificates, tls
+from gemd.system import certificates, tls_context
 from gemd.system.privileges import PrivilegeError, find_identity
 
 
@@ -79,7 +79,7 @@ def check_certificates(config: Config) -> None:
     for host in config.hosts:
         if host.certificate is not None and host.key is not None:
             certificate = certificates.load(Path(host.certificate), Path(host.key))
-            tls.build_context(certificate, config.tls)
+            tls_context.build_context(certificate, config.tls)
             for warning in certificate.warnings:
                 print(f"gemd: warning: {warning}", file=sys.stderr)
 

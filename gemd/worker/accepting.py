@@ -15,7 +15,8 @@ from gemd.config.settings import Timeouts
 from gemd.system.client_socket import find_address, make_peer
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
-from gemd.system.tls import Context, TLSConnection, TLSError
+from gemd.system.tls import TLSConnection, TLSError
+from gemd.system.tls_context import Context
 from gemd.worker.connection import Connection
 from gemd.worker.poller import Poller
 from gemd.worker.reading import Reading

@@ -91,7 +91,9 @@ def test_roots_are_named_as_they_are_seen_from_a_chroot(configure, tmp_path, roo
 
 def test_each_name_has_the_certificate_of_its_host(configure, resources, root, monkeypatch):
     chosen = []
-    monkeypatch.setattr(assembly.tls, "choose_by_server_name", lambda first, by_name: chosen.append((first, by_name)))
+    monkeypatch.setattr(
+        assembly.tls_context, "choose_by_server_name", lambda first, by_name: chosen.append((first, by_name))
+    )
     hosts = [{"name": "a.example", "aliases": ["www.a.example"], "root": str(root)}, {"name": "b", "root": str(root)}]
     config = configure(host=hosts)
     context = build_server_context(config, resources(config).certificates)
@@ -103,7 +105,7 @@ def test_each_name_has_the_certificate_of_its_host(configure, resources, root, m
 
 
 def test_one_host_has_nothing_to_choose(configure, resources, monkeypatch):
-    monkeypatch.setattr(assembly.tls, "choose_by_server_name", None)
+    monkeypatch.setattr(assembly.tls_context, "choose_by_server_name", None)
     config = configure()
     build_server_context(config, resources(config).certificates)
 

@@ -46,7 +46,7 @@ from pathlib import Path
 from OpenSSL import SSL, crypto
 from gemd.config.settings import TLS
 from gemd.system.certificates import find_or_make
-from gemd.system.tls import build_context
+from gemd.system.tls_context import build_context
 context = build_context(find_or_make(Path(sys.argv[1]), ("h",)), TLS())
 server = SSL.Connection(context, None)
 server.set_accept_state()

@@ -1,7 +1,6 @@
 """Handshakes in memory, with the standard library as the client: no port, no thread, no waiting."""
 
 import contextlib
-import hashlib
 import ssl
 
 import pytest
@@ -9,201 +8,18 @@ import pytest
 from gemd.config.settings import TLS
 from gemd.system import tls
 from gemd.system.certificates import find_or_make
-from gemd.system.tls import TLSConnection, TLSError, build_context, choose_by_server_name
+from gemd.system.tls import TLSError, has_whole_record
+from gemd.system.tls_context import build_context
 from tests.support.tls_client import make_context
+from tests.support.tls_pair import Pair
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("certificates")
-    return {name: find_or_make(directory, (name,)) for name in ("h", "g", "*.wild")}
-
-
-class Pair:
-    """A server's connection and a client of it, with nothing between them but what a test carries."""
-
-    def __init__(self, context, client, server_name=None):
-        self.server = TLSConnection(context)
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.client = client.wrap_bio(self.incoming, self.outgoing, server_hostname=server_name)
-
-    def flush(self):
-        """Carry what the client wrote to the server."""
-        self.server.feed(self.outgoing.read())
-
-    def fetch(self):
-        """Carry what the server wrote to the client; the octets themselves."""
-        fetched = self.server.take()
-        self.incoming.write(fetched)
-        return fetched
-
-    def step(self):
-        """One turn of the client."""
-        try:
-            self.client.do_handshake()
-        except ssl.SSLWantReadError:
-            return False
-        finally:
-            self.flush()
-        return True
-
-    def shake_hands(self):
-        """Both handshakes to their end. Raises TLSError where the server, ssl.SSLError where the client gives up."""
-        done = False
-        for _ in range(10):
-            done = done or self.step()
-            is_server_done = self.server.handshake()
-            self.fetch()
-            if done and is_server_done:
-                return
-        raise AssertionError("the handshake does not end")
-
-    def read(self):
-        self.fetch()
-        return self.client.read(65536)
-
-
-@pytest.fixture
-def connect(certificates):
-    """A pair that has shaken hands; `context` is the server's."""
-
-    def connect(client=None, server_name=None, *, minimum="1.2", context=None):
-        context = context or build_context(certificates["h"], TLS(minimum_version=minimum))
-        pair = Pair(context, client or make_context(), server_name)
-        pair.shake_hands()
-        return pair
-
-    return connect
 
 
 def only(version):
     context = make_context()
     context.minimum_version = context.maximum_version = version
     return context
-
-
-@pytest.mark.parametrize(("version", "name"), [(V12, "TLSv1.2"), (V13, "TLSv1.3")])
-def test_versions(connect, version, name):
-    pair = connect(only(version))
-    assert pair.server.version == name == pair.client.version()
-    assert pair.server.cipher == pair.client.cipher()[0]
-
-
-def test_a_minimum_of_13_refuses_12(connect):
-    with pytest.raises(TLSError, match="unsupported protocol"):
-        connect(only(V12), minimum="1.3")
-    assert connect(only(V13), minimum="1.3").server.version == "TLSv1.3"
-
-
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1], ids=["1.0", "1.1"])
-def test_old_versions_are_refused(connect, version):
-    client = only(version)
-    client.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.raises(TLSError, match=r"unsupported protocol|no protocols available"):
-        connect(client)
-
-
-WEAK = [
-    "ECDHE-ECDSA-AES128-SHA",
-    "ECDHE-ECDSA-AES128-SHA256",
-    "ECDHE-ECDSA-AES256-SHA384",
-    "AES128-GCM-SHA256",
-    "AES256-SHA",
-    "DHE-RSA-AES128-GCM-SHA256",
-    "ECDHE-ECDSA-AES128-CCM8",
-]
-
-
-@pytest.mark.parametrize("suite", WEAK)
-def test_neither_cbc_nor_suites_without_forward_secrecy(connect, suite):
-    client = only(V12)
-    client.set_ciphers(suite + ":@SECLEVEL=0")
-    with pytest.raises(TLSError, match="no shared cipher"):
-        connect(client)
-
-
-@pytest.mark.parametrize("suite", ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"])
-def test_suites_of_12(connect, suite):
-    client = only(V12)
-    client.set_ciphers(suite)
-    assert connect(client).server.cipher == suite
-
-
-def test_the_server_prefers_aes_128(connect):
-    assert connect(only(V13)).server.cipher == "TLS_AES_128_GCM_SHA256"
-
-
-@pytest.mark.parametrize("version", [V12, V13])
-def test_no_session_ticket_is_sent(connect, version):
-    pair = connect(only(version))
-    pair.server.write(b"20 text/gemini\r\n")
-    assert pair.read() == b"20 text/gemini\r\n"  # a ticket would have come before it
-    assert not (pair.client.session and pair.client.session.has_ticket)
-
-
-def test_a_session_is_not_resumed(connect, certificates):
-    client, context = only(V12), build_context(certificates["h"], TLS())
-    session = connect(client, context=context).client.session
-    pair = Pair(context, client)
-    pair.client.session = session
-    pair.shake_hands()
-    assert not pair.client.session_reused
-
-
-def test_a_client_that_asks_for_a_renegotiation_gets_none(certificates):
-    assert build_context(certificates["h"], TLS()).set_options(0) & 0x40000000
-
-
-# Names
-
-
-def fingerprint_seen(pair):
-    return hashlib.sha256(pair.client.getpeercert(binary_form=True)).hexdigest()
-
-
-@pytest.fixture
-def contexts(certificates):
-    contexts = {name: build_context(certificate, TLS()) for name, certificate in certificates.items()}
-    choose_by_server_name(contexts["h"], contexts)
-    return contexts
-
-
-CHOICES = {
-    "h": "h",
-    "g": "g",
-    "G": "g",
-    "g.": "g",
-    "a.wild": "*.wild",
-    "a.b.wild": "h",
-    "wild": "h",
-    "x": "h",
-    None: "h",
-}
-
-
-@pytest.mark.parametrize(("asked", "served"), CHOICES.items())
-def test_the_name_asked_for_chooses_the_certificate(connect, contexts, certificates, asked, served):
-    pair = connect(server_name=asked, context=contexts["h"])
-    assert fingerprint_seen(pair) == certificates[served].fingerprint
-
-
-@pytest.mark.parametrize(("asked", "name"), [("H.Example.", "h.example"), ("xn--bcher-kva.example",) * 2, (None, None)])
-def test_the_name_asked_for_is_normalised(connect, asked, name):
-    assert connect(server_name=asked).server.server_name == name
-
-
-@pytest.mark.parametrize("raw", [b"\xff\xfe", b"a\nb", b"\x00", b"." * 255])
-def test_a_name_that_is_none_ends_no_worker(contexts, raw, monkeypatch):
-    monkeypatch.setattr(tls.SSL.Connection, "get_servername", lambda _: raw)
-    pair = Pair(contexts["h"], make_context())
-    pair.shake_hands()
-    assert pair.server.server_name.isascii()
-
-
-# Client certificates
 
 
 def test_a_client_without_a_certificate(connect):
@@ -385,7 +201,61 @@ def test_a_connection_that_openssl_has_no_memory_for_is_a_fault_of_tls(certifica
     def fail(*_):
         raise tls.SSL.Error([("SSL routines", "", "malloc failure")])
 
-    context = build_context(certificates["h"], TLS())
+    pair = Pair(build_context(certificates["h"], TLS()), make_context())
     monkeypatch.setattr(tls.SSL, "Connection", fail)
     with pytest.raises(TLSError, match="malloc failure"):
-        TLSConnection(context)
+        pair.step()
+
+
+# Memory
+
+
+@pytest.mark.parametrize(
+    ("data", "is_whole"),
+    [
+        (b"", False),
+        (b"\x16", False),
+        (b"\x16\x03\x01\x00", False),
+        (b"\x16\x03\x01\x00\x02", False),
+        (b"\x16\x03\x01\x00\x02a", False),
+        (b"\x16\x03\x01\x00\x02ab", True),
+        (b"\x16\x03\x01\x00\x02abc", True),
+        (b"\x16\x03\x01\x00\x00", True),
+        (b"\x16\x03\x01\x01\x00".ljust(260, b"x"), False),
+        (b"\x16\x03\x01\x01\x00".ljust(261, b"x"), True),
+        (b"G", True),
+        (b"\x15", True),
+    ],
+)
+def test_a_record_is_whole_or_none(data, is_whole):
+    assert has_whole_record(data) is is_whole
+
+
+def test_nothing_is_made_for_half_a_record(certificates, monkeypatch):
+    pair = Pair(build_context(certificates["h"], TLS()), make_context())
+    with contextlib.suppress(ssl.SSLWantReadError):
+        pair.client.do_handshake()
+    hello = pair.outgoing.read()
+    with monkeypatch.context() as changed:
+        changed.setattr(tls.SSL, "Connection", lambda *_: pytest.fail("too early"))
+        for octet in hello[:-1]:
+            pair.server.feed(bytes([octet]))
+            assert not pair.server.handshake()
+            assert pair.server.take() == b""
+    pair.server.feed(hello[-1:])
+    pair.shake_hands()
+
+
+def test_what_was_written_to_is_not_kept(connect):
+    """As large as it was once, for as long as a client takes nothing."""
+    pair = connect()
+    held = pair.server._from_ssl
+    pair.server.write(bytes(64 * 1024))
+    assert len(pair.fetch()) > 64 * 1024
+    assert pair.server._from_ssl != held
+    held = pair.server._from_ssl
+    pair.server.write(b"x")
+    pair.server.send_close_notify()
+    pair.fetch()
+    assert pair.server._from_ssl == held
+    assert pair.client.read(1 << 20) + pair.client.read(1 << 20) + pair.client.read(1 << 20)

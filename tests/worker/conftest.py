@@ -12,7 +12,8 @@ import pytest
 from gemd.config.settings import TLS, Limits, Timeouts
 from gemd.protocol.peer import Peer
 from gemd.system.certificates import find_or_make
-from gemd.system.tls import TLSConnection, build_context
+from gemd.system.tls import TLSConnection
+from gemd.system.tls_context import build_context
 from gemd.worker.closing import Closing
 from gemd.worker.connection import Connection
 from gemd.worker.poller import Poller

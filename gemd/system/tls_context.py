@@ -1,0 +1,77 @@
+"""TLS contexts, which the master builds and workers inherit.
+
+Rules: TLS 1.2 and 1.3 with forward secrecy and AEAD only, no renegotiation, no resumption. A client certificate is
+asked for and never judged here, as most are self-signed; responders decide.
+"""
+
+from collections.abc import Mapping
+
+from OpenSSL import SSL
+
+from gemd.config.settings import TLS
+from gemd.protocol.host import find_by_name, normalise_server_name
+from gemd.system.certificates import ServerCertificate
+from gemd.system.tls import TLSError, explain
+
+# Server preference. AES-128 first: the cheapest with AES instructions, and Gemini's clients are many small devices.
+_TLS13_SUITES = b"TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
+_TLS12_SUITES = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
+_MINIMUM = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
+
+# <openssl/ssl.h>; pyOpenSSL has no names for them.
+_MODE_PARTIAL_WRITE = 0x1
+_MODE_NO_AUTO_CHAIN = 0x8
+_MODE_RELEASE_BUFFERS = 0x10
+_OP_NO_RENEGOTIATION = 0x40000000
+_OP_CIPHER_SERVER_PREFERENCE = 0x00400000
+
+Context = SSL.Context
+
+
+def build_context(certificate: ServerCertificate, settings: TLS) -> Context:
+    """A server context for one certificate. Runs in the master; workers inherit it.
+
+    Raises TLSError for a certificate that OpenSSL finds too weak.
+    """
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(_MINIMUM[settings.minimum_version])
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | _OP_NO_RENEGOTIATION | _OP_CIPHER_SERVER_PREFERENCE)
+    # OP_NO_TICKET alone would make OpenSSL keep every session: 1 KB a handshake.
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_session_id(b"gemd")  # needed wherever client certificates are asked for
+    # Without it OpenSSL builds the chain anew at each handshake; ours is loaded in full.
+    context.set_mode(_MODE_NO_AUTO_CHAIN | _MODE_RELEASE_BUFFERS)
+    # A partial write returns after each 16 KB record; a whole one leaves the loop to OpenSSL.
+    context.clear_mode(_MODE_PARTIAL_WRITE)
+    context.set_cipher_list(_TLS12_SUITES)
+    context.set_tls13_ciphersuites(_TLS13_SUITES)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, _accept_any)
+    # OpenSSL would check every signature of a chain, however long, though nothing depends on it here.
+    context.set_verify_depth(0)
+    try:
+        context.use_certificate(certificate.chain[0])
+        for issuer in certificate.chain[1:]:
+            context.add_extra_chain_cert(issuer)
+        context.use_privatekey(certificate.key)
+        context.check_privatekey()
+    except SSL.Error as error:
+        raise TLSError(f"{certificate.path} can't be used: {explain(error)}") from None
+    return context
+
+
+def choose_by_server_name(first: Context, contexts: Mapping[str, Context]) -> None:
+    """Let the name that a client asks for choose among `contexts`, whose keys may be wildcards; else `first` stays."""
+
+    def choose(connection: SSL.Connection) -> None:
+        name = normalise_server_name(connection.get_servername())
+        if name is None:
+            return
+        context = find_by_name(contexts, name)
+        if context is not None:
+            connection.set_context(context)
+
+    first.set_tlsext_servername_callback(choose)
+
+
+def _accept_any(*_: object) -> bool:
+    return True
