@@ -4,9 +4,10 @@ import contextlib
 import ssl
 
 import pytest
+import trustme
 
 from gemd.config.settings import TLS
-from gemd.system import tls
+from gemd.system import tls, tls_context
 from gemd.system.certificates import find_or_make
 from gemd.system.tls import TLSError, has_whole_record
 from gemd.system.tls_context import build_context
@@ -32,6 +33,19 @@ def test_a_self_signed_client_certificate_is_asked_for_and_accepted(connect, tmp
     client = only(version)
     client.load_cert_chain(made.path, made.path.with_suffix(".key"))
     assert connect(client).server.client_certificate.fingerprint == made.fingerprint
+
+
+@pytest.mark.parametrize("version", [V12, V13])
+def test_what_is_sent_along_is_not_looked_at(certificates, tmp_path, monkeypatch, version):
+    depths = set()
+    monkeypatch.setattr(tls_context, "_accept_any", lambda *told: depths.add(told[3]) or True)
+    trustme.CA().create_child_ca().issue_cert("jane@h").private_key_and_cert_chain_pem.write_to_path(tmp_path / "jane")
+    client = only(version)
+    client.load_cert_chain(tmp_path / "jane")
+    pair = Pair(build_context(certificates["h"], TLS()), client)
+    pair.shake_hands()
+    assert len(pair.server.client_chain) == 2
+    assert depths == {0}
 
 
 # Data, and its end
