@@ -69,8 +69,9 @@ class Pending(Protocol):
     def begin(self, helper: Helper) -> None:
         """Called once, before anything else but `close`."""
 
-    def settle(self) -> "Response | None":
-        """The answer, None when it is not known yet. Raises GeminiError for one that is a refusal, and ClientLeft."""
+    def settle(self) -> "Response | Pending | None":
+        """The answer, or another one that is pending; None when it is not known yet. Raises GeminiError for one that is
+        a refusal, and ClientLeft."""
 
     def close(self) -> None:
         """Let go of everything. Called exactly once, also where it never began, unless it has become the body."""

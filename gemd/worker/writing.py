@@ -69,22 +69,21 @@ class Writing:
 
     def _settle(self, connection: Connection, pending: Pending) -> None:
         """See whether the answer is known by now."""
+        answer: Answer | None
         try:
-            response = pending.settle()
+            answer = pending.settle()
         except GeminiError as refusal:
-            response = error_response(refusal)
+            answer = error_response(refusal)
         except ClientLeft as error:
             self.drop(connection, str(error))
             return
-        if response is None:
+        if answer is None:
             self._await(connection)
-            return
-        body: object = response.body
-        if body is pending:  # it has become the body itself
-            connection.pending = None
-            self._begin(connection, response, has_begun=True)
+        elif isinstance(answer, Response) and answer.body is pending:  # type: ignore[comparison-overlap]
+            connection.pending = None  # it has become the body itself
+            self._begin(connection, answer, has_begun=True)
         else:
-            self.replace(connection, response)
+            self.replace(connection, answer)
 
     def _begin(self, connection: Connection, response: Response, *, has_begun: bool = False) -> None:
         connection.status, connection.meta = int(response.status), response.meta
@@ -213,12 +212,12 @@ class Writing:
         self._ended.append(connection)
         connection.close()
 
-    def replace(self, connection: Connection, response: Response) -> None:
+    def replace(self, connection: Connection, answer: Answer) -> None:
         """Send this instead, where nothing is sent yet."""
         self._leave(connection)
         self._waiting.unwatch(connection)
         connection.let_go()
-        self._begin(connection, response)
+        self.answer(connection, answer)
 
     def evict_oldest(self) -> None:
         """When there are too many, the oldest goes of those who linger, or else of those who read too slowly."""

@@ -324,6 +324,51 @@ def test_a_pending_answer_becomes_the_body_itself(make_writing, begin, settle):
     assert (pending.begun, pending.closed) == (1, 1)
 
 
+def test_a_pending_answer_becomes_another_one(make_writing, begin, settle, ended):
+    writing = make_writing()
+    client, connection = begin()
+    descriptor = os.eventfd(0)
+    second = ScriptedPending(None, page(b"x"))
+    first = ScriptedPending(None, second, descriptors=[descriptor])
+    writing.answer(connection, first)
+    first.helper.wake()
+    settle(writing)
+    assert (first.closed, second.begun, second.closed) == (1, 1, 0)
+    assert connection.watched == set()
+    assert len(writing) == 1
+    assert not ended
+    second.helper.wake()
+    settle(writing)
+    assert client.read() == HEADER + b"x"
+    assert (first.closed, second.closed) == (1, 1)
+    assert list(ended) == [connection]
+    os.close(descriptor)
+
+
+def test_another_one_may_become_the_body_itself(make_writing, begin, settle):
+    writing = make_writing()
+    client, connection = begin()
+    second = ScriptedPending(lambda: page(second), b"x", b"")
+    first = ScriptedPending(second)
+    writing.answer(connection, first)
+    settle(writing)
+    assert client.read() == HEADER + b"x"
+    assert (first.closed, second.begun, second.closed) == (1, 1, 1)
+
+
+def test_a_client_that_leaves_while_another_one_is_awaited(make_writing, begin, settle, ended, losses):
+    writing = make_writing()
+    client, connection = begin(tcp_pair())
+    second = ScriptedPending()
+    first = ScriptedPending(second)
+    writing.answer(connection, first)
+    client.reset()
+    settle(writing)
+    assert (first.closed, second.closed) == (1, 1)
+    assert list(ended) == [connection]
+    assert len(losses) == 1
+
+
 def test_a_pending_answer_may_be_a_refusal(make_writing, begin):
     client, connection = begin()
     pending = ScriptedPending(NotFound("Not found"))
