@@ -11,21 +11,24 @@ from gemd.config.settings import CAFile, ClientCertificate
 from gemd.protocol.errors import CertificateNotAuthorised, CertificateNotValid, CertificateRequired
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.peer import Peer
-from gemd.system.client_certificates import Authorities
+from gemd.system.authorities import Authorities, Verdict
 
-Check = Callable[[Peer], None]
+Judge = Callable[[], None]  # for a thread, as it takes a while; raises what a check does
+Check = Callable[[Peer], Judge | None]
+
+_NOT_AUTHORISED = "The client certificate is not authorised"
 
 
 def build_check(rule: ClientCertificate | None) -> Check | None:
     """A function that raises CertificateRequired (60), CertificateNotAuthorised (61) or CertificateNotValid (62) for a
-    peer that may not pass; None where everybody may. Raises CertificateError for authorities that can't be loaded."""
+    peer that may not pass, or returns what is still to be asked; None where everybody may pass. Raises CertificateError
+    for authorities that can't be loaded."""
     if rule is None:
         return None
     if isinstance(rule, CAFile):
-        authorities = Authorities(rule.ca)
-        return lambda peer: _demand(peer, authorities.vouch_for(peer.tls.client_chain) if has_valid(peer) else False)
+        return _by_authorities(Authorities(rule.ca))
     if rule == "any":
-        return lambda peer: _demand(peer, True)
+        return _demand_valid
     fingerprints = [parse_fingerprint(text) for text in rule]
     certificates = {entry.digest for entry in fingerprints if entry.of == "certificate"}
     public_keys = {entry.digest for entry in fingerprints if entry.of == "public key"}
@@ -35,9 +38,30 @@ def build_check(rule: ClientCertificate | None) -> Check | None:
         is_listed = given is not None and (
             given.fingerprint in certificates or given.public_key_fingerprint in public_keys
         )
-        _demand(peer, is_listed)
+        _demand_valid(peer)
+        if not is_listed:
+            raise CertificateNotAuthorised(_NOT_AUTHORISED)
 
     return check
+
+
+def _by_authorities(authorities: Authorities) -> Check:
+    def check(peer: Peer) -> Judge | None:
+        _demand_valid(peer)
+        found = authorities.weigh(peer.tls.client_chain)
+        if isinstance(found, Verdict):
+            _demand_vouched_for(found)
+            return None
+        return lambda: _demand_vouched_for(found())
+
+    return check
+
+
+def _demand_vouched_for(verdict: Verdict) -> None:
+    if verdict.fault:
+        raise CertificateNotValid(verdict.fault)
+    if not verdict.is_vouched_for:
+        raise CertificateNotAuthorised(_NOT_AUTHORISED)
 
 
 def has_valid(peer: Peer) -> bool:
@@ -47,10 +71,8 @@ def has_valid(peer: Peer) -> bool:
     return given is not None and not given.fault and given.not_before <= now <= given.not_after
 
 
-def _demand(peer: Peer, is_authorised: bool) -> None:
+def _demand_valid(peer: Peer) -> None:
     if peer.tls.client_certificate is None:
         raise CertificateRequired("A client certificate is required")
     if not has_valid(peer):
         raise CertificateNotValid("The client certificate is not valid, or not valid now")
-    if not is_authorised:
-        raise CertificateNotAuthorised("The client certificate is not authorised")

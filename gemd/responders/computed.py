@@ -1,14 +1,15 @@
-"""An answer that takes a while to work out, in a thread of the pool.
+"""What takes a while to work out, in a thread of the pool: an answer, or what is needed for one.
 
 Rules: what the thread raises is raised again where the answer is taken; what nobody takes is let go of, or never
-begun. One at a time computes, in turn by client: more would take the interpreter from each other, and all of them
-from the event loop.
+begun. Of a kind one at a time computes, in turn by client: more would take the interpreter from each other, and all of
+them from the event loop.
 """
 
 import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from typing import Generic, TypeVar
 
 from gemd.protocol.errors import GeminiError, Overloaded
 from gemd.protocol.response import Helper, Response
@@ -17,18 +18,21 @@ from gemd.system.places import Places
 _TIMEOUT = 60.0  # seconds, where a disk does not answer
 _TURN_TIMEOUT = 5.0  # seconds, after which the one whose turn it is must be waiting for such a disk
 
+_T = TypeVar("_T")
+
 _places = Places(1, 1)  # in this worker
 
 
-class Computed:
-    """`compute` works the answer out; it may raise GeminiError."""
+class Computed(Generic[_T]):
+    """`compute` works it out; it may raise GeminiError. It has one of `places` meanwhile."""
 
     descriptors: Collection[int] = ()
 
-    def __init__(self, compute: Callable[[], Response]) -> None:
+    def __init__(self, compute: Callable[[], _T], places: Places = _places) -> None:
         self.deadline = time.monotonic() + _TIMEOUT
         self._compute = compute
-        self._outcome: Future[Response] = Future()
+        self._places = places
+        self._outcome: Future[_T] = Future()
         self._is_taken = False
         self._client = ""
 
@@ -41,7 +45,7 @@ class Computed:
     def _work(self) -> None:
         """Runs in a thread of the pool."""
         turn = threading.Event()
-        place = _places.request(self._client, lambda _: turn.set())
+        place = self._places.request(self._client, lambda _: turn.set())
         try:
             turn.wait(_TURN_TIMEOUT)
             if self._outcome.set_running_or_notify_cancel():
@@ -50,8 +54,9 @@ class Computed:
         finally:
             place.leave()
 
-    def settle(self) -> Response | None:
-        """The answer, once the thread is done. Raises what that has raised, and GeminiError when it takes too long."""
+    def settle(self) -> _T | None:
+        """What was worked out, once the thread is done, else None. Raises what that has raised, and GeminiError when it
+        takes too long."""
         if not self._outcome.done():
             if time.monotonic() >= self.deadline:
                 raise GeminiError("This takes too long at the moment")
@@ -65,18 +70,18 @@ class Computed:
             self._outcome.add_done_callback(_let_go)
 
 
-def _let_go(outcome: "Future[Response]") -> None:
+def _let_go(outcome: "Future[_T]") -> None:
     """Close the body that nobody took."""
     if outcome.exception() is None:
-        body = outcome.result().body
-        if not isinstance(body, bytes):
-            body.close()
+        response = outcome.result()
+        if isinstance(response, Response) and not isinstance(response.body, bytes):
+            response.body.close()
 
 
-class _Outcome:
+class _Outcome(Generic[_T]):
     """What is raised inside becomes the future's."""
 
-    def __init__(self, future: "Future[Response]") -> None:
+    def __init__(self, future: "Future[_T]") -> None:
         self._future = future
 
     def __enter__(self) -> None:

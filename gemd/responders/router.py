@@ -15,9 +15,10 @@ from gemd.protocol.response import Answer
 from gemd.responders.access import Check, build_check
 from gemd.responders.app.applications import Applications
 from gemd.responders.cgi.scripts import CGI
+from gemd.responders.judged import Judged
 from gemd.responders.redirect import redirect
 from gemd.responders.static import StaticFiles
-from gemd.system.client_certificates import Authorities
+from gemd.system.authorities import Authorities, Verdict
 
 Responder = Callable[[Request, Location], Answer | None]
 Respond = Callable[[Request], Answer]  # raises GeminiError
@@ -31,7 +32,7 @@ class Router:
         self._hosts = {name: host for host in config.hosts for name in host.names}
         self._places = {host.name: _longest_first(host.locations) for host in config.hosts}
         self._check_rate = check_rate
-        authorities = load_authorities(config)
+        self._authorities = authorities = load_authorities(config)
         self.applications = Applications(config, authorities)
         self._scripts = CGI(config, authorities)
         files: Responder = StaticFiles(mime_table, config.limits.listing)
@@ -43,8 +44,21 @@ class Router:
         location, check_access = self.find_location(host, request.url.names)
         if self._check_rate is not None:
             self._check_rate(request.peer.address)
-        if check_access is not None:
-            check_access(request.peer)
+        judge = check_access(request.peer) if check_access is not None else None
+        if judge is not None:
+            return Judged(judge, lambda: self._authorise(request, location))
+        return self._authorise(request, location)
+
+    def _authorise(self, request: Request, location: Location) -> Answer:
+        """Find out what scripts and applications are told of the client's authorities, where that takes a while."""
+        tls, has_code = request.peer.tls, location.cgi is not None or location.app is not None
+        if self._authorities is not None and has_code and tls.client_certificate is not None:
+            found = self._authorities.weigh(tls.client_chain)
+            if not isinstance(found, Verdict):
+                return Judged(found, lambda: self._ask_responders(request, location))
+        return self._ask_responders(request, location)
+
+    def _ask_responders(self, request: Request, location: Location) -> Answer:
         for responder in self._responders:
             answer = responder(request, location)
             if answer is not None:

@@ -14,7 +14,7 @@ from gemd.protocol.host import is_wildcard
 from gemd.protocol.request import Request
 
 if TYPE_CHECKING:  # it would take the cryptography library along, which an application's program may not want yet
-    from gemd.system.client_certificates import Authorities
+    from gemd.system.authorities import Authorities
 
 _SOFTWARE = f"gemd/{__version__}"
 
@@ -45,7 +45,7 @@ def _certificate_variables(request: Request, authorities: "Authorities | None") 
     certificate = request.peer.tls.client_certificate
     if certificate is None:
         return {}
-    is_vouched_for = authorities is not None and authorities.vouch_for(request.peer.tls.client_chain)
+    is_vouched_for = authorities is not None and authorities.judge(request.peer.tls.client_chain).is_vouched_for
     return {
         "AUTH_TYPE": "CERTIFICATE",
         "REMOTE_USER": certificate.common_name,

@@ -2,12 +2,15 @@ import datetime
 
 import msgspec
 import pytest
+from cryptography import x509
 
 from gemd.config.settings import CAFile
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import ClientCertificate
 from gemd.responders.access import build_check
 from gemd.system.certificates import CertificateError
+from gemd.system.client_certificates import parse_client_certificate
+from tests.support.certificate_chains import Link, make_leaf, make_rsa_key
 
 from .asking import peer
 
@@ -59,6 +62,67 @@ def status_of(check, asker):
 
 def test_everybody_may_pass_without_a_rule():
     assert build_check(None) is None
+
+
+# Authorities
+
+
+@pytest.fixture(scope="module")
+def root():
+    return Link()
+
+
+@pytest.fixture
+def check(root, tmp_path):
+    (tmp_path / "ca.pem").write_bytes(root.pem)
+    return build_check(CAFile(ca=str(tmp_path / "ca.pem")))
+
+
+def who_sent(chain):
+    return peer(client_certificate=parse_client_certificate(chain[0]), client_chain=chain)
+
+
+def test_whom_an_authority_vouches_for(check, root):
+    assert status_of(check, peer()) == 60
+    assert status_of(check, who_sent(make_leaf(root, 1).chain)) is None
+    assert status_of(check, who_sent(make_leaf(Link("other")).chain)) == 61
+    assert status_of(check, who_sent(make_leaf(root, end=NOW - DAY / 2).chain)) == 62
+
+
+BEYOND = {
+    "length": (lambda root: make_leaf(root, 8), "The client certificate's chain is too long: at most 8 certificates"),
+    "key": (
+        lambda root: Link("Jane", key=make_rsa_key(4104), issuer=root, ca=False),
+        "A key of the client certificate's chain is too large: at most 4096 bits",
+    ),
+    "exponent": (
+        lambda root: Link("Jane", key=make_rsa_key(2048, 34), issuer=root, ca=False),
+        "An exponent of the client certificate's chain is too large: at most 33 bits",
+    ),
+    "usage": (
+        lambda root: make_leaf(root, extensions=[x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH])]),
+        "The client certificate is not meant for clients",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "text"), BEYOND.values(), ids=BEYOND)
+def test_a_chain_beyond_a_bound_is_not_valid(check, root, make, text):
+    with pytest.raises(GeminiError) as caught:
+        check(who_sent(make(root).chain))
+    assert (caught.value.status, caught.value.meta) == (62, text)
+
+
+@pytest.mark.parametrize(("is_member", "status"), [(True, None), (False, 61)])
+def test_a_dear_chain_is_still_to_be_judged(check, root, is_member, status):
+    asker = who_sent(make_leaf(root if is_member else Link("other"), 3).chain)
+    judge = check(asker)
+    assert status_of(lambda _: judge(), asker) == status
+    assert status_of(check, asker) == status  # now it is known
+
+
+def test_a_certificate_out_of_its_dates_is_not_judged(check, root):
+    assert status_of(check, who_sent(make_leaf(root, 3, end=NOW - DAY / 2).chain)) == 62
 
 
 @pytest.mark.parametrize("content", [None, b"", b"nonsense"])

@@ -1,8 +1,14 @@
+import msgspec
 import pytest
 
 from gemd.protocol.errors import SlowDown
+from gemd.responders.judged import Judged
+from gemd.responders.router import Router
+from gemd.system.client_certificates import parse_client_certificate
+from tests.support.certificate_chains import Link, make_leaf
+from tests.support.pump import Pump
 
-from .asking import peer
+from .asking import peer, request, settle
 
 OTHER = {"name": "g", "aliases": ["*.wild.example", "bücher.example"], "gone": True}
 
@@ -162,3 +168,74 @@ def test_scripts_go_before_files(ask, capsule):
 
 def test_nobody_answers(ask):
     assert ask("gemini://g/a", hosts=[{"name": "g", "location": [{"path": "/a/"}]}]).status == 51
+
+
+# A judgement that takes a while
+
+
+@pytest.fixture(scope="module")
+def root():
+    return Link()
+
+
+@pytest.fixture
+def route(configure, root, tmp_path):
+    """The router, where both the location and scripts have an authority; `tls` says which."""
+    (tmp_path / "ca.pem").write_bytes(root.pem)
+    (tmp_path / "other.pem").write_bytes(Link("other").pem)
+
+    def route(tls=None, **keys):
+        config = configure(**keys)
+        if tls is not None:
+            settings = msgspec.structs.replace(config.tls, ca_file=str(tmp_path / f"{tls}.pem"))
+            config = msgspec.structs.replace(config, tls=settings)
+        return Router(config, {".gmi": "text/gemini"}, None)
+
+    return route
+
+
+def who_sent(chain):
+    return peer(client_certificate=parse_client_certificate(chain[0]), client_chain=chain)
+
+
+def test_access_that_takes_a_while_is_judged_before_anything_is_looked_up(route, root, tmp_path):
+    router = route(client_certificate={"ca": str(tmp_path / "ca.pem")})
+    asker = who_sent(make_leaf(root, 3).chain)
+    assert isinstance(router.respond(request("/nothing", asker)), Judged)
+    assert settle(lambda: router.respond(request("/page.gmi", asker))).body == b"page"
+    assert settle(lambda: router.respond(request("/nothing", asker))).status == 51
+    stranger = who_sent(make_leaf(Link("stranger"), 3).chain)
+    assert settle(lambda: router.respond(request("/nothing", stranger))).status == 61
+
+
+def test_a_page_that_a_judgement_was_remembered_for_is_answered_at_once(route, root, tmp_path):
+    router = route(client_certificate={"ca": str(tmp_path / "ca.pem")})
+    asker = who_sent(make_leaf(root, 3).chain)
+    settle(lambda: router.respond(request("/page.gmi", asker)))
+    assert router.respond(request("/page.gmi", asker)).status == 20
+
+
+@pytest.mark.parametrize(("cgi", "is_judged"), [("cgi-bin", True), (None, False)])
+def test_what_scripts_are_told_is_judged_where_there_may_be_some(route, root, cgi, is_judged):
+    router = route("ca", **({"cgi": cgi} if cgi else {}))
+    asker = who_sent(make_leaf(root, 3).chain)
+    assert isinstance(router.respond(request("/page.gmi", asker)), Judged) is is_judged
+    assert settle(lambda: router.respond(request("/page.gmi", asker))).body == b"page"
+    assert not isinstance(router.respond(request("/page.gmi", asker)), Judged)
+
+
+def test_who_has_no_certificate_is_not_judged(route, root):
+    asker = peer(client_chain=make_leaf(root, 3).chain)
+    assert route("ca", cgi="cgi-bin").respond(request("/page.gmi", asker)).status == 20
+
+
+def test_two_judgements_follow_each_other(route, root, tmp_path):
+    router = route("other", cgi="cgi-bin", client_certificate={"ca": str(tmp_path / "ca.pem")})
+    asker = who_sent(make_leaf(root, 3).chain)
+    with Pump() as pump:
+        first = router.respond(request("/page.gmi", asker))
+        first.begin(pump)
+        second = pump.wait_for(first, first.settle)
+        assert isinstance(second, Judged)
+        assert pump.settle(second).status == 20
+        first.close()

@@ -6,6 +6,7 @@ import pytest
 from gemd.config.settings import Location
 from gemd.protocol.peer import ClientCertificate
 from gemd.responders.variables import common_variables, server_name
+from gemd.system.authorities import Verdict
 from tests.responders.asking import peer, request
 
 START = datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
@@ -27,8 +28,8 @@ LOCATION = Location(host="h")
 class Vouching:
     """Authorities that know one chain."""
 
-    def vouch_for(self, chain):
-        return chain == (b"known",)
+    def judge(self, chain):
+        return Verdict(chain == (b"known",))
 
 
 def test_what_is_of_a_certificate_is_there_with_one_alone():

@@ -12,12 +12,15 @@ NOW = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)
 
 
-def make_certificate(path: Path, name: str = "Ada", *, start=NOW - DAY, end=NOW + DAY, key=None, issuer=None):
-    """Write certificate and key to one PEM file; return the certificate and its key."""
+def make_certificate(
+    path: Path, name: str = "Ada", *, start=NOW - DAY, end=NOW + DAY, key=None, issuer=None, ca=None, usages=()
+):
+    """Write certificate and key to one PEM file; return the certificate and its key. Without `ca`, whoever signs itself
+    is an authority; `usages` are the extended ones."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name, _validate=False)])
     issuer_name, issuer_key = (issuer[0].subject, issuer[1]) if issuer else (subject, key)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer_name)
@@ -25,9 +28,11 @@ def make_certificate(path: Path, name: str = "Ada", *, start=NOW - DAY, end=NOW 
         .serial_number(4711)
         .not_valid_before(start)
         .not_valid_after(end)
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .sign(issuer_key, hashes.SHA256())
+        .add_extension(x509.BasicConstraints(ca=issuer is None if ca is None else ca, path_length=None), critical=True)
     )
+    if usages:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    certificate = builder.sign(issuer_key, hashes.SHA256())
     path.write_bytes(
         certificate.public_bytes(serialization.Encoding.PEM)
         + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -7,6 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.support.waiting import wait_for
 
@@ -52,10 +53,24 @@ def people(folder):
     authority = make_certificate(folder / "authority.pem", "Authority")
     (folder / "ca.pem").write_bytes(authority[0].public_bytes(Encoding.PEM))
     make_certificate(folder / "member.pem", "Member", issuer=authority)
+    make_certificate(folder / "server.pem", "Server", issuer=authority, usages=[ExtendedKeyUsageOID.SERVER_AUTH])
+    make_chain(folder / "deep.pem", authority, 7)
+    make_chain(folder / "deeper.pem", authority, 8)
     pem = (folder / "ca.pem").read_bytes()
     for person in ("bob", "member"):
         (folder / f"{person}+ca.pem").write_bytes((folder / f"{person}.pem").read_bytes() + pem)
     return ada
+
+
+def make_chain(path, authority, between):
+    """A member's certificate with so many authorities above it, whose keys are dear."""
+    issuer, sent = authority, b""
+    for number in range(between):
+        key = ec.generate_private_key(ec.SECP384R1())
+        issuer = make_certificate(path, f"Between {number}", key=key, issuer=issuer, ca=True)
+        sent = issuer[0].public_bytes(Encoding.PEM) + sent
+    make_certificate(path, "Deep", issuer=issuer)
+    path.write_bytes(path.read_bytes() + sent)
 
 
 SCRIPTS = {
@@ -96,6 +111,12 @@ ACCESS = [
     ("member+ca", "/ca/", 20),
     ("bob", "/ca/", 61),
     ("bob+ca", "/ca/", 61),
+    ("server", "/ca/", 62),
+    ("server", "/any/", 20),
+    ("deep", "/ca/", 20),
+    ("deep", "/ca/none", 51),
+    ("deeper", "/ca/", 62),
+    ("deeper", "/any/", 20),
     (None, "/ca/", 60),
     ("late", "/", 20),
 ]
@@ -142,8 +163,9 @@ def test_what_a_script_is_told(daemon, people, folder):
     before = len(daemon.access)
     member = daemon.ask("/cgi-bin/env", cert=folder / "member.pem").text
     assert "TLS_CLIENT_AUTHORISED=1" in member
-    forged = daemon.ask("/cgi-bin/env", cert=folder / "bob+ca.pem").text
-    assert "TLS_CLIENT_AUTHORISED=0" in forged
+    assert "TLS_CLIENT_AUTHORISED=1" in daemon.ask("/cgi-bin/env", cert=folder / "deep.pem").text
+    for person in ("bob+ca", "server", "deeper"):
+        assert "TLS_CLIENT_AUTHORISED=0" in daemon.ask("/cgi-bin/env", cert=folder / f"{person}.pem").text
     wait_for(lambda: " - Member [" in "".join(daemon.access[before:]), "the name in the log")
 
 

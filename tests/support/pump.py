@@ -11,6 +11,8 @@ import threading
 import time
 from contextlib import suppress
 
+from gemd.protocol.response import Response
+
 LONGEST = 15.0  # seconds that an answer may take
 
 
@@ -54,15 +56,15 @@ class Pump:
         return True
 
     def settle(self, pending):
-        """Begin, and wait for the response. It is closed unless it has become the body."""
+        """Begin, and wait for the response, through all that is pending. What has not become the body is closed."""
         pending.begin(self)
-        response = None
+        answer = None
         try:
-            response = self.wait_for(pending, pending.settle)
+            answer = self.wait_for(pending, pending.settle)
         finally:
-            if response is None or response.body is not pending:
+            if getattr(answer, "body", None) is not pending:
                 pending.close()
-        return response
+        return answer if isinstance(answer, Response) else self.settle(answer)
 
     def read(self, source):
         """All that is left of a body that has begun; closes it."""

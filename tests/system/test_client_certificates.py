@@ -1,7 +1,6 @@
 import datetime
 
 import pytest
-import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -9,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemd.protocol.fingerprint import sha256
-from gemd.system.certificates import CertificateError
-from gemd.system.client_certificates import Authorities, parse_client_certificate
+from gemd.system.client_certificates import parse_client_certificate
 
 START = datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 END = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
@@ -55,62 +53,3 @@ def test_a_certificate_with_any_octet_changed_raises_nothing(key):
     for i in range(len(der)):
         changed = der[:i] + bytes([der[i] ^ 0xFF]) + der[i + 1 :]
         assert parse_client_certificate(changed).fingerprint == sha256(changed)
-
-
-# Authorities
-
-
-def chain_of(certificate):
-    pems = [blob.bytes() for blob in certificate.cert_chain_pems]
-    return tuple(x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER) for pem in pems)
-
-
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
-@pytest.fixture
-def authorities(authority, tmp_path):
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    return Authorities(str(tmp_path / "ca.pem"))
-
-
-def test_vouches_for_its_own(authorities, authority):
-    assert authorities.vouch_for(chain_of(authority.issue_cert("jane@h")))
-
-
-def test_vouches_through_what_the_client_sent_along(authorities, authority):
-    chain = chain_of(authority.create_child_ca().issue_cert("jane@h"))
-    assert authorities.vouch_for(chain)
-    assert not authorities.vouch_for(chain[:1])
-
-
-def test_vouches_for_nobody_else(authorities, authority, key):
-    stranger = chain_of(trustme.CA().issue_cert("jane@h"))
-    assert not authorities.vouch_for(stranger)
-    assert not authorities.vouch_for(stranger + chain_of(authority.issue_cert("jane@h")))
-    assert not authorities.vouch_for((certify(key, (x509.NameOID.COMMON_NAME, "Jane")),))
-    assert not authorities.vouch_for(())
-    assert not authorities.vouch_for((b"nonsense",))
-
-
-def test_a_directory_of_authorities(authority, tmp_path):
-    authority.cert_pem.write_to_path(str(tmp_path / "a.pem"))
-    trustme.CA().cert_pem.write_to_path(str(tmp_path / "b.pem"))
-    (tmp_path / "README").write_text("not a certificate")
-    (tmp_path / "folder").mkdir()
-    assert Authorities(str(tmp_path)).vouch_for(chain_of(authority.issue_cert("jane@h")))
-
-
-@pytest.mark.parametrize("content", [None, b"", b"nonsense"])
-def test_authorities_that_can_not_be_loaded_are_named(tmp_path, content):
-    if content is not None:
-        (tmp_path / "ca.pem").write_bytes(content)
-    with pytest.raises(CertificateError, match=r"ca\.pem"):
-        Authorities(str(tmp_path / "ca.pem"))
-
-
-def test_a_directory_without_authorities_is_named(tmp_path):
-    with pytest.raises(CertificateError, match="has no certificates of authorities"):
-        Authorities(str(tmp_path))

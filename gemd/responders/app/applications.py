@@ -17,7 +17,7 @@ from gemd.responders.app.call import Call
 from gemd.responders.app.environ import build_app_environ
 from gemd.responders.app.load import AppLoadError, modules_read_anew
 from gemd.responders.app.threads import AppThreads
-from gemd.system.client_certificates import Authorities
+from gemd.system.authorities import Authorities
 
 _POLL_INTERVAL = 0.01  # seconds between two looks at whether the applications have come to their end
 

@@ -9,7 +9,8 @@ from gemd.protocol.request import Request
 from gemd.protocol.url import Url
 from gemd.responders.app.contract import Environ
 from gemd.responders.variables import common_variables
-from gemd.system.client_certificates import Authorities, decode_certificate
+from gemd.system.authorities import Authorities
+from gemd.system.client_certificates import decode_certificate
 
 
 def build_app_environ(request: Request, location: Location, authorities: Authorities | None) -> Environ:

@@ -14,7 +14,7 @@ from gemd.protocol.request import Request
 from gemd.responders.variables import common_variables, server_name
 
 if TYPE_CHECKING:
-    from gemd.system.client_certificates import Authorities
+    from gemd.system.authorities import Authorities
 
 GATEWAY_INTERFACE = "CGI/1.1"
 

@@ -23,7 +23,7 @@ from gemd.system.script import ScriptLimits
 from gemd.system.script_threads import SCRIPT_THREADS
 
 if TYPE_CHECKING:
-    from gemd.system.client_certificates import Authorities
+    from gemd.system.authorities import Authorities
 
 
 class CGI:

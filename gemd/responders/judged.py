@@ -1,0 +1,39 @@
+"""An answer that depends on a judgement which takes a while: a thread judges, then the event loop goes on.
+
+Rule: what is decided after the judgement is decided in the event loop, as it is where there is none.
+"""
+
+from collections.abc import Callable, Collection
+
+from gemd.protocol.response import Answer, Helper
+from gemd.responders.computed import Computed
+from gemd.system.places import Places
+
+_places = Places(1, 1)  # apart from that of listings, which may wait for a disk
+
+
+class Judged:
+    """`judge` may raise GeminiError, which is the answer then; else `go_on` finds it, or raises GeminiError."""
+
+    descriptors: Collection[int] = ()
+
+    def __init__(self, judge: Callable[[], object], go_on: Callable[[], Answer]) -> None:
+        self._judgement = Computed(lambda: (judge(),), _places)
+        self._go_on = go_on
+
+    @property
+    def deadline(self) -> float:
+        """When to ask again at the latest."""
+        return self._judgement.deadline
+
+    def begin(self, helper: Helper) -> None:
+        """Hand the judgement to a thread, if one is free."""
+        self._judgement.begin(helper)
+
+    def settle(self) -> Answer | None:
+        """The answer, once it is judged. Raises what the thread has raised, and what `go_on` does."""
+        return None if self._judgement.settle() is None else self._go_on()
+
+    def close(self) -> None:
+        """A thread that is at work finishes it for nobody."""
+        self._judgement.close()

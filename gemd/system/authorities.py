@@ -1,0 +1,182 @@
+"""Certificate authorities that vouch for clients.
+
+Rules: a chain is bounded before a signature is verified; a verdict is remembered for as long as no certificate that it
+depends on begins or ceases to be valid, so that a client's next page costs a digest. The event loop weighs a chain, any
+thread may judge it.
+"""
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.bindings.openssl.binding import Binding
+from OpenSSL import crypto
+
+from gemd.protocol.fingerprint import sha256
+from gemd.system.certificates import CertificateError
+from gemd.system.client_chain import (
+    UNREADABLE,
+    ClientChain,
+    UnfitChain,
+    check_length,
+    check_names,
+    constrains_names,
+    is_large,
+    is_slow,
+    moments_of,
+    read_chain,
+    signature_cost,
+)
+
+_MAX_VERDICTS = 1024  # some 200 bytes each
+_MARGIN = 2.0  # seconds around a moment when something changes, in which nothing is remembered
+
+_lib = Binding.lib
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Whether the client is vouched for; `fault` says what is wrong with its certificates themselves, in words fit for
+    it."""
+
+    is_vouched_for: bool
+    fault: str = ""
+
+
+Judge = Callable[[], Verdict]  # for a thread, as it takes a while
+
+_VOUCHED_FOR = Verdict(is_vouched_for=True)
+_UNKNOWN = Verdict(is_vouched_for=False)
+_OTHER_PURPOSE = Verdict(is_vouched_for=False, fault="The client certificate is not meant for clients")
+
+
+class Authorities:
+    """What is loaded from PEM files, or directories of such files."""
+
+    def __init__(self, *paths: str) -> None:
+        """Load them all. Raises CertificateError where there are none."""
+        self._store = crypto.X509Store()
+        # As a TLS server should: clientAuth, or no extended key usage at all, in the whole chain.
+        _lib.X509_STORE_set_purpose(self._store._store, _lib.X509_PURPOSE_SSL_CLIENT)
+        self._certificates: list[x509.Certificate] = []
+        for path in paths:
+            self._load(path)
+        self._constrain_names = any(map(constrains_names, self._certificates))
+        self._cost = max(map(_cost_of, self._certificates), default=0.0)
+        self._moments = tuple(moments_of(self._certificates))
+        self._verdicts: OrderedDict[str, tuple[float, float, Verdict]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def _load(self, path: str) -> None:
+        source, before = Path(path), len(self._certificates)
+        try:
+            files = sorted(entry for entry in source.iterdir() if entry.is_file()) if source.is_dir() else [source]
+            for file in files:
+                for certificate in _load_pem(file, is_only=len(files) == 1):
+                    self._store.add_cert(crypto.X509.from_cryptography(certificate))
+                    self._certificates.append(certificate)
+        except OSError as error:
+            raise CertificateError(f"the authorities in {path} can't be read: {error.strerror}") from None
+        if len(self._certificates) == before:
+            raise CertificateError(f"{path} has no certificates of authorities in PEM form")
+
+    def judge(self, ders: tuple[bytes, ...]) -> Verdict:
+        """Whether the first certificate of a chain in DER, with the help of the others, leads to one of them."""
+        found = self.weigh(ders)
+        return found if isinstance(found, Verdict) else found()
+
+    def weigh(self, ders: tuple[bytes, ...]) -> Verdict | Judge:
+        """The same where it is known, or quickly found out; else a function for a thread that finds it out."""
+        key = _digest(ders)
+        found = self._recall(key)
+        if found is not None:
+            return found
+        try:
+            check_length(ders)
+            chain = None if is_large(ders) else read_chain(ders)
+        except UnfitChain as error:
+            return _refuse(error)
+        if chain is None or self._constrain_names or is_slow(chain, self._cost):
+            return lambda: self._find_out(key, ders)
+        return self._verify_and_remember(key, chain)
+
+    def _find_out(self, key: str, ders: tuple[bytes, ...]) -> Verdict:
+        """Runs in any thread."""
+        try:
+            return self._recall(key) or self._verify_and_remember(key, read_chain(ders))
+        except UnfitChain as error:
+            return self._remember(key, -math.inf, math.inf, _refuse(error))
+
+    def _verify_and_remember(self, key: str, chain: ClientChain) -> Verdict:
+        """Raises UnfitChain. Runs in any thread."""
+        begun = time.time()
+        verdict = self._verify(chain)
+        now = time.time()
+        moments = (*self._moments, *moments_of(chain.certificates))
+        start = max((moment for moment in moments if moment <= now), default=-math.inf) + _MARGIN
+        end = min((moment for moment in moments if moment > now), default=math.inf) - _MARGIN
+        return self._remember(key, start, end, verdict) if start <= begun <= now < end else verdict
+
+    def _remember(self, key: str, start: float, end: float, verdict: Verdict) -> Verdict:
+        """It holds from `start` until `end`, in seconds since the epoch."""
+        with self._lock:
+            self._verdicts[key] = start, end, verdict
+            if len(self._verdicts) > _MAX_VERDICTS:
+                self._verdicts.popitem(last=False)
+        return verdict
+
+    def _recall(self, key: str) -> Verdict | None:
+        """What was found out, if that still holds."""
+        with self._lock:
+            start, end, verdict = self._verdicts.get(key, (0.0, 0.0, _UNKNOWN))
+            if start <= time.time() < end:
+                self._verdicts.move_to_end(key)
+                return verdict
+        return None
+
+    def _verify(self, chain: ClientChain) -> Verdict:
+        """Raises UnfitChain where there are too many names."""
+        if not chain.ders:
+            return _UNKNOWN
+        if self._constrain_names or chain.has_constraints:
+            check_names(chain.certificates)
+        try:
+            leaf, *others = (crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain.ders)
+            crypto.X509StoreContext(self._store, leaf, others).verify_certificate()
+        except crypto.X509StoreContextError as error:
+            code, depth, _ = error.errors
+            return _OTHER_PURPOSE if (code, depth) == (_lib.X509_V_ERR_INVALID_PURPOSE, 0) else _UNKNOWN
+        except (crypto.Error, ValueError):
+            return _UNKNOWN
+        return _VOUCHED_FOR
+
+
+def _refuse(error: UnfitChain) -> Verdict:
+    return Verdict(is_vouched_for=False, fault=str(error))
+
+
+def _digest(ders: tuple[bytes, ...]) -> str:
+    """Of the whole chain; lengths keep one chain from being read as another."""
+    return sha256(b"".join(part for der in ders for part in (len(der).to_bytes(4, "big"), der)))
+
+
+def _cost_of(authority: x509.Certificate) -> float:
+    """What its signature costs, in milliseconds; infinity where that is not known."""
+    try:
+        cost = signature_cost(authority.public_key())
+    except UNREADABLE:
+        cost = None
+    return math.inf if cost is None else cost
+
+
+def _load_pem(file: Path, *, is_only: bool) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(file.read_bytes())
+    except ValueError as error:
+        if is_only:
+            raise CertificateError(f"{file} has no certificate in PEM form: {error}") from None
+        return []  # a directory may hold other things beside
