@@ -16,6 +16,8 @@ from gemd.protocol.fingerprint import sha256
 from gemd.protocol.peer import ClientCertificate
 from gemd.system.client_chain import UNREADABLE
 
+_MAX_SERIAL_BITS = 1024  # RFC 5280, 4.1.2.2, has 160; Python writes no number of more than 4,300 digits
+
 
 @functools.lru_cache(maxsize=256)
 def parse_client_certificate(der: bytes) -> ClientCertificate:
@@ -24,6 +26,8 @@ def parse_client_certificate(der: bytes) -> ClientCertificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        if certificate.serial_number.bit_length() > _MAX_SERIAL_BITS:
+            raise ValueError("a serial number that nobody could write down")
         key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return ClientCertificate(
             der,

@@ -60,3 +60,32 @@ def make_leaf(root, between=0, *, curve=ec.SECP256R1, **options):
     for number in range(between):
         issuer = Link(f"between {number}", issuer=issuer, key=make_key(curve))
     return Link("Jane", issuer=issuer, ca=False, **options)
+
+
+# DER
+
+
+def encode(tag, content):
+    """An element."""
+    size = len(content)
+    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag]) + (bytes([size]) if size < 0x80 else bytes([0x80 | len(octets)]) + octets) + content
+
+
+def encode_integer(number):
+    return encode(2, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def replace(der, old, new):
+    """These elements with `new` wherever one is `old`, at any depth."""
+    replaced = b""
+    while der:
+        start = 2 + (der[1] & 0x7F if der[1] & 0x80 else 0)
+        end = start + (int.from_bytes(der[2:start], "big") if der[1] & 0x80 else der[1])
+        element, tag, content = der[:end], der[0], der[start:end]
+        if element == old:
+            element = new
+        elif tag & 0x20 and old in content:
+            element = encode(tag, replace(content, old, new))
+        replaced, der = replaced + element, der[end:]
+    return replaced

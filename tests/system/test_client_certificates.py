@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gemd.protocol.fingerprint import sha256
 from gemd.system.client_certificates import parse_client_certificate
+from tests.support.certificate_chains import encode_integer, replace
 
 START = datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 END = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
@@ -38,6 +39,16 @@ def test_a_certificate_is_taken_apart(key):
 def test_a_certificate_may_lack_a_name(key):
     given = parse_client_certificate(certify(key))
     assert (given.common_name, given.subject, given.fault) == ("", "", "")
+
+
+@pytest.mark.parametrize(("bits", "is_fit"), [(160, True), (1024, True), (1025, False), (20_000, False)])
+def test_a_serial_number_can_be_written_down(key, bits, is_fit):
+    """A script is told it in decimal."""
+    der = replace(certify(key), encode_integer(7), encode_integer(1 << (bits - 1)))
+    given = parse_client_certificate(der)
+    assert (given.fault == "") is is_fit
+    assert given.serial_number == ((1 << (bits - 1)) if is_fit else 0)
+    assert str(given.serial_number)
 
 
 @given(st.binary(max_size=60))
