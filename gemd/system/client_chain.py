@@ -11,6 +11,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 # What the cryptography library raises for a certificate that it can't read, wholly or in part.
 UNREADABLE = (
@@ -27,6 +28,16 @@ UNREADABLE = (
 _MAX_CERTIFICATES = 8
 _MAX_RSA_BITS = 4096
 _MAX_EXPONENT_BITS = 33
+# Others are not even read: the numbers of a Diffie-Hellman key are checked then, 30,000 bits of them for 70 ms.
+_ALGORITHMS = frozenset(
+    {
+        PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5,
+        PublicKeyAlgorithmOID.RSASSA_PSS,
+        PublicKeyAlgorithmOID.EC_PUBLIC_KEY,
+        PublicKeyAlgorithmOID.ED25519,
+        PublicKeyAlgorithmOID.ED448,
+    }
+)
 # OpenSSL compares each name with each constraint, of 1,000 and 1,000 URIs for 120 ms.
 _MAX_NAMES = 100
 _NAME_CONSTRAINTS = bytes.fromhex("0603551d1e")  # the extension's OID in DER
@@ -49,6 +60,8 @@ _CURVE_COSTS = {
 _QUICK_CERTIFICATES = 3
 _QUICK_BYTES = 4096
 _QUICK_COST = 0.35  # milliseconds for signatures
+
+_OTHER_KIND = "A key of the client certificate's chain is of a kind that is not accepted"
 
 
 class UnfitChain(Exception):
@@ -84,7 +97,7 @@ def read_chain(ders: tuple[bytes, ...]) -> ClientChain:
     check_length(ders)
     try:
         certificates = tuple(map(x509.load_der_x509_certificate, ders))
-        keys = [certificate.public_key() for certificate in certificates]
+        keys = [_read_key(certificate) for certificate in certificates]
         list(moments_of(certificates))
     except UNREADABLE:
         raise UnfitChain("The client certificate's chain can't be read") from None
@@ -132,6 +145,13 @@ def signature_cost(key: CertificatePublicKeyTypes) -> float | None:
     return _ED448_COST if isinstance(key, ed448.Ed448PublicKey) else None
 
 
+def _read_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes:
+    """Raises UnfitChain for a kind of key that is not accepted, and one of UNREADABLE."""
+    if certificate.public_key_algorithm_oid not in _ALGORITHMS:
+        raise UnfitChain(_OTHER_KIND)
+    return certificate.public_key()
+
+
 def _bound(key: CertificatePublicKeyTypes) -> float:
     """What a signature of the key costs. Raises UnfitChain where that may be too much."""
     if isinstance(key, rsa.RSAPublicKey):
@@ -143,7 +163,7 @@ def _bound(key: CertificatePublicKeyTypes) -> float:
             )
     cost = signature_cost(key)
     if cost is None:
-        raise UnfitChain("A key of the client certificate's chain is of a kind that is not accepted")
+        raise UnfitChain(_OTHER_KIND)
     return cost
 
 

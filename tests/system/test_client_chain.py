@@ -1,6 +1,7 @@
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gemd.system import client_chain
 from gemd.system.client_chain import (
@@ -15,7 +16,17 @@ from gemd.system.client_chain import (
     read_chain,
     signature_cost,
 )
-from tests.support.certificate_chains import DAY, NOW, Link, make_key, make_leaf, make_rsa_key
+from tests.support.certificate_chains import (
+    DAY,
+    NOW,
+    Link,
+    encode,
+    encode_integer,
+    make_key,
+    make_leaf,
+    make_rsa_key,
+    replace,
+)
 
 MOST = 20.0  # milliseconds that a chain may take
 
@@ -118,6 +129,16 @@ OTHER_KEYS = {
 def test_other_keys_are_refused(read_with, make):
     with pytest.raises(UnfitChain, match="of a kind that is not accepted"):
         read_with(make())
+
+
+def test_a_diffie_hellman_key_is_not_even_read(leaf):
+    """The cryptography library would check its modulus, 1 << 3000, and raise an error."""
+    public_key = leaf.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    numbers = encode_integer(1 << 3000) + encode_integer(2) + encode_integer(7)
+    algorithm = encode(0x30, bytes.fromhex("06072a8648ce3e0201") + encode(0x30, numbers))
+    der = replace(leaf.der, public_key, encode(0x30, algorithm + encode(3, b"\0" + encode_integer(5))))
+    with pytest.raises(UnfitChain, match="of a kind that is not accepted"):
+        read_chain((leaf.der, der))
 
 
 def test_a_key_that_can_t_be_read(root, leaf):
