@@ -34,6 +34,7 @@ from gemd.system.client_chain import (
 )
 
 _MAX_VERDICTS = 1024  # some 200 bytes each
+_MAX_DOUBT = 60.0  # seconds for a verdict that may have come of a want of memory
 _MARGIN = 2.0  # seconds around a moment when something changes, in which nothing is remembered
 
 _lib = Binding.lib
@@ -119,6 +120,8 @@ class Authorities:
         moments = (*self._moments, *moments_of(chain.certificates))
         start = max((moment for moment in moments if moment <= now), default=-math.inf) + _MARGIN
         end = min((moment for moment in moments if moment > now), default=math.inf) - _MARGIN
+        if not verdict.is_vouched_for:
+            end = min(end, now + _MAX_DOUBT)
         return self._remember(key, start, end, verdict) if start <= begun <= now < end else verdict
 
     def _remember(self, key: str, start: float, end: float, verdict: Verdict) -> Verdict:

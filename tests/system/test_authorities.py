@@ -1,3 +1,4 @@
+import datetime
 import threading
 
 import pytest
@@ -249,12 +250,22 @@ def test_until_one_of_the_certificates_ceases_to_be_valid(load, verified, clock,
 
 
 def test_until_one_begins_to_be(authorities, root, verified, clock):
-    """OpenSSL finds it too early both times, as it has a clock of its own."""
-    chain = make_leaf(Link("between", issuer=root, start=NOW + DAY / 2)).chain
-    assert authorities.judge(chain) == authorities.judge(chain) == UNKNOWN
+    """One that is not needed, so that the verdict is the same."""
+    chain = (*make_leaf(root).chain, Link("early", start=NOW + DAY / 2).der)
+    assert authorities.judge(chain) == VOUCHED_FOR
+    clock(NOW + DAY / 2 - DAY / 24)
+    assert authorities.judge(chain) == VOUCHED_FOR
     assert len(verified) == 1
     clock(NOW + DAY / 2 + DAY / 24)
     authorities.judge(chain)
+    assert len(verified) == 2
+
+
+def test_for_a_minute_where_it_is_a_refusal(authorities, verified, clock):
+    chain = make_leaf(Link("other")).chain
+    for seconds in (0, 59, 61):
+        clock(NOW + datetime.timedelta(seconds=seconds))
+        assert authorities.judge(chain) == UNKNOWN
     assert len(verified) == 2
 
 
