@@ -36,7 +36,7 @@ help:  ## show what can be made
 # A virtual environment with gemd from this folder in it, made anew when its requirements change.
 $(VENV)/run: setup.cfg pyproject.toml
 	$(NEW_ENOUGH)
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 

@@ -23,7 +23,7 @@ def pump():
 def by_hand():
     """A helper whose thread does its work when the test says so."""
     works = []
-    return SimpleNamespace(run=lambda work: works.append(work) or True, work=lambda: works.pop()())
+    return SimpleNamespace(client="192.0.2.1", run=lambda work: works.append(work) or True, work=lambda: works.pop()())
 
 
 def test_a_thread_judges_and_the_event_loop_goes_on(pump):
