@@ -33,36 +33,40 @@ struct client {
     SSL_SESSION *session;
     long outcomes[OUTCOMES];
     long resumed;
+    double due;      /* when the next request is to be made, with an interval */
     long long bytes; /* of answers, headers included */
     double *latency; /* seconds from connect to close, a request each */
     size_t requests, room;
 };
 
 static struct {
-    const char *host, *path, *address, *expect, *certificate, *key;
+    const char *host, *path, *address, *source, *expect, *certificate, *key;
     int port, connections, patience;
     long requests, body;
     double seconds; /* 0: until `requests` are done */
+    double interval;
     bool resume, nagle;
 } options = {.address = "127.0.0.1", .expect = "20 ", .connections = 16, .patience = 20, .requests = 1000, .body = -1};
 
 static SSL_CTX *context;
 static int client_index; /* where an SSL keeps its client */
-static struct sockaddr_in server;
+static struct sockaddr_in server, source;
 static char request[MAX_REQUEST + 1];
 static int request_length;
 static atomic_long started;
 static double end_time;
 
 static const char help[] =
-    "usage: gemload [-c CONNS] [-n REQUESTS | -d SECONDS] [-r] [-N] [-e EXPECT] [-b BYTES]\n"
-    "               [-k CERT.pem [-K KEY.pem]] [-a ADDRESS] [-w SECONDS] HOST PORT PATH\n"
+    "usage: gemload [-c CONNS] [-n REQUESTS | -d SECONDS] [-i SECONDS] [-r] [-N] [-e EXPECT] [-b BYTES]\n"
+    "               [-k CERT.pem [-K KEY.pem]] [-a ADDRESS] [-s ADDRESS] [-w SECONDS] HOST PORT PATH\n"
     "\n"
     "Ask a Gemini server for gemini://HOST:PORT/PATH again and again, and print what came of it as a line of JSON.\n"
     "\n"
     "  -c CONNS      connections at a time (16)\n"
     "  -n REQUESTS   requests in all (1000)\n"
     "  -d SECONDS    go on for so long instead\n"
+    "  -i SECONDS    of each connection, from one request to the next, or more when that one takes longer (0);\n"
+    "                connections begin one after the other, spread over the interval\n"
     "  -r            resume the TLS session of the previous connection, when the server gave one\n"
     "  -N            leave TCP_NODELAY off, as many clients do: Nagle's algorithm may hold the request back\n"
     "  -e EXPECT     what the header has to begin with (\"20 \")\n"
@@ -70,6 +74,7 @@ static const char help[] =
     "  -k CERT.pem   present this client certificate\n"
     "  -K KEY.pem    its private key (in CERT.pem)\n"
     "  -a ADDRESS    IPv4 address to connect to (127.0.0.1)\n"
+    "  -s ADDRESS    IPv4 address to connect from (the system's choice)\n"
     "  -w SECONDS    give up on a server that is silent for so long (20)\n"
     "\n"
     "The exit code is 0 when all requests were ok, 1 when one was not, 2 when the command line or a file is wrong.\n";
@@ -102,7 +107,9 @@ static int connect_tcp(void) {
     if (!options.nagle) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (connect(fd, (struct sockaddr *)&server, sizeof server) == 0) return fd;
+    if ((!options.source || bind(fd, (struct sockaddr *)&source, sizeof source) == 0) &&
+        connect(fd, (struct sockaddr *)&server, sizeof server) == 0)
+        return fd;
     close(fd);
     return -1;
 }
@@ -164,13 +171,21 @@ static void keep_latency(struct client *client, double seconds) {
     client->latency[client->requests++] = seconds;
 }
 
+/* Sleep until the next request is due. After one that took longer than the interval that is the next due time. */
+static void keep_interval(struct client *client) {
+    if (options.interval <= 0) return;
+    while (client->due < now()) client->due += options.interval;
+    struct timespec due = {.tv_sec = client->due, .tv_nsec = (client->due - (time_t)client->due) * 1e9};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL) == EINTR) {}
+}
+
 static bool is_time_for_another(double at) {
     return options.seconds > 0 ? at < end_time : atomic_fetch_add(&started, 1) < options.requests;
 }
 
 static void *run(void *argument) {
     struct client *client = argument;
-    for (double start; is_time_for_another(start = now());) {
+    for (double start; keep_interval(client), is_time_for_another(start = now());) {
         client->outcomes[visit(client)]++;
         keep_latency(client, now() - start);
     }
@@ -216,11 +231,12 @@ static double parse_number(const char *text, char option, double least) {
 }
 
 static void parse_options(int argc, char **argv) {
-    for (int option; (option = getopt(argc, argv, "hc:n:d:rNe:b:k:K:a:w:")) != -1;) switch (option) {
+    for (int option; (option = getopt(argc, argv, "hc:n:d:i:rNe:b:k:K:a:s:w:")) != -1;) switch (option) {
         case 'h': fputs(help, stdout); exit(0);
         case 'c': options.connections = parse_number(optarg, option, 1); break;
         case 'n': options.requests = parse_number(optarg, option, 1); break;
         case 'd': options.seconds = parse_number(optarg, option, 0.01); break;
+        case 'i': options.interval = parse_number(optarg, option, 0); break;
         case 'r': options.resume = true; break;
         case 'N': options.nagle = true; break;
         case 'e': options.expect = optarg; break;
@@ -228,6 +244,7 @@ static void parse_options(int argc, char **argv) {
         case 'k': options.certificate = optarg; break;
         case 'K': options.key = optarg; break;
         case 'a': options.address = optarg; break;
+        case 's': options.source = optarg; break;
         case 'w': options.patience = parse_number(optarg, option, 1); break;
         default: die("see gemload -h", "");
         }
@@ -240,6 +257,9 @@ static void parse_options(int argc, char **argv) {
     if (options.key && !options.certificate) die("-K without -k", "");
     server = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(options.port)};
     if (inet_pton(AF_INET, options.address, &server.sin_addr) != 1) die("no IPv4 address: ", options.address);
+    source = (struct sockaddr_in){.sin_family = AF_INET};
+    if (options.source && inet_pton(AF_INET, options.source, &source.sin_addr) != 1)
+        die("no IPv4 address: ", options.source);
     request_length = options.port == 1965
         ? snprintf(request, sizeof request, "gemini://%s%s\r\n", options.host, options.path)
         : snprintf(request, sizeof request, "gemini://%s:%d%s\r\n", options.host, options.port, options.path);
@@ -274,6 +294,7 @@ int main(int argc, char **argv) {
     pthread_attr_setstacksize(&attributes, STACK);
     double start = now();
     end_time = start + options.seconds;
+    for (int i = 0; i < options.connections; i++) clients[i].due = start + options.interval * i / options.connections;
     for (int i = 0; i < options.connections; i++)
         if (pthread_create(&clients[i].thread, &attributes, run, &clients[i])) die("can't start so many threads", "");
     for (int i = 0; i < options.connections; i++) pthread_join(clients[i].thread, NULL);
