@@ -7,6 +7,7 @@ Rules: a server runs in a process group of its own, and only that group is ever 
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -28,13 +29,15 @@ class MeasureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server to run: its command in the foreground, and where it then listens. `log` gets what it prints."""
+    """A server to run: its command in the foreground, and where it then listens. `log` gets what it prints. For
+    `head_start` seconds it is asked nothing."""
 
     name: str
     command: Sequence[str | Path]
     port: int
     log: Path
     directory: Path | None = None
+    head_start: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,15 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+def raise_descriptor_limit(needed: int) -> None:
+    """Of this process and what it starts. Raises MeasureError when that is not allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < needed:
+        if hard != resource.RLIM_INFINITY and hard < needed:
+            raise MeasureError(f"{needed} descriptors are needed, and {hard} allowed: raise ulimit -Hn")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
 # Starting and stopping
 
 
@@ -75,6 +87,7 @@ def run(server: Server, path: str = "/page.gmi", timeout: float = 15.0) -> Itera
     began = time.monotonic()
     process = start(server)
     try:
+        time.sleep(server.head_start)
         wait_until_answers(process, server, path, timeout)
         yield Running(process, time.monotonic() - began)
     finally:

@@ -5,7 +5,6 @@ Rules: each prints what it counted and asserts nothing; it lets go of all that i
 
 import contextlib
 import os
-import resource
 import select
 import signal
 import socket
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import measure
 import prepare
-from measure import ADDRESS, MeasureError, Running
+from measure import ADDRESS, Running
 from prepare import Site
 
 # slow
@@ -33,7 +32,7 @@ _KILL_CLIENTS = 16
 
 def run_slow(gemload: Path, site: Site, workers: int) -> None:
     """2,000 connections send one byte and no more; a normal client comes before, meanwhile and after."""
-    _raise_descriptor_limit(SLOW_CLIENTS + 200)
+    measure.raise_descriptor_limit(SLOW_CLIENTS + 200)
     # All of them may end up in one worker, and none shall leave for want of room.
     settings = f"[timeouts]\nrequest = {_REQUEST_TIMEOUT:.0f}\n[limits]\nconnections = {2 * SLOW_CLIENTS}"
     server = prepare.prepare_gemd(site, workers, name="gemd-slow", settings=settings)
@@ -82,14 +81,6 @@ def _count_open(clients: list[socket.socket]) -> int:
     for client in clients:
         poll.register(client, select.POLLIN | select.POLLRDHUP)
     return len(clients) - len(poll.poll(0))
-
-
-def _raise_descriptor_limit(needed: int) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < needed:
-        if hard != resource.RLIM_INFINITY and hard < needed:
-            raise MeasureError(f"{needed} descriptors are needed, and {hard} allowed: raise ulimit -Hn")
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def run_kill(gemload: Path, site: Site, workers: int) -> None:
