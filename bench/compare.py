@@ -21,9 +21,12 @@ import apps
 import bursts
 import changes
 import download
+import hostile
 import measure
 import prepare
 import scenarios
+import tables
+import targets
 from cryptography.hazmat.backends.openssl import backend
 from measure import MeasureError
 from prepare import BUILD, FILE_SIZE, PAGE_SIZE, SERVERS, Missing, Site
@@ -98,6 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 bursts.run_bursts(gemload, site, options.workers, options.before)
             elif options.command == "apps":
                 apps.run_apps(gemload, site, options.k, options.n, options.c)
+            elif options.command == "hostile":
+                hostile.run_hostile(gemload, site, options.workers, options.only, options.attack)
             else:
                 _SCENARIOS[options.command](gemload, site, options.workers)
     except (Missing, MeasureError) as error:
@@ -114,12 +119,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=["table", "apps", "bursts", *_SCENARIOS],
+        choices=["table", "apps", "bursts", "hostile", *_SCENARIOS],
         default="table",
         help="table: CPU, speed and memory of all servers (default); slow: 2,000 clients that don't go on; "
         "kill: one worker killed each second; apps: an application on gemd and on Jetforce; "
         "bursts: a static page, here and in another folder; "
         "streams: 200 answers that go on, and a static page; "
+        "hostile: what a visitor meets while others attack; "
         "reload, upgrade, rotate, recycle: what clients lose meanwhile; download: 40 seconds that live through them",
     )
     table = parser.add_argument_group("table and apps")
@@ -129,9 +135,17 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     table.add_argument(
         "--only",
         action="append",
-        choices=SERVERS,
+        choices=dict.fromkeys([*SERVERS, *targets.SERVERS]),
         metavar="SERVER",
-        help=f"{', '.join(SERVERS)}; more than once; table",
+        help=f"{', '.join(SERVERS)}, or of hostile {', '.join(targets.SERVERS)}; more than once; table and hostile",
+    )
+    attacks = [*hostile.ATTACKS, *hostile.FOOTPRINTS]
+    parser.add_argument(
+        *("--attack", "-a"),
+        action="append",
+        choices=attacks,
+        metavar="ATTACK",
+        help=f"{', '.join(attacks)} (default: all); more than once; hostile",
     )
     parser.add_argument(
         "--workers", type=int, default=_cpus(), metavar="N", help="workers of gemd and floor (default: one a CPU)"
@@ -140,6 +154,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if min(options.n, options.c, options.k, options.workers) < 1:
         parser.error("-n, -c, -k and --workers have to be 1 or more")
+    known = targets.SERVERS if options.command == "hostile" else SERVERS
+    if others := [name for name in options.only or () if name not in known]:
+        parser.error(f"--only {others[0]}: not a server of this measurement")
     return options
 
 
@@ -251,12 +268,7 @@ def _load_and_note(
 
 def print_table(rows: list[Row]) -> None:
     """The rows in Markdown, then what there is to say about them."""
-    table = [["server", *_COLUMNS], *([row.server, *row.cells()] for row in rows)]
-    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    for line in [table[0], rule, *table[1:]]:
-        first, *others = zip(line, widths, strict=True)
-        print("| " + " | ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]) + " |")
+    tables.print_table([["server", *_COLUMNS], *([row.server, *row.cells()] for row in rows)])
     notes = [f"{row.server}: {note}" for row in rows for note in row.notes]
     if notes:
         print("", *notes, sep="\n")

@@ -1,4 +1,4 @@
-"""Three applications by Jetforce's contract, for gemd and Jetforce alike; run as a program, one of them on Jetforce.
+"""Four applications by Jetforce's contract, for gemd and Jetforce alike; run as a program, one of them on Jetforce.
 
 Rule: nothing but the standard library is imported, so that the application costs next to nothing of its own.
 As a program: `python echo.py PORT CERTIFICATE KEY`, with a Python that has jetforce.
@@ -19,6 +19,12 @@ def work(environ, send_status):
     end = time.thread_time() + int(environ["QUERY_STRING"]) / 1e3
     while time.thread_time() < end:
         sum(range(1000))
+    return echo(environ, send_status)
+
+
+def nap(environ, send_status):
+    """The URL, after a second without computing."""
+    time.sleep(1.0)
     return echo(environ, send_status)
 
 
