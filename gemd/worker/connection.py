@@ -19,7 +19,8 @@ from gemd.system.tls import TLSConnection, TLSError
 
 _DRAIN_CHUNK = 4 * 1024
 _MAX_DRAINED = 1024 * 1024
-_TLS_FACTOR = 7  # bytes that OpenSSL keeps for one of a client's certificates and their issuers', at most
+_ORDINARY = 2048  # bytes of a handshake, with a certificate of the client's own
+_TLS_FACTOR = 18  # bytes that OpenSSL keeps for each of what is beyond that, where it is many small certificates
 
 
 class Connection:
@@ -108,7 +109,7 @@ class Connection:
     @property
     def held(self) -> int:
         """About how many bytes of memory the client makes this connection hold: its outbox, and what TLS keeps."""
-        return len(self._outbox) + _TLS_FACTOR * (self.handshake_size + self.received)
+        return len(self._outbox) + _TLS_FACTOR * max(0, self.handshake_size + self.received - _ORDINARY)
 
     def renew(self, deadline: float) -> None:
         """Another deadline, and from now on progress counts."""

@@ -12,7 +12,7 @@ from gemd.worker.writing import BLOCK_SIZE, Writing
 
 _MANY = 200  # connections at once, after whose end it is worth giving memory back
 _COUNT_INTERVAL = 0.05  # seconds between two counts of what is held
-_MAX_HELD = 256 * 1024  # bytes by one connection
+_MAX_HELD = 512 * 1024  # bytes by one connection
 
 
 class Memory:

@@ -94,6 +94,18 @@ def test_progress_is_what_the_client_s_kernel_has(connect):
     assert connection.deadline == 2.0
 
 
+def test_what_is_held_is_the_outbox_and_what_tls_keeps_of_a_long_handshake(connect):
+    _, connection = connect(shaken=True)
+    connection.handshake_size, connection.received = 1200, 100
+    assert connection.held == 0
+    connection.handshake_size = 16 * 1024
+    assert 200_000 < connection.held < 300_000
+    held = connection.held
+    connection.write(bytes(1_000_000))
+    connection.flush()
+    assert connection.held == held + connection.outgoing > held
+
+
 @pytest.mark.parametrize("has_ended", [True, False])
 def test_draining(connect, has_ended):
     client, connection = connect()

@@ -75,10 +75,11 @@ def test_a_request_that_is_not_complete_is_slow(make_memory):
 
 
 def test_few_are_not_counted():
-    memory = Memory(State([None] * 2), State([None] * 2), TIMEOUTS, Limits(buffered=MIB))
-    assert memory.look(1.0, 4) == []
+    """What two connections can hold is no more than the limit."""
+    memory = Memory(State([None]), State([None]), TIMEOUTS, Limits(buffered=MIB))
+    assert memory.look(1.0, 2) == []
     with pytest.raises(AttributeError):
-        Memory(State([None] * 3), State([None] * 2), TIMEOUTS, Limits(buffered=MIB)).look(1.0, 5)
+        Memory(State([None]), State([None] * 2), TIMEOUTS, Limits(buffered=MIB)).look(1.0, 3)
 
 
 def test_memory_is_given_back_when_most_of_many_have_left(make_memory, given):
