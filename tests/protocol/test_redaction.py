@@ -1,0 +1,55 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemd.protocol.redaction import hide_input, hide_input_in_meta, hide_secrets, hide_secrets_in_meta
+
+# What was sent, what is shown of it, and what with the query.
+URLS = {
+    "": ("", ""),
+    "gemini://h/a": ("gemini://h/a", "gemini://h/a"),
+    "gemini://h/a?hunter2": ("gemini://h/a?...", "gemini://h/a?hunter2"),
+    "gemini://h/a?": ("gemini://h/a?...", "gemini://h/a?"),
+    "gemini://h?a?b#c": ("gemini://h?...", "gemini://h?a?b#c"),
+    "/password?hunter2": ("/password?...", "/password?hunter2"),
+    "nonsense ?hunter2": ("nonsense ?...", "nonsense ?hunter2"),
+    "gemini://h/a;b=c": ("gemini://h/a;b=c", "gemini://h/a;b=c"),
+    "titan://h/a;token=hunter2": ("titan://h/a;token=...", "titan://h/a;token=..."),
+    "TITAN://h/a;size=1;TOKEN=hunter2;mime=text/plain": (
+        "TITAN://h/a;size=1;TOKEN=...;mime=text/plain",
+        "TITAN://h/a;size=1;TOKEN=...;mime=text/plain",
+    ),
+    "titan://h/a;mime=text/plain;token=hun/ter2?b": (
+        "titan://h/a;mime=text/plain;token=...?...",
+        "titan://h/a;mime=text/plain;token=...?b",
+    ),
+    " titan://h/a;token=hunter2": (" titan://h/a;token=...", " titan://h/a;token=..."),
+    "gemini://me:hunter2@h/a": ("gemini://...@h/a", "gemini://...@h/a"),
+    "gemini://h/@me": ("gemini://h/@me", "gemini://h/@me"),
+    "gemini://h//a@b/": ("gemini://h//a@b/", "gemini://h//a@b/"),
+    "gemini://h/a?b@c": ("gemini://h/a?...", "gemini://h/a?b@c"),
+}
+
+
+@pytest.mark.parametrize(("url", "shown"), URLS.items())
+def test_a_url(url, shown):
+    assert (hide_input(url), hide_secrets(url)) == shown
+
+
+@pytest.mark.parametrize("status", [10, 11, 20, 30, 31, 51])
+def test_what_follows_the_status(status):
+    is_url = status in (30, 31)
+    meta = "/a;token=t?What is it"
+    assert hide_input_in_meta(status, meta) == ("/a;token=...?..." if is_url else meta)
+    assert hide_secrets_in_meta(status, meta) == ("/a;token=...?What is it" if is_url else meta)
+
+
+@given(st.text())
+def test_nothing_of_a_query_is_shown(text):
+    assert hide_input(f"gemini://h/?{text}") == "gemini://h/?..."
+
+
+@given(st.text())
+def test_hiding_twice_is_hiding_once(text):
+    assert hide_input(hide_input(text)) == hide_input(text)
+    assert hide_secrets(hide_secrets(text)) == hide_secrets(text)
