@@ -1,14 +1,18 @@
 """What every test may use."""
 
+import logging
 import os
 import shutil
 import signal
+from dataclasses import dataclass
 
 import pytest
 
 from gemd.system.openssl import load_openssl
 
 load_openssl()  # as gemd does: before any test imports what needs it
+
+from gemd.system.log import Level, describe_error, error_log  # noqa: E402
 
 IS_ROOT = os.geteuid() == 0
 # Other users' rights, mounts, and a look into a gemd process, which its own user is refused.
@@ -39,3 +43,62 @@ def need_program():
         return path
 
     return need
+
+
+@dataclass
+class Record:
+    """A message of the error log."""
+
+    levelno: Level
+    message: str
+    error: BaseException | None
+
+    @property
+    def levelname(self) -> str:
+        return self.levelno.name
+
+    @property
+    def exc_info(self) -> tuple[type[BaseException], BaseException] | None:
+        return None if self.error is None else (type(self.error), self.error)
+
+    def getMessage(self) -> str:  # noqa: N802, as the logging module has it
+        return self.message
+
+
+class Caught:
+    """What was said in the error log, as pytest has it of the logging module, which gemd does not use."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def emit(self, level: Level, text: str, error: BaseException | None) -> None:
+        self.records.append(Record(level, text, error))
+
+    def set_level(self, level: int | str, _logger: str = "") -> None:
+        error_log.level = Level(level if isinstance(level, int) else logging.getLevelNamesMapping()[level])
+
+    def clear(self) -> None:
+        self.records.clear()
+
+    @property
+    def messages(self) -> list[str]:
+        return [record.message for record in self.records]
+
+    @property
+    def text(self) -> str:
+        """With the tracebacks."""
+        lines: list[str] = []
+        for record in self.records:
+            lines += [record.message, *(describe_error(record.error) if record.error is not None else ())]
+        return "".join(f"{line}\n" for line in lines)
+
+
+@pytest.fixture
+def caplog():
+    """The error log: what is a warning, until `set_level` wants more."""
+    caught, level = Caught(), error_log.level
+    error_log.level = Level.WARNING
+    error_log.emit = caught.emit
+    yield caught
+    error_log.level = level
+    del error_log.emit

@@ -14,6 +14,7 @@ import msgspec
 
 from gemd.config.settings import DERIVED, Answer, CAFile, Host, Location, Settings
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
+from gemd.config.types import LOG_WORDS
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.host import normalise_name
 from gemd.protocol.mime import is_media_type
@@ -115,7 +116,8 @@ def _make_location(
     location = Location(**{key.replace("-", "_"): value for key, value in values.items()})  # type: ignore[arg-type]
     found = [Problem(key_path(where, key), text) for key, text in _judge(location) if key.partition(".")[0] in own]
     problems.extend(found)
-    return _absolute_ca(msgspec.structs.replace(absolute(location, base, "root", "app_path"), where=where), base)
+    fields = ("root", "app_path", *(["log"] if isinstance(location.log, str) else []))
+    return _absolute_ca(msgspec.structs.replace(absolute(location, base, *fields), where=where), base)
 
 
 def _judge(location: Location) -> Iterator[tuple[str, str]]:
@@ -139,6 +141,8 @@ def _judge(location: Location) -> Iterator[tuple[str, str]]:
         yield "app", f'expected "package.module:name" or "package.module:factory()", not {show(location.app)}'
     if location.app_options and not (location.app or "").endswith("()"):
         yield "app-options", 'needs an app that is a factory, as in "package.module:factory()"'
+    if location.log in LOG_WORDS:
+        yield "log", f"expected true, false or the path of a file, not {show(location.log)}"
     for entry in location.client_certificate if isinstance(location.client_certificate, tuple) else ():
         try:
             parse_fingerprint(entry)

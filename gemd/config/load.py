@@ -26,10 +26,9 @@ from gemd.config.settings import (
     Timeouts,
 )
 from gemd.config.tables import Problem, key_path, keys_of, read_settings, read_table, show
-from gemd.config.types import Workers
+from gemd.config.types import LOG_WORDS, Workers
 from gemd.protocol.url import DEFAULT_PORT
 
-LOG_WORDS = ("stdout", "stderr", "syslog", "off")
 DEFAULT_LISTEN = (f"localhost:{DEFAULT_PORT}",)
 
 _LISTEN = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]+))?")

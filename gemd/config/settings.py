@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from gemd.config.types import Addresses, Count, Format, RedirectStatus, Seconds, Symlinks, Text
+from gemd.config.types import Addresses, Count, Format, Queries, RedirectStatus, Seconds, Symlinks, Text
 from gemd.protocol.host import place
 from gemd.protocol.status import Status
 
@@ -117,6 +117,7 @@ class Log(Settings, frozen=True):
     error: Text = "stderr"
     format: Format = "common"
     addresses: Addresses = "full"
+    queries: Queries = "none"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -151,7 +152,8 @@ class Location(Settings, frozen=True):
 
     `mount` is where the root's own content begins: the location's names when it has a root of its own,
     nothing when it is a part of the host's root. `host` is the host's name, `where` the path of its table in the file.
-    They follow from other keys and are none themselves: see DERIVED.
+    They follow from other keys and are none themselves: see DERIVED. `log` is whether its requests are logged, or the
+    file of an access log for them.
     """
 
     path: str = "/"
@@ -173,6 +175,7 @@ class Location(Settings, frozen=True):
     redirect: Redirect | None = None
     gone: bool = False
     client_certificate: ClientCertificate | None = None
+    log: bool | Text = True
     mount: tuple[str, ...] = ()
     host: str = ""
     where: str = ""

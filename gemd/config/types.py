@@ -18,4 +18,6 @@ RedirectStatus = Annotated[
 
 Format = Literal["jetforce", "common", "combined", "condensed", "json"]  # of the access log
 Addresses = Literal["full", "truncated", "hashed", "none"]
+Queries = Literal["none", "full"]
+LOG_WORDS = ("stdout", "stderr", "syslog", "off")  # where a log goes that is no file
 Symlinks = Literal["beneath", "none", "any"]

@@ -134,8 +134,10 @@ def start_successor(
     pid_file: PidFile | None,
     control: ControlSocket | None,
     variables: Mapping[str, str],
+    streams: Mapping[int, int],
 ) -> Successor:
-    """Start the program again as it was started, in `directory`, with these. Raises OSError.
+    """Start the program again as it was started, in `directory`, with these, and with copies of the standard `streams`
+    that it had, by their numbers. Raises OSError.
 
     Runs in the master, which has no threads, so that nothing else can inherit a descriptor meanwhile.
     """
@@ -152,7 +154,7 @@ def start_successor(
     command = build_command(sys.orig_argv, sys.argv)
     with its:
         try:
-            pid = _spawn_orphan(command, environ, directory, handover.descriptors)
+            pid = _spawn_orphan(command, environ, directory, handover.descriptors, streams)
         except OSError:
             ours.close()
             raise
@@ -170,7 +172,11 @@ def build_command(original: Sequence[str], arguments: Sequence[str]) -> list[str
 
 
 def _spawn_orphan(
-    command: Sequence[str], environ: Mapping[str, str], directory: Path, descriptors: Sequence[int]
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    directory: Path,
+    descriptors: Sequence[int],
+    streams: Mapping[int, int],
 ) -> int:
     """Run a program whose parent is init, or whoever adopts orphans in its place; its pid. Raises OSError."""
     read_end, write_end = os.pipe2(os.O_CLOEXEC)
@@ -180,7 +186,7 @@ def _spawn_orphan(
         try:
             middle = os.fork()
             if middle == 0:
-                _spawn_and_leave(command, environ, directory, descriptors, write_end)
+                _spawn_and_leave(command, environ, directory, descriptors, streams, write_end)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(write_end)
@@ -196,7 +202,12 @@ def _spawn_orphan(
 
 
 def _spawn_and_leave(
-    command: Sequence[str], environ: Mapping[str, str], directory: Path, descriptors: Sequence[int], report: int
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    directory: Path,
+    descriptors: Sequence[int],
+    streams: Mapping[int, int],
+    report: int,
 ) -> NoReturn:
     """Runs in the process between the old master and the new; ends it."""
     try:
@@ -206,7 +217,10 @@ def _spawn_and_leave(
             os.chdir(directory)
         default = signal.valid_signals() - _UNTOUCHABLE
         try:
-            pid = os.posix_spawn(command[0], list(command), environ, setsigmask=(), setsigdef=default)
+            copies = [(os.POSIX_SPAWN_DUP2, descriptor, number) for number, descriptor in streams.items()]
+            pid = os.posix_spawn(
+                command[0], list(command), environ, file_actions=copies, setsigmask=(), setsigdef=default
+            )
             os.write(report, b"%d" % pid)
         except OSError as error:
             os.write(report, b"0 %d" % (error.errno or 0))

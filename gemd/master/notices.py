@@ -17,7 +17,8 @@ from gemd.master.control import Command, ControlSocket
 from gemd.master.handover import BYE, GO, GONE, READY, Channel, Handover, Successor, start_successor
 from gemd.master.launch import Launch
 from gemd.shared.generation import Generation
-from gemd.system.log import LogError, error_log
+from gemd.system.log import error_log
+from gemd.system.log_file import LogError
 from gemd.system.pid_file import PidFile, PidFileError
 from gemd.system.systemd import Notifier
 
@@ -35,7 +36,7 @@ class Notices(Protocol):
         """The generation that was loaded last is not to be."""
 
     def reopen_logs(self, generation: Generation) -> dict[str, int]:
-        """Open the log files anew; the descriptors by name. Raises LogError."""
+        """Open the log files anew; the descriptors by path. Raises LogError."""
 
     def announce(self) -> None:
         """The first workers serve: this master is the service."""
@@ -71,6 +72,7 @@ class Notices(Protocol):
         """End; what a successor goes on using stays."""
 
 
+Send = Callable[[Sequence[str], Sequence[int]], None]  # of log files, by their paths
 _NOBODY = Notifier({})  # to whom a master speaks while another one is the service
 
 
@@ -140,7 +142,7 @@ class DaemonNotices(Notices):
 
     def reopen_logs(self, generation: Generation) -> dict[str, int]:
         generation.logs.reopen()
-        return {name: sink.fileno() for name, sink in generation.logs.files().items()}
+        return {path: sink.fileno() for path, sink in generation.logs.files().items()}
 
     def announce(self) -> None:
         self._take_files()
@@ -184,6 +186,7 @@ class DaemonNotices(Notices):
             self._manager = self._notifier
             self._manager.ready()
         self._manager.status(text)
+        error_log.settle()
         if is_alive:
             self._manager.alive()
 
@@ -191,8 +194,9 @@ class DaemonNotices(Notices):
         return self._control.take() if self._control is not None else []
 
     def start_successor(self, generation: Generation) -> Successor:
+        variables, streams = self._notifier.variables, generation.logs.streams.copies
         successor = start_successor(
-            self._directory, generation.listeners, self._pid_file, self._control, self._notifier.variables
+            self._directory, generation.listeners, self._pid_file, self._control, variables, streams
         )
         self._successor_channel = successor.channel
         return successor
@@ -235,9 +239,7 @@ class DaemonNotices(Notices):
             generation.close_all_but(None)
 
 
-def reopen(
-    notices: Notices, generation: Generation, send: Callable[[Sequence[str], Sequence[int]], None]
-) -> str | None:
+def reopen(notices: Notices, generation: Generation, send: Send) -> str | None:
     """Open the log files anew and `send` them to the workers; why not, if that fails."""
     try:
         files = notices.reopen_logs(generation)

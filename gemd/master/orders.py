@@ -3,7 +3,6 @@
 Rules: what no table has is never done; what is refused is logged, and told to who waits for it.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -11,7 +10,7 @@ import msgspec
 
 from gemd.master.control import Command
 from gemd.master.succession import Role
-from gemd.system.log import error_log
+from gemd.system.log import Level, error_log
 
 M = TypeVar("M")
 
@@ -44,7 +43,7 @@ class Order(msgspec.Struct, Generic[M], frozen=True):
             self.act(master, command, now)
             return
         # One that ends is asked by those who have not heard of it yet: nobody has to act.
-        level = logging.INFO if role in ENDING else logging.ERROR
+        level = Level.INFO if role in ENDING else Level.ERROR
         error_log.log(level, "%s: %s", self.failure, _REASONS[role])
         if command is not None:
             command.fail(_REASONS[role])

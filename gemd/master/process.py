@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from gemd.exit_codes import ExitCode
+from gemd.shared.channel import send_files
 from gemd.shared.generation import Generation
 from gemd.system.orphans import adopt_orphans, kill_orphans
 from gemd.system.signals import SignalQueue
@@ -37,7 +38,7 @@ class ProcessControl(Protocol):
     def kill_orphans(self, keep: Collection[int]) -> None:
         """End the scripts of workers that are gone; the children in `keep` are none."""
 
-    def hand_out(self, names: Sequence[str], descriptors: Sequence[int]) -> None:
+    def hand_out(self, paths: Sequence[str], descriptors: Sequence[int]) -> None:
         """Send every worker these log files; one that does not read its messages is late, and will be killed."""
 
     def share_memory(self) -> None:
@@ -122,10 +123,10 @@ class ForkingProcessControl(ProcessControl):
     def kill_orphans(self, keep: Collection[int]) -> None:
         kill_orphans(keep=keep)
 
-    def hand_out(self, names: Sequence[str], descriptors: Sequence[int]) -> None:
+    def hand_out(self, paths: Sequence[str], descriptors: Sequence[int]) -> None:
         for channel in self._channels.values():
             with contextlib.suppress(OSError):
-                socket.send_fds(channel, [" ".join(names).encode()], list(descriptors))
+                send_files(channel, paths, descriptors)
 
     def monotonic(self) -> float:
         return time.monotonic()

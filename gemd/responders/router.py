@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 
 from gemd.config.settings import Config, Host, Location
-from gemd.protocol.errors import BadRequest, NotFound, ProxyRefused
+from gemd.protocol.errors import BadRequest, GeminiError, NotFound, ProxyRefused
 from gemd.protocol.host import find_by_name
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer
@@ -68,6 +68,14 @@ class Router:
     def has_room(self) -> bool:
         """Whether a script would be started at once."""
         return self._scripts.has_room
+
+    def locate(self, request: Request) -> Location | None:
+        """The location that decides about a request; None where no host is to have it."""
+        try:
+            host = self.find_host(request)
+        except GeminiError:
+            return None
+        return self.find_location(host, request.url.names)[0]
 
     def find_host(self, request: Request) -> Host:
         """The host that the URL names. Raises BadRequest (59) without one, ProxyRefused (53) for a foreign scheme,

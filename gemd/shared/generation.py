@@ -14,7 +14,7 @@ from gemd.responders.router import Respond
 from gemd.shared.rate_limit import RateLimit
 from gemd.system.access_log import AccessLog
 from gemd.system.listener import Listener
-from gemd.system.log import Logs
+from gemd.system.logs import Logs
 from gemd.system.privileges import Identity
 from gemd.system.tls_context import Context
 

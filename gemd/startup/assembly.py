@@ -9,6 +9,8 @@ import msgspec
 
 from gemd.config import Config, Host
 from gemd.config.settings import Rate
+from gemd.protocol.request import Request
+from gemd.responders.app.load import AppLoadError
 from gemd.responders.router import Router
 from gemd.shared.generation import Generation
 from gemd.shared.rate_limit import RateLimit
@@ -16,9 +18,11 @@ from gemd.startup.resources import Resources
 from gemd.system import tls_context
 from gemd.system.access_log import AccessLog
 from gemd.system.certificates import ServerCertificate
-from gemd.system.log import Logs
+from gemd.system.line_log import LineLog, NoLog
+from gemd.system.logs import Logs
 from gemd.system.mime_table import load_mime_table
 from gemd.system.privileges import Identity
+from gemd.system.process import fill_standard_streams
 
 
 def build_generation(
@@ -28,8 +32,13 @@ def build_generation(
     context = build_server_context(config, resources.certificates)
     rate_limit = _share_rate_limit(config, former)
     router = build_router(_seen_from_inside(config), rate_limit)
-    router.applications.preload()
-    logs = Logs(config.log, former.logs if former is not None else None)
+    logs = Logs(config.log, find_log_files(config), former.logs if former is not None else None)
+    try:
+        router.applications.preload()
+    except AppLoadError:
+        logs.close_all_but(former.logs if former is not None else None)
+        raise
+    fill_standard_streams()  # where an application has closed one
     secret = former.access_log.secret if former is not None else os.urandom(16)
     return Generation(
         number=former.number + 1 if former is not None else 1,
@@ -42,9 +51,27 @@ def build_generation(
         rate_limit=rate_limit,
         handshake_limit=_share_handshake_limit(config, former),
         logs=logs,
-        access_log=AccessLog(logs.access, config.log.format, config.log.addresses, secret),
+        access_log=build_access_log(config, logs, secret, router),
         identity=identity,
     )
+
+
+def find_log_files(config: Config) -> list[str]:
+    """The files that locations have for an access log of their own."""
+    logs = (location.log for host in config.hosts for location in host.locations)
+    return list(dict.fromkeys(log for log in logs if isinstance(log, str)))
+
+
+def build_access_log(config: Config, logs: Logs, secret: bytes, router: Router) -> AccessLog:
+    """The access log. Where no location has a log of its own, no request is looked up for it again."""
+
+    def choose(request: Request) -> LineLog | NoLog:
+        location = router.locate(request)
+        return logs.access if location is None else logs.of(location.log)
+
+    log = config.log
+    is_one = all(location.log is True for host in config.hosts for location in host.locations)
+    return AccessLog(logs.access, log.format, log.addresses, secret, log.queries, None if is_one else choose)
 
 
 def _share_rate_limit(config: Config, former: Generation | None) -> RateLimit | None:

@@ -4,7 +4,6 @@ Rules: everything that can fail is tried while the shell that started us still l
 goes on until it is told to stop.
 """
 
-import logging
 import os
 import select
 from collections.abc import Callable
@@ -88,13 +87,16 @@ def serve(read: Read, inherited: Inherited) -> ExitCode:
 
 def _detach(generation: Generation, pid_file: PidFile | None, control: ControlSocket | None) -> Launch:
     """Leave the terminal with all that is open."""
+    generation.logs.streams.close()  # the terminal
     keep = [listener.socket.fileno() for listener in generation.listeners]
     keep += [sink.fileno() for sink in generation.logs.files().values()]
     if pid_file is not None:
         keep.append(pid_file.lock)
     if control is not None:
         keep.append(control.listener.socket.fileno())
-    return launch(keep, generation.config.log.error)
+    launched = launch(keep, generation.config.log.error)
+    generation.logs.streams.copy()
+    return launched
 
 
 def build_loader(read: Read, workers_user: Identity | None) -> Callable[[Generation], Generation]:
@@ -143,10 +145,7 @@ def run_master(notices: DaemonNotices, generation: Generation, poll: select.poll
         lambda generation, nr, row, channel: run_worker(generation, nr, scoreboard.row(row), master, channel),
         notices.let_go,
     )
-    try:
-        return Master(processes, notices, scoreboard, generation).run()
-    finally:
-        logging.shutdown()
+    return Master(processes, notices, scoreboard, generation).run()
 
 
 def announce(config: Config, resources: Resources) -> None:

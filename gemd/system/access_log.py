@@ -1,7 +1,8 @@
 """The access log: one line a request, in one of five formats.
 
 Rules: every text that a client chose is escaped, so that a line is a line and a field is a field, and cut where it
-could push others out of the line; addresses are written as much as the operator wants them known.
+could push others out of the line; addresses are written as much as the operator wants them known, and queries not at
+all unless that is wanted.
 """
 
 import functools
@@ -15,9 +16,11 @@ from ipaddress import ip_address, ip_network
 
 import msgspec
 
-from gemd.config.types import Addresses, Format
+from gemd.config.types import Addresses, Format, Queries
 from gemd.protocol.characters import escape_field
-from gemd.system.sinks import Sink
+from gemd.protocol.redaction import hide_input, hide_input_in_meta, hide_secrets, hide_secrets_in_meta
+from gemd.protocol.request import Request
+from gemd.system.line_log import LineLog, NoLog
 
 _BLANK = re.compile(r"\s")  # ends a field that has no quotes
 # How many characters of a line the texts may have that a client chose: what follows them has to be in it still.
@@ -26,6 +29,8 @@ _MAX_META = 1024
 _MAX_USER = 64  # X.520, ub-common-name
 _MAX_ESCAPE = 12  # two surrogates, in JSON
 _CUT = "..."
+_BROKEN = "broken"  # in the place of an identity (RFC 1413), which nobody has: any reader of this format takes a word
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -86,47 +91,61 @@ def _hash(secret: bytes, address: str) -> str:
     return hashlib.blake2b(address.encode(), key=secret, digest_size=6).hexdigest()
 
 
+# Not by strftime(3), which follows the locale, and that is an application's to set.
+
+
 @functools.lru_cache(maxsize=4)
 def _common_time(second: int) -> str:
-    return time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(second))
+    t = time.localtime(second)
+    date = f"{t.tm_mday:02}/{_MONTHS[t.tm_mon - 1]}/{t.tm_year}"
+    return f"{date}:{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02} {_offset(t.tm_gmtoff, '')}"
 
 
 @functools.lru_cache(maxsize=4)
 def _iso_time(second: int) -> str:
-    text = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(second))
-    return text[:-2] + ":" + text[-2:]
+    t = time.localtime(second)
+    date = f"{t.tm_year}-{t.tm_mon:02}-{t.tm_mday:02}"
+    return f"{date}T{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}{_offset(t.tm_gmtoff, ':')}"
 
 
-def _jetforce(entry: Entry, address: str, now: int) -> str:
-    url, meta = _field(entry.url, _MAX_URL), _field(entry.meta, _MAX_META)
+def _offset(seconds: int, separator: str) -> str:
+    hours, minutes = divmod(abs(seconds) // 60, 60)
+    return f"{'-' if seconds < 0 else '+'}{hours:02}{separator}{minutes:02}"
+
+
+# Each takes the entry, and of its texts what may be shown.
+
+
+def _jetforce(entry: Entry, address: str, url: str, meta: str, now: int) -> str:
+    url, meta = _field(url, _MAX_URL), _field(meta, _MAX_META)
     return f'{address} [{_common_time(now)}] "{url}" {entry.status} "{meta}" {entry.size}'
 
 
-def _common(entry: Entry, address: str, now: int) -> str:
-    url = _field(entry.url, _MAX_URL)
-    return f'{address} - {_user(entry)} [{_common_time(now)}] "{url}" {entry.status} {entry.size}'
+def _common(entry: Entry, address: str, url: str, _meta: str, now: int) -> str:
+    url, mark = _field(url, _MAX_URL), "-" if entry.complete else _BROKEN
+    return f'{address} {mark} {_user(entry)} [{_common_time(now)}] "{url}" {entry.status} {entry.size}'
 
 
-def _combined(entry: Entry, address: str, now: int) -> str:
-    return _common(entry, address, now) + ' "-" "-"'
+def _combined(entry: Entry, address: str, url: str, meta: str, now: int) -> str:
+    return _common(entry, address, url, meta, now) + ' "-" "-"'
 
 
-def _condensed(entry: Entry, address: str, now: int) -> str:
-    host, url = escape_field(entry.host) or "-", _BLANK.sub("%20", _field(entry.url, _MAX_URL)) or "-"
-    meta = _field(entry.meta, _MAX_META)
+def _condensed(entry: Entry, address: str, url: str, meta: str, now: int) -> str:
+    host, url = escape_field(entry.host) or "-", _BLANK.sub("%20", _field(url, _MAX_URL)) or "-"
+    meta = _field(meta, _MAX_META)
     return f"{_iso_time(now)} {address} {_user(entry)} {host} {url} 0 {entry.size} {entry.status} {meta}"
 
 
-def _json(entry: Entry, address: str, now: int) -> str:
+def _json(entry: Entry, address: str, url: str, meta: str, now: int) -> str:
     # ASCII output escapes whatever could harm a terminal.
     return json.dumps(
         {
             "time": _iso_time(now),
             "address": address,
             "host": entry.host,
-            "url": cut(entry.url, _MAX_URL, _escape_json),
+            "url": cut(url, _MAX_URL, _escape_json),
             "status": entry.status,
-            "meta": cut(entry.meta, _MAX_META, _escape_json),
+            "meta": cut(meta, _MAX_META, _escape_json),
             "bytes": entry.size,
             "seconds": round(entry.seconds, 6),
             "complete": entry.complete,
@@ -140,7 +159,7 @@ def _escape_json(text: str) -> str:
     return json.dumps(text)[1:-1]
 
 
-_FORMATS: dict[Format, Callable[[Entry, str, int], str]] = {
+_FORMATS: dict[Format, Callable[[Entry, str, str, str, int], str]] = {
     "jetforce": _jetforce,
     "common": _common,
     "combined": _combined,
@@ -148,16 +167,35 @@ _FORMATS: dict[Format, Callable[[Entry, str, int], str]] = {
     "json": _json,
 }
 
+ChooseLog = Callable[[Request], LineLog | NoLog]
+
 
 class AccessLog:
-    """Writes entries to a sink. `secret` keys hashed addresses and is shared by all workers."""
+    """Writes entries to a log, or where `choose` is given, to the one that this says for a request.
 
-    def __init__(self, sink: Sink, log_format: Format, addresses: Addresses, secret: bytes) -> None:
-        self.sink = sink
+    `secret` keys hashed addresses and is shared by all workers.
+    """
+
+    def __init__(
+        self,
+        log: LineLog | NoLog,
+        log_format: Format,
+        addresses: Addresses,
+        secret: bytes,
+        queries: Queries = "none",
+        choose: ChooseLog | None = None,
+    ) -> None:
+        self.log = log
         self.secret = secret
-        self._format = _FORMATS[log_format]
         self.write_address = address_writer(addresses, secret)
+        self._format = _FORMATS[log_format]
+        self._choose = choose
+        self._show_url = hide_input if queries == "none" else hide_secrets
+        self._show_meta = hide_input_in_meta if queries == "none" else hide_secrets_in_meta
 
-    def write(self, entry: Entry) -> None:
-        """Write one line for the entry, with the time of day."""
-        self.sink.write(self._format(entry, self.write_address(entry.address), int(time.time())))
+    def write(self, entry: Entry, request: Request | None = None) -> None:
+        """Write one line for the entry, with the time of day. `request` is None where none was complete."""
+        log = self.log if self._choose is None or request is None else self._choose(request)
+        if not isinstance(log, NoLog):
+            url, meta = self._show_url(entry.url), self._show_meta(entry.status, entry.meta)
+            log.write(self._format(entry, self.write_address(entry.address), url, meta, int(time.time())))

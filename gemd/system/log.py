@@ -1,45 +1,148 @@
-"""The error log and the access log of a generation.
+"""The error log of this process.
 
-Rules: a record is one line, and each line of a traceback one more, whatever a message or an exception says: what could
-end a line or steer a terminal is an escape; a log that can't be opened changes nothing.
+Rules: nothing of the logging module is used, whose configuration is an application's; a message is one line, and each
+line of a traceback one more, whatever a message or an exception says: what could end a line or steer a terminal is an
+escape.
 """
 
-import contextlib
-import logging
+import math
 import os
+import sys
 import time
 import traceback
 from collections.abc import Iterator
+from typing import Protocol
 
-from gemd.config.settings import Log
 from gemd.protocol.characters import escape
-from gemd.system.sinks import DescriptorSink, LogError, Sink, SyslogSink, connect_syslog, open_log_file, open_sink
+from gemd.protocol.redaction import hide_input, hide_secrets
+from gemd.system.level import Level
+from gemd.system.repetition import Repetitions
 
-__all__ = ["LogError", "Logs", "describe_error", "error_log", "use_error_sink"]
-
-error_log = logging.getLogger("gemd")
+__all__ = ["ErrorLog", "Level", "describe_error", "error_log"]
 
 _HEAD = "Traceback (most recent call last):"
 _INDENT = "    "
+_MAX_TEXT = 4096  # characters of a line that waits to be written; a log cuts at as many bytes
+_MAX_URL = 1024  # of a URL in a message, so that what follows it is not cut
 
 
-class _SinkHandler(logging.Handler):
-    """Records of the logging module to a sink: the message is a line, and so is each line of a traceback."""
+class _Target(Protocol):
+    """Where the lines go."""
 
-    def __init__(self, sink: Sink, *, is_dated: bool) -> None:
-        super().__init__()
-        self.sink = sink
+    def write(self, line: str, level: Level) -> None:
+        """Write one line."""
+
+    def hasten(self) -> None:
+        """Wait a moment for what was written."""
+
+
+class ErrorLog:
+    """Takes messages, which are formatted as with `%`. Lines below `level` are left out.
+
+    Until `use` says where to, lines go to standard error.
+    """
+
+    def __init__(self) -> None:
+        self.level = Level.WARNING
+        self._target: _Target | None = None
+        self._is_dated = False
+        self._shows_queries = False
+        self._repetitions: Repetitions[tuple[Level, str, str]] = Repetitions()
+
+    def use(self, target: _Target, level: Level, *, is_dated: bool, shows_queries: bool) -> None:
+        """Write there from now on; `is_dated` says that each line there has time and process already."""
+        self._target, self.level = target, level
         self._is_dated = is_dated
+        self._shows_queries = shows_queries
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write "2026-01-31 12:00:00 gemd[pid] warning: text"; syslog adds date and name of its own."""
-        head = f"{record.levelname.lower()}: {escape(record.getMessage())}"
-        if self._is_dated:
-            head = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(record.created))} gemd[{record.process}] {head}"
-        self.sink.write(head, record.levelno)
-        error = record.exc_info[1] if record.exc_info else None
-        for line in describe_error(error) if error is not None else ():
-            self.sink.write(line, record.levelno)
+    def debug(self, message: str, *values: object, exc_info: BaseException | None = None) -> None:
+        """What only developers want to know."""
+        self.log(Level.DEBUG, message, *values, exc_info=exc_info)
+
+    def info(self, message: str, *values: object, exc_info: BaseException | None = None) -> None:
+        """What happens, as it should or by a client's fault."""
+        self.log(Level.INFO, message, *values, exc_info=exc_info)
+
+    def warning(self, message: str, *values: object, exc_info: BaseException | None = None) -> None:
+        """What the operator should know of."""
+        self.log(Level.WARNING, message, *values, exc_info=exc_info)
+
+    def error(self, message: str, *values: object, exc_info: BaseException | None = None) -> None:
+        """What the operator should act on."""
+        self.log(Level.ERROR, message, *values, exc_info=exc_info)
+
+    def exception(self, message: str, *values: object) -> None:
+        """The same, with the traceback of the exception that is being handled."""
+        self.log(Level.ERROR, message, *values, exc_info=sys.exception())
+
+    def log(self, level: Level, message: str, *values: object, exc_info: BaseException | None = None) -> None:
+        """Write a message, and the traceback of `exc_info` if there is one."""
+        if level >= self.level:
+            self.emit(level, message % values if values else message, exc_info)
+
+    def emit(self, level: Level, text: str, error: BaseException | None) -> None:
+        """Write a message that is to be written, unless it was too often of late."""
+        now = time.monotonic()
+        self._settle(now)
+        if self._repetitions.note((level, text[:_MAX_TEXT], _where(error)), now):
+            self._write(level, text)
+            for line in describe_error(error) if error is not None else ():
+                self._write_line(line, level)
+            if self._target is not None and level >= Level.WARNING:
+                self._target.hasten()
+
+    def settle(self) -> None:
+        """Say how often what was left out. To be called now and then, for there may be nothing else to say."""
+        self._settle(time.monotonic())
+
+    def finish(self) -> None:
+        """Say it at once: this process ends."""
+        self._settle(math.inf)
+
+    def _settle(self, now: float) -> None:
+        for (level, text, _), number in self._repetitions.take_over(now):
+            self._write(level, f"{text} ({'once' if number == 1 else f'{number} times'} more)")
+
+    def forget(self) -> None:
+        """Begin anew, in a process that was forked: what was left out before is the other one's to say."""
+        self._repetitions = Repetitions()
+
+    def show_url(self, url: str) -> str:
+        """A URL as a message may quote it: without what somebody typed in, unless that is wanted."""
+        shown = hide_secrets(url) if self._shows_queries else hide_input(url)
+        return repr(shown if len(shown) <= _MAX_URL else shown[: _MAX_URL - 3] + "...")
+
+    def _write(self, level: Level, text: str) -> None:
+        """Write "2026-01-31 12:00:00 gemd[pid] warning: text", the beginning only where nobody else adds it."""
+        line = f"{level.word}: {escape(text)}"
+        if self._target is not None and not self._is_dated:
+            line = f"{_now()} gemd[{os.getpid()}] {line}"
+        self._write_line(line, level)
+
+    def _write_line(self, line: str, level: Level) -> None:
+        if self._target is not None:
+            self._target.write(line[:_MAX_TEXT], level)
+        else:
+            print(f"gemd: {line[:_MAX_TEXT]}", file=sys.stderr)
+
+
+error_log = ErrorLog()
+
+
+def _now() -> str:
+    """The local time. Not by strftime(3), which follows the locale."""
+    year, month, day, hour, minute, second, *_ = time.localtime()
+    return f"{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
+
+
+def _where(error: BaseException | None) -> str:
+    """What kind of error it is, and the line that raised it: equal errors have the same."""
+    if error is None:
+        return ""
+    place, name = error.__traceback__, type(error).__name__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return name if place is None else f"{name} {place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
 
 
 def describe_error(error: BaseException) -> Iterator[str]:
@@ -58,72 +161,3 @@ def describe_error(error: BaseException) -> Iterator[str]:
         elif text:
             yield (_INDENT if has_said else "") + escape(text)
             has_said = True
-
-
-def use_error_sink(sink: Sink, level: str, *, is_syslog: bool = False) -> None:
-    """Send `error_log` to this sink from now on."""
-    error_log.setLevel(level.upper())
-    error_log.propagate = False
-    for old in error_log.handlers[:]:
-        error_log.removeHandler(old)
-    error_log.addHandler(_SinkHandler(sink, is_dated=not is_syslog))
-
-
-class Logs:
-    """The two logs. A target that `former` logs have too is not opened again, but shared with them.
-
-    Raises LogError, and then nothing has changed.
-    """
-
-    def __init__(self, settings: Log, former: "Logs | None" = None) -> None:
-        self.settings = settings
-        is_known = former is not None and former.settings.access == settings.access
-        self.access: Sink = former.access if former is not None and is_known else open_sink(settings.access)
-        try:
-            is_error_known = former is not None and former.settings.error == settings.error
-            self.error: Sink = former.error if former is not None and is_error_known else open_sink(settings.error)
-        except LogError:
-            if not is_known:
-                self.access.close()
-            raise
-
-    @property
-    def dropped(self) -> int:
-        """Lines that could not be written by this process."""
-        return self.access.dropped + self.error.dropped
-
-    def use(self) -> None:
-        """Send `error_log` here, and connect to syslog if need be: from a chroot it is too late."""
-        if any(isinstance(sink, SyslogSink) for sink in (self.access, self.error)):
-            connect_syslog()
-        use_error_sink(self.error, self.settings.level, is_syslog=self.settings.error == "syslog")
-
-    def files(self) -> dict[str, DescriptorSink]:
-        """The logs that are files, by name: "access", "error"."""
-        sinks = {"access": self.access, "error": self.error}
-        return {name: s for name, s in sinks.items() if isinstance(s, DescriptorSink) and s.path is not None}
-
-    def reopen(self) -> None:
-        """Open the files again by their names, which others have after a rotation.
-
-        Raises LogError, and then every log goes where it went.
-        """
-        opened: list[tuple[DescriptorSink, int]] = []
-        try:
-            for sink in self.files().values():
-                assert sink.path is not None
-                opened.append((sink, open_log_file(sink.path)))
-        except LogError:
-            for _, descriptor in opened:
-                os.close(descriptor)
-            raise
-        for sink, descriptor in opened:
-            sink.move_to(descriptor)
-
-    def close_all_but(self, kept: "Logs | None") -> None:
-        """Close what `kept` does not share."""
-        shared = (kept.access, kept.error) if kept else ()
-        for sink in (self.access, self.error):
-            if not any(sink is other for other in shared):
-                with contextlib.suppress(OSError):
-                    sink.close()

@@ -1,72 +1,118 @@
 """Where lines go: a file, standard output, standard error or syslog.
 
-Rules: a line is one write(2) to an O_APPEND descriptor, so that lines of several processes never mix; a line that can't
-be written (a full disk, a reader that stopped) is counted and never waited for.
+Rules: a line is whole or not there; it goes out by one write(2) to an O_APPEND descriptor, so that lines of several
+processes never mix; what can't be written (a full disk, a reader that stopped) is not tried again.
 """
 
 import contextlib
-import logging
+import errno
 import os
 import select
+import socket
 import stat
 import syslog
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-_MAX_LINE = 4096  # PIPE_BUF: a write up to here is never mixed with another's
+from gemd.system.level import Level
+from gemd.system.log_file import LogError, open_log_file
+from gemd.system.standard_streams import StandardStreams
+from gemd.system.systemd import is_journal
+
+MAX_LINE = 4096  # PIPE_BUF: a write up to here is never mixed with another's
+_MAX_WRITE = 64 * 1024  # to a file, which takes a write of any size as a whole
+_CUT = b" ..."
 _PRIORITIES = {
-    logging.DEBUG: syslog.LOG_DEBUG,
-    logging.INFO: syslog.LOG_INFO,
-    logging.WARNING: syslog.LOG_WARNING,
-    logging.ERROR: syslog.LOG_ERR,
-    logging.CRITICAL: syslog.LOG_CRIT,
+    Level.DEBUG: syslog.LOG_DEBUG,
+    Level.INFO: syslog.LOG_INFO,
+    Level.WARNING: syslog.LOG_WARNING,
+    Level.ERROR: syslog.LOG_ERR,
 }
 
-
-class LogError(Exception):
-    """A log can't be opened; the text names it."""
+Line = tuple[str, Level]
 
 
 class Sink(Protocol):
-    """Takes whole lines. `dropped` counts those that could not be written."""
+    """Takes whole lines. `is_dated` says that it adds time and process itself, `reason` why lines were lost last."""
 
-    dropped: int
+    is_dated: bool
+    reason: str
 
-    def write(self, line: str, level: int = logging.INFO) -> None:
-        """Write one line, given without its line end."""
+    def write(self, lines: Sequence[Line]) -> int:
+        """Write lines, given without their line ends; how many were lost."""
 
     def close(self) -> None:
         """Write no more."""
 
 
 class DescriptorSink:
-    """Lines to a descriptor, which is that of the file `path` unless that is None."""
+    """Lines to a descriptor of its own, which is that of the file `path` unless that is None. The journal is told by
+    what a line begins with how much it matters (sd-daemon(3))."""
 
-    def __init__(self, descriptor: int, *, owned: bool, path: str | None = None) -> None:
-        self.dropped = 0
+    def __init__(self, descriptor: int, *, path: str | None = None, is_journal: bool = False) -> None:
+        self.is_dated = is_journal
+        self.reason = ""
         self.path = path
         self._is_torn = False  # the disk filled up in the middle of a line
         self._descriptor = descriptor
-        self._owned = owned
-        # A pipe or terminal whose reader has stopped would block its writer, and with it a worker.
+        mode = os.fstat(descriptor).st_mode
+        self._max_write = _MAX_WRITE if stat.S_ISREG(mode) else MAX_LINE
+        self._socket = socket.socket(fileno=descriptor) if stat.S_ISSOCK(mode) else None
+        # A pipe or terminal whose reader has stopped would block its writer.
         self._poll: select.poll | None = None
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        if not stat.S_ISREG(mode):
             self._poll = select.poll()
             self._poll.register(descriptor, select.POLLOUT)
 
-    def write(self, line: str, level: int = logging.INFO) -> None:
-        """Write one line, given without its line end, cut to 4096 bytes."""
-        encoded = line.encode("utf-8", "backslashreplace")
-        if len(encoded) >= _MAX_LINE:
-            encoded = encoded[: _MAX_LINE - 5] + b" ..."
-        encoded = b"\n" * self._is_torn + encoded + b"\n"
+    def write(self, lines: Sequence[Line]) -> int:
+        """Write lines, each cut to 4096 bytes with its line end; how many were lost."""
+        return sum(self._write_piece(piece) for piece in self._pieces(lines))
+
+    def _pieces(self, lines: Sequence[Line]) -> Iterator[list[bytes]]:
+        """The lines as bytes, together where a write may be large enough."""
+        piece: list[bytes] = []
+        size = 0
+        for text, level in lines:
+            line = self._encode(text, level)
+            if piece and size + len(line) > self._max_write:
+                yield piece
+                piece, size = [], 0
+            piece.append(line)
+            size += len(line)
+        if piece:
+            yield piece
+
+    def _encode(self, text: str, level: Level) -> bytes:
+        if self.is_dated:
+            text = f"<{_PRIORITIES[level]}>{text}"
+        line = text.encode("utf-8", "backslashreplace")
+        if len(line) >= MAX_LINE:
+            whole = line[: MAX_LINE - 1 - len(_CUT)].decode("utf-8", "ignore")  # no half of a character
+            line = whole.encode() + _CUT
+        return line + b"\n"
+
+    def _write_piece(self, lines: list[bytes]) -> int:
+        end = b"\n" * self._is_torn
+        data = end + b"".join(lines)
         try:
-            if self._poll is not None and not self._poll.poll(0):
-                self.dropped += 1
-                return
-            self._is_torn = os.write(self._descriptor, encoded) != len(encoded)
-            self.dropped += self._is_torn
-        except OSError:
-            self.dropped += 1
+            count = self._send(data)
+        except OSError as error:
+            self.reason = "nobody reads it" if error.errno == errno.EAGAIN else error.strerror or str(error)
+            return len(lines)
+        if count == len(data):
+            self._is_torn = False
+            return 0
+        self.reason = os.strerror(errno.ENOSPC)
+        if count > 0:
+            self._is_torn = data[count - 1 : count] != b"\n"
+        return len(lines) - max(0, data.count(b"\n", 0, count) - len(end))
+
+    def _send(self, data: bytes) -> int:
+        if self._poll is not None and not self._poll.poll(0):
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        if self._socket is not None:
+            return self._socket.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        return os.write(self._descriptor, data)
 
     def fileno(self) -> int:
         """The descriptor."""
@@ -78,22 +124,27 @@ class DescriptorSink:
         os.close(descriptor)
 
     def close(self) -> None:
-        """Close the descriptor if it was opened for this sink."""
-        if self._owned:
+        """Close the descriptor."""
+        if self._socket is not None:
+            self._socket.close()
+        else:
             os.close(self._descriptor)
 
 
 class SyslogSink:
     """Lines to syslog, as facility "daemon"."""
 
-    dropped = 0
+    is_dated = True
+    reason = ""
 
     def __init__(self) -> None:
         disconnect_syslog()
 
-    def write(self, line: str, level: int = logging.INFO) -> None:
-        """Write one line with the priority of `level`, a level of the logging module."""
-        syslog.syslog(_PRIORITIES.get(level, syslog.LOG_INFO), line.encode("utf-8", "backslashreplace").decode())
+    def write(self, lines: Sequence[Line]) -> int:
+        """Write lines; none is lost that syslog would tell of."""
+        for text, level in lines:
+            syslog.syslog(_PRIORITIES[level], text.encode("utf-8", "backslashreplace").decode())
+        return 0
 
     def close(self) -> None:
         """Disconnect, until there is something to say again."""
@@ -111,64 +162,22 @@ def disconnect_syslog() -> None:
     syslog.openlog("gemd", syslog.LOG_PID, syslog.LOG_DAEMON)
 
 
-class NoSink:
-    """Lines to nowhere."""
-
-    dropped = 0
-
-    def write(self, line: str, level: int = logging.INFO) -> None:
-        """Drop the line."""
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-def open_sink(target: str) -> Sink:
-    """The sink for "stdout", "stderr", "syslog", "off" or the path of a file. Raises LogError."""
-    if target == "off":
-        return NoSink()
+def open_sink(target: str, streams: StandardStreams) -> Sink:
+    """The sink for "stdout", "stderr", "syslog" or the path of a file. Raises LogError."""
     if target == "syslog":
         return SyslogSink()
     if target in ("stdout", "stderr"):
-        return _standard_sink(1 if target == "stdout" else 2)
-    return DescriptorSink(open_log_file(target), owned=True, path=target)
+        return _open_stream(target, streams.copies.get(1 if target == "stdout" else 2))
+    return DescriptorSink(open_log_file(target), path=target)
 
 
-def _standard_sink(descriptor: int) -> DescriptorSink:
+def _open_stream(name: str, descriptor: int | None) -> DescriptorSink:
     """Standard output or error. A pipe or terminal is opened anew and non-blocking, for this process alone: two workers
     that both see room for one line would otherwise block each other when the reader has stopped."""
+    if descriptor is None:
+        raise LogError(f"can't open the log {name}: it is closed")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         with contextlib.suppress(OSError):  # a socket can't be opened again, nor what belongs to another user
-            return DescriptorSink(os.open(f"/proc/self/fd/{descriptor}", flags), owned=True)
-    return DescriptorSink(descriptor, owned=False)
-
-
-def open_log_file(path: str) -> int:
-    """A descriptor that appends to the file, which is made if need be. Raises LogError."""
-    _check_directory(path)
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
-    try:
-        descriptor = os.open(path, flags, 0o640)
-    except OSError as error:
-        raise LogError(f"can't open the log {path}: {error.strerror}") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise LogError(f"can't open the log {path}: it is not a regular file")
-    return descriptor
-
-
-def _check_directory(path: str) -> None:
-    """Raise LogError when others could put something in the place of the log at `path`: what root would then write to
-    is theirs to choose."""
-    directory = os.path.dirname(path)
-    try:
-        status = os.stat(directory)
-    except OSError as error:
-        raise LogError(f"can't open the log {path}: {error.strerror}") from None
-    if status.st_mode & stat.S_IWOTH:
-        raise LogError(f"can't open the log {path}: everyone may write in {directory}; give the logs one of their own")
-    if os.geteuid() == 0 and (status.st_uid != 0 or status.st_mode & stat.S_IWGRP):
-        raise LogError(
-            f"can't open the log {path} as root: another user may write in {directory}; chown root and chmod g-w it"
-        )
+            return DescriptorSink(os.open(f"/proc/self/fd/{descriptor}", flags))
+    return DescriptorSink(os.dup(descriptor), is_journal=is_journal(descriptor, os.environ))

@@ -8,7 +8,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
 _FIRST_DESCRIPTOR = 3  # SD_LISTEN_FDS_START
 _SEND_TIMEOUT = 1.0  # seconds for a manager whose queue is full to take what it must know
@@ -21,6 +21,13 @@ def take_listen_descriptors(environ: MutableMapping[str, str]) -> list[int]:
     if pid != str(os.getpid()) or not count.isdecimal():
         return []
     return list(range(_FIRST_DESCRIPTOR, _FIRST_DESCRIPTOR + int(count)))
+
+
+def is_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
+    """Whether a standard stream leads to the journal: JOURNAL_STREAM names the device and inode of what does
+    (systemd.exec(5))."""
+    status = os.fstat(descriptor)
+    return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 class Notifier:

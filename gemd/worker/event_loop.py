@@ -152,7 +152,7 @@ class EventLoop:
         try:
             act(connection, *arguments)
         except Exception:  # noqa: BLE001, the boundary of one connection's step
-            error_log.exception("a fault while serving %r", connection.url)
+            error_log.exception("a fault while serving %s", error_log.show_url(connection.url))
             self.give_up(connection)
 
     def give_up(self, connection: Connection) -> None:

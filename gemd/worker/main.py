@@ -15,6 +15,7 @@ from gemd.config.settings import Config
 from gemd.exit_codes import ExitCode
 from gemd.protocol import figures
 from gemd.responders.app.load import AppLoadError
+from gemd.shared.channel import receive_files
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Row
 from gemd.system import process
@@ -43,6 +44,7 @@ _UNHEEDED_SIGNALS = (
     signal.SIGTTOU,
 )
 _CLEANUP_TIMEOUT = 1.0  # seconds for applications to clean up after answers that broke off, and as many for scripts
+_FLUSH_TIMEOUT = 1.0  # seconds for the last lines of the logs
 _SWITCH_INTERVAL = 0.001  # seconds after which a thread that computes lets the event loop go on
 _LOOK_INTERVAL = 1.0  # seconds between two looks at applications and their files
 _MEMORY_INTERVAL = 10.0  # seconds between two looks at how much memory this process has
@@ -68,9 +70,11 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         lock_down(keep_capabilities=os.geteuid() == 0)
         if not process.die_with_parent(master):
             return ExitCode.OK
+        generation.logs.start()
         applications = generation.applications
         watch = FileWatch(app_paths(generation.config), applications.made) if is_watcher(generation, nr) else None
         applications.open()
+        process.fill_standard_streams()  # where an application has closed one
         _serve(generation, row, signals, channel, memory, descriptors, watch)
     except PrivilegeError as error:
         error_log.error("worker %d serves nothing: %s", nr + 1, error)
@@ -81,6 +85,8 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
     except Exception:  # noqa: BLE001, the worker's boundary
         error_log.exception("worker %d has to stop", nr + 1)
         return ExitCode.INTERNAL
+    finally:
+        generation.logs.flush(_FLUSH_TIMEOUT)
     return ExitCode.OK
 
 
@@ -133,6 +139,7 @@ class Reporter:
         if now < self._next_look:
             return
         self._next_look = now + _LOOK_INTERVAL
+        error_log.settle()
         if self._generation.applications.are_stuck:
             self._row.request_recycle()
         if now >= self._next_count:
@@ -213,14 +220,10 @@ def ask_for_reload(path: str) -> None:
 
 def receive_logs(generation: Generation, channel: socket.socket) -> bool:
     """Take the log files that the master has opened anew; False when there is no master any more."""
-    names, descriptors, _, _ = socket.recv_fds(channel, 64, 2)
-    files = generation.logs.files()
-    for name, descriptor in zip(names.decode().split(), descriptors, strict=False):  # fewer when none is free
-        if name in files:
-            files[name].move_to(descriptor)
-        else:
-            os.close(descriptor)
-    return bool(names)
+    paths, descriptors = receive_files(channel)
+    for path, descriptor in zip(paths, descriptors, strict=False):  # fewer when none is free
+        generation.logs.move(path, descriptor)
+    return bool(paths)
 
 
 def _leave_at_once() -> None:

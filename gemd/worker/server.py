@@ -101,7 +101,7 @@ class GeminiServer(socketserver.BaseServer):
         try:
             super().finish_request(request, client_address)  # type: ignore[arg-type]
         except Exception:  # noqa: BLE001, the request boundary
-            error_log.exception("a fault while answering %r", request.url)
+            error_log.exception("a fault while answering %s", error_log.show_url(request.url))
             self._event_loop.give_up(request)
 
     def find_answer(self, connection: Connection) -> Answer:
@@ -148,7 +148,8 @@ class GeminiServer(socketserver.BaseServer):
                 complete=request.complete,
                 user=certificate.common_name if certificate is not None else "",
                 certificate=certificate.fingerprint if certificate is not None else "",
-            )
+            ),
+            request.request,
         )
 
 

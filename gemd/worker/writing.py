@@ -118,7 +118,8 @@ class Writing:
             self.drop(connection, str(error))
             return
         except BrokenBody as error:
-            error_log.warning("the response to %r broke off: %s", connection.url, error, exc_info=error.__cause__)
+            url = error_log.show_url(connection.url)
+            error_log.warning("the response to %s broke off: %s", url, error, exc_info=error.__cause__)
             self.drop(connection)
             return
         self._leave(connection)

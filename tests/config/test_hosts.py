@@ -107,3 +107,36 @@ def test_which_keys_are_an_answers_alone(answer):
 def test_what_a_location_has_of_its_hosts_answers():
     for has_answer, expected in ((False, [Answer.CGI, Answer.APP, Answer.FILES]), (True, [Answer.CGI, Answer.FILES])):
         assert [answer for answer in Answer if is_inherited(answer, has_answer=has_answer)] == expected
+
+
+# Logs
+
+
+def test_a_location_is_logged_unless_it_says_otherwise():
+    assert first(HOST).log is True
+
+
+@pytest.mark.parametrize(("text", "log"), [("false", False), ("true", True), ("'a.log'", "/etc/a.log"), ("'/b'", "/b")])
+def test_a_location_may_have_a_log_of_its_own_or_none(text, log):
+    assert first(HOST + f"log = {text}\n").log == log
+
+
+def test_a_log_is_inherited_and_may_be_had_back():
+    locations = (
+        parse(HOST + "log = false\n[[host.location]]\npath = '/a/'\n[[host.location]]\npath = '/b/'\nlog = true\n")
+        .hosts[0]
+        .locations
+    )
+    assert [location.log for location in locations] == [False, False, True]
+
+
+@pytest.mark.parametrize("word", ["stdout", "stderr", "syslog", "off"])
+def test_a_word_is_no_log_of_a_location(word):
+    assert problems_of(HOST + f"log = '{word}'\n") == {
+        "host[1].log": f'expected true, false or the path of a file, not "{word}"'
+    }
+
+
+@pytest.mark.parametrize("value", ["1", "''", "[]"])
+def test_what_is_no_log_is_refused(value):
+    assert set(problems_of(HOST + f"log = {value}\n")) == {"host[1].log"}

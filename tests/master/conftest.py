@@ -66,9 +66,8 @@ def play(monkeypatch):
 
 
 @pytest.fixture
-def complaints(caplog, monkeypatch):
+def complaints(caplog):
     """The lines of the error log that are complaints."""
-    monkeypatch.setattr("gemd.system.log.error_log.propagate", True)
     caplog.set_level(logging.DEBUG, "gemd")
 
     def complaints():

@@ -195,8 +195,8 @@ def start(tmp_path):
     """Start a successor, and end it."""
     started = []
 
-    def start(*, listeners=(), pid_file=None, control=None, variables=None):
-        started.append(start_successor(tmp_path, listeners, pid_file, control, variables or {}))
+    def start(*, listeners=(), pid_file=None, control=None, variables=None, streams=None):
+        started.append(start_successor(tmp_path, listeners, pid_file, control, variables or {}, streams or {}))
         return started[-1]
 
     yield start
@@ -274,6 +274,14 @@ def test_it_begins_with_a_clean_slate_of_signals(start, program):
     assert (seen["blocked"], seen["usr2"]) == (0, True)
 
 
+def test_it_has_the_streams_that_this_one_was_given(start, program, tmp_path):
+    """An application may have led them elsewhere."""
+    with (tmp_path / "stream").open("wb") as stream:
+        program[0].write_text(NEW_MASTER + "\nos.write(2, b'hello')\n")
+        hear(start(streams={2: stream.fileno()}), READY, GONE)
+    assert (tmp_path / "stream").read_text() == "hello"
+
+
 def test_it_is_nobodys_child_here(start, program):
     hear(start(), READY, GONE)
     assert json.loads(program[1].read_text())["parent"] != os.getpid()
@@ -324,7 +332,7 @@ def test_ten_of_them_leave_nothing_open(start, program):
 
 
 def test_a_directory_that_is_gone_does_not_matter(program, tmp_path):
-    child = start_successor(tmp_path / "gone", [], None, None, {})
+    child = start_successor(tmp_path / "gone", [], None, None, {}, {})
     hear(child, READY, GONE)
     child.close()
 

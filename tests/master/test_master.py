@@ -8,7 +8,7 @@ from gemd.exit_codes import ExitCode
 from gemd.master.master import MAX_SLOTS, Master
 from gemd.master.status import summarise
 from gemd.shared.scoreboard import Scoreboard
-from gemd.system.log import LogError
+from gemd.system.log_file import LogError
 
 from .scripted import ScriptedCommand, ScriptedNotices, ScriptedProcessControl, ScriptedSuccessor, make_generation
 

@@ -15,7 +15,7 @@ from gemd.master.control import bind_control
 from gemd.master.handover import BYE, GO, READY, Channel, Handover
 from gemd.master.launch import Launch
 from gemd.master.notices import DaemonNotices, reopen
-from gemd.system.log import Logs
+from gemd.system.logs import Logs
 from gemd.system.pid_file import lock_pid_file
 
 
@@ -351,7 +351,7 @@ def test_log_files_are_opened_anew_and_sent_by_their_names(make, tmp_path):
     sent = []
     (tmp_path / "access").rename(tmp_path / "access.1")
     assert reopen(made.notices, SimpleNamespace(logs=logs), lambda *what: sent.append(what)) is None
-    assert sent == [(["access"], [logs.access.fileno()])]
+    assert sent == [([str(tmp_path / "access")], [logs.access.sink.fileno()])]
     assert (tmp_path / "access").exists()
     (tmp_path / "access").unlink()
     (tmp_path / "access").mkdir()

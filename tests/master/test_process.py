@@ -5,7 +5,6 @@ import gc
 import os
 import select
 import signal
-import socket
 import time
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from gemd.exit_codes import ExitCode
 from gemd.master import process
 from gemd.master.process import ForkingProcessControl
+from gemd.shared.channel import receive_files
 from gemd.system.process import become_subreaper
 from tests.support.waiting import LONGEST
 
@@ -158,17 +158,17 @@ def test_a_channel_ends_with_the_masters_end_though_other_workers_live(make):
 
 def test_log_files_reach_every_worker(make, tmp_path):
     def work(generation, nr, row, channel):
-        names, descriptors, _, _ = socket.recv_fds(channel, 64, 2)
-        os.write(descriptors[0], names + b"\n")
+        paths, descriptors = receive_files(channel)
+        os.write(descriptors[0], " ".join(paths).encode() + b"\n")
         return ExitCode.OK
 
     control = make(work)
     for nr in range(2):
         control.spawn(None, nr, nr)
     with (tmp_path / "access").open("a") as access, (tmp_path / "error").open("a") as error:
-        control.hand_out(["access", "error"], [access.fileno(), error.fileno()])
+        control.hand_out(["/access", "/error"], [access.fileno(), error.fileno()])
     assert [code for _, code in reap(control, 2)] == [ExitCode.OK] * 2
-    assert (tmp_path / "access").read_text() == "access error\n" * 2
+    assert (tmp_path / "access").read_text() == "/access /error\n" * 2
 
 
 def test_one_that_does_not_read_its_messages_holds_nobody_up(make):

@@ -67,9 +67,10 @@ def test_a_commented_setting_that_is_no_example_is_the_default(name, settings):
 
 
 def test_gemd_would_start_with_it(tmp_path):
-    """With its user and its root replaced by some that this machine has."""
+    """With its user, its root and the folder of its logs replaced by some that this machine has."""
     me = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     text = SHIPPED.replace('"gemd"', f'"{me}"').replace('"/srv/gemini"', f'"{tmp_path}"')
+    text = text.replace("/var/log/gemd/", f"{tmp_path}/")
     (tmp_path / "gemd.conf").write_text(text)
     command = [sys.executable, "-m", "gemd", "-t", "-c", tmp_path / "gemd.conf"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)

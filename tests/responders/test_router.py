@@ -239,3 +239,21 @@ def test_two_judgements_follow_each_other(route, root, tmp_path):
         assert isinstance(second, Judged)
         assert pump.settle(second).status == 20
         first.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("gemini://h/", "/"),
+        ("gemini://h/a/b?c", "/a/"),
+        ("gemini://g/a/", "/"),
+        ("gemini://x/a/", None),
+        ("mailto:a@h", None),
+    ],
+)
+def test_a_location_is_found_without_an_answer(configure, url, path):
+    """By who logs it, whatever the answer was: a budget is not touched, nor is a certificate looked at."""
+    location = {"path": "/a/", "client-certificate": "any"}
+    router = Router(configure(hosts=[OTHER], location=[location]), {}, pytest.fail)
+    found = router.locate(request(url))
+    assert path == (found.path if found is not None else None)

@@ -85,7 +85,7 @@ def test_what_a_client_sends_forges_no_line_of_a_log(serve_app, write, tmp_path)
     write("forging.py", FORGING)
     with pytest.warns(UserWarning, match="length"):
         make_certificate(tmp_path / "long.pem", "x" * 7_000)
-    daemon = serve_app("forging:app")
+    daemon = serve_app("forging:app", more='[log]\nqueries = "full"\n')
     daemon.expect("the application forging:app failed", "Traceback", "ValueError", "forged")
     fake = "a%0A2026-01-31%2012:00:00%20gemd%5B1%5D%20error:%20forged%1B%5B2J%E2%80%AE"
     assert daemon.ask(f"/?{fake}", cert=tmp_path / "long.pem").status == 42

@@ -21,6 +21,7 @@ from .succession import HOST, SERVICE, tell, workers_of
 from .test_processes import cpu_ticks
 
 LOG = '[log]\naccess = "{tmp}/logs/access.log"\n'
+TOLD_OF = r"error: \d+ lines? of the log .*access\.log could not be written: No space left on device"
 LINE = re.compile(r'127\.0\.0\.1 - - \[[^]]+\] "gemini://localhost:\d+/" 20 \d+')
 
 
@@ -62,6 +63,7 @@ def fill(path: Path) -> None:
 @need_root
 def test_a_full_disk_costs_lines_and_no_answers(small_disk, configure, status):
     daemon = configure(SERVICE + LOG + HOST)
+    daemon.expect(TOLD_OF)
     log, filler = small_disk / "access.log", small_disk / "filler"
     with Load(daemon.port, "/", clients=4) as load:
         load.wait_for_more(20)
@@ -74,6 +76,7 @@ def test_a_full_disk_costs_lines_and_no_answers(small_disk, configure, status):
         before = whole_lines(small_disk)
         wait_for(lambda: whole_lines(small_disk) > before + 20, "lines again", 60)
     assert load.failures == []
+    assert re.search(TOLD_OF, daemon.errors)
     # Each answer has its whole line, or is counted as having none.
     wait_for(lambda: whole_lines(small_disk) + status()["dropped"] == load.answered, "the last count")
     assert daemon.stop() == 0
@@ -83,10 +86,11 @@ def test_a_full_disk_costs_lines_and_no_answers(small_disk, configure, status):
 def test_a_log_that_refuses_writes_costs_lines_and_no_answers(configure, logs, status, need_program):
     strace = need_program("strace")
     daemon = configure(SERVICE + LOG + HOST)
+    daemon.expect(TOLD_OF)
     inject = ["-e", "trace=write", "-e", "inject=write:error=ENOSPC", "-P", str(logs / "access.log")]
     tracers = []
     for pid in daemon.workers:
-        command = [strace, "-qq", "-o", "/dev/null", "-p", str(pid), *inject]
+        command = [strace, "-qq", "-f", "-o", "/dev/null", "-p", str(pid), *inject]
         tracers.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
         wait_for(lambda pid=pid: "TracerPid:\t0" not in Path(f"/proc/{pid}/status").read_text(), "strace")
     with Load(daemon.port, "/", clients=4) as load:
@@ -164,4 +168,4 @@ def test_a_storm_of_signals_under_load_breaks_nothing(configure, status, logs):
         load.wait_for_more(20)
     assert load.failures == []
     assert status()["deaths"] == 0
-    assert whole_lines(logs) == load.answered
+    wait_for(lambda: whole_lines(logs) == load.answered, "the last lines, which follow their answers")

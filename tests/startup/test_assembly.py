@@ -1,12 +1,17 @@
 """What a generation is made of, and what it shares with the one before."""
 
+import os
+
 import pytest
 
 from gemd.protocol.errors import SlowDown
+from gemd.responders.app.load import AppLoadError
 from gemd.startup import assembly
 from gemd.startup.assembly import build_generation, build_server_context
 from gemd.startup.resources import Resources
+from gemd.system.access_log import Entry
 from gemd.system.certificates import CertificateError, find_or_make
+from tests.responders.asking import request
 
 
 @pytest.fixture
@@ -118,3 +123,62 @@ def test_requests_are_counted_by_the_rate(build, configure):
 def test_authorities_that_can_not_be_read_are_a_failure(build, configure, tmp_path):
     with pytest.raises(CertificateError):
         build(configure(tls={"certificates": str(tmp_path / "certificates"), "ca-file": str(tmp_path / "none.pem")}))
+
+
+# Logs
+
+
+def test_a_location_has_its_own_log(build, configure, root, tmp_path):
+    """Whatever the answer was; a request that no location has is in the common one."""
+    quiet = {"path": "/quiet/", "log": False}
+    own = {"path": "/own/", "log": str(tmp_path / "own.log"), "gone": True}
+    host = {"name": "localhost", "root": str(root), "check-port": False, "location": [quiet, own]}
+    log = {"access": str(tmp_path / "access.log"), "error": "off", "format": "common"}
+    generation = build(configure(host=[host], log=log))
+    for url in (
+        "gemini://localhost/",
+        "gemini://localhost/own/a",
+        "gemini://localhost/quiet/a",
+        "gemini://elsewhere/own/",
+    ):
+        entry = Entry("192.0.2.1", "h", url, 20, "", 1, 0.1, complete=True)
+        generation.access_log.write(entry, request(url))
+    assert (tmp_path / "own.log").read_text().count("\n") == 1
+    assert "/own/a" in (tmp_path / "own.log").read_text()
+    assert [line.split('"')[1] for line in (tmp_path / "access.log").read_text().splitlines()] == [
+        "gemini://localhost/",
+        "gemini://elsewhere/own/",
+    ]
+
+
+def test_where_all_have_the_same_log_nobody_is_looked_up_for_it(build, configure):
+    assert build(configure()).access_log._choose is None
+
+
+def test_the_logs_are_open_before_code_of_an_application_runs(configure, resources, root, tmp_path):
+    """It may lead standard output elsewhere, or close it, and is no reason to keep files open when it fails."""
+    (tmp_path / "closing_app.py").write_text("import os\nos.close(1)\napp = print\n")
+    host = {"name": "localhost", "app": "closing_app:app", "app-path": str(tmp_path), "preload": True}
+    before = os.dup(1)
+    try:
+        with (tmp_path / "stream").open("wb") as stream:
+            os.dup2(stream.fileno(), 1)
+            config = configure(host=[host], log={"access": "stdout", "error": "off"})
+            generation = build_generation(config, resources(config), None)
+            generation.logs.access.write("line")
+            assert os.readlink("/proc/self/fd/1") == os.devnull
+            generation.close_all_but(None)
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
+    assert (tmp_path / "stream").read_text() == "line\n"
+
+
+def test_an_application_that_can_not_be_loaded_leaves_no_log_open(configure, resources, tmp_path):
+    host = {"name": "localhost", "app": "no_such_module:app", "app-path": str(tmp_path), "preload": True}
+    config = configure(host=[host], log={"access": str(tmp_path / "access.log"), "error": "off"})
+    made = resources(config)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(AppLoadError):
+        build_generation(config, made, None)
+    assert len(os.listdir("/proc/self/fd")) == before

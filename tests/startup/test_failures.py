@@ -9,7 +9,7 @@ from gemd.responders.app.load import AppLoadError
 from gemd.startup.failures import FAILURES, explain_failure
 from gemd.system.certificates import CertificateError
 from gemd.system.listener import BindError
-from gemd.system.log import LogError
+from gemd.system.log_file import LogError
 from gemd.system.pid_file import AlreadyRunning, PidFileError
 from gemd.system.privileges import PrivilegeError
 from gemd.system.tls import TLSError

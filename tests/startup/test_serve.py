@@ -20,7 +20,7 @@ STEPS = [
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch):
     """The error log is left as the tests have it, and what a start does to its process is not done."""
-    monkeypatch.setattr("gemd.system.log.use_error_sink", lambda *_, **__: None)
+    monkeypatch.setattr(error_log, "use", lambda *_, **__: None)
     monkeypatch.setattr(module, "lock_down", lambda **_: None)
     monkeypatch.setattr(module, "find_user", lambda _: None)
 
@@ -83,9 +83,8 @@ def first(configure):
 
 
 @pytest.fixture
-def said(caplog, monkeypatch):
+def said(caplog):
     """The lines of the error log."""
-    monkeypatch.setattr(error_log, "propagate", True)
     caplog.set_level("INFO", "gemd")
     return lambda: [record.getMessage() for record in caplog.records]
 

@@ -6,7 +6,9 @@ import unicodedata
 import msgspec
 import pytest
 
+from gemd.system import access_log
 from gemd.system.access_log import AccessLog, Entry, address_writer
+from gemd.system.line_log import NoLog
 
 FORMATS = ["jetforce", "common", "combined", "condensed", "json"]
 POLICIES = ["full", "truncated", "hashed", "none"]
@@ -42,7 +44,7 @@ _TURNS = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
 
 
 class Lines(list):
-    """A sink that keeps its lines."""
+    """A log that keeps its lines."""
 
     def write(self, line, level=20):
         self.append(line)
@@ -58,11 +60,11 @@ def write(monkeypatch):
     time.tzset()
     monkeypatch.setattr("gemd.system.access_log.time.time", lambda: 1_700_000_000.9)
 
-    def write(entry, log_format="common", addresses="full"):
-        log = AccessLog(Lines(), log_format, addresses, SECRET)
+    def write(entry, log_format="common", addresses="full", queries="none"):
+        log = AccessLog(Lines(), log_format, addresses, SECRET, queries)
         log.write(entry)
-        assert len(log.sink) == 1
-        return log.sink[0]
+        assert len(log.log) == 1
+        return log.log[0]
 
     yield write
     monkeypatch.undo()
@@ -170,6 +172,82 @@ def test_a_name_that_fits_is_whole_and_one_that_does_not_is_marked(write):
 def test_a_url_of_the_longest_is_whole(write, log_format):
     url = "gemini://h/" + "a" * 1013
     assert url in write(msgspec.structs.replace(ENTRY, url=url), log_format)
+
+
+@pytest.mark.parametrize(("log_format", "line"), LINES.items())
+def test_an_answer_that_broke_off_is_marked_where_there_was_a_hyphen(write, log_format, line):
+    broken = write(msgspec.structs.replace(ENTRY, complete=False), log_format)
+    has_mark = log_format in ("common", "combined")
+    assert broken == (line.replace(" - Jane", " broken Jane") if has_mark else line)
+    # The fields are the same for those that read this format, such as GoAccess.
+    common = r'(\S+) (\S+) (\S+) \[([^]]+)\] "([^"]*)" (\d+) (\d+)'
+    if has_mark:
+        assert re.match(common, broken)[2] == "broken"
+        assert re.match(common, line)[2] == "-"
+
+
+# What somebody typed
+
+
+def typed(url):
+    return msgspec.structs.replace(ENTRY, url=url, status=31, meta=f"{url}&more")
+
+
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_no_query_is_logged(write, log_format):
+    line = write(typed("gemini://h/password?hunter2"), log_format)
+    assert "hunter2" not in line
+    assert "more" not in line
+    assert "gemini://h/password?..." in line
+
+
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_queries_are_logged_where_that_is_wanted(write, log_format):
+    line = write(typed("gemini://h/password?hunter2"), log_format, queries="full")
+    assert "gemini://h/password?hunter2" in line
+    assert ("&more" in line) == (log_format in ("jetforce", "condensed", "json"))
+
+
+@pytest.mark.parametrize("queries", ["none", "full"])
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_no_token_is_logged(write, log_format, queries):
+    line = write(typed("titan://h/a;token=hunter2;size=1"), log_format, queries=queries)
+    assert "hunter2" not in line
+    assert "titan://h/a;token=...;size=1" in line
+
+
+def test_a_request_may_have_another_log_or_none():
+    common, other = Lines(), Lines()
+    chosen = {"a": common, "b": other, "c": NoLog()}
+    log = AccessLog(common, "common", "full", SECRET, "none", chosen.get)
+    for request in ("a", "b", "c", None):
+        log.write(ENTRY, request)
+    assert (len(common), len(other)) == (2, 1)
+
+
+# Dates
+
+
+@pytest.mark.parametrize(
+    ("zone", "common", "iso"),
+    [
+        ("UTC", "14/Nov/2023:22:13:20 +0000", "2023-11-14T22:13:20+00:00"),
+        ("XXX-5:45", "15/Nov/2023:03:58:20 +0545", "2023-11-15T03:58:20+05:45"),
+        ("XXX3:30", "14/Nov/2023:18:43:20 -0330", "2023-11-14T18:43:20-03:30"),
+    ],
+)
+def test_dates_have_the_time_zone_and_not_the_locale(write, monkeypatch, zone, common, iso):
+    monkeypatch.setattr(time, "strftime", None)  # which follows the locale
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    access_log._common_time.cache_clear()
+    access_log._iso_time.cache_clear()
+    try:
+        assert f"[{common}]" in write(ENTRY, "common")
+        assert json.loads(write(ENTRY, "json"))["time"] == iso
+    finally:
+        access_log._common_time.cache_clear()
+        access_log._iso_time.cache_clear()
 
 
 ADDRESSES = {

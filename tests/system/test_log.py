@@ -1,63 +1,250 @@
+import locale
 import logging
+import logging.config
 import os
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemd.config.settings import Log
-from gemd.system.log import LogError, Logs, describe_error, error_log, use_error_sink
-from gemd.system.sinks import open_sink
+from gemd.system.log import ErrorLog, Level, describe_error, error_log
 
 
 class Lines(list):
-    """A sink that keeps its lines."""
+    """A target that keeps its lines."""
 
-    def write(self, line, level=logging.INFO):
+    def write(self, line, level=Level.INFO):
         self.append((line, level))
 
-    def close(self):
-        pass
+    def hasten(self):
+        self.hastened += 1
+
+    hastened = 0
+
+    @property
+    def texts(self):
+        return [line for line, _ in self]
 
 
 @pytest.fixture
-def log():
-    """The error log, as it was afterwards."""
-    handlers, level, propagate = error_log.handlers[:], error_log.level, error_log.propagate
-    yield error_log
-    for handler in error_log.handlers[:]:
-        error_log.removeHandler(handler)
-        if handler not in handlers:
-            handler.close()
-    error_log.handlers[:] = handlers
-    error_log.setLevel(level)
-    error_log.propagate = propagate
+def clock(monkeypatch):
+    """The monotonic clock."""
+    times = [1000.0]
+    monkeypatch.setattr("gemd.system.log.time.monotonic", lambda: times[0])
+    return times
 
 
-def test_a_message_is_one_line_whatever_it_says(tmp_path, log):
-    use_error_sink(open_sink(str(tmp_path / "log")), "info")
+@pytest.fixture
+def lines():
+    return Lines()
+
+
+@pytest.fixture
+def log(lines, clock):
+    """A log whose lines have no date."""
+    log = ErrorLog()
+    log.use(lines, Level.INFO, is_dated=True, shows_queries=False)
+    return log
+
+
+def test_a_message_is_one_line_whatever_it_says(lines):
+    log = ErrorLog()
+    log.use(lines, Level.INFO, is_dated=False, shows_queries=False)
     log.debug("hidden")
     log.warning("%s", "two\nlines \x1b[2J\u202e")
-    (line,) = (tmp_path / "log").read_text().splitlines()
+    ((line, level),) = lines
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d gemd\[\d+\] warning: .*", line)
     assert line.endswith(f"gemd[{os.getpid()}] warning: two\\x0alines \\x1b[2J\\u202e")
+    assert level is Level.WARNING
 
 
-def test_syslog_adds_its_own_date_and_name(log):
-    lines = Lines()
-    use_error_sink(lines, "info", is_syslog=True)
+def test_where_there_is_a_date_already_there_is_none(log, lines):
     log.warning("text")
-    assert lines == [("warning: text", logging.WARNING)]
+    assert lines == [("warning: text", Level.WARNING)]
 
 
-def test_a_traceback_is_written_in_full(tmp_path, log):
-    use_error_sink(open_sink(str(tmp_path / "log")), "info")
+@pytest.mark.parametrize("level", Level)
+def test_each_level_has_its_word(log, lines, level):
+    log.level = Level.DEBUG
+    getattr(log, level.word)("%d", 1)
+    log.log(level, "100 %")
+    assert lines == [(f"{level.word}: 1", level), (f"{level.word}: 100 %", level)]
+
+
+@pytest.mark.parametrize("level", Level)
+def test_what_matters_less_is_left_out(log, lines, level):
+    log.level = level
+    for each in Level:
+        log.log(each, "text")
+    assert [said for _, said in lines] == [each for each in Level if each >= level]
+
+
+def test_before_it_is_known_where_to_it_goes_to_standard_error(capsys):
+    log = ErrorLog()
+    log.info("hidden")
+    log.warning("a\nb")
+    assert capsys.readouterr().err == "gemd: warning: a\\x0ab\n"
+
+
+@pytest.fixture
+def used():
+    """The log of this process, with nothing left from before, nor afterwards."""
+    error_log.__init__()
+    yield error_log
+    error_log.__init__()
+
+
+def test_nothing_that_an_application_does_to_logging_silences_it(lines, used):
+    used.use(lines, Level.INFO, is_dated=True, shows_queries=False)
+    levels = {level: logging.getLevelName(level) for level in Level}
+    try:
+        logging.config.dictConfig({"version": 1})
+        logging.disable()
+        logging.getLogger("gemd").disabled = True
+        logging.addLevelName(logging.ERROR, "\x1b[31mERROR")
+        logging.setLogRecordFactory(None)
+        logging.shutdown()
+        used.error("text")
+    finally:
+        logging.disable(logging.NOTSET)
+        logging.getLogger("gemd").disabled = False
+        logging.setLogRecordFactory(logging.LogRecord)
+        for level, name in levels.items():
+            logging.addLevelName(level, name)
+    assert lines == [("error: text", Level.ERROR)]
+
+
+def test_dates_do_not_follow_the_locale(lines, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("strftime follows the locale")
+
+    monkeypatch.setattr("gemd.system.log.time.strftime", refuse)
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        locale.setlocale(locale.LC_ALL, "")
+        log = ErrorLog()
+        log.use(lines, Level.INFO, is_dated=False, shows_queries=False)
+        log.warning("text")
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
+    assert re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2} ", lines.texts[0])
+
+
+def test_a_traceback_is_written_in_full(log, lines):
     try:
         raise RuntimeError("the cause")
     except RuntimeError:
         log.exception("a fault")
-    text = (tmp_path / "log").read_text()
-    assert "error: a fault\nTraceback" in text
-    assert text.endswith("RuntimeError: the cause\n")
+    assert lines.texts[:2] == ["error: a fault", "Traceback (most recent call last):"]
+    assert lines.texts[-1] == "RuntimeError: the cause"
+    assert {level for _, level in lines} == {Level.ERROR}
+
+
+def test_an_error_may_be_told_of_later(log, lines):
+    log.warning("text", exc_info=KeyError("k"))
+    log.warning("text", exc_info=None)
+    assert lines.texts == ["warning: text", "KeyError: 'k'", "warning: text"]
+
+
+def test_what_waits_to_be_written_is_bounded(log, lines):
+    log.warning("x" * 1_000_000)
+    assert len(lines.texts[0]) == 4096
+
+
+@pytest.mark.parametrize("level", Level)
+def test_what_an_operator_should_know_is_waited_for(log, lines, level):
+    """Once, when all of it is there."""
+    log.level = Level.DEBUG
+    log.log(level, "text", exc_info=KeyError("k"))
+    assert lines.hastened == (level >= Level.WARNING)
+
+
+# Lines that are equal
+
+
+def test_of_equal_lines_a_few_are_written_and_then_their_number(log, lines, clock):
+    for _ in range(153):
+        log.warning("not accepting for %.1f s: %s", 0.1, "Too many open files")
+    text = "warning: not accepting for 0.1 s: Too many open files"
+    assert lines.texts == [text] * 5
+    clock[0] += 9.9
+    log.settle()
+    assert len(lines) == 5
+    clock[0] += 0.1
+    log.settle()
+    assert lines.texts[5:] == [f"{text} (148 times more)"]
+    log.settle()
+    assert len(lines) == 6
+
+
+def test_after_a_while_they_are_written_again(log, lines, clock):
+    for _ in range(6):
+        log.warning("text")
+    clock[0] += 10
+    log.warning("text")
+    assert lines.texts[5:] == ["warning: text (once more)", "warning: text"]
+
+
+def test_different_lines_are_all_written(log, lines):
+    for nr in range(100):
+        log.warning("line %d", nr)
+    assert len(set(lines.texts)) == 100
+
+
+def test_different_errors_are_all_written(log, lines):
+    """Though what is said of them is the same."""
+
+    def fail(kind):
+        try:
+            raise kind("text")
+        except kind as error:
+            return error
+
+    for _ in range(10):
+        log.error("the application failed", exc_info=fail(KeyError))
+        log.error("the application failed", exc_info=fail(OSError))
+    assert lines.texts.count("KeyError: 'text'") == lines.texts.count("OSError: text") == 5
+
+
+def test_what_was_left_out_is_said_at_the_end(log, lines):
+    for _ in range(7):
+        log.error("text", exc_info=KeyError("k"))
+    log.finish()
+    assert lines[-1] == ("error: text (2 times more)", Level.ERROR)
+
+
+def test_a_worker_does_not_say_what_its_master_left_out(log, lines):
+    for _ in range(7):
+        log.warning("text")
+    log.forget()
+    log.finish()
+    log.warning("text")
+    assert lines.texts == ["warning: text"] * 6
+
+
+# URLs
+
+
+@pytest.mark.parametrize(("shows_queries", "shown"), [(False, "'gemini://h/a?...'"), (True, "'gemini://h/a?hunter2'")])
+def test_a_url_has_no_query_unless_that_is_wanted(lines, shows_queries, shown):
+    log = ErrorLog()
+    log.use(lines, Level.INFO, is_dated=True, shows_queries=shows_queries)
+    assert log.show_url("gemini://h/a?hunter2") == shown
+
+
+def test_a_token_is_never_shown(lines):
+    log = ErrorLog()
+    log.use(lines, Level.INFO, is_dated=True, shows_queries=True)
+    assert log.show_url("titan://h/a;token=hunter2;size=1?q") == "'titan://h/a;token=...;size=1?q'"
+
+
+def test_a_url_pushes_nothing_out_of_the_line(log, lines):
+    log.warning("the response to %s broke off: %s", log.show_url("\\xff" * 1024), "why")
+    assert lines.texts[0].endswith(" broke off: why")
+
+
+# What an exception says
 
 
 def lines_of(error):
@@ -134,52 +321,3 @@ def test_no_text_forges_a_line(text, note):
     start = next(i for i, line in enumerate(lines) if line.startswith("ValueError"))
     assert [line for line in lines[start + 1 :] if not line.startswith(" ")] == []
     assert all(len(line.splitlines()) <= 1 for line in lines)
-
-
-def test_a_log_that_can_not_be_opened_leaves_the_old_ones(tmp_path):
-    former = Logs(Log(access=str(tmp_path / "access"), error=str(tmp_path / "error")))
-    with pytest.raises(LogError):
-        Logs(Log(access=str(tmp_path / "new"), error=str(tmp_path / "missing" / "log")), former)
-    former.access.write("line")
-    assert (tmp_path / "access").read_text() == "line\n"
-    former.close_all_but(None)
-
-
-def test_a_log_that_stays_is_shared(tmp_path, log):
-    former = Logs(Log(access=str(tmp_path / "access"), error=str(tmp_path / "old")))
-    logs = Logs(Log(access=str(tmp_path / "access"), error=str(tmp_path / "new")), former)
-    assert logs.access is former.access
-    former.close_all_but(logs)
-    logs.use()
-    log.info("line")
-    logs.access.write("request")
-    assert (tmp_path / "old").read_text() == ""
-    assert (tmp_path / "new").read_text().endswith("info: line\n")
-    assert (tmp_path / "access").read_text() == "request\n"
-    logs.close_all_but(None)
-
-
-def test_files_are_reopened_by_their_names(tmp_path):
-    logs = Logs(Log(access=str(tmp_path / "access"), error="stderr"))
-    assert list(logs.files()) == ["access"]
-    before = logs.files()["access"].fileno()
-    (tmp_path / "access").rename(tmp_path / "access.1")
-    logs.access.write("old")
-    logs.reopen()
-    logs.access.write("new")
-    assert (tmp_path / "access.1").read_text() == "old\n"
-    assert (tmp_path / "access").read_text() == "new\n"
-    assert logs.files()["access"].fileno() == before
-    logs.close_all_but(None)
-
-
-def test_files_that_can_not_be_reopened_stay_open(tmp_path):
-    logs = Logs(Log(access=str(tmp_path / "access"), error=str(tmp_path / "error")))
-    (tmp_path / "access").rename(tmp_path / "access.1")
-    (tmp_path / "error").rename(tmp_path / "error.1")
-    (tmp_path / "error").symlink_to("/etc/passwd")
-    with pytest.raises(LogError):
-        logs.reopen()
-    logs.access.write("line")
-    assert (tmp_path / "access.1").read_text() == "line\n"
-    logs.close_all_but(None)

@@ -1,11 +1,44 @@
 import fcntl
 import os
+import socket
 import stat
 
 import pytest
 
-from gemd.system.sinks import DescriptorSink, LogError, NoSink, open_sink
-from tests.conftest import need_root
+from gemd.system.level import Level
+from gemd.system.sinks import DescriptorSink, LogError, open_sink
+from gemd.system.standard_streams import StandardStreams
+
+
+def write(sink, *lines):
+    """Write lines of the usual level; how many were lost."""
+    return sink.write([(line, Level.INFO) for line in lines])
+
+
+@pytest.fixture
+def streams():
+    """The standard streams, as they were afterwards."""
+    before = {number: os.dup(number) for number in (1, 2)}
+    streams = StandardStreams()
+    yield streams
+    streams.close()
+    for number, copy in before.items():
+        os.dup2(copy, number)
+        os.close(copy)
+
+
+@pytest.fixture
+def open_file(tmp_path):
+    """The sink of a file."""
+    sinks = []
+
+    def open_file(name="log"):
+        sinks.append(open_sink(str(tmp_path / name), None))
+        return sinks[-1]
+
+    yield open_file
+    for sink in sinks:
+        sink.close()
 
 
 @pytest.fixture
@@ -14,141 +47,166 @@ def pipe():
     reader, writer = os.pipe()
     size = fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ)
     assert os.write(writer, b"x" * size) == size
-    yield reader, DescriptorSink(writer, owned=False), size
+    sink = DescriptorSink(writer)
+    yield reader, sink, size
     os.close(reader)
-    os.close(writer)
+    sink.close()
 
 
-def test_a_line_is_appended(tmp_path):
+def test_a_line_is_appended(open_file, tmp_path):
     path = tmp_path / "log"
     path.write_text("before\n")
-    sink = open_sink(str(path))
-    sink.write("müde")
-    sink.close()
+    assert write(open_file(), "müde") == 0
     assert path.read_text() == "before\nmüde\n"
 
 
-def test_a_new_file_is_not_for_everybody(tmp_path):
-    open_sink(str(tmp_path / "log")).close()
+def test_a_new_file_is_not_for_everybody(open_file, tmp_path):
+    open_file()
     assert stat.S_IMODE((tmp_path / "log").stat().st_mode) & ~0o640 == 0
 
 
-def test_a_stray_octet_costs_nothing(tmp_path):
-    sink = open_sink(str(tmp_path / "log"))
-    sink.write("a\udcffb")
-    sink.close()
+def test_a_stray_octet_costs_nothing(open_file, tmp_path):
+    write(open_file(), "a\udcffb")
     assert (tmp_path / "log").read_text() == "a\\udcffb\n"
 
 
 @pytest.mark.parametrize("length", [4094, 4095, 4096, 100_000])
-def test_a_long_line_is_cut_to_what_is_never_mixed(tmp_path, length):
-    sink = open_sink(str(tmp_path / "log"))
-    sink.write("x" * length)
-    sink.write("next")
-    sink.close()
+def test_a_long_line_is_cut_to_what_is_never_mixed(open_file, tmp_path, length):
+    write(open_file(), "x" * length, "next")
     first, second = (tmp_path / "log").read_text().splitlines()
     assert len(first) + 1 <= 4096
     assert first.endswith(" ...") == (length > 4095)
     assert second == "next"
 
 
+@pytest.mark.parametrize("start", ["", "a", "aa", "aaa"])
+def test_no_character_is_cut_in_two(open_file, tmp_path, start):
+    write(open_file(), start + "\U0001f600" * 2000)
+    text = (tmp_path / "log").read_bytes().decode()
+    assert text.strip("a\U0001f600") == " ...\n"
+
+
+@pytest.mark.parametrize("count", [1, 100, 5000])
+def test_many_lines_are_few_writes_and_all_there(open_file, tmp_path, monkeypatch, count):
+    sink = open_file()
+    writes = []
+    real = sink._send
+    monkeypatch.setattr(sink, "_send", lambda data: writes.append(len(data)) or real(data))
+    lines = [f"{nr:099}" for nr in range(count)]
+    assert write(sink, *lines) == 0
+    assert (tmp_path / "log").read_text().splitlines() == lines
+    assert max(writes) <= 65536
+    assert len(writes) == -(-count * 100 // 65536)
+
+
 @pytest.mark.timeout(10)
-def test_a_full_pipe_drops_lines_and_does_not_block(pipe):
+def test_a_full_pipe_loses_lines_and_does_not_block(pipe):
     reader, sink, size = pipe
-    sink.write("lost")
-    assert sink.dropped == 1
+    assert write(sink, "lost") == 1
+    assert sink.reason == "nobody reads it"
     assert os.read(reader, size) == b"x" * size
-    sink.write("kept")
-    assert sink.dropped == 1
+    assert write(sink, "kept") == 0
     assert os.read(reader, 100) == b"kept\n"
 
 
-def test_a_pipe_without_a_reader_drops_lines():
+@pytest.mark.timeout(10)
+def test_a_pipe_takes_what_it_has_room_for(pipe):
+    """In pieces that other writers do not come between."""
+    reader, sink, size = pipe
+    os.read(reader, size)
+    lines = [f"{nr:01023}" for nr in range(200)]
+    lost = write(sink, *lines)
+    assert lost == 200 - size // 1024
+    assert os.read(reader, size).decode().splitlines() == lines[: 200 - lost]
+
+
+def test_a_pipe_without_a_reader_loses_lines():
     reader, writer = os.pipe()
-    sink = DescriptorSink(writer, owned=True)
+    sink = DescriptorSink(writer)
     os.close(reader)
-    sink.write("lost")
+    assert write(sink, "lost") == 1
     sink.close()
-    assert sink.dropped == 1
+    assert sink.reason == "Broken pipe"
 
 
-def test_a_full_disk_drops_lines():
-    sink = DescriptorSink(os.open("/dev/full", os.O_WRONLY), owned=True)
-    sink.write("lost")
+def test_a_full_disk_loses_lines():
+    sink = DescriptorSink(os.open("/dev/full", os.O_WRONLY))
+    assert write(sink, "lost", "lost") == 2
     sink.close()
-    assert sink.dropped == 1
+    assert sink.reason == "No space left on device"
 
 
-def test_standard_output_is_not_closed():
-    copy = os.dup(1)
-    try:
-        open_sink("stdout").close()
-        assert os.fstat(1)
-    finally:
-        os.dup2(copy, 1)
-        os.close(copy)
+# What was there before, how much of "one\ntwo\n" fits, how many lines are lost, and what is there when all fits.
+TORN = {0: (2, "three\n"), 2: (2, "on\nthree\n"), 4: (1, "one\nthree\n"), 6: (1, "one\ntw\nthree\n")}
 
 
-def test_off_goes_nowhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    sink = open_sink("off")
-    sink.write("x")
+@pytest.mark.parametrize(("fits", "expected"), TORN.items())
+def test_a_disk_that_fills_up_in_the_middle_tears_no_later_line(open_file, tmp_path, monkeypatch, fits, expected):
+    sink = open_file()
+    real = sink._send
+    with monkeypatch.context() as patched:
+        patched.setattr(sink, "_send", lambda data: real(data[:fits]) if fits else 0)
+        assert write(sink, "one", "two") == expected[0]
+        patched.setattr(sink, "_send", lambda data: 0)
+        assert write(sink, "lost") == 1
+    assert write(sink, "three") == 0
+    assert (tmp_path / "log").read_text() == expected[1]
+
+
+def test_standard_output_is_not_closed(streams):
+    open_sink("stdout", streams).close()
+    assert os.fstat(1)
+
+
+def test_a_stream_that_is_closed_is_no_log(streams):
+    os.close(2)
+    streams.copy()
+    with pytest.raises(LogError, match="stderr: it is closed"):
+        open_sink("stderr", streams)
+
+
+# The journal
+
+
+@pytest.fixture
+def journal(streams, monkeypatch):
+    """The other end of what is standard error, and named as the journal."""
+    ours, its = socket.socketpair()
+    os.dup2(its.fileno(), 2)
+    status = os.fstat(2)
+    monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+    streams.copy()
+    yield ours
+    ours.close()
+    its.close()
+
+
+@pytest.mark.parametrize(("level", "number"), [("DEBUG", 7), ("INFO", 6), ("WARNING", 4), ("ERROR", 3)])
+def test_the_journal_is_told_how_much_a_line_matters(journal, streams, level, number):
+    sink = open_sink("stderr", streams)
+    assert sink.is_dated
+    assert sink.write([("one", Level[level]), ("two", Level[level])]) == 0
+    assert journal.recv(100) == f"<{number}>one\n<{number}>two\n".encode()
     sink.close()
-    assert isinstance(sink, NoSink)
-    assert not list(tmp_path.iterdir())
 
 
-def make_link(path):
-    path.with_name("target").touch()
-    path.symlink_to("target")
-
-
-def make_nothing(_path):
-    pass
-
-
-TARGETS = {
-    "link": (make_link, "Too many levels of symbolic links"),
-    "dangling link": (lambda path: path.symlink_to("nothing"), "Too many levels of symbolic links"),
-    "directory": (lambda path: path.mkdir(), "Is a directory"),
-    "FIFO": (os.mkfifo, "No such device or address"),
-    "missing directory": (lambda path: path.parent.rmdir(), "No such file or directory"),
-}
+def test_another_stream_is_not_the_journal(journal, streams, tmp_path):
+    with (tmp_path / "out").open("wb") as out:
+        os.dup2(out.fileno(), 1)
+        streams.copy()
+    sink = open_sink("stdout", streams)
+    assert not sink.is_dated
+    write(sink, "line")
+    sink.close()
+    assert (tmp_path / "out").read_text() == "line\n"
 
 
 @pytest.mark.timeout(10)
-@pytest.mark.parametrize(("make", "reason"), TARGETS.values(), ids=TARGETS)
-def test_refuses_what_is_no_file_of_its_own(tmp_path, make, reason):
-    path = tmp_path / "logs" / "log"
-    path.parent.mkdir()
-    make(path)
-    with pytest.raises(LogError) as caught:
-        open_sink(str(path))
-    assert str(caught.value) == f"can't open the log {path}: {reason}"
-
-
-def test_refuses_a_fifo_with_a_reader(tmp_path):
-    path = tmp_path / "fifo"
-    os.mkfifo(path)
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with pytest.raises(LogError, match="not a regular file"):
-        open_sink(str(path))
-    os.close(reader)
-
-
-def test_refuses_a_device():
-    with pytest.raises(LogError, match="/dev/null: it is not a regular file"):
-        open_sink("/dev/null")
-
-
-def test_a_directory_that_everyone_may_write_is_refused(tmp_path):
-    tmp_path.chmod(0o1777)
-    with pytest.raises(LogError, match="everyone may write in"):
-        open_sink(str(tmp_path / "log"))
-
-
-@need_root
-def test_root_refuses_a_directory_of_somebody_else(tmp_path):
-    os.chown(tmp_path, 65534, 65534)
-    with pytest.raises(LogError, match="another user may write in"):
-        open_sink(str(tmp_path / "log"))
+def test_a_journal_that_does_not_read_blocks_nobody(journal, streams):
+    sink = open_sink("stderr", streams)
+    lost = 0
+    for _ in range(10_000):
+        lost += write(sink, "x" * 1000)
+    sink.close()
+    assert lost
+    assert sink.reason == "nobody reads it"

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gemd.system.systemd import Notifier, take_listen_descriptors
+from gemd.system.systemd import Notifier, is_journal, take_listen_descriptors
 
 MINE = str(os.getpid())
 
@@ -194,3 +194,19 @@ def test_the_listening_sockets_are_known():
 def test_those_of_another_process_are_not_ours(environ):
     assert take_listen_descriptors(environ) == []
     assert environ == {}
+
+
+# The journal
+
+
+@pytest.mark.parametrize(("changes", "expected"), [((0, 0), True), ((1, 0), False), ((0, 1), False)])
+def test_the_journal_is_known_by_device_and_inode(tmp_path, changes, expected):
+    with (tmp_path / "stream").open("wb") as stream:
+        status = os.fstat(stream.fileno())
+        name = f"{status.st_dev + changes[0]}:{status.st_ino + changes[1]}"
+        assert is_journal(stream.fileno(), {"JOURNAL_STREAM": name}) is expected
+
+
+@pytest.mark.parametrize("environ", [{}, {"JOURNAL_STREAM": ""}, {"JOURNAL_STREAM": "x"}])
+def test_without_a_name_there_is_no_journal(environ):
+    assert not is_journal(2, environ)

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from gemd.config.settings import Log
+from gemd.shared.channel import send_files
 from gemd.shared.scoreboard import Scoreboard
-from gemd.system.log import Logs
+from gemd.system.logs import Logs
 from gemd.worker.main import Reporter, app_timeout, ask_for_reload, connection_limit, receive_logs
 from tests.master.scripted import make_generation
 
@@ -48,17 +49,23 @@ def rotated(tmp_path):
         os.close(descriptor)
 
 
-def hand_out(channel, names, descriptors):
-    socket.send_fds(channel[0], [" ".join(names).encode()], descriptors)
+@pytest.fixture
+def hand_out(channel, tmp_path):
+    """Send the worker these files, as those that have such names."""
+
+    def hand_out(names, descriptors):
+        send_files(channel[0], [str(tmp_path / name) for name in names], descriptors)
+
+    return hand_out
 
 
 def open_descriptors():
     return sorted(map(int, os.listdir("/proc/self/fd")))
 
 
-def test_both_logs_go_to_the_new_files(worker, channel, rotated, tmp_path):
+def test_both_logs_go_to_the_new_files(worker, channel, hand_out, rotated, tmp_path):
     worker.logs.access.write("old")
-    hand_out(channel, ["access", "error"], rotated("access", "error"))
+    hand_out(["access", "error"], rotated("access", "error"))
     before = open_descriptors()
     assert receive_logs(worker, channel[1])
     assert open_descriptors() == before
@@ -69,15 +76,15 @@ def test_both_logs_go_to_the_new_files(worker, channel, rotated, tmp_path):
     assert (tmp_path / "error.new").read_text() == "an error\n"
 
 
-def test_the_order_of_the_names_is_that_of_the_descriptors(worker, channel, rotated, tmp_path):
-    hand_out(channel, ["error", "access"], rotated("error", "access"))
+def test_the_order_of_the_names_is_that_of_the_descriptors(worker, channel, hand_out, rotated, tmp_path):
+    hand_out(["error", "access"], rotated("error", "access"))
     assert receive_logs(worker, channel[1])
     worker.logs.access.write("a request")
     assert (tmp_path / "access.new").read_text() == "a request\n"
 
 
-def test_a_log_that_this_worker_does_not_have_is_closed(worker, channel, rotated, tmp_path):
-    hand_out(channel, ["other", "error"], rotated("other", "error"))
+def test_a_log_that_this_worker_does_not_have_is_closed(worker, channel, hand_out, rotated, tmp_path):
+    hand_out(["other", "error"], rotated("other", "error"))
     before = open_descriptors()
     assert receive_logs(worker, channel[1])
     assert open_descriptors() == before
@@ -85,9 +92,9 @@ def test_a_log_that_this_worker_does_not_have_is_closed(worker, channel, rotated
     assert (tmp_path / "error.new").read_text() == "an error\n"
 
 
-def test_messages_are_told_apart(worker, channel, rotated, tmp_path):
-    hand_out(channel, ["access"], rotated("one"))
-    hand_out(channel, ["access"], rotated("two"))
+def test_messages_are_told_apart(worker, channel, hand_out, rotated, tmp_path):
+    hand_out(["access"], rotated("one"))
+    hand_out(["access"], rotated("two"))
     assert receive_logs(worker, channel[1])
     worker.logs.access.write("first")
     assert receive_logs(worker, channel[1])
@@ -96,14 +103,14 @@ def test_messages_are_told_apart(worker, channel, rotated, tmp_path):
     assert (tmp_path / "two.new").read_text() == "second\n"
 
 
-def test_what_is_received_does_not_survive_exec(worker, channel, rotated):
-    hand_out(channel, ["access"], rotated("access"))
+def test_what_is_received_does_not_survive_exec(worker, channel, hand_out, rotated):
+    hand_out(["access"], rotated("access"))
     assert receive_logs(worker, channel[1])
-    assert not os.get_inheritable(worker.logs.files()["access"].fileno())
+    assert not os.get_inheritable(worker.logs.access.sink.fileno())
 
 
-def test_a_worker_without_a_free_descriptor_goes_on(worker, channel, rotated, tmp_path):
-    hand_out(channel, ["access", "error"], rotated("access", "error"))
+def test_a_worker_without_a_free_descriptor_goes_on(worker, channel, hand_out, rotated, tmp_path):
+    hand_out(["access", "error"], rotated("access", "error"))
     with no_free_descriptor():
         assert receive_logs(worker, channel[1])
     worker.logs.access.write("a request")
@@ -125,6 +132,15 @@ def no_free_descriptor():
         for filler in fillers:
             os.close(filler)
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_log_of_another_generation_stays_where_it_is(worker, channel, rotated, tmp_path):
+    """The new one logs to another file by now, and this one drains."""
+    send_files(channel[0], [str(tmp_path / "access.of-another")], rotated("access"))
+    assert receive_logs(worker, channel[1])
+    worker.logs.access.write("a request")
+    assert (tmp_path / "access").read_text() == "a request\n"
+    assert (tmp_path / "access.new").read_text() == ""
 
 
 def test_the_end_of_the_channel_is_the_end_of_the_master(worker, channel):

@@ -117,7 +117,7 @@ def test_there_is_a_line_for_each_answer(loop, make_server, make_connection, lin
 
 def test_who_asked_is_logged(loop, make_server, make_connection, monkeypatch):
     entries = []
-    monkeypatch.setattr(AccessLog, "write", lambda _, entry: entries.append(entry))
+    monkeypatch.setattr(AccessLog, "write", lambda _, entry, request: entries.append(entry))
     server = make_server()
     certificate = ClientCertificate(b"", "abc", common_name="Ann")
     server.shutdown_request(make_connection(certificate=certificate))
