@@ -18,7 +18,8 @@ try:
     from gemd.config import render_config
     from gemd.exit_codes import ExitCode
     from gemd.options import UsageError, parse_arguments
-    from gemd.startup.checks import check_applications, check_certificates, read_config
+    from gemd.protocol.characters import escape
+    from gemd.startup.checks import check_applications, check_certificates, check_logs, read_config
     from gemd.startup.failures import FAILURES, explain_failure
     from gemd.startup.resources import Inherited
     from gemd.startup.serve import serve
@@ -53,6 +54,7 @@ def start(arguments: Sequence[str] | None) -> ExitCode:
     if options.test:
         config = read()
         check_certificates(config)
+        check_logs(config)
         check_applications(config)
         print(f"gemd: the configuration {config.source or 'by flags'} is in order", file=sys.stderr)
         return ExitCode.OK
@@ -68,7 +70,7 @@ def _current_directory() -> Path:
 
 def _complain(code: ExitCode, *lines: str) -> ExitCode:
     for line in lines:
-        print(f"gemd: {line}", file=sys.stderr)
+        print(f"gemd: {escape(line)}", file=sys.stderr)
     return code
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from gemd.app.response import App, Body, Environ, SendStatus
 from gemd.config import Config, parse_config
 from gemd.exit_codes import ExitCode
+from gemd.protocol.characters import escape
 from gemd.protocol.host import bracket
 from gemd.protocol.url import DEFAULT_PORT
 from gemd.system.encoding import has_utf8
@@ -99,7 +100,7 @@ class GeminiServer:
         except FAILURES as failure:
             code, lines = explain_failure(failure)
             for line in lines:
-                print(f"gemd: {line}", file=sys.stderr)
+                print(f"gemd: {escape(line)}", file=sys.stderr)
         finally:
             _app = None
         if code != ExitCode.OK:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from gemd.config import Config, ConfigError, Problem, parse_config
 from gemd.config.tables import key_path
+from gemd.config.types import LOG_WORDS
 from gemd.options import read_tables
-from gemd.startup.assembly import build_router
+from gemd.protocol.characters import escape
+from gemd.startup.assembly import build_router, find_log_files
 from gemd.system import certificates, tls_context
+from gemd.system.log_file import check_log_file
 from gemd.system.privileges import PrivilegeError, find_identity
 
 
@@ -81,7 +84,17 @@ def check_certificates(config: Config) -> None:
             certificate = certificates.load(Path(host.certificate), Path(host.key))
             tls_context.build_context(certificate, config.tls)
             for warning in certificate.warnings:
-                print(f"gemd: warning: {warning}", file=sys.stderr)
+                print(f"gemd: warning: {escape(warning)}", file=sys.stderr)
+
+
+def check_logs(config: Config) -> None:
+    """Look at where the logs are to be, as who would open them. Raises LogError."""
+    service, owner = config.service, os.geteuid()
+    if owner == 0 and service.user not in (None, "root") and service.master_user is None:
+        owner = find_identity(str(service.user), service.group).uid
+    for target in dict.fromkeys((config.log.access, config.log.error, *find_log_files(config))):
+        if target not in LOG_WORDS:
+            check_log_file(target, owner)
 
 
 def check_applications(config: Config) -> None:

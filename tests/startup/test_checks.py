@@ -8,8 +8,10 @@ from gemd.config import ConfigError
 from gemd.options import parse_arguments
 from gemd.responders.app.load import AppLoadError
 from gemd.startup import checks
-from gemd.startup.checks import check_applications, check_certificates, check_machine, read_config
+from gemd.startup.checks import check_applications, check_certificates, check_logs, check_machine, read_config
 from gemd.system.certificates import CertificateError
+from gemd.system.log_file import LogError
+from tests.conftest import need_root
 
 
 def problems_of(config):
@@ -118,3 +120,36 @@ def test_root_does_not_load_those_of_another_user(configure, app, tmp_path, monk
     check_applications(configure(host=[app], user="gemd"))
     assert not (tmp_path / "loaded").exists()
     assert capsys.readouterr().err == "gemd: not loaded as root: the applications; run this as gemd\n"
+
+
+# Logs
+
+
+def test_logs_are_looked_at_and_none_is_made(configure, root, tmp_path):
+    location = {"path": "/a/", "log": str(tmp_path / "a.log")}
+    log = {"access": str(tmp_path / "access.log"), "error": "stderr"}
+    check_logs(configure(log=log, host=[host(root, location=[location])]))
+    assert not list(tmp_path.glob("*.log"))
+
+
+@pytest.mark.parametrize("which", ["access", "error", "location"])
+def test_a_log_that_could_not_be_opened_is_refused(configure, root, tmp_path, which):
+    targets = {"access": "off", "error": "off", "location": str(tmp_path / "a.log")}
+    targets[which] = str(tmp_path / "none" / "log")
+    location = {"path": "/a/", "log": targets.pop("location")}
+    with pytest.raises(LogError, match="none/log: No such file"):
+        check_logs(configure(log=targets, host=[host(root, location=[location])]))
+
+
+@need_root
+@pytest.mark.parametrize(
+    ("keys", "is_roots"), [({"user": "nobody"}, False), ({"user": "nobody", "master_user": "root"}, True), ({}, True)]
+)
+def test_they_are_looked_at_as_who_opens_them(configure, tmp_path, keys, is_roots):
+    os.chown(tmp_path, 65534, 65534)
+    config = configure(log={"access": str(tmp_path / "access.log"), "error": "off"}, **keys)
+    if is_roots:
+        with pytest.raises(LogError, match="as root: another user may write in"):
+            check_logs(config)
+    else:
+        check_logs(config)
