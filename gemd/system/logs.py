@@ -18,7 +18,7 @@ from gemd.system.standard_streams import StandardStreams
 
 __all__ = ["LogError", "Logs"]
 
-_PAUSE = 0.05  # seconds for which a worker gathers lines of the access log: waking a thread costs more than a line
+_PAUSE = 0.1  # seconds for which a worker gathers lines of the access log: waking a thread costs more than a line
 
 
 class Logs:
