@@ -53,6 +53,7 @@ class LineLog:
         self._queue: SimpleQueue[Line | Callable[[], object]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._pause = 0.0
+        self._has_ended = False
         self._is_late = False  # somebody has waited in vain, and the thread has not come so far yet
         self._lock = threading.Lock()
         self._refused = 0  # lines, since too many waited
@@ -113,14 +114,17 @@ class LineLog:
             self._queue.put(functools.partial(self.sink.move_to, descriptor))
 
     def close(self) -> None:
-        """Close the sink."""
+        """Write what is here, and close the sink."""
+        if self._thread is not None:
+            self._queue.put(self._end)
+            self._thread.join()
         self.sink.close()
 
     # What writes
 
     def _serve(self) -> None:
         """Runs in the thread. What is to be done is done in the order in which it came, between the lines."""
-        while True:
+        while not self._has_ended:
             items = [self._queue.get()]
             if self._pause and isinstance(items[0], tuple):
                 time.sleep(self._pause)
@@ -135,6 +139,9 @@ class LineLog:
                     item()
             self._deliver(lines)
             del items, item, lines  # before the next wait
+
+    def _end(self) -> None:
+        self._has_ended = True
 
     def _deliver(self, lines: list[Line]) -> None:
         if not lines:

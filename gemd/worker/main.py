@@ -87,6 +87,7 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         return ExitCode.INTERNAL
     finally:
         generation.logs.flush(_FLUSH_TIMEOUT)
+        row.show(figures.DROPPED, generation.logs.dropped)
     return ExitCode.OK
 
 
@@ -130,7 +131,6 @@ class Reporter:
         show(figures.WRITING, event_loop.writing)
         show(figures.LINGERING, event_loop.lingering)
         show(figures.THREADS, self._pool.busy)
-        show(figures.DROPPED, self._generation.logs.dropped)
         show(figures.REFUSED, event_loop.refused)
         has_room = event_loop.has_room and not self._pool.is_full and self._generation.has_room()
         self._row.show_room(has_room=has_room)
@@ -140,6 +140,7 @@ class Reporter:
             return
         self._next_look = now + _LOOK_INTERVAL
         error_log.settle()
+        show(figures.DROPPED, self._generation.logs.dropped)
         if self._generation.applications.are_stuck:
             self._row.request_recycle()
         if now >= self._next_count:

@@ -56,7 +56,12 @@ def reports():
 
 @pytest.fixture
 def log(sink, reports):
-    return LineLog(sink, "name", lambda *what: reports.append(what))
+    """Its thread ends with the test, if it has one."""
+    log = LineLog(sink, "name", lambda *what: reports.append(what))
+    yield log
+    sink.go_on.set()
+    if not sink.is_closed:
+        log.close()
 
 
 def test_without_a_thread_a_line_is_written_at_once(log, sink):
@@ -175,6 +180,7 @@ def test_the_thread_does_not_wait_for_itself(sink):
     log.write("line")
     assert log.flush(LONGEST)
     assert reports == [False]
+    log.close()
 
 
 def test_another_file_has_what_comes_after_it(tmp_path):
@@ -213,9 +219,17 @@ def test_a_worker_that_was_forked_has_a_thread_of_its_own(tmp_path):
     assert log.sink.threads == {threading.current_thread()}
 
 
-def test_its_sink_is_closed(log, sink):
+@pytest.mark.parametrize("has_thread", [True, False])
+def test_its_end_writes_what_is_there_and_leaves_nothing(log, sink, has_thread):
+    before = threading.active_count()
+    if has_thread:
+        log.start(0.2)
+    for nr in range(10):
+        log.write(f"{nr}")
     log.close()
+    assert sink.lines == [f"{nr}" for nr in range(10)]
     assert sink.is_closed
+    assert threading.active_count() == before
 
 
 def test_no_log_takes_everything():
