@@ -1,18 +1,18 @@
 """Reads the hosts of a configuration, and merges what holds for a host into its locations.
 
-Rules: a location's settings are its own or else its host's, and this is decided here and nowhere else; a mistake in a
-host is reported once, not again for each of its locations.
+Rules: a location's settings are its own or else its host's, and what protects those of the nearest location above it;
+this is decided here and nowhere else; a mistake in a host is reported once, not again for each of its locations.
 """
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from gemd.config.settings import DERIVED, Answer, CAFile, Host, Location, Settings
+from gemd.config.settings import DERIVED, Answer, CAFile, Host, Location, Settings, split_path
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.config.types import LOG_WORDS
 from gemd.protocol.fingerprint import parse_fingerprint
@@ -24,6 +24,8 @@ S = TypeVar("S", bound=Settings)
 _LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)*")
 _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
 _REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
+# What protects holds for all that is below, until a location there has another word for it.
+PROTECTING = ("client-certificate", "dot-files", "listing", "symlinks")
 _LOCATION_KEYS = {k: t for k, t in keys_of(Location).items() if k not in DERIVED}
 _HOST_ONLY_KEYS = {k: t for k, t in keys_of(Host).items() if k != "locations"}
 _HOST_KEYS = {
@@ -61,15 +63,15 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
         host_values["name"] = path.replace("[", "-").replace("]", "") + ".invalid"
     own_location = _make_location(own, own, path, base, problems)
     locations = [own_location]
-    for i, entry in enumerate(location_tables, 1):
+    tables = [
+        _read_location(entry, key_path(path, "location", i), problems) for i, entry in enumerate(location_tables, 1)
+    ]
+    for i, values in enumerate(tables, 1):
         where = key_path(path, "location", i)
-        before = len(problems)
-        values = read_table(entry, _LOCATION_KEYS, where, problems)
-        if len(problems) == before and "path" not in values:
-            problems.append(Problem(where, 'needs the key "path"'))
         has_answer = any(answer.value in values for answer in Answer)
         replaced = [answer for answer in Answer if not is_inherited(answer, has_answer=has_answer)]
         inherited = {k: v for k, v in own.items() if not any(is_about(k, answer) for answer in replaced)}
+        inherited |= _protection_above(values, tables)
         location = _make_location({**inherited, **values}, values, where, base, problems)
         if "root" in values:
             location = msgspec.structs.replace(location, mount=location.names)
@@ -91,6 +93,32 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
         host, locations=tuple(msgspec.structs.replace(location, host=host.name) for location in host.locations)
     )
     return absolute(host, base, "certificate", "key")
+
+
+def _read_location(table: object, where: str, problems: list[Problem]) -> dict[str, object]:
+    before = len(problems)
+    values = read_table(table, _LOCATION_KEYS, where, problems)
+    if len(problems) == before and "path" not in values:
+        problems.append(Problem(where, 'needs the key "path"'))
+    return values
+
+
+def _protection_above(values: Mapping[str, object], tables: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """What protects the location with these values in a host with these locations, as the nearest above it says."""
+    names = _names_of(values)
+    above = [table for table in tables if len(_names_of(table)) < len(names) and _is_prefix(_names_of(table), names)]
+    found: dict[str, object] = {}
+    for table in sorted(above, key=lambda table: len(_names_of(table))):
+        found |= {key: table[key] for key in PROTECTING if key in table}
+    return found
+
+
+def _names_of(values: Mapping[str, object]) -> tuple[str, ...]:
+    return split_path(str(values.get("path", "/")))
+
+
+def _is_prefix(short: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    return names[: len(short)] == short
 
 
 def is_about(key: str, answer: Answer) -> bool:

@@ -134,14 +134,14 @@ class CAFile(Settings, frozen=True):
     ca: Text
 
 
-ClientCertificate = Literal["any"] | tuple[Text, ...] | CAFile
+ClientCertificate = Literal["none", "any"] | tuple[Text, ...] | CAFile
 
 
 class Answer(enum.Enum):
     """What a location may answer with, in the order in which it is tried, each by the key that says so."""
 
-    REDIRECT = "redirect"
     GONE = "gone"
+    REDIRECT = "redirect"
     CGI = "cgi"
     APP = "app"
     FILES = "root"
@@ -174,7 +174,7 @@ class Location(Settings, frozen=True):
     preload: bool = False
     redirect: Redirect | None = None
     gone: bool = False
-    client_certificate: ClientCertificate | None = None
+    client_certificate: ClientCertificate = "none"
     log: bool | Text = True
     mount: tuple[str, ...] = ()
     host: str = ""
@@ -184,8 +184,8 @@ class Location(Settings, frozen=True):
     def answers(self) -> tuple[Answer, ...]:
         """What it answers with; nothing where a key is still missing."""
         given = {
-            Answer.REDIRECT: self.redirect is not None,
             Answer.GONE: self.gone,
+            Answer.REDIRECT: self.redirect is not None,
             Answer.CGI: self.cgi is not None and self.root is not None,
             Answer.APP: self.app is not None,
             Answer.FILES: self.root is not None,
@@ -200,13 +200,28 @@ class Location(Settings, frozen=True):
     @property
     def names(self) -> tuple[str, ...]:
         """The path's segments, as `Url.names` has them."""
-        return tuple(filter(None, self.path.split("/")))
+        return split_path(self.path)
+
+    @property
+    def below_root(self) -> tuple[str, ...]:
+        """Where below the root it begins, by names."""
+        return self.names[len(self.mount) :]
+
+    @property
+    def scripts(self) -> tuple[str, ...]:
+        """Where below the root the CGI directory is, by names; nothing where there is none."""
+        return split_path(self.cgi or "")
 
     def allows_name(self, name: str) -> bool:
         """Whether a file or directory of this name may be seen at all: dot-files need a permission."""
         if not name.startswith("."):
             return True
         return self.dot_files if isinstance(self.dot_files, bool) else name in self.dot_files
+
+
+def split_path(path: str) -> tuple[str, ...]:
+    """The names in a path, without the empty ones."""
+    return tuple(filter(None, path.split("/")))
 
 
 DERIVED = frozenset({"mount", "host", "where"})

@@ -19,11 +19,11 @@ Check = Callable[[Peer], Judge | None]
 _NOT_AUTHORISED = "The client certificate is not authorised"
 
 
-def build_check(rule: ClientCertificate | None) -> Check | None:
+def build_check(rule: ClientCertificate) -> Check | None:
     """A function that raises CertificateRequired (60), CertificateNotAuthorised (61) or CertificateNotValid (62) for a
     peer that may not pass, or returns what is still to be asked; None where everybody may pass. Raises CertificateError
     for authorities that can't be loaded."""
-    if rule is None:
+    if rule == "none":
         return None
     if isinstance(rule, CAFile):
         return _by_authorities(Authorities(rule.ca))

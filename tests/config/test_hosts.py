@@ -1,7 +1,7 @@
 import pytest
 
 from gemd.config import parse_config
-from gemd.config.hosts import is_about, is_inherited
+from gemd.config.hosts import PROTECTING, is_about, is_inherited
 from gemd.config.settings import Answer, Location, Redirect
 from gemd.config.tables import keys_of
 
@@ -21,6 +21,76 @@ def test_a_location_inherits_from_its_host():
     assert location.client_certificate == "any"
     assert location.listing
     assert not config.hosts[0].locations[0].listing
+
+
+def locations_of(*tables, host=HOST):
+    """The locations of a host by their paths, each given as its path and further keys."""
+    text = host + "".join(f"[[host.location]]\npath = '{path}'\n{keys}\n" for path, keys in tables)
+    return {location.path: location for location in parse(text).hosts[0].locations}
+
+
+GUARDS = "client-certificate = 'any'\nlisting = false\nsymlinks = 'none'\ndot-files = false"
+OPEN = ("none", True, "beneath", (".well-known",))
+GUARDED = ("any", False, "none", False)
+
+
+def guards_of(location):
+    return location.client_certificate, location.listing, location.symlinks, location.dot_files
+
+
+def test_what_protects_is_inherited_from_the_nearest_location_above():
+    found = locations_of(
+        ("/private/sub/deep", "lang = 'en'"),  # in any order
+        ("/private", GUARDS),
+        ("/private/sub", "lang = 'fr'"),
+        ("/private-not", "lang = 'en'"),
+        ("/other", ""),
+        ("/private/files/", "root = '/mnt'"),
+    )
+    guarded = {path for path, location in found.items() if guards_of(location) == GUARDED}
+    assert guarded == {"/private", "/private/sub", "/private/sub/deep", "/private/files/"}
+    assert {guards_of(location) for path, location in found.items() if path not in guarded} == {OPEN}
+    assert found["/private/sub/deep"].lang == "en"
+    assert found["/private/files/"].lang is None  # nothing else is
+
+
+def test_only_a_word_lifts_what_protects():
+    words = "client-certificate = 'none'\nlisting = true\nsymlinks = 'beneath'\ndot-files = ['.well-known']"
+    found = locations_of(
+        ("/private/", GUARDS), ("/private/open", words), ("/private/open/a", ""), ("/private/listed", "listing = true")
+    )
+    assert guards_of(found["/private/open"]) == guards_of(found["/private/open/a"]) == OPEN
+    assert guards_of(found["/private/listed"]) == ("any", True, "none", False)
+
+
+def test_the_location_of_everything_is_above_all_others():
+    found = locations_of(("/a", ""), ("/", GUARDS), ("/open", "client-certificate = 'none'"))
+    assert guards_of(found["/a"]) == GUARDED
+    assert found["/open"].client_certificate == "none"
+
+
+def test_a_hosts_own_keys_protect_all_of_its_locations():
+    found = locations_of(("/a", ""), ("/b", "client-certificate = 'none'"), host=HOST + "client-certificate = 'any'\n")
+    assert {path: location.client_certificate for path, location in found.items()} == {
+        "/": "any",
+        "/a": "any",
+        "/b": "none",
+    }
+
+
+def test_what_protects_one_host_protects_no_other():
+    other = "[[host]]\nname = 'g'\nroot = '/srv'\n[[host.location]]\npath = '/private/sub'\n"
+    hosts = parse(HOST + f"[[host.location]]\npath = '/private'\n{GUARDS}\n" + other).hosts
+    assert guards_of(hosts[1].locations[1]) == OPEN
+
+
+def test_a_word_that_is_wrong_protects_nobody_and_is_reported_once():
+    locations = "[[host.location]]\npath = '/a'\nclient-certificate = 'all'\n[[host.location]]\npath = '/a/b'\n"
+    assert set(problems_of(HOST + locations)) == {"host[1].location[1].client-certificate"}
+
+
+def test_the_keys_that_protect_are_keys_of_a_location():
+    assert keys_of(Location).keys() >= set(PROTECTING)
 
 
 def test_a_move_is_not_inherited():

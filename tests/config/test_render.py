@@ -40,7 +40,18 @@ CONFIGS = {
         ]
     },
     "a location of everything": {
-        "host": [{**PLAIN, "location": [{"path": "/", "client-certificate": "any"}, {"path": "/open/"}]}]
+        "host": [{**PLAIN, "location": [{"path": "/", "client-certificate": "any"}, {"path": "/a/"}]}]
+    },
+    "what is lifted again": {
+        "host": [
+            {
+                **PLAIN,
+                "location": [
+                    {"path": "/a/b/", "client-certificate": "none", "dot-files": True},
+                    {"path": "/a/", "client-certificate": "any", "symlinks": "none", "dot-files": False},
+                ],
+            }
+        ]
     },
     "a root of everything": {"host": [{**PLAIN, "location": [{"path": "/", "root": "/x"}, {"path": "/a/"}]}]},
 }
