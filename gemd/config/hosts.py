@@ -12,12 +12,13 @@ from typing import TypeVar
 
 import msgspec
 
-from gemd.config.settings import DERIVED, Answer, CAFile, Host, Location, Settings, split_path
+from gemd.config.settings import DERIVED, Answer, CAFile, Host, Location, Settings
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.config.types import LOG_WORDS
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.host import normalise_name
 from gemd.protocol.mime import is_media_type
+from gemd.protocol.url import split_path
 
 S = TypeVar("S", bound=Settings)
 

@@ -13,6 +13,7 @@ from msgspec import Meta
 from gemd.config.types import Addresses, Count, Format, Queries, RedirectStatus, Seconds, Symlinks, Text
 from gemd.protocol.host import place
 from gemd.protocol.status import Status
+from gemd.protocol.url import split_path
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
@@ -202,26 +203,11 @@ class Location(Settings, frozen=True):
         """The path's segments, as `Url.names` has them."""
         return split_path(self.path)
 
-    @property
-    def below_root(self) -> tuple[str, ...]:
-        """Where below the root it begins, by names."""
-        return self.names[len(self.mount) :]
-
-    @property
-    def scripts(self) -> tuple[str, ...]:
-        """Where below the root the CGI directory is, by names; nothing where there is none."""
-        return split_path(self.cgi or "")
-
     def allows_name(self, name: str) -> bool:
         """Whether a file or directory of this name may be seen at all: dot-files need a permission."""
         if not name.startswith("."):
             return True
         return self.dot_files if isinstance(self.dot_files, bool) else name in self.dot_files
-
-
-def split_path(path: str) -> tuple[str, ...]:
-    """The names in a path, without the empty ones."""
-    return tuple(filter(None, path.split("/")))
 
 
 DERIVED = frozenset({"mount", "host", "where"})

@@ -28,6 +28,7 @@ _URI = re.compile(
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@]+)(?::(?P<port>[0-9]{0,5}))?")
 _FORBIDDEN_OCTET = re.compile(rb"[\x00-\x20\x7f]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_DOTS = frozenset({".", ".."})
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
@@ -57,6 +58,26 @@ class Url(msgspec.Struct, frozen=True):
     def names(self) -> tuple[str, ...]:
         """The segments that name something: without the empty ones, which mean nothing to a file system."""
         return tuple(filter(None, self.segments))
+
+    @property
+    def rule_names(self) -> tuple[str, ...]:
+        """The names as rules go by them: an encoded slash divides like any other, as it may for whoever answers."""
+        names = self.names
+        if "%2" not in self.path:
+            return names
+        return tuple(part for name in names for part in name.split("/") if part)
+
+    def names_below(self, depth: int) -> tuple[str, ...]:
+        """The names that follow the first `depth` of `rule_names`, their encoded slashes still within them."""
+        rest: list[str] = []
+        for name in self.names:
+            parts = [part for part in name.split("/") if part]
+            if not depth:
+                rest.append(name)
+            elif len(parts) > depth:
+                rest.append("/".join(parts[depth:]))
+            depth = max(0, depth - len(parts))
+        return tuple(rest)
 
 
 def check_octets(raw: bytes) -> None:
@@ -113,7 +134,7 @@ def _split_path(path: str) -> tuple[str, tuple[str, ...]]:
             raise BadRequest("A percent sign in the path needs two hexadecimal digits")
         parts = [unquote_to_bytes(part).decode("utf-8", "surrogateescape") if "%" in part else part for part in parts]
         for part in parts:
-            if part in (".", "..") or "\0" in part:
+            if "\0" in part or not _DOTS.isdisjoint(part.split("/")):
                 raise BadRequest("The path has an encoded dot segment or NUL")
     return path, tuple(parts)
 
@@ -132,6 +153,11 @@ def remove_dot_segments(path: str) -> str:
     if segments[-1] in (".", ".."):
         output.append("")
     return "/" + "/".join(output)
+
+
+def split_path(path: str) -> tuple[str, ...]:
+    """The names in a path that is not encoded, without the empty ones."""
+    return tuple(filter(None, path.split("/")))
 
 
 def encode_path(segments: Iterable[str]) -> str:

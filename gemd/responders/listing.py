@@ -21,7 +21,7 @@ from gemd.protocol.mime import GEMTEXT, add_parameters
 from gemd.protocol.quantities import format_size
 from gemd.protocol.response import Response
 from gemd.protocol.status import Status
-from gemd.protocol.url import Url, encode_segment
+from gemd.protocol.url import Url, encode_segment, split_path
 from gemd.system.beneath import open_beneath, open_root
 
 _DIGITS = re.compile("([0-9]+)")
@@ -63,7 +63,7 @@ def _read_entries(url: Url, location: Location) -> Iterator[_Entry]:
     """What may be seen: regular files and directories, and links to them that would be served."""
     assert location.root is not None
     names = url.names[len(location.mount) :]
-    scripts = tuple(filter(None, (location.cgi or "").split("/")))  # what is below is run, never shown
+    scripts = split_path(location.cgi or "")  # what is below is run, never shown
     with contextlib.ExitStack() as opened:
         root = open_root(location.root)
         opened.callback(os.close, root)

@@ -1,4 +1,4 @@
-"""Locations that have moved, or are gone."""
+"""Locations that are gone, or have moved."""
 
 from gemd.config.settings import Location
 from gemd.protocol.errors import NotFound
@@ -8,19 +8,21 @@ from gemd.protocol.status import Status
 from gemd.protocol.url import encode_path
 
 
-def redirect(request: Request, location: Location) -> Response | None:
-    """30 or 31 where the location has a `redirect`, 52 where it is `gone`.
+def gone(_request: Request, _location: Location) -> Response:
+    """52 for all that is below the location."""
+    return Response(Status.GONE, "Gone for good")
+
+
+def redirect(request: Request, location: Location) -> Response:
+    """30 or 31, as the location's `redirect` has it.
 
     A target that ends with a slash stands for a directory: what follows the location's path, and the query,
     go on below it. Any other target is the whole answer.
     """
-    if location.gone:
-        return Response(Status.GONE, "Gone for good")
-    if location.redirect is None:
-        return None
+    assert location.redirect is not None
     target = location.redirect.to
     if target.endswith("/"):
-        rest = request.url.names[len(location.names) :]
+        rest = request.url.names_below(len(location.names))
         if rest:
             target += encode_path(rest)[1:] + ("/" if request.url.is_directory else "")
         if request.url.query is not None:

@@ -1,12 +1,15 @@
 """From a request to the one who answers it: host, location, limits, access, then the responders in their order.
 
 Rules: each step sees only what the steps before it let through; locations are matched on the names that open the file,
-so that no spelling of a URL steps around a rule.
+so that no spelling of a URL steps around a rule; who answers in a location is what `Location.answers` says.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 
+import msgspec
+
+from gemd.config import settings
 from gemd.config.settings import Config, Host, Location
 from gemd.protocol.errors import BadRequest, GeminiError, NotFound, ProxyRefused
 from gemd.protocol.host import find_by_name
@@ -16,12 +19,23 @@ from gemd.responders.access import Check, build_check
 from gemd.responders.app.applications import Applications
 from gemd.responders.cgi.scripts import CGI
 from gemd.responders.judged import Judged
-from gemd.responders.redirect import redirect
+from gemd.responders.redirect import gone, redirect
 from gemd.responders.static import StaticFiles
 from gemd.system.authorities import Authorities, Verdict
 
 Responder = Callable[[Request, Location], Answer | None]
 Respond = Callable[[Request], Answer]  # raises GeminiError
+
+_CODE = frozenset({settings.Answer.CGI, settings.Answer.APP})  # what is told of a client's authorities
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A location, who may see it, and who answers there, in the order in which they are asked."""
+
+    names: tuple[str, ...]
+    location: Location
+    check_access: Check | None
+    responders: tuple[Responder, ...]
 
 
 class Router:
@@ -30,37 +44,43 @@ class Router:
     def __init__(self, config: Config, mime_table: Mapping[str, str], check_rate: Callable[[str], None] | None) -> None:
         self._first = config.hosts[0]
         self._hosts = {name: host for host in config.hosts for name in host.names}
-        self._places = {host.name: _longest_first(host.locations) for host in config.hosts}
         self._check_rate = check_rate
         self._authorities = authorities = load_authorities(config)
         self.applications = Applications(config, authorities)
         self._scripts = CGI(config, authorities)
         files: Responder = StaticFiles(mime_table, config.limits.listing)
-        self._responders: tuple[Responder, ...] = (redirect, self._scripts, self.applications, files)
+        responders: dict[settings.Answer, Responder] = {
+            settings.Answer.GONE: gone,
+            settings.Answer.REDIRECT: redirect,
+            settings.Answer.CGI: self._scripts,
+            settings.Answer.APP: self.applications,
+            settings.Answer.FILES: files,
+        }
+        self._places = {host.name: _longest_first(host.locations, responders) for host in config.hosts}
 
     def respond(self, request: Request) -> Answer:
         """The answer. Raises GeminiError where it is a refusal."""
         host = self.find_host(request)
-        location, check_access = self.find_location(host, request.url.names)
+        place = self.find_place(host, request.url.rule_names)
         if self._check_rate is not None:
             self._check_rate(request.peer.address)
-        judge = check_access(request.peer) if check_access is not None else None
+        judge = place.check_access(request.peer) if place.check_access is not None else None
         if judge is not None:
-            return Judged(judge, lambda: self._authorise(request, location))
-        return self._authorise(request, location)
+            return Judged(judge, lambda: self._authorise(request, place))
+        return self._authorise(request, place)
 
-    def _authorise(self, request: Request, location: Location) -> Answer:
+    def _authorise(self, request: Request, place: Place) -> Answer:
         """Find out what scripts and applications are told of the client's authorities, where that takes a while."""
-        tls, has_code = request.peer.tls, location.cgi is not None or location.app is not None
+        tls, has_code = request.peer.tls, bool(_CODE & set(place.location.answers))
         if self._authorities is not None and has_code and tls.client_certificate is not None:
             found = self._authorities.weigh(tls.client_chain)
             if not isinstance(found, Verdict):
-                return Judged(found, lambda: self._ask_responders(request, location))
-        return self._ask_responders(request, location)
+                return Judged(found, lambda: self._ask_responders(request, place))
+        return self._ask_responders(request, place)
 
-    def _ask_responders(self, request: Request, location: Location) -> Answer:
-        for responder in self._responders:
-            answer = responder(request, location)
+    def _ask_responders(self, request: Request, place: Place) -> Answer:
+        for responder in place.responders:
+            answer = responder(request, place.location)
             if answer is not None:
                 return answer
         raise NotFound
@@ -75,7 +95,7 @@ class Router:
             host = self.find_host(request)
         except GeminiError:
             return None
-        return self.find_location(host, request.url.names)[0]
+        return self.find_place(host, request.url.rule_names).location
 
     def find_host(self, request: Request) -> Host:
         """The host that the URL names. Raises BadRequest (59) without one, ProxyRefused (53) for a foreign scheme,
@@ -97,11 +117,9 @@ class Router:
             raise ProxyRefused("The URL names another host than the TLS handshake did")
         return host
 
-    def find_location(self, host: Host, names: tuple[str, ...]) -> tuple[Location, Check | None]:
-        """The location with the longest path that is a prefix of `names`, whole segments only, and who may see it."""
-        return next(
-            (location, check) for prefix, location, check in self._places[host.name] if names[: len(prefix)] == prefix
-        )
+    def find_place(self, host: Host, names: tuple[str, ...]) -> Place:
+        """The one whose location has the longest path that is a prefix of `names`, whole segments only."""
+        return next(place for place in self._places[host.name] if names[: len(place.names)] == place.names)
 
 
 def load_authorities(config: Config) -> Authorities | None:
@@ -110,9 +128,17 @@ def load_authorities(config: Config) -> Authorities | None:
     return Authorities(*paths) if paths else None
 
 
-def _longest_first(locations: Sequence[Location]) -> list[tuple[tuple[str, ...], Location, Check | None]]:
-    places = [(location.names, location, build_check(location.client_certificate)) for location in locations]
-    return sorted(places, key=lambda place: -len(place[0]))
+def _longest_first(locations: Sequence[Location], responders: Mapping[settings.Answer, Responder]) -> list[Place]:
+    places = [
+        Place(
+            location.names,
+            location,
+            build_check(location.client_certificate),
+            tuple(responders[answer] for answer in location.answers),
+        )
+        for location in locations
+    ]
+    return sorted(places, key=lambda place: -len(place.names))
 
 
 def _is_address(host: str) -> bool:

@@ -139,10 +139,9 @@ class StaticFiles:
         self._max_listing = max_listing
         self._listings = RememberedListings()
 
-    def __call__(self, request: Request, location: Location) -> Answer | None:
-        """The file or directory that the URL names. Declines where there is no root; raises NotFound (51)."""
-        if location.root is None:
-            return None
+    def __call__(self, request: Request, location: Location) -> Answer:
+        """The file or directory that the URL names. Raises NotFound (51)."""
+        assert location.root is not None
         names = request.url.names
         if not all(is_file_name(name) and location.allows_name(name) for name in names):
             raise NotFound

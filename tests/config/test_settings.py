@@ -37,12 +37,6 @@ def test_where_its_content_comes_from(location, source):
     assert location.source == source
 
 
-def test_where_below_the_root_its_content_and_its_scripts_are():
-    own, plain = Location(path="/a/b", root="/x", mount=("a", "b"), cgi="/c//d/"), Location(path="/a/b", root="/x")
-    assert (own.below_root, own.scripts) == ((), ("c", "d"))
-    assert (plain.below_root, plain.scripts) == (("a", "b"), ())
-
-
 def test_what_is_derived_is_a_field_of_a_location():
     assert keys_of(Location).keys() >= DERIVED
 

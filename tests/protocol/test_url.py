@@ -3,7 +3,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gemd.protocol.errors import BadRequest
-from gemd.protocol.url import encode_path, encode_segment, parse_url, resolve
+from gemd.protocol.url import encode_path, encode_segment, parse_url, resolve, split_path
 
 FILE_NAMES = (
     st.binary(min_size=1, max_size=20)
@@ -33,6 +33,51 @@ SEGMENTS = {
 @pytest.mark.parametrize(("path", "segments"), SEGMENTS.items())
 def test_segments_are_decoded_once(path, segments):
     assert parse_url(f"gemini://h{path}".encode()).segments == segments
+
+
+RULE_NAMES = {
+    "/": (),
+    "/a//b/": ("a", "b"),
+    "/a%2Fb": ("a", "b"),
+    "/a%2fb/c": ("a", "b", "c"),
+    "/%2F%2fa%2F/": ("a",),
+    "/%2f": (),
+    "/a%252Fb": ("a%2Fb",),
+    "/%20": (" ",),
+}
+
+
+@pytest.mark.parametrize(("path", "names"), RULE_NAMES.items())
+def test_for_a_rule_an_encoded_slash_is_a_slash(path, names):
+    assert parse_url(f"gemini://h{path}".encode()).rule_names == names
+
+
+BELOW = {
+    ("/a/b/c", 0): ("a", "b", "c"),
+    ("/a/b/c", 1): ("b", "c"),
+    ("/a/b/c", 3): (),
+    ("/a%2Fb/c%2Fd", 0): ("a/b", "c/d"),
+    ("/a%2Fb/c%2Fd", 1): ("b", "c/d"),
+    ("/a%2Fb/c%2Fd", 2): ("c/d",),
+    ("/a%2Fb/c%2Fd", 3): ("d",),
+    ("/%2F/a/%2F/b", 1): ("/", "b"),
+}
+
+
+@pytest.mark.parametrize(("path", "depth", "rest"), [(*case, rest) for case, rest in BELOW.items()])
+def test_what_is_below_keeps_its_encoded_slashes(path, depth, rest):
+    assert parse_url(f"gemini://h{path}".encode()).names_below(depth) == rest
+
+
+@pytest.mark.parametrize("path", ["/a%2f..%2fb", "/..%2f", "/%2F%2e", "/a%2F.", "/%2e%2e", "/a%00"])
+def test_an_encoded_dot_segment_is_none_behind_an_encoded_slash_either(path):
+    with pytest.raises(BadRequest, match="dot segment"):
+        parse_url(f"gemini://h{path}".encode())
+
+
+@pytest.mark.parametrize(("path", "names"), [("/", ()), ("", ()), ("//a//b/", ("a", "b")), ("a%2Fb", ("a%2Fb",))])
+def test_the_names_in_a_path(path, names):
+    assert split_path(path) == names
 
 
 def test_directory_and_names():

@@ -13,6 +13,7 @@ MOVES = {
     "encoded": ("/new/", "/old/%20%2F", "/new/%20%2F"),
     "line end": ("/new/", "/old/%0D%0A20%20x", "/new/%0D%0A20%20x"),
     "stray octet": ("/new/", "/old/%FF", "/new/%FF"),
+    "encoded slash before it": ("/new/", "/old%2Fa/b%2Fc", "/new/a/b%2Fc"),
     "another host": ("gemini://g/", "/old/a", "gemini://g/a"),
     "one page": ("/page", "/old/a/b?c", "/page"),
     "another scheme": ("https://g/page", "/old/", "https://g/page"),

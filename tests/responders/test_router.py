@@ -114,7 +114,10 @@ PLACES = {
     "/%C3%A9/": "/is-e",
     "/é/": "/is-e",
     "/ab": "Not found",
-    "/a%2Fb": "Not found",
+    "/a%2Fb": "/is-b",
+    "/a%2fx": "/is-a",
+    "/%2Fa": "/is-a",
+    "/ab%2Fb": "Not found",
     "/A": "Not found",
     "/x/a": "Not found",
 }
@@ -157,6 +160,23 @@ def test_without_a_certificate_nobody_learns_what_exists(ask):
 def test_a_move_is_told_to_those_who_may_know(ask):
     location = [{"path": "/old/", "redirect": {"to": "/new/"}, "client-certificate": "any"}]
     assert ask("/old/", location=location).status == 60
+
+
+ADMIN = {"/admin/users": 60, "/admin%2Fusers": 60, "/%2fadmin": 60, "/a%2Fadmin": 20, "/administration": 20}
+ECHO = """
+def app(environ, send_status):
+    send_status(20, "text/plain")
+    return [environ["GEMINI_URL"]]
+"""
+
+
+def test_a_rule_holds_for_an_application_whatever_the_slashes_are(configure, tmp_path):
+    (tmp_path / "slashes.py").write_text(ECHO)
+    location = [{"path": "/admin", "client-certificate": "any"}]
+    router = Router(configure(app="slashes:app", app_path=str(tmp_path), location=location), {}, None)
+    router.applications.open()
+    statuses = {path: settle(lambda path=path: router.respond(request(path))).status for path in ADMIN}
+    assert statuses == ADMIN
 
 
 def test_scripts_go_before_files(ask, capsule):

@@ -52,11 +52,6 @@ def test_answers(ask_static, url, status, meta, body):
     assert (answer.status, answer.meta, answer.body) == (status, meta, body)
 
 
-def test_declines_without_a_root(configure):
-    location = msgspec.structs.replace(configure().hosts[0].locations[0], root=None)
-    assert settle(lambda: StaticFiles({}, 1)(request("/"), location)) is None
-
-
 def test_a_root_that_is_gone_is_a_temporary_failure(ask_static, capsule, caplog):
     capsule.rename(capsule.with_name("elsewhere"))
     assert ask_static("/").status == 40

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from gemd.config.settings import Answer, Config, Location
 from gemd.config.tables import key_path
-from gemd.protocol.errors import NotFound, Overloaded
+from gemd.protocol.errors import Overloaded
 from gemd.protocol.peer import network_of
 from gemd.protocol.request import Request
 from gemd.responders.app.call import Call
@@ -30,7 +30,6 @@ class Applications:
         self._config = config
         self._authorities = authorities
         self._threads: dict[object, AppThreads] = {}
-        self._others = {host.name: [location.names for location in host.locations] for host in config.hosts}
         for where, location in _mounted(config):
             if _key(location) not in self._threads:
                 self._threads[_key(location)] = AppThreads(location, where, config.timeouts.app)
@@ -85,29 +84,13 @@ class Applications:
         """Whether there are any."""
         return bool(self._threads)
 
-    def __call__(self, request: Request, location: Location) -> Call | None:
-        """A call that is still to begin; declines where no application is mounted.
-
-        Raises Overloaded (41) where too many wait already, and NotFound (51) for a path that is another location's.
-        """
-        if location.app is None:
-            return None
-        self._check_slashes(request, location)
+    def __call__(self, request: Request, location: Location) -> Call:
+        """A call that is still to begin. Raises Overloaded (41) where too many wait already."""
         threads = self._threads[_key(location)]
         if not threads.has_place(network_of(request.peer.address)):
             raise Overloaded
         environ = build_app_environ(request, location, self._authorities)
         return threads.make_call(environ)
-
-    def _check_slashes(self, request: Request, location: Location) -> None:
-        """Applications decode the path as a whole, so that an encoded slash is one to them, and must not lead past the
-        rules of another location."""
-        if not any("/" in name for name in request.url.names):
-            return
-        names = tuple(filter(None, "/".join(request.url.names).split("/")))
-        matching = (other for other in self._others[location.host] if names[: len(other)] == other)
-        if {".", ".."} & set(names) or max(matching, key=len) != location.names:
-            raise NotFound
 
 
 def _mounted(config: Config) -> Iterator[tuple[str, Location]]:

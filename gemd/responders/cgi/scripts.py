@@ -14,6 +14,7 @@ from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import CGIError, NotFound, Overloaded
 from gemd.protocol.peer import network_of
 from gemd.protocol.request import Request
+from gemd.protocol.url import split_path
 from gemd.responders.cgi.environ import build_environ
 from gemd.responders.cgi.run import TOO_MANY, ScriptRun
 from gemd.system.beneath import open_beneath, open_root
@@ -49,14 +50,13 @@ class CGI:
 
         Raises NotFound (51), CGIError (42) for a file that is not executable, and Overloaded (41).
         """
-        if location.cgi is None or location.root is None:
-            return None
-        directory = (*location.mount, *filter(None, location.cgi.split("/")))
+        assert location.root is not None
+        assert location.cgi is not None
+        directory = (*location.mount, *split_path(location.cgi))
         names = request.url.names
         if names[: len(directory)] != directory:
             return None
-        parts = [part for name in names for part in name.split("/")]  # an encoded slash is one to a script
-        if any(map(is_misleading, parts)) or not all(map(location.allows_name, parts)) or {".", ".."} & set(parts):
+        if not all(location.allows_name(part) and not is_misleading(part) for part in request.url.rule_names):
             raise NotFound
         depth = find_script(location, names, len(directory))
         script_name, path_info = split_script_path(request.url.segments, depth)

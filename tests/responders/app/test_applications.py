@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gemd.protocol.errors import NotFound, Overloaded
+from gemd.protocol.errors import Overloaded
 from gemd.responders.app.load import AppLoadError
 from gemd.responders.router import Router
 from tests.responders.asking import request, settle
@@ -99,13 +99,6 @@ def test_a_factory_with_options_and_a_name_with_dots(applications, write):
     assert ask(found, location) == (20, "hihi")
     found, (location,) = applications(app="three:Holder.inner", app_path=path)
     assert ask(found, location)[0] == 20
-
-
-def test_where_none_is_mounted_it_declines(applications, write):
-    found, (_, location) = applications(
-        app="four:app", app_path=write("a/four.py", ECHO), location=[{"path": "/static", "root": "."}]
-    )
-    assert found(request("/static/x"), location) is None
 
 
 def test_the_same_threads_for_all_locations_of_an_application(applications, write):
@@ -282,13 +275,6 @@ def test_a_call_that_is_closed_lets_its_thread_go(applications, write):
     assert ask(found, location)[0] == 20
 
 
-def test_an_encoded_slash_does_not_lead_past_another_locations_rules(applications, write):
-    found, (location, _) = applications(
-        app="nine:app",
-        app_path=write("a/nine.py", ECHO),
-        location=[{"path": "/members", "client-certificate": "any"}],
-    )
+def test_an_encoded_slash_stays_what_it_is_for_who_answers(applications, write):
+    found, (location,) = applications(app="nine:app", app_path=write("a/nine.py", ECHO))
     assert ask(found, location, "/a%2Fb") == (20, "gemini://h/a%2Fb True ")
-    for path in ("/members%2Fx", "/members%2F", "/a%2F..%2Fmembers"):
-        with pytest.raises(NotFound):
-            found(request(path), location)

@@ -55,7 +55,8 @@ REFUSED = {
     "link out": ("/cgi-bin/out", 51),
     "climbs": ("/cgi-bin/../../bin/true", 59),
     "encoded slash": ("/cgi-bin/sub%2frun", 51),
-    "encoded climb": ("/cgi-bin/..%2fcgi-bin/run", 51),
+    "encoded climb": ("/cgi-bin/..%2fcgi-bin/run", 59),
+    "hidden behind an encoded slash": ("/cgi-bin/run/a%2f.git", 51),
     "line end": ("/cgi-bin/run/%0d%0a", 51),
     "line separator": ("/cgi-bin/run/%e2%80%a8", 51),
     "escape": ("/cgi-bin/run/%1b", 51),
@@ -154,6 +155,18 @@ def test_it_runs_with_its_path_and_its_environment(ask, scripts):
     assert answer.body.decode().splitlines() == [str(scripts), "/cgi-bin/run|/more|q"]
 
 
-def test_a_location_without_scripts_declines(cgi, configure):
-    config = configure()
-    assert CGI(config, None)(request("/cgi-bin/run"), config.hosts[0].locations[0]) is None
+def test_outside_of_the_directory_it_declines(configure):
+    config = configure(cgi="cgi-bin")
+    assert CGI(config, None)(request("/cgi-bin-too/run"), config.hosts[0].locations[0]) is None
+
+
+ADMIN = [{"path": "/cgi-bin/run/admin", "client-certificate": "any"}]
+
+
+@pytest.mark.parametrize(
+    "path", ["admin/users", "admin%2Fusers", "admin%2f", "%2Fadmin", "x/../admin", "%61dmin/a%2Fb"]
+)
+def test_a_rule_holds_for_what_follows_a_script_in_every_spelling(ask, scripts, path):
+    (scripts / "run").write_text('#!/bin/sh\necho 20 text/plain; echo "$PATH_INFO"\n')
+    assert ask(f"/cgi-bin/run/{path}", cgi="cgi-bin", location=ADMIN).status == 60
+    assert ask("/cgi-bin/run/a%2Fadmin", cgi="cgi-bin", location=ADMIN).body == b"/a/admin\n"
