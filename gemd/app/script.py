@@ -13,6 +13,7 @@ from gemd.responders.cgi.environ import own_variables
 from gemd.responders.cgi.run import ScriptRun
 from gemd.system.places import Places
 from gemd.system.script import ScriptLimits
+from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS
 
 _DEFAULTS = Config(
@@ -54,7 +55,7 @@ class _Waiter:
     def __init__(self, path: str, environ: Mapping[str, str]) -> None:
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         limits = ScriptLimits()
-        self._run = ScriptRun(path, environ, limits, path, _DEFAULTS, SCRIPT_THREADS, Places(1, 1))
+        self._run = ScriptRun(ScriptFile(path), environ, limits, path, _DEFAULTS, SCRIPT_THREADS, Places(1, 1))
         self._run.begin(self)
 
     client = ""  # nobody else shares its place

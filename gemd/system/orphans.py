@@ -14,26 +14,27 @@ from gemd.system import process
 
 _MAX_CHILDREN = 64 * 1024  # bytes of their pids that are looked at in one sweep
 _MAX_SWEEPS = 1000
+_START_TIMEOUT = 10.0  # seconds after which a start puts no sweep off any more: what it began is wanted no longer
 
 _children_file: int | None = None  # of the main thread, opened by adopt_orphans
 _running: set[int] = set()  # the leaders of scripts
-_starting = 0  # scripts that may run, but are not in `_running` yet
+_starting: dict[object, float] = {}  # when those began that may run, but are not in `_running` yet
 _is_sweep_due = False
 _lock = threading.Lock()
 
 
 @contextlib.contextmanager
 def registration() -> Iterator[Callable[[int], None]]:
-    """To start a script within; what it gives takes the pid. No sweep takes place meanwhile, however long it lasts."""
-    global _starting
+    """To start a script within; what it gives takes the pid. No sweep takes place meanwhile, unless it hangs."""
+    start = object()
     with _lock:
-        _starting += 1
+        _starting[start] = time.monotonic()
     try:
         yield _running.add
     finally:
         with _lock:
-            _starting -= 1
-            must_sweep = _is_sweep_due and not _starting
+            del _starting[start]
+            must_sweep = _is_sweep_due and not _is_any_starting()
         if must_sweep:
             kill_orphans()
 
@@ -77,7 +78,7 @@ def kill_orphans(keep: Collection[int] = ()) -> None:
         for pid in _read_children():
             with contextlib.suppress(ProcessLookupError, ChildProcessError, PermissionError):
                 session = os.getsid(pid)
-                if _is_starting():
+                if _must_put_off():
                     return
                 if session in _running or pid in _running or pid in keep:
                     continue
@@ -89,9 +90,15 @@ def kill_orphans(keep: Collection[int] = ()) -> None:
         time.sleep(0.001)
 
 
-def _is_starting() -> bool:
+def _must_put_off() -> bool:
     """Whether the sweep has to be made later."""
     global _is_sweep_due
     with _lock:
-        _is_sweep_due = _starting > 0
+        _is_sweep_due = _is_any_starting()
         return _is_sweep_due
+
+
+def _is_any_starting() -> bool:
+    """Whether a script is being started, but for starts that hang."""
+    now = time.monotonic()
+    return any(now - began < _START_TIMEOUT for began in _starting.values())

@@ -1,7 +1,8 @@
 """Running a script: started without forking the server, read without waiting, ended with everything it began.
 
-Rules: a script leads a session of its own and has descriptors 0 to 2 and no other; its end is the end of its leader,
-never the end of its output alone; whatever it left behind is killed with it.
+Rules: what was found is what is started, in the directory where it was found; a script leads a session of its own and
+has descriptors 0 to 2 and no other; its end is the end of its leader, never the end of its output alone; whatever it
+left behind is killed with it.
 """
 
 import array
@@ -11,21 +12,20 @@ import fcntl
 import os
 import resource
 import signal
-import subprocess
 import termios
 import time
 from collections.abc import Collection, Mapping
 
 import msgspec
 
-from gemd.system.orphans import kill_orphans, registration, unregister
+from gemd.system.orphans import kill_orphans, unregister
+from gemd.system.script_start import ScriptFile, start_script
 
 _CHUNK = 64 * 1024
+_MAX_DESCRIPTORS = 1024  # by default; a script may raise it, as far as the server may
 _MAX_STDERR = 64 * 1024
 TERM_TIMEOUT = 0.5  # seconds between TERM and KILL
 _EXIT_TIMEOUT = 1.0  # seconds for a script that has closed its output to end as well
-
-_HOLD = ("/bin/sh", "-c", 'read -r _ && exec "$0" </dev/null')
 
 _WHY = {
     errno.ENOENT: "its interpreter (the #! line) or the script itself does not exist",
@@ -53,25 +53,22 @@ class ScriptLimits(msgspec.Struct, frozen=True):
 class Script:
     """One run. `read` says what it has written, `stderr` what it complained of. `end` comes last, at any time."""
 
-    def __init__(self, path: str, environ: Mapping[str, str], limits: ScriptLimits) -> None:
-        """Start the program at `path` in its directory, without arguments. May wait for a disk. Raises ScriptError."""
+    def __init__(self, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits) -> None:
+        """Start the program in its directory, without arguments. May wait for a disk. Raises ScriptError."""
         self.stderr = b""
         self.deadline = float("inf")  # when to read again at the latest
+        self.is_reaped = False
         self._left: int | None = None  # bytes of its output to be read, once it has ended
         try:
-            self._popen = _start(path, environ, is_held=limits != ScriptLimits())
+            self.pid, self._stdin, self._stdout, self._stderr = start_script(file, environ, limits != ScriptLimits())
         except OSError as error:
             why = _WHY.get(error.errno or 0)
             raise ScriptError(f"can't be started: {error.strerror}" + (f"; {why}" if why else "")) from None
         except ValueError as error:  # a NUL or a lone surrogate in its environment, "=" in the name of a variable
             raise ScriptError(f"can't be started: {error}") from None
-        self.pid = self._popen.pid
-        assert self._popen.stdout is not None
-        assert self._popen.stderr is not None
-        self._stdout, self._stderr = self._popen.stdout.fileno(), self._popen.stderr.fileno()
         os.set_blocking(self._stdout, False)
         os.set_blocking(self._stderr, False)
-        self._exit = -1
+        self._exit: int | None = None
         self._open = {self._stdout, self._stderr}
         try:
             self._exit = os.pidfd_open(self.pid)
@@ -83,14 +80,16 @@ class Script:
 
     def _release(self) -> None:
         """Let a script that was held go on."""
-        if self._popen.stdin is not None:
-            with contextlib.suppress(BrokenPipeError), self._popen.stdin as held:
-                held.write(b"\n")
+        if self._stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self._stdin, b"\n")
+            os.close(self._stdin)
+            self._stdin = None
 
     @property
     def descriptors(self) -> Collection[int]:
         """What becomes readable when `read` has something new to say."""
-        return {*self._open, self._exit}
+        return {*self._open, self.fileno()}
 
     def read(self) -> bytes | None:
         """The next output; None when there is none yet, b"" when it is over and the script has ended as it should.
@@ -124,7 +123,7 @@ class Script:
     def _exit_code(self) -> int | None:
         """The code of a leader that has ended, or minus the signal that ended it; it is not reaped yet, so that its pid
         stays its own."""
-        result = os.waitid(os.P_PIDFD, self._exit, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        result = os.waitid(os.P_PIDFD, self.fileno(), os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if result is None:
             return None
         return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
@@ -135,6 +134,7 @@ class Script:
 
     def fileno(self) -> int:
         """Readable when the leader has ended (pidfd_open(2))."""
+        assert self._exit is not None
         return self._exit
 
     def terminate(self) -> None:
@@ -150,17 +150,17 @@ class Script:
     def end(self) -> None:
         """Kill what is left, reap the leader, and close everything. Waits for a leader that has not ended."""
         self.kill()
-        self._popen.wait()
+        with contextlib.suppress(ChildProcessError):  # a sweep for orphans has reaped it
+            os.waitpid(self.pid, 0)
+        self.is_reaped = True
         with contextlib.suppress(ChildProcessError):  # what it left in its group, and was just killed
             while os.waitpid(-self.pid, os.WNOHANG)[0]:
                 pass
         unregister(self.pid)
         self._read_stderr()
-        if self._exit >= 0:
-            os.close(self._exit)
-        for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
-            if pipe is not None:
-                pipe.close()
+        for descriptor in (self._exit, self._stdin, self._stdout, self._stderr):
+            if descriptor is not None:
+                os.close(descriptor)
         kill_orphans()
 
     def _read_stderr(self) -> None:
@@ -170,26 +170,6 @@ class Script:
             self.stderr = (self.stderr + chunk)[:_MAX_STDERR]
         elif chunk is not None:
             self._open.discard(self._stderr)
-
-
-def _start(path: str, environ: Mapping[str, str], *, is_held: bool) -> subprocess.Popen[bytes]:
-    """Start and register a program. May wait for its disk.
-
-    One that `is_held` does not run before it is sent a line: limits are set from outside, and must be there first.
-    """
-    with registration() as register:
-        popen = subprocess.Popen(
-            [*_HOLD, path] if is_held else [path],
-            env=environ,
-            cwd=os.path.dirname(path),
-            stdin=subprocess.PIPE if is_held else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
-        register(popen.pid)
-    return popen
 
 
 def _name_signal(number: int) -> str:
@@ -215,6 +195,7 @@ def _count_waiting(fd: int) -> int:
 
 
 def _limit(pid: int, limits: ScriptLimits) -> None:
+    """Set its limits. That of descriptors is not the server's, which programs that close or select(2) suffer from."""
     wanted = {
         resource.RLIMIT_CPU: limits.cpu_seconds,
         resource.RLIMIT_AS: limits.memory,
@@ -222,6 +203,8 @@ def _limit(pid: int, limits: ScriptLimits) -> None:
         resource.RLIMIT_NPROC: limits.processes,
     }
     with contextlib.suppress(ProcessLookupError):
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(soft, _MAX_DESCRIPTORS), hard))
         for what, value in wanted.items():
             if value is not None:
                 hard = resource.prlimit(pid, what)[1]

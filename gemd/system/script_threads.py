@@ -1,7 +1,8 @@
-"""Two threads of a process that start its scripts and end them.
+"""The threads of a process that start its scripts and end them.
 
 Rules: starting may have to wait for a disk, ending for a script that takes its time over SIGTERM; neither may stop who
-asks for it. The threads begin when they are first needed, in whichever process that is.
+asks for it. A start that does not come back keeps its thread, and others go on with the others: one program can hold
+half of them up, and all programs all of them. The threads begin when they are first needed, in whichever process.
 """
 
 import math
@@ -10,32 +11,56 @@ import queue
 import select
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from gemd.system.script import TERM_TIMEOUT, Script
 
 _STACK_SIZE = 512 * 1024
+_MAX_STARTERS = 8
+_MAX_OF_ONE = 4  # of these for one program
+_START_TIMEOUT = 1.0  # seconds after which a start is taken to hang
 
 
 class ScriptThreads:
-    """One for starts, one for ends."""
+    """Some for starts, as many as are needed, and one for ends."""
 
     def __init__(self) -> None:
-        self._starts: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._new_ends: queue.SimpleQueue[_Ending] = queue.SimpleQueue()
         self._wakeup = -1
-        self._starter: threading.Thread | None = None
+        self._starters = 0
+        self._waiting: list[_Start] = []
+        self._running: dict[int, tuple[str, float]] = {}  # by thread: what it starts, and since when
         self._ender: threading.Thread | None = None
         self._unfinished = 0  # starts and ends
         self._changed = threading.Condition()
 
-    def start(self, work: Callable[[], None]) -> None:
-        """Have a thread do what starts a script. It must not raise. Raises OSError where no thread can be had."""
+    def start(self, work: Callable[[], None], program: str) -> None:
+        """Have a thread do what starts a script, this program. It must not raise.
+
+        Raises OSError where no thread can be had, or those that might do it hang.
+        """
         with self._changed:
-            if self._starter is None:
-                self._starter = _launch(self._run_starts, "script starter")
+            now = time.monotonic()
+            late = Counter(name for name, began in self._running.values() if now - began >= _START_TIMEOUT)
+            if late[program] >= _MAX_OF_ONE or late.total() >= _MAX_STARTERS:
+                raise OSError("earlier starts have not come back: is its file system, or its interpreter's, dead?")
+            if len(self._waiting) >= self._starters - len(self._running) and self._starters < _MAX_STARTERS:
+                self._launch_starter(late.total())
+            self._waiting.append(_Start(work, program))
             self._unfinished += 1
-        self._starts.put(work)
+            self._changed.notify_all()
+
+    def _launch_starter(self, late: int) -> None:
+        """One more, unless those that do not hang can do it and no other can be had."""
+        try:
+            _launch(self._run_starts, "script starter")
+        except OSError:
+            if late >= self._starters:
+                raise
+        else:
+            self._starters += 1
 
     def end(self, script: Script, *, is_over: bool, then: Callable[[Script], None]) -> None:
         """End a script and all that it left behind, then call `then`, which must not raise.
@@ -72,11 +97,25 @@ class ScriptThreads:
             self._changed.notify_all()
 
     def _run_starts(self) -> None:
+        me = threading.get_ident()
         while True:
-            work = self._starts.get()
-            work()
-            del work  # with all that it holds, before the next wait
+            with self._changed:
+                start = self._changed.wait_for(self._take_start)
+                assert start is not None
+                self._running[me] = start.program, time.monotonic()
+            start.work()
+            del start  # with all that it holds, before the next wait
+            with self._changed:
+                del self._running[me]
             self._note_finished()
+
+    def _take_start(self) -> "_Start | None":
+        """The oldest that is waiting, but for programs that have as many threads as one may have."""
+        programs = Counter(program for program, _ in self._running.values())
+        for number, start in enumerate(self._waiting):
+            if programs[start.program] < _MAX_OF_ONE:
+                return self._waiting.pop(number)
+        return None
 
     def _run_ends(self) -> None:
         endings: list[_Ending] = []
@@ -110,6 +149,13 @@ class ScriptThreads:
             os.eventfd_read(self._wakeup)
         except BlockingIOError:
             return
+
+
+class _Start(NamedTuple):
+    """What starts a program."""
+
+    work: Callable[[], None]
+    program: str
 
 
 class _Ending:

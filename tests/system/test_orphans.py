@@ -10,6 +10,7 @@ PRELUDE = """
 import itertools, os, subprocess, threading, time
 from gemd.system import orphans
 from gemd.system.script import Script, ScriptLimits
+from gemd.system.script_start import ScriptFile
 
 def is_alive(pid):
     try:
@@ -25,7 +26,7 @@ def start(text):
     started = []
     # scripts are started by another thread than the main one, whose children are orphans
     def start_and_stay():
-        started.append(Script(path, dict(os.environ), ScriptLimits()))
+        started.append(Script(ScriptFile(path), dict(os.environ), ScriptLimits()))
         keep.wait()
     thread = threading.Thread(target=start_and_stay, daemon=True)
     thread.start()
@@ -129,6 +130,17 @@ def test_a_start_that_hangs_stops_no_end_and_nothing_that_it_began_is_killed(tel
     """)
 
 
+def test_a_start_that_hangs_for_long_puts_no_sweep_off(tell):
+    tell("""
+    orphans._START_TIMEOUT = 0.0
+    with orphans.registration():
+        script = start(DAEMON + "sleep 60")
+        (daemon,) = said(script, 1)
+        script.end()
+        wait_until(lambda: not is_alive(daemon))
+    """)
+
+
 def test_all_that_run_are_killed_at_once(tell):
     tell("""
     scripts = [start("trap '' TERM; sleep 60 & echo $!; wait") for _ in range(3)]
@@ -145,7 +157,7 @@ def test_a_start_that_fails_is_over(tell):
             raise OSError
     except OSError:
         pass
-    assert orphans._starting == 0
+    assert not orphans._starting
     """)
 
 

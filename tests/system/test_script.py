@@ -1,5 +1,6 @@
 """Scripts as processes: started, read without waiting, ended with all that they began."""
 
+import contextlib
 import os
 import re
 import resource
@@ -12,6 +13,7 @@ import pytest
 
 from gemd.system import script as script_module
 from gemd.system.script import Script, ScriptError, ScriptLimits
+from gemd.system.script_start import ScriptFile
 from tests.support.descriptors import open_descriptors
 from tests.support.processes import is_alive
 from tests.support.waiting import wait_for
@@ -28,12 +30,16 @@ def start(tmp_path):
         path = tmp_path / "script"
         path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
-        started.append(Script(str(path), environ, limits or ScriptLimits()))
+        file = ScriptFile(str(path))
+        try:
+            started.append(Script(file, environ, limits or ScriptLimits()))
+        finally:
+            file.close()
         return started[-1]
 
     yield start
     for script in started:
-        if script._popen.returncode is None:
+        if not script.is_reaped:
             script.end()
 
 
@@ -77,7 +83,7 @@ def test_how_it_runs(start, tmp_path):
         "print(sorted(os.listdir('/proc/self/fd'))[:-1])\n",
         environ={"A": "b"},
     )
-    assert read_all(script).decode() == f"{tmp_path} True ['{tmp_path}/script']  b\n['0', '1', '2']\n"
+    assert read_all(script).decode() == f"{tmp_path} True ['./script']  b\n['0', '1', '2']\n"
 
 
 @pytest.mark.parametrize("code", [1, 3, 255])
@@ -246,13 +252,15 @@ def test_what_can_not_be_started_says_why(tmp_path, content, mode, why):
     path = tmp_path / "script"
     path.write_bytes(content)
     path.chmod(mode)
-    with pytest.raises(ScriptError, match=re.escape(f"can't be started: {why}")):
-        Script(str(path), {}, ScriptLimits())
+    file = ScriptFile(str(path))
+    with contextlib.closing(file), pytest.raises(ScriptError, match=re.escape(f"can't be started: {why}")):
+        Script(file, {}, ScriptLimits())
 
 
 def test_one_that_is_gone(tmp_path):
-    with pytest.raises(ScriptError, match="can't be started: No such file"):
-        Script(str(tmp_path / "none"), {}, ScriptLimits())
+    file = ScriptFile(str(tmp_path / "none"))
+    with contextlib.closing(file), pytest.raises(ScriptError, match="can't be started: No such file"):
+        Script(file, {}, ScriptLimits())
 
 
 @pytest.mark.parametrize(
@@ -292,9 +300,33 @@ def test_limits_hold_from_its_first_instruction(start):
 
 def test_a_limit_above_that_of_the_system_is_that_of_the_system(start, monkeypatch):
     prlimit = resource.prlimit
-    monkeypatch.setattr(resource, "prlimit", lambda pid, what, *new: prlimit(pid, what, *new) if new else (9, 10_000))
+
+    def limit(pid, what, *new):
+        return (9, 10_000) if what == resource.RLIMIT_CPU and not new else prlimit(pid, what, *new)
+
+    monkeypatch.setattr(resource, "prlimit", limit)
     script = start("ulimit -t; ulimit -Ht", ScriptLimits(cpu_seconds=20_000))
     assert read_all(script).split() == [b"10000"] * 2
+
+
+@pytest.fixture
+def many_descriptors():
+    """A server that may open 2000 files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2000:
+        pytest.skip("this user may not open as many")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_descriptors")
+@pytest.mark.parametrize("limits", [None, ScriptLimits(nice=1)])
+def test_it_may_open_as_many_files_as_is_usual(start, limits):
+    """Without other limits it is not held until this one is set."""
+    wait = 'while [ "$(ulimit -Sn)" != 1024 ]; do sleep 0.01; done; ' if limits is None else ""
+    script = start(f"{wait}ulimit -Sn; ulimit -Sn 1500; ulimit -Sn", limits)
+    assert read_all(script).split() == [b"1024", b"1500"]
 
 
 def test_a_limit_ends_it(start):

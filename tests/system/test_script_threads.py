@@ -1,5 +1,6 @@
 """The threads that start scripts and end them: nobody waits for anybody else."""
 
+import contextlib
 import os
 import threading
 import time
@@ -8,6 +9,7 @@ import pytest
 
 from gemd.system import script_threads
 from gemd.system.script import TERM_TIMEOUT, Script, ScriptLimits
+from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import ScriptThreads
 from tests.support.processes import exists
 from tests.support.waiting import wait_for
@@ -32,20 +34,131 @@ def start(tmp_path):
         path = tmp_path / "script"
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
-        script = Script(str(path), ENVIRON, ScriptLimits())
+        with contextlib.closing(ScriptFile(str(path))) as file:
+            script = Script(file, ENVIRON, ScriptLimits())
         wait_for(lambda: script.has_ended() or script.read(), "its first output")
         return script
 
     return start
 
 
-def test_starts_are_one_thread_s_work_in_their_order(threads):
+def test_starts_one_after_the_other_are_one_thread_s_work(threads):
     done = []
     for number in range(5):
-        threads.start(lambda number=number: done.append((number, threading.current_thread())))
-    assert threads.wait(15)
+        threads.start(lambda number=number: done.append((number, threading.current_thread())), "x")
+        assert threads.wait(15)
     assert [number for number, _ in done] == list(range(5))
     assert len({thread for _, thread in done} | {threading.current_thread()}) == 2
+
+
+class Hanging:
+    """A start that hangs until it is told to go on."""
+
+    def __init__(self):
+        self.has_begun, self._may_go_on = threading.Event(), threading.Event()
+
+    def __call__(self):
+        self.has_begun.set()
+        self._may_go_on.wait(30)
+
+    def begin(self, threads, program):
+        threads.start(self, program)
+        assert self.has_begun.wait(15)
+
+    def go_on(self):
+        self._may_go_on.set()
+
+
+@pytest.fixture
+def hang(threads):
+    """Have the starts of these programs hang until the test is over."""
+    hanging = []
+
+    def hang(*programs):
+        for program in programs:
+            hanging.append(Hanging())
+            hanging[-1].begin(threads, program)
+        return hanging
+
+    yield hang
+    for start in hanging:
+        start.go_on()
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """However long a start takes here, it is not taken to hang."""
+    monkeypatch.setattr(script_threads, "_START_TIMEOUT", 3600.0)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Any start that has begun is taken to hang."""
+    return lambda: monkeypatch.setattr(script_threads, "_START_TIMEOUT", 0.0)
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_start_that_hangs_stops_no_other(threads, hang):
+    hang("a", "b")
+    done = threading.Event()
+    threads.start(done.set, "c")
+    assert done.wait(15)
+
+
+@pytest.mark.usefixtures("patient")
+def test_at_most_so_many_start_at_once_and_the_others_wait(threads, hang):
+    starts = hang(*"abcdefgh")
+    done, before = threading.Event(), threading.active_count()
+    threads.start(done.set, "i")
+    assert threading.active_count() == before
+    assert not done.is_set()
+    starts[3].go_on()
+    assert done.wait(15)
+
+
+@pytest.mark.usefixtures("patient")
+def test_one_program_holds_half_of_them_up_at_most(threads, hang):
+    starts = hang(*"aaaa")
+    done, also_done = threading.Event(), threading.Event()
+    threads.start(also_done.set, "a")
+    threads.start(done.set, "b")
+    assert done.wait(15)
+    assert not also_done.is_set()
+    starts[0].go_on()
+    assert also_done.wait(15)
+
+
+def test_when_all_of_one_program_hang_no_other_is_tried(threads, hang, impatient):
+    starts = hang(*"aaaa")
+    impatient()
+    with pytest.raises(OSError, match="earlier starts have not come back"):
+        threads.start(lambda: pytest.fail("it was started"), "a")
+    for start in starts:
+        start.go_on()
+    assert threads.wait(15)
+    done = threading.Event()
+    threads.start(done.set, "a")
+    assert done.wait(15)
+
+
+def test_where_all_hang_nobody_waits_for_them(threads, hang, impatient):
+    hang(*"abcdefgh")
+    impatient()
+    with pytest.raises(OSError, match="earlier starts have not come back"):
+        threads.start(lambda: pytest.fail("it was started"), "i")
+
+
+@pytest.mark.usefixtures("patient")
+def test_no_further_thread_for_starts_is_no_failure_while_there_is_one(threads, hang, impatient, monkeypatch):
+    (start,) = hang("a")
+    monkeypatch.setattr(threading.Thread, "start", lambda _: (_ for _ in ()).throw(RuntimeError("no more threads")))
+    done = threading.Event()
+    threads.start(done.set, "b")
+    impatient()
+    with pytest.raises(OSError, match="no more threads"):
+        threads.start(lambda: pytest.fail("it was started"), "c")
+    start.go_on()
+    assert done.wait(15)
 
 
 def test_an_end_is_told_of_once_when_nothing_is_left(threads, start):
@@ -57,7 +170,7 @@ def test_an_end_is_told_of_once_when_nothing_is_left(threads, start):
 
 def test_a_hanging_start_stops_no_end(threads, start):
     may_go_on, told = threading.Event(), []
-    threads.start(lambda: may_go_on.wait(15))
+    threads.start(lambda: may_go_on.wait(15), "x")
     threads.end(start("echo up; sleep 60"), is_over=False, then=told.append)
     wait_for(lambda: told, "the end")
     assert not threads.wait(0)  # the start is not over
@@ -146,10 +259,10 @@ def test_one_that_does_not_even_end_when_it_is_killed_stops_no_other(threads, st
 def test_no_thread_for_starts(threads, monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", lambda _: (_ for _ in ()).throw(RuntimeError("no more threads")))
     with pytest.raises(OSError, match="no more threads"):
-        threads.start(lambda: pytest.fail("it was started"))
+        threads.start(lambda: pytest.fail("it was started"), "x")
     monkeypatch.undo()
     done = []
-    threads.start(lambda: done.append(True))  # and there is one the next time
+    threads.start(lambda: done.append(True), "x")  # and there is one the next time
     assert threads.wait(15)
     assert done == [True]
 
@@ -186,7 +299,7 @@ def test_a_start_that_asks_for_an_end_is_waited_for(threads, start):
         time.sleep(0.1)
         threads.end(start("echo up; sleep 60"), is_over=False, then=told.append)
 
-    threads.start(start_late)
+    threads.start(start_late, "x")
     assert threads.wait(15)
     assert len(told) == 1
 

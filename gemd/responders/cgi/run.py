@@ -17,6 +17,7 @@ from gemd.protocol.status import has_body
 from gemd.system.log import error_log
 from gemd.system.places import Place, Places
 from gemd.system.script import Script, ScriptError, ScriptLimits
+from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import ScriptThreads
 
 TOO_MANY = "Too many scripts are running, try again later"
@@ -29,11 +30,12 @@ _MAX_LINE = 500
 
 
 class ScriptRun:
-    """The script has one of the `places`, from before it starts until it has ended."""
+    """The script has one of the `places`, from before it starts until it has ended. Its file is closed when it was
+    started, or is not to be."""
 
     def __init__(
         self,
-        path: str,
+        file: ScriptFile,
         environ: Mapping[str, str],
         limits: ScriptLimits,
         name: str,
@@ -41,7 +43,7 @@ class ScriptRun:
         threads: ScriptThreads,
         places: Places,
     ) -> None:
-        self._path = path
+        self._file = file
         self._environ = environ
         self._limits = limits
         self._name = name
@@ -59,7 +61,7 @@ class ScriptRun:
         self._script: Script | None = None
         self._failure: ScriptError | None = None  # to start
         self._lock = threading.Lock()  # between the thread that starts the script and who closes this
-        self._is_starting = False
+        self._is_starting = False  # a thread is at it
         self._is_closed = False
         self._is_over = False
         self._output = b""  # that was read and not taken yet
@@ -78,29 +80,32 @@ class ScriptRun:
         self._helper = helper
         self._place = self._places.request(helper.client, self._take_place)
 
-    def _take_place(self, place: Place) -> None:
+    def _take_place(self, _place: Place) -> None:
         """Runs in the event loop, or in the thread that has ended another script."""
         with self._lock:
             if self._is_closed:
                 return
-            self._is_starting = True
             self._set_deadlines()  # its own time begins
         try:
-            self._threads.start(self._start)
+            self._threads.start(self._start, self._file.path)
         except OSError as error:
-            self._note_start(None, ScriptError(f"can't be started: {error}"))
+            with self._lock:
+                self._failure = ScriptError(f"can't be started: {error}")
+                if not self._is_closed and self._helper is not None:
+                    self._helper.wake()
 
     def _start(self) -> None:
-        """Runs in the thread that starts scripts."""
+        """Runs in a thread that starts scripts."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_starting = True
         script, failure = None, None
-        if not self._is_closed:
-            try:
-                script = Script(self._path, self._environ, self._limits)
-            except ScriptError as error:
-                failure = error
-        self._note_start(script, failure)
-
-    def _note_start(self, script: Script | None, failure: ScriptError | None) -> None:
+        try:
+            script = Script(self._file, self._environ, self._limits)
+        except ScriptError as error:
+            failure = error
+        self._file.close()
         with self._lock:
             self._script, self._failure = script, failure
             self._is_starting = False
@@ -191,7 +196,7 @@ class ScriptRun:
     # The end
 
     def close(self) -> None:
-        """End the script if it has not ended; one that is being started ends when it is."""
+        """End the script if it has not ended; one that a thread is starting ends when it is."""
         with self._lock:
             self._is_closed = True
             is_starting = self._is_starting
@@ -199,6 +204,7 @@ class ScriptRun:
             self._end()
 
     def _end(self) -> None:
+        self._file.close()
         if self._script is not None:
             self._threads.end(self._script, is_over=self._is_over, then=self._note_end)
         elif self._place is not None:

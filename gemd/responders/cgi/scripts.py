@@ -21,6 +21,7 @@ from gemd.system.beneath import open_beneath, open_root
 from gemd.system.log import error_log
 from gemd.system.places import Places, find_share
 from gemd.system.script import ScriptLimits
+from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class CGI:
         environ = build_environ(request, location, self._config, script_name, path_info, self._authorities)
         if not self._places.has_share_left(network_of(request.peer.address)):
             raise Overloaded(TOO_MANY)
-        return ScriptRun(path, environ, self._rlimits, script_name, self._config, SCRIPT_THREADS, self._places)
+        file = ScriptFile(path)
+        return ScriptRun(file, environ, self._rlimits, script_name, self._config, SCRIPT_THREADS, self._places)
 
 
 def find_script(location: Location, names: Sequence[str], depth: int) -> int:

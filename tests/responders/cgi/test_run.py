@@ -1,6 +1,11 @@
 """One run of a script: as an answer that is awaited, as a body, and at every moment when it may be closed."""
 
+import contextlib
+import fcntl
+import functools
 import os
+import shutil
+import signal
 import threading
 import time
 from types import SimpleNamespace
@@ -16,6 +21,7 @@ from gemd.responders.cgi import run as run_module
 from gemd.responders.cgi.run import MAX_HEADER, ScriptRun, parse_header
 from gemd.system.places import Places
 from gemd.system.script import ScriptError, ScriptLimits
+from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS, ScriptThreads
 from tests.support.descriptors import open_descriptors
 from tests.support.processes import exists
@@ -92,8 +98,8 @@ def make(configure, tmp_path):
     """Make a run of a script in sh, which has a place at once. All have ended when the test has."""
     config = configure()
 
-    def make(text, *, cgi=15.0, header=15.0, output=10**9, threads=SCRIPT_THREADS, places=None):
-        path = tmp_path / "script"
+    def make(text, *, cgi=15.0, header=15.0, output=10**9, threads=SCRIPT_THREADS, places=None, name="script"):
+        path = tmp_path / name
         path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
         timeouts = msgspec.structs.replace(config.timeouts, cgi=cgi, cgi_header=header)
@@ -101,8 +107,8 @@ def make(configure, tmp_path):
         changed = msgspec.structs.replace(config, timeouts=timeouts, limits=limits)
 
         environ = {"PATH": os.environ["PATH"], "DIR": str(tmp_path)}
-        places = CountedPlaces() if places is None else places
-        return Run(str(path), environ, ScriptLimits(), "/cgi-bin/script", changed, threads, places)
+        places, file = CountedPlaces() if places is None else places, ScriptFile(str(path))
+        return Run(file, environ, ScriptLimits(), "/cgi-bin/script", changed, threads, places)
 
     yield make
     assert SCRIPT_THREADS.wait(15)
@@ -312,7 +318,7 @@ class Starter:
         self.works = []
         self.end = SCRIPT_THREADS.end
 
-    def start(self, work):
+    def start(self, work, program):
         self.works.append(work)
 
     def go(self):
@@ -325,7 +331,7 @@ def test_the_time_for_the_header_runs_while_the_script_is_being_started(make, pu
     with pytest.raises(CGIError):
         pump.settle(run)
     assert "wrote no header within 0.2 s" in caplog.text
-    assert run.left == 0
+    assert run.left == 1  # its place is free, though no thread has come for it
     starter.go()
     assert run.left == 1
 
@@ -344,7 +350,7 @@ def test_nothing_is_known_before_it_has_started(make):
 
 def test_no_thread_can_be_had(make, pump, caplog):
     class NoThreads(ScriptThreads):
-        def start(self, work):
+        def start(self, work, program):
             raise OSError("can't start new thread")
 
     run = make("echo 20 a/b", threads=NoThreads())
@@ -420,6 +426,42 @@ def test_an_environment_that_can_not_be(make, pump, caplog, environ):
         after.close()
 
 
+@pytest.fixture
+def dead(tmp_path):
+    """An interpreter that does not load, as on a file system that does not answer, until `dead.revive` is called."""
+    path = tmp_path / "interpreter"
+    shutil.copy("/bin/sh", path)
+    descriptor = os.open(path, os.O_RDONLY)
+    revive = functools.partial(fcntl.fcntl, descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # of which nobody takes notice
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)  # whoever opens it waits until this is given up
+    except OSError as error:
+        pytest.skip(f"no leases here: {error}")
+    yield SimpleNamespace(path=path, revive=revive)
+    with contextlib.suppress(BlockingIOError):  # it has been given up
+        revive()
+    os.close(descriptor)
+
+
+def test_one_that_does_not_load_stops_no_other_and_has_its_time(make, pump, dead, caplog):
+    hanging = make(f"#!{dead.path}\necho 20 a/b", header=0.3)
+    hanging.begin(pump)
+    wait_for(lambda: hanging._is_starting, "its start")
+    with Pump() as other:
+        run = make("echo 20 a/b", name="second")
+        assert other.settle(run).status == 20
+        run.close()
+    with pytest.raises(CGIError):
+        pump.wait_for(hanging, hanging.settle)
+    assert "wrote no header within 0.3 s (timeouts.cgi-header)" in caplog.text
+    hanging.close()
+    assert hanging.left == 0  # it may still run
+    dead.revive()
+    assert SCRIPT_THREADS.wait(15)
+    assert hanging.left == 1
+
+
 # Closed at every moment
 
 
@@ -434,7 +476,7 @@ def test_closed_before_its_start_it_never_runs(make, tmp_path):
     run = make("touch $DIR/ran; sleep 60", threads=starter)
     run.begin(SimpleNamespace(client=CLIENT, wake=lambda: pytest.fail("it was closed")))
     run.close()
-    assert run.left == 0
+    assert run.left == 1
     starter.go()
     assert (run.left, run._script) == (1, None)
     assert not (tmp_path / "ran").exists()

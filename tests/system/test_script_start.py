@@ -1,0 +1,122 @@
+"""The file that is started, and its pipes."""
+
+import contextlib
+import errno
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from gemd.system import orphans, script_start
+from gemd.system.beneath import open_root
+from gemd.system.script_start import ScriptFile, start_script
+from tests.support.descriptors import open_descriptors
+from tests.support.waiting import wait_for
+
+
+@pytest.fixture
+def script(tmp_path):
+    """A file that says what it is called by and where it runs."""
+    path = tmp_path / "script"
+    path.write_text('#!/bin/sh\necho "$0 $(pwd -P)"\n')
+    path.chmod(0o755)
+    return path
+
+
+def run(file, *, is_held=False):
+    """What it says."""
+    with contextlib.closing(file):
+        pid, held, output, errors = start_script(file, {"PATH": os.environ["PATH"]}, is_held)
+    if held is not None:
+        os.write(held, b"\n")
+        os.close(held)
+    os.close(errors)
+    with os.fdopen(output) as reader:
+        said = reader.read()
+    forget(pid)
+    return said
+
+
+def forget(pid, *pipes):
+    """It has ended, or is to end."""
+    os.waitpid(pid, 0)
+    orphans.unregister(pid)
+    for pipe in pipes:
+        os.close(pipe)
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_by_its_path(script, tmp_path, is_held):
+    assert run(ScriptFile(str(script)), is_held=is_held) == f"./script {os.path.realpath(tmp_path)}\n"
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_by_a_name_in_a_directory_whatever_is_at_its_path(script, tmp_path, is_held):
+    directory = open_root(str(tmp_path))
+    file = ScriptFile("/nowhere/link", directory, "script")
+    assert file.open() == directory
+    assert run(file, is_held=is_held) == f"./script {os.path.realpath(tmp_path)}\n"
+
+
+def test_a_path_without_a_directory_is_one_here(script, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(ScriptFile("script")) == f"./script {os.path.realpath(tmp_path)}\n"
+
+
+def test_a_program_of_its_own_is_told_its_path(tmp_path):
+    """The one that a script is run by is told its name."""
+    (tmp_path / "yes").symlink_to(shutil.which("yes"))
+    with contextlib.closing(ScriptFile(str(tmp_path / "yes"))) as file:
+        pid, _, *pipes = start_script(file, {}, False)
+    command = Path(f"/proc/{pid}/cmdline")
+    wait_for(command.read_text, "it to be loaded")
+    assert command.read_text() == f"{tmp_path}/yes\0"
+    os.kill(pid, signal.SIGKILL)
+    forget(pid, *pipes)
+
+
+def test_it_is_registered_while_it_runs(script):
+    with contextlib.closing(ScriptFile(str(script))) as file:
+        pid, _, *pipes = start_script(file, {}, False)
+    assert pid in orphans._running
+    forget(pid, *pipes)
+
+
+def test_closed_twice_it_is_closed_once(tmp_path):
+    file = ScriptFile(str(tmp_path / "x"))
+    file.open()
+    file.close()
+    other = os.open(tmp_path, os.O_RDONLY)  # has the same number, most likely
+    file.close()
+    os.fstat(other)
+    os.close(other)
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+@pytest.mark.parametrize("number", range(4))
+def test_no_descriptor_is_left_open_when_none_can_be_had(script, monkeypatch, is_held, number):
+    left = [number]
+
+    def sparing(call):
+        def count(*arguments):
+            if not left[0]:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            left[0] -= 1
+            return call(*arguments)
+
+        return count
+
+    before = open_descriptors()
+    for module, name in ((os, "pipe"), (script_start, "open_root")):
+        monkeypatch.setattr(module, name, sparing(getattr(module, name)))
+    file = ScriptFile(str(script))
+    with contextlib.closing(file):
+        if number == 3 + is_held:
+            run(file, is_held=is_held)
+        elif number < 3:
+            with pytest.raises(OSError, match="Too many open files"):
+                start_script(file, {}, is_held)
+    monkeypatch.undo()
+    assert open_descriptors() == before
