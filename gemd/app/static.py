@@ -4,11 +4,12 @@ Rules: what is opened is beneath the root, and not hidden; links that lead out a
 does the same faster and at more places at once.
 """
 
+import contextlib
 import functools
 import mimetypes
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from gemd.app.application import Application
@@ -18,14 +19,15 @@ from gemd.app.response import Environ, Response, Status
 from gemd.app.route import RoutePattern
 from gemd.app.script import run_script
 from gemd.config.settings import Location
-from gemd.protocol.errors import NotFound
+from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.mime import GEMTEXT, UNKNOWN, quote_parameter
 from gemd.protocol.url import Url, encode_path
 from gemd.responders.cgi.scripts import find_script, split_script_path
 from gemd.responders.listing import list_directory
 from gemd.responders.static import is_file_name
-from gemd.system.beneath import open_beneath, open_root
+from gemd.system.beneath import open_root
 from gemd.system.mime_table import load_mime_table
+from gemd.system.resolved import Resolved, identify, open_resolved
 
 _MAX_ENTRIES = 50_000
 
@@ -96,9 +98,13 @@ class StaticDirectoryApplication(Application):
 
     def _serve_script(self, request: Request, names: list[str], depth: int) -> Response:
         try:
-            end = find_script(self._location, names, depth)
+            found = find_script(self._location, names, depth, self._open_below)
         except NotFound:
             return _not_found()
+        except GeminiError as error:
+            return Response(error.status, error.meta)
+        os.close(found.directory)
+        end = found.depth
         path = self.root.joinpath(*names[:end])
         if not os.access(path, os.X_OK):
             return _not_found()
@@ -169,13 +175,33 @@ class StaticDirectoryApplication(Application):
         finally:
             os.close(descriptor)
 
+    def _open_below(self, root: int, names: Sequence[str]) -> Resolved:
+        location = self._location
+        return open_resolved(root, str(location.root), names, location.symlinks)
+
+    def _is_script(self, found: Resolved, root: int) -> bool:
+        """Whether it lies in the directory of scripts."""
+        if self.cgi_directory == "/":
+            return False
+        try:
+            scripts = os.stat(self.cgi_directory, dir_fd=root)
+        except FileNotFoundError:
+            return False
+        return identify(scripts) in found.trace(root)
+
     def _open(self, path: Path) -> int:
-        """Open for reading, beneath the root if it is there. Raises OSError."""
+        """Open for reading, beneath the root if it is there; no script by way of a link. Raises OSError."""
         if not path.is_relative_to(self.root):
             return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         root = open_root(str(self.root))
         try:
-            return open_beneath(root, path.relative_to(self.root).parts, self._location.symlinks)
+            with contextlib.ExitStack() as on_failure:
+                found = self._open_below(root, path.relative_to(self.root).parts)
+                on_failure.callback(os.close, found.descriptor)
+                if found.has_links and self._is_script(found, root):
+                    raise FileNotFoundError(path)
+                on_failure.pop_all()
+                return found.descriptor
         finally:
             os.close(root)
 

@@ -9,13 +9,14 @@ import datetime
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 
 import msgspec
 
 from gemd.config.settings import Location
-from gemd.protocol.errors import NotFound
+from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.gemtext import heading, link
 from gemd.protocol.mime import GEMTEXT, add_parameters
 from gemd.protocol.quantities import format_size
@@ -23,6 +24,8 @@ from gemd.protocol.response import Response
 from gemd.protocol.status import Status
 from gemd.protocol.url import Url, encode_segment, split_path
 from gemd.system.beneath import open_beneath, open_root
+
+OpenBelow = Callable[[int, Sequence[str]], int]  # root and names; gives a descriptor
 
 _DIGITS = re.compile("([0-9]+)")
 
@@ -34,10 +37,15 @@ class _Entry(msgspec.Struct):
     modified: float
 
 
-def list_directory(url: Url, location: Location, limit: int) -> Response:
-    """The listing of the directory that the URL names, at most `limit` entries. Raises NotFound (51)."""
+def list_directory(url: Url, location: Location, limit: int, open_below: OpenBelow | None = None) -> Response:
+    """The listing of the directory that the URL names, at most `limit` entries.
+
+    `open_below` opens what names lead to below the open root, and raises what keeps the client from it; by default what
+    is beneath. Raises NotFound (51), and what that raises for the directory.
+    """
+    open_below = open_below or partial(open_beneath, symlinks=location.symlinks)
     try:
-        entries = list(islice(_read_entries(url, location), limit + 1))
+        entries = list(islice(_read_entries(url, location, open_below), limit + 1))
     except OSError:
         raise NotFound from None  # it was there a moment ago
     more = len(entries) > limit
@@ -59,7 +67,7 @@ def natural_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:
     return [(not i % 2, int(part) if i % 2 else 0, part) for i, part in parts if part], name
 
 
-def _read_entries(url: Url, location: Location) -> Iterator[_Entry]:
+def _read_entries(url: Url, location: Location, open_below: OpenBelow) -> Iterator[_Entry]:
     """What may be seen: regular files and directories, and links to them that would be served."""
     assert location.root is not None
     names = url.names[len(location.mount) :]
@@ -67,22 +75,22 @@ def _read_entries(url: Url, location: Location) -> Iterator[_Entry]:
     with contextlib.ExitStack() as opened:
         root = open_root(location.root)
         opened.callback(os.close, root)
-        directory = open_beneath(root, names, location.symlinks)
+        directory = open_below(root, names)
         opened.callback(os.close, directory)
         for entry in opened.enter_context(os.scandir(directory)):
             if not location.allows_name(entry.name) or (*names, entry.name) == scripts:
                 continue
             try:
-                status = _stat_link(root, (*names, entry.name), location) if entry.is_symlink() else entry.stat()
-            except OSError:
-                continue  # a link that leads nowhere or out, or gone meanwhile
+                status = _stat_link(root, (*names, entry.name), open_below) if entry.is_symlink() else entry.stat()
+            except (OSError, GeminiError):
+                continue  # a link that leads nowhere, or out, or where the client may not go; or gone meanwhile
             if stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode):
                 yield _Entry(entry.name, stat.S_ISDIR(status.st_mode), status.st_size, status.st_mtime)
 
 
-def _stat_link(root: int, names: Sequence[str], location: Location) -> os.stat_result:
-    """What a request for the link would find. Raises OSError where it would find nothing."""
-    target = open_beneath(root, names, location.symlinks)
+def _stat_link(root: int, names: Sequence[str], open_below: OpenBelow) -> os.stat_result:
+    """What a request for the link would find. Raises OSError or GeminiError where it would find nothing."""
+    target = open_below(root, names)
     try:
         return os.fstat(target)
     finally:

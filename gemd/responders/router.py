@@ -19,6 +19,7 @@ from gemd.responders.access import Check, build_check
 from gemd.responders.app.applications import Applications
 from gemd.responders.cgi.scripts import CGI
 from gemd.responders.judged import Judged
+from gemd.responders.protection import Protection, Rule
 from gemd.responders.redirect import gone, redirect
 from gemd.responders.static import StaticFiles
 from gemd.system.authorities import Authorities, Verdict
@@ -46,17 +47,21 @@ class Router:
         self._hosts = {name: host for host in config.hosts for name in host.names}
         self._check_rate = check_rate
         self._authorities = authorities = load_authorities(config)
+        rules = {
+            host.name: [(location, build_check(location.client_certificate)) for location in host.locations]
+            for host in config.hosts
+        }
+        protection = Protection(rules)
         self.applications = Applications(config, authorities)
-        self._scripts = CGI(config, authorities)
-        files: Responder = StaticFiles(mime_table, config.limits.listing)
+        self._scripts = CGI(config, authorities, protection)
         responders: dict[settings.Answer, Responder] = {
             settings.Answer.GONE: gone,
             settings.Answer.REDIRECT: redirect,
             settings.Answer.CGI: self._scripts,
             settings.Answer.APP: self.applications,
-            settings.Answer.FILES: files,
+            settings.Answer.FILES: StaticFiles(mime_table, config.limits.listing, protection),
         }
-        self._places = {host.name: _longest_first(host.locations, responders) for host in config.hosts}
+        self._places = {host: _longest_first(entries, responders) for host, entries in rules.items()}
 
     def respond(self, request: Request) -> Answer:
         """The answer. Raises GeminiError where it is a refusal."""
@@ -128,15 +133,10 @@ def load_authorities(config: Config) -> Authorities | None:
     return Authorities(*paths) if paths else None
 
 
-def _longest_first(locations: Sequence[Location], responders: Mapping[settings.Answer, Responder]) -> list[Place]:
+def _longest_first(rules: Sequence[Rule], responders: Mapping[settings.Answer, Responder]) -> list[Place]:
     places = [
-        Place(
-            location.names,
-            location,
-            build_check(location.client_certificate),
-            tuple(responders[answer] for answer in location.answers),
-        )
-        for location in locations
+        Place(location.names, location, check, tuple(responders[answer] for answer in location.answers))
+        for location, check in rules
     ]
     return sorted(places, key=lambda place: -len(place.names))
 

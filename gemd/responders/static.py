@@ -4,7 +4,6 @@ Rules: what is opened is beneath the root, a regular file or a directory, and no
 trailing slash; small files that are in memory are answered as bytes, others piece by piece.
 """
 
-import errno
 import math
 import os
 import stat
@@ -12,42 +11,29 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gemd.config.settings import Location
-from gemd.protocol.errors import GeminiError, NotFound
+from gemd.protocol.errors import NotFound
 from gemd.protocol.mime import add_parameters, guess_type
+from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
 from gemd.protocol.response import MAX_META, Answer, BrokenBody, Helper, Response
 from gemd.protocol.status import Status
 from gemd.protocol.url import Url, encode_path
 from gemd.responders.computed import Computed
 from gemd.responders.listing import list_directory
+from gemd.responders.refusals import FORBIDDEN, NOT_FOUND, explain_error, open_root_of
 from gemd.responders.remembered import RememberedListings
-from gemd.system.beneath import open_beneath, open_root
-from gemd.system.log import error_log
 from gemd.system.page_cache import read_from_memory
+
+if TYPE_CHECKING:  # it takes the cryptography library along, which an application's program may not want yet
+    from gemd.responders.protection import Protection
 
 INLINE_SIZE = 64 * 1024  # bytes of a file that are sent in one piece with their header
 _PIECE_SIZE = 64 * 1024
 _DISK_TIMEOUT = 30.0  # seconds for one piece
 _RETRY_INTERVAL = 0.05  # seconds until a thread may be free
-# As far as a client may know there is no such thing: not there, a way out, a forbidden link, an impossible name.
-_NOT_FOUND = frozenset(
-    {
-        errno.ENOENT,
-        errno.ENOTDIR,
-        errno.ENAMETOOLONG,
-        errno.EACCES,
-        errno.EPERM,
-        errno.ELOOP,
-        errno.EXDEV,
-        errno.EINVAL,
-        errno.EILSEQ,
-        errno.ENXIO,
-        errno.ENODEV,
-    }
-)
-_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 
 
 class FileBody:
@@ -134,36 +120,33 @@ def _read_piece(piece: "Future[bytes]", descriptor: int, size: int, offset: int)
 class StaticFiles:
     """The responder for files, with what it needs to know of the machine."""
 
-    def __init__(self, mime_table: Mapping[str, str], max_listing: int) -> None:
+    def __init__(self, mime_table: Mapping[str, str], max_listing: int, protection: "Protection") -> None:
         self._mime_table = mime_table
         self._max_listing = max_listing
+        self._protection = protection
         self._listings = RememberedListings()
 
     def __call__(self, request: Request, location: Location) -> Answer:
-        """The file or directory that the URL names. Raises NotFound (51)."""
-        assert location.root is not None
+        """The file or directory that the URL names. Raises NotFound (51), or what protects it has to say."""
         names = request.url.names
         if not all(is_file_name(name) and location.allows_name(name) for name in names):
             raise NotFound
+        root = open_root_of(location)
         try:
-            root = open_root(location.root)  # anew for each request, so that a deployment may swap it
+            return self._look_up(root, names[len(location.mount) :], request, location)
         except OSError as error:
-            error_log.error("the root %s can't be opened: %s", location.root, error.strerror)
-            raise GeminiError("The capsule is not available at the moment") from None
-        try:
-            return self._look_up(root, names[len(location.mount) :], request.url, location)
-        except OSError as error:
-            raise _explain(error, request.url) from None
+            raise explain_error(error, request.url.path) from None
         finally:
             os.close(root)
 
-    def _look_up(self, root: int, names: Sequence[str], url: Url, location: Location) -> Answer:
+    def _look_up(self, root: int, names: Sequence[str], request: Request, location: Location) -> Answer:
+        url, peer = request.url, request.peer
         if url.is_directory:
-            response = self._answer_index(root, names, location)
+            response = self._answer_index(root, names, location, peer)
             if response is not None:
                 return response
-        descriptor = open_beneath(root, names, location.symlinks)
-        status = os.fstat(descriptor)
+        found = self._protection.open(root, names, location, peer)
+        descriptor, status = found.resolved.descriptor, found.resolved.status
         if stat.S_ISREG(status.st_mode) and not url.is_directory:
             return self._answer_file(descriptor, url.segments[-1], status.st_size, location)
         os.close(descriptor)
@@ -171,21 +154,28 @@ class StaticFiles:
             raise NotFound
         if not url.is_directory:
             return redirect_to_directory(url)
-        if not location.listing:
+        if not all(place.listing for place in (location, *found.others)):
             raise NotFound
-        return self._list(url, location, status)
+        return self._list(url, location, found.resolved.status, peer)
 
-    def _list(self, url: Url, location: Location, found: os.stat_result) -> Answer:
-        """The listing of a directory, from memory or to be worked out."""
-        key = location.where, url.names
+    def _list(self, url: Url, location: Location, found: os.stat_result, peer: Peer) -> Answer:
+        """The listing of a directory, from memory or to be worked out. What it shows may depend on the certificate."""
+        certificate = peer.tls.client_certificate
+        key = location.where, url.names, certificate.fingerprint if certificate is not None else ""
         known = self._listings.find(key, found)
         if known is not None:
             return known
 
+        if certificate is not None:
+            _ = peer.tls.client_chain  # known from now on, for rules that the thread may ask; TLS is not for threads
+
+        def open_below(root: int, names: Sequence[str]) -> int:
+            return self._protection.open(root, names, location, peer).resolved.descriptor
+
         def compute() -> Response:
             response = self._listings.find(key, found)  # others may have waited for the same one
             if response is None:
-                response = list_directory(url, location, self._max_listing)
+                response = list_directory(url, location, self._max_listing, open_below)
                 self._listings.keep(key, found, response)
             return response
 
@@ -208,18 +198,18 @@ class StaticFiles:
         os.close(descriptor)
         return Response(Status.SUCCESS, meta, page)
 
-    def _answer_index(self, root: int, names: Sequence[str], location: Location) -> Response | None:
+    def _answer_index(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Response | None:
         """The first index file that is there."""
         for index in location.index:
             try:
-                descriptor = open_beneath(root, (*names, *index.split("/")), location.symlinks)
+                resolved = self._protection.open(root, (*names, *index.split("/")), location, peer).resolved
             except OSError as error:
-                if error.errno in _FORBIDDEN:
+                if error.errno in FORBIDDEN:
                     raise NotFound from None  # there is a page, so the listing is not meant to be seen
-                if error.errno not in _NOT_FOUND:
+                if error.errno not in NOT_FOUND:
                     raise
                 continue
-            status = os.fstat(descriptor)
+            descriptor, status = resolved.descriptor, resolved.status
             if stat.S_ISREG(status.st_mode):
                 return self._answer_file(descriptor, index, status.st_size, location)
             os.close(descriptor)
@@ -237,10 +227,3 @@ def redirect_to_directory(url: Url) -> Response:
     if len(meta) > MAX_META:
         raise NotFound
     return Response(Status.REDIRECT_PERMANENT, meta)
-
-
-def _explain(error: OSError, url: Url) -> GeminiError:
-    if error.errno in _NOT_FOUND:
-        return NotFound()
-    error_log.error("%r can't be opened: %s", url.path, error.strerror)
-    return GeminiError("The file can't be read at the moment")

@@ -66,6 +66,21 @@ def open_beneath(root: int, names: Sequence[str], symlinks: Symlinks) -> int:
     raise OSError(number, os.strerror(number))
 
 
+def open_directory(root: int, names: Sequence[str]) -> int:
+    """The directory that `names` lead to below `root` without a link, to open things beneath it: it need not be
+    readable. Raises OSError."""
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+    _refuse_dot_dot(names)
+    directory = os.open(".", flags, dir_fd=root)
+    for name in names:
+        parent = directory
+        try:
+            directory = os.open(name, flags, dir_fd=parent)
+        finally:
+            os.close(parent)
+    return directory
+
+
 def open_by_components(root: int, names: Sequence[str]) -> int:
     """The same without openat2(2): one component after the other, no symbolic link followed."""
     _refuse_dot_dot(names)

@@ -35,7 +35,17 @@ class TLSConnection:
     OpenSSL 3: so each begins with an empty queue.
     """
 
-    __slots__ = ("_certificate", "_connection", "_context", "_from_ssl", "_has_asked", "_into_ssl", "_record", "_ssl")
+    __slots__ = (
+        "_certificate",
+        "_chain",
+        "_connection",
+        "_context",
+        "_from_ssl",
+        "_has_asked",
+        "_into_ssl",
+        "_record",
+        "_ssl",
+    )
 
     _connection: SSL.Connection
 
@@ -45,6 +55,7 @@ class TLSConnection:
         self._ssl = self._into_ssl = self._from_ssl = _ffi.NULL
         self._certificate: ClientCertificate | None = None
         self._has_asked = False
+        self._chain: tuple[bytes, ...] | None = None
 
     def _start(self) -> None:
         """Raises TLSError when OpenSSL has no memory for it."""
@@ -173,12 +184,13 @@ class TLSConnection:
     @property
     def client_chain(self) -> tuple[bytes, ...]:
         """What the client sent along to vouch for its certificate, in DER; its own comes first."""
-        own = self._connection.get_peer_certificate()
-        if own is None:
-            return ()
-        # On the server's side OpenSSL leaves the client's own certificate out of the chain.
-        others = self._connection.get_peer_cert_chain() or []
-        return tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in (own, *others))
+        if self._chain is None:  # asked for again by a thread that works out a listing
+            own = self._connection.get_peer_certificate()
+            # On the server's side OpenSSL leaves the client's own certificate out of the chain.
+            others = self._connection.get_peer_cert_chain() or []
+            chain = (own, *others) if own is not None else ()
+            self._chain = tuple(crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in chain)
+        return self._chain
 
 
 def has_whole_record(data: bytes) -> bool:

@@ -201,3 +201,17 @@ def test_ones_own_script_runner(capsule):
 
     write_script(capsule, "")
     assert Client(Mine(capsule)).get("/cgi-bin/script/x").text == "script /cgi-bin/script /x"
+
+
+@pytest.mark.parametrize(("cgi_directory", "status"), [("cgi-bin", 51), ("", 20), ("none", 20)])
+def test_no_link_shows_a_script(capsule, cgi_directory, status):
+    write_script(capsule, "SECRET", mode=0o644)
+    (capsule / "link").symlink_to("cgi-bin")
+    (capsule / "script").symlink_to("cgi-bin/script")
+    (capsule / "cgi-bin/page").symlink_to("../page.gmi")
+    client = Client(StaticDirectoryApplication(capsule, cgi_directory=cgi_directory))
+    before = open_descriptors()
+    for path in ("/link/script", "/script"):
+        assert client.get(path).status == status
+    assert client.get("/link/page").text == "page"
+    assert open_descriptors() == before

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from gemd.config import parse_config
+from gemd.responders.protection import Protection
 from gemd.responders.router import Router
 from gemd.responders.static import StaticFiles
 
@@ -55,7 +56,7 @@ def ask_static(configure):
 
     def ask(url, **keys):
         location = configure(**keys).hosts[0].locations[-1]
-        return settle(lambda: StaticFiles(MIME_TABLE, MAX_LISTING)(request(url), location))
+        return settle(lambda: StaticFiles(MIME_TABLE, MAX_LISTING, Protection({}))(request(url), location))
 
     return ask
 

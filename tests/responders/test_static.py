@@ -9,15 +9,17 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from gemd.protocol.peer import ClientCertificate
 from gemd.protocol.response import BrokenBody
 from gemd.responders import static
 from gemd.responders.computed import Computed
+from gemd.responders.protection import Protection
 from gemd.responders.static import INLINE_SIZE, FileBody, StaticFiles, is_file_name
 from gemd.system.page_cache import read_from_memory
 from tests.support.descriptors import open_descriptors
 from tests.support.pump import Pump, deliver
 
-from .asking import request, settle
+from .asking import peer, request, settle
 
 ANSWERS = {
     "index": ("/", 20, "text/gemini", b"# home"),
@@ -375,7 +377,7 @@ def test_closed_while_a_thread_reads(file, monkeypatch):
 def test_a_small_file_that_is_not_in_memory_is_read_by_a_thread(configure, capsule, size, monkeypatch):
     (capsule / "file").write_bytes(CONTENT[:size])
     monkeypatch.setattr(static, "read_from_memory", lambda *_: None)
-    response = StaticFiles({}, 1)(request("/file"), configure().hosts[0].locations[0])
+    response = StaticFiles({}, 1, Protection({}))(request("/file"), configure().hosts[0].locations[0])
     assert isinstance(response.body, FileBody)
     assert deliver(response) == CONTENT[:size]
 
@@ -384,7 +386,7 @@ def test_a_small_file_that_is_in_memory_in_part_is_whole(configure, capsule, mon
     (capsule / "file").write_bytes(CONTENT[:5000])
     pread = os.pread
     monkeypatch.setattr(static, "read_from_memory", lambda fd, size, offset: pread(fd, min(4096, size), offset))
-    response = StaticFiles({}, 1)(request("/file"), configure().hosts[0].locations[0])
+    response = StaticFiles({}, 1, Protection({}))(request("/file"), configure().hosts[0].locations[0])
     assert isinstance(response.body, FileBody)
     assert deliver(response) == CONTENT[:5000]
 
@@ -402,7 +404,7 @@ def test_a_small_file_that_can_not_be_read_is_a_temporary_failure(ask_static, mo
 
 def test_a_listing_is_a_thread_s_work(configure, capsule):
     (capsule / "d").mkdir()
-    answer = StaticFiles({}, 1)(request("/d/"), configure().hosts[0].locations[0])
+    answer = StaticFiles({}, 1, Protection({}))(request("/d/"), configure().hosts[0].locations[0])
     assert isinstance(answer, Computed)
 
 
@@ -417,7 +419,7 @@ def test_a_machine_without_descriptors_is_a_temporary_failure(ask_static, monkey
     def fail(*_):
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("gemd.responders.static.open_beneath", fail)
+    monkeypatch.setattr("gemd.responders.protection.open_beneath", fail)
     assert ask_static("/page.gmi").status == 40
     assert "'/page.gmi' can't be opened: Too many open files" in caplog.text
 
@@ -451,23 +453,23 @@ def computed(monkeypatch):
     """The locations for which a listing was worked out."""
     computed, list_directory = [], static.list_directory
 
-    def list_and_count(url, location, limit):
+    def list_and_count(url, location, *arguments):
         computed.append(location.path)
-        return list_directory(url, location, limit)
+        return list_directory(url, location, *arguments)
 
     monkeypatch.setattr(static, "list_directory", list_and_count)
     return computed
 
 
 def test_a_listing_is_worked_out_once(configure, settled, computed):
-    files, (location,) = StaticFiles({}, 10), configure().hosts[0].locations
+    files, (location,) = StaticFiles({}, 10, Protection({})), configure().hosts[0].locations
     pages = [settle(lambda: files(request("/settled/"), location)).body for _ in range(3)]
     assert len(set(pages)) == len(computed) == 1
     assert isinstance(files(request("/settled/"), location).body, bytes)
 
 
 def test_and_again_when_its_directory_has_changed(configure, settled, computed):
-    files, (location,) = StaticFiles({}, 10), configure().hosts[0].locations
+    files, (location,) = StaticFiles({}, 10, Protection({})), configure().hosts[0].locations
     assert b"b.gmi" not in settle(lambda: files(request("/settled/"), location)).body
     (settled / "b.gmi").touch()
     for _ in range(2):
@@ -476,7 +478,7 @@ def test_and_again_when_its_directory_has_changed(configure, settled, computed):
 
 
 def test_one_that_others_wait_for_too_is_worked_out_once(configure, settled, computed):
-    files, (location,) = StaticFiles({}, 10), configure().hosts[0].locations
+    files, (location,) = StaticFiles({}, 10, Protection({})), configure().hosts[0].locations
     answers = [files(request("/settled/"), location) for _ in range(3)]
     assert len({settle(lambda answer=answer: answer).body for answer in answers}) == 1
     assert len(computed) == 1
@@ -484,7 +486,7 @@ def test_one_that_others_wait_for_too_is_worked_out_once(configure, settled, com
 
 def test_another_location_has_its_own(configure, settled, computed):
     config = configure(location=[{"path": "/settled/sub"}, {"path": "/other", "root": str(settled.parent)}])
-    files, locations = StaticFiles({}, 10), {one.path: one for one in config.hosts[0].locations}
+    files, locations = StaticFiles({}, 10, Protection({})), {one.path: one for one in config.hosts[0].locations}
     for _ in range(2):
         settle(lambda: files(request("/settled/"), locations["/"]))
         settle(lambda: files(request("/other/settled/"), locations["/other"]))
@@ -492,8 +494,17 @@ def test_another_location_has_its_own(configure, settled, computed):
 
 
 def test_one_with_other_rules_for_the_same_url_too(configure, settled, computed):
-    files, (first,) = StaticFiles({}, 10), configure().hosts[0].locations
+    files, (first,) = StaticFiles({}, 10, Protection({})), configure().hosts[0].locations
     second = msgspec.structs.replace(first, where="host[2]")
     for location in (first, second, first, second):
         settle(lambda location=location: files(request("/settled/"), location))
+    assert len(computed) == 2
+
+
+def test_one_for_another_certificate_too(configure, settled, computed):
+    """Links into what is protected are shown to whom they would be served."""
+    files, (location,) = StaticFiles({}, 10, Protection({})), configure().hosts[0].locations
+    certified = peer(client_certificate=ClientCertificate(b"", "fingerprint"))
+    for asker in (None, certified, None, certified):
+        settle(lambda asker=asker: files(request("/settled/", asker), location))
     assert len(computed) == 2

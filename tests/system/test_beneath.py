@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from gemd.system import beneath
-from gemd.system.beneath import has_openat2, open_beneath, open_by_components, open_root
+from gemd.system.beneath import has_openat2, open_beneath, open_by_components, open_directory, open_root
 
 POLICIES = ["beneath", "none", "any"]
 
@@ -207,6 +207,41 @@ def test_a_link_that_changes_while_it_is_opened_never_leads_out(root, tmp_path):
         thread.join()
     assert seen <= {"inside", "EXDEV"} | ({"ENOTDIR"} if not has_openat2() else set())
     assert "inside" in seen or not has_openat2()
+
+
+def look_into(root, names):
+    """Open the file in it, by the directory alone."""
+    directory = open_directory(root, names)
+    assert not os.get_inheritable(directory)
+    try:
+        return os.open("file", os.O_RDONLY, dir_fd=directory)
+    finally:
+        os.close(directory)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("", "inside"),
+        ("dir", "inside"),
+        ("file", "ENOTDIR"),
+        ("to-dir", "ENOTDIR"),
+        ("out-dir", "ENOTDIR"),
+        ("nothing", "ENOENT"),
+        ("dir/nothing", "ENOENT"),
+        ("dir/..", "EXDEV"),
+    ],
+)
+def test_a_directory_to_open_things_beneath(root, path, expected):
+    before = len(os.listdir("/proc/self/fd"))
+    assert outcome(look_into, root, split(path)) == expected
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_directory_need_not_be_readable(tmp_path, root):
+    (tmp_path / "root/dir").chmod(0o111)
+    os.close(open_directory(root, ["dir"]))
+    (tmp_path / "root/dir").chmod(0o755)
 
 
 def test_open_root_wants_a_directory(tmp_path):

@@ -6,8 +6,8 @@ a header; the client learns that a script failed, the error log why.
 
 import os
 import stat
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from gemd.config.settings import Config, Location
 from gemd.protocol.characters import is_misleading
@@ -17,23 +17,26 @@ from gemd.protocol.request import Request
 from gemd.protocol.url import split_path
 from gemd.responders.cgi.environ import build_environ
 from gemd.responders.cgi.run import TOO_MANY, ScriptRun
-from gemd.system.beneath import open_beneath, open_root
+from gemd.responders.refusals import explain_error, open_root_of
 from gemd.system.log import error_log
 from gemd.system.places import Places, find_share
+from gemd.system.resolved import Resolved
 from gemd.system.script import ScriptLimits
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # both take the cryptography library along, which an application's program may not want yet
+    from gemd.responders.protection import Protection
     from gemd.system.authorities import Authorities
 
 
 class CGI:
     """The responder for scripts. One in each worker, for which `limits.cgi` and `limits.cgi-per-address` hold."""
 
-    def __init__(self, config: Config, authorities: "Authorities | None") -> None:
+    def __init__(self, config: Config, authorities: "Authorities | None", protection: "Protection") -> None:
         settings = config.cgi
         self._config = config
+        self._protection = protection
         self._authorities = authorities
         self._rlimits = ScriptLimits(
             settings.nice, settings.cpu_seconds, settings.memory, settings.file_size, settings.processes
@@ -49,7 +52,8 @@ class CGI:
     def __call__(self, request: Request, location: Location) -> ScriptRun | None:
         """Run the script that the URL names; declines outside of the location's CGI directory.
 
-        Raises NotFound (51), CGIError (42) for a file that is not executable, and Overloaded (41).
+        Raises NotFound (51), CGIError (42) for a file that is not executable, Overloaded (41), and GeminiError (40)
+        where it can't be told at the moment what is there.
         """
         assert location.root is not None
         assert location.cgi is not None
@@ -59,47 +63,63 @@ class CGI:
             return None
         if not all(location.allows_name(part) and not is_misleading(part) for part in request.url.rule_names):
             raise NotFound
-        depth = find_script(location, names, len(directory))
-        script_name, path_info = split_script_path(request.url.segments, depth)
-        path = os.path.join(location.root, *names[len(location.mount) : depth])
-        if not os.access(path, os.X_OK):
-            error_log.error("script %s is not executable: chmod +x %s", script_name, path)
-            raise CGIError("The script failed")
 
-        environ = build_environ(request, location, self._config, script_name, path_info, self._authorities)
-        if not self._places.has_share_left(network_of(request.peer.address)):
-            raise Overloaded(TOO_MANY)
-        file = ScriptFile(path)
+        def open_below(root: int, names: Sequence[str]) -> Resolved:
+            return self._protection.open_script(root, names, location, request.peer).resolved
+
+        found = find_script(location, names, len(directory), open_below)
+        script_name, path_info = split_script_path(request.url.segments, found.depth)
+        path = os.path.join(str(location.root), *names[len(location.mount) : found.depth])
+        file = ScriptFile(path, found.directory, found.name)
+        is_over = True
+        try:
+            if not os.access(found.name, os.X_OK, dir_fd=found.directory):
+                error_log.error("script %s is not executable: chmod +x %s", script_name, path)
+                raise CGIError("The script failed")
+            environ = build_environ(request, location, self._config, script_name, path_info, self._authorities)
+            if not self._places.has_share_left(network_of(request.peer.address)):
+                raise Overloaded(TOO_MANY)
+            is_over = False
+        finally:
+            if is_over:
+                file.close()
         return ScriptRun(file, environ, self._rlimits, script_name, self._config, SCRIPT_THREADS, self._places)
 
 
-def find_script(location: Location, names: Sequence[str], depth: int) -> int:
-    """How many of `names` lead to the script: the first regular file after the `depth` names of the CGI directory.
+class FoundScript(NamedTuple):
+    """The first `depth` names of a URL lead to a script, which has this name in an open directory, the caller's."""
 
-    Raises NotFound (51) where there is none. The program is started by its path later, so whoever may change the CGI
-    directory meanwhile decides what runs: as they may anyhow.
+    depth: int
+    directory: int
+    name: str
+
+
+def find_script(
+    location: Location, names: Sequence[str], depth: int, open_below: Callable[[int, Sequence[str]], Resolved]
+) -> FoundScript:
+    """The script that `names` lead to: the first regular file after the `depth` names of the CGI directory.
+
+    `open_below` opens what names lead to below the open root. Raises NotFound (51) where there is none, GeminiError
+    (40) where that can't be told at the moment, and what `open_below` raises.
     """
-    assert location.root is not None
     mount = len(location.mount)
+    root = open_root_of(location)
     try:
-        root = open_root(location.root)
-        try:
-            for end in range(depth + 1, len(names) + 1):
-                if "/" in names[end - 1]:
-                    break
-                descriptor = open_beneath(root, names[mount:end], location.symlinks)
-                try:
-                    mode = os.fstat(descriptor).st_mode
-                finally:
-                    os.close(descriptor)
-                if stat.S_ISREG(mode):
-                    return end
-                if not stat.S_ISDIR(mode):
-                    break
-        finally:
-            os.close(root)
-    except OSError:
-        pass
+        for end in range(depth + 1, len(names) + 1):
+            if "/" in names[end - 1]:
+                break
+            resolved = open_below(root, names[mount:end])
+            try:
+                if stat.S_ISREG(resolved.status.st_mode):
+                    return FoundScript(end, resolved.open_parent(root), resolved.names[-1])
+            finally:
+                os.close(resolved.descriptor)
+            if not stat.S_ISDIR(resolved.status.st_mode):
+                break
+    except OSError as error:
+        raise explain_error(error, "/" + "/".join(names)) from None
+    finally:
+        os.close(root)
     raise NotFound
 
 

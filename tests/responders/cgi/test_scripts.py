@@ -1,4 +1,6 @@
+import errno
 import os
+import threading
 from types import SimpleNamespace
 
 import msgspec
@@ -7,8 +9,14 @@ import pytest
 from gemd.protocol.errors import Overloaded
 from gemd.protocol.peer import network_of
 from gemd.responders.cgi.scripts import CGI, split_script_path
+from gemd.responders.protection import Protection
+from gemd.responders.router import Router
+from gemd.system.beneath import has_openat2
 from gemd.system.script_threads import SCRIPT_THREADS
 from tests.responders.asking import peer, request, settle
+from tests.support.descriptors import open_descriptors
+
+needs_openat2 = pytest.mark.skipif(not has_openat2(), reason="this kernel has no openat2, and follows no links")
 
 PATHS = {
     "script": (("cgi-bin", "s"), 2, "/cgi-bin/s", ""),
@@ -100,7 +108,7 @@ def cgi(configure, scripts):
     """The responder, with places for five scripts, two for each client."""
     config = configure(cgi="cgi-bin")
     limits = msgspec.structs.replace(config.limits, cgi=5, cgi_per_address=5)
-    responder = CGI(msgspec.structs.replace(config, limits=limits), None)
+    responder = CGI(msgspec.structs.replace(config, limits=limits), None, Protection({}))
     location = config.hosts[0].locations[0]
     (scripts / "run").write_text("#!/bin/sh\necho 20 text/plain; echo SECRET")
     return lambda address="192.0.2.1": responder(request("/cgi-bin/run", peer(address=address)), location)
@@ -157,7 +165,94 @@ def test_it_runs_with_its_path_and_its_environment(ask, scripts):
 
 def test_outside_of_the_directory_it_declines(configure):
     config = configure(cgi="cgi-bin")
-    assert CGI(config, None)(request("/cgi-bin-too/run"), config.hosts[0].locations[0]) is None
+    assert CGI(config, None, Protection({}))(request("/cgi-bin-too/run"), config.hosts[0].locations[0]) is None
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO], ids=errno.errorcode.get)
+def test_what_is_short_for_a_moment_is_a_temporary_failure(ask, scripts, monkeypatch, caplog, number):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    before = open_descriptors()
+    with monkeypatch.context() as patch:
+        patch.setattr("gemd.responders.protection.open_resolved", fail)
+        assert ask("/cgi-bin/run", cgi="cgi-bin").status == 40
+    assert f"'/cgi-bin/run' can't be opened: {os.strerror(number)}" in caplog.text
+    monkeypatch.setattr("gemd.system.resolved.open_directory", fail)
+    assert ask("/cgi-bin/run", cgi="cgi-bin").status == 40
+    assert open_descriptors() == before
+
+
+def test_a_root_that_is_gone_is_a_temporary_failure(ask, scripts, caplog):
+    assert ask("/cgi-bin/run", cgi="cgi-bin", root=str(scripts / "nothing")).status == 40
+    assert "can't be opened: No such file or directory" in caplog.text
+
+
+@needs_openat2
+def test_a_script_is_one_that_was_found_whatever_becomes_of_the_links_on_the_way(configure, scripts, capsule):
+    """Going by its path once more ran one from outside of the root in one of six."""
+    outside = capsule.parent / "outside"
+    (outside / "run").parent.mkdir()
+    for directory, text in ((scripts, "INSIDE"), (outside, "OUTSIDE")):
+        (directory / "run").write_text(f"#!/bin/sh\necho 20 text/plain; echo {text}; pwd -P\n")
+        (directory / "run").chmod(0o755)
+    (capsule / "scripts").symlink_to("cgi-bin")
+    over = threading.Event()
+
+    def swap():
+        while not over.is_set():
+            for target in ("../outside", "cgi-bin"):
+                os.symlink(target, capsule / "next")
+                os.rename(capsule / "next", capsule / "scripts")
+
+    router = Router(configure(cgi="scripts"), {}, None)
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        seen = {settle(lambda: router.respond(request("/scripts/run"))).body for _ in range(150)}
+    finally:
+        over.set()
+        thread.join()
+    assert seen <= {b"", f"INSIDE\n{os.path.realpath(scripts)}\n".encode()}
+    assert seen != {b""}
+
+
+def test_a_script_that_is_replaced_before_it_starts_is_the_new_one(cgi, scripts):
+    """Who may write there decides what runs."""
+    run = cgi()
+    (scripts / "new").write_text("#!/bin/sh\necho 20 text/plain; echo new")
+    (scripts / "new").chmod(0o755)
+    (scripts / "new").rename(scripts / "run")
+    assert settle(lambda: run).body == b"new\n"
+
+
+def test_one_that_is_never_begun_leaves_no_descriptor_open(cgi, scripts):
+    settle(cgi)  # the threads have begun
+    assert SCRIPT_THREADS.wait(15)
+    before = open_descriptors()
+    for _ in range(2):
+        cgi().close()
+    for mode in (0o644, 0o755):
+        (scripts / "run").chmod(mode)
+        settle(cgi)
+    assert SCRIPT_THREADS.wait(15)
+    running = [begin(cgi(), "192.0.2.1") for _ in range(2)]
+    with pytest.raises(Overloaded):
+        cgi()
+    for run in running:
+        run.close()
+    assert SCRIPT_THREADS.wait(15)
+    assert open_descriptors() == before
+
+
+@needs_openat2
+def test_a_script_by_way_of_a_link_runs_where_it_is(ask, scripts, capsule):
+    (capsule / "programs").mkdir()
+    (capsule / "programs/real").write_text('#!/bin/sh\necho 20 text/plain; echo "$SCRIPT_NAME $0 $(pwd -P)"\n')
+    (capsule / "programs/real").chmod(0o755)
+    (scripts / "link").symlink_to("../programs/real")
+    programs = os.path.realpath(capsule / "programs")
+    assert ask("/cgi-bin/link", cgi="cgi-bin").body.decode() == f"/cgi-bin/link ./real {programs}\n"
 
 
 ADMIN = [{"path": "/cgi-bin/run/admin", "client-certificate": "any"}]

@@ -1,0 +1,164 @@
+"""What protects a file or directory, by whatever name it was reached.
+
+Rules: a location's rules hold for the directory (or file) that is found at its path, and for all that lies in it; what
+lies in a CGI directory of any host is never shown. Both are known by device and inode: symbolic links, other spellings
+where a file system folds case, mounts and roots within roots are names like any other.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from gemd.config.settings import Answer, Location
+from gemd.protocol.errors import NotFound
+from gemd.protocol.peer import Peer
+from gemd.protocol.url import split_path
+from gemd.responders.access import Check
+from gemd.system.beneath import open_beneath
+from gemd.system.resolved import Identity, Resolved, identify, open_resolved
+
+Rule = tuple[Location, Check | None]  # a location, and who may see it
+
+_LOOK_INTERVAL = 1.0  # seconds for which places are taken to be what they were, unless there is a link or a new root
+_MAX_DEPTH = 64  # of a root in the file system
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES})
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What was opened, and the locations whose rules hold for it besides those of the one that was asked."""
+
+    resolved: Resolved
+    others: tuple[Location, ...] = ()
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What the places of the configuration are at a moment: roots by path, the rules of each host, CGI directories."""
+
+    moment: float
+    roots: Mapping[str, Identity | None]
+    rules: Mapping[str, Mapping[Identity, Sequence[Rule]]]
+    scripts: frozenset[Identity]
+
+
+class Protection:
+    """The rules of all hosts, by their names."""
+
+    def __init__(self, rules: Mapping[str, Sequence[Rule]]) -> None:
+        locations = [location for entries in rules.values() for location, _ in entries]
+        self._scripts = sorted(
+            {(str(place.root), *split_path(place.cgi or "")) for place in locations if Answer.CGI in place.answers}
+        )
+        self._rules = {
+            host: [(location, check) for location, check in entries if location.root is not None]
+            for host, entries in rules.items()
+            if _differ(location for location, _ in entries)
+        }
+        self._roots = sorted({place.root for place in locations if place.root is not None})
+        self._known = _Known(-_LOOK_INTERVAL, {}, {}, frozenset())
+
+    def open(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Found:
+        """Open for reading what `names` lead to below `root`, the location's, which is open.
+
+        Raises NotFound (51) for what lies in a CGI directory, what the rules of another location have to say to the
+        client, and OSError.
+        """
+        if not self._scripts and location.host not in self._rules:
+            descriptor = open_beneath(root, names, location.symlinks)
+            return Found(Resolved(descriptor, os.fstat(descriptor), tuple(names)))
+        return self._open(root, names, location, peer, may_be_script=False)
+
+    def open_script(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Found:
+        """The same for a script, or a directory on the way to it: it may lie in a CGI directory."""
+        return self._open(root, names, location, peer, may_be_script=True)
+
+    def _open(self, root: int, names: Sequence[str], location: Location, peer: Peer, *, may_be_script: bool) -> Found:
+        resolved = open_resolved(root, str(location.root), names, location.symlinks)
+        is_over = True
+        try:
+            way = resolved.trace(root)
+            top = way[0] if not resolved.is_outside else identify(os.fstat(root))
+            known = self._look(str(location.root), top, is_urgent=resolved.has_links)
+            if not may_be_script and not known.scripts.isdisjoint(way):
+                raise NotFound
+            others = self._check(way, known, names, location, peer)
+            is_over = False
+        finally:
+            if is_over:
+                os.close(resolved.descriptor)
+        return Found(resolved, others)
+
+    def _check(
+        self, way: Sequence[Identity], known: _Known, names: Sequence[str], location: Location, peer: Peer
+    ) -> tuple[Location, ...]:
+        """The locations of the nearest place on the way, after the client has passed their rules; none where the one
+        that was asked is among them."""
+        places = known.rules.get(location.host)
+        if places is None:
+            return ()
+        rules = next((places[identity] for identity in reversed(way) if identity in places), ())
+        if any(other is location for other, _ in rules):
+            return ()
+        for _, check in rules:
+            judge = check(peer) if check is not None else None
+            if judge is not None:
+                judge()  # here, as nothing waits for a thread any more; what was judged is remembered
+        others = tuple(other for other, _ in rules)
+        if not all(other.allows_name(name) for other in others for name in names):
+            raise NotFound
+        return others
+
+    def _look(self, root: str, identity: Identity, *, is_urgent: bool) -> _Known:
+        """What the places are, looked up anew when it is time, or when this root is another directory than it was."""
+        known, now = self._known, time.monotonic()
+        if is_urgent or now - known.moment >= _LOOK_INTERVAL or known.roots.get(root) != identity:
+            roots = {path: _identify(path) for path in self._roots}
+            scripts = {found for path in self._scripts if (found := _identify(*path)) is not None}
+            if scripts:
+                scripts |= {found for path, found in roots.items() if found and _is_inside(path, scripts)}
+            rules = {host: _by_identity(entries) for host, entries in self._rules.items()}
+            known = self._known = _Known(now, roots, rules, frozenset(scripts))
+        return known
+
+
+def _differ(locations: Iterable[Location]) -> bool:
+    """Whether what protects is not the same everywhere."""
+    kinds = {
+        (place.client_certificate, place.listing, place.dot_files) for place in locations if place.root is not None
+    }
+    return len(kinds) > 1
+
+
+def _by_identity(rules: Sequence[Rule]) -> dict[Identity, list[Rule]]:
+    found: dict[Identity, list[Rule]] = {}
+    for location, check in rules:
+        identity = _identify(str(location.root), *location.names[len(location.mount) :])
+        if identity is not None:
+            found.setdefault(identity, []).append((location, check))
+    return found
+
+
+def _identify(*names: str) -> Identity | None:
+    """What is at a path at the moment; None where there is nothing. Raises OSError where it can't be told."""
+    try:
+        return identify(os.stat("/".join(names)))
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
+
+
+def _is_inside(path: str, directories: set[Identity]) -> bool:
+    """Whether the directory at this path is below one of these."""
+    former = None
+    for _ in range(_MAX_DEPTH):
+        path += "/.."
+        here = _identify(path)
+        if here is None or here == former:
+            return False
+        if here in directories:
+            return True
+        former = here
+    return False

@@ -1,0 +1,339 @@
+"""What protects a directory protects it by every name, and nobody is shown a script."""
+
+import errno
+import os
+import subprocess
+import threading
+
+import pytest
+
+from gemd.responders import protection
+from gemd.responders.router import Router
+from gemd.system import resolved
+from gemd.system.beneath import has_openat2
+from tests.support.descriptors import open_descriptors
+
+from .asking import peer, request, settle
+from .conftest import MIME_TABLE
+
+pytestmark = pytest.mark.skipif(not has_openat2(), reason="this kernel has no openat2, and follows no links")
+
+PRIVATE = {"path": "/private", "client-certificate": "any"}
+
+
+@pytest.fixture
+def tree(capsule):
+    """A capsule with a private directory, scripts, and links to both."""
+    for name in (
+        "private/page.gmi",
+        "private/deep/page.gmi",
+        "public/page.gmi",
+        "cgi-bin/script",
+        "cgi-bin/sub/script",
+    ):
+        (capsule / name).parent.mkdir(parents=True, exist_ok=True)
+        (capsule / name).write_text("#!/bin/sh\necho 20 text/plain; echo SECRET")
+        (capsule / name).chmod(0o755)
+    for name, target in {
+        "public/link": "../private",
+        "public/deep": "../private/deep",
+        "public/file": "../private/page.gmi",
+        "public/self": "../public",
+        "chain": "public/link",
+        "private/out": "../public",
+        "link": "cgi-bin",
+        "script": "cgi-bin/script",
+        "sub": "cgi-bin/sub",
+        "indexed/index.gmi": "../cgi-bin/script",
+        "dir/index.gmi": "../private/page.gmi",
+    }.items():
+        (capsule / name).symlink_to(target)
+    return capsule
+
+
+NAMES = {
+    "/private/page.gmi": 60,
+    "/public/page.gmi": 20,
+    "/public/link/page.gmi": 60,
+    "/public/link": 60,
+    "/public/link/": 60,
+    "/public/link/deep/page.gmi": 60,
+    "/public/deep/page.gmi": 60,
+    "/public/deep/": 60,
+    "/public/file": 60,
+    "/public/self/page.gmi": 20,
+    "/public/self/link/page.gmi": 60,
+    "/chain/page.gmi": 60,
+    "/chain/nothing": 51,
+    "/public/link/out/page.gmi": 20,  # for it is public, whichever way leads there
+    "/dir/": 60,
+    "/": 20,
+}
+
+
+@pytest.mark.parametrize("policy", ["beneath", "any"])
+@pytest.mark.parametrize(("url", "status"), NAMES.items())
+def test_a_rule_holds_for_every_name(ask, tree, url, status, policy):
+    assert ask(url, location=[PRIVATE], symlinks=policy).status == status
+
+
+def test_who_may_pass_is_shown_it_by_every_name(ask, tree, make_client):
+    for url in ("/private/page.gmi", "/public/link/page.gmi", "/public/file", "/public/deep/", "/chain/"):
+        assert ask(url, peer(client_certificate=make_client()), location=[PRIVATE]).status == 20
+
+
+@pytest.fixture
+def make_client():
+    """A certificate that any rule but a list takes."""
+    import datetime
+
+    from gemd.system.client_certificates import make_client_certificate
+
+    now = datetime.datetime.now(datetime.UTC)
+    return lambda: make_client_certificate("a", now - datetime.timedelta(1), now + datetime.timedelta(1))
+
+
+def test_the_nearest_place_decides(ask, tree):
+    locations = [PRIVATE, {"path": "/private/deep", "client-certificate": "none"}]
+    assert ask("/public/link/deep/page.gmi", location=locations).status == 20
+    assert ask("/public/deep/page.gmi", location=locations).status == 20
+    assert ask("/public/link/page.gmi", location=locations).status == 60
+
+
+def test_a_location_may_be_a_file(ask, tree):
+    location = [{"path": "/private/page.gmi", "client-certificate": "any"}]
+    os.link(tree / "private/page.gmi", tree / "public/hard")
+    for url in ("/public/file", "/public/link/page.gmi", "/public/hard"):
+        assert ask(url, location=location).status == 60
+    assert ask("/public/link/deep/page.gmi", location=location).status == 20
+
+
+def test_a_location_whose_path_is_a_link_protects_what_it_leads_to(ask, tree):
+    assert ask("/private/page.gmi", location=[{"path": "/public/link", "client-certificate": "any"}]).status == 60
+
+
+def test_what_all_of_a_host_demands_a_public_part_does_not_give_away(ask, tree):
+    public = {"path": "/public", "client-certificate": "none"}
+    assert ask("/public/page.gmi", client_certificate="any", location=[public]).status == 20
+    assert ask("/public/link/page.gmi", client_certificate="any", location=[public]).status == 60
+
+
+def test_a_root_within_the_root(ask, tree):
+    """What the first one protects is protected below the second, unless that is the place itself."""
+    files = {"path": "/files/", "root": str(tree)}
+    deep = {"path": "/deep/", "root": str(tree / "private/deep")}
+    assert ask("/files/private/page.gmi", location=[PRIVATE, files]).status == 60
+    assert ask("/files/public/page.gmi", location=[PRIVATE, files]).status == 20
+    assert ask("/deep/page.gmi", location=[PRIVATE, deep]).status == 20
+
+
+def test_a_link_out_of_a_root_to_what_is_protected(ask, tree):
+    (tree.parent / "other/link").symlink_to(tree / "private")
+    files = {"path": "/files/", "root": str(tree.parent / "other"), "symlinks": "any"}
+    assert ask("/files/link/page.gmi", location=[PRIVATE, files]).status == 60
+    assert ask("/files/link/page.gmi", location=[files]).status == 20
+
+
+def test_the_rules_of_one_host_are_not_those_of_another(ask, tree):
+    other = {"name": "g", "root": str(tree)}
+    assert ask("gemini://g/public/link/page.gmi", hosts=[other], location=[PRIVATE]).status == 20
+
+
+def test_listings_and_dot_files_are_protected_alike(ask, tree):
+    (tree / "private/.plan").write_text("SECRET")
+    (tree / "private/deep/page.gmi").unlink()
+    private = {"path": "/private", "listing": False, "dot-files": False}
+    for url in ("/public/link/", "/public/link/.plan", "/public/deep/"):
+        assert ask(url, location=[private], dot_files=True).status == 51, url
+        assert ask(url, dot_files=True).status == 20, url
+    assert ask("/public/link/page.gmi", location=[private], dot_files=True).status == 20
+
+
+def test_a_listing_leaves_out_what_the_client_may_not_see(ask, tree):
+    names = ask("/public/", location=[PRIVATE]).body.decode()
+    assert "page.gmi" in names
+    assert "self/" in names
+    assert not [name for name in ("link", "deep", "file") if name in names]
+
+
+# Scripts
+
+SHOWN = ["/link/script", "/link/", "/link", "/link/sub/script", "/script", "/sub/script", "/sub/", "/indexed/"]
+
+
+@pytest.mark.parametrize("policy", ["beneath", "any"])
+@pytest.mark.parametrize("url", SHOWN)
+def test_no_name_shows_a_script(ask, tree, url, policy):
+    answer = ask(url, cgi="cgi-bin", symlinks=policy)
+    assert (answer.status, b"SECRET" in answer.body) == (51, False)
+    assert ask(url, symlinks=policy).status in (20, 31)  # where there are none
+
+
+def test_a_listing_has_no_name_for_scripts(ask, tree):
+    listing = ask("/", index=["none"], cgi="cgi-bin").body.decode()
+    assert "public/" in listing
+    assert not [name for name in ("cgi-bin", "link", "sub") if name in listing]
+
+
+def test_scripts_of_another_host_or_location_are_not_shown_either(ask, tree):
+    owner = {"name": "g", "root": str(tree), "cgi": "cgi-bin"}
+    own = {"path": "/own/", "root": str(tree / "cgi-bin")}
+    deeper = {"path": "/deeper/", "root": str(tree / "cgi-bin/sub")}
+    around = {"path": "/around/", "root": str(tree.parent)}
+    for url in (
+        "/cgi-bin/script",
+        "/cgi-bin/",
+        "/link/script",
+        "/own/script",
+        "/own/",
+        "/deeper/script",
+        "/around/capsule/cgi-bin/script",
+    ):
+        assert ask(url, hosts=[owner], location=[own, deeper, around]).status == 51, url
+        assert ask(url, location=[own, deeper, around]).status == 20, url
+    assert ask("/page.gmi", hosts=[owner], location=[own]).status == 20
+
+
+def test_a_script_by_way_of_a_link_is_run_by_the_rules_of_where_it_is(ask, tree):
+    (tree / "cgi-bin/also").symlink_to("../private")
+    (tree / "cgi-bin/again").symlink_to("script")
+    assert ask("/cgi-bin/also/page.gmi", cgi="cgi-bin", location=[PRIVATE]).status == 60
+    assert ask("/cgi-bin/also/page.gmi", cgi="cgi-bin").body == b"SECRET\n"
+    assert ask("/cgi-bin/again", cgi="cgi-bin", location=[PRIVATE]).body == b"SECRET\n"
+
+
+# What changes
+
+
+@pytest.fixture
+def router(configure, tree):
+    """One for many requests, of a host with scripts and a private location."""
+    built = Router(configure(cgi="cgi-bin", location=[PRIVATE], index=["none"]), MIME_TABLE, None)
+    return lambda url: settle(lambda: built.respond(request(url))).status
+
+
+def test_a_directory_that_takes_the_place_of_another(router, tree):
+    """By way of a link it is known at once."""
+    assert (router("/link/script"), router("/public/link/page.gmi")) == (51, 60)
+    for name in ("cgi-bin", "private"):
+        (tree / name).rename(tree / f"old-{name}")
+        (tree / name).mkdir()
+    (tree / "cgi-bin/script").touch()
+    (tree / "private/page.gmi").touch()
+    assert (router("/link/script"), router("/public/link/page.gmi")) == (51, 60)
+
+
+def test_a_root_that_takes_the_place_of_another(configure, tree, monkeypatch):
+    """What is reached without a link, by a root within: looked up again for the new root, whenever that was."""
+    monkeypatch.setattr(protection, "_LOOK_INTERVAL", 3600.0)
+    (tree.parent / "current").symlink_to("capsule")
+    root = str(tree.parent / "current")
+    location = [{"path": "/all/", "root": root, "cgi": "dir"}]
+    built = Router(configure(root=root, cgi="cgi-bin", location=location), MIME_TABLE, None)
+    ask = lambda url: settle(lambda: built.respond(request(url))).status  # noqa: E731
+    assert ask("/all/page.gmi") == 20
+    (tree.parent / "next/cgi-bin").mkdir(parents=True)
+    (tree.parent / "next/cgi-bin/script").touch()
+    (tree.parent / "current").unlink()
+    (tree.parent / "current").symlink_to("next")
+    assert ask("/all/cgi-bin/script") == 51
+
+
+def test_after_a_while_what_has_changed_is_known_without_a_link_as_well(configure, tree, monkeypatch):
+    location = [{"path": "/all/", "root": str(tree), "cgi": "dir"}]
+    monkeypatch.setattr(protection, "_LOOK_INTERVAL", 0.0)
+    built = Router(configure(cgi="cgi-bin", location=location), MIME_TABLE, None)
+    ask = lambda url: settle(lambda: built.respond(request(url))).status  # noqa: E731
+    assert ask("/all/page.gmi") == 20
+    (tree / "cgi-bin").rename(tree / "old")
+    (tree / "cgi-bin").mkdir()
+    (tree / "cgi-bin/script").touch()
+    assert ask("/all/cgi-bin/script") == 51
+
+
+def test_a_link_that_is_swapped_shows_nothing(router, tree):
+    """Neither in a listing, whose directory is opened once more by a thread."""
+    over = threading.Event()
+    os.symlink("public", tree / "swap")
+
+    def swap():
+        while not over.is_set():
+            for target in ("private", "cgi-bin", "public"):
+                os.symlink(target, tree / "next")
+                os.rename(tree / "next", tree / "swap")
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        seen = {(url, router(url)) for _ in range(500) for url in ("/swap/script", "/swap/page.gmi", "/swap/deep/")}
+    finally:
+        over.set()
+        thread.join()
+    assert ("/swap/page.gmi", 60) in seen
+    assert {status for url, status in seen if url == "/swap/script"} == {51}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_what_is_mounted_in_a_second_place(ask, tree):
+    (tree / "again").mkdir()
+    done = subprocess.run(["mount", "--bind", tree / "private", tree / "again"], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"can't be mounted: {done.stderr}")
+    try:
+        assert ask("/again/page.gmi", location=[PRIVATE]).status == 60
+    finally:
+        subprocess.run(["umount", tree / "again"], check=True)
+
+
+@pytest.fixture
+def folding(monkeypatch):
+    """A file system that finds a name in lower case, whatever the case is that it is asked for."""
+    open_beneath, stat = resolved.open_beneath, os.stat
+
+    def open_folded(root, names, symlinks):
+        return open_beneath(root, [name.lower() for name in names], symlinks)
+
+    def stat_folded(path, *, dir_fd=None, follow_symlinks=True):
+        return stat(path if dir_fd is None else path.lower(), dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(resolved, "open_beneath", open_folded)
+    monkeypatch.setattr(os, "stat", stat_folded)
+
+
+@pytest.mark.usefixtures("folding")
+def test_where_a_file_system_folds_case_so_do_rules(ask, tree):
+    for url in ("/PRIVATE/page.gmi", "/Private/PAGE.gmi", "/private/Deep/page.gmi", "/pRIVATE/"):
+        assert ask(url, location=[PRIVATE]).status == 60, url
+    for url in ("/CGI-BIN/script", "/cgi-Bin/", "/Cgi-bin/sub/script"):
+        assert ask(url, cgi="cgi-bin").status == 51, url
+    assert ask("/PUBLIC/page.gmi", cgi="cgi-bin", location=[PRIVATE]).status == 20
+
+
+# Trouble
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOMEM])
+def test_where_nobody_can_tell_nothing_is_shown(ask, tree, monkeypatch, number):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(protection, "_identify", fail)
+    assert ask("/public/link/page.gmi", location=[PRIVATE]).status == 40
+    assert ask("/link/script", cgi="cgi-bin").status == 40
+
+
+def test_a_place_that_does_not_exist_is_none(ask, tree):
+    location = [{"path": "/nowhere/at/all", "client-certificate": "any"}, {"path": "/page.gmi/x", "listing": False}]
+    assert ask("/public/link/page.gmi", cgi="none", location=location).status == 20
+
+
+def test_no_descriptor_is_left_open(ask, tree):
+    before = open_descriptors()
+    for url in (*NAMES, *SHOWN):
+        ask(url, cgi="cgi-bin", location=[PRIVATE])
+    assert open_descriptors() == before
+
+
+def test_without_rules_that_differ_and_without_scripts_nothing_is_looked_up(ask, tree, monkeypatch):
+    monkeypatch.setattr(protection, "open_resolved", lambda *_: pytest.fail("it was looked up"))
+    assert ask("/public/link/page.gmi", client_certificate="none", location=[{"path": "/a", "lang": "en"}]).status == 20

@@ -1,0 +1,204 @@
+"""What is reached by way of links: opened by its names without any, known by the directories that it is in."""
+
+import contextlib
+import errno
+import os
+import threading
+
+import pytest
+
+from gemd.system import resolved as resolved_module
+from gemd.system.beneath import has_openat2, open_root
+from gemd.system.resolved import follow_links, identify, open_resolved
+from tests.support.descriptors import open_descriptors
+
+needs_openat2 = pytest.mark.skipif(not has_openat2(), reason="this kernel has no openat2, and follows no links")
+
+
+@pytest.fixture
+def top(tmp_path):
+    """A tree with links of every kind, and what they lead to outside."""
+    inside = tmp_path / "root"
+    (inside / "a/b").mkdir(parents=True)
+    (tmp_path / "outside/c").mkdir(parents=True)
+    (tmp_path / "outside/c/file").write_text("outside")
+    (inside / "a/b/file").write_text("inside")
+    for name, target in {
+        "to-a": "a",
+        "to-file": "a/b/file",
+        "chain": "to-b/file",
+        "to-b": "./a//b/",
+        "a/up": "../to-a/b",
+        "dangling": "a/nothing",
+        "loop": "loop",
+        "out": "../outside",
+        "climbs": "a/../../outside",
+        "absolute": str(inside / "a"),
+        "absolute-out": str(tmp_path / "outside/c"),
+    }.items():
+        (inside / name).symlink_to(target)
+    return inside
+
+
+@pytest.fixture
+def root(top):
+    descriptor = open_root(str(top))
+    yield descriptor
+    os.close(descriptor)
+
+
+@pytest.fixture
+def find(top, root):
+    """What a path below the root leads to: its names, the way to it by paths, and whether it is outside."""
+
+    def find(path, policy="beneath"):
+        found = open_resolved(root, str(top), path.split("/") if path else [], policy)
+        try:
+            base = "/" if found.is_outside else str(top)
+            paths = [os.path.join(base, *found.names[:depth]) for depth in range(len(found.names) + 1)]
+            assert found.trace(root) == [identify(os.stat(path, follow_symlinks=False)) for path in paths]
+            assert identify(os.fstat(found.descriptor)) == identify(found.status) == found.trace(root)[-1]
+            return "/".join(found.names), found.has_links, found.is_outside
+        finally:
+            os.close(found.descriptor)
+
+    return find
+
+
+FOUND = {
+    "": ("", False),
+    "a": ("a", False),
+    "a/b/file": ("a/b/file", False),
+    "to-a": ("a", True),
+    "to-a/b/file": ("a/b/file", True),
+    "to-file": ("a/b/file", True),
+    "chain": ("a/b/file", True),
+    "a/up/file": ("a/b/file", True),
+    "to-a/up/../b": None,
+}
+
+
+@needs_openat2
+@pytest.mark.parametrize("policy", ["beneath", "any"])
+@pytest.mark.parametrize(("path", "found"), [(path, found) for path, found in FOUND.items() if found])
+def test_the_names_without_links(find, path, found, policy):
+    assert find(path, policy) == (*found, False)
+
+
+@needs_openat2
+def test_what_is_inside_by_an_absolute_link_is_below_the_root(find):
+    assert find("absolute/b", "any") == ("a/b", True, False)
+
+
+@needs_openat2
+@pytest.mark.parametrize(
+    ("path", "end"), [("out/c/file", "c/file"), ("climbs/c", "c"), ("absolute-out/file", "c/file")]
+)
+def test_what_is_outside_has_its_names_from_the_top(find, tmp_path, path, end):
+    assert find(path, "any") == (f"{os.path.realpath(tmp_path)[1:]}/outside/{end}", True, True)
+
+
+REFUSED = {
+    "out/c/file": "EXDEV",
+    "climbs/c": "EXDEV",
+    "absolute/b": "EXDEV",
+    "dangling": "ENOENT",
+    "loop": "ELOOP",
+    "nothing": "ENOENT",
+    "a/b/file/x": "ENOTDIR",
+}
+
+
+@needs_openat2
+@pytest.mark.parametrize(("path", "error"), REFUSED.items())
+def test_what_the_policy_forbids(find, path, error):
+    with pytest.raises(OSError) as caught:
+        find(path)
+    assert errno.errorcode[caught.value.errno] == error
+    with pytest.raises(OSError) as caught:
+        find(path, "none")
+    assert errno.errorcode[caught.value.errno] in ("ELOOP", error)
+
+
+def test_dot_dot_is_a_way_out(find):
+    with pytest.raises(OSError) as caught:
+        find("to-a/../a")
+    assert caught.value.errno == errno.EXDEV
+
+
+@pytest.mark.parametrize(("names", "error"), [(["out"], "EXDEV"), (["absolute"], "EXDEV"), (["loop"], "ELOOP")])
+def test_links_are_followed_beneath_the_root_alone(root, names, error):
+    """Whatever the kernel has said before: a link may be another one by now."""
+    with pytest.raises(OSError) as caught:
+        follow_links(root, names)
+    assert errno.errorcode[caught.value.errno] == error
+
+
+@needs_openat2
+def test_the_directory_that_it_is_in(top, root):
+    for path, parent in (("to-file", "a/b"), ("a/b/file", "a/b"), ("to-a", "")):
+        found = open_resolved(root, str(top), path.split("/"), "beneath")
+        directory = found.open_parent(root)
+        assert identify(os.fstat(directory)) == identify((top / parent).stat())
+        os.close(directory)
+        os.close(found.descriptor)
+
+
+def test_a_directory_in_which_it_is_no_more(top, root):
+    before = open_descriptors()
+    found = open_resolved(root, str(top), ["a", "b", "file"], "beneath")
+    (top / "new").write_text("another")
+    (top / "new").rename(top / "a/b/file")
+    with pytest.raises(FileNotFoundError):
+        found.open_parent(root)
+    os.close(found.descriptor)
+    assert open_descriptors() == before
+
+
+@needs_openat2
+@pytest.mark.parametrize("policy", ["beneath", "any"])
+def test_a_link_that_becomes_another_one_is_what_it_was_or_what_it_is(find, top, policy):
+    """Never one for the names and the other for what was opened, which `find` compares."""
+    (top / "d").mkdir()
+    (top / "d/file").touch()
+    (top / "swap").symlink_to("d")
+    over = threading.Event()
+
+    def swap():
+        while not over.is_set():
+            for target in ("a/b", "d"):
+                os.symlink(target, top / "next")
+                os.rename(top / "next", top / "swap")
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        seen = {find("swap/file", policy)[0] for _ in range(1000)}
+    finally:
+        over.set()
+        thread.join()
+    assert seen == {"a/b/file", "d/file"}
+
+
+@needs_openat2
+def test_a_link_in_the_place_of_a_directory_is_looked_at_again(find, monkeypatch):
+    """Between the look at the links and the opening."""
+    stale = [["to-a", "b"], ["to-a", "b"]]
+    follow = resolved_module.follow_links
+    monkeypatch.setattr(
+        resolved_module, "follow_links", lambda root, names: stale.pop() if stale else follow(root, names)
+    )
+    assert find("to-a/b") == ("a/b", True, False)
+    monkeypatch.setattr(resolved_module, "follow_links", lambda *_: ["to-a", "b"])
+    with pytest.raises(BlockingIOError):
+        find("to-a/b")
+
+
+@needs_openat2
+def test_no_descriptor_is_left_open(find):
+    before = open_descriptors()
+    for path in (*FOUND, *REFUSED):
+        for policy in ("beneath", "none", "any"):
+            with contextlib.suppress(OSError):
+                find(path, policy)
+    assert open_descriptors() == before
