@@ -13,6 +13,8 @@ from gemd.config.load import DEFAULT_LISTEN, parse_listen, read_file
 from gemd.config.settings import Address
 from gemd.protocol.url import DEFAULT_PORT
 
+DEFAULT_CGI = "cgi-bin"  # of flags alone; it need not exist
+
 Tables = dict[str, object]
 
 # flag -> key of the one host that it sets
@@ -83,7 +85,7 @@ def read_tables(options: argparse.Namespace, directory: Path) -> Tables:
     elif options.app is not None and options.dir is None:
         tables = {"host": [{"name": "localhost"}]}
     else:
-        tables = {"host": [{"name": "localhost", "root": str(directory), "cgi": "cgi-bin"}]}
+        tables = {"host": [{"name": "localhost", "root": str(directory), "cgi": DEFAULT_CGI}]}
     _apply_listen(tables, options)
     _apply_host_flags(tables, options, directory)
     for key in ("user", "workers"):

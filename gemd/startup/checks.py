@@ -8,11 +8,13 @@ import os
 import sys
 from pathlib import Path
 
-from gemd.config import Config, ConfigError, Problem, parse_config
+from gemd.config import Config, ConfigError, Host, Problem, parse_config
+from gemd.config.settings import Answer, Location
 from gemd.config.tables import key_path
 from gemd.config.types import LOG_WORDS
-from gemd.options import read_tables
+from gemd.options import DEFAULT_CGI, read_tables
 from gemd.protocol.characters import escape
+from gemd.protocol.url import split_path
 from gemd.startup.assembly import build_router, find_log_files
 from gemd.system import certificates, tls_context
 from gemd.system.log_file import check_log_file
@@ -28,13 +30,15 @@ def read_config(options: argparse.Namespace, directory: Path) -> Config:
         source=str(options.config) if options.config else None,
         cpus=len(os.sched_getaffinity(0)),
     )
-    check_machine(config)
+    check_machine(config, needs_default_cgi=options.cgi_dir is not None)
     return config
 
 
-def check_machine(config: Config) -> None:
-    """Raise ConfigError unless this machine has the users and directories that are named."""
+def check_machine(config: Config, *, needs_default_cgi: bool = False) -> None:
+    """Raise ConfigError unless this machine has the users and directories that are named. That flags alone have a
+    directory of scripts by default does not name it, unless it is said that they do."""
     problems = _check_user(config) + _check_roots(config)
+    problems += _check_scripts(config, needs_default_cgi=needs_default_cgi)
     if problems:
         raise ConfigError(problems, config.source)
 
@@ -68,9 +72,36 @@ def _check_roots(config: Config) -> list[Problem]:
     return problems
 
 
+def _check_scripts(config: Config, *, needs_default_cgi: bool) -> list[Problem]:
+    """A problem for every CGI directory that is none: by a mistake in its name, scripts would be sent as files."""
+    problems = []
+    for host in config.hosts:
+        named = {
+            os.path.join(str(place.root), *split_path(str(place.cgi))): place
+            for place in reversed(host.locations)
+            if Answer.CGI in place.answers and _needs_scripts(place, host)
+        }
+        for path, place in reversed(named.items()):
+            is_default = config.source is None and not needs_default_cgi and place.cgi == DEFAULT_CGI
+            if not is_default and not _why_no_root(str(place.root)) and (reason := _why_no_directory(path)):
+                problems.append(Problem(key_path(place.where, Answer.CGI.value), f"{path} {reason}"))
+    return problems
+
+
+def _needs_scripts(place: Location, host: Host) -> bool:
+    """Whether its directory of scripts is meant to exist: not where it may have the name from its host, and a root of
+    its own."""
+    first = host.locations[0]
+    return place is first or place.cgi != first.cgi or place.root == first.root or first.root is None
+
+
 def _why_no_root(root: str) -> str | None:
+    return _why_no_directory(root, os.O_RDONLY)
+
+
+def _why_no_directory(path: str, flags: int = os.O_PATH) -> str | None:
     try:
-        os.close(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        os.close(os.open(path, flags | os.O_DIRECTORY | os.O_CLOEXEC))
     except OSError as error:
         return f"can't be opened: {error.strerror}"
     return None

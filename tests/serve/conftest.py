@@ -221,9 +221,9 @@ def connections_of(port: int, state: str) -> list[tuple[int, str]]:
 
 @pytest.fixture
 def capsule(tmp_path: Path) -> Path:
-    """A root with a page."""
+    """A root with a page, and a directory for scripts."""
     root = tmp_path / "capsule"
-    root.mkdir()
+    (root / "cgi-bin").mkdir(parents=True)
     (root / "index.gmi").write_text("# A capsule\n")
     return root
 

@@ -12,7 +12,7 @@ def shared_daemon(folder: Path, text: str, **options) -> Iterator[Daemon]:
     """Serve FOLDER/capsule by a configuration: TOML text, with {root} and {tmp} to fill in. Its stories end with this
     block, so that the error log is clean but for what any of them expected."""
     root = folder / "capsule"
-    root.mkdir(exist_ok=True)
+    (root / "cgi-bin").mkdir(parents=True, exist_ok=True)
     (root / "index.gmi").write_text("# A capsule\n")
     conf = folder / "gemd.conf"
     conf.write_text(text.replace("{root}", str(root)).replace("{tmp}", str(folder)))

@@ -164,7 +164,8 @@ def public_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="gemd-", dir="/tmp"))
     try:
         folder.chmod(0o755)
-        (folder / "capsule").mkdir(mode=0o755)
+        for name in ("capsule", "capsule/cgi-bin"):
+            (folder / name).mkdir(mode=0o755)
         (folder / "capsule/index.gmi").write_text("# A public capsule\n")
         yield folder
     finally:

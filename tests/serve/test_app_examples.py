@@ -115,7 +115,7 @@ def test_an_application_of_jetforces_own_classes(serve_app, write, tmp_path):
         "app = CompositeApplication({'localhost': hello, 'files.example': files})\n",
     )
     script = tmp_path / "capsule" / "cgi-bin" / "script"
-    script.parent.mkdir()
+    script.parent.mkdir(exist_ok=True)
     script.write_text("#!/bin/sh\necho 20 text/plain\n")
     script.chmod(0o755)
     daemon = serve_app("theirs:app", workers=1, keys='aliases = ["files.example"]\n')

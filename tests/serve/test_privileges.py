@@ -289,6 +289,20 @@ def test_shut_in_a_root_of_its_own(serve_public, public, tmp_path):
     assert daemon.ask("/deep/page.gmi").text == "# Inside\n"
 
 
+def test_a_script_runs_in_there_with_what_it_brings_along(serve_public, public, need_program):
+    """There is no /proc, and an empty file does for /dev/null."""
+    (public / "dev").mkdir()
+    (public / "dev/null").touch()
+    source = public / "hello.c"
+    source.write_text('#include <stdio.h>\nint main(void) { puts("20 text/plain\\nhello"); return 0; }\n')
+    program = public / "capsule/cgi-bin/hello"
+    subprocess.run([need_program("gcc"), "-static", "-o", program, source], check=True)
+    (public / "capsule/link.gmi").symlink_to("cgi-bin/hello")
+    daemon = serve_public(AS_NOBODY + MASTER_ROOT + f'chroot = "{public}"\n' + HOST)
+    assert daemon.ask("/cgi-bin/hello").text == "hello\n"
+    assert daemon.ask("/link.gmi").status == 51
+
+
 def test_a_chroot_needs_a_master_that_is_root(conf, public):
     done = run_gemd(conf(AS_NOBODY + f'chroot = "{public}"\n' + HOST)[0])
     assert (done.returncode, "master-user" in done.stderr) == (3, True), done.stderr

@@ -224,7 +224,6 @@ def test_signals_to_the_whole_group_end_nobody(serve):
 
 
 def test_who_comes_during_a_stop_is_refused_at_once(serve, capsule):
-    (capsule / "cgi-bin").mkdir()
     script = capsule / "cgi-bin" / "slow"
     script.write_text("#!/bin/sh\necho 20 text/plain\nsleep 1\n")
     script.chmod(0o755)
@@ -247,7 +246,6 @@ def test_who_comes_during_a_stop_is_refused_at_once(serve, capsule):
 
 
 def test_a_worker_that_drains_alone_neither_spins_nor_accepts(serve, capsule):
-    (capsule / "cgi-bin").mkdir()
     script = capsule / "cgi-bin" / "slow"
     script.write_text("#!/bin/sh\necho 20 text/plain\nsleep 4\necho $PPID\n")
     script.chmod(0o755)

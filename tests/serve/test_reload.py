@@ -141,7 +141,7 @@ def test_hosts_roots_and_certificates_are_taken_anew(configure, rewrite, tmp_pat
     assert shown("localhost") == print_of(one)
     assert daemon.ask("/", host="example.org", name="example.org").status == 53
     other = tmp_path / "other"
-    other.mkdir()
+    (other / "cgi-bin").mkdir(parents=True)
     (other / "index.gmi").write_text("# Another\n")
     second = '[[host]]\nname = "example.org"\nroot = "{tmp}/other"\n'
     rewrite(text.replace("one.pem", "two.pem").replace("{root}", str(other)) + second)

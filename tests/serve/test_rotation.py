@@ -157,6 +157,7 @@ def test_what_is_no_file_in_a_logs_place_is_refused(configure, tmp_path):
 
 def refuse_to_start(tmp_path: Path, folder: Path, *said: str) -> None:
     conf = tmp_path / "gemd.conf"
+    (tmp_path / "cgi-bin").mkdir(exist_ok=True)
     text = USER + f'[log]\naccess = "{folder}/access.log"\n' + HOST
     conf.write_text(text.replace("{root}", str(tmp_path)).replace("{tmp}", str(tmp_path)))
     command = [sys.executable, "-m", "gemd", "-c", conf, "--host", "127.0.0.1", "--port", "0"]

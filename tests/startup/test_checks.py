@@ -2,6 +2,7 @@
 
 import os
 
+import msgspec
 import pytest
 
 from gemd.config import ConfigError
@@ -41,6 +42,74 @@ def test_roots_that_are_none_are_all_named(configure, tmp_path, root):
 def test_a_root_that_locations_inherit_is_named_once(configure, tmp_path):
     config = configure(host=[host(tmp_path / "gone", location=[{"path": "/a/"}, {"path": "/b/"}])])
     assert set(problems_of(config)) == {"host[1].root"}
+
+
+@pytest.fixture
+def from_file(configure):
+    """A configuration that a file has, of one host with these keys."""
+    return lambda root, **keys: msgspec.structs.replace(configure(host=[host(root, **keys)]), source="gemd.conf")
+
+
+def test_scripts_need_their_directory(from_file, root):
+    problems = problems_of(from_file(root, cgi="cgi-bni"))
+    assert problems == {"host[1].cgi": f"{root}/cgi-bni can't be opened: No such file or directory"}
+    (root / "file").touch()
+    assert set(problems_of(from_file(root, cgi="file"))) == {"host[1].cgi"}
+    (root / "cgi-bni/deep").mkdir(parents=True)
+    check_machine(from_file(root, cgi="cgi-bni"))
+    check_machine(from_file(root, cgi="/cgi-bni//deep/".strip("/")))
+
+
+def test_a_root_that_is_none_is_no_mistake_of_its_scripts(from_file, tmp_path):
+    assert set(problems_of(from_file(tmp_path / "gone", cgi="cgi-bin"))) == {"host[1].root"}
+
+
+def test_each_directory_of_scripts_is_looked_at_where_it_is_named(from_file, root, tmp_path):
+    (root / "cgi-bin").mkdir()
+    (tmp_path / "other").mkdir()
+    other = str(tmp_path / "other")
+    locations = [
+        {"path": "/inherits"},
+        {"path": "/other", "root": other},  # the host's name is for the host's root
+        {"path": "/names/", "root": other, "cgi": "none"},
+        {"path": "/same/", "cgi": "cgi-bni"},
+        {"path": "/again/", "cgi": "cgi-bni"},
+    ]
+    assert set(problems_of(from_file(root, cgi="cgi-bin", location=locations))) == {
+        "host[1].location[3].cgi",
+        "host[1].location[4].cgi",
+    }
+
+
+def test_where_the_host_has_no_root_its_locations_need_the_directory(configure, root, tmp_path):
+    (root / "cgi-bin").mkdir()
+    tables = {"name": "h", "gone": True, "cgi": "cgi-bin", "location": [{"path": "/a/", "root": str(root)}]}
+    check_machine(msgspec.structs.replace(configure(host=[tables]), source="gemd.conf"))
+    tables["location"] += [{"path": "/b/", "root": str(tmp_path)}]
+    config = msgspec.structs.replace(configure(host=[tables]), source="gemd.conf")
+    assert set(problems_of(config)) == {"host[1].location[2].cgi"}
+
+
+def test_so_does_the_location_of_everything(from_file, root, tmp_path):
+    (root / "cgi-bin").mkdir()
+    location = {"path": "/", "root": str(tmp_path)}
+    assert set(problems_of(from_file(root, cgi="cgi-bin", location=[location]))) == {"host[1].location[1].cgi"}
+
+
+def test_only_the_default_of_flags_alone_may_be_missing(root):
+    read_config(parse_arguments([]), root)
+    check_machine(read_config(parse_arguments(["--index-file", "x"]), root))
+    for name in ("cgi-bin", "bin"):
+        with pytest.raises(ConfigError, match=f"{root}/{name} can't be opened"):
+            read_config(parse_arguments(["--cgi-dir", name]), root)
+        (root / name).mkdir()
+        check_machine(read_config(parse_arguments(["--cgi-dir", name]), root))
+
+
+def test_a_flag_beside_a_file_names_it_as_well(root, tmp_path):
+    (tmp_path / "gemd.conf").write_text('[[host]]\nname = "localhost"\nroot = "capsule"\n')
+    with pytest.raises(ConfigError, match="capsule/cgi-bin can't be opened"):
+        read_config(parse_arguments(["-c", "gemd.conf", "--cgi-dir", "cgi-bin"]), tmp_path)
 
 
 def test_a_host_needs_something_to_serve(configure):
