@@ -101,6 +101,9 @@ def _prove(identity: Identity) -> None:
             regain(0)
         except PermissionError:
             continue
+        except OSError as error:
+            reason = f"can't prove that {identity.name} can't become root again: {error.strerror}"
+            raise PrivilegeError(reason) from None
         raise PrivilegeError(f"root can be regained after the change to the user {identity.name}")
 
 

@@ -152,6 +152,7 @@ FAULTS = {  # of the way down from root: what strace(1) does to a system call, a
     "groups not changed": ("setgroups:retval=0", "the change to the user nobody did not take place"),
     "gid not changed": ("setresgid:retval=0", "the change to the user nobody did not take place"),
     "uid not changed": ("setresuid:retval=0", "the change to the user nobody did not take place"),
+    "proof not possible": ("setuid:error=EAGAIN", "can't prove that nobody can't become root again"),
     "new privileges not forbidden": ("prctl:error=EINVAL", "can't forbid new privileges"),
 }
 

@@ -271,6 +271,24 @@ def test_a_root_that_can_be_regained_is_found(in_child):
 
 
 @need_root
+@pytest.mark.parametrize("step", ["setuid", "seteuid", "setgid", "setegid"])
+def test_a_proof_that_is_not_possible_is_an_error(in_child, step):
+    def drop():
+        setattr(os, step, fail)
+        try:
+            drop_privileges(SOMEBODY)
+        except PrivilegeError as error:
+            return str(error)
+        return ""
+
+    def fail(_):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    said = "can't prove that somebody can't become root again: Resource temporarily unavailable"
+    assert in_child(drop) == said
+
+
+@need_root
 def test_a_bounding_set_that_stays_is_an_error(in_child):
     def drop():
         real = privileges.call_prctl
