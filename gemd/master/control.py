@@ -1,7 +1,7 @@
 """The control socket: what gemctl asks of the master, and what it is told.
 
 Rules: one command a connection, one line of JSON each way; only root and the master's own user are heard; nothing here
-blocks, and who does not send a line in time is hung up on.
+blocks, and who does not send a line in time is hung up on; nobody waits for somebody who says nothing.
 """
 
 import contextlib
@@ -59,12 +59,13 @@ class Command:
 
 
 class _Caller:
-    """A connection whose command has not arrived yet."""
+    """A connection whose command has not arrived yet. `is_known` once it was looked at, and had not said enough."""
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
         self.connection = connection
         self.deadline = deadline
         self.line = b""
+        self.is_known = False
 
 
 class ControlSocket:
@@ -127,12 +128,13 @@ class ControlSocket:
                     commands.append(command)
             elif data == b"" or len(caller.line) > _MAX_LINE or now >= caller.deadline:
                 self._forget(fd).close()
+            caller.is_known = True
         self._answering = [command for command in self._answering if command.is_open] + commands
         return commands
 
     def _accept(self) -> bool:
-        """Accept callers; False when more may be waiting than can be heard at once."""
-        while len(self._callers) < _MAX_CALLERS:
+        """Accept callers; False when none can be accepted at the moment."""
+        while (oldest := self._oldest()) is not None or len(self._callers) < _MAX_CALLERS:
             try:
                 connection, _ = self.listener.socket.accept()
             except BlockingIOError:
@@ -144,9 +146,15 @@ class ControlSocket:
             if _CREDENTIALS.unpack(credentials)[1] not in (0, os.geteuid()):
                 Command("", connection).fail("only root and the user that gemd runs as may command it")
                 continue
+            if oldest is not None and len(self._callers) >= _MAX_CALLERS:
+                self._forget(oldest).close()
             self._callers[connection.fileno()] = _Caller(connection, time.monotonic() + _COMMAND_TIMEOUT)
             self._poll.register(connection, select.POLLIN)
-        return False
+        return True
+
+    def _oldest(self) -> int | None:
+        """Who has been waiting for longest, and can be hung up on to hear others; None when all have just come."""
+        return next((fd for fd, caller in self._callers.items() if caller.is_known), None)
 
     def _forget(self, fd: int) -> socket.socket:
         self._poll.unregister(fd)

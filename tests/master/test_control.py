@@ -250,25 +250,32 @@ def test_who_drips_is_dropped_too(listening, poll, call, clock):
     assert clock[0] - 1000 == pytest.approx(5.0, abs=0.2)
 
 
-def test_more_callers_than_are_heard_wait_and_make_no_hot_loop(listening, poll, call, clock):
-    callers = [call() for _ in range(40)]
-    assert listening.take() == []
-    assert poll.poll(0) == []  # those in the queue are not reported over and over
-    for caller in callers:
-        caller.ask("status")
-    assert len(take(listening, poll, 32)) == 32
-    assert len(take(listening, poll, 8)) == 8
+def test_more_callers_than_are_heard_at_once_are_all_heard(listening, poll, call):
+    for _ in range(100):
+        call().ask("status")
+    assert len(listening.take()) == 32
+    assert len(take(listening, poll, 68)) == 68
 
 
-def test_who_waits_in_the_queue_is_heard_when_others_have_been_dropped(listening, poll, call, clock):
-    silent = [call() for _ in range(32)]
-    last = call()
-    last.ask("status")
-    assert listening.take() == []
-    clock[0] += 5.1
-    listening.take()
-    assert all(caller.is_cut() for caller in silent)
+def test_who_comes_after_many_that_say_nothing_is_heard_at_once(listening, poll, call, clock):
+    """The clock stands still: nobody's time is over."""
+    silent = [call() for _ in range(100)]
+    call().ask("status")
     assert names(take(listening, poll)) == ["status"]
+    cut = [caller.is_cut() for caller in silent]
+    assert cut == [True] * 69 + [False] * 31  # those that had waited for longest
+    assert poll.poll(0) == []
+
+
+def test_who_has_just_come_is_not_cut_off_for_those_behind(listening, poll, call):
+    """It is looked at before that, and what it asks is heard."""
+    first = call()
+    first.ask("status")
+    silent = [call() for _ in range(63)]
+    assert names(listening.take()) == ["status"]
+    assert not any(caller.is_cut() for caller in silent[:31])
+    assert listening.take() == []
+    assert [caller.is_cut() for caller in silent] == [True] * 31 + [False] * 32
 
 
 def test_an_accept_that_fails_makes_no_hot_loop(listening, poll, call, monkeypatch):
