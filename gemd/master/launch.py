@@ -49,7 +49,7 @@ def launch(keep: Iterable[int], error_target: str) -> Launch:
 
 
 def _wait(read_end: int, error_target: str) -> None:
-    """Runs in the process that the shell started; ends it."""
+    """Runs in the process that the shell started; ends it. Its signals go to the daemon, whose queue it shares."""
     spoken = os.read(read_end, 1)
     code = ExitCode(spoken[0]) if spoken else ExitCode.INTERNAL
     if code != ExitCode.OK:

@@ -11,7 +11,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from gemd.exit_codes import ExitCode
@@ -52,16 +52,16 @@ class ProcessControl(Protocol):
 
 
 class ForkingProcessControl(ProcessControl):
-    """The real one. `poll` ends the sleep: others may register there what they wait for. `signals` are taken from now
-    on. `work` is run in each worker, and returns the exit code; `let_go` closes there what is only the master's."""
+    """The real one. `poll` ends the sleep: others may register there what they wait for. `work` is run in each worker,
+    and returns the exit code; `let_go` closes there what is only the master's."""
 
     def __init__(
-        self, poll: select.poll, signals: Iterable[signal.Signals], work: Work, let_go: Callable[[Generation], None]
+        self, poll: select.poll, signals: SignalQueue, work: Work, let_go: Callable[[Generation], None]
     ) -> None:
         self._poll = poll
         self._work = work
         self._let_go = let_go
-        self._signals = SignalQueue(signals)
+        self._signals = signals
         poll.register(self._signals.fileno(), select.POLLIN)
         self._channels: dict[int, socket.socket] = {}
         adopt_orphans()

@@ -38,6 +38,7 @@ from gemd.system import process
 from gemd.system.log import error_log
 from gemd.system.pid_file import PidFile
 from gemd.system.privileges import Identity, lock_down
+from gemd.system.signals import SignalQueue, ignore_signals, unblock_signals
 from gemd.worker.main import run_worker
 
 Read = Callable[[], Config]  # of the configuration, anew each time; raises one of FAILURES
@@ -46,10 +47,20 @@ _ROWS = 4 * MAX_SLOTS  # of the scoreboard: workers that serve, start and drain
 
 
 def serve(read: Read, inherited: Inherited) -> ExitCode:
-    """Serve what `read` says, now and at each reload, until told to stop.
+    """Serve what `read` says, now and at each reload, until told to stop. Signals that come before the master can obey
+    them wait for it, and what comes after it is ignored.
 
     Raises one of FAILURES for what keeps it from beginning.
     """
+    signals = SignalQueue(SIGNALS)
+    unblock_signals()
+    try:
+        return _serve(read, inherited, signals)
+    finally:
+        ignore_signals()
+
+
+def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
     config = read()
     handover = inherited.handover
     user = find_user(config)
@@ -69,7 +80,8 @@ def serve(read: Read, inherited: Inherited) -> ExitCode:
     lock_down(keep_capabilities=os.geteuid() == 0)
     generation.logs.use()
     announce(config, resources)
-    launched = _detach(generation, pid_file, control) if config.service.daemon and handover is None else Launch()
+    is_daemon = config.service.daemon and handover is None
+    launched = _detach(generation, pid_file, control, signals) if is_daemon else Launch()
     notices = DaemonNotices(
         generation,
         build_loader(read, workers_user),
@@ -80,15 +92,18 @@ def serve(read: Read, inherited: Inherited) -> ExitCode:
         handover,
         launched,
     )
-    code = run_master(notices, generation, poll)
+    code = run_master(notices, generation, poll, signals)
     launched.tell(code)  # unless it has been told already, when the workers served
     return code
 
 
-def _detach(generation: Generation, pid_file: PidFile | None, control: ControlSocket | None) -> Launch:
+def _detach(
+    generation: Generation, pid_file: PidFile | None, control: ControlSocket | None, signals: SignalQueue
+) -> Launch:
     """Leave the terminal with all that is open."""
     generation.logs.streams.close()  # the terminal
-    keep = [listener.socket.fileno() for listener in generation.listeners]
+    keep = [*signals.descriptors]
+    keep += [listener.socket.fileno() for listener in generation.listeners]
     keep += [sink.fileno() for sink in generation.logs.files().values()]
     if pid_file is not None:
         keep.append(pid_file.lock)
@@ -132,7 +147,7 @@ def _keep_fixed(config: Config, current: Config) -> Config:
     return msgspec.structs.replace(config, service=fixed)
 
 
-def run_master(notices: DaemonNotices, generation: Generation, poll: select.poll) -> ExitCode:
+def run_master(notices: DaemonNotices, generation: Generation, poll: select.poll, signals: SignalQueue) -> ExitCode:
     """Fork the workers and supervise them until the end."""
     config = generation.config
     place = config.hosts[0].locations[0]
@@ -141,7 +156,7 @@ def run_master(notices: DaemonNotices, generation: Generation, poll: select.poll
     master = os.getpid()
     processes = ForkingProcessControl(
         poll,
-        SIGNALS,
+        signals,
         lambda generation, nr, row, channel: run_worker(generation, nr, scoreboard.row(row), master, channel),
         notices.let_go,
     )

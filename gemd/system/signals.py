@@ -1,6 +1,7 @@
 """Signals as data: the kernel's wakeup descriptor collects them, the loop takes them when it is ready.
 
-Rule: no code runs in a signal handler. A storm of signals can fill the pipe; what is lost then is a repetition.
+Rules: no code runs in a signal handler. A storm of signals can fill the pipe; what is lost then is a repetition. Who
+can't obey yet blocks them, so that they wait; who is about to end ignores them, so that none is fatal.
 """
 
 import contextlib
@@ -8,6 +9,31 @@ import os
 import signal
 from collections.abc import Iterable
 from types import FrameType
+
+
+def block_signals() -> None:
+    """Have all signals wait from now on, for this process and what it starts."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+
+
+def unblock_signals() -> None:
+    """Have them delivered, and those first that came meanwhile."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def restore_signals() -> None:
+    """Unblock them for a process that has no use for them: it ends by an interrupt without a traceback."""
+    if callable(signal.getsignal(signal.SIGINT)):  # else it is ignored, as in a background job
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    unblock_signals()
+
+
+def ignore_signals() -> None:
+    """Ignore what had a handler, to the last instruction: Python restores the default actions as it ends, which are
+    fatal mostly."""
+    for number in signal.valid_signals() - {signal.SIGCHLD}:
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
@@ -28,6 +54,11 @@ class SignalQueue:
         """Readable when a signal is waiting."""
         return self._reader
 
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """What it has open."""
+        return self._reader, self._writer
+
     def take(self) -> list[signal.Signals]:
         """All waiting signals in the order they came, each kind once."""
         raw = b""
@@ -37,9 +68,14 @@ class SignalQueue:
         return [signal.Signals(number) for number in dict.fromkeys(raw) if number in self._numbers]
 
     def close(self) -> None:
-        """Forget the signals and restore their default actions. In a forked child too."""
-        signal.set_wakeup_fd(-1)
+        """Forget the signals and restore their default actions, by which those end this process that come meanwhile.
+
+        In a forked child too, whose pipe is its parent's.
+        """
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers)
         for number in self._numbers:
             signal.signal(number, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
         os.close(self._reader)
         os.close(self._writer)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

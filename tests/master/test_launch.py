@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import pytest
 
 from gemd.exit_codes import ExitCode
 from gemd.master.launch import Launch
+from tests.support.waiting import wait_for
 
 LONGEST = 30.0
 
@@ -82,6 +84,28 @@ def test_a_daemon_that_dies_without_a_word_has_failed(start):
     done, _ = start("os._exit(0)")
     assert done.returncode == ExitCode.INTERNAL
     assert "it did not start" in done.stderr
+
+
+def test_what_the_waiting_process_is_told_the_daemon_hears(tmp_path):
+    """A Ctrl-C, for example, of somebody to whom it takes too long."""
+    ready, heard = tmp_path / "ready", tmp_path / "heard"
+    program = f"""
+import os, select, signal
+from gemd.master.launch import launch
+from gemd.system.signals import SignalQueue
+
+queue = SignalQueue([signal.SIGINT])
+line = launch(queue.descriptors, "/var/log/gemd/error.log")
+open({str(ready)!r}, "w")
+select.select([queue], [], [], {LONGEST})
+open({str(heard)!r}, "w").write(str(queue.take() == [signal.SIGINT]))
+line.tell()
+"""
+    with subprocess.Popen([sys.executable, "-c", program]) as waiting:
+        wait_for(ready.exists, "the daemon")
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(LONGEST) == 0
+    assert heard.read_text() == "True"
 
 
 def test_a_worker_that_has_the_line_holds_nobody_up(start):

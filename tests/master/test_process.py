@@ -14,6 +14,7 @@ from gemd.master import process
 from gemd.master.process import ForkingProcessControl
 from gemd.shared.channel import receive_files
 from gemd.system.process import become_subreaper
+from gemd.system.signals import SignalQueue
 from tests.support.waiting import LONGEST
 
 SIGNALS = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGHUP)
@@ -25,7 +26,7 @@ def make():
     made = []
 
     def make(work, let_go=lambda _: None, poll=None):
-        made.append(ForkingProcessControl(poll or select.poll(), SIGNALS, work, let_go))
+        made.append(ForkingProcessControl(poll or select.poll(), SignalQueue(SIGNALS), work, let_go))
         return made[-1]
 
     yield make
@@ -119,6 +120,19 @@ def test_a_fork_that_fails_leaves_nothing_open_and_signals_as_they_were(make, mo
     with pytest.raises(BlockingIOError):
         control.spawn(None, 0, 0)
     assert (os.listdir("/proc/self/fd"), signal.pthread_sigmask(signal.SIG_BLOCK, ())) == before
+
+
+def test_one_that_is_told_to_stop_in_its_first_instant_stops(make):
+    def work(*_):
+        queue = SignalQueue([signal.SIGTERM])
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        return ExitCode.OK if select.select([queue], [], [], LONGEST)[0] else ExitCode.INTERNAL
+
+    control = make(work)
+    for nr in range(20):
+        pid = control.spawn(None, nr, nr)
+        control.kill(pid, signal.SIGTERM)
+        assert reap(control) == [(pid, ExitCode.OK)]
 
 
 # What a worker has of its master

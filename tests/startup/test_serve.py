@@ -1,8 +1,11 @@
 """The order of a start, and what a reload does with a configuration. Nothing is forked, and nobody is changed."""
 
+import signal
+
 import pytest
 
 from gemd.exit_codes import ExitCode
+from gemd.master.master import SIGNALS
 from gemd.master.reload import LoadError
 from gemd.startup import serve as module
 from gemd.startup.assembly import build_generation
@@ -23,6 +26,11 @@ def _quiet(monkeypatch):
     monkeypatch.setattr(error_log, "use", lambda *_, **__: None)
     monkeypatch.setattr(module, "lock_down", lambda **_: None)
     monkeypatch.setattr(module, "find_user", lambda _: None)
+    before = {number: signal.getsignal(number) for number in SIGNALS}, signal.set_wakeup_fd(-1)
+    yield
+    signal.set_wakeup_fd(before[1])
+    for number, handler in before[0].items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -58,7 +66,7 @@ class Steps(list):
 def test_the_order_of_a_start(steps, configure, tmp_path):
     assert serve(configure, Inherited(tmp_path)) is ExitCode.OK
     assert steps == STEPS
-    notices, generation, _ = steps.given
+    notices, generation, *_ = steps.given
     assert generation.number == 1
     assert notices._generations == {generation}
 
@@ -68,6 +76,17 @@ def test_what_fails_before_root_is_given_up_ends_the_start(steps, configure, roo
     with pytest.raises(CertificateError):
         serve(lambda: configure(host=[broken]), Inherited(tmp_path))
     assert steps == STEPS[:3]
+
+
+def test_what_comes_during_a_start_waits_for_the_master_and_what_comes_after_it_is_ignored(
+    steps, configure, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(module, "find_user", lambda _: signal.raise_signal(signal.SIGTERM))
+    serve(configure, Inherited(tmp_path))
+    *_, queue = steps.given
+    assert queue.take() == [signal.SIGTERM]
+    signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
 
 
 # A reload

@@ -4,9 +4,28 @@ import signal
 
 import pytest
 
-from gemd.system.signals import SignalQueue
+from gemd.system.signals import SignalQueue, block_signals, ignore_signals, restore_signals, unblock_signals
 
 NUMBERS = (signal.SIGUSR1, signal.SIGUSR2)
+
+
+@pytest.fixture
+def end_of():
+    """Call a function in a forked child; the signal that ended it, or 0."""
+
+    def end_of(function):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                function()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(pid, 0)
+        assert os.waitstatus_to_exitcode(status) != 1, "it failed"
+        return -os.waitstatus_to_exitcode(status)
+
+    return end_of
 
 
 @pytest.fixture
@@ -67,3 +86,62 @@ def test_none_is_lost_while_the_queue_is_made(monkeypatch):
         assert queue.take() == [signal.SIGUSR1]
     finally:
         queue.close()
+
+
+def test_one_that_comes_while_it_is_closed_ends_the_process_as_if_it_had_come_later(end_of, monkeypatch):
+    """It is a worker that is told to stop in its first instant."""
+    set_descriptor = signal.set_wakeup_fd
+
+    def close():
+        queue = SignalQueue(NUMBERS)
+        monkeypatch.setattr(signal, "set_wakeup_fd", set_and_raise)
+        queue.close()
+        signal.raise_signal(signal.SIGKILL)  # it was swallowed
+
+    def set_and_raise(*arguments):
+        set_descriptor(*arguments)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    assert end_of(close) == signal.SIGUSR1
+
+
+def test_blocked_signals_wait(end_of):
+    def wait():
+        block_signals()
+        signal.raise_signal(signal.SIGUSR1)
+        queue = SignalQueue(NUMBERS)
+        assert queue.take() == []
+        unblock_signals()
+        assert queue.take() == [signal.SIGUSR1]
+
+    assert end_of(wait) == 0
+
+
+def test_what_was_heeded_is_ignored_in_the_end(end_of):
+    def ignore():
+        SignalQueue(NUMBERS)
+        ignore_signals()
+        for number in NUMBERS:
+            signal.raise_signal(number)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL  # which was not
+
+    assert end_of(ignore) == 0
+
+
+def test_an_interrupt_ends_who_has_no_use_for_signals(end_of):
+    def restore():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        block_signals()
+        signal.raise_signal(signal.SIGINT)
+        restore_signals()
+
+    assert end_of(restore) == signal.SIGINT
+
+
+def test_a_background_job_ignores_it_still(end_of):
+    def restore():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        restore_signals()
+        signal.raise_signal(signal.SIGINT)
+
+    assert end_of(restore) == 0

@@ -1,0 +1,66 @@
+"""From the command line to a running master, as a table of contents.
+
+Rules: whatever an operator did wrong ends here, in a line that says what to change and an exit code of its own; what
+does not serve can be interrupted at any time.
+"""
+
+import functools
+import sys
+from pathlib import Path
+
+from gemd.config import render_config
+from gemd.exit_codes import ExitCode
+from gemd.options import UsageError, parse_arguments
+from gemd.protocol.characters import escape
+from gemd.startup.checks import check_applications, check_certificates, check_logs, read_config
+from gemd.startup.failures import FAILURES, explain_failure
+from gemd.startup.resources import Inherited
+from gemd.startup.serve import serve
+from gemd.system.encoding import start_again_in_utf8
+from gemd.system.process import fill_standard_streams
+from gemd.system.signals import restore_signals
+
+
+def run() -> int:
+    """Run gemd with the arguments of this process, whose signals are blocked; return its exit code."""
+    if reason := start_again_in_utf8():
+        return _complain(ExitCode.USAGE, reason)
+    fill_standard_streams()
+    try:
+        return start()
+    except FAILURES as failure:
+        code, lines = explain_failure(failure)
+        return _complain(code, *lines)
+
+
+def start() -> ExitCode:
+    """Every step that can fail comes before the first worker."""
+    options = parse_arguments(None)
+    if options.dump or options.test:
+        restore_signals()
+    inherited = Inherited(_current_directory())
+    read = functools.partial(read_config, options, inherited.directory)
+    if options.dump:
+        print(render_config(read()), end="")
+        return ExitCode.OK
+    if options.test:
+        config = read()
+        check_certificates(config)
+        check_logs(config)
+        check_applications(config)
+        print(f"gemd: the configuration {config.source or 'by flags'} is in order", file=sys.stderr)
+        return ExitCode.OK
+    return serve(read, inherited)
+
+
+def _current_directory() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError(f"the current directory can't be used: {error.strerror}") from None
+
+
+def _complain(code: ExitCode, *lines: str) -> ExitCode:
+    for line in lines:
+        print(f"gemd: {escape(line)}", file=sys.stderr)
+    return code
