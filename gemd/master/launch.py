@@ -11,6 +11,13 @@ from collections.abc import Iterable
 from gemd.exit_codes import ExitCode
 from gemd.system.detach import detach_process
 
+# What a code means that only the master knows of; the others end the start before there is one.
+_CAUSES = {
+    ExitCode.PRIVILEGES: "privileges could not be dropped as asked",
+    ExitCode.WORKERS: "the workers end before they serve",
+    ExitCode.APPLICATION: "an application can't be loaded",
+}
+
 
 class Launch:
     """The daemon's line to who waits. Does nothing in a process that is not detached, or once it has spoken."""
@@ -53,5 +60,13 @@ def _wait(read_end: int, error_target: str) -> None:
     spoken = os.read(read_end, 1)
     code = ExitCode(spoken[0]) if spoken else ExitCode.INTERNAL
     if code != ExitCode.OK:
-        print(f"gemd: it did not start; the reason is in the error log, {error_target}", file=sys.stderr, flush=True)
+        say_why(code, error_target)
     os._exit(code)
+
+
+def say_why(code: ExitCode, error_target: str) -> None:
+    """Say on standard error that it did not start, as far as a code tells why; more of it is in the error log, where
+    who has typed the command may not look."""
+    cause = _CAUSES.get(code, "a fault of gemd itself")
+    text = f"gemd: it did not start: {cause}; the error log says more, {error_target}"
+    print(text, file=sys.stderr, flush=True)

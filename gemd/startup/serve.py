@@ -13,7 +13,7 @@ import msgspec
 from gemd.config import Config
 from gemd.exit_codes import ExitCode
 from gemd.master.control import ControlSocket
-from gemd.master.launch import Launch, launch
+from gemd.master.launch import Launch, launch, say_why
 from gemd.master.master import MAX_SLOTS, SIGNALS, Master
 from gemd.master.notices import DaemonNotices
 from gemd.master.process import ForkingProcessControl
@@ -94,6 +94,8 @@ def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
     )
     code = run_master(notices, generation, poll, signals)
     launched.tell(code)  # unless it has been told already, when the workers served
+    if code != ExitCode.OK and generation.config.log.error != "stderr":
+        say_why(code, generation.config.log.error)
     return code
 
 

@@ -73,11 +73,19 @@ def test_the_shell_goes_on_when_the_daemon_says_so(start):
     assert umask == 0o027
 
 
-@pytest.mark.parametrize("code", [ExitCode.WORKERS, ExitCode.PRIVILEGES, ExitCode.INTERNAL])
-def test_the_shell_is_told_how_it_failed(start, code):
+CAUSES = {
+    ExitCode.WORKERS: "the workers end before they serve",
+    ExitCode.PRIVILEGES: "privileges could not be dropped as asked",
+    ExitCode.APPLICATION: "an application can't be loaded",
+    ExitCode.INTERNAL: "a fault of gemd itself",
+}
+
+
+@pytest.mark.parametrize(("code", "cause"), CAUSES.items())
+def test_the_shell_is_told_how_it_failed(start, code, cause):
     done, _ = start(f"line.tell(ExitCode({int(code)}))")
     assert done.returncode == code
-    assert done.stderr == "gemd: it did not start; the reason is in the error log, /var/log/gemd/error.log\n"
+    assert done.stderr == f"gemd: it did not start: {cause}; the error log says more, /var/log/gemd/error.log\n"
 
 
 def test_a_daemon_that_dies_without_a_word_has_failed(start):

@@ -89,6 +89,16 @@ def test_what_comes_during_a_start_waits_for_the_master_and_what_comes_after_it_
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
 
 
+@pytest.mark.parametrize("target", ["off", "stderr"])
+def test_a_start_that_failed_says_so_where_it_was_begun(steps, configure, tmp_path, monkeypatch, capsys, target):
+    """Unless the reasons themselves stand there."""
+    run_master = module.run_master
+    monkeypatch.setattr(module, "run_master", lambda *given: run_master(*given) or ExitCode.WORKERS)
+    assert serve(lambda: configure(log={"error": target}), Inherited(tmp_path)) is ExitCode.WORKERS
+    said = capsys.readouterr().err
+    assert said == "" if target == "stderr" else "it did not start: the workers end before they serve" in said
+
+
 # A reload
 
 
