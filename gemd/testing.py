@@ -142,7 +142,7 @@ class Client:
             return Answer(refusal.status, refusal.meta, b"", url)
         location = Location(path=self._location, host=request.url.host)
         threads = _Inline(getattr(self._app, "__name__", type(self._app).__name__))
-        call = Call(threads, self._app, build_app_environ(request, location, None), self._seconds)
+        call = Call(threads, self._app, request.url, build_app_environ(request, location, None), self._seconds)
         try:
             threads.begin(call)
             return _take(call, url, most)

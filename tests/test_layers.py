@@ -35,8 +35,8 @@ WALLS = {
 
 IMPURE = {"os", "socket", "ssl", "time", "logging", "select", "signal", "subprocess", "threading", "pathlib", "OpenSSL"}
 ONLY_SYSTEM = {"OpenSSL", "cryptography", "ctypes", "mmap", "pwd", "grp", "syslog", "setproctitle", "daemon"}
-# Memory that all processes share is what these two are; it has no other place to be asked for.
-SHARED_MEMORY = {("gemd.shared.scoreboard", "mmap"), ("gemd.shared.rate_limit", "mmap")}
+# Memory that all processes share is what this is; it has no other place to be asked for.
+SHARED_MEMORY = {("gemd.shared.rate_limit", "mmap")}
 ONLY_PROCESSES = {"os.fork", "os.forkpty", "os._exit", "select.epoll"}
 PROCESSES = {"master", "worker"}
 NO_NAMES = {"util", "utils", "common", "helpers", "base", "misc"}

@@ -1,13 +1,16 @@
 """The scoreboard: shared memory with a row for each worker, written by it and read by the master.
 
 Rules: there is no lock, for a worker that is killed while it holds one would hang the others; each cell is one
-aligned 64-bit store. What stands here came from a worker and may be any number: the master only compares it.
+aligned 64-bit store. What stands here came from a worker and may be any number: the master only compares it. A row is a
+page, so that a worker can write its own and read the others: what it spoils is spoilt for itself.
 """
 
-import mmap
 import time
 
 from gemd.protocol.figures import BYTES, FIGURES, PRIVATE, REQUESTS, Figure
+from gemd.shared import under_way
+from gemd.shared.under_way import UnderWay
+from gemd.system.shared_memory import PAGE, SharedMemory
 
 # A column for each figure, after the last sign of life, the wish to be recycled, and when there was room last.
 _TICK, _RECYCLE, _ROOM, _FIRST_FIGURE = range(4)
@@ -15,23 +18,27 @@ _COLUMNS = {figure.name: column for column, figure in enumerate(FIGURES, _FIRST_
 _REQUESTS, _BYTES = _COLUMNS[REQUESTS.name], _COLUMNS[BYTES.name]
 _WIDTH = _FIRST_FIGURE + len(FIGURES)
 _CELL = 8
+_UNDER_WAY = 1024  # where in a row it begins, behind the cells
+assert _WIDTH * _CELL <= _UNDER_WAY <= PAGE - under_way.SIZE
 _NANOSECOND = 1e-9
 _MOMENT = 2_000_000_000  # nanoseconds: an idle worker shows itself each second
 
 
 class Row:
-    """One worker's cells. Runs in the worker, except for `clear` and what is read."""
+    """One worker's cells, and what is `under_way` in it. Runs in the worker, except for `clear` and what is read."""
 
-    __slots__ = ("_cells", "_start")
+    __slots__ = ("_cells", "_start", "under_way")
 
-    def __init__(self, cells: memoryview, nr: int) -> None:
-        self._cells = cells
-        self._start = nr * _WIDTH
+    def __init__(self, octets: memoryview, nr: int) -> None:
+        self._cells = octets.cast("Q")
+        self._start = nr * PAGE // _CELL
+        self.under_way = UnderWay(octets[nr * PAGE + _UNDER_WAY :][: under_way.SIZE])
 
     def clear(self) -> None:
         """Forget the row's former worker. Runs in the master, before it forks the next one."""
         for column in range(_WIDTH):
             self._cells[self._start + column] = 0
+        self.under_way.clear()
 
     def tick(self) -> None:
         """Sign of life."""
@@ -43,7 +50,7 @@ class Row:
 
     def is_room_elsewhere(self) -> bool:
         """Whether another worker has shown a moment ago that it can take more. Asked by one that can't."""
-        return max(self._cells[_ROOM::_WIDTH].tolist()) > time.monotonic_ns() - _MOMENT
+        return max(self._cells[_ROOM :: PAGE // _CELL].tolist()) > time.monotonic_ns() - _MOMENT
 
     def count(self, size: int) -> None:
         """One more request, answered with `size` bytes."""
@@ -87,13 +94,17 @@ class Row:
 
 
 class Scoreboard:
-    """Anonymous shared memory for `size` rows; workers inherit it by fork."""
+    """Shared memory for `size` rows; workers inherit it by fork."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._memory = mmap.mmap(-1, size * _WIDTH * _CELL)
-        self._cells = memoryview(self._memory).cast("Q")
+        self._memory = SharedMemory(size * PAGE)
 
     def row(self, nr: int) -> Row:
         """Row `nr`, from 0."""
-        return Row(self._cells, nr)
+        return Row(self._memory.octets, nr)
+
+    def keep_to(self, nr: int) -> Row:
+        """Row `nr`; this process can only read the others from now on. Runs in the worker. Raises OSError."""
+        self._memory.write_only(nr * PAGE, PAGE)
+        return self.row(nr)

@@ -159,7 +159,7 @@ def run_master(notices: DaemonNotices, generation: Generation, poll: select.poll
     processes = ForkingProcessControl(
         poll,
         signals,
-        lambda generation, nr, row, channel: run_worker(generation, nr, scoreboard.row(row), master, channel),
+        lambda generation, nr, row, channel: run_worker(generation, nr, scoreboard.keep_to(row), master, channel),
         notices.let_go,
     )
     return Master(processes, notices, scoreboard, generation).run()

@@ -73,7 +73,7 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         generation.logs.start()
         applications = generation.applications
         watch = FileWatch(app_paths(generation.config), applications.made) if is_watcher(generation, nr) else None
-        applications.open()
+        applications.open(row.under_way)
         process.fill_standard_streams()  # where an application has closed one
         _serve(generation, row, signals, channel, memory, descriptors, watch)
     except PrivilegeError as error:

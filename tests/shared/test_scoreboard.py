@@ -1,7 +1,13 @@
+import faulthandler
+import os
+import signal
+
 import pytest
 
 from gemd.protocol.figures import FIGURES, PRIVATE, READING
+from gemd.protocol.url import parse_url
 from gemd.shared.scoreboard import Scoreboard
+from gemd.shared.under_way import PLACES
 
 
 @pytest.fixture
@@ -75,12 +81,53 @@ def test_the_wish_to_be_recycled_is_no_figure():
     assert set(row.figures.values()) == {0}
 
 
+def test_what_is_under_way_is_beside_the_figures():
+    scoreboard = Scoreboard(2)
+    for nr in range(2):
+        row = scoreboard.row(nr)
+        for figure in FIGURES:
+            row.show(figure, 2**64 - 1)
+        row.request_recycle()
+        for number in range(PLACES):
+            row.under_way.begin(parse_url(f"gemini://localhost/{nr}/{number}/{'x' * 300}".encode()))
+    for nr in range(2):
+        row = scoreboard.row(nr)
+        assert sorted(text[:14] for text in row.under_way.read()) == sorted(
+            f"localhost/{nr}/{number}/x"[:14] for number in range(PLACES)
+        )
+        assert set(row.figures.values()) == {2**64 - 1}
+
+
+def test_a_worker_can_write_its_own_row_alone_and_read_the_others():
+    """It is one, and what a stray write of its own hits is not what the master goes by for others."""
+    scoreboard = Scoreboard(3)
+    scoreboard.row(0).show(READING, 7)
+    ends = []
+    for nr in range(3):
+        pid = os.fork()
+        if pid == 0:
+            faulthandler.disable()
+            try:
+                row = scoreboard.keep_to(1)
+                row.tick()
+                assert scoreboard.row(0).figures["reading"] == 7
+                scoreboard.row(nr).tick()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        ends.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    assert ends == [-signal.SIGSEGV, 0, -signal.SIGSEGV]
+    assert [scoreboard.row(nr).last_tick is None for nr in range(3)] == [True, False, True]
+
+
 def test_clearing_forgets_one_row_only():
     scoreboard = Scoreboard(3)
     for nr in range(3):
         scoreboard.row(nr).tick()
         scoreboard.row(nr).count(1)
         scoreboard.row(nr).show(READING, 2)
+        scoreboard.row(nr).under_way.begin(parse_url(b"gemini://localhost/"))
     scoreboard.row(1).clear()
+    assert [len(scoreboard.row(nr).under_way.read()) for nr in range(3)] == [1, 0, 1]
     assert [scoreboard.row(nr).last_tick is None for nr in range(3)] == [False, True, False]
     assert [sum(scoreboard.row(nr).figures.values()) for nr in range(3)] == [4, 0, 4]

@@ -169,6 +169,22 @@ def test_a_fault_ends_one_request_and_is_logged_once(loop, make_server, make_con
     assert "gemini://localhost/" in record.getMessage()
 
 
+@pytest.mark.parametrize("fault", [None, ValueError("a fault")])
+def test_what_is_asked_for_is_shown_while_it_is_answered(loop, make_server, make_connection, caplog, fault):
+    shown = []
+
+    def respond(_):
+        shown.append(server.row.under_way.read())
+        if fault is not None:
+            raise fault
+        return PAGE
+
+    server = make_server(respond)
+    serve(loop, server, lambda: loop.ready.append(make_connection(line=b"gemini://localhost/a?b\r\n")))
+    assert shown == [["localhost/a"]]
+    assert server.row.under_way.read() == []
+
+
 # What takes its time
 
 

@@ -16,7 +16,7 @@ from gemd.protocol.request import Request
 from gemd.responders.app.call import Call
 from gemd.responders.app.environ import build_app_environ
 from gemd.responders.app.load import AppLoadError, modules_read_anew
-from gemd.responders.app.threads import AppThreads
+from gemd.responders.app.threads import AppThreads, Board
 from gemd.system.authorities import Authorities
 
 _POLL_INTERVAL = 0.01  # seconds between two looks at whether the applications have come to their end
@@ -59,10 +59,10 @@ class Applications:
                         f"{where}-env.{name}: {there}-env has another value, and a process has one alone"
                     )
 
-    def open(self) -> None:
-        """Load them. Runs in the worker. Raises AppLoadError."""
+    def open(self, under_way: Board) -> None:
+        """Load them; what their code runs for is shown in `under_way`. Runs in the worker. Raises AppLoadError."""
         for threads in self._threads.values():
-            threads.open()
+            threads.open(under_way)
 
     def end_by(self, moment: float) -> None:
         """Break answers off that are still going on at `moment`, in monotonic seconds: the worker ends."""
@@ -90,7 +90,7 @@ class Applications:
         if not threads.has_place(network_of(request.peer.address)):
             raise Overloaded
         environ = build_app_environ(request, location, self._authorities)
-        return threads.make_call(environ)
+        return threads.make_call(request.url, environ)
 
 
 def _mounted(config: Config) -> Iterator[tuple[str, Location]]:

@@ -12,6 +12,7 @@ from typing import Protocol
 from gemd.protocol.errors import CGIError, GeminiError, Overloaded
 from gemd.protocol.response import BrokenBody, ClientLeft, Helper, Response, encode_header
 from gemd.protocol.status import has_body
+from gemd.protocol.url import Url
 from gemd.responders.app.contract import App, AppError, Environ, check_result, close_result, encode_chunk
 from gemd.responders.app.output import PIECE_SIZE, Output
 from gemd.system.log import error_log
@@ -43,8 +44,9 @@ class Call:
 
     descriptors: Collection[int] = ()
 
-    def __init__(self, threads: Threads, app: App, environ: Environ, seconds: float) -> None:
+    def __init__(self, threads: Threads, app: App, url: Url, environ: Environ, seconds: float) -> None:
         self.threads = threads
+        self.url = url
         self.deadline = time.monotonic() + seconds
         self.client = ""  # whose turn it takes
         self.is_over = False

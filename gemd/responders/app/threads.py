@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Protocol
 
 from gemd.config.settings import Location
+from gemd.protocol.url import Url
 from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App, Environ
 from gemd.responders.app.load import AppLoadError, load_app
@@ -20,6 +22,16 @@ from gemd.system.places import Place, Places, find_share
 
 _MAX_WAITING = 256  # calls for each application
 _RETURN_TIMEOUT = 2.0  # seconds for a call's code to come back when its time is over: until its next chunk, mostly
+
+
+class Board(Protocol):
+    """Where it is shown what code is running for, in case it brings the process down. For any thread."""
+
+    def begin(self, url: Url) -> int | None:
+        """Code begins to run for this URL; `end` takes what is returned."""
+
+    def end(self, place: int | None) -> None:
+        """It has come back."""
 
 
 class AppThreads:
@@ -32,6 +44,7 @@ class AppThreads:
         self._location = location
         self._where = where
         self._seconds = seconds
+        self._under_way: Board | None = None
         self._executor: ThreadPoolExecutor | None = None
         self._app: App | None = None
         self._lock = threading.Lock()
@@ -50,8 +63,9 @@ class AppThreads:
         with ThreadPoolExecutor(1) as executor:
             return self._load_by(executor)
 
-    def open(self) -> None:
+    def open(self, under_way: Board) -> None:
         """Start the first thread, and load the application in it. Runs in the worker. Raises AppLoadError."""
+        self._under_way = under_way
         threading.stack_size(0)  # the system's own, for who knows what the application does
         self._executor = ThreadPoolExecutor(self._location.app_threads, thread_name_prefix=self.name)
         app = self._app
@@ -75,10 +89,10 @@ class AppThreads:
         is_full = places.waiting >= _MAX_WAITING or places.count_waiting(client) >= find_share(_MAX_WAITING)
         return not (is_full or self.is_blocked)
 
-    def make_call(self, environ: Environ) -> Call:
+    def make_call(self, url: Url, environ: Environ) -> Call:
         """A call that `begin` begins."""
         assert self._app is not None
-        return Call(self, self._app, environ, self._seconds)
+        return Call(self, self._app, url, environ, self._seconds)
 
     def begin(self, call: Call) -> None:
         """Have a thread run the application's code, or go on with it."""
@@ -97,9 +111,12 @@ class AppThreads:
         with self._lock:
             self._running[threading.get_ident()] = call
         is_over = True
+        assert self._under_way is not None
+        shown = self._under_way.begin(call.url)
         try:
             is_over = call.run()
         finally:
+            self._under_way.end(shown)
             if is_over:
                 call.finish(sys.exception())
             with self._lock:

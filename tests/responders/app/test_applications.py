@@ -61,7 +61,7 @@ def applications(configure):
         config = configure(**keys)
         found = Router(config, MIME_TABLE, None).applications
         found.preload()
-        found.open()
+        found.open(SimpleNamespace(begin=lambda _: None, end=lambda _: None))
         opened.append(found)
         return found, config.hosts[0].locations
 

@@ -7,10 +7,12 @@ import pytest
 
 from gemd.protocol.errors import CGIError, Overloaded
 from gemd.protocol.response import BrokenBody, ClientLeft
+from gemd.protocol.url import parse_url
 from gemd.responders.app.call import Call
 from gemd.responders.app.contract import AppError
 
 BLOCK = 64 * 1024
+URL = parse_url(b"gemini://localhost/")
 
 
 class Threads:
@@ -66,7 +68,7 @@ def make(threads, helper):
     """Make a call and begin it, as the event loop does."""
 
     def make(app, seconds=60.0):
-        call = Call(threads, app, {}, seconds)
+        call = Call(threads, app, URL, {}, seconds)
         call.begin(helper)
         assert threads.begun == [call]
         return call
@@ -425,7 +427,7 @@ def test_a_call_that_nobody_waits_for_is_not_begun(threads, helper, make):
 
 
 def test_one_that_was_not_even_begun_can_be_closed(threads):
-    call = Call(threads, lambda environ, send_status: None, {}, 60)
+    call = Call(threads, lambda environ, send_status: None, URL, {}, 60)
     call.close()
     assert threads.begun == []
 

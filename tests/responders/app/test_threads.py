@@ -1,12 +1,32 @@
+import itertools
 import threading
 from types import SimpleNamespace
 
 import pytest
 
 from gemd.config.settings import Location
+from gemd.protocol.url import parse_url
 from gemd.responders.app.load import AppLoadError
 from gemd.responders.app.threads import AppThreads
 from tests.support.waiting import wait_for
+
+URL = parse_url(b"gemini://localhost/x")
+
+
+class Board:
+    """Has what code is running for."""
+
+    def __init__(self):
+        self.shown = {}
+        self._places = itertools.count()
+
+    def begin(self, url):
+        place = next(self._places)
+        self.shown[place] = url.path
+        return place
+
+    def end(self, place):
+        del self.shown[place]
 
 
 class Gate:
@@ -35,10 +55,10 @@ def start(monkeypatch, gate):
     """The threads of an application, opened as in a worker."""
     started = []
 
-    def start(app=gate, **options):
+    def start(app=gate, board=None, **options):
         monkeypatch.setattr("gemd.responders.app.threads.load_app", lambda _location: app)
         threads = AppThreads(Location(app="m:app", **options), "host[1].app", 60.0)
-        threads.open()
+        threads.open(board or Board())
         started.append(threads)
         return threads
 
@@ -50,7 +70,7 @@ def start(monkeypatch, gate):
 
 def begin(threads, number=1, client="192.0.2.{}"):
     """Calls of as many clients, unless they are named."""
-    calls = [threads.make_call({}) for _ in range(number)]
+    calls = [threads.make_call(URL, {}) for _ in range(number)]
     for nr, call in enumerate(calls):
         call.begin(SimpleNamespace(wake=lambda: None, client=client.format(nr)))
     return calls
@@ -68,6 +88,17 @@ def test_as_many_run_at_once_as_there_are_threads(start, gate):
     wait_for(lambda: all(call.is_over for call in calls), "the threads")
     assert [call.settle().body for call in calls] == [b"done"] * 3
     wait_for(lambda: not threads.is_busy, "the threads")
+
+
+def test_what_code_runs_for_is_shown_as_long_as_it_runs(start, gate):
+    board = Board()
+    threads = start(board=board)
+    begin(threads, 2)
+    assert gate.inside.acquire(timeout=15)
+    assert board.shown == {0: "/x"}  # the other one waits
+    gate.open.set()
+    wait_for(lambda: not threads.is_busy, "the threads")
+    assert board.shown == {}
 
 
 def test_those_who_wait_have_an_end(start, gate, monkeypatch):
