@@ -8,6 +8,7 @@ import signal
 
 from gemd.exit_codes import ExitCode
 from gemd.master.control import Command
+from gemd.master.deaths import Deaths
 from gemd.master.notices import Notices, reopen
 from gemd.master.orders import STAYING, Order
 from gemd.master.pool import Pool
@@ -42,6 +43,7 @@ class Master:
         self.succession = Succession(notices)
         self.shutdown = Shutdown(processes, self.workers)
         self.totals = Totals(processes.monotonic())
+        self.deaths = Deaths(processes)
         self._processes = processes
         self._notices = notices
         self._signals: list[signal.Signals] = []
@@ -65,6 +67,7 @@ class Master:
         """One look at everything, then sleep until something happens or a second has passed."""
         now = self._processes.monotonic()
         self.workers.awake(now)
+        self.deaths.look(now)
         for worker, code in self.pool.reap(now):
             self._note_end(worker, code, now)
         signals, self._signals = self._signals, []
@@ -88,9 +91,7 @@ class Master:
         self.totals.keep(self.pool.row(worker).figures)
         if self.shutdown.is_begun or (worker.state is State.DRAINING and code == ExitCode.OK):
             return
-        cause = f"signal {-code}" if code < 0 else f"exit code {code}"
-        who = (worker.nr + 1, worker.pid)
-        error_log.error("worker %d (pid %d) ended with %s after %.1f s", *who, cause, now - worker.born)
+        cause = self.deaths.report(worker, code, self.pool.row(worker).under_way.read(), now)
         self.totals.deaths += 1
         if self.reload.concerns(worker):
             self.reload.note_end(worker, self.generation, cause)

@@ -7,14 +7,13 @@ import signal
 from collections.abc import Iterator, Mapping
 
 from gemd.config.settings import Service
+from gemd.master.deaths import describe_work
 from gemd.master.process import ProcessControl
 from gemd.master.recycle import draw_quota, why_recycle
 from gemd.master.workers import State, Worker, Workers
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Row, Scoreboard
 from gemd.system.log import error_log
-
-_MAX_FORK_DELAY = 2.0  # seconds; a shortage is over as suddenly as it came
 
 
 class Pool:
@@ -85,8 +84,8 @@ class Pool:
         """Kill those without a sign of life for `timeout` seconds."""
         ticks = {worker.row: self.row(worker).last_tick for worker in self.workers.all()}
         for worker in self.workers.late(now, ticks, timeout):
-            where = (worker.nr + 1, worker.pid)
-            error_log.error("killing worker %d (pid %d): no sign of life for %.0f s", *where, timeout)
+            what = (worker.nr + 1, worker.pid, timeout, describe_work(self.row(worker).under_way.read()))
+            error_log.error("killing worker %d (pid %d): no sign of life for %.0f s%s", *what)
             self._processes.kill(worker.pid, signal.SIGKILL)
 
     def spawn_missing(self, wanted: Mapping[Generation, int], now: float) -> None:
@@ -102,7 +101,7 @@ class Pool:
         try:
             pid = self._processes.spawn(generation, nr, row)
         except OSError as error:
-            delay = self.workers.delay_spawn(now, _MAX_FORK_DELAY)
+            delay = self.workers.delay_fork(now)
             error_log.error("can't fork worker %d: %s; next try in %.1f s", nr + 1, error.strerror, delay)
             return False
         self.workers.add(nr, pid, generation.number, now, draw_quota(generation.config.service.max_requests))

@@ -18,6 +18,7 @@ from gemd.exit_codes import ExitCode
 from gemd.shared.channel import send_files
 from gemd.shared.generation import Generation
 from gemd.system.orphans import adopt_orphans, kill_orphans
+from gemd.system.out_of_memory import OutOfMemoryKills
 from gemd.system.signals import SignalQueue
 
 Work = Callable[[Generation, int, int, socket.socket], ExitCode]
@@ -44,6 +45,9 @@ class ProcessControl(Protocol):
     def share_memory(self) -> None:
         """Something large was made that all workers will inherit."""
 
+    def count_oom_kills(self) -> int:
+        """How many processes the kernel has killed for want of memory."""
+
     def monotonic(self) -> float:
         """Seconds on the monotonic clock."""
 
@@ -64,6 +68,7 @@ class ForkingProcessControl(ProcessControl):
         self._signals = signals
         poll.register(self._signals.fileno(), select.POLLIN)
         self._channels: dict[int, socket.socket] = {}
+        self._oom_kills = OutOfMemoryKills()
         adopt_orphans()
         self.share_memory()
 
@@ -127,6 +132,9 @@ class ForkingProcessControl(ProcessControl):
         for channel in self._channels.values():
             with contextlib.suppress(OSError):
                 send_files(channel, paths, descriptors)
+
+    def count_oom_kills(self) -> int:
+        return self._oom_kills.read()
 
     def monotonic(self) -> float:
         return time.monotonic()

@@ -94,7 +94,7 @@ class Reload:
         """One of them has ended, which undoes the reload, unless it was told to."""
         if worker.state is not State.DRAINING:
             self._workers.reset_backoff()
-            self.fail(current, f"a new worker ended with {cause}")
+            self.fail(current, f"a new worker {cause}")
 
     def fail(self, current: Generation, *reasons: str) -> None:
         """Go on as before."""

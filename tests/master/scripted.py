@@ -10,6 +10,7 @@ from signal import SIGCHLD, SIGKILL, SIGTERM
 from gemd.config import parse_config
 from gemd.master.handover import BYE, GONE, READY
 from gemd.master.reload import LoadError
+from gemd.protocol.url import parse_url
 from gemd.shared.generation import Generation
 
 
@@ -107,8 +108,8 @@ class ScriptedProcessControl:
     """Time passes only in `sleep`. A worker ticks until it ends or hangs; it ends when told, unless it is `deaf`.
 
     `history` has (time, what, ...): ("dies", nr, code), where a third argument may name the generation, ("hangs", nr),
-    ("deaf", nr), ("answers", nr, requests), ("wants recycle", nr), ("boots" or "lives", as below),
-    ("forks fail", times), ("signal", number), ("asks", command), ("ends", pid, code),
+    ("deaf", nr), ("answers", nr, requests), ("wants recycle", nr), ("is answering", nr, URL, ...), ("boots" or "lives",
+    as below), ("forks fail", times), ("out of memory",), ("signal", number), ("asks", command), ("ends", pid, code),
     ("frozen", seconds) for a master that is stopped itself.
 
     `done` has (time, what, ...): ("spawn", nr), ("kill", nr, signal), ("orphans", [nr of those alive, ...]); `forks`
@@ -129,6 +130,7 @@ class ScriptedProcessControl:
         self.forks_fail = forks_fail
         self.boots = boots
         self.lives = lives
+        self.oom_kills = 0
         self._scoreboard = scoreboard
         self._order = itertools.count()
         self._events = [(moment, next(self._order), *what) for moment, *what in history]
@@ -140,6 +142,7 @@ class ScriptedProcessControl:
             "deaf": self._deafen,
             "answers": self._answer,
             "wants recycle": self._want_recycle,
+            "is answering": self._begin_answers,
         }
         self._pids = itertools.count(100)
 
@@ -193,6 +196,9 @@ class ScriptedProcessControl:
 
     def share_memory(self):
         self.done.append((self.now, "share"))
+
+    def count_oom_kills(self):
+        return self.oom_kills
 
     def monotonic(self):
         return self.now
@@ -250,6 +256,8 @@ class ScriptedProcessControl:
             (self.lives,) = arguments
         elif what == "forks fail":
             (self.forks_fail,) = arguments
+        elif what == "out of memory":
+            self.oom_kills += 1
         elif what == "ends":
             self.end(*arguments)
             return [SIGCHLD]
@@ -276,6 +284,10 @@ class ScriptedProcessControl:
     def _answer(self, worker, requests):
         for _ in range(requests):
             self._scoreboard.row(worker.row).count(100)
+
+    def _begin_answers(self, worker, *urls):
+        for url in urls:
+            self._scoreboard.row(worker.row).under_way.begin(parse_url(url))
 
     def _want_recycle(self, worker):
         self._scoreboard.row(worker.row).request_recycle()

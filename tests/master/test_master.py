@@ -1,5 +1,6 @@
 """Histories: what happens to a master, as data, and what it did. No process is forked."""
 
+import itertools
 from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH
 
 import pytest
@@ -101,13 +102,15 @@ def test_those_that_never_serve_do_not_end_a_master_that_has_served(play):
 
 
 def test_workers_that_die_after_one_has_served_do_not_end_it(run):
-    processes, code = run(lives=0.01, turns=400)
+    _, code = run(lives=0.01, turns=400)
     assert code is None
-    assert sum(moment < 60 for moment, _ in done(processes, "spawn")) <= 10
 
 
-def test_a_storm_of_deaths_slows_down_to_one_in_half_a_minute(run):
-    processes, _ = run(lives=0.01, turns=1000)
+NEVER_AGAIN = [(5, "boots", False), (5, "lives", 0.01), (5, "dies", 0, SEGV)]  # whoever comes from now on dies at once
+
+
+def test_a_storm_of_those_that_never_serve_slows_down_to_one_in_half_a_minute(run):
+    processes, _ = run(*NEVER_AGAIN, turns=1000)
     moments = [moment for moment, _ in done(processes, "spawn")]
     assert moments[-1] > 300
     assert 29 < moments[-1] - moments[-2] < 32
@@ -204,30 +207,50 @@ def test_more_workers_than_the_scoreboard_has_rows_wait(monkeypatch):
 
 @pytest.mark.parametrize("count", [1, 2, 4, 8])
 @pytest.mark.parametrize("lives", [0.01, 0.5])
-def test_a_storm_is_ten_forks_in_a_minute(play, count, lives):
-    """Of all workers, each of which serves for a moment."""
-    story = play(count=count, lives=lives, until=120)
+def test_a_storm_of_those_that_never_serve_is_ten_forks_in_a_minute(play, count, lives):
+    """Of all workers."""
+    history = [(5, "dies", nr, SEGV) for nr in range(count)]
+    story = play((5, "boots", False), (5, "lives", lives), *history, count=count, until=120)
     assert story.code is None
-    first = [moment for moment, *_ in story.forks if moment < 60]
-    assert count < len(first) <= 10
+    first = [moment for moment, *_ in story.forks if 5 < moment < 65]
+    assert 0 < len(first) <= 10
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
+@pytest.mark.parametrize("lives", [0.01, 0.5])
+def test_who_serves_for_a_moment_is_replaced_within_a_second_always(play, count, lives):
+    story = play(count=count, lives=lives, until=60)
+    assert story.code is None
+    for slot in range(count):
+        moments = [moment for moment, _, nr in story.forks if nr == slot]
+        gaps = [later - earlier - lives for earlier, later in itertools.pairwise(moments)]
+        assert 50 < len(moments) <= 120
+        assert max(gaps) < 0.55
 
 
 @pytest.mark.parametrize("count", [2, 4, 8])
 def test_a_storm_in_one_slot_leaves_the_others_alone(play, count):
     story = play(count=count, lives={1: {0: 0.01}}, until=120)
-    assert len([moment for moment, _, nr in story.forks if nr == 0 and moment < 60]) <= 10
     assert len([nr for _, _, nr in story.forks if nr != 0]) == count - 1
+
+
+def test_a_slot_that_can_not_be_filled_keeps_nobody_waiting_that_had_served(play):
+    """At 20 one new worker in 13 s is tried, and it may take longer."""
+    history = [*NEVER_AGAIN, (20, "boots", True), (20, "lives", None), (20, "dies", 1, SEGV)]
+    story = play(*history, until=22)
+    assert [moment for moment, _, nr in story.forks if nr == 1] == [0, 20]
 
 
 def test_a_worker_that_drains_beside_it_makes_a_storm_no_worse(play):
     """It is as many as the slots, and old: that does not make the others grown up."""
-    history = [(1.9, "deaf", 0), (1.9, "deaf", 1), (2, "signal", SIGHUP)]
-    story = play(*history, lives={2: {0: 0.01}}, until=65)
-    assert len([moment for moment, generation, nr in story.forks if generation == 2 and nr == 0]) <= 10
+    history = [(1.9, "deaf", 0), (1.9, "deaf", 1), (2, "signal", SIGHUP), (3, "boots", False), (3, "dies", 0, SEGV, 2)]
+    story = play(*history, (3, "lives", 0.01), until=66)
+    assert len([moment for moment, generation, nr in story.forks if generation == 2 and nr == 0]) <= 11
 
 
 def test_workers_that_start_beside_it_make_a_storm_no_worse(play):
-    story = play((2, "signal", SIGHUP), lives={1: {0: 0.01}}, boots={1: True, 2: False}, until=30)
+    history = [(2, "boots", {1: False, 2: False}), (2, "lives", {1: 0.01}), (2, "dies", 0, SEGV), (2, "signal", SIGHUP)]
+    story = play(*history, until=30)
     assert len([moment for moment, generation, nr in story.forks if (generation, nr) == (1, 0) and moment > 2]) <= 9
 
 
@@ -242,6 +265,33 @@ def test_after_a_storm_one_death_is_nothing_special(play):
 def test_forks_that_fail_during_a_reload_are_tried_less_and_less_often(play):
     story = play((5, "forks fail", 10**6), (5, "signal", SIGHUP), until=35)
     assert 10**6 - story.processes.forks_fail < 30
+
+
+# What they died of
+
+
+def test_what_a_worker_died_of_is_said_in_words(play, complaints):
+    history = [
+        (5, "is answering", 0, b"gemini://localhost/a?secret"),
+        (5, "dies", 0, SEGV),
+        (9, "dies", 1, 3),
+        (10, "out of memory"),
+        (10, "dies", 0, -9),
+    ]
+    play(*history, until=12)
+    assert complaints() == [
+        'worker 1 (pid 100) was killed by SIGSEGV after 5.0 s, while it was answering "localhost/a"',
+        "worker 2 (pid 101) ended with exit code 3 after 9.0 s",
+        "worker 1 (pid 102) was killed by SIGKILL, perhaps by the kernel for want of memory (its counter oom_kill "
+        "rose), after 5.0 s",
+    ]
+
+
+def test_a_late_worker_was_answering_something(play, complaints):
+    play((5, "is answering", 1, b"gemini://localhost/slow"), (5, "hangs", 1), until=40)
+    assert complaints()[0] == (
+        'killing worker 2 (pid 101): no sign of life for 30 s, while it was answering "localhost/slow"'
+    )
 
 
 # One worker more or fewer
@@ -269,7 +319,7 @@ def test_512_are_the_most(play):
 
 
 def test_one_more_comes_at_once_even_in_a_storm(play):
-    story = play((100, "signal", SIGTTIN), lives={1: {0: 0.01}}, until=101)
+    story = play(*NEVER_AGAIN, (100, "signal", SIGTTIN), until=101)
     assert (100, 1, 2) in story.forks
 
 

@@ -81,7 +81,7 @@ def test_one_that_was_to_leave_and_dies_has_died(play, complaints):
     story = play(*history, settings=AFTER_TEN, until=50)
     assert story.workers == [(1, 0), (1, 1)]
     assert story.told == []
-    assert complaints() == ["worker 1 (pid 100) ended with signal 9 after 6.0 s"]
+    assert complaints() == ["worker 1 (pid 100) was killed by SIGKILL after 6.0 s"]
 
 
 def test_both_may_leave_at_once(play):

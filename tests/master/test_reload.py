@@ -182,7 +182,7 @@ def test_a_draining_worker_that_crashes_is_not_replaced(play, complaints):
     story = play((4, "deaf", 0), HUP, (60, "dies", 0, -11, 1), until=80)
     assert story.workers == [(2, 0), (2, 1)]
     assert len(story.forks) == 4
-    assert complaints() == ["worker 1 (pid 100) ended with signal 11 after 60.0 s"]
+    assert complaints() == ["worker 1 (pid 100) was killed by SIGSEGV after 60.0 s"]
 
 
 def test_forks_that_fail_hold_a_reload_up_and_no_more(play):

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from gemd.master.workers import YOUNG, State, Workers
@@ -36,7 +38,7 @@ def test_the_slot_of_the_dead_is_missing(workers):
     assert workers.until_spawn({1: 2}, 200.0) == pytest.approx(0.01)
 
 
-def test_who_dies_young_makes_the_next_wait(workers):
+def test_who_had_served_for_a_moment_is_replaced_a_little_later(workers):
     workers.remove(workers.find(10), 100.5, served=True)
     assert workers.missing(1, 2, 100.55) == []
     assert workers.until_spawn({1: 2}, 100.5) == pytest.approx(0.1)
@@ -46,13 +48,84 @@ def test_who_dies_young_makes_the_next_wait(workers):
 def test_who_never_served_makes_the_next_wait_however_old(workers):
     workers.remove(workers.find(10), 200.0, served=False)
     assert workers.missing(1, 2, 200.05) == []
+    assert workers.until_spawn({1: 2}, 200.0) == pytest.approx(0.1)
 
 
-def test_the_delay_doubles_up_to_half_a_minute():
+def die_one_by_one(workers, count, *, served):
+    """The worker of slot 0 dies at once, and so do `count` others as soon as each comes; when they came."""
+    now, moments = 100.5, []
+    workers.remove(workers.find(10), now, served=served)
+    for pid in range(50, 50 + count):
+        while 0 not in workers.missing(1, 2, now):
+            now += workers.until_spawn({1: 2}, now)
+        moments.append(now)
+        workers.remove(workers.add(0, pid, 1, now), now, served=served)
+    return moments
+
+
+def delays(moments):
+    return [round(later - earlier, 2) for earlier, later in itertools.pairwise(moments)]
+
+
+def test_the_delay_doubles_up_to_half_a_minute(workers):
+    found = delays(die_one_by_one(workers, 14, served=False))
+    assert found[:4] == [0.2, 0.4, 0.8, 1.6]
+    assert found[-2:] == [30.0, 30.0]
+
+
+def test_those_that_had_served_are_replaced_within_a_second_always(workers):
+    found = delays(die_one_by_one(workers, 40, served=True))
+    assert found[:2] == [0.2, 0.4]
+    assert max(found) == 0.5
+
+
+def test_they_wait_for_nobody_who_never_serves(workers):
+    """Slot 2 can't be filled, and that has come to half a minute."""
+    now = 110.0
+    for pid in range(50, 64):
+        while 2 not in workers.missing(1, 3, now):
+            now += workers.until_spawn({1: 3}, now)
+        workers.remove(workers.add(2, pid, 1, now), now, served=False)
+    assert workers.until_spawn({1: 3}, now) == pytest.approx(30.0)
+    workers.find(10).born = workers.find(11).born = now - 0.5
+    for pid in (10, 11):
+        workers.remove(workers.find(pid), now, served=True)
+    assert workers.until_spawn({1: 3}, now) == pytest.approx(0.1)
+    assert workers.missing(1, 3, now + 0.11) == [0, 1]  # both at once
+
+
+def test_a_replacement_that_never_serves_is_what_others_wait_for(workers):
+    workers.remove(workers.find(10), 200.0, served=True)
+    workers.remove(workers.add(0, 12, 1, 200.0), 200.1, served=False)
+    assert workers.missing(1, 2, 200.15) == []
+    assert workers.missing(1, 2, 200.3) == [0]
+
+
+def test_one_that_has_grown_up_makes_the_next_short_life_the_first(workers):
+    die_one_by_one(workers, 9, served=True)
+    workers.add(0, 12, 1, 200.0)
+    workers.remove(workers.find(12), 200.0 + YOUNG, served=True)
+    assert workers.missing(1, 2, 200.0 + YOUNG) == [0]
+    workers.add(0, 13, 1, 202.0)
+    workers.remove(workers.find(13), 202.5, served=True)
+    assert workers.until_spawn({1: 2}, 202.5) == pytest.approx(0.1)
+
+
+def test_the_delay_of_a_fork_doubles_up_to_two_seconds():
     workers = Workers(8)
-    delays = [workers.delay_spawn(0.0) for _ in range(40)]
-    assert delays[:4] == pytest.approx([0.1, 0.2, 0.4, 0.8])
-    assert delays[-1] == 30.0
+    found = [workers.delay_fork(0.0) for _ in range(40)]
+    assert found[:4] == pytest.approx([0.1, 0.2, 0.4, 0.8])
+    assert found[-1] == 2.0
+    workers.add(0, 10, 1, 5.0)
+    assert workers.delay_fork(5.0) == pytest.approx(0.1)
+
+
+def test_a_fork_that_failed_is_waited_for_by_everybody(workers):
+    workers.remove(workers.find(10), 200.0, served=True)
+    workers.delay_fork(200.0)
+    assert workers.missing(1, 2, 200.05) == []
+    assert workers.until_spawn({1: 2}, 200.0) == pytest.approx(0.1)
+    assert workers.missing(1, 2, 200.11) == [0]
 
 
 def test_one_at_a_time_while_workers_die_young(workers):
@@ -80,44 +153,42 @@ def test_those_of_another_generation_are_not_waited_for(workers):
     assert workers.missing(1, 2, 110.0) == [0]
 
 
-def test_forks_that_failed_hold_nobody_up_once_one_succeeds(workers):
-    for pid in (10, 11):
-        workers.remove(workers.find(pid), 200.0, served=True)
-    workers.delay_spawn(200.0, 2.0)
-    workers.delay_spawn(200.1, 2.0)
-    assert workers.missing(1, 2, 200.2) == []
-    assert workers.missing(1, 2, 200.3) == [0, 1]
+def next_delay(workers, now):
+    """For how long the next death of one that had not served would hold up others."""
+    workers.remove(workers.add(0, 99, 9, now), now, served=False)
+    return workers.until_spawn({9: 1}, now)
 
 
-def test_those_who_died_young_are_forgotten_when_one_has_grown_up_since(workers):
+def test_those_who_never_served_are_forgotten_when_one_has_grown_up_since(workers):
     workers.find(11).state = State.SERVING
-    workers.remove(workers.find(10), 100.1, served=True)
+    workers.remove(workers.find(10), 100.1, served=False)
     workers.awake(105.0)
-    assert workers.delay_spawn(105.0) == pytest.approx(0.2)  # the other one is older than that death
+    assert next_delay(workers, 105.0) == pytest.approx(0.2)  # the other one is older than that death
     worker = workers.add(0, 12, 1, 106.0)
     worker.state = State.SERVING
     workers.awake(106.0 + YOUNG / 2)
-    assert workers.delay_spawn(106.0) == pytest.approx(0.4)
+    assert next_delay(workers, 106.0) == pytest.approx(0.4)
     workers.awake(106.0 + YOUNG)
-    assert workers.delay_spawn(107.0) == pytest.approx(0.1)
+    assert next_delay(workers, 107.0) == pytest.approx(0.1)
 
 
 def test_they_are_forgotten_too_when_one_dies_that_had_grown_up(workers):
     for _ in range(5):
-        workers.delay_spawn(150.0)
+        next_delay(workers, 150.0)
     workers.remove(workers.find(10), 200.0, served=True)
     assert workers.missing(1, 2, 200.0) == [0]
-    assert workers.delay_spawn(200.0) == pytest.approx(0.1)
+    assert next_delay(workers, 200.0) == pytest.approx(0.1)
 
 
 def test_a_change_resets_the_backoff(workers):
     for _ in range(9):
-        workers.delay_spawn(100.0)
+        next_delay(workers, 100.0)
     workers.remove(workers.find(10), 100.1, served=True)
-    assert workers.missing(1, 2, 101.0) == []
+    workers.delay_fork(100.9)
+    assert workers.missing(1, 3, 100.15) == []
     workers.reset_backoff()
-    assert workers.missing(1, 2, 101.0) == [0]
-    assert workers.delay_spawn(101.0) == pytest.approx(0.1)
+    assert workers.missing(1, 3, 100.15) == [0, 2]
+    assert next_delay(workers, 101.0) == pytest.approx(0.1)
 
 
 def test_early_deaths_are_counted_in_a_row(workers):
@@ -135,7 +206,8 @@ LATE = {
     "ticked long ago": (100.5, True),
     "ticked just in time": (101.0, False),
     "ticked now": (131.0, False),
-    "ticked in the future": (9e9, False),
+    "ticked while the master looked": (160.0, False),
+    "ticked in the future": (9e9, True),  # it has spoilt its row: that is no sign of life
     "ticked before it was born": (1.0, True),
 }
 

@@ -149,7 +149,7 @@ def sleeper(script, tmp_path):
 
 def test_no_script_survives_a_worker_that_is_killed(configure, sleeper):
     daemon = configure(CONFIG.replace("cgi = 3", "cgi = 50").replace("cgi-header = 1.5", "cgi-header = 50"))
-    daemon.expect("ended with signal 9")
+    daemon.expect("was killed by SIGKILL")
     with daemon.tls() as tls:
         tls.sendall(daemon.url("/cgi-bin/sleep").encode() + b"\r\n")
         pid = sleeper()
