@@ -11,6 +11,7 @@ from gemd.system import resolved as resolved_module
 from gemd.system.beneath import has_openat2, open_root
 from gemd.system.resolved import follow_links, identify, open_resolved
 from tests.support.descriptors import open_descriptors
+from tests.support.waiting import wait_for
 
 needs_openat2 = pytest.mark.skipif(not has_openat2(), reason="this kernel has no openat2, and follows no links")
 
@@ -172,8 +173,11 @@ def test_a_link_that_becomes_another_one_is_what_it_was_or_what_it_is(find, top,
 
     thread = threading.Thread(target=swap)
     thread.start()
+    seen = set()
     try:
-        seen = {find("swap/file", policy)[0] for _ in range(1000)}
+        for _ in range(1000):
+            seen.add(find("swap/file", policy)[0])
+        wait_for(lambda: seen.add(find("swap/file", policy)[0]) or len(seen) > 1, "both of them")
     finally:
         over.set()
         thread.join()
