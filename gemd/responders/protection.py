@@ -59,8 +59,10 @@ class Protection:
         self._roots = sorted({place.root for place in locations if place.root is not None})
         self._known = _Known(-_LOOK_INTERVAL, {}, {}, frozenset())
 
-    def open(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Found:
+    def open(self, root: int, names: Sequence[str], location: Location, peer: Peer, *, is_entry: bool = False) -> Found:
         """Open for reading what `names` lead to below `root`, the location's, which is open.
+
+        Of an entry of a listing only the name is shown: the places need not be looked up anew for each.
 
         Raises NotFound (51) for what lies in a CGI directory, what the rules of another location have to say to the
         client, and OSError.
@@ -68,19 +70,28 @@ class Protection:
         if not self._scripts and location.host not in self._rules:
             descriptor = open_beneath(root, names, location.symlinks)
             return Found(Resolved(descriptor, os.fstat(descriptor), tuple(names)))
-        return self._open(root, names, location, peer, may_be_script=False)
+        return self._open(root, names, location, peer, is_entry=is_entry)
 
     def open_script(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Found:
         """The same for a script, or a directory on the way to it: it may lie in a CGI directory."""
         return self._open(root, names, location, peer, may_be_script=True)
 
-    def _open(self, root: int, names: Sequence[str], location: Location, peer: Peer, *, may_be_script: bool) -> Found:
+    def _open(
+        self,
+        root: int,
+        names: Sequence[str],
+        location: Location,
+        peer: Peer,
+        *,
+        is_entry: bool = False,
+        may_be_script: bool = False,
+    ) -> Found:
         resolved = open_resolved(root, str(location.root), names, location.symlinks)
         is_over = True
         try:
             way = resolved.trace(root)
             top = way[0] if not resolved.is_outside else identify(os.fstat(root))
-            known = self._look(str(location.root), top, is_urgent=resolved.has_links)
+            known = self._look(str(location.root), top, is_urgent=resolved.has_links and not is_entry)
             if not may_be_script and not known.scripts.isdisjoint(way):
                 raise NotFound
             others = self._check(way, known, names, location, peer)

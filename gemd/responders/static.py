@@ -169,8 +169,11 @@ class StaticFiles:
         if certificate is not None:
             _ = peer.tls.client_chain  # known from now on, for rules that the thread may ask; TLS is not for threads
 
+        depth = len(url.names) - len(location.mount)
+
         def open_below(root: int, names: Sequence[str]) -> int:
-            return self._protection.open(root, names, location, peer).resolved.descriptor
+            is_entry = len(names) > depth
+            return self._protection.open(root, names, location, peer, is_entry=is_entry).resolved.descriptor
 
         def compute() -> Response:
             response = self._listings.find(key, found)  # others may have waited for the same one

@@ -3,7 +3,6 @@
 import errno
 import os
 import subprocess
-import threading
 
 import pytest
 
@@ -12,6 +11,7 @@ from gemd.responders.router import Router
 from gemd.system import resolved
 from gemd.system.beneath import has_openat2
 from tests.support.descriptors import open_descriptors
+from tests.support.swapping import swapping
 from tests.support.waiting import wait_for
 
 from .asking import peer, request, settle
@@ -203,6 +203,19 @@ def test_a_script_by_way_of_a_link_is_run_by_the_rules_of_where_it_is(ask, tree)
     assert ask("/cgi-bin/again", cgi="cgi-bin", location=[PRIVATE]).body == b"SECRET\n"
 
 
+def test_for_all_entries_of_a_listing_the_places_are_looked_up_once(configure, tree, monkeypatch):
+    for number in range(20):
+        (tree / f"public/{number}").symlink_to("../private/page.gmi")
+    built = Router(configure(location=[PRIVATE], index=["none"]), MIME_TABLE, None)
+    looked_at, identify = [], protection._identify
+    monkeypatch.setattr(protection, "_LOOK_INTERVAL", 3600.0)
+    monkeypatch.setattr(protection, "_identify", lambda *path: looked_at.append(path) or identify(*path))
+    listing = settle(lambda: built.respond(request("/public/"))).body.decode()
+    assert "page.gmi" in listing
+    assert " 7" not in listing
+    assert looked_at.count((str(tree), "private")) == 1
+
+
 # What changes
 
 
@@ -254,29 +267,15 @@ def test_after_a_while_what_has_changed_is_known_without_a_link_as_well(configur
 
 def test_a_link_that_is_swapped_shows_nothing(router, tree):
     """Neither in a listing, whose directory is opened once more by a thread."""
-    over = threading.Event()
-    os.symlink("public", tree / "swap")
-
-    def swap():
-        while not over.is_set():
-            for target in ("private", "cgi-bin", "public"):
-                os.symlink(target, tree / "next")
-                os.rename(tree / "next", tree / "swap")
-
-    thread = threading.Thread(target=swap)
-    thread.start()
     seen = set()
 
     def ask():
         seen.update((url, router(url)) for url in ("/swap/script", "/swap/page.gmi", "/swap/deep/"))
 
-    try:
+    with swapping(tree / "swap", "private", "cgi-bin", "public"):
         for _ in range(500):
             ask()
         wait_for(lambda: ask() or {("/swap/page.gmi", 20), ("/swap/page.gmi", 60)} <= seen, "each of them")
-    finally:
-        over.set()
-        thread.join()
     assert {status for url, status in seen if url == "/swap/script"} == {51}
     assert {status for url, status in seen if url == "/swap/deep/"} <= {51, 60}
 

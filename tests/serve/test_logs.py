@@ -45,7 +45,9 @@ def app(environ, send_status):
 def test_no_application_silences_the_daemon(serve_app, write, keys):  # noqa: F811
     write("meddling.py", MEDDLING)
     daemon = serve_app("meddling:app", keys=keys)
-    daemon.expect("was killed by", "not reloaded", "can't be loaded", "Traceback", "SyntaxError", "failed", "ValueError")
+    daemon.expect(
+        "was killed by", "not reloaded", "can't be loaded", "Traceback", "SyntaxError", "failed", "ValueError"
+    )
     assert daemon.ask("/").text == "ok"
     wait_for(lambda: len(daemon.access) == 1, "a line in the access log")
     assert daemon.ask("/fail").status == 42

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import threading
 
 import pytest
 
@@ -11,6 +10,7 @@ from gemd.system import resolved as resolved_module
 from gemd.system.beneath import has_openat2, open_root
 from gemd.system.resolved import follow_links, identify, open_resolved
 from tests.support.descriptors import open_descriptors
+from tests.support.swapping import swapping
 from tests.support.waiting import wait_for
 
 needs_openat2 = pytest.mark.skipif(not has_openat2(), reason="this kernel has no openat2, and follows no links")
@@ -162,25 +162,15 @@ def test_a_link_that_becomes_another_one_is_what_it_was_or_what_it_is(find, top,
     """Never one for the names and the other for what was opened, which `find` compares."""
     (top / "d").mkdir()
     (top / "d/file").touch()
-    (top / "swap").symlink_to("d")
-    over = threading.Event()
-
-    def swap():
-        while not over.is_set():
-            for target in ("a/b", "d"):
-                os.symlink(target, top / "next")
-                os.rename(top / "next", top / "swap")
-
-    thread = threading.Thread(target=swap)
-    thread.start()
     seen = set()
-    try:
+
+    def look():
+        seen.add(find("swap/file", policy)[0])
+
+    with swapping(top / "swap", "a/b", "d"):
         for _ in range(1000):
-            seen.add(find("swap/file", policy)[0])
-        wait_for(lambda: seen.add(find("swap/file", policy)[0]) or len(seen) > 1, "both of them")
-    finally:
-        over.set()
-        thread.join()
+            look()
+        wait_for(lambda: look() or len(seen) > 1, "both of them")
     assert seen == {"a/b/file", "d/file"}
 
 

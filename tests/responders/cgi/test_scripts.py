@@ -1,6 +1,5 @@
 import errno
 import os
-import threading
 from types import SimpleNamespace
 
 import msgspec
@@ -15,6 +14,8 @@ from gemd.system.beneath import has_openat2
 from gemd.system.script_threads import SCRIPT_THREADS
 from tests.responders.asking import peer, request, settle
 from tests.support.descriptors import open_descriptors
+from tests.support.swapping import swapping
+from tests.support.waiting import wait_for
 
 needs_openat2 = pytest.mark.skipif(not has_openat2(), reason="this kernel has no openat2, and follows no links")
 
@@ -196,25 +197,17 @@ def test_a_script_is_one_that_was_found_whatever_becomes_of_the_links_on_the_way
     for directory, text in ((scripts, "INSIDE"), (outside, "OUTSIDE")):
         (directory / "run").write_text(f"#!/bin/sh\necho 20 text/plain; echo {text}; pwd -P\n")
         (directory / "run").chmod(0o755)
-    (capsule / "scripts").symlink_to("cgi-bin")
-    over = threading.Event()
+    router, seen = Router(configure(cgi="scripts"), {}, None), set()
 
-    def swap():
-        while not over.is_set():
-            for target in ("../outside", "cgi-bin"):
-                os.symlink(target, capsule / "next")
-                os.rename(capsule / "next", capsule / "scripts")
+    def ask():
+        seen.add(settle(lambda: router.respond(request("/scripts/run"))).body)
 
-    router = Router(configure(cgi="scripts"), {}, None)
-    thread = threading.Thread(target=swap)
-    thread.start()
-    try:
-        seen = {settle(lambda: router.respond(request("/scripts/run"))).body for _ in range(150)}
-    finally:
-        over.set()
-        thread.join()
-    assert seen <= {b"", f"INSIDE\n{os.path.realpath(scripts)}\n".encode()}
-    assert seen != {b""}
+    inside = f"INSIDE\n{os.path.realpath(scripts)}\n".encode()
+    with swapping(capsule / "scripts", "../outside", "cgi-bin"):
+        for _ in range(150):
+            ask()
+        wait_for(lambda: ask() or inside in seen, "one that is inside")
+    assert seen <= {b"", inside}
 
 
 def test_a_script_that_is_replaced_before_it_starts_is_the_new_one(cgi, scripts):
