@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import msgspec
 import pytest
 
@@ -174,7 +176,7 @@ def test_a_rule_holds_for_an_application_whatever_the_slashes_are(configure, tmp
     (tmp_path / "slashes.py").write_text(ECHO)
     location = [{"path": "/admin", "client-certificate": "any"}]
     router = Router(configure(app="slashes:app", app_path=str(tmp_path), location=location), {}, None)
-    router.applications.open()
+    router.applications.open(SimpleNamespace(begin=lambda _: None, end=lambda _: None))
     statuses = {path: settle(lambda path=path: router.respond(request(path))).status for path in ADMIN}
     assert statuses == ADMIN
 

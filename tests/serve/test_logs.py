@@ -46,7 +46,14 @@ def test_no_application_silences_the_daemon(serve_app, write, keys):  # noqa: F8
     write("meddling.py", MEDDLING)
     daemon = serve_app("meddling:app", keys=keys)
     daemon.expect(
-        "was killed by", "not reloaded", "can't be loaded", "Traceback", "SyntaxError", "failed", "ValueError"
+        "was killed by",
+        "ended with",
+        "not reloaded",
+        "can't be loaded",
+        "Traceback",
+        "SyntaxError",
+        "failed",
+        "ValueError",
     )
     assert daemon.ask("/").text == "ok"
     wait_for(lambda: len(daemon.access) == 1, "a line in the access log")
