@@ -30,7 +30,7 @@ Respond = Callable[[Request], Answer]  # raises GeminiError
 _CODE = frozenset({settings.Answer.CGI, settings.Answer.APP})  # what is told of a client's authorities
 
 
-class Place(msgspec.Struct, frozen=True):
+class ServedLocation(msgspec.Struct, frozen=True):
     """A location, who may see it, and who answers there, in the order in which they are asked."""
 
     names: tuple[str, ...]
@@ -74,7 +74,7 @@ class Router:
             return Judged(judge, lambda: self._authorise(request, place))
         return self._authorise(request, place)
 
-    def _authorise(self, request: Request, place: Place) -> Answer:
+    def _authorise(self, request: Request, place: ServedLocation) -> Answer:
         """Find out what scripts and applications are told of the client's authorities, where that takes a while."""
         tls, has_code = request.peer.tls, bool(_CODE & set(place.location.answers))
         if self._authorities is not None and has_code and tls.client_certificate is not None:
@@ -83,7 +83,7 @@ class Router:
                 return Judged(found, lambda: self._ask_responders(request, place))
         return self._ask_responders(request, place)
 
-    def _ask_responders(self, request: Request, place: Place) -> Answer:
+    def _ask_responders(self, request: Request, place: ServedLocation) -> Answer:
         for responder in place.responders:
             answer = responder(request, place.location)
             if answer is not None:
@@ -122,7 +122,7 @@ class Router:
             raise ProxyRefused("The URL names another host than the TLS handshake did")
         return host
 
-    def find_place(self, host: Host, names: tuple[str, ...]) -> Place:
+    def find_place(self, host: Host, names: tuple[str, ...]) -> ServedLocation:
         """The one whose location has the longest path that is a prefix of `names`, whole segments only."""
         return next(place for place in self._places[host.name] if names[: len(place.names)] == place.names)
 
@@ -133,9 +133,9 @@ def load_authorities(config: Config) -> Authorities | None:
     return Authorities(*paths) if paths else None
 
 
-def _longest_first(rules: Sequence[Rule], responders: Mapping[settings.Answer, Responder]) -> list[Place]:
+def _longest_first(rules: Sequence[Rule], responders: Mapping[settings.Answer, Responder]) -> list[ServedLocation]:
     places = [
-        Place(location.names, location, check, tuple(responders[answer] for answer in location.answers))
+        ServedLocation(location.names, location, check, tuple(responders[answer] for answer in location.answers))
         for location, check in rules
     ]
     return sorted(places, key=lambda place: -len(place.names))
