@@ -5,7 +5,6 @@ begun. Of a kind one at a time computes, in turn by client: more would take the 
 them from the event loop.
 """
 
-import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
@@ -13,25 +12,24 @@ from typing import Generic, TypeVar
 
 from gemd.protocol.errors import GeminiError, Overloaded
 from gemd.protocol.response import Helper, Response
-from gemd.system.places import Places
+from gemd.responders.turns import Turns
 
 _TIMEOUT = 60.0  # seconds, where a disk does not answer
-_TURN_TIMEOUT = 5.0  # seconds, after which the one whose turn it is must be waiting for such a disk
 
 _T = TypeVar("_T")
 
-_places = Places(1, 1)  # in this worker
+_turns = Turns()  # in this worker
 
 
 class Computed(Generic[_T]):
-    """`compute` works it out; it may raise GeminiError. It has one of `places` meanwhile."""
+    """`compute` works it out; it may raise GeminiError. It has one of the `turns` meanwhile."""
 
     descriptors: Collection[int] = ()
 
-    def __init__(self, compute: Callable[[], _T], places: Places = _places) -> None:
+    def __init__(self, compute: Callable[[], _T], turns: Turns = _turns) -> None:
         self.deadline = time.monotonic() + _TIMEOUT
         self._compute = compute
-        self._places = places
+        self._turns = turns
         self._outcome: Future[_T] = Future()
         self._is_taken = False
         self._client = ""
@@ -44,15 +42,12 @@ class Computed(Generic[_T]):
 
     def _work(self) -> None:
         """Runs in a thread of the pool."""
-        turn = threading.Event()
-        place = self._places.request(self._client, lambda _: turn.set())
-        try:
-            turn.wait(_TURN_TIMEOUT)
+        if self._outcome.cancelled():
+            return  # without a wait
+        with self._turns.turn_of(self._client):
             if self._outcome.set_running_or_notify_cancel():
                 with _Outcome(self._outcome):
                     self._outcome.set_result(self._compute())
-        finally:
-            place.leave()
 
     def settle(self) -> _T | None:
         """What was worked out, once the thread is done, else None. Raises what that has raised, and GeminiError when it

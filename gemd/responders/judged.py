@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection
 
 from gemd.protocol.response import Answer, Helper
 from gemd.responders.computed import Computed
-from gemd.system.places import Places
+from gemd.responders.turns import Turns
 
-_places = Places(1, 1)  # apart from that of listings, which may wait for a disk
+_turns = Turns()  # apart from that of listings, which may wait for a disk
 
 
 class Judged:
@@ -18,7 +18,7 @@ class Judged:
     descriptors: Collection[int] = ()
 
     def __init__(self, judge: Callable[[], object], go_on: Callable[[], Answer]) -> None:
-        self._judgement = Computed(lambda: (judge(),), _places)
+        self._judgement = Computed(lambda: (judge(),), _turns)
         self._go_on = go_on
 
     @property

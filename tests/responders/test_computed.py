@@ -6,7 +6,7 @@ import pytest
 
 from gemd.protocol.errors import GeminiError, NotFound, Overloaded
 from gemd.protocol.response import Response
-from gemd.responders import computed
+from gemd.responders import computed, turns
 from gemd.responders.computed import Computed
 from tests.support.pump import Pump
 
@@ -158,8 +158,13 @@ def test_one_at_a_time_computes(busy, pump):
     assert order == ["the other", "this one"]
 
 
-def test_one_that_never_ends_holds_up_the_others_for_a_while_only(busy, pump, monkeypatch):
-    monkeypatch.setattr(computed, "_TURN_TIMEOUT", 0.1)
+@pytest.fixture
+def quick_turns(monkeypatch):
+    monkeypatch.setattr(turns, "_TIMEOUT", 0.1)
+
+
+@pytest.mark.usefixtures("quick_turns", "busy")
+def test_one_that_never_ends_holds_up_the_others_for_a_while_only(pump):
     assert pump.settle(Computed(lambda: PAGE)) is PAGE
     assert pump.settle(Computed(lambda: PAGE)) is PAGE
 

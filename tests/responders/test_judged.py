@@ -5,7 +5,7 @@ import pytest
 
 from gemd.protocol.errors import NotFound, Overloaded
 from gemd.protocol.response import Response
-from gemd.responders import computed
+from gemd.responders import turns
 from gemd.responders.computed import Computed
 from gemd.responders.judged import Judged
 from tests.support.pump import Pump
@@ -87,7 +87,7 @@ def test_no_thread_is_free():
 
 
 def test_it_does_not_wait_for_a_listing(pump, monkeypatch):
-    monkeypatch.setattr(computed, "_TURN_TIMEOUT", 60.0)
+    monkeypatch.setattr(turns, "_TIMEOUT", 60.0)
     begun, go_on = threading.Event(), threading.Event()
 
     def compute():
