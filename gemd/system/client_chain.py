@@ -5,6 +5,7 @@ large, or slow, so that the event loop need not wait for it.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import cast
 
 import msgspec
 from cryptography import x509
@@ -12,6 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import PublicKeyAlgorithmOID
+from OpenSSL import crypto
 
 # What the cryptography library raises for a certificate that it can't read, wholly or in part.
 UNREADABLE = (
@@ -38,6 +40,9 @@ _ALGORITHMS = frozenset(
         PublicKeyAlgorithmOID.ED448,
     }
 )
+# The same kinds, as OpenSSL numbers them (<openssl/obj_mac.h>). Other curves than known ones TLS refuses itself.
+_RSA_TYPES = frozenset({6, 912})
+_CHEAP_TYPES = frozenset({408, 1087, 1088})
 # OpenSSL compares each name with each constraint, of 1,000 and 1,000 URIs for 120 ms.
 _MAX_NAMES = 100
 _NAME_CONSTRAINTS = bytes.fromhex("0603551d1e")  # the extension's OID in DER
@@ -103,6 +108,24 @@ def read_chain(ders: tuple[bytes, ...]) -> ClientChain:
         raise UnfitChain("The client certificate's chain can't be read") from None
     # The first one's key vouches for nobody.
     return ClientChain(ders, certificates, sum([_bound(key) for key in keys][1:]))
+
+
+def is_key_affordable(certificate: crypto.X509) -> bool:
+    """Whether a signature by the certificate's own key may be verified in the handshake, where everybody waits for it.
+
+    A client chooses its key: an exponent of 3072 bits costs ten times what the rest of a handshake does, and the
+    client nothing, whose own exponent is 3 then.
+    """
+    try:
+        key = certificate.get_pubkey()
+        if key.type() in _CHEAP_TYPES:
+            return True
+        if key.type() not in _RSA_TYPES or key.bits() > _MAX_RSA_BITS:
+            return False
+        numbers = cast(rsa.RSAPublicKey, key.to_cryptography_key()).public_numbers()
+    except (crypto.Error, *UNREADABLE):
+        return False
+    return numbers.e.bit_length() <= _MAX_EXPONENT_BITS
 
 
 def is_slow(chain: ClientChain, authority: float) -> bool:

@@ -1,16 +1,18 @@
 """TLS contexts, which the master builds and workers inherit.
 
 Rules: TLS 1.2 and 1.3 with forward secrecy and AEAD only, no renegotiation, no resumption. A client certificate is
-asked for and never judged here, as most are self-signed; responders decide.
+asked for and never judged here, as most are self-signed; responders decide. Only one whose signature would cost too
+much ends the handshake.
 """
 
 from collections.abc import Mapping
 
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from gemd.config.settings import TLS
 from gemd.protocol.host import find_by_name, normalise_server_name
 from gemd.system.certificates import ServerCertificate
+from gemd.system.client_chain import is_key_affordable
 from gemd.system.tls import TLSError, explain
 
 # Server preference. AES-128 first: the cheapest with AES instructions, and Gemini's clients are many small devices.
@@ -47,7 +49,7 @@ def build_context(certificate: ServerCertificate, settings: TLS) -> Context:
     context.clear_mode(_MODE_PARTIAL_WRITE)
     context.set_cipher_list(_TLS12_SUITES)
     context.set_tls13_ciphersuites(_TLS13_SUITES)
-    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, _accept_any)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, _accept_affordable)
     # Nothing depends here on what a client sends along, which 14 KB of made 126 ms of work at a depth of 0, by names
     # that its issuer constrains. -1 would be no limit at all.
     context.set_verify_depth(_OWN_CERTIFICATE_ALONE)
@@ -76,5 +78,6 @@ def choose_by_server_name(first: Context, contexts: Mapping[str, Context]) -> No
     first.set_tlsext_servername_callback(choose)
 
 
-def _accept_any(*_: object) -> bool:
-    return True
+def _accept_affordable(_connection: object, certificate: crypto.X509, *_: object) -> bool:
+    """Asked before the client's signature is verified."""
+    return is_key_affordable(certificate)

@@ -4,6 +4,7 @@ Rule: nothing is checked, so that a chain can be as odd as an attacker's. A key 
 """
 
 import datetime
+import math
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -21,6 +22,16 @@ def make_key(curve=ec.SECP256R1):
 def make_rsa_key(bits=2048, exponent_bits=17):
     """A public key of these sizes, to which there is no private one."""
     return rsa.RSAPublicNumbers((1 << (exponent_bits - 1)) + 1, (1 << (bits - 1)) + 1).public_key()
+
+
+def make_dear_key():
+    """An RSA key by which it is cheap to sign, and dear to verify: its public exponent is as long as its modulus."""
+    numbers = rsa.generate_private_key(65537, 2048).private_numbers()
+    p, q, order = numbers.p, numbers.q, math.lcm(numbers.p - 1, numbers.q - 1)
+    d = next(number for number in range(3, order, 2) if math.gcd(number, order) == 1)
+    public = rsa.RSAPublicNumbers(pow(d, -1, order), p * q)
+    private = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), numbers.iqmp, public)
+    return private.private_key(unsafe_skip_rsa_key_validation=True)
 
 
 class Link:

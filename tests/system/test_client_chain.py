@@ -2,6 +2,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from OpenSSL import crypto
 
 from gemd.system import client_chain
 from gemd.system.client_chain import (
@@ -10,6 +11,7 @@ from gemd.system.client_chain import (
     check_length,
     check_names,
     constrains_names,
+    is_key_affordable,
     is_large,
     is_slow,
     moments_of,
@@ -79,6 +81,37 @@ def test_what_takes_long_to_read(ders, large):
 
 
 # Keys
+
+
+@pytest.mark.parametrize(
+    ("key", "is_affordable"),
+    [
+        (make_key(), True),
+        (make_key(ec.SECP521R1), True),
+        (ed25519.Ed25519PrivateKey.generate(), True),
+        (ed448.Ed448PrivateKey.generate(), True),
+        (make_rsa_key(2048), True),
+        (make_rsa_key(4096, 33), True),
+        (make_rsa_key(4097), False),
+        (make_rsa_key(16384), False),
+        (make_rsa_key(2048, 34), False),
+        (make_rsa_key(3072, 3071), False),
+        (dsa.generate_private_key(1024), False),
+    ],
+)
+def test_the_clients_own_key(root, key, is_affordable):
+    certificate = crypto.X509.from_cryptography(Link("Jane", key=key, issuer=root).certificate)
+    assert is_key_affordable(certificate) is is_affordable
+
+
+@pytest.mark.parametrize("key", [b"nonsense", bytes.fromhex("3006020100020103")])
+def test_a_key_that_cannot_be_read(root, key):
+    rsa_key = make_rsa_key()
+    made = Link("Jane", key=rsa_key, issuer=root)
+    der = replace(
+        made.der, encode(3, b"\0" + rsa_key.public_bytes(Encoding.DER, PublicFormat.PKCS1)), encode(3, b"\0" + key)
+    )
+    assert not is_key_affordable(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
 
 
 @pytest.mark.parametrize("bits", [1024, 2048, 4095, 4096])

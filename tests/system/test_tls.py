@@ -5,12 +5,14 @@ import ssl
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gemd.config.settings import TLS
 from gemd.system import tls, tls_context
 from gemd.system.certificates import find_or_make
 from gemd.system.tls import TLSError, has_whole_record
 from gemd.system.tls_context import build_context
+from tests.support.certificate_chains import Link, make_dear_key
 from tests.support.tls_client import make_context
 from tests.support.tls_pair import Pair
 
@@ -38,7 +40,7 @@ def test_a_self_signed_client_certificate_is_asked_for_and_accepted(connect, tmp
 @pytest.mark.parametrize("version", [V12, V13])
 def test_what_is_sent_along_is_not_looked_at(certificates, tmp_path, monkeypatch, version):
     depths = set()
-    monkeypatch.setattr(tls_context, "_accept_any", lambda *told: depths.add(told[3]) or True)
+    monkeypatch.setattr(tls_context, "_accept_affordable", lambda *told: depths.add(told[3]) or True)
     trustme.CA().create_child_ca().issue_cert("jane@h").private_key_and_cert_chain_pem.write_to_path(tmp_path / "jane")
     client = only(version)
     client.load_cert_chain(tmp_path / "jane")
@@ -46,6 +48,17 @@ def test_what_is_sent_along_is_not_looked_at(certificates, tmp_path, monkeypatch
     pair.shake_hands()
     assert len(pair.server.client_chain) == 2
     assert depths == {0}
+
+
+@pytest.mark.parametrize("version", [V12, V13])
+def test_a_key_whose_signature_costs_too_much_ends_the_handshake(certificates, tmp_path, version):
+    key = make_dear_key()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "jane").write_bytes(pem + Link("Jane", key=key, issuer=Link()).pem)
+    client = only(version)
+    client.load_cert_chain(tmp_path / "jane")
+    with pytest.raises(TLSError, match="certificate verify failed"):
+        Pair(build_context(certificates["h"], TLS()), client).shake_hands()
 
 
 # Data, and its end
