@@ -114,13 +114,14 @@ def is_key_affordable(certificate: crypto.X509) -> bool:
     """Whether a signature by the certificate's own key may be verified in the handshake, where everybody waits for it.
 
     A client chooses its key: an exponent of 3072 bits costs ten times what the rest of a handshake does, and the
-    client nothing, whose own exponent is 3 then.
+    client nothing, whose own exponent is 3 then. OpenSSL has a bound for the other number: 16384 bits, which are two
+    milliseconds where the exponent is short.
     """
     try:
         key = certificate.get_pubkey()
         if key.type() in _CHEAP_TYPES:
             return True
-        if key.type() not in _RSA_TYPES or key.bits() > _MAX_RSA_BITS:
+        if key.type() not in _RSA_TYPES:
             return False
         numbers = cast(rsa.RSAPublicKey, key.to_cryptography_key()).public_numbers()
     except (crypto.Error, *UNREADABLE):

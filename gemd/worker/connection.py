@@ -16,6 +16,7 @@ from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import Pending, Source
 from gemd.system.client_socket import count_undelivered
 from gemd.system.tls import TLSConnection, TLSError
+from gemd.worker.pieces import Pieces
 
 _DRAIN_CHUNK = 4 * 1024
 _MAX_DRAINED = 1024 * 1024
@@ -110,6 +111,11 @@ class Connection:
     def held(self) -> int:
         """About how many bytes of memory the client makes this connection hold: its outbox, and what TLS keeps."""
         return len(self._outbox) + _TLS_FACTOR * max(0, self.handshake_size + self.received - _ORDINARY)
+
+    @property
+    def body(self) -> bytes:
+        """What it holds besides, until all of it is sent, and others may hold with it: a long listing; or b""."""
+        return self.source.body if isinstance(self.source, Pieces) else b""
 
     def renew(self, deadline: float) -> None:
         """Another deadline, and from now on progress counts."""

@@ -1,8 +1,12 @@
 """The memory that connections hold: bounded, and given back when many of them have left.
 
-Rule: what clients make a worker keep, because they take nothing or send long chains of certificates, stays below a
-limit for all of them together; beyond it those go first who are slow, and of those the largest.
+Rule: what clients make a worker keep, because they take nothing, ask for long listings or send long chains of
+certificates, stays below a limit for all of them together; beyond it those clients lose connections who hold most.
 """
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 
 from gemd.config.settings import Limits, Timeouts
 from gemd.system import process
@@ -12,7 +16,8 @@ from gemd.worker.writing import BLOCK_SIZE, Writing
 
 _MANY = 200  # connections at once, after whose end it is worth giving memory back
 _COUNT_INTERVAL = 0.05  # seconds between two counts of what is held
-_MAX_HELD = 512 * 1024  # bytes by one connection
+_GRACE = 1.0  # seconds until it can be seen how well a client takes what is sent
+_QUICK_SHARE = 8  # what a client takes well counts as little as an eighth
 
 
 class Memory:
@@ -23,7 +28,6 @@ class Memory:
         self._writing = writing
         self._least_rate = BLOCK_SIZE / timeouts.response  # bytes a second
         self._max_held = limits.buffered
-        self._few = limits.buffered // _MAX_HELD  # connections, which can't hold too much
         self._next_count = 0.0
         self._most = 0  # connections at once, since memory was given back
 
@@ -33,27 +37,57 @@ class Memory:
         if self._most >= _MANY and number <= self._most // 10:
             self._most = number
             process.give_memory_back()
-        if len(self._reading) + len(self._writing.blocked) <= self._few or now < self._next_count:
+        if now < self._next_count:
             return []
         self._next_count = now + _COUNT_INTERVAL
         return self._find_largest(now)
 
     def _find_largest(self, now: float) -> list[Connection]:
-        """So many that what is left is below the limit: the largest of those who are slow, then of all."""
+        """So many that what is left is below the limit."""
         connections = [*self._reading, *self._writing.blocked]
-        excess = sum(connection.held for connection in connections) - self._max_held
-        if excess <= 0:
+        if sum(connection.held + len(connection.body) for connection in connections) <= self._max_held:
             return []
-
-        def rank(connection: Connection) -> tuple[bool, int]:
-            least = self._least_rate * (now - connection.renewed)
-            is_slow = connection in self._reading or connection.progress <= least
-            return not is_slow, -connection.held
-
-        found = []
-        for connection in sorted(connections, key=rank):  # the oldest of equals first
-            if excess <= 0:
-                break
-            found.append(connection)
-            excess -= connection.held
+        held = _weigh(connections)
+        excess = sum(held.values()) - self._max_held
+        found: list[Connection] = []
+        if excess > 0:
+            for connection in self._rank(held, now):
+                found.append(connection)
+                excess -= held[connection]
+                if excess <= 0:
+                    break
         return found
+
+    def _rank(self, held: dict[Connection, int], now: float) -> Iterator[Connection]:
+        """A connection of the client that holds most, then of the one that holds most without that, and so on: first
+        those that are slow, the largest before others."""
+        by_client: defaultdict[str, list[tuple[bool, int, Connection]]] = defaultdict(list)
+        for connection, size in held.items():
+            is_slow = self._is_slow(connection, now)
+            by_client[connection.client].append((is_slow, size if is_slow else size // _QUICK_SHARE, connection))
+        for entries in by_client.values():
+            entries.reverse()
+            entries.sort(key=lambda entry: entry[:2])  # the last goes first; of equals that is the oldest
+        heap = [(-sum(size for _, size, _ in entries), client) for client, entries in by_client.items()]
+        heapq.heapify(heap)
+        while heap:
+            negative, client = heap[0]
+            _, size, connection = by_client[client].pop()
+            if by_client[client]:
+                heapq.heapreplace(heap, (negative + size, client))
+            else:
+                heapq.heappop(heap)
+            yield connection
+
+    def _is_slow(self, connection: Connection, now: float) -> bool:
+        if connection in self._reading:
+            return True
+        seconds = now - connection.renewed
+        return seconds >= _GRACE and connection.progress <= self._least_rate * seconds
+
+
+def _weigh(connections: Sequence[Connection]) -> dict[Connection, int]:
+    """What each connection holds, with its share of a body that several have; without those that hold nothing."""
+    sharing = Counter(id(connection.body) for connection in connections)
+    sizes = {one: one.held + len(one.body) // sharing[id(one.body)] for one in connections}
+    return {one: size for one, size in sizes.items() if size}

@@ -18,6 +18,7 @@ class Pieces:
     deadline = math.inf
 
     def __init__(self, body: bytes) -> None:
+        self.body = body
         self._left = memoryview(body)
 
     def begin(self, helper: Helper) -> None:
@@ -30,4 +31,4 @@ class Pieces:
 
     def close(self) -> None:
         """Let go of the body."""
-        self._left = memoryview(b"")
+        self.body, self._left = b"", memoryview(b"")

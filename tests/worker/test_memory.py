@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import pytest
 
 from gemd.config.settings import Limits, Timeouts
@@ -19,18 +17,25 @@ class State(list):
         return self
 
 
-def connection(held, progress=0):
-    return SimpleNamespace(held=held, progress=progress, renewed=0.0)
+class Held:
+    """A connection that is blocked since 0.0, or not answered yet."""
+
+    renewed = 0.0
+
+    def __init__(self, held, progress=0, client="192.0.2.1", body=b""):
+        self.held = held
+        self.progress = progress
+        self.client = client
+        self.body = body
 
 
 @pytest.fixture
 def make_memory():
-    """Looks after so many bytes, with connections that are read and that are blocked, however few."""
+    """Looks after so many bytes, with connections that are read and that are blocked."""
 
     def make(limit, reading=(), writing=()):
         memory = Memory(State(reading), State(writing), TIMEOUTS, Limits(buffered=MIB))
         memory._max_held = limit
-        memory._few = 0
         return memory
 
     return make
@@ -45,11 +50,11 @@ def given(monkeypatch):
 
 
 def test_below_the_limit_nobody_goes(make_memory):
-    assert make_memory(300, [connection(100)], [connection(100), connection(100)]).look(1.0, 3) == []
+    assert make_memory(300, [Held(100)], [Held(100), Held(100)]).look(1.0, 3) == []
 
 
 def test_the_largest_go_until_it_is_enough(make_memory):
-    small, large, larger = connection(50), connection(100), connection(200)
+    small, large, larger = Held(50), Held(100), Held(200)
     memory = make_memory(120, [small], [large, larger])
     assert memory.look(1.0, 3) == [larger, large]
     assert memory.look(1.04, 3) == []  # it was counted a moment ago
@@ -57,7 +62,7 @@ def test_the_largest_go_until_it_is_enough(make_memory):
 
 
 def test_who_is_slow_goes_first_however_large_the_others_are(make_memory):
-    quick, quicker, slow = connection(200, 12_000), connection(300, 12_000), connection(100, 9_000)
+    quick, quicker, slow = Held(200, 12_000), Held(300, 12_000), Held(100, 9_000)
     memory = make_memory(500, [], [quick, quicker, slow])
     assert memory.look(1.0, 3) == [slow]
     memory._max_held = 499
@@ -65,21 +70,52 @@ def test_who_is_slow_goes_first_however_large_the_others_are(make_memory):
 
 
 def test_of_equals_the_oldest_goes(make_memory):
-    connections = [connection(100) for _ in range(3)]
+    connections = [Held(100) for _ in range(3)]
     assert make_memory(250, [], connections).look(1.0, 3) == connections[:1]
 
 
 def test_a_request_that_is_not_complete_is_slow(make_memory):
-    asking = connection(100, 1_000_000)  # what its client takes is not asked for
+    asking = Held(100, 1_000_000)  # what its client takes is not asked for
     assert make_memory(50, [asking]).look(1.0, 1) == [asking]
 
 
-def test_few_are_not_counted():
-    """What two connections can hold is no more than the limit."""
-    memory = Memory(State([None]), State([None]), TIMEOUTS, Limits(buffered=MIB))
-    assert memory.look(1.0, 2) == []
-    with pytest.raises(AttributeError):
-        Memory(State([None]), State([None] * 2), TIMEOUTS, Limits(buffered=MIB)).look(1.0, 3)
+def test_the_client_that_holds_most_goes_first_however_little_each_of_its_connections_does(make_memory):
+    others = [Held(100, client="192.0.2.2"), Held(110, client="192.0.2.3")]
+    many = [Held(60) for _ in range(10)]
+    assert make_memory(600, others[:1], [*others[1:], *many]).look(1.0, 12) == many[:4]
+
+
+def test_who_holds_nothing_stays(make_memory):
+    asking, slow = Held(0), Held(100, 12_000)
+    assert make_memory(50, [asking], [slow]).look(1.0, 2) == [slow]
+
+
+def test_then_the_one_that_holds_most_without_that(make_memory):
+    one, other, another = [[Held(size, client=client) for size in (100, 90)] for client in "abc"]
+    gone = make_memory(250, [], [*one, *other, *another]).look(1.0, 6)
+    assert gone == [one[0], other[0], another[0], one[1]]
+
+
+def test_who_takes_enough_does_not_push_out_those_who_ask(make_memory):
+    asking = Held(4, client="192.0.2.2")
+    quick = [Held(100, 12_000) for _ in range(10)]
+    assert make_memory(950, [asking], quick).look(1.0, 11) == quick[:1]
+
+
+def test_nobody_is_slow_who_has_hardly_begun(make_memory):
+    slow, beginner = Held(100, client="192.0.2.2"), Held(200)
+    beginner.renewed = 0.5
+    assert make_memory(250, [], [beginner, slow]).look(1.4, 2) == [slow]
+    assert make_memory(250, [], [beginner, slow]).look(1.6, 2) == [beginner]
+
+
+def test_a_body_counts_once_however_many_have_it(make_memory):
+    listing, other = bytes(600), bytes(500)
+    sharing = [Held(100, client="192.0.2.2", body=listing) for _ in range(3)]
+    assert make_memory(900, [], sharing).look(1.0, 3) == []
+    alone = Held(100, body=other)
+    assert make_memory(1499, [], [*sharing, alone]).look(1.0, 4) == sharing[:1]
+    assert make_memory(1499, [], [*sharing[:1], alone, Held(400)]).look(1.0, 4) == [alone]
 
 
 def test_memory_is_given_back_when_most_of_many_have_left(make_memory, given):
