@@ -27,7 +27,7 @@ from gemd.system.beneath import open_beneath, open_root
 
 OpenBelow = Callable[[int, Sequence[str]], int]  # root and names; gives a descriptor
 
-_DIGITS = re.compile("([0-9]+)")
+_DIGITS = re.compile("[0-9]+")
 
 
 class _Entry(msgspec.Struct):
@@ -50,7 +50,7 @@ def list_directory(url: Url, location: Location, limit: int, open_below: OpenBel
         raise NotFound from None  # it was there a moment ago
     more = len(entries) > limit
     del entries[limit:]
-    entries.sort(key=lambda entry: (not entry.is_directory, natural_order(entry.name)))
+    entries.sort(key=lambda entry: "01"[not entry.is_directory] + natural_order(entry.name))
     lines = [heading("/" + "/".join(url.names)), "\n"]
     if url.names:
         lines.append(link("../", ".. (up)"))
@@ -61,10 +61,18 @@ def list_directory(url: Url, location: Location, limit: int, open_below: OpenBel
     return Response(Status.SUCCESS, meta, "".join(lines).encode())
 
 
-def natural_order(name: str) -> tuple[list[tuple[bool, int, str]], str]:
-    """A sort key by which "page 9" comes before "page 10", upper and lower case side by side."""
-    parts = enumerate(_DIGITS.split(name.casefold()))  # every second part is digits
-    return [(not i % 2, int(part) if i % 2 else 0, part) for i, part in parts if part], name
+def natural_order(name: str) -> str:
+    """A sort key by which "page 9" comes before "page 10", upper and lower case side by side.
+
+    One text: to compare 50,000 lists stops all threads for a fifth of a second, as nothing interrupts a sort.
+    """
+    return f"{_DIGITS.sub(_order_digits, name.casefold())}\0\0{name}"
+
+
+def _order_digits(found: re.Match[str]) -> str:
+    """Longer numbers after shorter ones, and digits before everything else: there is no NUL in a name."""
+    digits = found[0].lstrip("0")
+    return f"\0{len(digits):03}{digits}\0{found[0]}\0"
 
 
 def _read_entries(url: Url, location: Location, open_below: OpenBelow) -> Iterator[_Entry]:

@@ -1,4 +1,5 @@
 import os
+import re
 
 import pytest
 from hypothesis import given
@@ -97,6 +98,22 @@ FILE_NAMES = st.binary(min_size=1, max_size=20).filter(lambda raw: not set(raw) 
 def test_natural_order_is_total(names):
     backwards = names[::-1]
     assert sorted(names, key=natural_order) == sorted(backwards, key=natural_order)
+
+
+PARTS = st.lists(st.sampled_from(["a", "B", "\x01", "ß", "0", "1", "01", "9", "10", " "]), max_size=6).map("".join)
+
+
+@given(PARTS, PARTS)
+def test_numbers_in_natural_order_are_compared_as_such(one, other):
+    def key(name):
+        parts = enumerate(re.split("([0-9]+)", name.casefold()))  # every second part is digits
+        return [(not i % 2, int(part) if i % 2 else 0, part) for i, part in parts if part], name
+
+    assert (natural_order(one) < natural_order(other)) == (key(one) < key(other))
+
+
+def test_natural_order_is_a_text_as_a_sort_of_anything_else_stops_all_threads():
+    assert isinstance(natural_order("page 9"), str)
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
