@@ -7,15 +7,19 @@ import datetime
 import functools
 
 from cryptography import x509
+from cryptography.hazmat.bindings.openssl.binding import Binding
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
+from OpenSSL import crypto
 
 from gemd.protocol.fingerprint import sha256
 from gemd.protocol.peer import ClientCertificate
 from gemd.system.client_chain import UNREADABLE
 
+_lib = Binding.lib
+_MAX_ATTRIBUTES = 100  # of both names; a thousand take the event loop 7 ms, for each new certificate
 _MAX_SERIAL_BITS = 1024  # RFC 5280, 4.1.2.2, has 160; Python writes no number of more than 4,300 digits
 
 
@@ -24,6 +28,8 @@ def parse_client_certificate(der: bytes) -> ClientCertificate:
     """Take a certificate in DER apart."""
     fingerprint = sha256(der)
     try:
+        if _count_attributes(der) > _MAX_ATTRIBUTES:
+            raise ValueError("names that nobody has")
         certificate = x509.load_der_x509_certificate(der)
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         if certificate.serial_number.bit_length() > _MAX_SERIAL_BITS:
@@ -40,8 +46,15 @@ def parse_client_certificate(der: bytes) -> ClientCertificate:
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
         )
-    except UNREADABLE as error:
+    except (crypto.Error, *UNREADABLE) as error:
         return ClientCertificate(der, fingerprint, fault=type(error).__name__)
+
+
+def _count_attributes(der: bytes) -> int:
+    """Of the subject's and the issuer's name, before any of them is read. Raises crypto.Error."""
+    certificate = crypto.load_certificate(crypto.FILETYPE_ASN1, der)._x509
+    names = _lib.X509_get_subject_name(certificate), _lib.X509_get_issuer_name(certificate)
+    return sum(map(_lib.X509_NAME_entry_count, names))
 
 
 def decode_certificate(certificate: ClientCertificate) -> x509.Certificate | None:
