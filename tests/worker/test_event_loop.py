@@ -561,6 +561,22 @@ def test_all_outboxes_together_have_a_limit(make_service, losses):
     assert len(losses) < 20
 
 
+def test_long_listings_count_unless_they_are_the_same(make_service, losses):
+    service = make_service(limits=Limits(buffered=10 * 1024 * 1024))
+    listing = bytes(6 * 1024 * 1024)
+
+    def ask(body):
+        _, connection = service.ask(page(body), receive=4096)
+        service.turn_until(lambda: losses or connection in service.loop._writing.blocked)
+
+    for _ in range(3):
+        ask(listing)
+    assert losses == []
+    ask(bytes(bytearray(listing)))
+    service.turn_until(lambda: losses)
+    assert all("(limits.buffered)" in loss for loss in losses)
+
+
 @pytest.mark.parametrize("is_answered", [False, True])
 def test_memory_is_given_back_after_many(service, monkeypatch, is_answered):
     given = []

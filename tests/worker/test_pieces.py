@@ -19,5 +19,6 @@ def test_it_is_the_body_piece_by_piece():
 
 def test_nothing_is_left_after_the_end():
     body = Pieces(BODY)
+    assert body.body is BODY
     body.close()
-    assert body.read() == b""
+    assert body.read() == body.body == b""
