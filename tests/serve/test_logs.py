@@ -140,6 +140,7 @@ def test_the_access_log_in_the_journal_is_information(journal):
 # A disk that is slow
 
 
+@need_root  # for strace, as a worker is nobody's to trace
 def test_a_write_that_takes_long_stops_nobody(configure, tmp_path, need_program):
     strace = need_program("strace")
     folder = tmp_path / "logs"
@@ -151,9 +152,10 @@ def test_a_write_that_takes_long_stops_nobody(configure, tmp_path, need_program)
     for pid in daemon.workers:
         command = [strace, "-qq", "-f", "-o", "/dev/null", "-p", str(pid), *inject]
         tracers.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            wait_for(lambda task=task: "TracerPid:\t0" not in (task / "status").read_text(), "strace")
     try:
+        for pid in daemon.workers:
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                wait_for(lambda task=task: "TracerPid:\t0" not in (task / "status").read_text(), "strace")
         begin = time.monotonic()
         for _ in range(10):
             assert daemon.ask("/").complete
