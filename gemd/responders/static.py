@@ -33,14 +33,14 @@ if TYPE_CHECKING:  # it takes the cryptography library along, which an applicati
 INLINE_SIZE = 64 * 1024  # bytes of a file that are sent in one piece with their header
 _PIECE_SIZE = 64 * 1024
 _DISK_TIMEOUT = 30.0  # seconds for one piece
-_RETRY_INTERVAL = 0.05  # seconds until a thread may be free
+_RETRY_INTERVAL = 0.05  # seconds until a thread may be had
 
 
 class FileBody:
     """`size` bytes of an open file, piece by piece; a file that turns out shorter breaks off.
 
     What is in memory is read at once. A thread of the pool reads the rest, so that no disk stops the event loop; where
-    none is free it is tried again soon, and where the disk does not answer in the end the body breaks off.
+    none can be had it is tried again soon, and where the disk does not answer in the end the body breaks off.
     """
 
     descriptors: Collection[int] = ()
@@ -87,10 +87,11 @@ class FileBody:
             return data
         assert self._helper is not None  # it has begun
         piece, copy = Future[bytes](), os.dup(self._descriptor)  # the thread may still read when this is closed
+        piece.add_done_callback(lambda _: os.close(copy))
         if self._helper.run(partial(_read_piece, piece, copy, size, self._offset)):
             self._piece = piece
         else:
-            os.close(copy)
+            piece.cancel()
         return None
 
     def _wait(self) -> None:
@@ -103,18 +104,22 @@ class FileBody:
         self.deadline = self._late_at if self._piece is not None else min(self._late_at, now + _RETRY_INTERVAL)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file. A piece whose turn has not come is not read any more."""
+        if self._piece is not None:
+            self._piece.cancel()
         os.close(self._descriptor)
 
 
 def _read_piece(piece: "Future[bytes]", descriptor: int, size: int, offset: int) -> None:
-    """Runs in a thread of the pool, and closes the descriptor."""
+    """Runs in a thread of the pool. The descriptor is closed with the piece."""
+    if not piece.set_running_or_notify_cancel():
+        return
     try:
-        piece.set_result(os.pread(descriptor, size, offset))
+        data = os.pread(descriptor, size, offset)
     except (OSError, MemoryError) as error:
         piece.set_exception(error)
-    finally:
-        os.close(descriptor)
+    else:
+        piece.set_result(data)
 
 
 class StaticFiles:

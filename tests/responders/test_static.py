@@ -373,6 +373,19 @@ def test_closed_while_a_thread_reads(file, monkeypatch):
     assert open_descriptors() == before
 
 
+def test_closed_before_a_thread_reads(file, monkeypatch):
+    """Where a disk hangs no turn may come for a long time, and nobody's descriptors wait for it."""
+    monkeypatch.setattr(static, "read_from_memory", lambda *_: None)
+    before, works = open_descriptors(), []
+    body = FileBody(os.open(file, os.O_RDONLY), SIZE)
+    body.begin(SimpleNamespace(run=lambda work: works.append(work) or True))
+    assert body.read() is None
+    body.close()
+    assert open_descriptors() == before
+    monkeypatch.setattr(os, "pread", None)
+    works.pop()()
+
+
 @pytest.mark.parametrize("size", [10, INLINE_SIZE])
 def test_a_small_file_that_is_not_in_memory_is_read_by_a_thread(configure, capsule, size, monkeypatch):
     (capsule / "file").write_bytes(CONTENT[:size])
