@@ -16,6 +16,7 @@ from gemd.protocol.response import Response
 
 _MAX_AGE = 5.0  # seconds
 _MAX_SIZE = 16 * 1024 * 1024  # bytes, of all listings in a worker
+_OVERHEAD = 1024  # bytes of one for what is not its text: its key, its response and its place here have some 700
 _SETTLED = 1_000_000_000  # nanoseconds: a directory that changed later may change again without a trace in its times
 
 
@@ -50,7 +51,7 @@ class RememberedListings:
     def keep(self, key: Hashable, found: os.stat_result, response: Response) -> None:
         """Remember a listing that was worked out after `found`."""
         assert isinstance(response.body, bytes)
-        size = len(response.body)
+        size = len(response.body) + _OVERHEAD
         if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < _SETTLED or size > self._max_size // 2:
             return
         with self._lock:

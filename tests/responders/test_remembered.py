@@ -5,8 +5,10 @@ from types import SimpleNamespace
 import pytest
 
 from gemd.protocol.response import Response
+from gemd.responders import remembered
 from gemd.responders.remembered import RememberedListings
 
+ROOM_FOR_TWO = 2 * (40 + remembered._OVERHEAD) + 20  # pages of 40 bytes
 NOW = 1_000_000 * 10**9
 
 
@@ -61,7 +63,7 @@ def test_what_changed_a_moment_ago_is_not_remembered(clock, times):
 
 
 def test_all_together_have_a_limit(clock):
-    listings = RememberedListings(100)
+    listings = RememberedListings(ROOM_FOR_TWO)
     for key in "abc":
         listings.keep(key, found(), page(40))
     assert [bool(listings.find(key, found())) for key in "abc"] == [False, True, True]
@@ -70,15 +72,23 @@ def test_all_together_have_a_limit(clock):
     assert [bool(listings.find(key, found())) for key in "bcd"] == [True, False, True]
 
 
+def test_many_small_ones_have_a_limit_too(clock):
+    """What is kept of each counts, so that clients with a certificate for each request fill no memory with pages."""
+    listings = RememberedListings(100 * 1024)
+    for key in range(1000):
+        listings.keep(key, found(), page(1))
+    assert sum(bool(listings.find(key, found())) for key in range(1000)) < 100
+
+
 def test_one_that_is_too_large_drives_nobody_out(clock):
-    listings = RememberedListings(100)
+    listings = RememberedListings(ROOM_FOR_TWO)
     listings.keep("a", found(), page(40))
     listings.keep("b", found(), page(51))
     assert [bool(listings.find(key, found())) for key in "ab"] == [True, False]
 
 
 def test_one_that_is_kept_anew_takes_the_place_of_the_former(clock):
-    listings, last = RememberedListings(100), page(40)
+    listings, last = RememberedListings(ROOM_FOR_TWO), page(40)
     for _ in range(5):
         listings.keep("a", found(), page(40))
     listings.keep("a", found(modified=1.5), last)
