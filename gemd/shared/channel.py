@@ -5,6 +5,7 @@ Rule: a message has whole paths, and a descriptor for each; more than one messag
 
 import os
 import socket
+from array import array
 from collections.abc import Sequence
 
 _MAX_FILES = 16  # of a message; the kernel takes 253 descriptors
@@ -22,7 +23,11 @@ def send_files(channel: socket.socket, paths: Sequence[str], descriptors: Sequen
 def receive_files(channel: socket.socket) -> tuple[list[str], list[int]]:
     """The paths of the next message, and the descriptors: fewer, where this process may have no more of them. Nothing
     when the channel has ended. Raises OSError."""
-    paths, descriptors, _, _ = socket.recv_fds(channel, _MAX_FILES * (_MAX_PATH + 1), _MAX_FILES)
-    for descriptor in descriptors:
-        os.set_inheritable(descriptor, False)
+    size, room = _MAX_FILES * (_MAX_PATH + 1), socket.CMSG_LEN(_MAX_FILES * array("i").itemsize)
+    # Closed on exec from the first moment, which socket.recv_fds does not offer: a thread may be starting a script.
+    paths, ancillary, _, _ = channel.recvmsg(size, room, socket.MSG_CMSG_CLOEXEC)
+    descriptors = array("i")
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
     return [os.fsdecode(path) for path in paths.split(_SEPARATOR) if path], list(descriptors)
