@@ -15,7 +15,7 @@ from gemd.config.settings import Timeouts
 from gemd.system.client_socket import find_address, make_peer
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
-from gemd.system.tls import TLSConnection, TLSError
+from gemd.system.tls import TLSConnection
 from gemd.system.tls_context import Context
 from gemd.worker.connection import Connection
 from gemd.worker.poller import Poller
@@ -126,7 +126,7 @@ class Accepting:
                 self.refused += 1
                 return True
             self._reading.add(self._make(sock, address))
-        except (OSError, TLSError) as error:
+        except OSError as error:
             sock.close()
             error_log.debug("a connection was gone before it was looked at: %s", error)
         return True
