@@ -63,7 +63,7 @@ class Deaths:
         cause = f"was killed by {_name_signal(-code)}"
         is_recent = self._last_oom_kill is not None and now - self._last_oom_kill < _OOM_WINDOW
         if -code == signal.SIGKILL and is_recent:
-            cause += ", perhaps by the kernel for want of memory (its counter oom_kill rose),"
+            cause += " (perhaps by the kernel for want of memory: its counter oom_kill rose)"
         return cause
 
 

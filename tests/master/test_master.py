@@ -282,8 +282,8 @@ def test_what_a_worker_died_of_is_said_in_words(play, complaints):
     assert complaints() == [
         'worker 1 (pid 100) was killed by SIGSEGV after 5.0 s, while it was answering "localhost/a"',
         "worker 2 (pid 101) ended with exit code 3 after 9.0 s",
-        "worker 1 (pid 102) was killed by SIGKILL, perhaps by the kernel for want of memory (its counter oom_kill "
-        "rose), after 5.0 s",
+        "worker 1 (pid 102) was killed by SIGKILL (perhaps by the kernel for want of memory: its counter oom_kill "
+        "rose) after 5.0 s",
     ]
 
 
