@@ -124,7 +124,9 @@ class Logs:
             self.move(path, descriptor)
 
     def close_all_but(self, kept: "Logs | None") -> None:
-        """Close what `kept` does not share."""
+        """Close what `kept` does not share; without one all of it, when all is said: this process ends."""
+        if kept is None:
+            error_log.finish()
         shared = list(kept._logs.values()) if kept is not None else []
         for log in self._logs.values():
             if not any(log is other for other in shared):

@@ -129,6 +129,15 @@ def test_in_a_worker_threads_write_and_all_is_written_in_the_end(make, tmp_path)
     assert errors[-1].endswith("warning: text (2 times more)")
 
 
+def test_who_closes_all_of_them_has_said_everything(tmp_path):
+    logs = Logs(Log(access="off", error=str(tmp_path / "error")))
+    logs.use()
+    for _ in range(7):
+        error_log.warning("text")
+    logs.close_all_but(None)
+    assert (tmp_path / "error").read_text().endswith("warning: text (2 times more)\n")
+
+
 def test_what_an_application_does_to_standard_output_changes_nothing(make, tmp_path):
     before = os.dup(1)
     try:
