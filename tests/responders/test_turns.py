@@ -1,5 +1,6 @@
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -59,12 +60,16 @@ def test_one_at_a_time(make_work, order):
 
 
 def test_who_takes_too_long_is_passed_and_the_others_still_take_turns(make_work, order, monkeypatch):
-    monkeypatch.setattr(turns_module, "_TIMEOUT", 0.1)
+    now = [1000.0]
+    monkeypatch.setattr(turns_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(turns_module, "_LOOK_INTERVAL", 0.01)
     works = [make_work(A) for _ in range(4)]
     assert works[0].has_begun.wait(10)
-    monkeypatch.setattr(turns_module, "_TIMEOUT", 10.0)  # for those who follow
+    now[0] += 4.9
+    assert not works[1].has_begun.wait(0.1)
+    now[0] += 0.2
     assert works[1].has_begun.wait(10)
-    assert not works[2].has_begun.wait(0.3)
+    assert not works[2].has_begun.wait(0.1)
     works[0].end()  # its turn was over before
     assert not works[2].has_begun.wait(0.1)
     works[1].end()
