@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -6,11 +7,25 @@ from gemd.config import parse_config
 from gemd.responders.protection import Protection
 from gemd.responders.router import Router
 from gemd.responders.static import StaticFiles
+from tests.support.pump import Pump
 
 from .asking import request, settle
 
 MIME_TABLE = {".gmi": "text/gemini", ".gemini": "text/gemini", ".txt": "text/plain"}
 MAX_LISTING = 50
+
+
+@pytest.fixture
+def pump():
+    with Pump() as pump:
+        yield pump
+
+
+@pytest.fixture
+def by_hand():
+    """A helper whose thread does its work when the test says so."""
+    works = []
+    return SimpleNamespace(client="192.0.2.1", run=lambda work: works.append(work) or True, work=lambda: works.pop()())
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import threading
-from types import SimpleNamespace
 
 import pytest
 
@@ -11,19 +10,6 @@ from gemd.responders.judged import Judged
 from tests.support.pump import Pump
 
 PAGE = Response(20, "text/plain", b"page")
-
-
-@pytest.fixture
-def pump():
-    with Pump() as pump:
-        yield pump
-
-
-@pytest.fixture
-def by_hand():
-    """A helper whose thread does its work when the test says so."""
-    works = []
-    return SimpleNamespace(client="192.0.2.1", run=lambda work: works.append(work) or True, work=lambda: works.pop()())
 
 
 def test_a_thread_judges_and_the_event_loop_goes_on(pump):
