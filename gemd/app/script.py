@@ -64,10 +64,10 @@ class _Waiter:
         """The script was started."""
         os.eventfd_write(self._wakeup, 1)
 
-    def run(self, work: Callable[[], None]) -> bool:
+    def run(self, work: Callable[[], None]) -> Callable[[], None] | None:
         """Nothing else takes a thread here."""
         work()
-        return True
+        return lambda: None
 
     def wait_for_header(self) -> tuple[int, str, bool]:
         """Status, META and whether a body follows. Raises CGIError."""

@@ -26,8 +26,9 @@ class Helper(Protocol):
     def wake(self) -> None:
         """Look at the answer again. May be called by any thread."""
 
-    def run(self, work: Callable[[], None]) -> bool:
-        """Have a thread of the pool do this, in this client's turn, and then look again; False when there is none."""
+    def run(self, work: Callable[[], None]) -> Callable[[], None] | None:
+        """Have a thread of the pool do this, in this client's turn, and then look again. What is returned gives its
+        turn up, if that has not come yet; None when there is no thread."""
 
 
 class Source(Protocol):

@@ -33,11 +33,13 @@ class Computed(Generic[_T]):
         self._outcome: Future[_T] = Future()
         self._is_taken = False
         self._client = ""
+        self._give_up_turn: Callable[[], None] | None = None
 
     def begin(self, helper: Helper) -> None:
         """Hand the work to a thread, if there are any."""
         self._client = helper.client
-        if not helper.run(self._work):
+        self._give_up_turn = helper.run(self._work)
+        if self._give_up_turn is None:
             self._outcome.set_exception(Overloaded())
 
     def _work(self) -> None:
@@ -63,6 +65,8 @@ class Computed(Generic[_T]):
         """A thread that is at work finishes it for nobody, and then closes what it has opened."""
         if not self._is_taken and not self._outcome.cancel():
             self._outcome.add_done_callback(_let_go)
+        if self._give_up_turn is not None:
+            self._give_up_turn()
 
 
 def _let_go(outcome: "Future[_T]") -> None:

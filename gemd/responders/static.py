@@ -8,7 +8,7 @@ import math
 import os
 import stat
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING
@@ -52,6 +52,7 @@ class FileBody:
         self._offset = 0
         self._helper: Helper | None = None
         self._piece: Future[bytes] | None = None  # that a thread reads
+        self._give_up_turn: Callable[[], None] | None = None
         self._late_at: float | None = None  # when the disk has had its time for the next piece
 
     def begin(self, helper: Helper) -> None:
@@ -88,7 +89,8 @@ class FileBody:
         assert self._helper is not None  # it has begun
         piece, copy = Future[bytes](), os.dup(self._descriptor)  # the thread may still read when this is closed
         piece.add_done_callback(lambda _: os.close(copy))
-        if self._helper.run(partial(_read_piece, piece, copy, size, self._offset)):
+        self._give_up_turn = self._helper.run(partial(_read_piece, piece, copy, size, self._offset))
+        if self._give_up_turn is not None:
             self._piece = piece
         else:
             piece.cancel()
@@ -107,6 +109,8 @@ class FileBody:
         """Close the file. A piece whose turn has not come is not read any more."""
         if self._piece is not None:
             self._piece.cancel()
+        if self._give_up_turn is not None:
+            self._give_up_turn()
         os.close(self._descriptor)
 
 

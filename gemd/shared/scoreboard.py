@@ -48,9 +48,11 @@ class Row:
         """Whether the worker can take more connections now."""
         self._cells[self._start + _ROOM] = time.monotonic_ns() if has_room else 0
 
-    def is_room_elsewhere(self) -> bool:
-        """Whether another worker has shown a moment ago that it can take more. Asked by one that can't."""
-        return max(self._cells[_ROOM :: PAGE // _CELL].tolist()) > time.monotonic_ns() - _MOMENT
+    def is_room_elsewhere(self, rows: int) -> bool:
+        """Whether another worker has shown a moment ago that it can take more, in one of the first `rows` rows. Asked
+        by one that can't. Each row is a page: those of nobody need not be looked at."""
+        step = PAGE // _CELL
+        return max(self._cells[_ROOM : rows * step : step].tolist()) > time.monotonic_ns() - _MOMENT
 
     def count(self, size: int) -> None:
         """One more request, answered with `size` bytes."""

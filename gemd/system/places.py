@@ -60,16 +60,27 @@ class Places:
         """Give a place back, or wait for it no longer. `then` is not called any more, unless it is being called."""
         client = place.client
         with self._lock:
-            if place.is_taken:
+            is_taken = place.is_taken
+            if is_taken:
                 self.taken -= 1
                 self._taken[client] -= 1
                 if not self._taken[client]:
                     del self._taken[client]
-            else:
-                self._waiting[client].remove(place)
-                if not self._waiting[client]:
-                    del self._waiting[client]
-        self._grant()
+        if is_taken:
+            self._grant()
+        else:
+            self.withdraw(place)
+
+    def withdraw(self, place: "Place") -> bool:
+        """Wait for a place no longer; False where somebody has it by now, or has left it."""
+        with self._lock:
+            waiting = self._waiting.get(place.client)
+            if waiting is None or place not in waiting:
+                return False
+            waiting.remove(place)
+            if not waiting:
+                del self._waiting[place.client]
+        return True
 
     def _grant(self) -> None:
         """Give free places to those whose turn it is, and tell them when the lock is free again."""
@@ -109,3 +120,7 @@ class Place:
     def leave(self) -> None:
         """Give it back, or wait for it no longer. To be called once."""
         self._places.leave(self)
+
+    def withdraw(self) -> None:
+        """Wait for it no longer, if somebody still does. Whoever has it goes on."""
+        self._places.withdraw(self)

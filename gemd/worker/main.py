@@ -46,6 +46,7 @@ _UNHEEDED_SIGNALS = (
 _CLEANUP_TIMEOUT = 1.0  # seconds for applications to clean up after answers that broke off, and as many for scripts
 _FLUSH_TIMEOUT = 1.0  # seconds for the last lines of the logs
 _SWITCH_INTERVAL = 0.001  # seconds after which a thread that computes lets the event loop go on
+_ROWS = 4  # of the scoreboard for each slot: workers that serve, start and drain
 _LOOK_INTERVAL = 1.0  # seconds between two looks at applications and their files
 _MEMORY_INTERVAL = 10.0  # seconds between two looks at how much memory this process has
 _MANY_DESCRIPTORS = 1000  # that are counted no oftener than that either: an older kernel has to list them
@@ -122,6 +123,7 @@ class Reporter:
         self._memory = memory
         self._descriptors = descriptors
         self._watch = watch
+        self._rows = _ROWS * generation.config.workers  # the first are taken first
         self._next_look = self._next_count = self._next_memory = 0.0
 
     def report(self) -> None:
@@ -134,7 +136,7 @@ class Reporter:
         show(figures.REFUSED, event_loop.refused)
         has_room = event_loop.has_room and not self._pool.is_full and self._generation.has_room()
         self._row.show_room(has_room=has_room)
-        event_loop.leave_accepting(is_left=not has_room and self._row.is_room_elsewhere())
+        event_loop.leave_accepting(is_left=not has_room and self._row.is_room_elsewhere(self._rows))
         now = time.monotonic()
         if now < self._next_look:
             return

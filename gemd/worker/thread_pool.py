@@ -38,15 +38,16 @@ class ThreadPool:
         """Whether further work has to wait."""
         return self._busy >= self._size
 
-    def run(self, client: str, work: Work, then: Work) -> bool:
-        """Have a thread do the work of a client, at once or in its turn; False when no thread can be had at all.
+    def run(self, client: str, work: Work, then: Work) -> Work | None:
+        """Have a thread do the work of a client, at once or in its turn; None when no thread can be had at all.
+
+        What is returned gives the turn up, if it has not come yet.
 
         `then` is called when the work is over, however it ended, and the thread counts as free.
         """
         if not self._threads and not self._start():
-            return False
-        self._places.request(client, partial(self._put, work, then))
-        return True
+            return None
+        return self._places.request(client, partial(self._put, work, then)).withdraw
 
     def _put(self, work: Work, then: Work, place: Place) -> None:
         """Its turn has come. Runs in the event loop, or in the thread whose work was over."""

@@ -35,8 +35,9 @@ class AnswerHelper:
         """Look at the answer again. May be called by any thread."""
         self._poller.wake(self._connection)
 
-    def run(self, work: Callable[[], None]) -> bool:
-        """Have a thread of the pool do this, in this client's turn, and then look again; False when there is none."""
+    def run(self, work: Callable[[], None]) -> Callable[[], None] | None:
+        """Have a thread of the pool do this, in this client's turn, and then look again. What is returned gives its
+        turn up, if that has not come yet; None when there is no thread."""
         return self._pool.run(self.client, work, self.wake)
 
 

@@ -25,7 +25,7 @@ def pump():
 def by_hand():
     """A helper whose thread does its work when the test says so."""
     works = []
-    return SimpleNamespace(client="192.0.2.1", run=lambda work: works.append(work) or True, work=lambda: works.pop()())
+    return SimpleNamespace(client="192.0.2.1", run=lambda work: works.append(work) or int, work=lambda: works.pop()())
 
 
 @pytest.fixture

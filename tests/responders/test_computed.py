@@ -22,6 +22,15 @@ class Body:
         self.closed += 1
 
 
+def test_who_waits_no_longer_gives_its_turn_up(by_hand):
+    given_up = []
+    by_hand.run = lambda _work: lambda: given_up.append(True)
+    answer = Computed(lambda: PAGE)
+    answer.begin(by_hand)
+    answer.close()
+    assert given_up == [True]
+
+
 def test_a_thread_works_it_out(pump):
     threads = []
 

@@ -226,7 +226,7 @@ def test_a_piece_that_is_being_read_is_read_once(open_body, monkeypatch):
     monkeypatch.setattr(static, "read_from_memory", lambda *_: None)
     taken = []
     body = open_body()
-    body.begin(SimpleNamespace(run=lambda work: taken.append(work) or True))
+    body.begin(SimpleNamespace(run=lambda work: taken.append(work) or int))
     assert [body.read() for _ in range(3)] == [None] * 3
     (work,) = taken
     work()
@@ -295,9 +295,9 @@ def by_hand(monkeypatch):
 
     def run(work):
         if not helper.threads:
-            return False
+            return None
         works.append(work)
-        return True
+        return lambda: None
 
     helper = SimpleNamespace(threads=1, run=run, work=lambda: works.pop()())
     return helper
@@ -378,7 +378,7 @@ def test_closed_before_a_thread_reads(file, monkeypatch):
     monkeypatch.setattr(static, "read_from_memory", lambda *_: None)
     before, works = open_descriptors(), []
     body = FileBody(os.open(file, os.O_RDONLY), SIZE)
-    body.begin(SimpleNamespace(run=lambda work: works.append(work) or True))
+    body.begin(SimpleNamespace(run=lambda work: works.append(work) or int))
     assert body.read() is None
     body.close()
     assert open_descriptors() == before

@@ -50,16 +50,23 @@ def test_counts_add_up_and_others_are_replaced():
 def test_room_is_elsewhere_while_another_one_says_so(clock):
     scoreboard = Scoreboard(3)
     full, other = scoreboard.row(0), scoreboard.row(2)
-    assert not full.is_room_elsewhere()
+    assert not full.is_room_elsewhere(3)
     other.show_room(has_room=True)
-    assert full.is_room_elsewhere()
+    assert full.is_room_elsewhere(3)
     clock[0] += 1.5
-    assert full.is_room_elsewhere()
+    assert full.is_room_elsewhere(3)
     clock[0] += 1.0  # it is stuck, or gone
-    assert not full.is_room_elsewhere()
+    assert not full.is_room_elsewhere(3)
     other.show_room(has_room=True)
     other.show_room(has_room=False)
-    assert not full.is_room_elsewhere()
+    assert not full.is_room_elsewhere(3)
+
+
+def test_rows_of_nobody_are_not_looked_at(clock):
+    scoreboard = Scoreboard(3)
+    scoreboard.row(2).show_room(has_room=True)
+    assert not scoreboard.row(0).is_room_elsewhere(2)
+    assert scoreboard.row(0).is_room_elsewhere(100)
 
 
 def test_each_figure_has_a_cell_of_its_own():

@@ -43,7 +43,7 @@ class Pump:
 
     def run(self, work):
         if not self._threads:
-            return False
+            return None
 
         def run_and_wake():
             try:
@@ -53,7 +53,7 @@ class Pump:
 
         self._started.append(threading.Thread(target=run_and_wake))
         self._started[-1].start()
-        return True
+        return lambda: None
 
     def settle(self, pending):
         """Begin, and wait for the response, through all that is pending. What has not become the body is closed."""

@@ -88,6 +88,20 @@ def test_who_waits_no_longer_is_not_called(request_place):
     assert request_place.granted == [first, third]
 
 
+def test_a_turn_that_has_not_come_can_be_given_up(request_place):
+    places = Places(1, 1)
+    first, second, third = (request_place(places, client) for client in (A, B, B))
+    second.withdraw()
+    second.withdraw()
+    first.withdraw()  # it has its place, and keeps it
+    assert (places.waiting, places.taken) == (1, 1)
+    first.leave()
+    assert request_place.granted == [first, third]
+    third.leave()
+    third.withdraw()
+    assert (places.waiting, places.taken) == (0, 0)
+
+
 def test_has_share_left(request_place):
     places = Places(5, find_share(5))
     held = request_place(places, A)

@@ -182,7 +182,8 @@ def make_reporter(monkeypatch):
     def make(*, are_stuck=False, number=10, watch=None, is_full=False, is_room_elsewhere=False):
         scoreboard = Scoreboard(2)
         applications, logs = SimpleNamespace(are_stuck=are_stuck), SimpleNamespace(dropped=7)
-        generation = SimpleNamespace(logs=logs, applications=applications, has_room=lambda: True)
+        config = SimpleNamespace(workers=1)
+        generation = SimpleNamespace(config=config, logs=logs, applications=applications, has_room=lambda: True)
         looks = SimpleNamespace(memory=0, descriptors=0)
 
         def read_memory():

@@ -73,6 +73,22 @@ def test_work_waits_while_all_are_busy(start):
     assert not pool.is_full
 
 
+def test_a_turn_is_given_up_with_all_that_is_held_for_it(start):
+    pool, released = ThreadPool(1), threading.Event()
+    first = start(pool)
+
+    class Held:
+        def __del__(self):
+            released.set()
+
+    give_up = pool.run("192.0.2.9", lambda _held=Held(): pytest.fail("it was given up"), pytest.fail)  # noqa: B008
+    give_up()
+    del give_up
+    assert released.wait(LONGEST)
+    end(first)
+    end(start(pool))
+
+
 def test_clients_take_turns(start):
     pool = ThreadPool(1)
     first = start(pool)
