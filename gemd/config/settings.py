@@ -92,8 +92,8 @@ class Limits(Settings, frozen=True):
     handshakes: Count | None = None
     rate: Text | None = None
     listing: Count = 50_000
-    cgi: Count = 32
-    cgi_per_address: Count = 15
+    cgi: Count = 34
+    cgi_per_address: Count = 16
     cgi_output: Annotated[int, Meta(ge=1, description="a whole number of bytes, at least 1")] = 4 * 1024**3
 
 

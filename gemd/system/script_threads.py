@@ -97,17 +97,23 @@ class ScriptThreads:
             self._changed.notify_all()
 
     def _run_starts(self) -> None:
+        """Runs in a thread, which ends with work that raises; another takes its place when it is needed."""
         me = threading.get_ident()
         while True:
             with self._changed:
                 start = self._changed.wait_for(self._take_start)
                 assert start is not None
                 self._running[me] = start.program, time.monotonic()
-            start.work()
-            del start  # with all that it holds, before the next wait
-            with self._changed:
-                del self._running[me]
-            self._note_finished()
+            has_returned = False
+            try:
+                start.work()
+                has_returned = True
+            finally:
+                del start  # with all that it holds, before the next wait
+                with self._changed:
+                    del self._running[me]
+                    self._starters -= not has_returned
+                self._note_finished()
 
     def _take_start(self) -> "_Start | None":
         """The oldest that is waiting, but for programs that have as many threads as one may have."""

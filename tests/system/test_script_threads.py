@@ -51,6 +51,22 @@ def test_starts_one_after_the_other_are_one_thread_s_work(threads):
     assert len({thread for _, thread in done} | {threading.current_thread()}) == 2
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_another_thread_takes_the_place_of_one_whose_work_raised(threads):
+    done = []
+
+    def fail():
+        done.append(threading.current_thread())
+        raise MemoryError
+
+    for _ in range(script_threads._MAX_STARTERS + 1):
+        threads.start(fail, "x")
+        assert threads.wait(15)
+    threads.start(lambda: done.append(threading.current_thread()), "x")
+    assert threads.wait(15)
+    assert len(set(done)) == len(done)
+
+
 class Hanging:
     """A start that hangs until it is told to go on."""
 

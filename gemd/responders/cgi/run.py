@@ -50,6 +50,7 @@ class ScriptRun:
         self._threads = threads
         self._places = places
         self._place: Place | None = None  # that it has, or waits for
+        self._has_turn = False
         self._timeouts = config.timeouts
         self._set_deadlines()  # for its turn to come
         self._too_late = f"did not end within {config.timeouts.cgi:g} s (timeouts.cgi)"
@@ -85,6 +86,7 @@ class ScriptRun:
         with self._lock:
             if self._is_closed:
                 return
+            self._has_turn = True
             self._set_deadlines()  # its own time begins
         try:
             self._threads.start(self._start, self._file.path)
@@ -133,7 +135,9 @@ class ScriptRun:
 
         Raises CGIError (42) for a script that failed, and Overloaded (41) where its turn does not come.
         """
-        if self._place is not None and not self._place.is_taken and time.monotonic() >= self._header_at:
+        with self._lock:
+            is_too_late = not self._has_turn and time.monotonic() >= self._header_at
+        if is_too_late:
             raise Overloaded(TOO_MANY)
         try:
             return self._settle()
