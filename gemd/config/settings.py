@@ -62,7 +62,7 @@ class Service(Settings, frozen=True):
 class TLS(Settings, frozen=True):
     """The `[tls]` table."""
 
-    certificates: Text = ""
+    certificates: Text | None = None
     minimum_version: Literal["1.2", "1.3"] = "1.2"
     ca_file: Text | None = None
     ca_path: Text | None = None

@@ -11,7 +11,7 @@ from gemd.config.settings import CAFile, ClientCertificate
 from gemd.protocol.errors import CertificateNotAuthorised, CertificateNotValid, CertificateRequired
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.peer import Peer
-from gemd.system.authorities import Authorities, Verdict
+from gemd.system.authorities import Authorities, Read, Verdict, read_authorities
 
 Judge = Callable[[], None]  # for a thread, as it takes a while; raises what a check does
 Check = Callable[[Peer], Judge | None]
@@ -19,14 +19,14 @@ Check = Callable[[Peer], Judge | None]
 _NOT_AUTHORISED = "The client certificate is not authorised"
 
 
-def build_check(rule: ClientCertificate) -> Check | None:
+def build_check(rule: ClientCertificate, read: Read = read_authorities) -> Check | None:
     """A function that raises CertificateRequired (60), CertificateNotAuthorised (61) or CertificateNotValid (62) for a
-    peer that may not pass, or returns what is still to be asked; None where everybody may pass. Raises CertificateError
-    for authorities that can't be loaded."""
+    peer that may not pass, or returns what is still to be asked; None where everybody may pass. `read` has the
+    authorities; raises CertificateError where they can't be loaded."""
     if rule == "none":
         return None
     if isinstance(rule, CAFile):
-        return _by_authorities(Authorities(rule.ca))
+        return _by_authorities(Authorities(rule.ca, read=read))
     if rule == "any":
         return _demand_valid
     fingerprints = [parse_fingerprint(text) for text in rule]

@@ -22,7 +22,7 @@ from gemd.responders.judged import Judged
 from gemd.responders.protection import Protection, Rule
 from gemd.responders.redirect import gone, redirect
 from gemd.responders.static import StaticFiles
-from gemd.system.authorities import Authorities, Verdict
+from gemd.system.authorities import Authorities, Read, Verdict, read_authorities
 
 Responder = Callable[[Request, Location], Answer | None]
 Respond = Callable[[Request], Answer]  # raises GeminiError
@@ -40,15 +40,22 @@ class ServedLocation(msgspec.Struct, frozen=True):
 
 
 class Router:
-    """The hosts with their locations, and the responders. `check_rate` takes an address and raises SlowDown."""
+    """The hosts with their locations, and the responders. `check_rate` takes an address and raises SlowDown; `read` has
+    the authorities in a file or directory."""
 
-    def __init__(self, config: Config, mime_table: Mapping[str, str], check_rate: Callable[[str], None] | None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        mime_table: Mapping[str, str],
+        check_rate: Callable[[str], None] | None,
+        read: Read = read_authorities,
+    ) -> None:
         self._first = config.hosts[0]
         self._hosts = {name: host for host in config.hosts for name in host.names}
         self._check_rate = check_rate
-        self._authorities = authorities = load_authorities(config)
+        self._authorities = authorities = load_authorities(config, read)
         rules = {
-            host.name: [(location, build_check(location.client_certificate)) for location in host.locations]
+            host.name: [(location, build_check(location.client_certificate, read)) for location in host.locations]
             for host in config.hosts
         }
         protection = Protection(rules)
@@ -127,10 +134,10 @@ class Router:
         return next(place for place in self._places[host.name] if names[: len(place.names)] == place.names)
 
 
-def load_authorities(config: Config) -> Authorities | None:
+def load_authorities(config: Config, read: Read = read_authorities) -> Authorities | None:
     """Who vouches for clients in TLS_CLIENT_AUTHORISED. Raises CertificateError."""
     paths = [path for path in (config.tls.ca_file, config.tls.ca_path) if path]
-    return Authorities(*paths) if paths else None
+    return Authorities(*paths, read=read) if paths else None
 
 
 def _longest_first(rules: Sequence[Rule], responders: Mapping[settings.Answer, Responder]) -> list[ServedLocation]:

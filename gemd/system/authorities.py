@@ -9,7 +9,7 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,7 @@ from cryptography.hazmat.bindings.openssl.binding import Binding
 from OpenSSL import crypto
 
 from gemd.protocol.fingerprint import sha256
+from gemd.system.attempt import attempt
 from gemd.system.certificates import CertificateError
 from gemd.system.client_chain import (
     UNREADABLE,
@@ -49,41 +50,45 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 Judge = Callable[[], Verdict]  # for a thread, as it takes a while
+Read = Callable[[str], Sequence[x509.Certificate]]  # the authorities in a file or directory; raises CertificateError
 
 _VOUCHED_FOR = Verdict(is_vouched_for=True)
 _UNKNOWN = Verdict(is_vouched_for=False)
 _OTHER_PURPOSE = Verdict(is_vouched_for=False, fault="The client certificate is not meant for clients")
 
 
+def read_authorities(path: str) -> tuple[x509.Certificate, ...]:
+    """What is in a PEM file, or a directory of such files. Raises CertificateError where there are none."""
+    source = Path(path)
+    found: list[x509.Certificate] = []
+    try:
+        with attempt(f"the authorities in {path} could not be read"):
+            files = sorted(entry for entry in source.iterdir() if entry.is_file()) if source.is_dir() else [source]
+            for file in files:
+                found += _load_pem(file, is_only=len(files) == 1)
+    except OSError as error:
+        raise CertificateError(f"the authorities in {path} can't be read: {error.strerror}") from None
+    if not found:
+        raise CertificateError(f"{path} has no certificates of authorities in PEM form")
+    return tuple(found)
+
+
 class Authorities:
     """What is loaded from PEM files, or directories of such files."""
 
-    def __init__(self, *paths: str) -> None:
+    def __init__(self, *paths: str, read: Read = read_authorities) -> None:
         """Load them all. Raises CertificateError where there are none."""
         self._store = crypto.X509Store()
         # As a TLS server should: clientAuth, or no extended key usage at all, in the whole chain.
         _lib.X509_STORE_set_purpose(self._store._store, _lib.X509_PURPOSE_SSL_CLIENT)
-        self._certificates: list[x509.Certificate] = []
-        for path in paths:
-            self._load(path)
+        self._certificates = [certificate for path in paths for certificate in read(path)]
+        for certificate in self._certificates:
+            self._store.add_cert(crypto.X509.from_cryptography(certificate))
         self._constrain_names = any(map(constrains_names, self._certificates))
         self._cost = max(map(_cost_of, self._certificates), default=0.0)
         self._moments = tuple(moments_of(self._certificates))
         self._verdicts: OrderedDict[str, tuple[float, float, Verdict]] = OrderedDict()
         self._lock = threading.Lock()
-
-    def _load(self, path: str) -> None:
-        source, before = Path(path), len(self._certificates)
-        try:
-            files = sorted(entry for entry in source.iterdir() if entry.is_file()) if source.is_dir() else [source]
-            for file in files:
-                for certificate in _load_pem(file, is_only=len(files) == 1):
-                    self._store.add_cert(crypto.X509.from_cryptography(certificate))
-                    self._certificates.append(certificate)
-        except OSError as error:
-            raise CertificateError(f"the authorities in {path} can't be read: {error.strerror}") from None
-        if len(self._certificates) == before:
-            raise CertificateError(f"{path} has no certificates of authorities in PEM form")
 
     def judge(self, ders: tuple[bytes, ...]) -> Verdict:
         """Whether the first certificate of a chain in DER, with the help of the others, leads to one of them."""

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from gemd.protocol.fingerprint import sha256
+from gemd.system.attempt import attempt
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -56,13 +57,14 @@ def find_or_make(directory: Path, names: tuple[str, ...], owner: tuple[int, int]
     """
     certificate_path, key_path = certificate_paths(directory, names[0])
     try:
-        if not certificate_path.exists():
-            _make_private_directory(directory, owner)
-            if not key_path.exists():
-                _make_key(key_path, owner)
-            key = _load_key(key_path)  # which another process may have made meanwhile
-            pem = make_self_signed(key, names).public_bytes(serialization.Encoding.PEM)
-            _write(certificate_path, pem, 0o644, owner)
+        with attempt(f"the certificate {certificate_path} could not be found or made"):
+            if not certificate_path.exists():
+                _make_private_directory(directory, owner)
+                if not key_path.exists():
+                    _make_key(key_path, owner)
+                key = _load_key(key_path)  # which another process may have made meanwhile
+                pem = make_self_signed(key, names).public_bytes(serialization.Encoding.PEM)
+                _write(certificate_path, pem, 0o644, owner)
     except OSError as error:
         raise CertificateError(f"can't make a certificate in {directory}: {error.strerror}: {error.filename}") from None
     certificate = load(certificate_path, key_path)
@@ -184,7 +186,8 @@ def _load_key(path: Path) -> PrivateKey:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with attempt(f"{path} could not be read"):
+            return path.read_bytes()
     except OSError as error:
         raise CertificateError(f"{path} can't be read: {error.strerror}") from None
 

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterable, Sequence
 
 from gemd.config.settings import Address
+from gemd.system.attempt import attempt
 
 _BACKLOG = 1024
 _ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104, only compared with
@@ -119,7 +120,8 @@ def take_over(descriptor: int, request_timeout: float, address: Address | None =
 
 def _bind_tcp(address: Address, dual_stack: bool, request_timeout: float) -> list[Listener]:
     try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        with attempt(f"the name {address.host} in `listen` could not be resolved"):
+            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "no such name"
         raise BindError(f"can't listen on {address}: {reason}; is the address in `listen` right?") from None
@@ -172,8 +174,9 @@ def bind_unix(address: Address) -> Listener:
     """Bind a unix socket, in place of one that nobody listens on any more. Raises BindError."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _remove_stale(address.path)
-        sock.bind(address.path)
+        with attempt(f"{address} could not be bound"):
+            _remove_stale(address.path)
+            sock.bind(address.path)
         sock.listen(_BACKLOG)
         sock.setblocking(False)
     except OSError as error:

@@ -4,6 +4,7 @@ import mimetypes
 import os
 
 from gemd.protocol.mime import GEMTEXT
+from gemd.system.attempt import attempt
 
 # What the machine's own table may lack or, for gemtext, often gets wrong. A compressed file is what its octets are.
 _OURS = {
@@ -24,7 +25,8 @@ _OURS = {
 
 def load_mime_table() -> dict[str, str]:
     """Lower-case extensions with their dot, to media types: the standard library's, the system's, then ours."""
-    table = mimetypes.MimeTypes([name for name in mimetypes.knownfiles if os.path.isfile(name)])
+    with attempt("the machine's table of media types, /etc/mime.types, could not be read"):
+        table = mimetypes.MimeTypes([name for name in mimetypes.knownfiles if os.path.isfile(name)])
     found = table.types_map[True]
     # Some differ in case alone: what is written in lower case comes last, and counts.
     lowered = {key.lower(): found[key] for key in sorted(found, key=str.islower)}

@@ -12,6 +12,7 @@ import resource
 
 import msgspec
 
+from gemd.system.attempt import attempt
 from gemd.system.process import call_prctl, forbid_inspection
 
 _PR_CAPBSET_READ = 23
@@ -44,18 +45,22 @@ def find_identity(user: str, group: str | None) -> Identity:
     The supplementary groups are those of the user, as initgroups(3) has them. Raises PrivilegeError.
     """
     try:
-        entry = pwd.getpwuid(int(user)) if _is_number(user) else pwd.getpwnam(user)
+        with attempt(f"the user {user} could not be looked up"):
+            entry = pwd.getpwuid(int(user)) if _is_number(user) else pwd.getpwnam(user)
     except (KeyError, ValueError):
         raise PrivilegeError(f"there is no user {user!r}; `useradd --system {user}` makes one") from None
     gid = entry.pw_gid if group is None else _find_group(group)
     if entry.pw_uid == 0 or gid == 0:
         raise PrivilegeError("root can't be the user or group that serves strangers")
-    return Identity(entry.pw_name, entry.pw_uid, gid, tuple(sorted(os.getgrouplist(entry.pw_name, gid))))
+    with attempt(f"the groups of the user {user} could not be looked up"):
+        groups = tuple(sorted(os.getgrouplist(entry.pw_name, gid)))
+    return Identity(entry.pw_name, entry.pw_uid, gid, groups)
 
 
 def _find_group(group: str) -> int:
     try:
-        return (grp.getgrgid(int(group)) if _is_number(group) else grp.getgrnam(group)).gr_gid
+        with attempt(f"the group {group} could not be looked up"):
+            return (grp.getgrgid(int(group)) if _is_number(group) else grp.getgrnam(group)).gr_gid
     except (KeyError, ValueError, OverflowError):
         raise PrivilegeError(f"there is no group {group!r}; `groupadd --system {group}` makes one") from None
 
