@@ -58,13 +58,16 @@ class Deaths:
         self._told = {url: moment for url, moment in self._told.items() if now - moment <= _WINDOW}
 
     def _name_cause(self, code: int, now: float) -> str:
-        if code >= 0:
-            return f"ended with exit code {code}"
-        cause = f"was killed by {_name_signal(-code)}"
+        cause = describe_end(code)
         is_recent = self._last_oom_kill is not None and now - self._last_oom_kill < _OOM_WINDOW
         if -code == signal.SIGKILL and is_recent:
             cause += " (perhaps by the kernel for want of memory: its counter oom_kill rose)"
         return cause
+
+
+def describe_end(code: int) -> str:
+    """How a process ended that did so with this exit code, or by a signal if it is negative."""
+    return f"ended with exit code {code}" if code >= 0 else f"was killed by {_name_signal(-code)}"
 
 
 def describe_work(urls: Sequence[str]) -> str:

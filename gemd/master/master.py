@@ -9,11 +9,12 @@ import signal
 from gemd.exit_codes import ExitCode
 from gemd.master.control import Command
 from gemd.master.deaths import Deaths
-from gemd.master.notices import Notices, reopen
+from gemd.master.notices import Notices
 from gemd.master.orders import STAYING, Order
 from gemd.master.pool import Pool
 from gemd.master.process import ProcessControl
 from gemd.master.reload import Reload
+from gemd.master.reopening import Reopening
 from gemd.master.shutdown import Shutdown
 from gemd.master.status import Snapshot, Totals, describe, summarise, take_snapshot
 from gemd.master.succession import Role, Succession
@@ -41,6 +42,7 @@ class Master:
         self.workers = self.pool.workers
         self.reload = Reload(processes, notices, self.pool)
         self.succession = Succession(notices)
+        self.reopening = Reopening(processes, notices, self.succession.note_reopening)
         self.shutdown = Shutdown(processes, self.workers)
         self.totals = Totals(processes.monotonic())
         self.deaths = Deaths(processes)
@@ -76,6 +78,7 @@ class Master:
         for command in self._notices.commands():
             self._answer(command, now)
         self.pool.kill_late(now, self.generation.config.timeouts.worker)
+        self.reopening.step(self.generation, now)
         if not self.shutdown.is_begun:
             self._change(now)
             self.pool.spawn_missing(self._wanted(), now)
@@ -126,19 +129,13 @@ class Master:
         self.reload.ask(command)
 
     def _upgrade(self, command: Command | None, now: float) -> None:
+        self.reload.put_off()  # the successor reads it all itself
         self.succession.begin(self.generation, now, command)
 
     def _reopen(self, command: Command | None, _now: float) -> None:
-        reason = reopen(self._notices, self.generation, self._processes.hand_out)
-        if reason is None:
-            self.succession.note_reopening()
-            error_log.info("the log files are open anew")
-        else:
-            error_log.error("the log files stay as they are: %s", reason)
+        self.reopening.ask(command)
         if self.role is not Role.STARTING:
             self._notices.reopen_predecessor()
-        if command is not None:
-            command.succeed("the log files are open anew") if reason is None else command.fail(reason)
 
     def _stop(self, command: Command | None, now: float) -> None:
         if command is not None:
@@ -191,6 +188,7 @@ class Master:
     def _begin_end(self, code: ExitCode, now: float, *, is_limited: bool = True) -> None:
         """Have all workers end, within the configured time if that `is_limited`."""
         if not self.shutdown.is_begun:
+            self.reload.put_off()
             self._notices.announce_stop(self.generation)
             self.succession.end()
         self.shutdown.begin(code, now, self.generation.config.timeouts.stop if is_limited else None)

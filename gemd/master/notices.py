@@ -9,34 +9,42 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from gemd.master.control import Command, ControlSocket
 from gemd.master.handover import BYE, GO, GONE, READY, Channel, Handover, Successor, start_successor
 from gemd.master.launch import Launch
+from gemd.master.log_files import LogFiles, reopening_task
+from gemd.master.report import Outcome
+from gemd.master.task import Task
 from gemd.shared.generation import Generation
 from gemd.system.log import error_log
-from gemd.system.log_file import LogError
 from gemd.system.pid_file import PidFile, PidFileError
 from gemd.system.systemd import Notifier
+
+
+class Loader(Protocol):
+    """What a generation is made from, and how. Both raise TaskError."""
+
+    def find(self, current: Generation) -> Outcome:
+        """Read the configuration and all that it names, and open what `current` has not. Runs in a child."""
+
+    def make(self, found: Outcome, current: Generation) -> Generation:
+        """The generation after `current`, with which it shares what has not changed. Takes the descriptors over."""
 
 
 class Notices(Protocol):
     """What the master has to tell, and to ask."""
 
-    def load(self, current: Generation) -> Generation:
-        """Read everything again into a generation that shares what has not changed. Raises LoadError."""
+    loading: Task[Generation]  # everything read again, into a generation that shares what has not changed
+    reopening: Task[LogFiles]  # the log files opened anew
 
     def adopt(self, current: Generation, former: Generation) -> None:
         """The workers of `current` serve, and nothing of `former` alone is needed any more."""
 
     def discard(self, failed: Generation, current: Generation) -> None:
         """The generation that was loaded last is not to be."""
-
-    def reopen_logs(self, generation: Generation) -> dict[str, int]:
-        """Open the log files anew; the descriptors by path. Raises LogError."""
 
     def announce(self) -> None:
         """The first workers serve: this master is the service."""
@@ -72,17 +80,16 @@ class Notices(Protocol):
         """End; what a successor goes on using stays."""
 
 
-Send = Callable[[Sequence[str], Sequence[int]], None]  # of log files, by their paths
 _NOBODY = Notifier({})  # to whom a master speaks while another one is the service
 
 
 class DaemonNotices(Notices):
-    """The real ones. `load` reads the configuration again; `launch` leads to the shell that waits."""
+    """The real ones. `loader` reads the configuration again; `launch` leads to the shell that waits."""
 
     def __init__(
         self,
         generation: Generation,
-        load: Callable[[Generation], Generation],
+        loader: Loader,
         directory: Path,
         notifier: Notifier,
         pid_file: PidFile | None,
@@ -91,7 +98,9 @@ class DaemonNotices(Notices):
         launch: Launch,
     ) -> None:
         self._generations = {generation}
-        self._load = load
+        self._loader = loader
+        self.loading = Task("the configuration could not be loaded", loader.find, self._keep)
+        self.reopening = reopening_task()
         self._directory = directory
         self._notifier = notifier
         self._pid_file = pid_file
@@ -127,8 +136,8 @@ class DaemonNotices(Notices):
             os.close(self._predecessor)
             self._predecessor = None
 
-    def load(self, current: Generation) -> Generation:
-        generation = self._load(current)
+    def _keep(self, found: Outcome, current: Generation) -> Generation:
+        generation = self._loader.make(found, current)
         self._generations.add(generation)
         return generation
 
@@ -139,10 +148,6 @@ class DaemonNotices(Notices):
     def discard(self, failed: Generation, current: Generation) -> None:
         failed.close_all_but(current)
         self._generations = {current}
-
-    def reopen_logs(self, generation: Generation) -> dict[str, int]:
-        generation.logs.reopen()
-        return {path: sink.fileno() for path, sink in generation.logs.files().items()}
 
     def announce(self) -> None:
         self._take_files()
@@ -222,6 +227,8 @@ class DaemonNotices(Notices):
         return not poll.poll(0)
 
     def close(self, *, is_succeeded: bool) -> None:
+        self.loading.cancel()
+        self.reopening.cancel()
         if self._channel is not None:
             self._channel.say(BYE)
         self._hang_up()
@@ -237,14 +244,3 @@ class DaemonNotices(Notices):
                 self._pid_file.close()
         for generation in self._generations:
             generation.close_all_but(None)
-
-
-def reopen(notices: Notices, generation: Generation, send: Send) -> str | None:
-    """Open the log files anew and `send` them to the workers; why not, if that fails."""
-    try:
-        files = notices.reopen_logs(generation)
-    except LogError as error:
-        return str(error)
-    if files:
-        send(list(files), list(files.values()))
-    return None

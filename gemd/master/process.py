@@ -1,10 +1,11 @@
 """Processes, signals and time, as one collaborator of the master: a test gives it a scripted one instead.
 
-Rule: between fork and a worker's own signal set-up no signal is delivered, so that none is lost or handled by
-the wrong process.
+Rules: between fork and a worker's own signal set-up no signal is delivered, so that none is lost or handled by
+the wrong process; nobody waits for a child, as one that waits for a disk can't even be killed.
 """
 
 import contextlib
+import errno
 import gc
 import os
 import select
@@ -22,6 +23,35 @@ from gemd.system.out_of_memory import OutOfMemoryKills
 from gemd.system.signals import SignalQueue
 
 Work = Callable[[Generation, int, int, socket.socket], ExitCode]
+Task = Callable[[socket.socket], ExitCode]
+
+_MAX_CHILDREN = 4  # beside the workers: two that do something, and some that wait for a disk and can't be killed
+
+
+class Child:
+    """A child that is no worker. `channel` leads to it; `code` is its exit code, or minus the signal that killed it,
+    once it is reaped."""
+
+    def __init__(self, pid: int, channel: socket.socket, poll: select.poll) -> None:
+        """Has `poll` wait for what comes by the channel, until that is closed."""
+        self.pid = pid
+        self.channel = channel
+        self.code: int | None = None
+        self._poll = poll
+        poll.register(channel, select.POLLIN)
+
+    def hang_up(self) -> None:
+        """Hear nothing more of it."""
+        if self.channel.fileno() >= 0:
+            self._poll.unregister(self.channel)
+            self.channel.close()
+
+    def kill(self) -> None:
+        """End it, and hear nothing more of it. It is reaped when the kernel lets it go."""
+        self.hang_up()
+        if self.code is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
 
 class ProcessControl(Protocol):
@@ -35,6 +65,10 @@ class ProcessControl(Protocol):
 
     def reap(self) -> list[tuple[int, int]]:
         """The children that have ended, each with its exit code, or minus the signal that killed it."""
+
+    def spawn_child(self, generation: Generation, task: Task) -> Child:
+        """Fork a process that does a task, given the other end of its channel, and ends with the exit code that it
+        returns. It has what a worker of that generation has. Raises OSError."""
 
     def kill_orphans(self, keep: Collection[int]) -> None:
         """End the scripts of workers that are gone; the children in `keep` are none."""
@@ -68,6 +102,7 @@ class ForkingProcessControl(ProcessControl):
         self._signals = signals
         poll.register(self._signals.fileno(), select.POLLIN)
         self._channels: dict[int, socket.socket] = {}
+        self._children: dict[int, Child] = {}
         self._oom_kills = OutOfMemoryKills()
         adopt_orphans()
         self.share_memory()
@@ -80,11 +115,24 @@ class ForkingProcessControl(ProcessControl):
 
     def spawn(self, generation: Generation, nr: int, row: int) -> int:
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = self._fork(generation, lambda channel: self._work(generation, nr, row, channel), ours, its)
+        self._channels[pid] = ours
+        return pid
+
+    def spawn_child(self, generation: Generation, task: Task) -> Child:
+        if len(self._children) >= _MAX_CHILDREN:
+            raise OSError(errno.EAGAIN, f"{len(self._children)} earlier ones wait for something, and can't be ended")
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        pid = self._fork(generation, task, ours, its)
+        self._children[pid] = child = Child(pid, ours, self._poll)
+        return child
+
+    def _fork(self, generation: Generation, task: Task, ours: socket.socket, its: socket.socket) -> int:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             pid = os.fork()
             if pid == 0:
-                self._become_worker(generation, nr, row, ours, its)
+                self._become_child(generation, task, ours, its)
         except OSError:
             ours.close()
             raise
@@ -92,20 +140,17 @@ class ForkingProcessControl(ProcessControl):
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             its.close()
         ours.setblocking(False)
-        self._channels[pid] = ours
         return pid
 
-    def _become_worker(
-        self, generation: Generation, nr: int, row: int, ours: socket.socket, its: socket.socket
-    ) -> None:
-        """Close, clear and reset what a worker must not have. Runs in the worker; ends the process."""
+    def _become_child(self, generation: Generation, task: Task, ours: socket.socket, its: socket.socket) -> None:
+        """Close, clear and reset what only the master may have. Runs in the child; ends the process."""
         code = ExitCode.INTERNAL
         try:
-            for channel in (ours, *self._channels.values()):
+            for channel in (ours, *self._channels.values(), *(child.channel for child in self._children.values())):
                 channel.close()
             self._signals.close()
             self._let_go(generation)
-            code = self._work(generation, nr, row, its)
+            code = task(its)
         finally:
             os._exit(code)
 
@@ -120,13 +165,17 @@ class ForkingProcessControl(ProcessControl):
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     break
-                ended.append((pid, os.waitstatus_to_exitcode(status)))
+                code = os.waitstatus_to_exitcode(status)
+                if pid in self._children:
+                    self._children.pop(pid).code = code
+                    continue
+                ended.append((pid, code))
                 if pid in self._channels:
                     self._channels.pop(pid).close()
         return ended
 
     def kill_orphans(self, keep: Collection[int]) -> None:
-        kill_orphans(keep=keep)
+        kill_orphans(keep={*keep, *self._children})
 
     def hand_out(self, paths: Sequence[str], descriptors: Sequence[int]) -> None:
         for channel in self._channels.values():

@@ -1,28 +1,23 @@
 """A reload: from one generation of workers to the next.
 
-Rules: the new workers serve before the old are told to drain; if anything is wrong, nothing has changed; however often
-a reload is asked for while one is under way, one more follows it.
+Rules: the new workers serve before the old are told to drain; if anything is wrong or takes too long, nothing has
+changed; however often a reload is asked for while one is under way, one more follows it.
 """
+
+from collections.abc import Callable
 
 from gemd.master.control import Command
 from gemd.master.notices import Notices
 from gemd.master.pool import Pool
 from gemd.master.process import ProcessControl
+from gemd.master.report import FAULT, TaskError
 from gemd.master.workers import State, Worker
 from gemd.shared.generation import Generation
 from gemd.system.log import error_log
 
 
-class LoadError(Exception):
-    """A configuration can't be used; `lines` say why."""
-
-    def __init__(self, *lines: str) -> None:
-        self.lines = lines
-        super().__init__("\n".join(lines))
-
-
 class Reload:
-    """What is under way, if anything: `next` is the generation that is being started."""
+    """What is under way, if anything: first a generation is loaded, then `next` is the one that is being started."""
 
     def __init__(self, processes: ProcessControl, notices: Notices, pool: Pool) -> None:
         self.next: Generation | None = None
@@ -33,9 +28,14 @@ class Reload:
         self._pool = pool
         self._workers = pool.workers
         self._deadline = 0.0
-        self._is_wanted = False
+        self._is_wanted = self._is_loading = False
         self._commands: list[Command] = []  # who waits for the reload that is under way
         self._later: list[Command] = []  # who waits for the one after it
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there is one."""
+        return self._is_loading or self.next is not None
 
     def ask(self, command: Command | None = None) -> None:
         """A reload is wanted; `command` waits for its outcome."""
@@ -50,27 +50,49 @@ class Reload:
                 current = self._finish(current, self.next)
             elif now >= self._deadline:
                 self.fail(current, f"the new workers did not serve within {self.next.config.timeouts.start:g} s")
-        if self.next is None and self._is_wanted:
+        if self._is_wanted and not self.is_under_way:
             self._begin(current, now)
+        if self._is_loading:
+            self._look(current, now)
         return current
 
     def _begin(self, current: Generation, now: float) -> None:
         self._is_wanted = False
         self._commands, self._later = self._later, []
         self._notices.announce_reload(is_over=False)
-        reasons: tuple[str, ...] = ("a fault of gemd itself; the error log has a traceback",)
+        self._is_loading = True
+        self._try(current, lambda: self._notices.loading.begin(current, self._processes, now))
+
+    def _look(self, current: Generation, now: float) -> None:
+        """Whether the next generation is there, or will never be."""
+        self._try(current, lambda: self._notices.loading.poll(now))
+        if self.next is not None:
+            self._is_loading = False
+            self._deadline = now + self.next.config.timeouts.start
+            self._workers.reset_backoff()
+            self._processes.share_memory()
+
+    def _try(self, current: Generation, step: Callable[[], Generation | None]) -> None:
+        reasons: tuple[str, ...] = (FAULT,)
         try:
-            self.next = self._notices.load(current)
-        except LoadError as error:
+            self.next = step()
+            reasons = ()
+        except TaskError as error:
             reasons = error.lines
         finally:
-            if self.next is None:
+            if reasons:
                 self.fail(current, *reasons)
-        if self.next is None:
+
+    def put_off(self) -> None:
+        """Something else comes first: what is being loaded is loaded anew later, if there is a later. New workers that
+        are being started are not concerned."""
+        if not self._is_loading:
             return
-        self._deadline = now + self.next.config.timeouts.start
-        self._workers.reset_backoff()
-        self._processes.share_memory()
+        self._is_loading = False
+        self._notices.loading.cancel()
+        self._notices.announce_reload(is_over=True)
+        self._is_wanted = True
+        self._commands, self._later = [], self._commands + self._later
 
     def _finish(self, current: Generation, new: Generation) -> Generation:
         self.next = None
@@ -100,6 +122,8 @@ class Reload:
         """Go on as before."""
         failed, self.next = self.next, None
         self.failed += 1
+        self._is_loading = False
+        self._notices.loading.cancel()
         if failed is not None:
             self._notices.discard(failed, current)
             for worker in self._workers.all():

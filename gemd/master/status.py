@@ -79,7 +79,7 @@ def take_snapshot(
         for w in pool.workers.all()
     ]
     return Snapshot(
-        state="reloading" if role is Role.SERVING and reload.next is not None else role.value,
+        state="reloading" if role is Role.SERVING and reload.is_under_way else role.value,
         generation=generation.number,
         uptime=round(now - totals.started, 1),
         configuration=generation.config.source,

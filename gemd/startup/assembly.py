@@ -14,24 +14,29 @@ from gemd.responders.app.load import AppLoadError
 from gemd.responders.router import Router
 from gemd.shared.generation import Generation
 from gemd.shared.rate_limit import RateLimit
+from gemd.startup.files import Files
 from gemd.startup.resources import Resources
 from gemd.system import tls_context
 from gemd.system.access_log import AccessLog
 from gemd.system.certificates import ServerCertificate
 from gemd.system.line_log import LineLog, NoLog
 from gemd.system.logs import Logs
-from gemd.system.mime_table import load_mime_table
 from gemd.system.privileges import Identity
 from gemd.system.process import fill_standard_streams
 
 
 def build_generation(
-    config: Config, resources: Resources, identity: Identity | None, former: Generation | None = None
+    config: Config,
+    resources: Resources,
+    files: Files,
+    identity: Identity | None,
+    former: Generation | None = None,
 ) -> Generation:
-    """All that workers are made of. They become `identity`, unless it is None. Raises one of FAILURES."""
+    """All that workers are made of. They become `identity`, unless it is None. Log files are opened, and applications
+    preloaded; nothing else is touched. Raises one of FAILURES."""
     context = build_server_context(config, resources.certificates)
     rate_limit = _share_rate_limit(config, former)
-    router = build_router(_seen_from_inside(config), rate_limit)
+    router = build_router(_seen_from_inside(config), files, rate_limit)
     logs = Logs(config.log, find_log_files(config), former.logs if former is not None else None)
     try:
         router.applications.preload()
@@ -112,9 +117,10 @@ def _seen_from_inside(config: Config) -> Config:
     return msgspec.structs.replace(config, hosts=tuple(map(inside, config.hosts)))
 
 
-def build_router(config: Config, rate_limit: RateLimit | None) -> Router:
-    """The hosts, with all that they need of the machine. Raises CertificateError for authorities that can't be read."""
-    return Router(config, load_mime_table(), rate_limit.check if rate_limit is not None else None)
+def build_router(config: Config, files: Files, rate_limit: RateLimit | None) -> Router:
+    """The hosts, with all that they need of the machine."""
+    check_rate = rate_limit.check if rate_limit is not None else None
+    return Router(config, files.mime_table, check_rate, files.authorities.__getitem__)
 
 
 def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> tls_context.Context:

@@ -16,7 +16,9 @@ from gemd.options import DEFAULT_CGI, read_tables
 from gemd.protocol.characters import escape
 from gemd.protocol.url import split_path
 from gemd.startup.assembly import build_router, find_log_files
+from gemd.startup.files import read_files
 from gemd.system import certificates, tls_context
+from gemd.system.attempt import attempt
 from gemd.system.log_file import check_log_file
 from gemd.system.privileges import PrivilegeError, find_identity
 
@@ -24,12 +26,13 @@ from gemd.system.privileges import PrivilegeError, find_identity
 def read_config(options: argparse.Namespace, directory: Path) -> Config:
     """The configuration that the command line asks for, started in `directory`. Raises ConfigError and UsageError."""
     path = directory / options.config if options.config else None
-    config = parse_config(
-        read_tables(options, directory),
-        base=path.parent if path else directory,
-        source=str(options.config) if options.config else None,
-        cpus=len(os.sched_getaffinity(0)),
-    )
+    with attempt(f"the configuration {path or directory} could not be read"):
+        config = parse_config(
+            read_tables(options, directory),
+            base=path.parent if path else directory,
+            source=str(options.config) if options.config else None,
+            cpus=len(os.sched_getaffinity(0)),
+        )
     check_machine(config, needs_default_cgi=options.cgi_dir is not None)
     return config
 
@@ -101,7 +104,8 @@ def _why_no_root(root: str) -> str | None:
 
 def _why_no_directory(path: str, flags: int = os.O_PATH) -> str | None:
     try:
-        os.close(os.open(path, flags | os.O_DIRECTORY | os.O_CLOEXEC))
+        with attempt(f"the directory {path} could not be opened"):
+            os.close(os.open(path, flags | os.O_DIRECTORY | os.O_CLOEXEC))
     except OSError as error:
         return f"can't be opened: {error.strerror}"
     return None
@@ -109,7 +113,7 @@ def _why_no_directory(path: str, flags: int = os.O_PATH) -> str | None:
 
 def check_certificates(config: Config) -> None:
     """Load what is configured, without making anything, and print what is worth a look. Raises CertificateError."""
-    build_router(config, None)
+    build_router(config, read_files(config), None)
     for host in config.hosts:
         if host.certificate is not None and host.key is not None:
             certificate = certificates.load(Path(host.certificate), Path(host.key))
@@ -131,7 +135,7 @@ def check_logs(config: Config) -> None:
 def check_applications(config: Config) -> None:
     """Load the applications, as the user who runs this; root does not run other people's code for a service that has
     a user of its own. Raises AppLoadError."""
-    applications = build_router(config, None).applications
+    applications = build_router(config, read_files(config), None).applications
     if os.geteuid() == 0 and config.service.user not in (None, "root"):
         applications.check_environment()
         if applications:

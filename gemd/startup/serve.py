@@ -6,9 +6,6 @@ goes on until it is told to stop.
 
 import os
 import select
-from collections.abc import Callable
-
-import msgspec
 
 from gemd.config import Config
 from gemd.exit_codes import ExitCode
@@ -17,15 +14,15 @@ from gemd.master.launch import Launch, launch, say_why
 from gemd.master.master import MAX_SLOTS, SIGNALS, Master
 from gemd.master.notices import DaemonNotices
 from gemd.master.process import ForkingProcessControl
-from gemd.master.reload import LoadError
 from gemd.protocol.url import DEFAULT_PORT
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Scoreboard
 from gemd.startup import later
 from gemd.startup.assembly import build_generation
 from gemd.startup.checks import check_machine
-from gemd.startup.failures import FAILURES, explain_failure
+from gemd.startup.files import read_files
 from gemd.startup.identity import become, find_user
+from gemd.startup.loader import ConfigLoader, Read, warn
 from gemd.startup.resources import (
     Inherited,
     Resources,
@@ -37,11 +34,9 @@ from gemd.startup.resources import (
 from gemd.system import process
 from gemd.system.log import error_log
 from gemd.system.pid_file import PidFile
-from gemd.system.privileges import Identity, lock_down
+from gemd.system.privileges import lock_down
 from gemd.system.signals import SignalQueue, ignore_signals, unblock_signals
 from gemd.worker.main import run_worker
-
-Read = Callable[[], Config]  # of the configuration, anew each time; raises one of FAILURES
 
 _ROWS = 4 * MAX_SLOTS  # of the scoreboard: workers that serve, start and drain
 
@@ -74,7 +69,7 @@ def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
     check_machine(config)  # again, for this user may see less
     if pid_file is not None:
         pid_file.check_writable()
-    generation = build_generation(config, resources, workers_user)
+    generation = build_generation(config, resources, read_files(config), workers_user)
     poll = select.poll()
     control = take_control(config, handover, poll)
     lock_down(keep_capabilities=os.geteuid() == 0)
@@ -84,7 +79,7 @@ def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
     launched = _detach(generation, pid_file, control, signals) if is_daemon else Launch()
     notices = DaemonNotices(
         generation,
-        build_loader(read, workers_user),
+        ConfigLoader(read, workers_user),
         inherited.directory,
         inherited.notifier,
         pid_file,
@@ -116,39 +111,6 @@ def _detach(
     return launched
 
 
-def build_loader(read: Read, workers_user: Identity | None) -> Callable[[Generation], Generation]:
-    """What reads the configuration again, as it was first read. It raises LoadError, and then nothing has changed."""
-
-    def load(current: Generation) -> Generation:
-        try:
-            config = _keep_fixed(read(), current.config)
-            resources = acquire_resources(config, current.listeners, None)
-            try:
-                generation = build_generation(config, resources, workers_user, current)
-            except FAILURES:
-                close_new(resources.listeners, current.listeners)
-                raise
-        except FAILURES as failure:
-            raise LoadError(*explain_failure(failure)[1]) from None
-        warn(resources)
-        return generation
-
-    return load
-
-
-def _keep_fixed(config: Config, current: Config) -> Config:
-    """The configuration with what is decided at the start and stays so."""
-    new = config.service
-    fixed = msgspec.structs.replace(
-        current.service, max_requests=new.max_requests, max_memory=new.max_memory, auto_reload=new.auto_reload
-    )
-    if fixed != new:
-        error_log.warning(
-            "user, group, chroot, master-user, pid-file, control and daemon change at a restart, not at a reload"
-        )
-    return msgspec.structs.replace(config, service=fixed)
-
-
 def run_master(notices: DaemonNotices, generation: Generation, poll: select.poll, signals: SignalQueue) -> ExitCode:
     """Fork the workers and supervise them until the end."""
     config = generation.config
@@ -176,10 +138,3 @@ def announce(config: Config, resources: Resources) -> None:
         error_log.info("its certificate %s has the SHA-256 fingerprint %s", certificate.path, certificate.fingerprint)
     warn(resources)
     error_log.info("listening on %s; SIGTERM or Ctrl-C stops", ", ".join(map(str, resources.listeners)))
-
-
-def warn(resources: Resources) -> None:
-    """Say in the log what an operator should mend."""
-    for certificate in resources.certificates.values():
-        for warning in certificate.warnings:
-            error_log.warning("%s", warning)

@@ -9,7 +9,7 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -19,7 +19,7 @@ from OpenSSL import crypto
 
 from gemd.protocol.fingerprint import sha256
 from gemd.system.attempt import attempt
-from gemd.system.certificates import CertificateError
+from gemd.system.certificates import CertificateError, Certificates
 from gemd.system.client_chain import (
     UNREADABLE,
     ClientChain,
@@ -50,14 +50,14 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 Judge = Callable[[], Verdict]  # for a thread, as it takes a while
-Read = Callable[[str], Sequence[x509.Certificate]]  # the authorities in a file or directory; raises CertificateError
+Read = Callable[[str], Certificates]  # the authorities in a file or directory; raises CertificateError
 
 _VOUCHED_FOR = Verdict(is_vouched_for=True)
 _UNKNOWN = Verdict(is_vouched_for=False)
 _OTHER_PURPOSE = Verdict(is_vouched_for=False, fault="The client certificate is not meant for clients")
 
 
-def read_authorities(path: str) -> tuple[x509.Certificate, ...]:
+def read_authorities(path: str) -> Certificates:
     """What is in a PEM file, or a directory of such files. Raises CertificateError where there are none."""
     source = Path(path)
     found: list[x509.Certificate] = []

@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from gemd.protocol.fingerprint import sha256
 from gemd.system.attempt import attempt
 
+Certificates = tuple[x509.Certificate, ...]
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 _LIFETIME = datetime.timedelta(days=36525)  # a century: renewal alarms clients that pinned the certificate
@@ -38,7 +39,7 @@ class CertificateError(Exception):
 class ServerCertificate(msgspec.Struct, frozen=True):
     """A certificate with its chain (leaf first) and private key. `warnings` are for the operator's eyes."""
 
-    chain: tuple[x509.Certificate, ...]
+    chain: Certificates
     key: PrivateKey
     path: Path
     warnings: tuple[str, ...] = ()
@@ -163,7 +164,7 @@ def _complete(path: Path, content: bytes, mode: int, owner: tuple[int, int] | No
             os.unlink(temporary)
 
 
-def _load_chain(path: Path) -> tuple[x509.Certificate, ...]:
+def _load_chain(path: Path) -> Certificates:
     try:
         return tuple(x509.load_pem_x509_certificates(_read(path)))
     except (ValueError, UnsupportedAlgorithm) as error:

@@ -9,7 +9,9 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+from gemd.system.attempt import attempt
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -21,6 +23,21 @@ class LogError(Exception):
     """A log can't be opened; the text names it."""
 
 
+_opened: Mapping[str, int] | None = None  # log files that another process has opened; None where none has
+
+
+@contextlib.contextmanager
+def log_files_opened(descriptors: Mapping[str, int]) -> Iterator[None]:
+    """Inside, `open_log_file` takes its files from these, by their paths, and waits for no disk. They were opened by
+    `open_log_file` too, with its checks."""
+    global _opened
+    _opened = descriptors
+    try:
+        yield
+    finally:
+        _opened = None
+
+
 def open_log_file(path: str) -> int:
     """A descriptor that appends to the file at an absolute path, which is made if need be. Raises LogError.
 
@@ -28,6 +45,15 @@ def open_log_file(path: str) -> int:
     to be root's too. That a group may write in one on the way is root's own decision (on Ubuntu, syslog's for
     /var/log), and what it puts there is not root's.
     """
+    if _opened is not None:
+        if path not in _opened:
+            raise LogError(f"can't open the log {path}: nobody has opened it")
+        return os.dup(_opened[path])
+    with attempt(f"the log {path} could not be opened"):
+        return _open(path)
+
+
+def _open(path: str) -> int:
     with _open_directory(path, os.geteuid()) as directory:
         try:
             descriptor = os.open(posixpath.basename(path), _FLAGS | os.O_CREAT, _MODE, dir_fd=directory)
@@ -41,7 +67,7 @@ def open_log_file(path: str) -> int:
 
 def check_log_file(path: str, owner: int) -> None:
     """Raise LogError for a file that the user `owner` would not open. Nothing is made."""
-    with _open_directory(path, owner) as directory:
+    with attempt(f"the place of the log {path} could not be looked at"), _open_directory(path, owner) as directory:
         try:
             mode = os.stat(posixpath.basename(path), dir_fd=directory, follow_symlinks=False).st_mode
         except FileNotFoundError:

@@ -106,12 +106,12 @@ def raise_descriptor_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def die_with_parent(parent: int) -> bool:
-    """Have SIGTERM sent to this process when `parent` dies; False when it is dead already.
+def die_with_parent(parent: int, number: signal.Signals = signal.SIGTERM) -> bool:
+    """Have a signal sent to this process when `parent` dies; False when it is dead already.
 
     A change of uid or gid undoes it, so it comes after them.
     """
-    call_prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+    call_prctl(_PR_SET_PDEATHSIG, int(number))
     return os.getppid() == parent
 
 

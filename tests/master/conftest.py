@@ -47,12 +47,12 @@ def play(monkeypatch):
     """Play a history of `count` workers for so many `turns` of the master, or until a time, or until its end."""
 
     def play(
-        *history, count=2, turns=5000, until=None, loads=(), successors=(), log_error=None, settings=None, **options
+        *history, count=2, turns=5000, until=None, loads=(), successors=(), reopenings=(), settings=None, **options
     ):
         scoreboard = Scoreboard(4 * count + 16)
         processes = ScriptedProcessControl(scoreboard, history, **options)
         monkeypatch.setattr("gemd.shared.scoreboard.time.monotonic_ns", lambda: int(processes.now * 1e9) or 1)
-        notices = ScriptedNotices(processes, loads, successors, log_error=log_error)
+        notices = ScriptedNotices(processes, loads, successors, reopenings)
         master = Master(processes, notices, scoreboard, make_generation(1, count, **(settings or {})))
         story = Story(processes, notices, master)
         for _ in range(turns):

@@ -9,9 +9,19 @@ from signal import SIGCHLD, SIGKILL, SIGTERM
 
 from gemd.config import parse_config
 from gemd.master.handover import BYE, GONE, READY
-from gemd.master.reload import LoadError
+from gemd.master.report import TaskError
 from gemd.protocol.url import parse_url
 from gemd.shared.generation import Generation
+
+
+@dataclass
+class Slow:
+    """A task that takes so many seconds (None: for ever), and what it then brings. If it is late, it is the `attempt`
+    that came to nothing."""
+
+    seconds: float | None
+    what: object = 2
+    attempt: str = "/etc/key.pem could not be read"
 
 
 @dataclass(eq=False)
@@ -261,6 +271,8 @@ class ScriptedProcessControl:
         elif what == "ends":
             self.end(*arguments)
             return [SIGCHLD]
+        elif what == "done":
+            pass  # which is a reason to look
         elif what == "dies":
             nr, code, *generation = arguments
             for worker in self._in_slot(nr, *generation)[:1]:
@@ -305,19 +317,63 @@ def _choose(value, default, *keys):
     return value
 
 
+class ScriptedTask:
+    """A task that `brings` something, as `take` has it. It is late by the generation's `timeouts.start`."""
+
+    def __init__(self, processes, name, bring, take):
+        self._processes = processes
+        self._name = name
+        self._bring = bring
+        self._take = take
+        self.under_way = None  # since when, what it brings, and for which generation
+
+    def begin(self, generation, processes, now):
+        assert (processes, now) == (self._processes, self._processes.now)
+        assert self.under_way is None, "one at a time"
+        what = self._bring(generation)
+        if isinstance(what, TaskError):
+            raise what
+        slow = what if isinstance(what, Slow) else Slow(0.0, what)
+        if slow.seconds:
+            processes.after(slow.seconds, "done")
+        self.under_way = now, slow, generation
+
+    def poll(self, now):
+        assert now == self._processes.now
+        if self.under_way is None:
+            return None
+        since, slow, generation = self.under_way
+        limit = generation.config.timeouts.start
+        if slow.seconds is not None and since + slow.seconds <= now:
+            self.under_way = None
+            return self._take(slow.what, generation)
+        if now >= since + limit:
+            self.under_way = None
+            raise TaskError(f"{slow.attempt} within {limit:g} s")
+        return None
+
+    def cancel(self):
+        if self.under_way is not None:
+            self.under_way = None
+            self._processes.done.append((self._processes.now, f"cancel {self._name}"))
+
+
 class ScriptedNotices:
-    """`loads` are what the next reloads bring: a count of workers, a dict of the tables of the configuration, or the
-    lines of a LoadError; `successors` what the next upgrades bring. `done` goes to that of the process control:
-    ("load", number or None), ("adopt", number), ("discard", number), ("announce",), ("alive", is_alive) when that
-    changes, ...
+    """`loads` are what the next reloads bring: a count of workers, a dict of the tables of the configuration, the
+    lines of a TaskError, a TaskError for one that can't even begin, or one of these as something `Slow`; `reopenings`
+    are lines or nothing, and `successors` what the next upgrades bring. `done` goes to that of the process control:
+    ("begin load",), ("load", number or None), ("cancel load",), ("adopt", number), ("discard", number), ("announce",),
+    ("alive", is_alive) when that changes, ...
     """
 
-    def __init__(self, processes, loads=(), successors=(), *, log_error=None):
+    def __init__(self, processes, loads=(), successors=(), reopenings=()):
         self._processes = processes
         processes.notices = self
-        self._log_error = log_error
+        self.loading = ScriptedTask(processes, "load", self.take_load, self.load)
+        self.reopening = ScriptedTask(processes, "reopening", self.take_reopening, self.reopen)
         self._is_alive = None
         self.loads = list(loads)
+        self.reopenings = list(reopenings)
         self.successors = list(successors)
         self.predecessor_drains = False
         self.arriving = []  # commands
@@ -325,25 +381,36 @@ class ScriptedNotices:
     def _do(self, *what):
         self._processes.done.append((self._processes.now, *what))
 
-    def load(self, current):
-        what = self.loads.pop(0) if self.loads else current.config.workers
+    def take_load(self, current):
+        """What the next load will bring."""
+        self._do("begin load")
+        return self.loads.pop(0) if self.loads else current.config.workers
+
+    def load(self, what, current):
+        """What a load has brought."""
         if isinstance(what, tuple):
             self._do("load", None)
-            raise LoadError(*what)
+            raise TaskError(*what)
         self._do("load", current.number + 1)
         tables = what if isinstance(what, dict) else {"workers": what}
         return make_generation(current.number + 1, **tables)
+
+    def take_reopening(self, _generation):
+        """What the next reopening will bring."""
+        self._do("begin reopening")
+        return self.reopenings.pop(0) if self.reopenings else ()
+
+    def reopen(self, what, _generation):
+        """What a reopening has brought."""
+        if what:
+            raise TaskError(*what)
+        return {"access": 1}
 
     def adopt(self, current, former):
         self._do("adopt", current.number)
 
     def discard(self, failed, current):
         self._do("discard", failed.number)
-
-    def reopen_logs(self, generation):
-        if self._log_error is not None:
-            raise self._log_error
-        return {"access": 1}
 
     def announce(self):
         self._do("announce")

@@ -9,7 +9,6 @@ from gemd.exit_codes import ExitCode
 from gemd.master.master import MAX_SLOTS, Master
 from gemd.master.status import summarise
 from gemd.shared.scoreboard import Scoreboard
-from gemd.system.log_file import LogError
 
 from .scripted import ScriptedCommand, ScriptedNotices, ScriptedProcessControl, ScriptedSuccessor, make_generation
 
@@ -339,10 +338,10 @@ def test_usr1_hands_the_new_files_out(play):
 
 def test_log_files_that_can_not_be_opened_stay(play, complaints):
     command = ScriptedCommand("reopen")
-    error = LogError("can't open the log /var/log/a: No space left on device")
-    story = play((5, "signal", SIGUSR1), (6, "asks", command), log_error=error, until=10)
+    error = "can't open the log /var/log/a: No space left on device"
+    story = play((5, "signal", SIGUSR1), (6, "asks", command), reopenings=[(error,), (error,)], until=10)
     assert story.done("logs") == []
-    assert command.answers == [(False, (str(error),))]
+    assert command.answers == [(False, (error,))]
     assert complaints() == [f"the log files stay as they are: {error}"] * 2
 
 

@@ -17,7 +17,15 @@ from gemd.master.master import MAX_SLOTS, Master
 from gemd.master.succession import Role
 from gemd.shared.scoreboard import Scoreboard
 
-from .scripted import ScriptedCommand, ScriptedNotices, ScriptedProcessControl, ScriptedSuccessor, make_generation
+from .scripted import (
+    ScriptedCommand,
+    ScriptedNotices,
+    ScriptedProcessControl,
+    ScriptedSuccessor,
+    ScriptedTask,
+    Slow,
+    make_generation,
+)
 
 START, STOP, WORKER = 3.0, 4.0, 6.0  # time-outs in seconds
 UPGRADE = 2 * START
@@ -42,6 +50,9 @@ class Watch:
     def __init__(self, slots):
         self.slots = self.fewest_slots = slots  # now, and in this turn
         self.generation = 1
+        self.is_loading = False
+        self.was_put_off = False  # a load, in this turn
+        self.is_upgrade_asked = False  # in this turn
         self.loaded = None  # the generation that a reload starts
         self.is_blameless = True  # nothing has happened to `loaded` that could make it fail
         self.wants_reload = False
@@ -115,6 +126,8 @@ class WatchedProcessControl(ScriptedProcessControl):
         for pid, _ in ended:
             watch.never_served.append(0 if self.dead[pid].has_ticked else watch.never_served[-1] + 1)
         watch.fewest_slots = watch.slots
+        watch.was_put_off = False
+        watch.is_upgrade_asked = SIGUSR2 in self.heard
         for number in self.heard:
             if number in STOP_SIGNALS:
                 self.allow_stop(ExitCode.OK, number)
@@ -217,23 +230,55 @@ class WatchedSuccessor(ScriptedSuccessor):
         return word
 
 
+class WatchedLoading(ScriptedTask):
+    """Tells the watch when a load is put off, or late."""
+
+    def __init__(self, watch, *what):
+        super().__init__(*what)
+        self.watch = watch
+
+    def poll(self, now):
+        try:
+            return super().poll(now)
+        finally:
+            self.watch.is_loading = self.under_way is not None
+
+    def cancel(self):
+        if self.under_way is not None:
+            self.watch.is_loading = False
+            self.watch.was_put_off = self.watch.wants_reload = True
+        super().cancel()
+
+
 class WatchedNotices(ScriptedNotices):
     """Tells the watch what the master has announced."""
 
     def __init__(self, processes, watch):
         super().__init__(processes)
+        self.loading = WatchedLoading(watch, processes, "load", self.take_load, self.load)
         self.watch = watch
         self.processes = processes
         self.workers = {}
         self.program = None  # what the next successors will be
 
-    def load(self, current):
+    def commands(self):
+        commands = super().commands()
+        self.watch.is_upgrade_asked |= "upgrade" in [command.name for command in commands]
+        return commands
+
+    def take_load(self, current):
         watch = self.watch
         assert watch.wants_reload
         assert watch.loaded is None, "one at a time"
         assert watch.successor is None, "the successor will read it anyway"
-        watch.wants_reload = False
-        generation = super().load(current)
+        watch.wants_reload, watch.is_loading = False, True
+        return super().take_load(current)
+
+    def load(self, what, current):
+        watch = self.watch
+        assert watch.stop_code is None
+        watch.is_loading = False
+        generation = super().load(what, current)
         assert generation.number == watch.generation + 1
         watch.loaded, self.workers[generation.number] = generation.number, generation.config.workers
         watch.is_blameless = True
@@ -298,6 +343,7 @@ CODES = st.sampled_from([0, 1, 5, -9, -11])
 MOMENTS = st.sampled_from([0.0, 0.01, 0.05, 0.5, 2.0, 7.0])
 OFTEN = st.sampled_from([True, True, False])
 OR_NEVER = st.one_of(st.none(), MOMENTS)
+LOADS = st.sampled_from([0.0, 0.0, 0.5, 2.0, None])  # seconds, or for ever
 BOOTS = st.sampled_from([True, True, False, 0.05, 2.0])
 
 
@@ -324,6 +370,9 @@ class MasterMachine(RuleBasedStateMachine):
         self.is_sound = False
         self.master.step()
         assert self.master.role is self.watch.role
+        watch = self.watch
+        assert not watch.was_put_off or watch.is_upgrade_asked or self.master.role is Role.STOPPING
+        assert not watch.is_loading or self.master.role in (Role.STARTING, Role.SERVING)
         self.is_sound = True
 
     # Time
@@ -369,16 +418,16 @@ class MasterMachine(RuleBasedStateMachine):
 
     # What the operator has prepared, and mostly asks for at once
 
-    @rule(workers=st.integers(1, 4), boots=BOOTS, is_asked=OFTEN)
-    def change_configuration(self, workers, boots, is_asked):
+    @rule(workers=st.integers(1, 4), boots=BOOTS, loads=LOADS, is_asked=OFTEN)
+    def change_configuration(self, workers, boots, loads, is_asked):
         self.processes.boots = boots
-        self.notices.loads = [tables(workers, self.max_requests)]
+        self.notices.loads = [Slow(loads, tables(workers, self.max_requests))]
         if is_asked:
             self.signal([SIGHUP])
 
-    @rule(is_asked=OFTEN)
-    def break_configuration(self, is_asked):
-        self.notices.loads = [("a line", "another")]
+    @rule(loads=LOADS, is_asked=OFTEN)
+    def break_configuration(self, loads, is_asked):
+        self.notices.loads = [Slow(loads, ("a line", "another"))]
         if is_asked:
             self.signal([SIGHUP])
 
@@ -479,6 +528,7 @@ class MasterMachine(RuleBasedStateMachine):
         ]
         assert all(processes.serving(watch.generation, nr) for nr in range(watch.slots))
         assert watch.loaded is None
+        assert not watch.is_loading
         assert not (watch.wants_reload and watch.successor is None)
         reloads = [is_over for _, what, *is_over in processes.done if what == "reload"]
         assert reloads == [[False], [True]] * (len(reloads) // 2)

@@ -10,12 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from gemd.config.settings import Log
 from gemd.master.control import bind_control
 from gemd.master.handover import BYE, GO, READY, Channel, Handover
 from gemd.master.launch import Launch
-from gemd.master.notices import DaemonNotices, reopen
-from gemd.system.logs import Logs
+from gemd.master.notices import DaemonNotices
+from gemd.master.report import Outcome
 from gemd.system.pid_file import lock_pid_file
 
 
@@ -64,9 +63,7 @@ def make(folder):
         pid_file = lock_pid_file(folder.pid_path) if has_files else None
         control = bind_control(str(folder.control_path), select.poll()) if has_files else None
         notes = Notes()
-        notices = DaemonNotices(
-            generation, lambda current: current, Path("/"), notes, pid_file, control, handover, Launch()
-        )
+        notices = DaemonNotices(generation, FakeLoader(), Path("/"), notes, pid_file, control, handover, Launch())
         made.append((notices, other))
         return SimpleNamespace(notices=notices, notes=notes, predecessor=other, control=control, pid_file=pid_file)
 
@@ -293,7 +290,7 @@ def test_a_worker_keeps_nothing_of_it(make, folder, tmp_path):
     mine, other = FakeGeneration(), FakeGeneration()
     made = make(succeeds=True, generation=mine)
     made.notices.announce()
-    assert made.notices.load(other) is other
+    load(made.notices, other)
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -306,6 +303,19 @@ def test_a_worker_keeps_nothing_of_it(make, folder, tmp_path):
     assert os.read(reader, 10) == b"yes"
     os.close(reader)
     os.close(writer)
+
+
+def load(notices, generation):
+    """A child has found it."""
+    assert notices.loading._take(Outcome(generation), None) is generation
+
+
+class FakeLoader:
+    def find(self, current):
+        raise NotImplementedError
+
+    def make(self, found, current):
+        return found.content
 
 
 class FakeGeneration:
@@ -327,10 +337,10 @@ def test_what_only_a_former_or_failed_generation_has_is_closed(make):
     former, current, failed = FakeGeneration(), FakeGeneration(), FakeGeneration()
     made = make(has_files=False, generation=former)
     current.logs = SimpleNamespace(use=lambda: None)
-    assert made.notices.load(current) is current
+    load(made.notices, current)
     made.notices.adopt(current, former)
     assert former.kept == [current]
-    made.notices.load(failed)
+    load(made.notices, failed)
     made.notices.discard(failed, current)
     assert failed.kept == [current]
     made.notices.close(is_succeeded=False)
@@ -345,21 +355,10 @@ def test_listening_ends_with_the_service(make):
     assert (made.notes.said, closed) == ([("stopping",)], [1, 1])
 
 
-def test_log_files_are_opened_anew_and_sent_by_their_names(make, tmp_path):
+def test_the_end_ends_what_is_under_way(make):
     made = make(has_files=False)
-    logs = Logs(Log(access=str(tmp_path / "access"), error="off"))
-    sent = []
-    (tmp_path / "access").rename(tmp_path / "access.1")
-    assert reopen(made.notices, SimpleNamespace(logs=logs), lambda *what: sent.append(what)) is None
-    assert sent == [([str(tmp_path / "access")], [logs.access.sink.fileno()])]
-    assert (tmp_path / "access").exists()
-    (tmp_path / "access").unlink()
-    (tmp_path / "access").mkdir()
-    assert "can't open the log" in reopen(made.notices, SimpleNamespace(logs=logs), None)
-    logs.close_all_but(None)
-
-
-def test_without_files_nothing_is_sent(make):
-    logs = Logs(Log(access="off", error="off"))
-    assert reopen(make(has_files=False).notices, SimpleNamespace(logs=logs), None) is None
-    logs.close_all_but(None)
+    ended = []
+    for task in (made.notices.loading, made.notices.reopening):
+        task._report = SimpleNamespace(end=lambda: ended.append(1))
+    made.notices.close(is_succeeded=False)
+    assert ended == [1, 1]

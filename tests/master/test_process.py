@@ -31,10 +31,12 @@ def make():
 
     yield make
     for control in made:
+        for child in control._children.values():
+            child.kill()
         for pid in control._channels:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        while control._channels:
+        while control._channels or control._children:
             control.reap()
         control._signals.close()
     become_subreaper(False)
@@ -257,3 +259,107 @@ def test_those_to_keep_live_on(make):
     assert control.reap() == []
     control.kill(pid, signal.SIGKILL)
     assert reap(control) == [(pid, -signal.SIGKILL)]
+
+
+# Children that are no workers
+
+
+def answer(channel):
+    channel.sendall(b"done")
+    return ExitCode.BIND
+
+
+def wait_for_child(control, child):
+    end = time.monotonic() + LONGEST
+    while child.code is None:
+        assert time.monotonic() < end, "it has not ended"
+        control.sleep(1.0)
+        assert control.reap() == []  # it is no worker
+    child.hang_up()
+    return child.code
+
+
+def test_a_child_does_its_task_and_its_code_is_known(make):
+    poll = select.poll()
+    control = make(wait_for_ever, poll=poll)
+    child = control.spawn_child(None, answer)
+    assert child.code is None
+    assert select.select([child.channel], [], [], LONGEST)[0]
+    assert child.channel.recv(10) == b"done"
+    assert wait_for_child(control, child) == ExitCode.BIND
+    child.kill()  # nobody is hit
+    control.sleep(0)  # its end has woken us twice, by its channel and by a signal
+    assert poll.poll(0) == []
+
+
+def test_a_child_that_is_killed_is_reaped_later(make):
+    control = make(wait_for_ever)
+    child = control.spawn_child(None, wait_for_ever)
+    child.kill()
+    child.kill()
+    assert wait_for_child(control, child) == -signal.SIGKILL
+
+
+def test_what_a_child_says_ends_a_sleep(make):
+    control = make(wait_for_ever)
+
+    def speak(channel):
+        channel.sendall(b"a word")
+        wait_for_ever()
+
+    child = control.spawn_child(None, speak)
+    begin = time.monotonic()
+    assert control.sleep(LONGEST) == []
+    assert time.monotonic() - begin < LONGEST / 2
+    assert child.channel.recv(10) == b"a word"
+
+
+def test_children_that_can_not_be_ended_do_not_pile_up(make):
+    control = make(wait_for_ever)
+    children = [control.spawn_child(None, wait_for_ever) for _ in range(process._MAX_CHILDREN)]
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(OSError, match="4 earlier ones wait for something"):
+        control.spawn_child(None, answer)
+    assert os.listdir("/proc/self/fd") == before
+    children[0].kill()
+    wait_for_child(control, children[0])
+    assert wait_for_child(control, control.spawn_child(None, answer)) == ExitCode.BIND
+
+
+def test_children_are_no_orphans(make):
+    control = make(wait_for_ever)
+    child = control.spawn_child(None, wait_for_ever)
+    control.kill_orphans(())
+    control.sleep(0.05)
+    control.reap()
+    assert child.code is None
+
+
+def test_a_child_has_neither_the_masters_signals_nor_its_channels(make, pipe):
+    control = make(wait_for_ever, let_go=lambda generation: os.write(pipe[1], f"let go of {generation}".encode()))
+    others = [control.spawn(None, 0, 0), control.spawn_child("one", wait_for_ever).pid]
+    open_ends = {os.readlink(f"/proc/self/fd/{c.fileno()}") for c in control._channels.values()}
+    open_ends |= {os.readlink(f"/proc/self/fd/{c.channel.fileno()}") for c in control._children.values()}
+    assert len(open_ends) == len(others)
+
+    def look(channel):
+        targets = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if is_there(fd)}
+        are_default = all(signal.getsignal(number) == signal.SIG_DFL for number in SIGNALS)
+        is_right = are_default and signal.set_wakeup_fd(-1) == -1 and not targets & open_ends
+        return ExitCode.OK if is_right else ExitCode.INTERNAL
+
+    assert wait_for_child(control, control.spawn_child("two", look)) == ExitCode.OK
+    assert b"let go of two" in os.read(pipe[0], 100)
+
+
+def is_there(descriptor):
+    return os.path.lexists(f"/proc/self/fd/{descriptor}")
+
+
+def test_a_worker_has_not_the_channel_of_a_child(make):
+    """Else the child would not see the master's end."""
+    control = make(wait_for_ever)
+    child = control.spawn_child(None, lambda channel: ExitCode.OK if channel.recv(1) == b"" else ExitCode.INTERNAL)
+    control.spawn(None, 0, 0)
+    child.hang_up()
+    assert wait_for_child(control, child) == ExitCode.OK

@@ -1,12 +1,13 @@
 """Histories of reloads: the new workers serve before the old ones leave, or nothing has changed."""
 
-from signal import SIGHUP, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU
+from signal import SIGHUP, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR2
 
 import pytest
 
 from gemd.exit_codes import ExitCode
+from gemd.master.report import TaskError
 
-from .scripted import ScriptedCommand
+from .scripted import ScriptedCommand, ScriptedSuccessor, Slow
 
 HUP = (5, "signal", SIGHUP)
 END = (100, "signal", SIGTERM)
@@ -51,7 +52,7 @@ def test_a_configuration_that_can_not_be_used_changes_nothing(play, complaints):
 def test_a_fault_of_gemd_itself_undoes_it_too(play, monkeypatch):
     command = ScriptedCommand("reload")
     story = play(until=5)
-    monkeypatch.setattr(story.notices, "load", lambda _: [][0])
+    monkeypatch.setattr(story.notices.loading, "poll", lambda _: [][0])
     story.notices.arriving.append(command)
     with pytest.raises(IndexError):  # which `Master.run` logs
         story.master.step()
@@ -239,3 +240,83 @@ def test_generations_are_counted_by_what_serves(play):
     story = play(HUP, (10, "signal", SIGHUP), (15, "signal", SIGHUP), loads=[2, ("bad",), 2], until=50)
     assert [number for _, number in story.done("load")] == [2, None, 3]
     assert story.master.generation.number == 3
+
+
+# What is loaded takes its time
+
+
+def test_all_goes_on_while_something_is_loaded(play):
+    status = ScriptedCommand("status")
+    history = [HUP, (6, "dies", 0, -11), (7, "asks", status), (8, "signal", SIGTTIN)]
+    story = play(*history, loads=[Slow(10, 3)], until=50)
+    assert (6, 1, 0) in story.forks
+    assert status.answers[0][1]["status"]["state"] == "reloading"
+    assert (8, 1, 2) in story.forks
+    assert story.done("load") == [(15, 2)]
+    assert story.workers == [(2, 0), (2, 1), (2, 2)]
+
+
+def test_new_workers_have_their_own_time_after_a_load(play):
+    story = play(HUP, loads=[Slow(29)], boots={1: True, 2: 29}, until=100)
+    assert story.master.generation.number == 2
+
+
+def test_what_is_late_is_refused_by_name(play, complaints):
+    (command,) = commands("reload")
+    settings = {"timeouts": {"start": 7}}
+    story = play((5, "asks", command), loads=[Slow(None, attempt="x could not be read")], settings=settings, until=50)
+    assert story.done("reload") == [(5, False), (12, True)]
+    assert command.answers == [(False, ("x could not be read within 7 s",))]
+    assert complaints() == ["not reloaded: x could not be read within 7 s"]
+    assert story.workers == [(1, 0), (1, 1)]
+    assert (story.master.reload.failed, story.master.reload.is_under_way) == (1, False)
+
+
+def test_a_load_that_can_not_even_begin_is_refused(play, complaints):
+    (command,) = commands("reload")
+    story = play((5, "asks", command), (6, "signal", SIGHUP), loads=[TaskError("no process")], until=50)
+    assert command.answers == [(False, ("no process",))]
+    assert story.done("cancel load") == []
+    assert complaints() == ["not reloaded: no process"]
+    assert story.workers == [(2, 0), (2, 1)]
+
+
+def test_a_master_that_was_frozen_takes_what_was_loaded_meanwhile(play):
+    story = play(HUP, (6, "frozen", 100), loads=[Slow(2)], until=150)
+    assert story.done("cancel load") == []
+    assert story.workers == [(2, 0), (2, 1)]
+
+
+def test_whatever_is_asked_during_a_load_is_one_more(play):
+    first, second = commands("reload", "reload")
+    history = [(5, "asks", first), (6, "asks", second), (6, "signal", SIGHUP)]
+    story = play(*history, loads=[Slow(3), Slow(3, 4)], until=50)
+    assert [number for _, number in story.done("load")] == [2, 3]
+    assert first.answers == [(True, "generation 2 serves with 2 workers")]
+    assert second.answers == [(True, "generation 3 serves with 4 workers")]
+
+
+def test_a_stop_ends_a_load(play):
+    (command,) = commands("reload")
+    story = play((5, "asks", command), (6, "signal", SIGTERM), loads=[Slow(None)])
+    assert story.done("cancel load") == [(6,)]
+    assert (story.code, story.processes.now) == (ExitCode.OK, 6)
+    assert command.answers == []
+    assert story.done("reload", "closed") == [(5, "reload", False), (6, "reload", True), (6, "closed", 1)]
+
+
+def test_an_upgrade_ends_a_load(play):
+    story = play(HUP, (6, "signal", SIGUSR2), loads=[Slow(None)], successors=[ScriptedSuccessor(ready=1)], until=50)
+    assert story.done("cancel load") == [(6,)]
+    assert story.done("begin load") == [(5,)]
+    assert story.code == ExitCode.OK
+
+
+def test_one_that_gave_way_to_an_upgrade_follows_when_that_fails(play, complaints):
+    first, second = commands("reload", "reload")
+    history = [(5, "asks", first), (5.5, "asks", second), (6, "signal", SIGUSR2)]
+    story = play(*history, loads=[Slow(None), Slow(2, 3)], successors=[ScriptedSuccessor(lives=4)], until=50)
+    assert [round(moment) for (moment,) in story.done("begin load")] == [5, 10]
+    assert [is_over for _, is_over in story.done("reload")] == [False, True, False, True]
+    assert first.answers == second.answers == [(True, "generation 2 serves with 3 workers")]
+    assert len(complaints()) == 1  # of the upgrade

@@ -248,11 +248,11 @@ class Tracer:
         self._process.wait()
 
 
-BOOT_FAULTS = {  # of a new worker, which asks prctl(2) for its locks and its death with the master
-    "killed": ("prctl:signal=KILL", "a new worker was killed by SIGKILL"),
+BOOT_FAULTS = {  # of a new worker, which asks prctl(2) for its locks, and alone has an event loop
+    "killed": ("epoll_create1:signal=KILL", "a new worker was killed by SIGKILL"),
     "refused its locks": ("prctl:error=EPERM", "a new worker ended with exit code 5"),
     "out of descriptors": ("epoll_create1:error=EMFILE", "a new worker ended with exit code 1"),
-    "hangs": ("prctl:delay_enter=600000000", "did not serve within 2 s"),
+    "hangs": ("epoll_create1:delay_enter=600000000", "did not serve within 2 s"),
 }
 
 

@@ -7,11 +7,13 @@ import pytest
 from gemd.protocol.errors import SlowDown
 from gemd.responders.app.load import AppLoadError
 from gemd.startup import assembly
-from gemd.startup.assembly import build_generation, build_server_context
+from gemd.startup.assembly import build_generation, build_router, build_server_context
+from gemd.startup.files import read_files
 from gemd.startup.resources import Resources
 from gemd.system.access_log import Entry
-from gemd.system.certificates import CertificateError, find_or_make
+from gemd.system.certificates import find_or_make
 from tests.responders.asking import request
+from tests.support.certificate_chains import Link, make_leaf
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def build(resources):
     built = []
 
     def build(config, former=None, identity=None):
-        built.append(build_generation(config, resources(config), identity, former))
+        built.append(build_generation(config, resources(config), read_files(config), identity, former))
         return built[-1]
 
     yield build
@@ -120,9 +122,15 @@ def test_requests_are_counted_by_the_rate(build, configure):
     assert generation.respond.__self__._check_rate == generation.rate_limit.check
 
 
-def test_authorities_that_can_not_be_read_are_a_failure(build, configure, tmp_path):
-    with pytest.raises(CertificateError):
-        build(configure(tls={"certificates": str(tmp_path / "certificates"), "ca-file": str(tmp_path / "none.pem")}))
+def test_authorities_are_those_that_were_read(configure, tmp_path):
+    """Their files are not looked at again."""
+    root = Link()
+    (tmp_path / "ca.pem").write_bytes(root.pem)
+    config = configure(tls={"certificates": str(tmp_path / "certificates"), "ca-file": str(tmp_path / "ca.pem")})
+    files = read_files(config)
+    (tmp_path / "ca.pem").unlink()
+    router = build_router(config, files, None)
+    assert router._authorities.judge(make_leaf(root).chain).is_vouched_for
 
 
 # Logs
@@ -164,7 +172,7 @@ def test_the_logs_are_open_before_code_of_an_application_runs(configure, resourc
         with (tmp_path / "stream").open("wb") as stream:
             os.dup2(stream.fileno(), 1)
             config = configure(host=[host], log={"access": "stdout", "error": "off"})
-            generation = build_generation(config, resources(config), None)
+            generation = build_generation(config, resources(config), read_files(config), None)
             generation.logs.access.write("line")
             assert os.readlink("/proc/self/fd/1") == os.devnull
             generation.close_all_but(None)
@@ -180,5 +188,5 @@ def test_an_application_that_can_not_be_loaded_leaves_no_log_open(configure, res
     made = resources(config)
     before = len(os.listdir("/proc/self/fd"))
     with pytest.raises(AppLoadError):
-        build_generation(config, made, None)
+        build_generation(config, made, read_files(config), None)
     assert len(os.listdir("/proc/self/fd")) == before

@@ -1,4 +1,4 @@
-"""The order of a start, and what a reload does with a configuration. Nothing is forked, and nobody is changed."""
+"""The order of a start. Nothing is forked, and nobody is changed."""
 
 import signal
 
@@ -6,11 +6,9 @@ import pytest
 
 from gemd.exit_codes import ExitCode
 from gemd.master.master import SIGNALS
-from gemd.master.reload import LoadError
 from gemd.startup import serve as module
-from gemd.startup.assembly import build_generation
-from gemd.startup.resources import Inherited, acquire_resources, close_new
-from gemd.startup.serve import announce, build_loader, serve
+from gemd.startup.resources import Inherited, acquire_resources
+from gemd.startup.serve import announce, serve
 from gemd.system.certificates import CertificateError
 from gemd.system.log import error_log
 
@@ -99,69 +97,11 @@ def test_a_start_that_failed_says_so_where_it_was_begun(steps, configure, tmp_pa
     assert said == "" if target == "stderr" else "it did not start: the workers end before they serve" in said
 
 
-# A reload
-
-
-@pytest.fixture
-def first(configure):
-    """The first generation, which serves."""
-    config = configure()
-    generation = build_generation(config, acquire_resources(config, [], None), None)
-    yield generation
-    generation.close_all_but(None)
-
-
 @pytest.fixture
 def said(caplog):
     """The lines of the error log."""
     caplog.set_level("INFO", "gemd")
     return lambda: [record.getMessage() for record in caplog.records]
-
-
-def test_the_next_generation_shares_what_stays(configure, first):
-    second = build_loader(lambda: configure(workers=3), None)(first)
-    assert (second.number, second.config.workers) == (2, 3)
-    assert second.listeners == first.listeners
-    second.close_all_but(first)
-
-
-def test_a_configuration_that_can_not_be_used_is_told_in_lines(configure, first, root):
-    broken = {"name": "localhost", "root": str(root), "certificate": "/no.crt", "key": "/no.key"}
-    with pytest.raises(LoadError) as caught:
-        build_loader(lambda: configure(host=[broken]), None)(first)
-    assert "/no.crt" in caught.value.lines[0]
-
-
-def test_what_was_bound_for_a_generation_that_is_not_to_be_is_closed(configure, first, tmp_path, monkeypatch):
-    bound = []
-
-    def close(new, present):
-        close_new(new, present)
-        bound.append((list(new), list(present)))
-
-    monkeypatch.setattr(module, "close_new", close)
-    log = {"access": str(tmp_path / "none" / "access.log"), "error": "off"}
-    with pytest.raises(LoadError, match="can't open the log"):
-        build_loader(lambda: configure(listen=["127.0.0.2:0"], log=log), None)(first)
-    ((new, present),) = bound
-    assert [listener.socket.fileno() >= 0 for listener in new] == [False]
-    assert present == list(first.listeners)
-    assert all(listener.socket.fileno() >= 0 for listener in present)
-
-
-def test_what_is_decided_at_the_start_stays(configure, first, said, tmp_path):
-    load = build_loader(lambda: configure(pid_file=str(tmp_path / "other.pid"), max_requests=7), None)
-    second = load(first)
-    assert second.config.service.pid_file is None
-    assert second.config.service.max_requests == 7
-    assert any("change at a restart, not at a reload" in line for line in said())
-    second.close_all_but(first)
-
-
-def test_what_may_change_is_no_complaint(configure, first, said):
-    second = build_loader(lambda: configure(max_requests=7, max_memory=10**9, auto_reload=True), None)(first)
-    assert not any("restart" in line for line in said())
-    second.close_all_but(first)
 
 
 def test_it_is_said_what_is_served_and_where(configure, said, root):

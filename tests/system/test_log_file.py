@@ -5,7 +5,8 @@ import stat
 
 import pytest
 
-from gemd.system.log_file import LogError, check_log_file, open_log_file
+from gemd.system.attempt import attempt_under_way
+from gemd.system.log_file import LogError, check_log_file, log_files_opened, open_log_file
 from tests.conftest import need_root
 
 USER = 1000
@@ -198,3 +199,39 @@ def test_a_directory_that_is_missing(folders):
     with pytest.raises(LogError, match="No such file or directory"):
         check_log_file(str(folders / "none" / "log"), USER)
     assert stat.S_ISDIR(folders.stat().st_mode)
+
+
+# Files that another process has opened
+
+
+def test_inside_files_are_taken_and_not_opened(folders):
+    path, another = folders / "log", folders / "another"
+    with path.open("a") as file, log_files_opened({str(path): file.fileno()}):
+        one, other = open_log_file(str(path)), open_log_file(str(path))
+        with pytest.raises(LogError, match="nobody has opened it"):
+            open_log_file(str(another))
+    os.write(one, b"one\n")
+    os.write(other, b"two\n")
+    assert path.read_text() == "one\ntwo\n"
+    assert not os.get_inheritable(one)
+    assert not another.exists()
+    os.close(one)
+    os.close(other)
+    os.close(open_log_file(str(another)))
+    assert another.exists()
+
+
+@pytest.mark.parametrize("look", [open_log_file, lambda path: check_log_file(path, USER)])
+def test_what_is_waited_for_has_a_name(folders, monkeypatch, look):
+    heard = []
+
+    def wait(*_, **__):
+        heard.append(attempt_under_way())
+        raise OSError
+
+    monkeypatch.setattr("gemd.system.log_file.os.open", wait)
+    with pytest.raises(LogError):
+        look(str(folders / "log"))
+    monkeypatch.undo()
+    assert heard[0].startswith(("the log ", "the place of the log "))
+    assert str(folders / "log") in heard[0]

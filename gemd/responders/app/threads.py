@@ -18,6 +18,7 @@ from gemd.protocol.url import Url
 from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App, Environ
 from gemd.responders.app.load import AppLoadError, load_app
+from gemd.system.attempt import attempt
 from gemd.system.places import Place, Places, find_share
 
 _MAX_WAITING = 256  # calls for each application
@@ -60,7 +61,7 @@ class AppThreads:
         self._load_aside()
 
     def _load_aside(self) -> App:
-        with ThreadPoolExecutor(1) as executor:
+        with attempt(f"the application {self.name} could not be loaded"), ThreadPoolExecutor(1) as executor:
             return self._load_by(executor)
 
     def open(self, under_way: Board) -> None:

@@ -1,0 +1,129 @@
+"""What a child found for the next generation, on its way to the master: types to be checked, and descriptors.
+
+Rule: nothing is opened, read or looked up to unpack it.
+"""
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from gemd.config import Config
+from gemd.config.settings import Address
+from gemd.master.report import Outcome
+from gemd.shared.generation import Generation
+from gemd.startup.files import Files, authority_paths
+from gemd.startup.resources import Resources, close_new
+from gemd.system.listener import Listener, take_over
+from gemd.system.portable_certificate import (
+    PortableCertificate,
+    pack_certificate,
+    pack_certificates,
+    unpack_certificate,
+    unpack_certificates,
+)
+
+
+class ListenerFound(msgspec.Struct, frozen=True):
+    """A listener: which one of the present generation's, or a new one, whose descriptor is the next."""
+
+    address: Address
+    present: int | None
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """All of it. Certificates are by host name; authorities, in DER, by path. The descriptors of new listeners come
+    first, then those of the log files at the paths `logs`. `warnings` are for the error log."""
+
+    config: Config
+    listeners: tuple[ListenerFound, ...]
+    certificates: dict[str, PortableCertificate]
+    mime_table: dict[str, str]
+    authorities: dict[str, tuple[bytes, ...]]
+    logs: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+class Unpacked(msgspec.Struct, frozen=True):
+    """What was packed. `logs` are the descriptors of log files by their paths, for whoever takes it to close."""
+
+    config: Config
+    resources: Resources
+    files: Files
+    logs: Mapping[str, int]
+    warnings: Sequence[str]
+
+
+def pack_findings(
+    generation: Generation, resources: Resources, files: Files, current: Generation, warnings: Sequence[str]
+) -> Outcome:
+    """What `generation` was made of, as far as `current` has it not; what is new is closed but for its copies."""
+    present = list(current.listeners)
+    known = current.logs.files()
+    logs = {path: sink.fileno() for path, sink in generation.logs.files().items() if known.get(path) is not sink}
+    new = [listener for listener in resources.listeners if listener not in present]
+    findings = Findings(
+        config=generation.config,
+        listeners=tuple(
+            ListenerFound(listener.address, None if listener in new else present.index(listener))
+            for listener in resources.listeners
+        ),
+        certificates={name: pack_certificate(one) for name, one in resources.certificates.items()},
+        mime_table=files.mime_table,
+        authorities={path: pack_certificates(several) for path, several in files.authorities.items()},
+        logs=tuple(logs),
+        warnings=tuple(warnings),
+    )
+    descriptors = [os.dup(listener.socket.fileno()) for listener in new] + list(map(os.dup, logs.values()))
+    generation.close_all_but(current)
+    return Outcome(msgspec.to_builtins(findings), descriptors)
+
+
+def unpack_findings(found: Outcome, current: Generation) -> Unpacked:
+    """What was found, as `current` and the next generation share it.
+
+    Takes the descriptors over; where it raises, all are closed. Raises ValueError for what nobody can have found,
+    CertificateError and BindError.
+    """
+    left = list(found.descriptors)
+    new: list[Listener] = []
+    is_complete = False
+    try:
+        findings = msgspec.convert(found.content, Findings)
+        _check(findings, len(left), len(current.listeners))
+        listeners = []
+        for listener in findings.listeners:
+            if listener.present is None:
+                if not stat.S_ISSOCK(os.fstat(left[0]).st_mode):
+                    raise ValueError("a listener is no socket")
+                new.append(take_over(left.pop(0), findings.config.timeouts.request, listener.address))
+            listeners.append(new[-1] if listener.present is None else current.listeners[listener.present])
+        certificates = {name: unpack_certificate(one) for name, one in findings.certificates.items()}
+        authorities = {path: unpack_certificates(several) for path, several in findings.authorities.items()}
+        is_complete = True
+    finally:
+        if not is_complete:
+            close_new(new, ())
+            for descriptor in left:
+                os.close(descriptor)
+    return Unpacked(
+        findings.config,
+        Resources(listeners, certificates),
+        Files(findings.mime_table, authorities),
+        dict(zip(findings.logs, left, strict=True)),
+        findings.warnings,
+    )
+
+
+def _check(findings: Findings, descriptors: int, listeners: int) -> None:
+    """Raise ValueError unless all belongs together, with so many descriptors and present listeners."""
+    present = [listener.present for listener in findings.listeners]
+    if present.count(None) + len(findings.logs) != descriptors or len(set(findings.logs)) != len(findings.logs):
+        raise ValueError("another number of descriptors was needed")
+    if any(number is not None and not 0 <= number < listeners for number in present):
+        raise ValueError("there is no such listener")
+    if not {host.name for host in findings.config.hosts} <= set(findings.certificates):
+        raise ValueError("a host has no certificate")
+    if not set(authority_paths(findings.config)) <= set(findings.authorities):
+        raise ValueError("there are authorities missing")

@@ -1,0 +1,85 @@
+"""What a reload loads: in a child of the master all that has to be read, and from that in the master a generation.
+
+Rule: both build the generation by the code of a start, the child as a trial: what it can't build, or what ends it, the
+master never tries.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from gemd.config import Config
+from gemd.master.notices import Loader
+from gemd.master.report import Outcome, TaskError
+from gemd.shared.generation import Generation
+from gemd.startup.assembly import build_generation
+from gemd.startup.failures import FAILURES, explain_failure
+from gemd.startup.files import read_files
+from gemd.startup.findings import Unpacked, pack_findings, unpack_findings
+from gemd.startup.resources import Resources, acquire_resources, close_new
+from gemd.system.log import error_log
+from gemd.system.log_file import log_files_opened
+from gemd.system.privileges import Identity
+
+Read = Callable[[], Config]  # of the configuration, anew each time; raises one of FAILURES
+
+_FIXED = "user, group, chroot, master-user, pid-file, control and daemon change at a restart, not at a reload"
+
+
+class ConfigLoader(Loader):
+    """What reads the configuration again, as it was first read."""
+
+    def __init__(self, read: Read, workers_user: Identity | None) -> None:
+        """Workers become `workers_user`, unless it is None."""
+        self._read = read
+        self._workers_user = workers_user
+
+    def find(self, current: Generation) -> Outcome:
+        """Read all that there is to read, and try what comes of it. Raises TaskError."""
+        try:
+            config, warnings = _keep_fixed(self._read(), current.config)
+            resources = acquire_resources(config, current.listeners, None)
+            files = read_files(config)
+            trial = build_generation(config, resources, files, self._workers_user, current)
+        except FAILURES as failure:
+            raise TaskError(*explain_failure(failure)[1]) from None
+        return pack_findings(trial, resources, files, current, warnings)
+
+    def make(self, found: Outcome, current: Generation) -> Generation:
+        """The next generation; where it raises TaskError, nothing has changed."""
+        try:
+            return self._build(unpack_findings(found, current), current)
+        except FAILURES as failure:
+            raise TaskError(*explain_failure(failure)[1]) from None
+        except ValueError as error:
+            raise TaskError(f"what was found of the configuration can't be used: {error}") from None
+
+    def _build(self, given: Unpacked, current: Generation) -> Generation:
+        """Raises one of FAILURES; then what is new is closed."""
+        generation: Generation | None = None
+        try:
+            with log_files_opened(given.logs):
+                generation = build_generation(given.config, given.resources, given.files, self._workers_user, current)
+        finally:
+            for descriptor in given.logs.values():
+                os.close(descriptor)
+            if generation is None:
+                close_new(given.resources.listeners, current.listeners)
+        warn(given.resources, given.warnings)
+        return generation
+
+
+def _keep_fixed(config: Config, current: Config) -> tuple[Config, Sequence[str]]:
+    """The configuration with what is decided at the start and stays so, and what is to be said of that."""
+    new = config.service
+    fixed = msgspec.structs.replace(
+        current.service, max_requests=new.max_requests, max_memory=new.max_memory, auto_reload=new.auto_reload
+    )
+    return msgspec.structs.replace(config, service=fixed), [] if fixed == new else [_FIXED]
+
+
+def warn(resources: Resources, others: Sequence[str] = ()) -> None:
+    """Say in the log what an operator should mend."""
+    for warning in [*others, *(line for one in resources.certificates.values() for line in one.warnings)]:
+        error_log.warning("%s", warning)

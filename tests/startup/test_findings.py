@@ -1,0 +1,148 @@
+"""What a child found, and what arrives of it in the master."""
+
+import os
+
+import msgspec
+import pytest
+
+from gemd.config.settings import Address
+from gemd.startup.assembly import build_generation
+from gemd.startup.files import read_files
+from gemd.startup.findings import pack_findings, unpack_findings
+from gemd.startup.resources import acquire_resources
+from tests.support.certificate_chains import Link
+
+
+@pytest.fixture
+def build():
+    """Generations, which are closed in the end; each with what it was made of."""
+    built = []
+
+    def build(config, former=None):
+        resources = acquire_resources(config, former.listeners if former is not None else [], None)
+        files = read_files(config)
+        built.append(build_generation(config, resources, files, None, former))
+        return built[-1], resources, files
+
+    yield build
+    for generation in reversed(built):
+        for listener in generation.listeners:
+            listener.close()
+
+
+@pytest.fixture
+def first(build, configure):
+    return build(configure())[0]
+
+
+@pytest.fixture
+def pack(build, first):
+    """What a child finds for the generation after the first."""
+    return lambda config, *warnings: pack_findings(*build(config, first), first, warnings)
+
+
+def close(unpacked, first):
+    for listener in unpacked.resources.listeners:
+        if listener not in first.listeners:
+            listener.close()
+    for descriptor in unpacked.logs.values():
+        os.close(descriptor)
+
+
+def test_all_arrives_as_it_was_found(configure, pack, first, tmp_path):
+    (tmp_path / "ca.pem").write_bytes(Link().pem)
+    tls = {"certificates": str(tmp_path / "certificates"), "ca-file": str(tmp_path / "ca.pem")}
+    config = configure(workers=7, tls=tls)
+    unpacked = unpack_findings(pack(config, "a warning"), first)
+    assert unpacked.config == config
+    assert unpacked.files == read_files(config)
+    assert unpacked.resources.certificates["localhost"].fingerprint
+    assert (unpacked.warnings, unpacked.logs) == (("a warning",), {})
+    assert unpacked.resources.listeners == list(first.listeners)
+
+
+def test_only_what_is_new_is_handed_over(configure, pack, first, tmp_path):
+    log = {"access": str(tmp_path / "access.log"), "error": "off"}
+    before = set(os.listdir("/proc/self/fd"))
+    found = pack(configure(listen=["127.0.0.2:0", "127.0.0.1:0"], log=log))
+    assert len(set(os.listdir("/proc/self/fd")) - before) == len(found.descriptors) == 2
+    unpacked = unpack_findings(found, first)
+    new, kept = unpacked.resources.listeners
+    assert kept is first.listeners[0]
+    assert (new.address, new.is_given, new.socket.getsockname()[0]) == (Address("127.0.0.2", 0), False, "127.0.0.2")
+    assert list(unpacked.logs) == [str(tmp_path / "access.log")]
+    close(unpacked, first)
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def with_listener(content, present):
+    return {**content, "listeners": [{**content["listeners"][0], "present": present}]}
+
+
+NONSENSE = {
+    "nothing": lambda content: None,
+    "no settings": lambda content: {**content, "config": {}},
+    "settings beyond their limits": lambda content: {
+        **content,
+        "config": {**content["config"], "timeouts": {"start": -1}},
+    },
+    "no certificate": lambda content: {**content, "certificates": {}},
+    "no key": lambda content: {
+        **content,
+        "certificates": {"localhost": {**content["certificates"]["localhost"], "key": "AAAA"}},
+    },
+    "no such listener": lambda content: with_listener(content, 1),
+    "a listener counted from behind": lambda content: with_listener(content, -1),
+    "one listener too many": lambda content: with_listener(content, None),
+    "a log twice": lambda content: {**content, "logs": ["/a", "/a", "/b"]},
+    "one log too many": lambda content: {**content, "logs": ["/a"]},
+    "no authorities": lambda content: {
+        **content,
+        "config": {**content["config"], "tls": {**content["config"]["tls"], "ca-file": "/ca.pem"}},
+    },
+    "authorities that are none": lambda content: {**content, "authorities": {"/ca": ["AAAA"]}},
+}
+
+
+@pytest.mark.parametrize("change", NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_is_refused_and_nothing_stays_open(configure, pack, first, change):
+    before = set(os.listdir("/proc/self/fd"))
+    found = pack(configure(listen=["127.0.0.1:0"]))
+    assert found.descriptors == []
+    found.content = change(found.content)
+    found.descriptors = [os.open(os.devnull, os.O_RDONLY), os.open(os.devnull, os.O_RDONLY)]
+    with pytest.raises(Exception) as caught:
+        unpack_findings(found, first)
+    assert type(caught.value).__name__ in ("ValueError", "ValidationError", "CertificateError")
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_descriptor_that_is_no_listener_is_refused(configure, pack, first):
+    before = set(os.listdir("/proc/self/fd"))
+    found = pack(configure(listen=["127.0.0.2:0"]))
+    os.close(found.descriptors[0])
+    found.descriptors = [os.open(os.devnull, os.O_RDONLY)]
+    with pytest.raises(Exception, match="no socket"):
+        unpack_findings(found, first)
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_all_settings_can_be_handed_on(configure, root):
+    """Those too that are no text in UTF-8, and numbers that JSON has not."""
+    host = {
+        "name": "localhost",
+        "root": f"{root}/\udcff",
+        "app": "a:b()",
+        "app-options": {"a": 1, "b": 1.0, "c": float("inf"), "d": True, "e": "x"},
+        "dot-files": [".a"],
+        "redirect": {"to": "/a", "status": 30},
+        "client-certificate": {"ca": "/ca"},
+        "cgi": "cgi-bin",
+        "location": [
+            {"path": "/a", "client-certificate": "any", "dot-files": True, "log": False},
+            {"path": "/b", "gone": True, "client-certificate": ["SHA256:" + "ab" * 32], "log": "/b.log"},
+        ],
+    }
+    config = configure(host=[host], limits={"rate": "3/1m"}, cgi={"environment": {"A": "b"}})
+    assert msgspec.convert(msgspec.to_builtins(config), type(config)) == config
+    assert msgspec.convert(msgspec.to_builtins(configure()), type(config)) == configure()
