@@ -8,12 +8,14 @@ import os
 import select
 
 from gemd.config import Config
+from gemd.config.settings import Timeouts
 from gemd.exit_codes import ExitCode
 from gemd.master.control import ControlSocket
 from gemd.master.launch import Launch, launch, say_why
 from gemd.master.master import MAX_SLOTS, SIGNALS, Master
 from gemd.master.notices import DaemonNotices
 from gemd.master.process import ForkingProcessControl
+from gemd.master.start_limit import start_limit
 from gemd.protocol.url import DEFAULT_PORT
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Scoreboard
@@ -56,20 +58,23 @@ def serve(read: Read, inherited: Inherited) -> ExitCode:
 
 
 def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
-    config = read()
-    handover = inherited.handover
-    user = find_user(config)
-    pid_file = take_pid_file(config, handover, user)
-    present = inherited.take_listeners(config.timeouts.request)
-    resources = acquire_resources(config, present, None if config.service.master_user else user)
+    with start_limit(Timeouts().start):
+        config = read()
+    handover, seconds = inherited.handover, config.timeouts.start
+    with start_limit(seconds):
+        user = find_user(config)
+        pid_file = take_pid_file(config, handover, user)
+        present = inherited.take_listeners(config.timeouts.request)
+        resources = acquire_resources(config, present, None if config.service.master_user else user)
     close_new(present, resources.listeners)
     if user is not None:
         later.import_all()
     workers_user = become(config, user)
-    check_machine(config)  # again, for this user may see less
-    if pid_file is not None:
-        pid_file.check_writable()
-    generation = build_generation(config, resources, read_files(config), workers_user)
+    with start_limit(seconds):
+        check_machine(config)  # again, for this user may see less
+        if pid_file is not None:
+            pid_file.check_writable()
+        generation = build_generation(config, resources, read_files(config), workers_user)
     poll = select.poll()
     control = take_control(config, handover, poll)
     lock_down(keep_capabilities=os.geteuid() == 0)

@@ -8,8 +8,10 @@ import threading
 
 import pytest
 
+from gemd.exit_codes import ExitCode
+
 from .certificates import make_certificate
-from .conftest import children_of, is_alive, title_of, wait_for
+from .conftest import LONGEST, children_of, is_alive, title_of, wait_for
 from .services import USER
 from .succession import HOST, Succession, tell, workers_of
 
@@ -256,3 +258,22 @@ def test_log_files_on_a_mount_that_is_dead_hold_up_nothing(operate, tmp_path):
     assert operator.tell("reopen")["ok"]
     daemon.ask("/other")
     wait_for(lambda: "/other" in log.read_text(), "the request in the new log")
+
+
+def test_a_start_that_never_comes_to_its_end_says_what_for(start, tmp_path, capsule):
+    (tmp_path / "sitecustomize.py").write_text(WAIT_FOR_EVER)
+    (tmp_path / "mount").mkdir()
+    (tmp_path / "mount" / "is-dead").touch()
+    conf = tmp_path / "gemd.conf"
+    good = (SERVICE + HOST).replace("{root}", str(capsule))
+    cases = {
+        good.replace("127.0.0.1:0", SLOW_NAME): f"the name {SLOW_NAME} in `listen` could not be resolved",
+        good.replace("[log]\n", '[log]\naccess = "{tmp}/mount/access.log"\n'): (
+            f"the log {tmp_path}/mount/access.log could not be opened"
+        ),
+    }
+    for text, reason in cases.items():
+        conf.write_text(text.replace("{tmp}", str(tmp_path)))
+        daemon = start("-c", conf, as_root=False, env={"PYTHONPATH": str(tmp_path)})
+        assert daemon.process.wait(LONGEST) == ExitCode.CONFIGURATION
+        assert daemon.errors.splitlines()[-1] == f"gemd: {reason} within 3 s"

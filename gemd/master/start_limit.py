@@ -1,0 +1,35 @@
+"""A time limit for what a start reads and looks up, where a disk or a name server may never answer.
+
+Rule: what was tried is named, and the process ends: nothing less ends such a wait.
+"""
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+
+from gemd.exit_codes import ExitCode
+from gemd.protocol.characters import escape
+from gemd.system.attempt import attempt_under_way
+
+
+@contextlib.contextmanager
+def start_limit(seconds: float) -> Iterator[None]:
+    """Inside, this process has so much time; then it says on standard error what came to nothing, and exits with
+    CONFIGURATION. A thread looks after that, which is gone afterwards: before a fork, or a change of user."""
+    timer = threading.Timer(seconds, _give_up, [seconds])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _give_up(seconds: float) -> None:
+    """Runs in the thread."""
+    reason = attempt_under_way() or "what is needed could not be had"
+    print(f"gemd: {escape(reason)} within {seconds:g} s", file=sys.stderr, flush=True)
+    os._exit(ExitCode.CONFIGURATION)

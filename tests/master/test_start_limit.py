@@ -1,0 +1,51 @@
+"""A start that has a time limit, in a process of its own."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from gemd.exit_codes import ExitCode
+from gemd.master.start_limit import start_limit
+from tests.support.waiting import LONGEST
+
+PROGRAM = """
+import sys
+from gemd.master.start_limit import start_limit
+from gemd.system.attempt import attempt
+with start_limit(0.3):
+    {attempt}open(sys.argv[1]).read()
+"""
+CASES = {
+    "with attempt('the key could not be read'): ": "gemd: the key could not be read within 0.3 s\n",
+    "": "gemd: what is needed could not be had within 0.3 s\n",
+}
+
+
+@pytest.mark.parametrize(("attempt", "said"), CASES.items())
+def test_what_never_answers_ends_the_process(tmp_path, attempt, said):
+    os.mkfifo(tmp_path / "pipe")
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM.replace("{attempt}", attempt), tmp_path / "pipe"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONGEST,
+    )
+    assert (run.returncode, run.stderr) == (ExitCode.CONFIGURATION, said)
+
+
+def test_what_is_done_in_time_leaves_no_thread():
+    before = threading.active_count()
+    with start_limit(600):
+        assert threading.active_count() == before + 1
+    assert threading.active_count() == before
+
+
+def test_what_fails_leaves_none_either():
+    before = threading.active_count()
+    with pytest.raises(KeyError), start_limit(600):
+        raise KeyError
+    assert threading.active_count() == before
