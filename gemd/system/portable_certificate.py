@@ -1,6 +1,7 @@
 """Certificates, and a server's with its key, as bytes for another process to use.
 
-Rule: who takes it over checks it as if it had come from a file.
+Rule: who takes it over checks that all belongs together. Whether the numbers of an RSA key are primes was checked when
+it was read, and takes 0.3 s for one of 4096 bits.
 """
 
 from pathlib import Path
@@ -34,7 +35,7 @@ def unpack_certificate(packed: PortableCertificate) -> ServerCertificate:
     """The certificate again. Raises CertificateError."""
     try:
         chain = unpack_certificates(packed.chain)
-        key = serialization.load_der_private_key(packed.key, password=None)
+        key = serialization.load_der_private_key(packed.key, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise CertificateError(f"{packed.path} can't be handed on: {error}") from None
     if not chain or not isinstance(key, PrivateKey) or key.public_key() != chain[0].public_key():
