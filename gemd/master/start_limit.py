@@ -7,11 +7,14 @@ import contextlib
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 from gemd.exit_codes import ExitCode
 from gemd.protocol.characters import escape
 from gemd.system.attempt import attempt_under_way
+
+_LOOK_INTERVAL = 0.001  # seconds
 
 
 @contextlib.contextmanager
@@ -26,6 +29,8 @@ def start_limit(seconds: float) -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()
+        while os.path.exists(f"/proc/self/task/{timer.native_id}"):  # the kernel's own thread ends a little later
+            time.sleep(_LOOK_INTERVAL)
 
 
 def _give_up(seconds: float) -> None:

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 from gemd.config import render_config
+from gemd.config.settings import Timeouts
 from gemd.exit_codes import ExitCode
+from gemd.master.start_limit import start_limit
 from gemd.options import UsageError, parse_arguments
 from gemd.protocol.characters import escape
 from gemd.startup.checks import check_applications, check_certificates, check_logs, read_config
@@ -41,13 +43,17 @@ def start() -> ExitCode:
     inherited = Inherited(_current_directory())
     read = functools.partial(read_config, options, inherited.directory)
     if options.dump:
-        print(render_config(read()), end="")
+        with start_limit(Timeouts().start):
+            config = read()
+        print(render_config(config), end="")
         return ExitCode.OK
     if options.test:
-        config = read()
-        check_certificates(config)
-        check_logs(config)
-        check_applications(config)
+        with start_limit(Timeouts().start):
+            config = read()
+        with start_limit(config.timeouts.start):
+            check_certificates(config)
+            check_logs(config)
+            check_applications(config)
         print(f"gemd: the configuration {config.source or 'by flags'} is in order", file=sys.stderr)
         return ExitCode.OK
     return serve(read, inherited)

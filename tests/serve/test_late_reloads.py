@@ -277,3 +277,18 @@ def test_a_start_that_never_comes_to_its_end_says_what_for(start, tmp_path, caps
         daemon = start("-c", conf, as_root=False, env={"PYTHONPATH": str(tmp_path)})
         assert daemon.process.wait(LONGEST) == ExitCode.CONFIGURATION
         assert daemon.errors.splitlines()[-1] == f"gemd: {reason} within 3 s"
+
+
+def test_a_look_at_a_configuration_that_never_comes_to_its_end_says_what_for(start, tmp_path, capsule):
+    (tmp_path / "sitecustomize.py").write_text(WAIT_FOR_EVER)
+    (tmp_path / "mount").mkdir()
+    (tmp_path / "mount" / "is-dead").touch()
+    (tmp_path / "gemd.conf").write_text(
+        (SERVICE + HOST + '[[host.location]]\npath = "/own/"\nlog = "{tmp}/mount/own.log"\n')
+        .replace("{root}", str(capsule))
+        .replace("{tmp}", str(tmp_path))
+    )
+    daemon = start("-t", "-c", tmp_path / "gemd.conf", as_root=False, env={"PYTHONPATH": str(tmp_path)})
+    assert daemon.process.wait(LONGEST) == ExitCode.CONFIGURATION
+    reason = f"the place of the log {tmp_path}/mount/own.log could not be looked at"
+    assert daemon.errors.splitlines()[-1] == f"gemd: {reason} within 3 s"

@@ -6,9 +6,11 @@ import pytest
 
 from gemd.master.report import TaskError
 from gemd.startup.assembly import build_generation
+from gemd.startup.checks import check_machine
 from gemd.startup.files import read_files
 from gemd.startup.loader import ConfigLoader, warn
 from gemd.startup.resources import acquire_resources
+from gemd.system.attempt import attempt_under_way
 from gemd.system.log import error_log
 
 
@@ -143,3 +145,79 @@ def test_what_an_operator_should_mend_is_said_once(configure, load, said, root, 
     assert said() == [f"{key} can be read or changed by everyone: chmod 600 {key}"]
     warn(made, ["another"])
     assert said()[1:] == ["another"]
+
+
+# What is said where something never answers
+
+
+WAITED_FOR = {
+    "a user": ("gemd.system.privileges.pwd.getpwnam", {"user": "somebody"}, "the user somebody could not be looked up"),
+    "the groups of a user": (
+        "gemd.system.privileges.os.getgrouplist",
+        {"user": "daemon"},
+        "the groups of the user daemon could not be looked up",
+    ),
+    "a group": (
+        "gemd.system.privileges.grp.getgrnam",
+        {"user": "daemon", "group": "some"},
+        "the group some could not be looked up",
+    ),
+    "a root": ("gemd.startup.checks.os.open", {}, "the directory {root} could not be opened"),
+    "a name": (
+        "gemd.system.listener.socket.getaddrinfo",
+        {"listen": ["a.example:1965"]},
+        "the name a.example in `listen` could not be resolved",
+    ),
+    "a unix socket": (
+        "gemd.system.listener.os.lstat",
+        {"listen": ["unix:/run/a"]},
+        "unix:/run/a could not be bound",
+    ),
+    "a self-signed certificate": (
+        "gemd.system.certificates._make_private_directory",
+        {"host": [{"name": "new.example", "root": "{root}"}]},
+        "the certificate {tmp}/certificates/new.example.crt could not be found or made",
+    ),
+    "media types": (
+        "gemd.system.mime_table.os.path.isfile",
+        {},
+        "the machine's table of media types, /etc/mime.types, could not be read",
+    ),
+    "authorities": (
+        "gemd.system.authorities._load_pem",
+        {"tls": {"ca-file": "{tmp}/ca.pem"}},
+        "the authorities in {tmp}/ca.pem could not be read",
+    ),
+    "a log": (
+        "gemd.system.log_file._walk",
+        {"log": {"access": "{tmp}/a.log", "error": "off"}},
+        "the log {tmp}/a.log could not be opened",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "tables", "said"), WAITED_FOR.values(), ids=WAITED_FOR)
+def test_whatever_may_wait_has_a_name(configure, first, tmp_path, root, monkeypatch, name, tables, said):
+    def fill(thing):
+        if isinstance(thing, dict):
+            return {key: fill(value) for key, value in thing.items()}
+        if isinstance(thing, list):
+            return list(map(fill, thing))
+        return thing.replace("{tmp}", str(tmp_path)).replace("{root}", str(root))
+
+    def read():
+        config = configure(**fill(tables))
+        check_machine(config)
+        return config
+
+    heard = []
+
+    def wait(*_, **__):
+        heard.append(attempt_under_way())
+        raise OSError
+
+    monkeypatch.setattr(name, wait)
+    with pytest.raises((OSError, TaskError)):
+        ConfigLoader(read, None).find(first)
+    monkeypatch.undo()
+    assert heard[0] == fill(said)
