@@ -272,6 +272,7 @@ class WatchedNotices(ScriptedNotices):
         assert watch.loaded is None, "one at a time"
         assert watch.successor is None, "the successor will read it anyway"
         watch.wants_reload, watch.is_loading = False, True
+        self.loads = self.loads or [tables(current.config.workers, current.config.service.max_requests)]
         return super().take_load(current)
 
     def load(self, what, current):
