@@ -1,7 +1,8 @@
 """The control socket: what gemctl asks of the master, and what it is told.
 
-Rules: one command a connection, one line of JSON each way; only root and the master's own user are heard; nothing here
-blocks, and who does not send a line in time is hung up on; nobody waits for somebody who says nothing.
+Rules: one command a connection, one line of JSON each way; only root and the master's own user are heard, and of that
+user nobody who descends from a process of gemd, as scripts do; nothing here blocks, and who does not send a line in
+time is hung up on; nobody waits for somebody who says nothing.
 """
 
 import contextlib
@@ -9,17 +10,17 @@ import json
 import os
 import select
 import socket
-import struct
 import time
 
 from gemd.config.settings import Address
+from gemd.system import process
+from gemd.system.ancestry import find_ancestors, read_credentials
 from gemd.system.listener import BindError, Listener, bind_unix
 
 _COMMAND_TIMEOUT = 5.0  # seconds from a connection to its command
 _ANSWER_TIMEOUT = 0.5  # seconds for an answer to be taken
 _MAX_CALLERS = 32
 _MAX_LINE = 4096
-_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid (unix(7))
 
 
 class Command:
@@ -142,9 +143,8 @@ class ControlSocket:
             except OSError:
                 return False
             connection.setblocking(False)
-            credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-            if _CREDENTIALS.unpack(credentials)[1] not in (0, os.geteuid()):
-                Command("", connection).fail("only root and the user that gemd runs as may command it")
+            if (reason := _why_refused(connection)) is not None:
+                Command("", connection).fail(reason)
                 continue
             if oldest is not None and len(self._callers) >= _MAX_CALLERS:
                 self._forget(oldest).close()
@@ -184,6 +184,21 @@ def bind_control(path: str, poll: select.poll) -> ControlSocket:
         raise BindError(f"the control socket: {error}") from None
     finally:
         os.umask(before)
+
+
+def _why_refused(connection: socket.socket) -> str | None:
+    """Why the caller may not command this master; None if it may."""
+    uid = read_credentials(connection)[1]
+    if uid == 0:
+        return None
+    if uid != os.geteuid():
+        return "only root and the user that gemd runs as may command it"
+    ancestors = find_ancestors(connection)
+    if ancestors is None:
+        return "it can't be told whether a script asks (/proc/PID/status): ask as root"
+    if process.NAME in ancestors:
+        return "scripts and applications of gemd may not command it"
+    return None
 
 
 def _parse(line: bytes, connection: socket.socket) -> Command | None:

@@ -12,6 +12,7 @@ import setproctitle
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
+NAME = "gemd"  # the command name of every process of gemd
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -26,8 +27,8 @@ def set_title(role: str) -> None:
     Its command name is `gemd` alone, for `ps -C`, `pgrep -x` and `systemctl status`. Were there a blank in it, Python
     3.12 and later would take a process for one that has threads.
     """
-    setproctitle.setproctitle(f"gemd: {role}".encode("utf-8", "backslashreplace").decode())
-    setproctitle.setthreadtitle("gemd")
+    setproctitle.setproctitle(f"{NAME}: {role}".encode("utf-8", "backslashreplace").decode())
+    setproctitle.setthreadtitle(NAME)
 
 
 def fill_standard_streams() -> None:

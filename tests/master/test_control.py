@@ -443,3 +443,28 @@ def test_a_caller_that_does_not_read_holds_the_master_for_a_moment_at_most(liste
     command.succeed(status={"text": "x" * 10_000_000})
     assert time.monotonic() - start < LONGEST
     assert not command.is_open
+
+
+REFUSED = {  # who asks, whom gemd runs as, what the caller descends from; what is said, if it is refused
+    "root": (0, 7, None, None),
+    "another user": (8, 7, ("sh", "init"), "only root and the user"),
+    "the user": (7, 7, ("sh", "init"), None),
+    "a script": (7, 7, ("sh", "gemd", "gemd", "init"), "scripts and applications of gemd may not"),
+    "who is hidden": (7, 7, None, "ask as root"),
+    "a script where the master is root": (7, 0, ("gemd", "init"), "only root and the user"),
+}
+
+
+@pytest.mark.parametrize(("uid", "own", "ancestors", "said"), REFUSED.values(), ids=REFUSED)
+def test_who_may_command(listening, poll, call, monkeypatch, uid, own, ancestors, said):
+    monkeypatch.setattr(control, "read_credentials", lambda _connection: (9, uid))
+    monkeypatch.setattr(control, "find_ancestors", lambda _connection: ancestors)
+    monkeypatch.setattr(os, "geteuid", lambda: own)
+    caller = call()
+    if said is None:
+        caller.ask("status")
+        assert names(take(listening, poll)) == ["status"]
+    else:
+        poll.poll(1000)
+        assert listening.take() == []
+        assert said in caller.answer()["errors"][0]
