@@ -12,6 +12,7 @@ from gemd.system.openssl import load_openssl
 
 load_openssl()  # as gemd does: before any test imports what needs it
 
+from gemd.system.landlock import find_version  # noqa: E402
 from gemd.system.log import Level, describe_error, error_log  # noqa: E402
 
 IS_ROOT = os.geteuid() == 0
@@ -19,6 +20,8 @@ IS_ROOT = os.geteuid() == 0
 need_root = pytest.mark.skipif(not IS_ROOT, reason="needs root")
 # What root may do anyway.
 need_user = pytest.mark.skipif(IS_ROOT, reason="needs an ordinary user")
+# A kernel that can confine scripts.
+need_landlock = pytest.mark.skipif(not find_version(), reason="needs Landlock")
 
 
 @pytest.fixture(scope="session", autouse=True)
