@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from gemd.config.hosts import absolute, read_hosts
+from gemd.config.hosts import absolute, join_path, read_hosts
 from gemd.config.rate import parse_rate
 from gemd.config.settings import (
     TLS,
@@ -89,6 +89,11 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
     top = read_table({k: v for k, v in tables.items() if k not in _TABLES}, _TOP_KEYS, "", problems)
     limits = read_settings(tables.get("limits", {}), Limits, "limits", problems)
     cgi = read_settings(tables.get("cgi", {}), CGISettings, "cgi", problems)
+    cgi = msgspec.structs.replace(
+        cgi,
+        read=_absolute_all(cgi.read, base),
+        write=_absolute_all(cgi.write, base),
+    )
     for name in cgi.environment:
         if not _VARIABLE.fullmatch(name) or "\0" in cgi.environment[name]:
             problems.append(
@@ -134,6 +139,10 @@ def parse_listen(text: str) -> Address:
     if port > 65535:
         raise ValueError("a port is at most 65535")
     return Address("::" if host == "*" else host, port)
+
+
+def _absolute_all(paths: tuple[str, ...] | None, base: Path) -> tuple[str, ...] | None:
+    return None if paths is None else tuple(join_path(base, path) for path in paths)
 
 
 def _read_rate(text: str | None, problems: list[Problem]) -> Rate | None:
@@ -192,6 +201,9 @@ def _read_log(table: object, base: Path, service: Service, problems: list[Proble
 def _judge(config: Config) -> Iterator[Problem]:
     """What is wrong with keys that are right each by itself."""
     service = config.service
+    for key in ("read", "write"):
+        if getattr(config.cgi, key) is not None and not config.cgi.confine:
+            yield Problem(key_path("cgi", key), "needs confine = true: nothing else would keep a script to it")
     if service.group is not None and service.user is None:
         yield Problem("group", 'needs the key "user" as well')
     if service.master_user is not None and service.user is None:

@@ -98,7 +98,7 @@ class Limits(Settings, frozen=True):
 
 
 class CGISettings(Settings, frozen=True):
-    """The `[cgi]` table: what every script is given, and what it may use."""
+    """The `[cgi]` table: what every script is given, what it may use, and (`read`, `write`) what alone it may touch."""
 
     environment: dict[str, str] = {}
     path: Text = "/usr/local/bin:/usr/bin:/bin"
@@ -109,6 +109,9 @@ class CGISettings(Settings, frozen=True):
     memory: Annotated[int, Meta(ge=1 << 20, description="a whole number of bytes, at least 1048576")] | None = None
     file_size: Annotated[int, Meta(ge=0, description="a whole number of bytes")] | None = None
     processes: Count | None = None
+    confine: bool = True
+    read: tuple[Text, ...] | None = None
+    write: tuple[Text, ...] | None = None
 
 
 class Log(Settings, frozen=True):

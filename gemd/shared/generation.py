@@ -13,6 +13,7 @@ from gemd.responders.app.applications import Applications
 from gemd.responders.router import Respond
 from gemd.shared.rate_limit import RateLimit
 from gemd.system.access_log import AccessLog
+from gemd.system.confinement import Confinement
 from gemd.system.listener import Listener
 from gemd.system.logs import Logs
 from gemd.system.privileges import Identity
@@ -22,7 +23,8 @@ from gemd.system.tls_context import Context
 class Generation(msgspec.Struct, frozen=True, eq=False):
     """What workers are made of. `identity` is who they become after the fork, None when they are that already.
 
-    `has_room` says whether what answers could take one more request at once.
+    `has_room` says whether what answers could take one more request at once. `confinement` is what scripts may touch,
+    None for all that the user may.
     """
 
     number: int
@@ -37,6 +39,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     logs: Logs
     access_log: AccessLog
     identity: Identity | None
+    confinement: Confinement | None
 
     def close_all_but(self, kept: "Generation | None") -> None:
         """Close the listeners and logs that `kept` does not share: for good, or in a worker of that generation."""

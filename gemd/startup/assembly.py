@@ -15,6 +15,7 @@ from gemd.responders.router import Router
 from gemd.shared.generation import Generation
 from gemd.shared.rate_limit import RateLimit
 from gemd.startup.files import Files
+from gemd.startup.private_files import find_confinement, find_log_files
 from gemd.startup.resources import Resources
 from gemd.system import tls_context
 from gemd.system.access_log import AccessLog
@@ -58,13 +59,8 @@ def build_generation(
         logs=logs,
         access_log=build_access_log(config, logs, secret, router),
         identity=identity,
+        confinement=find_confinement(config),
     )
-
-
-def find_log_files(config: Config) -> list[str]:
-    """The files that locations have for an access log of their own."""
-    logs = (location.log for host in config.hosts for location in host.locations)
-    return list(dict.fromkeys(log for log in logs if isinstance(log, str)))
 
 
 def build_access_log(config: Config, logs: Logs, secret: bytes, router: Router) -> AccessLog:

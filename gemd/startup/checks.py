@@ -15,8 +15,9 @@ from gemd.config.types import LOG_WORDS
 from gemd.options import DEFAULT_CGI, read_tables
 from gemd.protocol.characters import escape
 from gemd.protocol.url import split_path
-from gemd.startup.assembly import build_router, find_log_files
+from gemd.startup.assembly import build_router
 from gemd.startup.files import read_files
+from gemd.startup.private_files import NOT_CONFINED, find_confinement, find_log_files, is_confinement_missing
 from gemd.system import certificates, tls_context
 from gemd.system.attempt import attempt
 from gemd.system.log_file import check_log_file
@@ -42,6 +43,7 @@ def check_machine(config: Config, *, needs_default_cgi: bool = False) -> None:
     directory of scripts by default does not name it, unless it is said that they do."""
     problems = _check_user(config) + _check_roots(config)
     problems += _check_scripts(config, needs_default_cgi=needs_default_cgi)
+    problems += _check_lists(config)
     if problems:
         raise ConfigError(problems, config.source)
 
@@ -91,6 +93,18 @@ def _check_scripts(config: Config, *, needs_default_cgi: bool) -> list[Problem]:
     return problems
 
 
+def _check_lists(config: Config) -> list[Problem]:
+    """A problem for every path that scripts are to be kept to, and that is none."""
+    problems = []
+    for key, paths in (("read", config.cgi.read), ("write", config.cgi.write)):
+        for i, path in enumerate(paths or (), 1):
+            try:
+                os.stat(path)
+            except OSError as error:
+                problems.append(Problem(key_path(key_path("cgi", key), i), f"{path} can't be used: {error.strerror}"))
+    return problems
+
+
 def _needs_scripts(place: Location, host: Host) -> bool:
     """Whether its directory of scripts is meant to exist: not where it may have the name from its host, and a root of
     its own."""
@@ -120,6 +134,16 @@ def check_certificates(config: Config) -> None:
             tls_context.build_context(certificate, config.tls)
             for warning in certificate.warnings:
                 print(f"gemd: warning: {escape(warning)}", file=sys.stderr)
+
+
+def check_confinement(config: Config) -> None:
+    """Print what scripts could touch, or would miss, against expectation."""
+    if is_confinement_missing(config):
+        print(f"gemd: warning: {NOT_CONFINED}", file=sys.stderr)
+    confinement = find_confinement(config)
+    for directory, hidden in confinement.find_blind_spots() if confinement is not None else ():
+        text = f"until a reload, scripts will miss what is made or replaced in {directory}, since {hidden} is kept"
+        print(f"gemd: warning: {escape(text)} from them", file=sys.stderr)
 
 
 def check_logs(config: Config) -> None:

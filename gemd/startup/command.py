@@ -14,7 +14,7 @@ from gemd.exit_codes import ExitCode
 from gemd.master.start_limit import start_limit
 from gemd.options import UsageError, parse_arguments
 from gemd.protocol.characters import escape
-from gemd.startup.checks import check_applications, check_certificates, check_logs, read_config
+from gemd.startup.checks import check_applications, check_certificates, check_confinement, check_logs, read_config
 from gemd.startup.failures import FAILURES, explain_failure
 from gemd.startup.resources import Inherited
 from gemd.startup.serve import serve
@@ -52,6 +52,7 @@ def start() -> ExitCode:
             config = read()
         with start_limit(config.timeouts.start):
             check_certificates(config)
+            check_confinement(config)
             check_logs(config)
             check_applications(config)
         print(f"gemd: the configuration {config.source or 'by flags'} is in order", file=sys.stderr)

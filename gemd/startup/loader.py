@@ -17,6 +17,7 @@ from gemd.startup.assembly import build_generation
 from gemd.startup.failures import FAILURES, explain_failure
 from gemd.startup.files import read_files
 from gemd.startup.findings import Unpacked, pack_findings, unpack_findings
+from gemd.startup.private_files import NOT_CONFINED, is_confinement_missing
 from gemd.startup.resources import Resources, acquire_resources, close_new
 from gemd.system.log import error_log
 from gemd.system.log_file import log_files_opened
@@ -66,7 +67,7 @@ class ConfigLoader(Loader):
                 os.close(descriptor)
             if generation is None:
                 close_new(given.resources.listeners, current.listeners)
-        warn(given.resources, given.warnings)
+        warn(given.resources, given.config, given.warnings)
         return generation
 
 
@@ -79,7 +80,9 @@ def _keep_fixed(config: Config, current: Config) -> tuple[Config, Sequence[str]]
     return msgspec.structs.replace(config, service=fixed), [] if fixed == new else [_FIXED]
 
 
-def warn(resources: Resources, others: Sequence[str] = ()) -> None:
+def warn(resources: Resources, config: Config, others: Sequence[str] = ()) -> None:
     """Say in the log what an operator should mend."""
+    if is_confinement_missing(config):
+        error_log.warning("%s", NOT_CONFINED)
     for warning in [*others, *(line for one in resources.certificates.values() for line in one.warnings)]:
         error_log.warning("%s", warning)

@@ -141,5 +141,5 @@ def announce(config: Config, resources: Resources) -> None:
         place = host.locations[0]
         error_log.info("serving %s from %s", url, place.source or "its locations")
         error_log.info("its certificate %s has the SHA-256 fingerprint %s", certificate.path, certificate.fingerprint)
-    warn(resources)
+    warn(resources, config)
     error_log.info("listening on %s; SIGTERM or Ctrl-C stops", ", ".join(map(str, resources.listeners)))

@@ -73,6 +73,9 @@ def kill_orphans(keep: Collection[int] = ()) -> None:
     They are children of the main thread, which starts none itself but those to `keep`; what is in the session of a
     running script stays. While a script is being started, this waits until it is registered.
     """
+    global _is_sweep_due
+    with _lock:
+        _is_sweep_due = False
     for _ in range(_MAX_SWEEPS):
         found = False
         for pid in _read_children():
@@ -82,7 +85,8 @@ def kill_orphans(keep: Collection[int] = ()) -> None:
                     return
                 if session in _running or pid in _running or pid in keep:
                     continue
-                os.kill(pid, signal.SIGKILL)
+                if not _kill(pid):
+                    continue
                 os.waitpid(pid, os.WNOHANG)
                 found = True
         if not found:
@@ -90,12 +94,32 @@ def kill_orphans(keep: Collection[int] = ()) -> None:
         time.sleep(0.001)
 
 
+def _kill(pid: int) -> bool:
+    """Kill a process, or leave it to a later sweep where this thread may not: Landlock keeps one that starts scripts
+    from what another one has started."""
+    global _is_sweep_due
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except PermissionError:
+        with _lock:
+            _is_sweep_due = True
+        return False
+    return True
+
+
+def is_sweep_due() -> bool:
+    """Whether a sweep was put off, and could be made now."""
+    with _lock:
+        return _is_sweep_due and not _is_any_starting()
+
+
 def _must_put_off() -> bool:
     """Whether the sweep has to be made later."""
     global _is_sweep_due
     with _lock:
-        _is_sweep_due = _is_any_starting()
-        return _is_sweep_due
+        is_any_starting = _is_any_starting()
+        _is_sweep_due |= is_any_starting
+        return is_any_starting
 
 
 def _is_any_starting() -> bool:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from gemd.system.orphans import is_sweep_due, kill_orphans
 from gemd.system.script import TERM_TIMEOUT, Script
 
 _STACK_SIZE = 512 * 1024
@@ -29,12 +30,17 @@ class ScriptThreads:
     def __init__(self) -> None:
         self._new_ends: queue.SimpleQueue[_Ending] = queue.SimpleQueue()
         self._wakeup = -1
+        self._restrict: Callable[[], None] | None = None
         self._starters = 0
         self._waiting: list[_Start] = []
         self._running: dict[int, tuple[str, float]] = {}  # by thread: what it starts, and since when
         self._ender: threading.Thread | None = None
         self._unfinished = 0  # starts and ends
         self._changed = threading.Condition()
+
+    def confine(self, restrict: Callable[[], None]) -> None:
+        """Have every thread that starts scripts call this first, which may raise OSError: then it starts none."""
+        self._restrict = restrict
 
     def start(self, work: Callable[[], None], program: str) -> None:
         """Have a thread do what starts a script, this program. It must not raise.
@@ -54,8 +60,12 @@ class ScriptThreads:
 
     def _launch_starter(self, late: int) -> None:
         """One more, unless those that do not hang can do it and no other can be had."""
+        restricted: queue.SimpleQueue[OSError | None] = queue.SimpleQueue()
         try:
-            _launch(self._run_starts, "script starter")
+            self._launch_ender()  # before any that is restricted: a thread is what the one is that launches it
+            _launch(lambda: self._run_starts(restricted), "script starter")
+            if (error := restricted.get()) is not None:
+                raise error
         except OSError:
             if late >= self._starters:
                 raise
@@ -96,8 +106,18 @@ class ScriptThreads:
             self._unfinished -= 1
             self._changed.notify_all()
 
-    def _run_starts(self) -> None:
-        """Runs in a thread, which ends with work that raises; another takes its place when it is needed."""
+    def _run_starts(self, restricted: "queue.SimpleQueue[OSError | None]") -> None:
+        """Tell by `restricted` why this thread can't be, then end, or else start scripts for ever.
+
+        It ends with work that raises, too; another takes its place when it is needed.
+        """
+        try:
+            if self._restrict is not None:
+                self._restrict()
+        except OSError as error:
+            restricted.put(OSError(f"it can't be confined: {error.strerror}"))
+            return
+        restricted.put(None)
         me = threading.get_ident()
         while True:
             with self._changed:
@@ -110,6 +130,8 @@ class ScriptThreads:
                 has_returned = True
             finally:
                 del start  # with all that it holds, before the next wait
+                if is_sweep_due():
+                    os.eventfd_write(self._wakeup, 1)  # one that is restricted may not kill what another one started
                 with self._changed:
                     del self._running[me]
                     self._starters -= not has_returned
@@ -127,6 +149,8 @@ class ScriptThreads:
         endings: list[_Ending] = []
         while True:
             self._wait_for_ends(endings)
+            if is_sweep_due():
+                kill_orphans()
             while not self._new_ends.empty():
                 endings.append(self._new_ends.get())
             _kill_late(endings)

@@ -19,6 +19,7 @@ from gemd.shared.channel import receive_files
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Row
 from gemd.system import process
+from gemd.system.confinement import Confinement, ConfinementError
 from gemd.system.file_watch import FileWatch
 from gemd.system.log import error_log
 from gemd.system.orphans import adopt_orphans, kill_running
@@ -66,6 +67,7 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         memory, descriptors = process.MemoryReport(), process.DescriptorReport()
         generation.logs.use()
         time.tzset()  # the log's time zone, while its file can be read
+        confine_scripts(generation.confinement)  # while every directory can be listed
         if generation.identity is not None:
             drop_privileges(generation.identity, generation.config.service.chroot)
         lock_down(keep_capabilities=os.geteuid() == 0)
@@ -77,7 +79,7 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         applications.open(row.under_way)
         process.fill_standard_streams()  # where an application has closed one
         _serve(generation, row, signals, channel, memory, descriptors, watch)
-    except PrivilegeError as error:
+    except (PrivilegeError, ConfinementError) as error:
         error_log.error("worker %d serves nothing: %s", nr + 1, error)
         return ExitCode.PRIVILEGES
     except AppLoadError as error:
@@ -90,6 +92,12 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         generation.logs.flush(_FLUSH_TIMEOUT)
         row.show(figures.DROPPED, generation.logs.dropped)
     return ExitCode.OK
+
+
+def confine_scripts(confinement: Confinement | None) -> None:
+    """Have all scripts of this process touch nothing else. Raises ConfinementError."""
+    if confinement is not None:
+        SCRIPT_THREADS.confine(confinement.make_ruleset().restrict_thread)
 
 
 def is_watcher(generation: Generation, nr: int) -> bool:

@@ -108,6 +108,8 @@ MISTAKES = {
     "rate": ("[limits]\nrate = 'often'\n" + HOST, "limits.rate", 'such as "120/1m" or "5/s", not "often"'),
     "variable": ("[cgi.environment]\n'A B' = '1'\n" + HOST, "cgi.environment.A B", "letters, digits and _"),
     "NUL in a variable": ('[cgi.environment]\nA = "\\u0000"\n' + HOST, "cgi.environment.A", "expected"),
+    "lists that nothing keeps to": ("[cgi]\nconfine = false\nwrite = []\n" + HOST, "cgi.write", "needs confine = true"),
+    "no list": ("[cgi]\nread = '/srv'\n" + HOST, "cgi.read", "expected a list of texts"),
     "NUL in a path": (HOST.replace("/srv", "/\\u0000"), "host[1].root", "expected"),
     "NUL in an address": ('listen = ["unix:/\\u0000"]\n' + HOST, "listen", "expected a text without NUL"),
 }

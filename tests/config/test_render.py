@@ -18,7 +18,7 @@ CONFIGS = {
         "timeouts": {"request": 1.5},
         "limits": {"rate": "5/2m"},
         "log": {"access": "off", "format": "json", "addresses": "hashed"},
-        "cgi": {"environment": {"A": 'quo"te\\\n'}, "memory": 1 << 20},
+        "cgi": {"environment": {"A": 'quo"te\\\n'}, "memory": 1 << 20, "read": [], "write": ["db"]},
         "host": [PLAIN],
     },
     "every kind of location": {

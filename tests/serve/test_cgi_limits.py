@@ -49,7 +49,7 @@ print("done")
 
 @pytest.mark.parametrize("leave", ["pass", "os.setsid()", "os.setsid(); os.fork() and os._exit(0)"])
 def test_a_grandchild_neither_delays_the_answer_nor_survives(shared, shared_script, tmp_path, leave):
-    path = tmp_path / "pid"
+    path = shared.folder / "capsule" / tmp_path.name
     shared_script("fork", GRANDCHILD.format(leave=leave, path=str(path)))
     answer = shared.ask("/cgi-bin/fork")
     assert (answer.text, answer.complete) == ("done\n", True)
@@ -57,9 +57,9 @@ def test_a_grandchild_neither_delays_the_answer_nor_survives(shared, shared_scri
     wait_for(lambda: not is_alive(int(path.read_text())), "the grandchild to be gone", 2)
 
 
-def test_a_client_that_leaves_ends_its_script(configure, script, tmp_path):
+def test_a_client_that_leaves_ends_its_script(configure, script, capsule):
     daemon = configure(CONFIG.replace("cgi = 3", "cgi = 50").replace("cgi-header = 1.5", "cgi-header = 50"))
-    path = tmp_path / "pid"
+    path = capsule / "pid"
     for text in ("sleep 60", "echo 20 text/plain; sleep 60", "trap '' TERM; sleep 60; sleep 60"):
         path.unlink(missing_ok=True)
         script("waits", f"echo $$ > {path}; {text}\n")
@@ -140,9 +140,9 @@ def test_a_daemon_that_stops_lets_a_script_finish(configure, script):
 
 
 @pytest.fixture
-def sleeper(script, tmp_path):
+def sleeper(script, capsule):
     """Write the script `sleep`. Waits until it has been started, and gives its process."""
-    path = tmp_path / "pid"
+    path = capsule / "pid"
     script("sleep", f"echo $$ > {path}; exec sleep 60\n")
     return lambda: int(wait_for(lambda: path.exists() and path.read_text().strip(), "the script"))
 

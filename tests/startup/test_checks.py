@@ -8,8 +8,15 @@ import pytest
 from gemd.config import ConfigError
 from gemd.options import parse_arguments
 from gemd.responders.app.load import AppLoadError
-from gemd.startup import checks
-from gemd.startup.checks import check_applications, check_certificates, check_logs, check_machine, read_config
+from gemd.startup import checks, private_files
+from gemd.startup.checks import (
+    check_applications,
+    check_certificates,
+    check_confinement,
+    check_logs,
+    check_machine,
+    read_config,
+)
 from gemd.system.certificates import CertificateError
 from gemd.system.log_file import LogError
 from tests.conftest import need_root
@@ -222,3 +229,37 @@ def test_they_are_looked_at_as_who_opens_them(configure, tmp_path, keys, is_root
             check_logs(config)
     else:
         check_logs(config)
+
+
+def test_what_scripts_are_kept_to_has_to_exist(configure, tmp_path):
+    (tmp_path / "file").touch()
+    check_machine(configure(cgi={"read": ["file"], "write": ["."]}))
+    assert problems_of(configure(cgi={"read": ["file", "gone"], "write": ["file/x"]})) == {
+        "cgi.read[2]": f"{tmp_path}/gone can't be used: No such file or directory",
+        "cgi.write[1]": f"{tmp_path}/file/x can't be used: Not a directory",
+    }
+
+
+@pytest.fixture
+def version(monkeypatch):
+    """The version of Landlock of a kernel."""
+    return lambda number: monkeypatch.setattr(private_files, "find_version", lambda: number)
+
+
+def test_that_scripts_are_not_confined_is_said(configure, root, version, capsys):
+    version(0)
+    check_confinement(configure())
+    check_confinement(configure(host=[host(root, cgi="bin")], cgi={"confine": False}))
+    assert capsys.readouterr().err == ""
+    check_confinement(configure(host=[host(root, cgi="bin")]))
+    assert capsys.readouterr().err.startswith("gemd: warning: scripts are not confined: this kernel has no Landlock")
+
+
+def test_what_scripts_would_miss_is_said(configure, root, version, capsys):
+    version(2)
+    key = {"certificate": str(root / "keys/a.pem"), "key": str(root / "keys/a.pem")}
+    check_confinement(configure(host=[host(root, cgi="bin", **key)]))
+    missed = (
+        f"until a reload, scripts will miss what is made or replaced in {root}, since {root}/keys is kept from them"
+    )
+    assert f"gemd: warning: {missed}\n" in capsys.readouterr().err

@@ -170,3 +170,21 @@ def test_a_kernel_that_lists_no_children_has_none(tell):
     left.kill()
     left.wait()
     """)
+
+
+def test_what_may_not_be_killed_is_left_to_a_later_sweep(tell):
+    """Landlock forbids it to a thread that starts scripts, of what another one has started."""
+    tell("""
+    left = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    real = os.kill
+    def refuse(*_):
+        raise PermissionError
+    os.kill = refuse
+    orphans.kill_orphans()
+    os.kill = real
+    assert is_alive(left.pid) and orphans.is_sweep_due()
+    with orphans.registration():
+        assert not orphans.is_sweep_due()  # it would be put off again
+    assert not orphans.is_sweep_due()
+    assert not is_alive(left.pid)
+    """)

@@ -347,3 +347,43 @@ def test_nothing_is_kept_of_what_is_over(threads, start):
     assert threads.wait(15)
     del script
     wait_for(lambda: (gc.collect(), seen() is None)[1], "it to be forgotten", 5)
+
+
+def test_each_that_starts_is_restricted_first_and_who_ends_is_not(threads, hang):
+    """A thread is restricted as the one is that launches it."""
+    restricted, ran = [], []
+    threads.confine(lambda: restricted.append(threading.get_ident()))
+    hang("a", "b")
+    assert len(restricted) == 2
+    threads.start(lambda: ran.append(threading.get_ident()), "c")
+    wait_for(lambda: ran, "the start")
+    assert ran[0] in restricted
+    assert len(restricted) == 3
+    assert threads._ender.ident not in restricted
+
+
+def test_one_that_can_not_be_restricted_starts_nothing(threads):
+    def refuse():
+        raise PermissionError(1, "Operation not permitted")
+
+    threads.confine(refuse)
+    before = threading.active_count()
+    for _ in range(20):
+        with pytest.raises(OSError, match="it can't be confined: Operation not permitted"):
+            threads.start(lambda: pytest.fail("it was started"), "a")
+    wait_for(lambda: threading.active_count() <= before + 1, "all but the one for ends to be gone")
+
+
+def test_a_sweep_that_a_restricted_thread_could_not_make_is_made_by_another(threads, monkeypatch):
+    """By the one that ends scripts, and once."""
+    swept, due = [], [True]
+
+    def sweep():
+        swept.append(threading.get_ident())
+        due.clear()
+
+    monkeypatch.setattr(script_threads, "is_sweep_due", lambda: bool(due))
+    monkeypatch.setattr(script_threads, "kill_orphans", sweep)
+    threads.start(lambda: None, "a")
+    wait_for(lambda: swept, "the sweep")
+    assert swept == [threads._ender.ident]

@@ -13,7 +13,8 @@ from gemd.config.settings import Log
 from gemd.shared.channel import send_files
 from gemd.shared.scoreboard import Scoreboard
 from gemd.system.logs import Logs
-from gemd.worker.main import Reporter, app_timeout, ask_for_reload, connection_limit, receive_logs
+from gemd.worker import main
+from gemd.worker.main import Reporter, app_timeout, ask_for_reload, confine_scripts, connection_limit, receive_logs
 from tests.master.scripted import make_generation
 
 
@@ -280,3 +281,13 @@ def test_a_master_that_stays_root_can_t_be_told(monkeypatch, caplog):
 @pytest.mark.parametrize(("stop", "seconds"), [(30.0, 27.0), (10.0, 7.0), (4.0, 2.0), (1.0, 0.5)])
 def test_applications_have_what_the_master_leaves(stop, seconds):
     assert app_timeout(stop) == seconds
+
+
+def test_scripts_are_confined_by_rules_made_for_this_worker(monkeypatch):
+    given = []
+    monkeypatch.setattr(main.SCRIPT_THREADS, "confine", given.append)
+    confine_scripts(None)
+    assert given == []
+    made = SimpleNamespace(restrict_thread=lambda: None)
+    confine_scripts(SimpleNamespace(make_ruleset=lambda: made))
+    assert given == [made.restrict_thread]

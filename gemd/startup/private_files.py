@@ -1,0 +1,69 @@
+"""The files that are gemd's alone: keys and certificates, logs, the pid file and the control socket; and how they are
+kept from scripts.
+"""
+
+import os
+from collections.abc import Iterator
+
+from gemd.config import Config
+from gemd.config.settings import Answer
+from gemd.config.types import LOG_WORDS
+from gemd.protocol.url import split_path
+from gemd.system.certificate_directory import find_certificate_directory
+from gemd.system.certificates import certificate_paths
+from gemd.system.confinement import Confinement
+from gemd.system.landlock import find_version
+
+NOT_CONFINED = "scripts are not confined: this kernel has no Landlock, or forbids it; see cgi.confine"
+
+
+def find_confinement(config: Config) -> Confinement | None:
+    """What scripts may touch; None where there are none, where all is theirs, and where the kernel can't forbid it.
+
+    Raises CertificateError where there is no place for certificates.
+    """
+    if not config.cgi.confine or not find_version():
+        return None
+    answers = {answer for host in config.hosts for location in host.locations for answer in location.answers}
+    if answers.isdisjoint((Answer.CGI, Answer.APP)):  # an application may run scripts as well
+        return None
+    return Confinement(
+        tuple(dict.fromkeys(_private_files(config))),
+        tuple(dict.fromkeys(_needed(config))),
+        config.cgi.read,
+        config.cgi.write,
+    )
+
+
+def is_confinement_missing(config: Config) -> bool:
+    """Whether scripts are to be confined, and can't be."""
+    has_scripts = any(Answer.CGI in location.answers for host in config.hosts for location in host.locations)
+    return config.cgi.confine and has_scripts and not find_version()
+
+
+def find_log_files(config: Config) -> list[str]:
+    """The files that locations have for an access log of their own."""
+    logs = (location.log for host in config.hosts for location in host.locations)
+    return list(dict.fromkeys(log for log in logs if isinstance(log, str)))
+
+
+def _private_files(config: Config) -> Iterator[str]:
+    for host in config.hosts:
+        if host.certificate is not None and host.key is not None:
+            yield from (host.certificate, host.key)
+        else:
+            yield from map(str, certificate_paths(find_certificate_directory(config), host.name))
+    for log in (config.log.access, config.log.error, *find_log_files(config)):
+        if log not in LOG_WORDS:
+            yield log
+    yield from filter(None, (config.service.pid_file, config.service.control))
+
+
+def _needed(config: Config) -> Iterator[str]:
+    """The directories of scripts. Where scripts are not kept to a list, roots and applications are as well."""
+    for host in config.hosts:
+        for location in host.locations:
+            if Answer.CGI in location.answers:
+                yield os.path.join(str(location.root), *split_path(location.cgi or ""))
+            if config.cgi.read is None:
+                yield from filter(None, (location.root, location.app_path))

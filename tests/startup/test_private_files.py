@@ -1,0 +1,72 @@
+"""Which files are gemd's alone, and when scripts are kept from them."""
+
+import pytest
+
+from gemd.startup import private_files
+from gemd.startup.private_files import find_confinement, find_log_files, is_confinement_missing
+
+
+@pytest.fixture(autouse=True)
+def version(monkeypatch):
+    """A kernel that can, unless a test says otherwise."""
+    version = [7]
+    monkeypatch.setattr(private_files, "find_version", lambda: version[0])
+    return version
+
+
+@pytest.fixture
+def scripts(configure, root):
+    """A configuration whose host has scripts."""
+
+    def scripts(host=None, **tables):
+        return configure(host=[{"name": "localhost", "root": str(root), "cgi": "cgi-bin", **(host or {})}], **tables)
+
+    return scripts
+
+
+def test_keys_logs_pid_file_and_control_socket(scripts, tmp_path):
+    location = {"path": "/quiet/", "log": "quiet.log"}
+    config = scripts(
+        {"location": [location]}, log={"access": "a.log", "error": "stderr"}, pid_file="p/pid", control="c/sock"
+    )
+    state = tmp_path / "certificates"
+    expected = {state / "localhost.crt", state / "localhost.key"}
+    expected |= {tmp_path / name for name in ("a.log", "quiet.log", "p/pid", "c/sock")}
+    assert set(find_confinement(config).private) == {str(path) for path in expected}
+    assert find_log_files(config) == [str(tmp_path / "quiet.log")]
+
+
+def test_a_certificate_of_its_own(scripts, tmp_path):
+    config = scripts({"certificate": "x/cert.pem", "key": "y/key.pem"})
+    assert find_confinement(config).private == (str(tmp_path / "x/cert.pem"), str(tmp_path / "y/key.pem"))
+
+
+def test_roots_and_applications_have_to_stay_but_not_beside_a_list(scripts, root, tmp_path):
+    location = {"path": "/app/", "app": "x:y", "app-path": "lib"}
+    config = scripts({"location": [location]})
+    assert set(find_confinement(config).needed) == {f"{root}/cgi-bin", str(root), f"{tmp_path}/lib"}
+    config = scripts({"location": [location]}, cgi={"read": ["db"]})
+    confinement = find_confinement(config)
+    assert (confinement.needed, confinement.read) == ((f"{root}/cgi-bin",), (f"{tmp_path}/db",))
+
+
+def test_none_where_there_are_no_scripts(configure):
+    assert find_confinement(configure()) is None
+    assert not is_confinement_missing(configure())
+
+
+def test_an_application_may_have_scripts(configure):
+    assert find_confinement(configure(host=[{"name": "h", "app": "x:y"}])) is not None
+
+
+def test_none_where_it_is_not_wanted(scripts):
+    config = scripts(cgi={"confine": False})
+    assert find_confinement(config) is None
+    assert not is_confinement_missing(config)
+
+
+def test_where_the_kernel_can_not_it_is_missing(scripts, version):
+    assert not is_confinement_missing(scripts())
+    version[0] = 0
+    assert find_confinement(scripts()) is None
+    assert is_confinement_missing(scripts())
