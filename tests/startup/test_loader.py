@@ -143,7 +143,7 @@ def test_what_an_operator_should_mend_is_said_once(configure, load, said, root, 
     key.chmod(0o644)
     load(lambda: configure(host=[{"name": "localhost", "root": str(root), "certificate": str(path), "key": str(key)}]))
     assert said() == [f"{key} can be read or changed by everyone: chmod 600 {key}"]
-    warn(made, ["another"])
+    warn(made, configure(), ["another"])
     assert said()[1:] == ["another"]
 
 
