@@ -52,9 +52,9 @@ def start() -> ExitCode:
             config = read()
         with start_limit(config.timeouts.start):
             check_certificates(config)
-            check_confinement(config)
             check_logs(config)
             check_applications(config)
+            check_confinement(config)
         print(f"gemd: the configuration {config.source or 'by flags'} is in order", file=sys.stderr)
         return ExitCode.OK
     return serve(read, inherited)

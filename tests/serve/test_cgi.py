@@ -191,8 +191,8 @@ def test_what_a_script_says_on_stderr_is_logged_line_by_line_and_escaped(shared,
     shared_script("noisy", "printf 'one\\ntwo \\033[31m\\n' >&2\necho 20 text/plain\n")
     shared.expect("noisy.* says:")
     assert shared.ask("/cgi-bin/noisy").complete
-    wait_for(lambda: "says: one" in complaints(), "stderr in the log")
-    assert "says: two \\x1b[31m" in complaints()
+    wait_for(lambda: "says: two \\x1b[31m" in complaints(), "stderr in the log")
+    assert "says: one" in complaints()
 
 
 def test_output_comes_as_it_is_written(shared, shared_script):
