@@ -5,7 +5,6 @@ alone; all that stands beside it on the way down from the root directory is allo
 is made there later is not, and what is replaced there is not either.
 """
 
-import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -83,23 +82,23 @@ class Confinement(msgspec.Struct, frozen=True):
         # root directory may list everything. So lists of names are forbidden only where nothing is allowed by default.
         ruleset = Ruleset(ALL if self.read is not None else ALL & ~Access.READ_DIR)
         hidden = self.find_hidden()
-        readable = (*_SYSTEM, *self.needed, *self.read) if self.read is not None else ("/",)
-        writable = (*self.write, *_DEVICES) if self.write is not None else (*(self.read or ("/",)), *_DEVICES)
-        for access, paths in ((READ, readable), (ALL, writable)):
-            for path in dict.fromkeys(map(os.path.realpath, paths)):
-                self._allow(ruleset, path, access, hidden)
+        seen = ("/",) if self.read is None else (*_SYSTEM, *self.needed, *self.read)
+        changed = self.write if self.write is not None else self.read
+        rights = {os.path.realpath(path): READ for path in seen}
+        rights |= {os.path.realpath(path): ALL for path in (("/",) if changed is None else (*changed, *_DEVICES))}
+        for path, access in rights.items():
+            self._allow(ruleset, path, access, hidden)
         return ruleset
 
     def _allow(self, ruleset: Ruleset, path: str, access: Access, hidden: frozenset[str]) -> None:
-        """Allow this for all below `path` that is not hidden. What has gone meanwhile is gone."""
+        """Allow this for all below `path` that is not hidden."""
         if path in hidden:
             return
         if any(is_beneath(place, path) for place in hidden):
             for name in self._list(path):
                 self._allow(ruleset, os.path.join(path, name), access, hidden)
             return
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-            ruleset.allow(path, access)
+        ruleset.allow(path, access)
 
     def _list(self, directory: str) -> Iterable[str]:
         """The names in a directory; of one that can't be listed those that lead to what is needed."""

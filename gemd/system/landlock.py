@@ -75,9 +75,12 @@ class Ruleset:
         self._descriptor = _call(_CREATE_RULESET, attributes, ctypes.c_size_t(size), 0)
 
     def allow(self, path: str, access: Access) -> None:
-        """Allow this for the file at `path`, or for all below a directory. A symbolic link is nothing to allow: what
-        it leads to counts. Raises OSError."""
-        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        """Allow this for the file at `path`, or for all below a directory, if there is one within reach. A symbolic
+        link is nothing to allow: what it leads to counts. Raises OSError where the kernel refuses."""
+        try:
+            descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return
         try:
             mode = os.fstat(descriptor).st_mode
             access &= self._handled if stat.S_ISDIR(mode) else self._handled & _OF_FILES

@@ -91,6 +91,16 @@ def test_a_rule_names_what_is_at_a_path(kernel, tmp_path):
     assert {(rule[1], len(rule[2]), rule[3]) for rule in rules} == {(1, 12, 0)}
 
 
+def test_what_has_gone_meanwhile_needs_no_rule(kernel, tmp_path):
+    fake = kernel(7)
+    ruleset = Ruleset(ALL)
+    (tmp_path / "file").touch()
+    for name in ("gone", "gone/x", "file/x"):
+        ruleset.allow(str(tmp_path / name), ALL)
+    ruleset.close()
+    assert [call[0] for call in fake.calls] == [444]
+
+
 def test_what_is_not_handled_is_not_allowed_either(kernel, tmp_path):
     fake = kernel(7)
     ruleset = Ruleset(ALL & ~Access.READ_DIR)
