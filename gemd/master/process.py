@@ -48,10 +48,10 @@ class Child:
 
     def kill(self) -> None:
         """End it, and hear nothing more of it. It is reaped when the kernel lets it go."""
-        self.hang_up()
         if self.code is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
+        self.hang_up()
 
 
 class ProcessControl(Protocol):

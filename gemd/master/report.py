@@ -183,5 +183,8 @@ def do(work: Callable[[], Outcome], channel: socket.socket, master: int) -> Exit
 
 def _say(channel: socket.socket, message: _Message, descriptors: Iterable[int] = ()) -> None:
     line = json.dumps(msgspec.to_builtins(message)).encode() + b"\n"
-    sent = socket.send_fds(channel, [line], list(descriptors))
-    channel.sendall(line[sent:])
+    try:
+        sent = socket.send_fds(channel, [line], list(descriptors))
+        channel.sendall(line[sent:])
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(ExitCode.OK)  # nobody listens any more: the master is about to kill this process, or is gone itself

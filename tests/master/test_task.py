@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from gemd.exit_codes import ExitCode
 from gemd.master.process import ForkingProcessControl
-from gemd.master.report import Outcome, TaskError
+from gemd.master.report import Outcome, TaskError, do
 from gemd.master.task import Task
 from gemd.system.attempt import attempt
 from gemd.system.process import become_subreaper
@@ -173,6 +174,24 @@ def _read_status(*names):
     lines = Path("/proc/self/status").read_text().splitlines()
     values = dict(line.split(":", 1) for line in lines)
     return [int(values[name], 16) for name in names]
+
+
+def test_one_to_whom_nobody_listens_any_more_ends_without_a_fault(processes):
+    reader, writer = os.pipe()
+    master = os.getpid()
+
+    def work():
+        os.read(reader, 1)
+        with attempt("x could not be read"):
+            return Outcome(1)
+
+    child = processes.spawn_child(GENERATION, lambda channel: do(work, channel, master))
+    child.hang_up()
+    os.write(writer, b"x")
+    wait_until_none_is_left(processes)
+    assert child.code == ExitCode.OK
+    os.close(reader)
+    os.close(writer)
 
 
 def test_it_ends_with_the_master(tmp_path):
