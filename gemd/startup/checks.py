@@ -17,7 +17,13 @@ from gemd.protocol.characters import escape
 from gemd.protocol.url import split_path
 from gemd.startup.assembly import build_router
 from gemd.startup.files import read_files
-from gemd.startup.private_files import NOT_CONFINED, find_confinement, find_log_files, is_confinement_missing
+from gemd.startup.private_files import (
+    NOT_CONFINED,
+    find_confinement,
+    find_log_files,
+    has_scripts,
+    is_confinement_missing,
+)
 from gemd.system import certificates, tls_context
 from gemd.system.attempt import attempt
 from gemd.system.log_file import check_log_file
@@ -140,7 +146,7 @@ def check_confinement(config: Config) -> None:
     """Print what scripts could touch, or would miss, against expectation."""
     if is_confinement_missing(config):
         print(f"gemd: warning: {NOT_CONFINED}", file=sys.stderr)
-    confinement = find_confinement(config)
+    confinement = find_confinement(config) if has_scripts(config) else None
     for directory, hidden in confinement.find_blind_spots() if confinement is not None else ():
         text = f"until a reload, scripts will miss what is made or replaced in {directory}, since {hidden} is kept"
         print(f"gemd: warning: {escape(text)} from them", file=sys.stderr)

@@ -37,8 +37,12 @@ def find_confinement(config: Config) -> Confinement | None:
 
 def is_confinement_missing(config: Config) -> bool:
     """Whether scripts are to be confined, and can't be."""
-    has_scripts = any(Answer.CGI in location.answers for host in config.hosts for location in host.locations)
-    return config.cgi.confine and has_scripts and not find_version()
+    return config.cgi.confine and has_scripts(config) and not find_version()
+
+
+def has_scripts(config: Config) -> bool:
+    """Whether there are any, but for those that an application may run."""
+    return any(Answer.CGI in location.answers for host in config.hosts for location in host.locations)
 
 
 def find_log_files(config: Config) -> list[str]:
