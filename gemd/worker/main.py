@@ -28,6 +28,7 @@ from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
 from gemd.system.script_threads import SCRIPT_THREADS
 from gemd.system.signals import SignalQueue
 from gemd.worker.event_loop import EventLoop
+from gemd.worker.reporter import Reporter
 from gemd.worker.server import GeminiServer, admission, loss_reporter
 from gemd.worker.thread_pool import ThreadPool
 
@@ -47,10 +48,6 @@ _UNHEEDED_SIGNALS = (
 _CLEANUP_TIMEOUT = 1.0  # seconds for applications to clean up after answers that broke off, and as many for scripts
 _FLUSH_TIMEOUT = 1.0  # seconds for the last lines of the logs
 _SWITCH_INTERVAL = 0.001  # seconds after which a thread that computes lets the event loop go on
-_ROWS = 4  # of the scoreboard for each slot: workers that serve, start and drain
-_LOOK_INTERVAL = 1.0  # seconds between two looks at applications and their files
-_MEMORY_INTERVAL = 10.0  # seconds between two looks at how much memory this process has
-_MANY_DESCRIPTORS = 1000  # that are counted no oftener than that either: an older kernel has to list them
 
 
 def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: socket.socket) -> ExitCode:
@@ -60,7 +57,7 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
     """
     try:
         process.prefer_throughput()
-        process.set_title(f"worker {nr + 1}")
+        process.set_title(f"worker {nr + 1} starting")
         signals = SignalQueue(_STOP_SIGNALS + _UNHEEDED_SIGNALS)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         adopt_orphans()
@@ -78,7 +75,7 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         watch = FileWatch(app_paths(generation.config), applications.made) if is_watcher(generation, nr) else None
         applications.open(row.under_way)
         process.fill_standard_streams()  # where an application has closed one
-        _serve(generation, row, signals, channel, memory, descriptors, watch)
+        _serve(nr, generation, row, signals, channel, memory, descriptors, watch)
     except (PrivilegeError, ConfinementError) as error:
         error_log.error("worker %d serves nothing: %s", nr + 1, error)
         return ExitCode.PRIVILEGES
@@ -111,62 +108,8 @@ def app_paths(config: Config) -> list[str]:
     return list(dict.fromkeys(path for path in paths if path))
 
 
-class Reporter:
-    """What a worker says of itself in its row of the scoreboard, and looks after once a second."""
-
-    def __init__(
-        self,
-        generation: Generation,
-        row: Row,
-        event_loop: EventLoop,
-        pool: ThreadPool,
-        memory: process.MemoryReport,
-        descriptors: process.DescriptorReport,
-        watch: FileWatch | None,
-    ) -> None:
-        self._generation = generation
-        self._row = row
-        self._event_loop = event_loop
-        self._pool = pool
-        self._memory = memory
-        self._descriptors = descriptors
-        self._watch = watch
-        self._rows = _ROWS * generation.config.workers  # the first are taken first
-        self._next_look = self._next_count = self._next_memory = 0.0
-
-    def report(self) -> None:
-        """Show the figures, once a turn of the event loop; the costly ones more seldom."""
-        show, event_loop = self._row.show, self._event_loop
-        show(figures.READING, event_loop.reading)
-        show(figures.WRITING, event_loop.writing)
-        show(figures.LINGERING, event_loop.lingering)
-        show(figures.THREADS, self._pool.busy)
-        show(figures.REFUSED, event_loop.refused)
-        has_room = event_loop.has_room and not self._pool.is_full and self._generation.has_room()
-        self._row.show_room(has_room=has_room)
-        event_loop.leave_accepting(is_left=not has_room and self._row.is_room_elsewhere(self._rows))
-        now = time.monotonic()
-        if now < self._next_look:
-            return
-        self._next_look = now + _LOOK_INTERVAL
-        error_log.settle()
-        show(figures.DROPPED, self._generation.logs.dropped)
-        if self._generation.applications.are_stuck:
-            self._row.request_recycle()
-        if now >= self._next_count:
-            number = self._descriptors.read()
-            show(figures.DESCRIPTORS, number)
-            self._next_count = now + (_LOOK_INTERVAL if number < _MANY_DESCRIPTORS else _MEMORY_INTERVAL)
-        if now >= self._next_memory:
-            shared_out, private = self._memory.read()
-            show(figures.MEMORY, shared_out)
-            show(figures.PRIVATE, private)
-            self._next_memory = now + _MEMORY_INTERVAL
-        if self._watch is not None and (path := self._watch.look()) is not None:
-            ask_for_reload(path)
-
-
 def _serve(
+    nr: int,
     generation: Generation,
     row: Row,
     signals: SignalQueue,
@@ -210,6 +153,8 @@ def _serve(
 
     event_loop.watch(signals.fileno(), obey)
     event_loop.watch(channel.fileno(), read_channel)
+    reporter.report()
+    process.set_title(f"worker {nr + 1}")
     server.serve_forever()
     generation.applications.wait(_CLEANUP_TIMEOUT)
     SCRIPT_THREADS.wait(_CLEANUP_TIMEOUT)  # what they said last is logged when they have ended
@@ -218,15 +163,6 @@ def _serve(
 def app_timeout(stop: float) -> float:
     """Seconds for answers of applications that go on, out of those after which the master kills this worker."""
     return max(stop - 3 * _CLEANUP_TIMEOUT, stop / 2)
-
-
-def ask_for_reload(path: str) -> None:
-    """A file of an application has changed."""
-    error_log.info("%s has changed: reloading", path)
-    try:
-        os.kill(os.getppid(), signal.SIGHUP)
-    except PermissionError:
-        error_log.error("auto-reload: only root may have a master reload that stays root")
 
 
 def receive_logs(generation: Generation, channel: socket.socket) -> bool:

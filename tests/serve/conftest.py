@@ -52,6 +52,11 @@ class Answer:
         return self.body.decode()
 
 
+def workers_of(master: int) -> list[int]:
+    """Its workers that serve, as their title says."""
+    return [pid for pid in children_of(master) if is_alive(pid) and re.fullmatch(r"gemd: worker \d+", title_of(pid))]
+
+
 def title_of(pid: int) -> str:
     """What `ps` shows of a process; nothing if it has ended."""
     try:
@@ -138,10 +143,8 @@ class Daemon:
 
     @property
     def workers(self) -> list[int]:
-        """Those that have come so far as to give themselves their title."""
-        return [
-            pid for pid in children_of(self.process.pid) if is_alive(pid) and title_of(pid).startswith("gemd: worker")
-        ]
+        """Those that serve."""
+        return workers_of(self.process.pid)
 
     def expect(self, *patterns: str) -> None:
         """Complaints in the error log that belong to the story."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .conftest import LONGEST, Answer, Daemon, children_of, is_alive, session_members, title_of, wait_for
+from .conftest import LONGEST, Answer, Daemon, is_alive, session_members, wait_for, workers_of
 
 SERVICE = """
 workers = 2
@@ -66,10 +66,6 @@ def wait_for_descriptors(control: Path, is_right, what: str, seconds: float = LO
         return since is not None and time.monotonic() - since > FRESH
 
     wait_for(have_stayed, what, seconds)
-
-
-def workers_of(master: int) -> list[int]:
-    return [pid for pid in children_of(master) if is_alive(pid) and title_of(pid).startswith("gemd: worker")]
 
 
 def write_script(capsule: Path, name: str, text: str) -> None:

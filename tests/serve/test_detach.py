@@ -13,10 +13,10 @@ import pytest
 from tests.conftest import need_root
 from tests.support.processes import free_port
 
-from .conftest import is_alive, session_members, title_of, wait_for
+from .conftest import is_alive, session_members, title_of, wait_for, workers_of
 from .load import Load
 from .services import USER
-from .succession import HOST, SERVICE, tell, workers_of
+from .succession import HOST, SERVICE, tell
 
 
 def gemd(*arguments: object, **options) -> subprocess.CompletedProcess[str]:

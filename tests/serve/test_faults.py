@@ -15,9 +15,9 @@ import pytest
 
 from tests.conftest import need_root
 
-from .conftest import children_of, wait_for
+from .conftest import children_of, wait_for, workers_of
 from .load import Load
-from .succession import HOST, SERVICE, tell, workers_of
+from .succession import HOST, SERVICE, tell
 from .test_processes import cpu_ticks
 
 LOG = '[log]\naccess = "{tmp}/logs/access.log"\n'

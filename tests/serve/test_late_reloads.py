@@ -11,9 +11,9 @@ import pytest
 from gemd.exit_codes import ExitCode
 
 from .certificates import make_certificate
-from .conftest import LONGEST, children_of, is_alive, title_of, wait_for
+from .conftest import LONGEST, children_of, is_alive, title_of, wait_for, workers_of
 from .services import USER
-from .succession import HOST, Succession, tell, workers_of
+from .succession import HOST, Succession, tell
 
 SERVICE = (
     USER

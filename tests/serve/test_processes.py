@@ -33,6 +33,27 @@ def test_titles(serve, capsule):
     assert [Path(f"/proc/{pid}/comm").read_text() for pid in pids] == ["gemd\n"] * 3  # for ps -C and pgrep -x
 
 
+def test_the_title_says_that_a_worker_does_not_serve_yet(start, tmp_path):
+    (tmp_path / "late.py").write_text(
+        f"""
+import os, time
+while not os.path.exists({str(tmp_path / "go")!r}):
+    time.sleep(0.01)
+app = lambda environ, send_status: send_status(20, "text/plain") or "late"
+""",
+    )
+    (tmp_path / "gemd.conf").write_text(
+        f'listen = ["127.0.0.1:0"]\nworkers = 1\n[[host]]\nname = "localhost"\n'
+        f'app = "late:app"\napp-path = "{tmp_path}"\n'
+    )
+    daemon = start("-c", tmp_path / "gemd.conf")
+    titles = lambda: [title_of(pid) for pid in children_of(daemon.process.pid)]  # noqa: E731
+    wait_for(lambda: titles() == ["gemd: worker 1 starting"], "it to start")
+    (tmp_path / "go").touch()
+    daemon.wait_until_ready(1)
+    assert titles() == ["gemd: worker 1"]
+
+
 def test_a_killed_worker_is_replaced_within_a_second(serve):
     daemon = serve()
     daemon.expect("was killed by SIGKILL")

@@ -7,6 +7,7 @@ the service stopped, nothing of it left and no traceback in the journal. The fix
 import configparser
 import contextlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -133,7 +134,7 @@ class Service:
         return found
 
     def workers(self) -> list[int]:
-        return [pid for pid, command in self.processes().items() if command.startswith("gemd: worker")]
+        return [pid for pid, command in self.processes().items() if re.fullmatch(r"gemd: worker \d+", command)]
 
     def fetch(self, path: str = "/") -> str:
         """An answer, header line first; there has to be one at the first try."""
