@@ -14,7 +14,7 @@ import pytest
 
 import gemd
 
-from .conftest import is_alive, wait_for
+from .conftest import children_of, is_alive, wait_for, workers_of
 from .load import Load, SlowDownload
 from .succession import (
     FRESH,
@@ -24,7 +24,6 @@ from .succession import (
     descriptors,
     held_by,
     wait_for_descriptors,
-    workers_of,
     write_script,
 )
 
@@ -245,7 +244,7 @@ def test_an_old_master_killed_midway_is_succeeded_all_the_same(configure, tmp_pa
         with held_by(tmp_path / "gate"):
             new = begin_upgrade(service)
             if when != "before it has begun":
-                wait_for(lambda: len(workers_of(new)) == 2, "workers")
+                wait_for(lambda: len(children_of(new)) == 2, "workers that start")
             service.daemon.process.kill()
             service.daemon.process.wait()
             wait_for(lambda: not any(is_alive(pid) for pid in workers), "the old workers to leave")
