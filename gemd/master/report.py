@@ -19,6 +19,7 @@ from gemd.master.deaths import describe_end
 from gemd.master.process import Child
 from gemd.system import process
 from gemd.system.attempt import report_attempts
+from gemd.system.descriptors import receive_descriptors
 from gemd.system.log import error_log
 from gemd.system.signals import SignalQueue
 
@@ -110,13 +111,11 @@ class Report:
         """All that has come. Raises TaskError where it is too much."""
         while self._child.channel.fileno() >= 0:
             try:
-                data, descriptors, _, _ = socket.recv_fds(self._child.channel, _PIECE_SIZE, _MAX_AT_ONCE)
+                data, descriptors = receive_descriptors(self._child.channel, _PIECE_SIZE, _MAX_AT_ONCE)
             except BlockingIOError:
                 return
             except OSError:
                 data, descriptors = b"", []
-            for descriptor in descriptors:
-                os.set_inheritable(descriptor, False)
             self._descriptors += descriptors
             self._received += data
             self._size += len(data)

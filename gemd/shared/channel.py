@@ -5,8 +5,9 @@ Rule: a message has whole paths, and a descriptor for each; more than one messag
 
 import os
 import socket
-from array import array
 from collections.abc import Sequence
+
+from gemd.system.descriptors import receive_descriptors
 
 _MAX_FILES = 16  # of a message; the kernel takes 253 descriptors
 _MAX_PATH = 4096  # PATH_MAX
@@ -23,11 +24,5 @@ def send_files(channel: socket.socket, paths: Sequence[str], descriptors: Sequen
 def receive_files(channel: socket.socket) -> tuple[list[str], list[int]]:
     """The paths of the next message, and the descriptors: fewer, where this process may have no more of them. Nothing
     when the channel has ended. Raises OSError."""
-    size, room = _MAX_FILES * (_MAX_PATH + 1), socket.CMSG_LEN(_MAX_FILES * array("i").itemsize)
-    # Closed on exec from the first moment, which socket.recv_fds does not offer: a thread may be starting a script.
-    paths, ancillary, _, _ = channel.recvmsg(size, room, socket.MSG_CMSG_CLOEXEC)
-    descriptors = array("i")
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
-    return [os.fsdecode(path) for path in paths.split(_SEPARATOR) if path], list(descriptors)
+    paths, descriptors = receive_descriptors(channel, _MAX_FILES * (_MAX_PATH + 1), _MAX_FILES)
+    return [os.fsdecode(path) for path in paths.split(_SEPARATOR) if path], descriptors
