@@ -73,7 +73,7 @@ class Protection:
         return self._open(root, names, location, peer, is_entry=is_entry)
 
     def open_script(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Found:
-        """The same for a script, or a directory on the way to it: it may lie in a CGI directory."""
+        """The same for a script, or a directory on the way to it: it may lie in a CGI directory, and is not read."""
         return self._open(root, names, location, peer, may_be_script=True)
 
     def _open(
@@ -86,7 +86,7 @@ class Protection:
         is_entry: bool = False,
         may_be_script: bool = False,
     ) -> Found:
-        resolved = open_resolved(root, str(location.root), names, location.symlinks)
+        resolved = open_resolved(root, str(location.root), names, location.symlinks, is_read=not may_be_script)
         is_over = True
         try:
             way = resolved.trace(root)

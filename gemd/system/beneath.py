@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import stat
 from collections.abc import Sequence
 
 from gemd.config.types import Symlinks
@@ -24,6 +25,7 @@ _RESOLVE: dict[Symlinks, int] = {
 }
 # O_NONBLOCK: a FIFO without a writer must not hold its reader. O_NOCTTY: nor a terminal become ours.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_SEEN_FLAGS = os.O_PATH | os.O_CLOEXEC  # to see what it is, and not what it has
 _RETRIES = 100  # openat2 answers EAGAIN when a rename somewhere raced with it
 
 
@@ -35,8 +37,12 @@ class _OpenHow(ctypes.Structure):
 
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
 _syscall.restype = ctypes.c_long
-_HOW = {policy: _OpenHow(_FLAGS, 0, resolve) for policy, resolve in _RESOLVE.items()}
-_HOW_POINTER = {policy: ctypes.byref(how) for policy, how in _HOW.items()}
+_HOW = {
+    (policy, is_read): _OpenHow(_FLAGS if is_read else _SEEN_FLAGS, 0, resolve)
+    for policy, resolve in _RESOLVE.items()
+    for is_read in (True, False)
+}
+_HOW_POINTER = {key: ctypes.byref(how) for key, how in _HOW.items()}
 _HOW_SIZE = ctypes.c_size_t(ctypes.sizeof(_OpenHow))
 
 
@@ -45,22 +51,23 @@ def open_root(path: str) -> int:
     return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
-def open_beneath(root: int, names: Sequence[str], symlinks: Symlinks) -> int:
-    """Open for reading what `names` lead to below the directory descriptor `root`; no names: the directory itself.
+def open_beneath(root: int, names: Sequence[str], symlinks: Symlinks, *, is_read: bool = True) -> int:
+    """Open for reading what `names` lead to below the directory descriptor `root`; no names: the directory itself. What
+    is not to be read need not be readable.
 
     Raises OSError: EXDEV for a way out, ELOOP for a link that the policy forbids, or what open(2) says.
     The names must hold no slash; a ".." among them is a way out like any other.
     """
     _refuse_dot_dot(names)
     path = os.fsencode("/".join(names)) or b"."
-    how = _HOW_POINTER[symlinks]
+    how = _HOW_POINTER[symlinks, is_read]
     for _ in range(_RETRIES):
         descriptor = _syscall(_SYS_OPENAT2, root, path, how, _HOW_SIZE)
         if descriptor >= 0:
             return int(descriptor)
         number = ctypes.get_errno()
         if number in (errno.ENOSYS, errno.EPERM) and not has_openat2():
-            return open_by_components(root, names)
+            return open_by_components(root, names, is_read=is_read)
         if number not in (errno.EAGAIN, errno.EINTR):
             break
     raise OSError(number, os.strerror(number))
@@ -81,16 +88,20 @@ def open_directory(root: int, names: Sequence[str]) -> int:
     return directory
 
 
-def open_by_components(root: int, names: Sequence[str]) -> int:
+def open_by_components(root: int, names: Sequence[str], *, is_read: bool = True) -> int:
     """The same without openat2(2): one component after the other, no symbolic link followed."""
     _refuse_dot_dot(names)
-    flags = _FLAGS | os.O_NOFOLLOW
+    flags = (_FLAGS if is_read else _SEEN_FLAGS) | os.O_NOFOLLOW
     with contextlib.ExitStack() as opened:
         directory = root
         for name in names[:-1]:
             directory = os.open(name, flags | os.O_DIRECTORY, dir_fd=directory)
             opened.callback(os.close, directory)
-        return os.open(names[-1] if names else ".", flags, dir_fd=directory)
+        descriptor = os.open(names[-1] if names else ".", flags, dir_fd=directory)
+    if not is_read and stat.S_ISLNK(os.fstat(descriptor).st_mode):  # the link itself can be opened so
+        os.close(descriptor)
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return descriptor
 
 
 def _refuse_dot_dot(names: Sequence[str]) -> None:
@@ -101,7 +112,7 @@ def _refuse_dot_dot(names: Sequence[str]) -> None:
 
 def has_openat2() -> bool:
     """Whether this kernel, and whatever filters its calls, offers openat2(2) (Linux 5.6)."""
-    descriptor = _syscall(_SYS_OPENAT2, -100, b"/", _HOW_POINTER["any"], _HOW_SIZE)
+    descriptor = _syscall(_SYS_OPENAT2, -100, b"/", _HOW_POINTER["any", True], _HOW_SIZE)
     if descriptor >= 0:
         os.close(descriptor)
     return bool(descriptor >= 0)

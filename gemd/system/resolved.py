@@ -67,41 +67,45 @@ def identify(status: os.stat_result) -> Identity:
     return status.st_dev, status.st_ino
 
 
-def open_resolved(root: int, path: str, names: Sequence[str], symlinks: Symlinks) -> Resolved:
-    """Open for reading what `names` lead to below the directory descriptor `root`, whose path is `path`.
+def open_resolved(root: int, path: str, names: Sequence[str], symlinks: Symlinks, *, is_read: bool = True) -> Resolved:
+    """Open for reading what `names` lead to below the directory descriptor `root`, whose path is `path`. What is not to
+    be read need not be readable.
 
     Raises OSError as `open_beneath` does.
     """
     for _ in range(_RETRIES):
         try:
-            return _open(root, names)
+            return _open(root, names, is_read)
         except OSError as error:
             if error.errno != errno.ELOOP or symlinks == "none":
                 raise
-        os.close(open_beneath(root, names, symlinks))  # the kernel decides whether its links may be followed
+        # The kernel decides whether its links may be followed.
+        os.close(open_beneath(root, names, symlinks, is_read=is_read))
         try:
             if symlinks == "any":
-                return _open_anywhere(root, path, names)
-            return _open(root, follow_links(root, names), has_links=True)
+                return _open_anywhere(root, path, names, is_read)
+            return _open(root, follow_links(root, names), is_read, has_links=True)
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
-def _open(root: int, names: Sequence[str], *, has_links: bool = False, is_outside: bool = False) -> Resolved:
-    descriptor = open_beneath(root, names, "none")
+def _open(
+    root: int, names: Sequence[str], is_read: bool, *, has_links: bool = False, is_outside: bool = False
+) -> Resolved:
+    descriptor = open_beneath(root, names, "none", is_read=is_read)
     return Resolved(descriptor, os.fstat(descriptor), tuple(names), has_links, is_outside)
 
 
-def _open_anywhere(root: int, path: str, names: Sequence[str]) -> Resolved:
+def _open_anywhere(root: int, path: str, names: Sequence[str], is_read: bool) -> Resolved:
     top = _split(os.path.realpath(path, strict=True))
     found = _split(os.path.realpath("/".join((path, *names)), strict=True))
     if found[: len(top)] == top:
-        return _open(root, found[len(top) :], has_links=True)
+        return _open(root, found[len(top) :], is_read, has_links=True)
     base = open_root("/")
     try:
-        return _open(base, found, has_links=True, is_outside=True)
+        return _open(base, found, is_read, has_links=True, is_outside=True)
     finally:
         os.close(base)
 

@@ -297,8 +297,8 @@ def folding(monkeypatch):
     """A file system that finds a name in lower case, whatever the case is that it is asked for."""
     open_beneath, stat = resolved.open_beneath, os.stat
 
-    def open_folded(root, names, symlinks):
-        return open_beneath(root, [name.lower() for name in names], symlinks)
+    def open_folded(root, names, symlinks, **keys):
+        return open_beneath(root, [name.lower() for name in names], symlinks, **keys)
 
     def stat_folded(path, *, dir_fd=None, follow_symlinks=True):
         return stat(path if dir_fd is None else path.lower(), dir_fd=dir_fd, follow_symlinks=follow_symlinks)

@@ -105,6 +105,44 @@ def test_component_by_component_no_link_is_followed(root, path):
     assert outcome(open_by_components, root, split(path)) == expected
 
 
+def find(opener, *arguments):
+    """What was opened, not to be read: which inode it is, or the name of the error."""
+    try:
+        descriptor = opener(*arguments, is_read=False)
+    except OSError as error:
+        return errno.errorcode[error.errno]
+    try:
+        return os.fstat(descriptor).st_ino
+    finally:
+        os.close(descriptor)
+
+
+@needs_openat2
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("path", TABLE)
+def test_what_is_not_to_be_read_is_found_by_the_same_rules(root, tmp_path, path, policy):
+    expected = outcome(open_beneath, root, split(path), policy)
+    if not expected.startswith("E"):
+        expected = os.stat(tmp_path / "root" / path).st_ino
+    assert find(open_beneath, root, split(path), policy) == expected
+
+
+@pytest.mark.parametrize("path", TABLE)
+def test_component_by_component_too(root, tmp_path, path):
+    expected = outcome(open_by_components, root, split(path))
+    if not expected.startswith("E"):
+        expected = os.stat(tmp_path / "root" / path).st_ino
+    assert find(open_by_components, root, split(path)) == expected
+
+
+@pytest.mark.parametrize("opener", [open_by_components, lambda *given, **keys: open_beneath(*given, "none", **keys)])
+def test_what_is_not_to_be_read_need_not_be_readable(root, tmp_path, opener):
+    (tmp_path / "root/dir/file").chmod(0o111)
+    (tmp_path / "root/dir").chmod(0o111)
+    assert find(opener, root, ["dir", "file"]) == os.stat(tmp_path / "root/dir/file").st_ino
+    (tmp_path / "root/dir").chmod(0o755)
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_dot_dot_among_the_names_is_a_way_out(root, policy):
     assert outcome(open_beneath, root, ["..", "outside", "file"], policy) == "EXDEV"

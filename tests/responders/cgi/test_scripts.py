@@ -171,7 +171,7 @@ def test_outside_of_the_directory_it_declines(configure):
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO], ids=errno.errorcode.get)
 def test_what_is_short_for_a_moment_is_a_temporary_failure(ask, scripts, monkeypatch, caplog, number):
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError(number, os.strerror(number))
 
     before = open_descriptors()
