@@ -19,6 +19,7 @@ FLOORS = {
     "shared": 4,
     "master": 5,
     "worker": 5,
+    "script_host": 5,
     "options": 6,
     "startup": 6,
 }
@@ -27,10 +28,11 @@ TOP_FOLDERS = {"gemctl", "app"}  # a second command, and what applications impor
 FREE = {"gemd", "gemd.exit_codes", "gemd.requirements"}  # what belongs to nobody
 # Who must not be imported by whom, whatever floor they are on.
 WALLS = {
-    "master": {"worker", "startup"},
-    "worker": {"master", "startup"},
-    "shared": {"master", "worker", "startup"},
-    "gemctl": {"master", "worker", "startup", "shared", "app", "options"},
+    "master": {"worker", "script_host", "startup"},
+    "worker": {"master", "script_host", "startup"},
+    "script_host": {"master", "worker", "startup"},
+    "shared": {"master", "worker", "script_host", "startup"},
+    "gemctl": {"master", "worker", "script_host", "startup", "shared", "app", "options"},
 }
 
 IMPURE = {"os", "socket", "ssl", "time", "logging", "select", "signal", "subprocess", "threading", "pathlib", "OpenSSL"}

@@ -12,7 +12,7 @@ from gemd.protocol.errors import CGIError
 from gemd.responders.cgi.environ import own_variables
 from gemd.responders.cgi.run import ScriptRun
 from gemd.system.places import Places
-from gemd.system.script import ScriptLimits
+from gemd.system.script import Script, ScriptLimits
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS
 
@@ -49,13 +49,16 @@ def run_script(path: str, environ: Environ) -> Response:
     return Response(status, meta)
 
 
+def _start(file: ScriptFile, environ: Mapping[str, str]) -> Script:
+    return Script(file, environ, ScriptLimits())
+
+
 class _Waiter:
     """Waits for a script in the application's own thread, which is what an application may do."""
 
     def __init__(self, path: str, environ: Mapping[str, str]) -> None:
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        limits = ScriptLimits()
-        self._run = ScriptRun(ScriptFile(path), environ, limits, path, _DEFAULTS, SCRIPT_THREADS, Places(1, 1))
+        self._run = ScriptRun(ScriptFile(path), environ, _start, path, _DEFAULTS, SCRIPT_THREADS, Places(1, 1))
         self._run.begin(self)
 
     client = ""  # nobody else shares its place

@@ -13,6 +13,7 @@ import msgspec
 
 from gemd.config.hosts import absolute, join_path, read_hosts
 from gemd.config.rate import parse_rate
+from gemd.config.script_users import find_script_users
 from gemd.config.settings import (
     TLS,
     Address,
@@ -204,6 +205,9 @@ def _judge(config: Config) -> Iterator[Problem]:
     for key in ("read", "write"):
         if getattr(config.cgi, key) is not None and not config.cgi.confine:
             yield Problem(key_path("cgi", key), "needs confine = true: nothing else would keep a script to it")
+    if service.master_user is None:
+        for path in find_script_users(config).values():
+            yield Problem(path, 'needs master-user = "root": nobody else may run a script as another user')
     if service.group is not None and service.user is None:
         yield Problem("group", 'needs the key "user" as well')
     if service.master_user is not None and service.user is None:

@@ -93,12 +93,12 @@ class Limits(Settings, frozen=True):
     rate: Text | None = None
     listing: Count = 50_000
     cgi: Count = 34
-    cgi_per_address: Count = 16
+    cgi_per_address: Count = 8
     cgi_output: Annotated[int, Meta(ge=1, description="a whole number of bytes, at least 1")] = 4 * 1024**3
 
 
 class CGISettings(Settings, frozen=True):
-    """The `[cgi]` table: what every script is given, what it may use, and (`read`, `write`) what alone it may touch."""
+    """The `[cgi]` table: what a script is given, may use and (`read`, `write`) alone may touch; as whom it runs."""
 
     environment: dict[str, str] = {}
     path: Text = "/usr/local/bin:/usr/bin:/bin"
@@ -112,6 +112,7 @@ class CGISettings(Settings, frozen=True):
     confine: bool = True
     read: tuple[Text, ...] | None = None
     write: tuple[Text, ...] | None = None
+    user: Text | None = None
 
 
 class Log(Settings, frozen=True):
@@ -170,6 +171,7 @@ class Location(Settings, frozen=True):
     symlinks: Symlinks = "beneath"
     dot_files: bool | tuple[Text, ...] = (".well-known",)
     cgi: Text | None = None
+    cgi_user: Text | None = None
     app: Text | None = None
     app_path: Text | None = None
     app_env: dict[str, str] = {}

@@ -127,6 +127,8 @@ class DaemonNotices(Notices):
         self._launch.close()
         for other in self._generations - {generation}:
             other.close_all_but(generation)
+        for host in generation.script_hosts:
+            host.served.close()
 
     def _hang_up(self) -> None:
         for channel in (self._channel, self._successor_channel):

@@ -10,6 +10,7 @@ from gemd.config.settings import Service
 from gemd.master.deaths import describe_work
 from gemd.master.process import ProcessControl
 from gemd.master.recycle import draw_quota, why_recycle
+from gemd.master.script_hosts import ScriptHosts
 from gemd.master.workers import State, Worker, Workers
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Row, Scoreboard
@@ -23,6 +24,7 @@ class Pool:
         self.workers = Workers(scoreboard.size)
         self._processes = processes
         self._scoreboard = scoreboard
+        self._script_hosts = ScriptHosts(processes)
         self._ended: list[tuple[int, int]] = []  # and still on the books
 
     def row(self, worker: Worker) -> Row:
@@ -89,7 +91,15 @@ class Pool:
             self._processes.kill(worker.pid, signal.SIGKILL)
 
     def spawn_missing(self, wanted: Mapping[Generation, int], now: float) -> None:
-        """Fork what lacks of so many workers of each generation, as far as may be by now."""
+        """Fork what lacks of so many workers of each generation, and of its script hosts, as far as may be by now."""
+        self._fill_slots(wanted, now)
+        self._script_hosts.step(wanted, self.workers.pids, now)
+
+    def let_go(self) -> None:
+        """The master ends: what is left of script hosts ends by itself."""
+        self._script_hosts.let_go()
+
+    def _fill_slots(self, wanted: Mapping[Generation, int], now: float) -> None:
         for generation, count in wanted.items():
             for nr in self.workers.missing(generation.number, count, now):
                 row = self.workers.next_row()

@@ -24,6 +24,7 @@ from gemd.system.signals import SignalQueue
 
 Work = Callable[[Generation, int, int, socket.socket], ExitCode]
 Task = Callable[[socket.socket], ExitCode]
+Program = Callable[[socket.socket, socket.socket], ExitCode]
 
 _MAX_CHILDREN = 4  # beside the workers: two that do something, and some that wait for a disk and can't be killed
 
@@ -70,8 +71,12 @@ class ProcessControl(Protocol):
         """Fork a process that does a task, given the other end of its channel, and ends with the exit code that it
         returns. It has what a worker of that generation has. Raises OSError."""
 
+    def spawn_script_host(self, generation: Generation, served: socket.socket, program: Program) -> Child:
+        """Fork a process that does as a script host, given the other end of its channel and a copy of `served`. Raises
+        OSError."""
+
     def kill_orphans(self, keep: Collection[int]) -> None:
-        """End the scripts of workers that are gone; the children in `keep` are none."""
+        """End the scripts of workers and script hosts that are gone; the children in `keep` are none."""
 
     def hand_out(self, paths: Sequence[str], descriptors: Sequence[int]) -> None:
         """Send every worker these log files; one that does not read its messages is late, and will be killed."""
@@ -103,6 +108,7 @@ class ForkingProcessControl(ProcessControl):
         poll.register(self._signals.fileno(), select.POLLIN)
         self._channels: dict[int, socket.socket] = {}
         self._children: dict[int, Child] = {}
+        self._script_hosts: dict[int, Child] = {}
         self._oom_kills = OutOfMemoryKills()
         adopt_orphans()
         self.share_memory()
@@ -127,6 +133,13 @@ class ForkingProcessControl(ProcessControl):
         self._children[pid] = child = Child(pid, ours, self._poll)
         return child
 
+    def spawn_script_host(self, generation: Generation, served: socket.socket, program: Program) -> Child:
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with served.dup() as copy:  # one that a child of this generation does not close
+            pid = self._fork(generation, lambda channel: program(channel, copy), ours, its)
+        self._script_hosts[pid] = child = Child(pid, ours, self._poll)
+        return child
+
     def _fork(self, generation: Generation, task: Task, ours: socket.socket, its: socket.socket) -> int:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
@@ -146,7 +159,8 @@ class ForkingProcessControl(ProcessControl):
         """Close, clear and reset what only the master may have. Runs in the child; ends the process."""
         code = ExitCode.INTERNAL
         try:
-            for channel in (ours, *self._channels.values(), *(child.channel for child in self._children.values())):
+            others = (*self._children.values(), *self._script_hosts.values())
+            for channel in (ours, *self._channels.values(), *(child.channel for child in others)):
                 channel.close()
             self._signals.close()
             self._let_go(generation)
@@ -166,8 +180,9 @@ class ForkingProcessControl(ProcessControl):
                 if pid == 0:
                     break
                 code = os.waitstatus_to_exitcode(status)
-                if pid in self._children:
-                    self._children.pop(pid).code = code
+                child = self._children.pop(pid, None) or self._script_hosts.pop(pid, None)
+                if child is not None:
+                    child.code = code
                     continue
                 ended.append((pid, code))
                 if pid in self._channels:
@@ -175,7 +190,7 @@ class ForkingProcessControl(ProcessControl):
         return ended
 
     def kill_orphans(self, keep: Collection[int]) -> None:
-        kill_orphans(keep={*keep, *self._children})
+        kill_orphans(keep={*keep, *self._children, *self._script_hosts})
 
     def hand_out(self, paths: Sequence[str], descriptors: Sequence[int]) -> None:
         for channel in self._channels.values():

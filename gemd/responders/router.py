@@ -4,8 +4,10 @@ Rules: each step sees only what the steps before it let through; locations are m
 so that no spelling of a URL steps around a rule; who answers in a location is what `Location.answers` says.
 """
 
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
+from types import MappingProxyType
 
 import msgspec
 
@@ -41,7 +43,8 @@ class ServedLocation(msgspec.Struct, frozen=True):
 
 class Router:
     """The hosts with their locations, and the responders. `check_rate` takes an address and raises SlowDown; `read` has
-    the authorities in a file or directory."""
+    the authorities in a file or directory; `script_hosts` is where scripts are asked for that have a user of their
+    own, by the name of that."""
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Router:
         mime_table: Mapping[str, str],
         check_rate: Callable[[str], None] | None,
         read: Read = read_authorities,
+        script_hosts: Mapping[str, socket.socket] = MappingProxyType({}),
     ) -> None:
         self._first = config.hosts[0]
         self._hosts = {name: host for host in config.hosts for name in host.names}
@@ -60,7 +64,7 @@ class Router:
         }
         protection = Protection(rules)
         self.applications = Applications(config, authorities)
-        self._scripts = CGI(config, authorities, protection)
+        self._scripts = CGI(config, authorities, protection, script_hosts)
         responders: dict[settings.Answer, Responder] = {
             settings.Answer.GONE: gone,
             settings.Answer.REDIRECT: redirect,

@@ -3,17 +3,20 @@
 Rule: a generation shares with the former one what has not changed, so that a reload forgives nobody and loses nothing.
 """
 
+import contextlib
 import os
+from collections.abc import Mapping
 
 import msgspec
 
 from gemd.config import Config, Host
+from gemd.config.script_users import find_script_users
 from gemd.config.settings import Rate
 from gemd.protocol.request import Request
-from gemd.responders.app.load import AppLoadError
 from gemd.responders.router import Router
 from gemd.shared.generation import Generation
 from gemd.shared.rate_limit import RateLimit
+from gemd.shared.script_host import ScriptHost, Setup
 from gemd.startup.files import Files
 from gemd.startup.private_files import find_confinement, find_log_files
 from gemd.startup.resources import Resources
@@ -24,6 +27,7 @@ from gemd.system.line_log import LineLog, NoLog
 from gemd.system.logs import Logs
 from gemd.system.privileges import Identity
 from gemd.system.process import fill_standard_streams
+from gemd.system.script import ScriptLimits
 
 
 def build_generation(
@@ -37,13 +41,15 @@ def build_generation(
     preloaded; nothing else is touched. Raises one of FAILURES."""
     context = build_server_context(config, resources.certificates)
     rate_limit = _share_rate_limit(config, former)
-    router = build_router(_seen_from_inside(config), files, rate_limit)
-    logs = Logs(config.log, find_log_files(config), former.logs if former is not None else None)
-    try:
+    with contextlib.ExitStack() as new:
+        script_hosts = make_script_hosts(config, files)
+        for host in script_hosts.values():
+            new.callback(host.close)
+        router = build_router(_seen_from_inside(config), files, rate_limit, script_hosts)
+        logs = Logs(config.log, find_log_files(config), former.logs if former is not None else None)
+        new.callback(logs.close_all_but, former.logs if former is not None else None)
         router.applications.preload()
-    except AppLoadError:
-        logs.close_all_but(former.logs if former is not None else None)
-        raise
+        new.pop_all()
     fill_standard_streams()  # where an application has closed one
     secret = former.access_log.secret if former is not None else os.urandom(16)
     return Generation(
@@ -60,7 +66,17 @@ def build_generation(
         access_log=build_access_log(config, logs, secret, router),
         identity=identity,
         confinement=find_confinement(config),
+        script_hosts=tuple(script_hosts.values()),
     )
+
+
+def make_script_hosts(config: Config, files: Files) -> dict[str, ScriptHost]:
+    """What leads to a process for the scripts of each user, by the name that the configuration has for it."""
+    limits, confinement = ScriptLimits.of(config.cgi), find_confinement(config)
+    return {
+        user: ScriptHost(Setup(files.script_users[user], config.service.chroot, limits, confinement))
+        for user in find_script_users(config)
+    }
 
 
 def build_access_log(config: Config, logs: Logs, secret: bytes, router: Router) -> AccessLog:
@@ -113,10 +129,13 @@ def _seen_from_inside(config: Config) -> Config:
     return msgspec.structs.replace(config, hosts=tuple(map(inside, config.hosts)))
 
 
-def build_router(config: Config, files: Files, rate_limit: RateLimit | None) -> Router:
+def build_router(
+    config: Config, files: Files, rate_limit: RateLimit | None, script_hosts: Mapping[str, ScriptHost]
+) -> Router:
     """The hosts, with all that they need of the machine."""
     check_rate = rate_limit.check if rate_limit is not None else None
-    return Router(config, files.mime_table, check_rate, files.authorities.__getitem__)
+    requests = {user: host.requests for user, host in script_hosts.items()}
+    return Router(config, files.mime_table, check_rate, files.authorities.__getitem__, requests)
 
 
 def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> tls_context.Context:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from gemd.config import Config, ConfigError, Host, Problem, parse_config
+from gemd.config.script_users import find_script_users
 from gemd.config.settings import Answer, Location
 from gemd.config.tables import key_path
 from gemd.config.types import LOG_WORDS
@@ -62,6 +63,11 @@ def _check_user(config: Config) -> list[Problem]:
             find_identity(str(service.user), service.group)
         except PrivilegeError as error:
             problems.append(Problem("user", str(error)))
+    for user, path in find_script_users(config).items():
+        try:
+            find_identity(user, None)
+        except PrivilegeError as error:
+            problems.append(Problem(path, str(error)))
     if service.chroot is not None and (reason := _why_no_root(service.chroot)):
         problems.append(Problem("chroot", f"{service.chroot} {reason}"))
     return problems
@@ -133,7 +139,7 @@ def _why_no_directory(path: str, flags: int = os.O_PATH) -> str | None:
 
 def check_certificates(config: Config) -> None:
     """Load what is configured, without making anything, and print what is worth a look. Raises CertificateError."""
-    build_router(config, read_files(config), None)
+    build_router(config, read_files(config), None, {})
     for host in config.hosts:
         if host.certificate is not None and host.key is not None:
             certificate = certificates.load(Path(host.certificate), Path(host.key))
@@ -165,7 +171,7 @@ def check_logs(config: Config) -> None:
 def check_applications(config: Config) -> None:
     """Load the applications, as the user who runs this; root does not run other people's code for a service that has
     a user of its own. Raises AppLoadError."""
-    applications = build_router(config, read_files(config), None).applications
+    applications = build_router(config, read_files(config), None, {}).applications
     if os.geteuid() == 0 and config.service.user not in (None, "root"):
         applications.check_environment()
         if applications:

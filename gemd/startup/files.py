@@ -1,4 +1,4 @@
-"""What else a generation needs of the machine's files: media types, and authorities that vouch for clients.
+"""What else a generation needs of the machine's files: media types, authorities that vouch for clients, and users.
 
 Rule: they are read by the user that they are for, after root is given up, and all in one place.
 """
@@ -8,22 +8,31 @@ from collections.abc import Iterator
 import msgspec
 
 from gemd.config import Config
+from gemd.config.script_users import find_script_users
 from gemd.config.settings import CAFile
 from gemd.system.authorities import read_authorities
 from gemd.system.certificates import Certificates
 from gemd.system.mime_table import load_mime_table
+from gemd.system.privileges import Identity, find_identity
 
 
 class Files(msgspec.Struct, frozen=True):
-    """Media types by extension, and authorities by the path of the file or directory that has them."""
+    """Media types by extension, authorities by the path of the file or directory that has them, and the users that run
+    scripts by the names that the configuration has for them."""
 
     mime_table: dict[str, str]
     authorities: dict[str, Certificates]
+    script_users: dict[str, Identity]
 
 
 def read_files(config: Config) -> Files:
-    """Read all that the configuration names. Raises CertificateError for authorities that can't be read."""
-    return Files(load_mime_table(), {path: read_authorities(path) for path in authority_paths(config)})
+    """Read all that the configuration names. Raises CertificateError for authorities that can't be read, and
+    PrivilegeError for users that there are not."""
+    return Files(
+        load_mime_table(),
+        {path: read_authorities(path) for path in authority_paths(config)},
+        {user: find_identity(user, None) for user in find_script_users(config)},
+    )
 
 
 def authority_paths(config: Config) -> Iterator[str]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gemd.config import Config
+from gemd.config.script_users import find_script_users
 from gemd.config.settings import Address
 from gemd.master.report import Outcome
 from gemd.shared.generation import Generation
@@ -23,6 +24,7 @@ from gemd.system.portable_certificate import (
     unpack_certificate,
     unpack_certificates,
 )
+from gemd.system.privileges import Identity
 
 
 class ListenerFound(msgspec.Struct, frozen=True):
@@ -41,6 +43,7 @@ class Findings(msgspec.Struct, frozen=True):
     certificates: dict[str, PortableCertificate]
     mime_table: dict[str, str]
     authorities: dict[str, tuple[bytes, ...]]
+    script_users: dict[str, Identity]
     logs: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -72,6 +75,7 @@ def pack_findings(
         certificates={name: pack_certificate(one) for name, one in resources.certificates.items()},
         mime_table=files.mime_table,
         authorities={path: pack_certificates(several) for path, several in files.authorities.items()},
+        script_users=files.script_users,
         logs=tuple(logs),
         warnings=tuple(warnings),
     )
@@ -110,7 +114,7 @@ def unpack_findings(found: Outcome, current: Generation) -> Unpacked:
     return Unpacked(
         findings.config,
         Resources(listeners, certificates),
-        Files(findings.mime_table, authorities),
+        Files(findings.mime_table, authorities, findings.script_users),
         dict(zip(findings.logs, left, strict=True)),
         findings.warnings,
     )
@@ -127,3 +131,5 @@ def _check(findings: Findings, descriptors: int, listeners: int) -> None:
         raise ValueError("a host has no certificate")
     if not set(authority_paths(findings.config)) <= set(findings.authorities):
         raise ValueError("there are authorities missing")
+    if not set(find_script_users(findings.config)) <= set(findings.script_users):
+        raise ValueError("a user is missing")

@@ -1,31 +1,27 @@
-"""Running a script: started without forking the server, read without waiting, ended with everything it began.
+"""Running a script: started without forking the server, ended with everything it began.
 
 Rules: what was found is what is started, in the directory where it was found; a script leads a session of its own and
 has descriptors 0 to 2 and no other; its end is the end of its leader, never the end of its output alone; whatever it
 left behind is killed with it.
 """
 
-import array
 import contextlib
 import errno
-import fcntl
 import os
 import resource
 import signal
-import termios
-import time
 from collections.abc import Collection, Mapping
+from typing import Protocol
 
 import msgspec
 
+from gemd.config.settings import CGISettings
 from gemd.system.orphans import kill_orphans, unregister
+from gemd.system.script_output import ScriptError, ScriptOutput
 from gemd.system.script_start import ScriptFile, start_script
 
-_CHUNK = 64 * 1024
 _MAX_DESCRIPTORS = 1024  # by default; a script may raise it, as far as the server may
-_MAX_STDERR = 64 * 1024
 TERM_TIMEOUT = 0.5  # seconds between TERM and KILL
-_EXIT_TIMEOUT = 1.0  # seconds for a script that has closed its output to end as well
 
 _WHY = {
     errno.ENOENT: "its interpreter (the #! line) or the script itself does not exist",
@@ -34,10 +30,6 @@ _WHY = {
     errno.ETXTBSY: "it is open for writing",
     errno.E2BIG: "its environment is too large",
 }
-
-
-class ScriptError(Exception):
-    """The script failed; the text says how, for the log."""
 
 
 class ScriptLimits(msgspec.Struct, frozen=True):
@@ -49,78 +41,81 @@ class ScriptLimits(msgspec.Struct, frozen=True):
     file_size: int | None = None
     processes: int | None = None
 
+    @classmethod
+    def of(cls, settings: CGISettings) -> "ScriptLimits":
+        """Those that are configured."""
+        return cls(settings.nice, settings.cpu_seconds, settings.memory, settings.file_size, settings.processes)
 
-class Script:
-    """One run. `read` says what it has written, `stderr` what it complained of. `end` comes last, at any time."""
 
-    def __init__(self, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits) -> None:
-        """Start the program in its directory, without arguments. May wait for a disk. Raises ScriptError."""
-        self.stderr = b""
-        self.deadline = float("inf")  # when to read again at the latest
-        self.is_reaped = False
-        self._left: int | None = None  # bytes of its output to be read, once it has ended
-        try:
-            self.pid, self._stdin, self._stdout, self._stderr = start_script(file, environ, limits != ScriptLimits())
-        except OSError as error:
-            why = _WHY.get(error.errno or 0)
-            raise ScriptError(f"can't be started: {error.strerror}" + (f"; {why}" if why else "")) from None
-        except ValueError as error:  # a NUL or a lone surrogate in its environment, "=" in the name of a variable
-            raise ScriptError(f"can't be started: {error}") from None
-        os.set_blocking(self._stdout, False)
-        os.set_blocking(self._stderr, False)
-        self._exit: int | None = None
-        self._open = {self._stdout, self._stderr}
-        try:
-            self._exit = os.pidfd_open(self.pid)
-            _limit(self.pid, limits)
-            self._release()
-        except (OSError, ValueError, OverflowError) as error:  # the last two: a limit that can't be
-            self.end()
-            raise ScriptError(f"can't be limited and watched: {error}") from None
+class Leader(Protocol):
+    """The leading process of a script, here or elsewhere, and with it all that it began."""
 
-    def _release(self) -> None:
-        """Let a script that was held go on."""
-        if self._stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                os.write(self._stdin, b"\n")
-            os.close(self._stdin)
-            self._stdin = None
+    def has_ended(self) -> bool:
+        """Whether it has."""
+
+    def fileno(self) -> int:
+        """Readable when it has ended."""
+
+    def terminate(self) -> None:
+        """Ask it and all that it started to end."""
+
+    def kill(self) -> None:
+        """Have them end, whether they will or not."""
+
+    def end(self) -> None:
+        """Kill what is left, and let go of everything. Waits for a leader that has not ended."""
+
+
+class RunningScript(Leader, Protocol):
+    """One run: `read` says what it has written, `stderr` what it complained of. `end` comes last, at any time."""
+
+    @property
+    def stderr(self) -> bytes:
+        """The beginning of what it complained of."""
+
+    @property
+    def deadline(self) -> float:
+        """When to read again at the latest, in monotonic seconds."""
 
     @property
     def descriptors(self) -> Collection[int]:
         """What becomes readable when `read` has something new to say."""
-        return {*self._open, self.fileno()}
 
     def read(self) -> bytes | None:
         """The next output; None when there is none yet, b"" when it is over and the script has ended as it should.
 
         Raises ScriptError when it did not exit with code 0. Never waits.
         """
-        code = self._exit_code()
-        if self._stderr in self._open:
-            self._read_stderr()
-        if self._stdout in self._open:
-            if code is not None and self._left is None:
-                self._left = _count_waiting(self._stdout)  # what comes after that is of no interest: a grandchild's
-            data = _read_some(self._stdout) if self._left is None or self._left > 0 else b""
-            if data:
-                if self._left is not None:
-                    self._left -= len(data)
-                return data
-            if data is None and code is None:
-                return None
-            self._open.discard(self._stdout)
-            self.deadline = time.monotonic() + _EXIT_TIMEOUT
-        if code is None:
-            # One that has closed its output and does not end is ended, which is no failure.
-            return b"" if time.monotonic() >= self.deadline else None
-        if code < 0:
-            raise ScriptError(f"was ended by {_name_signal(-code)}")
-        if code > 0:
-            raise ScriptError(f"exited with code {code}")
-        return b""
 
-    def _exit_code(self) -> int | None:
+
+class ScriptProcess(Leader):
+    """A child of this process. `output` and `errors` are the reading ends of what it writes, the caller's to close."""
+
+    def __init__(self, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits) -> None:
+        """Start the program in its directory, without arguments. May wait for a disk. Raises ScriptError."""
+        try:
+            self.pid, held, self.output, self.errors = start_script(file, environ, limits != ScriptLimits())
+        except OSError as error:
+            why = _WHY.get(error.errno or 0)
+            raise ScriptError(f"can't be started: {error.strerror}" + (f"; {why}" if why else "")) from None
+        except ValueError as error:  # a NUL or a lone surrogate in its environment, "=" in the name of a variable
+            raise ScriptError(f"can't be started: {error}") from None
+        self.is_reaped = False
+        self._exit: int | None = None
+        try:
+            self._exit = os.pidfd_open(self.pid)
+            _limit(self.pid, limits)
+            _release(held)
+        except (OSError, ValueError, OverflowError) as error:  # the last two: a limit that can't be
+            self._end_all()
+            for descriptor in (self.output, self.errors):
+                os.close(descriptor)
+            raise ScriptError(f"can't be limited and watched: {error}") from None
+        finally:
+            if held is not None:
+                os.close(held)
+
+    def exit_code(self) -> int | None:
         """The code of a leader that has ended, or minus the signal that ended it; it is not reaped yet, so that its pid
         stays its own."""
         result = os.waitid(os.P_PIDFD, self.fileno(), os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -129,26 +124,24 @@ class Script:
         return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
 
     def has_ended(self) -> bool:
-        """Whether the leader has."""
-        return self._exit_code() is not None
+        return self.exit_code() is not None
 
     def fileno(self) -> int:
-        """Readable when the leader has ended (pidfd_open(2))."""
         assert self._exit is not None
-        return self._exit
+        return self._exit  # pidfd_open(2)
 
     def terminate(self) -> None:
-        """Ask the script and all that it started to end."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """Have them end, whether they will or not."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
     def end(self) -> None:
-        """Kill what is left, reap the leader, and close everything. Waits for a leader that has not ended."""
+        self._end_all()
+
+    def _end_all(self) -> None:
         self.kill()
         with contextlib.suppress(ChildProcessError):  # a sweep for orphans has reaped it
             os.waitpid(self.pid, 0)
@@ -157,41 +150,44 @@ class Script:
             while os.waitpid(-self.pid, os.WNOHANG)[0]:
                 pass
         unregister(self.pid)
-        self._read_stderr()
-        for descriptor in (self._exit, self._stdin, self._stdout, self._stderr):
-            if descriptor is not None:
-                os.close(descriptor)
+        if self._exit is not None:
+            os.close(self._exit)
         kill_orphans()
 
-    def _read_stderr(self) -> None:
-        """Take what there is, keep its first 64 KiB."""
-        chunk = _read_some(self._stderr)
-        if chunk:
-            self.stderr = (self.stderr + chunk)[:_MAX_STDERR]
-        elif chunk is not None:
-            self._open.discard(self._stderr)
+
+class Script(ScriptProcess, RunningScript):
+    """A child of this process whose output is read here."""
+
+    def __init__(self, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits) -> None:
+        super().__init__(file, environ, limits)
+        self._text = ScriptOutput(self.output, self.errors, self.exit_code)
+
+    @property
+    def stderr(self) -> bytes:
+        return self._text.stderr
+
+    @property
+    def deadline(self) -> float:
+        return self._text.deadline
+
+    @property
+    def descriptors(self) -> Collection[int]:
+        return {*self._text.open, self.fileno()}
+
+    def read(self) -> bytes | None:
+        return self._text.read()
+
+    def end(self) -> None:
+        self._end_all()
+        self._text.read_errors()
+        self._text.close()
 
 
-def _name_signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # the real-time signals have no names
-        return f"signal {number}"
-
-
-def _read_some(fd: int) -> bytes | None:
-    """What a pipe holds; b"" at its end, None while it is empty."""
-    try:
-        return os.read(fd, _CHUNK)
-    except BlockingIOError:
-        return None
-
-
-def _count_waiting(fd: int) -> int:
-    """How many bytes a pipe holds. A script may have made it larger than pipe(7) says."""
-    count = array.array("i", [0])
-    fcntl.ioctl(fd, termios.FIONREAD, count)
-    return count[0]
+def _release(held: int | None) -> None:
+    """Let a script that was held go on."""
+    if held is not None:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(held, b"\n")
 
 
 def _limit(pid: int, limits: ScriptLimits) -> None:

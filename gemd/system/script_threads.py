@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gemd.system.orphans import is_sweep_due, kill_orphans
-from gemd.system.script import TERM_TIMEOUT, Script
+from gemd.system.script import TERM_TIMEOUT, Leader
 
 _STACK_SIZE = 512 * 1024
 _MAX_STARTERS = 8
@@ -72,7 +72,7 @@ class ScriptThreads:
         else:
             self._starters += 1
 
-    def end(self, script: Script, *, is_over: bool, then: Callable[[Script], None]) -> None:
+    def end(self, script: Leader, *, is_over: bool, then: Callable[[], None]) -> None:
         """End a script and all that it left behind, then call `then`, which must not raise.
 
         One that is not over has a moment between SIGTERM and SIGKILL, unless no thread can be had to wait for that.
@@ -83,7 +83,7 @@ class ScriptThreads:
                 self._unfinished += 1
         except OSError:
             script.end()
-            then(script)
+            then()
             return
         if not is_over:
             script.terminate()
@@ -171,7 +171,7 @@ class ScriptThreads:
 
     def _finish(self, ending: "_Ending") -> None:
         ending.script.end()
-        ending.then(ending.script)
+        ending.then()
         self._note_finished()
 
     def _take_wakeup(self) -> None:
@@ -191,7 +191,7 @@ class _Start(NamedTuple):
 class _Ending:
     """A script that is to be killed at `kill_at`, in monotonic seconds, unless it has ended, or was killed."""
 
-    def __init__(self, script: Script, seconds: float, then: Callable[[Script], None]) -> None:
+    def __init__(self, script: Leader, seconds: float, then: Callable[[], None]) -> None:
         self.script = script
         self.kill_at = time.monotonic() + seconds
         self.then = then

@@ -163,7 +163,7 @@ def test_each_location_knows_where_in_the_file_it_is():
 KEYS = {
     Answer.REDIRECT: {"redirect"},
     Answer.GONE: {"gone"},
-    Answer.CGI: {"cgi"},
+    Answer.CGI: {"cgi", "cgi-user"},
     Answer.APP: {"app", "app-path", "app-env", "app-options", "app-threads", "preload"},
     Answer.FILES: {"root"},
 }

@@ -457,5 +457,5 @@ def make_generation(number, workers=2, **settings):
     """A generation that is never forked: `settings` are tables of the configuration."""
     tables = {"host": [{"name": "localhost", "root": "/"}], "workers": workers, "timeouts": {"stop": 10}, **settings}
     config = parse_config(tables, base=Path("/"), source=None, cpus=2)
-    given = {"number": number, "config": config, "listeners": ()}
+    given = {"number": number, "config": config, "listeners": (), "script_hosts": ()}
     return Generation(**{name: given.get(name) for name in Generation.__struct_fields__})

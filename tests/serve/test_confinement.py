@@ -14,6 +14,8 @@ from .succession import public_folder, tell, wait_until_serving, write_script
 pytestmark = need_root
 
 NOBODY = 'user = "nobody"\nworkers = 2\n'
+ROOT = NOBODY + 'master-user = "root"\n'
+OTHER = "daemon"  # whose the scripts are, where they have a user
 CONFIG = """
 pid-file = "{public}/run/gemd.pid"
 control = "{public}/run/control.sock"
@@ -22,6 +24,7 @@ error = "{public}/log/error.log"
 access = "{public}/log/access.log"
 [cgi]
 confine = {confine}
+{cgi}
 [tls]
 certificates = "{public}/state"
 [[host]]
@@ -42,7 +45,8 @@ TRIES = {  # what a script tries, in sh: it succeeds if it can
     "change the mode of the log": "chmod 640 {public}/log/access.log",
     "remove the pid file": "rm -f {public}/run/gemd.pid && test ! -e {public}/run/gemd.pid",
     "signal the master": "kill -0 {master}",
-    "signal the worker": "kill -0 $PPID",
+    "signal the worker": "kill -0 {worker}",
+    "signal the host": "kill -0 $PPID",  # which is the worker, where scripts have no other user
     "signal its own": "sleep 9 & kill $!",
     "command the master": "{python} -c '"
     'import json, socket; s = socket.socket(1); s.connect("{public}/run/control.sock"); '
@@ -54,7 +58,7 @@ TRIES = {  # what a script tries, in sh: it succeeds if it can
 }
 ALWAYS = {"signal its own", "read the capsule", "list the root directory", "use /tmp, /dev and /proc"}
 ALWAYS |= {"write beside the capsule", "ask whether the key exists", "list the directory of the key"}
-SIGNALS = {"signal the master", "signal the worker"}
+SIGNALS = {"signal the master", "signal the worker", "signal the host"}
 FILES = {"read the key", "replace the key", "link to the key", "read the log", "write to the log", "truncate the log"}
 FILES |= {"change the mode of the log", "remove the pid file"}
 
@@ -62,12 +66,15 @@ VERSION = find_version()
 CONFINED = ALWAYS | {"change the mode of the log"}  # which Landlock keeps from nobody
 CONFINED |= {"truncate the log"} if VERSION < 3 else set()
 CONFINED |= SIGNALS if VERSION < 6 else set()
-OF_ROOT = {"signal the worker"} if VERSION < 6 else set()
+OF_ROOT = {"signal the worker", "signal the host"}
+OF_OTHERS = {"signal the host"}
 MODES = {  # the top of the configuration, whether scripts are confined; what they can do
     "one user": (NOBODY, True, CONFINED),
     "one user, not confined": (NOBODY, False, ALWAYS | FILES | SIGNALS),
-    "the master is root": (NOBODY + 'master-user = "root"\n', True, ALWAYS | OF_ROOT),
-    "the master is root, not confined": (NOBODY + 'master-user = "root"\n', False, ALWAYS | {"signal the worker"}),
+    "the master is root": (ROOT, True, ALWAYS | (OF_ROOT if VERSION < 6 else set())),
+    "the master is root, not confined": (ROOT, False, ALWAYS | OF_ROOT),
+    "scripts have a user": (ROOT, True, ALWAYS | (OF_OTHERS if VERSION < 6 else set())),
+    "scripts have a user, not confined": (ROOT, False, ALWAYS | OF_OTHERS),
 }
 MODES_HERE = [pytest.param(mode, marks=need_landlock if MODES[mode][1] else ()) for mode in MODES]
 
@@ -82,21 +89,23 @@ def public():
 def done(request, tmp_path_factory):
     """What a script can do in this mode, of all that it tries."""
     top, is_confined, _ = MODES[request.param]
+    user = OTHER if request.param.startswith("scripts have a user") else "nobody"
     with public_folder() as public:
         for name in ("state", "log", "run", "data", "data/deep"):
             (public / name).mkdir()
             if "master-user" not in top or name.startswith("data"):
-                shutil.chown(public / name, "nobody")
-        shutil.chown(public / "capsule", "nobody")
+                shutil.chown(public / name, user)
+        shutil.chown(public / "capsule", user)
         conf = public / "gemd.conf"
-        conf.write_text(top + CONFIG.format(public=public, confine=str(is_confined).lower()))
+        cgi = f'user = "{OTHER}"' if user == OTHER else ""
+        conf.write_text(top + CONFIG.format(public=public, confine=str(is_confined).lower(), cgi=cgi))
         arguments = ["-c", str(conf), "--host", "127.0.0.1", "--port", "0"]
         daemon = Daemon(tmp_path_factory.mktemp("daemon"), arguments, keeps_logs=True)
         daemon.error_path = public / "log/error.log"
         try:
             wait_for(daemon.error_path.exists, "the log")
             daemon.wait_until_ready()
-            names = {"public": public, "master": daemon.process.pid, "python": INTERPRETER}
+            names = {"public": public, "master": daemon.process.pid, "worker": daemon.workers[0], "python": INTERPRETER}
             tries = "".join(
                 f"( {text.format(**names)} ) >/dev/null 2>&1 && echo '{what}'\n" for what, text in TRIES.items()
             )
@@ -155,7 +164,7 @@ def test_scripts_may_be_kept_to_lists(public, start):
 
 @need_landlock
 def test_what_is_made_beside_what_is_hidden_is_seen_after_a_reload(public, start):
-    (public / "gemd.conf").write_text(NOBODY + CONFIG.format(public=public, confine="true"))
+    (public / "gemd.conf").write_text(NOBODY + CONFIG.format(public=public, confine="true", cgi=""))
     for name in ("state", "log", "run"):
         (public / name).mkdir()
         shutil.chown(public / name, "nobody")

@@ -129,7 +129,7 @@ def test_authorities_are_those_that_were_read(configure, tmp_path):
     config = configure(tls={"certificates": str(tmp_path / "certificates"), "ca-file": str(tmp_path / "ca.pem")})
     files = read_files(config)
     (tmp_path / "ca.pem").unlink()
-    router = build_router(config, files, None)
+    router = build_router(config, files, None, {})
     assert router._authorities.judge(make_leaf(root).chain).is_vouched_for
 
 

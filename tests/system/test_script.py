@@ -11,8 +11,9 @@ import time
 
 import pytest
 
-from gemd.system import script as script_module
-from gemd.system.script import Script, ScriptError, ScriptLimits
+from gemd.system import script_output
+from gemd.system.script import Script, ScriptLimits
+from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
 from tests.support.descriptors import open_descriptors
 from tests.support.processes import is_alive
@@ -118,7 +119,7 @@ def test_one_that_closes_its_output_is_waited_for(start):
 
 
 def test_one_that_closes_its_output_and_goes_on_is_over(start, monkeypatch):
-    monkeypatch.setattr(script_module, "_EXIT_TIMEOUT", 0.2)
+    monkeypatch.setattr(script_output, "_EXIT_TIMEOUT", 0.2)
     script = start("exec >&- 2>&-; sleep 60")
     began = time.monotonic()
     assert read(script) == b""

@@ -179,7 +179,7 @@ def test_no_further_thread_for_starts_is_no_failure_while_there_is_one(threads, 
 
 def test_an_end_is_told_of_once_when_nothing_is_left(threads, start):
     script, told = start("echo up; sleep 60"), []
-    threads.end(script, is_over=False, then=lambda script: told.append((script, exists(script.pid))))
+    threads.end(script, is_over=False, then=lambda: told.append((script, exists(script.pid))))
     assert threads.wait(15)
     assert told == [(script, False)]
 
@@ -187,7 +187,7 @@ def test_an_end_is_told_of_once_when_nothing_is_left(threads, start):
 def test_a_hanging_start_stops_no_end(threads, start):
     may_go_on, told = threading.Event(), []
     threads.start(lambda: may_go_on.wait(15), "x")
-    threads.end(start("echo up; sleep 60"), is_over=False, then=told.append)
+    threads.end(start("echo up; sleep 60"), is_over=False, then=lambda: told.append(True))
     wait_for(lambda: told, "the end")
     assert not threads.wait(0)  # the start is not over
     may_go_on.set()
@@ -195,7 +195,7 @@ def test_a_hanging_start_stops_no_end(threads, start):
 
 def test_one_that_obeys_has_not_to_be_waited_for(threads, start):
     before = time.monotonic()
-    threads.end(start("echo up; sleep 60"), is_over=False, then=lambda _: None)
+    threads.end(start("echo up; sleep 60"), is_over=False, then=lambda: None)
     assert threads.wait(15)
     assert time.monotonic() - before < TERM_TIMEOUT
 
@@ -203,7 +203,7 @@ def test_one_that_obeys_has_not_to_be_waited_for(threads, start):
 def test_one_that_is_over_is_not_asked_first(threads, start, tmp_path):
     script = start(f"trap 'touch {tmp_path}/asked; exit' TERM; echo up; while :; do sleep 0.01; done")
     before = time.monotonic()
-    threads.end(script, is_over=True, then=lambda _: None)
+    threads.end(script, is_over=True, then=lambda: None)
     assert threads.wait(15)
     assert time.monotonic() - before < TERM_TIMEOUT
     assert not (tmp_path / "asked").exists()
@@ -213,7 +213,7 @@ def test_those_that_are_stubborn_take_their_time_together(threads, start):
     scripts, told = [start(STUBBORN) for _ in range(10)], []
     before = time.monotonic()
     for script in scripts:
-        threads.end(script, is_over=False, then=told.append)
+        threads.end(script, is_over=False, then=lambda script=script: told.append(script))
     assert time.monotonic() - before < TERM_TIMEOUT / 2  # who asks does not wait
     assert threads.wait(15)
     assert TERM_TIMEOUT <= time.monotonic() - before < 3 * TERM_TIMEOUT
@@ -224,8 +224,8 @@ def test_those_that_are_stubborn_take_their_time_together(threads, start):
 def test_one_that_comes_meanwhile_is_not_kept_waiting(threads, start):
     told = []
     stubborn, other = start(STUBBORN), start("echo up")
-    threads.end(stubborn, is_over=False, then=told.append)
-    threads.end(other, is_over=True, then=told.append)
+    threads.end(stubborn, is_over=False, then=lambda: told.append(stubborn))
+    threads.end(other, is_over=True, then=lambda: told.append(other))
     assert threads.wait(15)
     assert told == [other, stubborn]
 
@@ -261,10 +261,10 @@ class Unkillable:
 
 def test_one_that_does_not_even_end_when_it_is_killed_stops_no_other(threads, start):
     slow, told = Unkillable(), []
-    threads.end(slow, is_over=False, then=told.append)
+    threads.end(slow, is_over=False, then=lambda: told.append(slow))
     wait_for(lambda: "kill" in slow.calls, "its kill")
     other = start(STUBBORN)
-    threads.end(other, is_over=False, then=told.append)
+    threads.end(other, is_over=False, then=lambda: told.append(other))
     wait_for(lambda: told, "the end of the other")
     assert (told, slow.calls) == ([other], ["terminate", "kill"])  # and it is killed once
     slow.end_at_last()
@@ -293,14 +293,14 @@ def test_no_thread_for_ends(threads, start, monkeypatch, lacking):
         monkeypatch.setattr(script_threads, "_launch", fail)
     else:
         monkeypatch.setattr(os, "eventfd", fail)
-    threads.end(script, is_over=False, then=told.append)
+    threads.end(script, is_over=False, then=lambda: told.append(script))
     assert told == [script]  # at once, since nobody else could do it
     assert not exists(script.pid)
 
 
 def test_wait_waits_for_what_is_asked_for_and_no_longer(threads, start):
     assert threads.wait(0)
-    threads.end(start(STUBBORN), is_over=False, then=lambda _: None)
+    threads.end(start(STUBBORN), is_over=False, then=lambda: None)
     before = time.monotonic()
     assert not threads.wait(0.1)
     assert time.monotonic() - before < TERM_TIMEOUT
@@ -313,7 +313,7 @@ def test_a_start_that_asks_for_an_end_is_waited_for(threads, start):
 
     def start_late():
         time.sleep(0.1)
-        threads.end(start("echo up; sleep 60"), is_over=False, then=told.append)
+        threads.end(start("echo up; sleep 60"), is_over=False, then=lambda: told.append(True))
 
     threads.start(start_late, "x")
     assert threads.wait(15)
@@ -324,7 +324,11 @@ def test_many_threads_may_ask_at_once(threads, start):
     told = []
     scripts = [start("echo up; sleep 60") for _ in range(8)]
     asking = [
-        threading.Thread(target=threads.end, args=(script,), kwargs={"is_over": False, "then": told.append})
+        threading.Thread(
+            target=threads.end,
+            args=(script,),
+            kwargs={"is_over": False, "then": lambda script=script: told.append(script)},
+        )
         for script in scripts
     ]
     before = threading.active_count()
@@ -343,7 +347,7 @@ def test_nothing_is_kept_of_what_is_over(threads, start):
 
     script = start("echo up")
     seen = weakref.ref(script)
-    threads.end(script, is_over=True, then=lambda _: None)
+    threads.end(script, is_over=True, then=lambda: None)
     assert threads.wait(15)
     del script
     wait_for(lambda: (gc.collect(), seen() is None)[1], "it to be forgotten", 5)

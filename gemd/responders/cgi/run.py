@@ -8,7 +8,7 @@ import math
 import re
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from gemd.config.settings import Config
 from gemd.protocol.errors import CGIError, Overloaded
@@ -16,7 +16,8 @@ from gemd.protocol.response import MAX_META, BrokenBody, Helper, Response, encod
 from gemd.protocol.status import has_body
 from gemd.system.log import error_log
 from gemd.system.places import Place, Places
-from gemd.system.script import Script, ScriptError, ScriptLimits
+from gemd.system.script import RunningScript
+from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import ScriptThreads
 
@@ -29,15 +30,18 @@ _MAX_STDERR_LINES = 20
 _MAX_LINE = 500
 
 
+Start = Callable[[ScriptFile, Mapping[str, str]], RunningScript]  # with an environment; raises ScriptError
+
+
 class ScriptRun:
     """The script has one of the `places`, from before it starts until it has ended. Its file is closed when it was
-    started, or is not to be."""
+    started by `start`, or is not to be."""
 
     def __init__(
         self,
         file: ScriptFile,
         environ: Mapping[str, str],
-        limits: ScriptLimits,
+        start: Start,
         name: str,
         config: Config,
         threads: ScriptThreads,
@@ -45,7 +49,7 @@ class ScriptRun:
     ) -> None:
         self._file = file
         self._environ = environ
-        self._limits = limits
+        self._start_script = start
         self._name = name
         self._threads = threads
         self._places = places
@@ -59,7 +63,7 @@ class ScriptRun:
             self._no_header = self._too_late
         self._max_output = config.limits.cgi_output
         self._helper: Helper | None = None
-        self._script: Script | None = None
+        self._script: RunningScript | None = None
         self._failure: ScriptError | None = None  # to start
         self._lock = threading.Lock()  # between the thread that starts the script and who closes this
         self._is_starting = False  # a thread is at it
@@ -104,7 +108,7 @@ class ScriptRun:
             self._is_starting = True
         script, failure = None, None
         try:
-            script = Script(self._file, self._environ, self._limits)
+            script = self._start_script(self._file, self._environ)
         except ScriptError as error:
             failure = error
         self._file.close()
@@ -209,12 +213,13 @@ class ScriptRun:
 
     def _end(self) -> None:
         self._file.close()
-        if self._script is not None:
-            self._threads.end(self._script, is_over=self._is_over, then=self._note_end)
+        script = self._script
+        if script is not None:
+            self._threads.end(script, is_over=self._is_over, then=lambda: self._note_end(script))
         elif self._place is not None:
             self._place.leave()
 
-    def _note_end(self, script: Script) -> None:
+    def _note_end(self, script: RunningScript) -> None:
         """Log what it said on stderr. Runs in the thread that ends scripts."""
         assert self._place is not None  # it was started
         self._place.leave()

@@ -5,10 +5,13 @@ a header; the client learns that a script failed, the error log why.
 """
 
 import os
+import socket
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from gemd.config.script_users import find_script_user
 from gemd.config.settings import Config, Location
 from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import CGIError, NotFound, Overloaded
@@ -16,12 +19,13 @@ from gemd.protocol.peer import network_of
 from gemd.protocol.request import Request
 from gemd.protocol.url import split_path
 from gemd.responders.cgi.environ import build_environ
-from gemd.responders.cgi.run import TOO_MANY, ScriptRun
+from gemd.responders.cgi.run import TOO_MANY, ScriptRun, Start
 from gemd.responders.refusals import explain_error, open_root_of
+from gemd.system.hosted_script import HostedScript
 from gemd.system.log import error_log
 from gemd.system.places import Places, find_share
 from gemd.system.resolved import Resolved
-from gemd.system.script import ScriptLimits
+from gemd.system.script import RunningScript, Script, ScriptLimits
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS
 
@@ -33,14 +37,19 @@ if TYPE_CHECKING:  # both take the cryptography library along, which an applicat
 class CGI:
     """The responder for scripts. One in each worker, for which `limits.cgi` and `limits.cgi-per-address` hold."""
 
-    def __init__(self, config: Config, authorities: "Authorities | None", protection: "Protection") -> None:
-        settings = config.cgi
+    def __init__(
+        self,
+        config: Config,
+        authorities: "Authorities | None",
+        protection: "Protection",
+        hosts: Mapping[str, socket.socket] = MappingProxyType({}),
+    ) -> None:
+        """`hosts` is where scripts are asked for that have a user of their own, by the name of that."""
         self._config = config
         self._protection = protection
         self._authorities = authorities
-        self._rlimits = ScriptLimits(
-            settings.nice, settings.cpu_seconds, settings.memory, settings.file_size, settings.processes
-        )
+        self._hosts = hosts
+        self._rlimits = ScriptLimits.of(config.cgi)
         number = config.limits.cgi
         self._places = Places(number, min(find_share(number), config.limits.cgi_per_address))
 
@@ -73,7 +82,8 @@ class CGI:
         file = ScriptFile(path, found.directory, found.name)
         is_over = True
         try:
-            if not os.access(found.name, os.X_OK, dir_fd=found.directory):
+            user = find_script_user(self._config, location)
+            if user is None and not os.access(found.name, os.X_OK, dir_fd=found.directory):
                 error_log.error("script %s is not executable: chmod +x %s", script_name, path)
                 raise CGIError("The script failed")
             environ = build_environ(request, location, self._config, script_name, path_info, self._authorities)
@@ -83,7 +93,14 @@ class CGI:
         finally:
             if is_over:
                 file.close()
-        return ScriptRun(file, environ, self._rlimits, script_name, self._config, SCRIPT_THREADS, self._places)
+        start = self._start if user is None else self._ask(self._hosts[user])
+        return ScriptRun(file, environ, start, script_name, self._config, SCRIPT_THREADS, self._places)
+
+    def _start(self, file: ScriptFile, environ: Mapping[str, str]) -> RunningScript:
+        return Script(file, environ, self._rlimits)
+
+    def _ask(self, requests: socket.socket) -> Start:
+        return lambda file, environ: HostedScript(requests, file, environ)
 
 
 class FoundScript(NamedTuple):

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from gemd.protocol.errors import CGIError, Overloaded
 from gemd.protocol.response import BrokenBody, encode_header
-from gemd.responders.cgi import run as run_module
 from gemd.responders.cgi.run import MAX_HEADER, ScriptRun, parse_header
 from gemd.system.places import Places
-from gemd.system.script import ScriptError, ScriptLimits
+from gemd.system.script import Script, ScriptLimits
+from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS, ScriptThreads
 from tests.support.descriptors import open_descriptors
@@ -108,7 +108,9 @@ def make(configure, tmp_path):
 
         environ = {"PATH": os.environ["PATH"], "DIR": str(tmp_path)}
         places, file = CountedPlaces() if places is None else places, ScriptFile(str(path))
-        return Run(file, environ, ScriptLimits(), "/cgi-bin/script", changed, threads, places)
+        return Run(
+            file, environ, lambda *asked: Script(*asked, ScriptLimits()), "/cgi-bin/script", changed, threads, places
+        )
 
     yield make
     assert SCRIPT_THREADS.wait(15)
@@ -491,9 +493,9 @@ def test_closed_while_it_starts(make, monkeypatch):
         assert run.left == 0  # its place is taken while it lives
         return made[0]
 
-    run_script = run_module.Script
-    monkeypatch.setattr(run_module, "Script", start_and_close)
     run = make("sleep 60", threads=starter)
+    run_script = run._start_script
+    monkeypatch.setattr(run, "_start_script", start_and_close)
     run.begin(SimpleNamespace(client=CLIENT, wake=lambda: pytest.fail("it was closed")))
     starter.go()
     assert SCRIPT_THREADS.wait(15)
@@ -508,8 +510,8 @@ def test_closed_while_its_start_fails(make, monkeypatch):
         run.close()
         raise ScriptError("can't be started")
 
-    monkeypatch.setattr(run_module, "Script", fail)
     run = make("", threads=starter)
+    monkeypatch.setattr(run, "_start_script", fail)
     run.begin(SimpleNamespace(client=CLIENT, wake=lambda: pytest.fail("it was closed")))
     starter.go()
     assert run.left == 1

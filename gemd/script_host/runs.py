@@ -1,0 +1,177 @@
+"""The scripts of a script host: started as they are asked for, and ended when they have ended, or nobody wants them.
+
+Rules: one loop, which waits for nobody: threads start and end scripts; a script that is not wanted any more before it
+was started is ended when it is.
+"""
+
+import os
+import queue
+import select
+import socket
+from collections.abc import Callable
+
+from gemd.system.hosted_script import Ended, Failed, Started, StartRequest, receive_request, tell
+from gemd.system.script import ScriptLimits, ScriptProcess
+from gemd.system.script_output import ScriptError
+from gemd.system.script_start import ScriptFile
+from gemd.system.script_threads import SCRIPT_THREADS
+
+_PIECE = 4096
+
+
+class Runs:
+    """Serves who asks by `requests`, and answers each octet of the master's, by `channel`, with itself."""
+
+    def __init__(self, requests: socket.socket, channel: socket.socket, limits: ScriptLimits) -> None:
+        self._requests = requests
+        self._channel = channel
+        self._limits = limits
+        self._poll = select.poll()
+        self._watched: dict[int, Callable[[], None]] = {}
+        self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._news: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()  # what threads have for this one
+        self._runs = 0
+        self._is_asked = True
+        for sock, act in ((requests, self._take_request), (channel, self._answer_master)):
+            sock.setblocking(False)
+            self.watch(sock.fileno(), act)
+        self.watch(self._wakeup, self._take_news)
+
+    def serve(self) -> None:
+        """Go on until nobody is left who could ask, and no script."""
+        while self._is_asked or self._runs:
+            for descriptor, _ in self._poll.poll():
+                act = self._watched.get(descriptor)  # none where an earlier one has put an end to it
+                if act is not None:
+                    act()
+
+    def watch(self, descriptor: int, act: Callable[[], None]) -> None:
+        """Have this done when the descriptor is readable, or nobody is at its other end."""
+        self._watched[descriptor] = act
+        self._poll.register(descriptor, select.POLLIN)
+
+    def unwatch(self, descriptor: int) -> None:
+        """Have nothing done any more."""
+        del self._watched[descriptor]
+        self._poll.unregister(descriptor)
+
+    def do_later(self, act: Callable[[], None]) -> None:
+        """Have this done by the loop. From any thread."""
+        self._news.put(act)
+        os.eventfd_write(self._wakeup, 1)
+
+    def forget(self) -> None:
+        """A run is over."""
+        self._runs -= 1
+
+    def _take_news(self) -> None:
+        os.eventfd_read(self._wakeup)
+        while not self._news.empty():
+            self._news.get()()
+
+    def _take_request(self) -> None:
+        try:
+            asked = receive_request(self._requests)
+        except (BlockingIOError, ValueError):
+            return  # whoever asked for what can't be understood learns that by the end of its socket
+        if asked is None:
+            self._is_asked = False
+            self.unwatch(self._requests.fileno())
+            return
+        self._runs += 1
+        Run(self, *asked, self._limits).start()
+
+    def _answer_master(self) -> None:
+        try:
+            data = self._channel.recv(_PIECE)
+            if data:
+                self._channel.send(data, socket.MSG_NOSIGNAL)
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self.unwatch(self._channel.fileno())  # workers end soon after their master, and this one after them
+
+
+class Run:
+    """One script. All but `_start` and `_note_end` run in the loop."""
+
+    def __init__(
+        self, runs: Runs, request: StartRequest, file: ScriptFile, control: socket.socket, limits: ScriptLimits
+    ) -> None:
+        self._runs = runs
+        self._environ = {os.fsdecode(name): os.fsdecode(value) for name, value in request.environ.items()}
+        self._file = file
+        self._control = control
+        self._limits = limits
+        self._script: ScriptProcess | None = None
+        self._is_wanted = True
+
+    def start(self) -> None:
+        """Have a thread start it."""
+        self._control.setblocking(False)
+        self._runs.watch(self._control.fileno(), self._hang_up)
+        try:
+            SCRIPT_THREADS.start(self._start, self._file.path)
+        except OSError as error:
+            self._file.close()
+            self._fail(f"can't be started: {error}")
+
+    def _start(self) -> None:
+        try:
+            script = ScriptProcess(self._file, self._environ, self._limits)
+        except ScriptError as error:
+            text = str(error)
+            self._runs.do_later(lambda: self._fail(text))
+        else:
+            self._runs.do_later(lambda: self._note_start(script))
+        finally:
+            self._file.close()
+
+    def _fail(self, text: str) -> None:
+        tell(self._control, Failed(text))
+        self._close()
+
+    def _note_start(self, script: ScriptProcess) -> None:
+        self._script = script
+        tell(self._control, Started(), script.output, script.errors)
+        for descriptor in (script.output, script.errors):
+            os.close(descriptor)
+        if self._is_wanted:
+            self._runs.watch(script.fileno(), self._note_leader_end)
+        else:
+            self._end(script, is_over=False)
+
+    def _note_leader_end(self) -> None:
+        script = self._script
+        assert script is not None  # what is watched was started
+        code = script.exit_code()
+        if code is not None:
+            tell(self._control, Ended(code))
+            self._runs.unwatch(script.fileno())
+            self._end(script, is_over=True)
+
+    def _hang_up(self) -> None:
+        """Who has asked wants it no more: it says nothing else."""
+        self._is_wanted = False
+        self._runs.unwatch(self._control.fileno())
+        if self._script is not None:
+            self._runs.unwatch(self._script.fileno())
+            self._end(self._script, is_over=False)
+
+    def _end(self, script: ScriptProcess, *, is_over: bool) -> None:
+        if self._is_wanted:
+            self._is_wanted = False
+            self._runs.unwatch(self._control.fileno())
+        SCRIPT_THREADS.end(script, is_over=is_over, then=self._note_end)
+
+    def _note_end(self) -> None:
+        self._runs.do_later(self._close)
+
+    def _close(self) -> None:
+        """Nothing is left of it: so says the end of the socket."""
+        if self._is_wanted:
+            self._runs.unwatch(self._control.fileno())
+        self._control.close()
+        self._runs.forget()

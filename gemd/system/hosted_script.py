@@ -1,0 +1,175 @@
+"""A script that another process starts, its script host: what that is asked, and what it tells.
+
+Rules: a request is one message, with the script's directory and one end of a socket beside it, by which come the
+reading ends of the script's output, and how it ended; who closes the other end has it ended. Nothing here waits for the
+host, which may be gone, or hang.
+"""
+
+import contextlib
+import os
+import socket
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from gemd.system.descriptors import receive_descriptors, send_descriptors
+from gemd.system.script import RunningScript
+from gemd.system.script_output import ScriptError, ScriptOutput
+from gemd.system.script_start import ScriptFile
+
+_MAX_REQUEST = 256 * 1024  # bytes; the kernel sends no more at once
+_MAX_MESSAGE = 4096
+_HOST_ENDED = "lost its script host, which has ended"
+
+
+class StartRequest(msgspec.Struct, frozen=True):
+    """What is to be started: the program at `path`, by its name in the directory whose descriptor comes along."""
+
+    path: bytes
+    name: bytes
+    environ: dict[bytes, bytes]
+
+
+class Started(msgspec.Struct, frozen=True, tag=True):
+    """It runs; the reading ends of its output and error come along."""
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """It could not be started; the text says why, for the log."""
+
+    text: str
+
+
+class Ended(msgspec.Struct, frozen=True, tag=True):
+    """Its leader has ended with this code, or was ended by the signal whose number this is, times -1."""
+
+    code: int
+
+
+Message = Started | Failed | Ended
+_MESSAGE = msgspec.msgpack.Decoder(Message)
+_REQUEST = msgspec.msgpack.Decoder(StartRequest)
+
+
+class HostedScript(RunningScript):
+    """One run, as who has asked for it knows it."""
+
+    def __init__(self, requests: socket.socket, file: ScriptFile, environ: Mapping[str, str]) -> None:
+        """Ask by `requests`. Raises ScriptError."""
+        encoded = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
+        request = StartRequest(os.fsencode(file.path), os.fsencode(file.name), encoded)
+        self._text: ScriptOutput | None = None
+        self._code: int | None = None
+        self._failure: ScriptError | None = None
+        self._control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its:
+            self._control.setblocking(False)
+            try:
+                send_descriptors(requests, msgspec.msgpack.encode(request), [file.open(), its.fileno()])
+            except OSError as error:
+                self._control.close()
+                is_full = isinstance(error, BlockingIOError)
+                why = "its script host does not answer" if is_full else f"its script host: {error.strerror}"
+                raise ScriptError(f"can't be started: {why}") from None
+
+    @property
+    def stderr(self) -> bytes:
+        return self._text.stderr if self._text is not None else b""
+
+    @property
+    def deadline(self) -> float:
+        return self._text.deadline if self._text is not None else float("inf")
+
+    @property
+    def descriptors(self) -> Collection[int]:
+        return {self.fileno(), *(self._text.open if self._text is not None else ())}
+
+    def read(self) -> bytes | None:
+        self._hear()
+        if self._failure is not None:
+            raise self._failure
+        return self._text.read() if self._text is not None else None
+
+    def _hear(self) -> None:
+        """Take what the host has said."""
+        while not self._is_over():
+            try:
+                data, descriptors = receive_descriptors(self._control, _MAX_MESSAGE, 2)
+            except BlockingIOError:
+                return
+            except OSError:  # it has ended without reading what was said last
+                data, descriptors = b"", []
+            try:
+                self._note(_MESSAGE.decode(data) if data else Failed(_HOST_ENDED), descriptors)
+            except msgspec.DecodeError as error:
+                self._failure = ScriptError(f"has a script host that says what can't be understood: {error}")
+            finally:
+                for descriptor in descriptors:
+                    os.close(descriptor)
+
+    def _note(self, message: Message, descriptors: list[int]) -> None:
+        """Has what it keeps of the descriptors taken out of the list."""
+        if isinstance(message, Ended):
+            self._code = message.code
+        elif isinstance(message, Failed):
+            self._failure = ScriptError(message.text)
+        elif len(descriptors) == 2 and self._text is None:
+            self._text = ScriptOutput(descriptors[0], descriptors[1], lambda: self._code)
+            descriptors.clear()
+        else:
+            self._failure = ScriptError("can't be read from: too few descriptors are free")
+
+    def _is_over(self) -> bool:
+        return self._code is not None or self._failure is not None
+
+    def has_ended(self) -> bool:
+        self._hear()
+        return self._is_over()
+
+    def fileno(self) -> int:
+        return self._control.fileno()
+
+    def terminate(self) -> None:
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_WR)
+
+    def kill(self) -> None:
+        # The host kills it by itself. Should that hang, nobody here waits for it.
+        with contextlib.suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)
+
+    def end(self) -> None:
+        if self._text is not None:
+            self._text.read_errors()
+            self._text.close()
+        self._control.close()
+
+
+# What the host does
+
+
+def receive_request(requests: socket.socket) -> tuple[StartRequest, ScriptFile, socket.socket] | None:
+    """What is asked next: the file and the socket are the caller's, who has to hurry: nobody else is heard meanwhile.
+    None when there is nobody left who could ask.
+
+    Raises BlockingIOError where nothing is asked, and ValueError for what can't be understood.
+    """
+    data, descriptors = receive_descriptors(requests, _MAX_REQUEST, 2)
+    if not data:
+        return None
+    try:
+        request = _REQUEST.decode(data)
+        if len(descriptors) != 2:
+            raise ValueError("too few descriptors are free")
+        control = socket.socket(fileno=descriptors[1])
+    except (ValueError, OSError) as error:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise ValueError(f"a request can't be understood: {error}") from None
+    return request, ScriptFile(os.fsdecode(request.path), descriptors[0], os.fsdecode(request.name)), control
+
+
+def tell(control: socket.socket, message: Message, *descriptors: int) -> None:
+    """Tell who has asked, if anybody still listens."""
+    with contextlib.suppress(OSError):
+        send_descriptors(control, msgspec.msgpack.encode(message), descriptors)

@@ -1,0 +1,202 @@
+"""Script hosts as the master keeps them: started, heard, asked for a sign of life, and let go. None is forked."""
+
+import errno
+import itertools
+import socket
+
+import msgspec
+import pytest
+
+from gemd.master.script_hosts import ScriptHosts
+from gemd.shared.script_host import READY, SIGN
+
+from .scripted import make_generation
+
+
+class ScriptedChild:
+    """A host, and what it says."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.code = None
+        self.channel, self.its = socket.socketpair()
+        self.channel.setblocking(False)
+        self.its.setblocking(False)
+        self.kills = 0
+
+    def hang_up(self):
+        self.channel.close()
+
+    def kill(self):
+        self.kills += 1
+        self.hang_up()
+
+    def say(self, text):
+        self.its.send(text)
+
+    def hear(self):
+        try:
+            return self.its.recv(100)
+        except BlockingIOError:
+            return b""
+
+    def end(self, code):
+        self.code = code
+        self.its.close()
+
+
+class ScriptedHost:
+    user, served = "alice", None
+
+
+class Story:
+    """A master with one generation that has a host, and what becomes of that. `step` is a step of the master's."""
+
+    def __init__(self):
+        self.now = 100.0
+        self.children = []
+        self.sweeps = []
+        self.error = None
+        host = ScriptedHost()
+        timeouts = {"worker": 30}
+        self.generation = msgspec.structs.replace(make_generation(1, timeouts=timeouts), script_hosts=(host,))
+        self.hosts = ScriptHosts(self)
+        self.wanted = [self.generation]
+
+    def spawn_script_host(self, generation, served, program):
+        assert generation is self.generation
+        if self.error is not None:
+            raise self.error
+        self.children.append(ScriptedChild(1000 + len(self.children)))
+        return self.children[-1]
+
+    def kill_orphans(self, keep):
+        self.sweeps.append(list(keep))
+
+    def step(self, seconds=0.0):
+        """One step after so many seconds; the host that is there."""
+        self.now += seconds
+        self.hosts.step(self.wanted, [7, 8], self.now)
+        return self.children[-1] if self.children else None
+
+
+@pytest.fixture
+def story():
+    story = Story()
+    yield story
+    for child in story.children:
+        child.channel.close()
+        child.its.close()
+
+
+def test_one_is_started_and_kept(story):
+    for _ in range(5):
+        story.step(1)
+    assert len(story.children) == 1
+
+
+def test_one_that_has_served_a_while_is_replaced_at_once(story, caplog):
+    story.step().say(READY + b"\n")
+    story.step(1)
+    story.children[0].end(-9)
+    story.step(1)
+    assert len(story.children) == 2
+    assert caplog.messages == ["the script host of alice (pid 1000) was killed by SIGKILL"]
+    assert story.sweeps == [[7, 8]]  # its scripts are left, and workers are none of them
+
+
+def test_one_that_dies_young_is_replaced_soon(story):
+    for _ in range(20):
+        story.step().say(READY + b"\n")
+        story.step(0.1)
+        story.children[-1].end(-9)
+        number = len(story.children)
+        story.step()
+        assert len(story.children) == number
+        story.step(0.5)
+        assert len(story.children) == number + 1
+
+
+def test_one_that_never_serves_is_tried_ever_more_seldom(story):
+    starts = []
+    for _ in range(4000):
+        number = len(story.children)
+        child = story.step(0.1)
+        if len(story.children) > number:
+            starts.append(story.now)
+            child.end(5)
+    waits = [after - before for before, after in itertools.pairwise(starts)]
+    assert waits[:4] == pytest.approx([0.5, 1, 2, 4], abs=0.21)
+    assert waits[-1] == pytest.approx(30, abs=0.21)
+
+
+def test_one_that_can_t_be_forked_is_tried_again(story, caplog):
+    story.error = OSError(errno.EAGAIN, "Resource temporarily unavailable")
+    story.step()
+    story.error = None
+    assert story.step(0.1) is None
+    assert story.step(0.5) is not None
+    assert caplog.messages == ["can't fork the script host of alice: Resource temporarily unavailable"]
+
+
+def test_what_goes_wrong_is_logged(story, caplog):
+    story.step().say(b"can't become ali")
+    story.step(0.1)
+    story.children[0].say(b"ce\nand more\x1b[1m\n")
+    story.children[0].end(5)
+    story.step(0.1)
+    assert caplog.messages[:2] == [
+        "the script host of alice: can't become alice",
+        "the script host of alice: and more\x1b[1m",  # which the log escapes
+    ]
+
+
+def test_one_that_says_much_fills_no_memory(story):
+    story.step()
+    for _ in range(20):
+        story.children[0].say(b"x" * 4000)
+        story.step(0.1)
+    keeper = next(iter(story.hosts._keepers.values()))
+    assert len(keeper._received) <= 1000
+
+
+def test_one_that_gives_a_sign_of_life_is_left_alone(story):
+    story.step().say(READY + b"\n")
+    asked = 0
+    for _ in range(200):
+        child = story.step(1)
+        if child.hear():
+            asked += 1
+            child.say(SIGN)
+    assert (len(story.children), story.children[0].kills) == (1, 0)
+    assert 15 <= asked <= 21
+
+
+def test_one_that_gives_none_is_killed_and_replaced(story, caplog):
+    story.step().say(READY + b"\n")
+    for _ in range(60):
+        story.step(1)
+    assert story.children[0].kills == 1
+    assert caplog.messages == ["killing the script host of alice (pid 1000): no sign of life for 30 s"]
+    story.children[0].end(-9)
+    story.step(1)
+    assert len(story.children) == 2
+
+
+def test_a_master_that_was_stopped_kills_nobody(story):
+    story.step().say(READY + b"\n")
+    story.step(11)
+    assert story.children[0].hear() == SIGN
+    story.children[0].say(SIGN)
+    story.step(1000)
+    assert story.children[0].kills == 0
+
+
+def test_that_of_a_former_generation_is_replaced_by_nobody(story):
+    child = story.step()
+    story.wanted = []
+    story.step(1)
+    assert child.channel.fileno() >= 0  # and looked after while it has workers
+    child.end(0)
+    story.step(1)
+    assert (len(story.children), story.hosts._keepers) == (1, {})

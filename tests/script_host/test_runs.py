@@ -1,0 +1,232 @@
+"""Scripts of a script host, as who asks for them sees them; it runs in a thread here."""
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from gemd.script_host import runs as runs_module
+from gemd.script_host.runs import Runs
+from gemd.system.hosted_script import HostedScript
+from gemd.system.orphans import adopt_orphans
+from gemd.system.process import become_subreaper
+from gemd.system.script import ScriptLimits
+from gemd.system.script_output import ScriptError
+from gemd.system.script_start import ScriptFile
+from gemd.system.script_threads import SCRIPT_THREADS
+from tests.support.descriptors import open_descriptors
+from tests.support.processes import is_alive
+from tests.support.waiting import LONGEST, wait_for
+
+NONE = ScriptLimits()
+
+
+@pytest.fixture(autouse=True)
+def subreaper():
+    adopt_orphans()
+    yield
+    assert SCRIPT_THREADS.wait(LONGEST)
+    become_subreaper(False)
+
+
+@pytest.fixture
+def serve():
+    """Serve with these limits; where it is asked, and the master's end of its channel. It ends when both are closed."""
+    served = []
+
+    def serve(limits=NONE):
+        requests, its_requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        channel, its_channel = socket.socketpair()
+        runs = Runs(its_requests, its_channel, limits)
+        thread = threading.Thread(target=runs.serve)
+        thread.start()
+        served.append((requests, channel, its_requests, its_channel, thread, runs))
+        return SimpleNamespace(requests=requests, channel=channel, thread=thread)
+
+    yield serve
+    for *sockets, thread, runs in served:
+        sockets[0].close()
+        thread.join(LONGEST)
+        assert not thread.is_alive()
+        for sock in sockets:
+            sock.close()
+        os.close(runs._wakeup)
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """Ask for a script in sh."""
+    asked = []
+
+    def ask(host, text):
+        path = tmp_path / f"script{len(asked)}"
+        path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        file = ScriptFile(str(path))
+        asked.append(HostedScript(host.requests, file, {"PATH": os.environ["PATH"], "DIR": str(tmp_path)}))
+        file.close()
+        return asked[-1]
+
+    yield ask
+    for script in asked:
+        script.end()
+
+
+def read(script):
+    """The next output, after as long as it takes."""
+    end = time.monotonic() + LONGEST
+    while (data := script.read()) is None:
+        assert time.monotonic() < end, "waited in vain for a script"
+        poll = select.poll()
+        for descriptor in script.descriptors:
+            poll.register(descriptor, select.POLLIN)
+        poll.poll(max(0.0, min(script.deadline, end) - time.monotonic()) * 1000)
+    return data
+
+
+def read_all(script):
+    return b"".join(iter(lambda: read(script), b""))
+
+
+def test_a_script_runs_and_ends(serve, ask):
+    script = ask(serve(), "echo $DIR; pwd; echo oops >&2; head -c 300000 /dev/zero")
+    text = read_all(script)
+    assert text.endswith(bytes(300_000))
+    assert len(set(text.split(b"\n")[:2])) == 1
+    assert script.stderr == b"oops\n"
+
+
+def test_many_run_at_once(serve, ask):
+    host = serve()
+    scripts = [ask(host, f"echo {nr}") for nr in range(40)]
+    assert [read_all(script) for script in scripts] == [b"%d\n" % nr for nr in range(40)]
+
+
+@pytest.mark.parametrize(("text", "reason"), [("exit 3", "exited with code 3"), ("kill -9 $$", "ended by SIGKILL")])
+def test_how_it_ended_is_told(serve, ask, text, reason):
+    with pytest.raises(ScriptError, match=reason):
+        read_all(ask(serve(), text))
+
+
+def test_why_it_can_t_be_started_is_told(serve, ask):
+    with pytest.raises(ScriptError, match=r"its interpreter .* does not exist"):
+        read(ask(serve(), "#!/nowhere"))
+
+
+def test_that_no_thread_can_be_had_is_told(serve, ask, monkeypatch):
+    def refuse(*_):
+        raise OSError("no thread")
+
+    host = serve()
+    monkeypatch.setattr(runs_module.SCRIPT_THREADS, "start", refuse)
+    with pytest.raises(ScriptError, match="can't be started: no thread"):
+        read(ask(host, "echo"))
+
+
+def test_limits_are_those_of_the_host(serve, ask):
+    assert read_all(ask(serve(ScriptLimits(cpu_seconds=77)), "ulimit -t")) == b"77\n"
+
+
+def pid_of(script):
+    return int(read(script))
+
+
+def test_one_that_is_not_wanted_any_more_is_ended_with_all_that_it_began(serve, ask):
+    script = ask(serve(), "sleep 60 & echo $!; wait")
+    child = pid_of(script)
+    script.terminate()
+    wait_for(lambda: not is_alive(child), "its child to end")
+    wait_for(script.has_ended, "the end to be told")
+
+
+def test_one_that_heeds_no_term_is_killed(serve, ask):
+    script = ask(serve(), "trap '' TERM; echo $$; while :; do sleep 1; done")
+    leader = pid_of(script)
+    script.terminate()
+    wait_for(script.has_ended, "it to be killed")
+    assert not is_alive(leader)
+
+
+def test_a_worker_that_is_gone_wants_nothing_any_more(serve, ask):
+    script = ask(serve(), "echo $$; exec sleep 60")
+    leader = pid_of(script)
+    script._control.shutdown(socket.SHUT_RDWR)  # as the kernel does at its end
+    wait_for(lambda: not is_alive(leader), "it to be ended")
+
+
+def test_one_that_is_unwanted_before_it_is_started_is_ended_then(serve, ask, monkeypatch):
+    may_start, started = threading.Event(), []
+
+    class Slow(runs_module.ScriptProcess):
+        def __init__(self, *arguments):
+            may_start.wait(LONGEST)
+            super().__init__(*arguments)
+            started.append(self.pid)
+
+    monkeypatch.setattr(runs_module, "ScriptProcess", Slow)
+    script = ask(serve(), "sleep 60")
+    script.terminate()
+    may_start.set()
+    wait_for(lambda: started and not is_alive(started[0]), "it to be ended")
+    wait_for(script.has_ended, "the end to be told")
+
+
+def test_what_it_has_left_behind_ends_with_it(serve, ask):
+    script = ask(serve(), "setsid sleep 60 >/dev/null 2>&1 & echo $!")
+    child = pid_of(script)
+    assert read(script) == b""
+    wait_for(lambda: not is_alive(child), "what it left to end")
+
+
+def test_it_goes_on_until_its_last_script_has_ended(serve, ask):
+    host = serve()
+    script = ask(host, "exec sleep 60")
+    host.requests.close()
+    assert host.thread.is_alive()
+    script.terminate()
+    host.thread.join(LONGEST)
+    assert not host.thread.is_alive()
+
+
+def test_nothing_stays_open(serve, ask):
+    host = serve()
+    read_all(ask(host, "echo"))
+    assert SCRIPT_THREADS.wait(LONGEST)
+    before = len(open_descriptors())
+    for text in ("echo", "exit 3", "#!/nowhere", "kill -9 $$"):
+        script = ask(host, text)
+        with contextlib.suppress(ScriptError):
+            read_all(script)
+        script.end()
+        script.end = lambda: None
+    wait_for(lambda: len(open_descriptors()) == before, "all to be closed")
+
+
+def test_a_request_that_makes_no_sense_changes_nothing(serve, ask):
+    host = serve()
+    host.requests.send(b"nonsense")
+    assert read_all(ask(host, "echo text")) == b"text\n"
+
+
+def test_the_master_is_given_a_sign_of_life(serve):
+    host = serve()
+    host.channel.settimeout(LONGEST)
+    host.channel.sendall(b"\n")
+    assert host.channel.recv(10) == b"\n"
+
+
+def test_it_goes_on_without_its_master(serve, ask):
+    host = serve()
+    host.channel.close()
+    assert read_all(ask(host, "echo text")) == b"text\n"
+
+
+def test_signals_are_as_they_are_by_default(serve, ask):
+    mask = read_all(ask(serve(), "grep -E '^Sig(Blk|Ign)' /proc/self/status")).split()
+    assert {int(mask[1], 16), int(mask[3], 16) & (1 << (signal.SIGTERM - 1))} == {0}

@@ -1,0 +1,243 @@
+"""What a script host is asked, and what becomes of what it says; the host is played."""
+
+import contextlib
+import os
+import select
+import socket
+
+import pytest
+
+from gemd.system.hosted_script import Ended, Failed, HostedScript, Started, receive_request, tell
+from gemd.system.script_output import ScriptError
+from gemd.system.script_start import ScriptFile
+from tests.support.descriptors import open_descriptors
+
+ENVIRON = {"PATH": "/bin", "ODD": "\udcff"}
+
+
+@pytest.fixture
+def host():
+    """The ends of the socket by which a host is asked: the worker's and its own."""
+    requests, served = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    served.setblocking(False)
+    with requests, served:
+        yield requests, served
+
+
+@pytest.fixture
+def ask(host, tmp_path):
+    """Ask for a script; it, and the host's end of its socket."""
+    before = open_descriptors()
+    asked = []
+
+    def ask():
+        file = ScriptFile(str(tmp_path / "script"))
+        script = HostedScript(host[0], file, ENVIRON)
+        file.close()
+        _, found, control = receive_request(host[1])
+        found.close()
+        asked.append((script, control))
+        return asked[-1]
+
+    yield ask
+    for script, control in asked:
+        script.end()
+        control.close()
+    assert open_descriptors() == before
+
+
+@pytest.fixture
+def start(ask):
+    """Ask for a script that is started; it, the host's end, and the writing ends of its output."""
+    opened = []
+
+    def start():
+        script, control = ask()
+        pipes = os.pipe(), os.pipe()
+        tell(control, Started(), *(reader for reader, _ in pipes))
+        for reader, _ in pipes:
+            os.close(reader)
+        opened.extend(writer for _, writer in pipes)
+        return script, control, *(writer for _, writer in pipes)
+
+    yield start
+    for descriptor in opened:
+        os.close(descriptor)
+
+
+def is_readable(script):
+    return bool(select.select([script.fileno()], [], [], 0)[0])
+
+
+def test_the_host_learns_what_to_start_and_where(host, tmp_path):
+    file = ScriptFile(str(tmp_path / "s\udcfe"))
+    script = HostedScript(host[0], file, ENVIRON)
+    file.close()
+    request, found, control = receive_request(host[1])
+    with control:
+        assert request.environ == {b"PATH": b"/bin", b"ODD": b"\xff"}
+        assert (found.path, found.name) == (f"{tmp_path}/s\udcfe", "s\udcfe")
+        assert os.path.samestat(os.fstat(found.open()), os.stat(tmp_path))
+    found.close()
+    script.end()
+
+
+def test_there_is_nothing_to_read_before_it_is_started(ask):
+    script, _ = ask()
+    assert script.read() is None
+    assert not script.has_ended()
+    assert script.descriptors == {script.fileno()}
+    assert (script.stderr, script.deadline) == (b"", float("inf"))
+
+
+def test_its_output_is_read_and_its_end_told(start):
+    script, control, output, errors = start()
+    os.write(output, b"text")
+    os.write(errors, b"oops")
+    assert script.read() == b"text"
+    assert (script.read(), len(script.descriptors)) == (None, 3)
+    os.write(output, b"more")
+    tell(control, Ended(0))
+    assert is_readable(script)
+    assert [script.read() for _ in range(2)] == [b"more", b""]
+    assert script.has_ended()
+    assert script.stderr == b"oops"
+
+
+def test_another_end_than_code_0_is_an_error(start):
+    script, control, _, _ = start()
+    tell(control, Ended(-9))
+    with pytest.raises(ScriptError, match="was ended by SIGKILL"):
+        script.read()
+
+
+def test_what_can_t_be_started_says_why(ask):
+    script, control = ask()
+    tell(control, Failed("can't be started: no"))
+    assert script.has_ended()
+    with pytest.raises(ScriptError, match=r"^can't be started: no$"):
+        script.read()
+
+
+def test_a_host_that_ends_loses_its_scripts(start):
+    script, control, _, _ = start()
+    assert script.read() is None
+    control.close()
+    with pytest.raises(ScriptError, match="lost its script host"):
+        script.read()
+    assert script.has_ended()
+
+
+@pytest.mark.parametrize("said", [b"nonsense", b"\x81\xa4type\xa6Wanted"])
+def test_what_a_host_says_is_checked(ask, said):
+    script, control = ask()
+    control.send(said)
+    with pytest.raises(ScriptError, match="can't be understood"):
+        script.read()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_script_without_its_output_is_of_no_use(ask, number):
+    script, control = ask()
+    reader, writer = os.pipe()
+    tell(control, Started(), *[reader] * number)
+    os.close(reader)
+    os.close(writer)
+    with pytest.raises(ScriptError, match="too few descriptors"):
+        script.read()
+
+
+def test_one_that_is_not_wanted_ends_the_host_s_end(start):
+    script, control, _, _ = start()
+    assert not script.has_ended()
+    script.terminate()
+    assert control.recv(10) == b""
+    assert not script.has_ended()  # it has its time
+
+
+def test_a_host_that_hangs_is_not_waited_for(start):
+    script, _, _, _ = start()
+    script.terminate()
+    script.kill()
+    assert is_readable(script)
+    assert script.has_ended()
+
+
+def test_what_is_said_to_nobody_is_lost(ask):
+    script, control = ask()
+    script.end()
+    tell(control, Ended(0))
+    script.end = lambda: None
+
+
+# Asking
+
+
+def asks(host, tmp_path, environ=ENVIRON):
+    file = ScriptFile(str(tmp_path / "script"))
+    try:
+        return HostedScript(host[0], file, environ)
+    finally:
+        file.close()
+
+
+def test_a_host_that_takes_nothing_is_not_waited_for(host, tmp_path):
+    host[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    with contextlib.ExitStack() as asked, pytest.raises(ScriptError, match="does not answer"):
+        ask_until_full(host, tmp_path, asked)
+
+
+def ask_until_full(host, tmp_path, asked):
+    for _ in range(1000):
+        asked.callback(asks(host, tmp_path).end)
+
+
+def test_a_host_that_is_gone_for_good_is_an_error(host, tmp_path):
+    host[1].close()
+    with pytest.raises(ScriptError, match="its script host"):
+        asks(host, tmp_path)
+
+
+def test_what_is_larger_than_a_message_is_an_error(host, tmp_path):
+    with pytest.raises(ScriptError, match="its script host: Message too long"):
+        asks(host, tmp_path, {"X": "x" * 1_000_000})
+
+
+def test_a_directory_that_is_gone_is_an_error(host, tmp_path):
+    file = ScriptFile(str(tmp_path / "gone" / "script"))
+    with pytest.raises(ScriptError, match="No such file"):
+        HostedScript(host[0], file, ENVIRON)
+
+
+# The host's side
+
+
+def test_nobody_left_who_could_ask_is_nothing(host):
+    host[0].close()
+    assert receive_request(host[1]) is None
+
+
+def test_nothing_asked_is_an_error(host):
+    with pytest.raises(BlockingIOError):
+        receive_request(host[1])
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_request_that_makes_no_sense_is_an_error_and_leaves_nothing(host, number):
+    reader, writer = os.pipe()
+    before = open_descriptors()
+    socket.send_fds(host[0], [b"nonsense"], [reader] * number)
+    with pytest.raises(ValueError, match="can't be understood"):
+        receive_request(host[1])
+    assert open_descriptors() == before
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_request_without_its_socket_is_an_error(host, tmp_path):
+    script = asks(host, tmp_path)
+    data, descriptors = host[1].recv(100_000), []
+    socket.send_fds(host[0], [data], descriptors)
+    with pytest.raises(ValueError, match="too few descriptors"):
+        receive_request(host[1])
+    script.end()
