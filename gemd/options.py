@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gemd import __version__
 from gemd.config.load import DEFAULT_LISTEN, parse_listen, read_file
-from gemd.config.settings import Address
+from gemd.config.types import Address
 from gemd.protocol.url import DEFAULT_PORT
 
 DEFAULT_CGI = "cgi-bin"  # of flags alone; it need not exist

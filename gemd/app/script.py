@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from gemd.app.response import Environ, Response, Status
-from gemd.config.settings import TLS, CGISettings, Config, Limits, Log, Service, Timeouts
+from gemd.config.cgi_settings import CGISettings
+from gemd.config.script_settings import ScriptSettings
+from gemd.config.settings import Limits, Timeouts
 from gemd.protocol.characters import percent_encode
 from gemd.protocol.errors import CGIError
 from gemd.responders.cgi.environ import own_variables
@@ -16,17 +18,8 @@ from gemd.system.script import Script, ScriptLimits
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS
 
-_DEFAULTS = Config(
-    listen=(),
-    hosts=(),
-    workers=1,
-    service=Service(),
-    tls=TLS(),
-    timeouts=Timeouts(),
-    limits=Limits(),
-    log=Log(),
-    cgi=CGISettings(),
-)
+_SETTINGS = ScriptSettings(CGISettings(), Timeouts().cgi, Timeouts().cgi_header)
+_MAX_OUTPUT = Limits().cgi_output
 
 
 def run_script(path: str, environ: Environ) -> Response:
@@ -35,7 +28,7 @@ def run_script(path: str, environ: Environ) -> Response:
     Its environment is the upper-case entries of `environ`, and PATH, LANG and GATEWAY_INTERFACE.
     """
     given = {key: percent_encode(str(value)) for key, value in environ.items() if key.isupper()}
-    waiter = _Waiter(path, {**own_variables(_DEFAULTS.cgi), **given})
+    waiter = _Waiter(path, {**own_variables(_SETTINGS.cgi), **given})
     try:
         status, meta, has_body = waiter.wait_for_header()
     except CGIError as error:
@@ -58,7 +51,8 @@ class _Waiter:
 
     def __init__(self, path: str, environ: Mapping[str, str]) -> None:
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._run = ScriptRun(ScriptFile(path), environ, _start, path, _DEFAULTS, SCRIPT_THREADS, Places(1, 1))
+        file, places = ScriptFile(path), Places(1, 1)
+        self._run = ScriptRun(file, environ, _start, path, _SETTINGS, _MAX_OUTPUT, SCRIPT_THREADS, places)
         self._run.begin(self)
 
     client = ""  # nobody else shares its place

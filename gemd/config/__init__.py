@@ -7,8 +7,9 @@ read the values; nobody changes them.
 
 from gemd.config.load import ConfigError, load_config, parse_config
 from gemd.config.render import render_config
-from gemd.config.settings import Address, Config, Host, Location
+from gemd.config.settings import Config, Host, Location
 from gemd.config.tables import Problem
+from gemd.config.types import Address
 
 __all__ = [
     "Address",

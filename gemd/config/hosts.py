@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import msgspec
 
-from gemd.config.settings import DERIVED, Answer, CAFile, Host, Location, Settings
+from gemd.config.settings import DERIVED, Answer, CAFile, Host, Location
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
-from gemd.config.types import LOG_WORDS
+from gemd.config.types import LOG_WORDS, Settings
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.host import normalise_name
 from gemd.protocol.mime import is_media_type
@@ -25,6 +25,7 @@ S = TypeVar("S", bound=Settings)
 _LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)*")
 _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
 _REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What protects holds for all that is below, until a location there has another word for it.
 PROTECTING = ("client-certificate", "dot-files", "listing", "symlinks")
 _LOCATION_KEYS = {k: t for k, t in keys_of(Location).items() if k not in DERIVED}
@@ -170,6 +171,8 @@ def _judge(location: Location) -> Iterator[tuple[str, str]]:
         yield "app", f'expected "package.module:name" or "package.module:factory()", not {show(location.app)}'
     if location.app_options and not (location.app or "").endswith("()"):
         yield "app-options", 'needs an app that is a factory, as in "package.module:factory()"'
+    for name, text in judge_variables(location.cgi_environment):
+        yield key_path("cgi-environment", name), text
     if location.log in LOG_WORDS:
         yield "log", f"expected true, false or the path of a file, not {show(location.log)}"
     for entry in location.client_certificate if isinstance(location.client_certificate, tuple) else ():
@@ -177,6 +180,13 @@ def _judge(location: Location) -> Iterator[tuple[str, str]]:
             parse_fingerprint(entry)
         except ValueError as error:
             yield "client-certificate", f"{error}, not {show(entry)}"
+
+
+def judge_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What is wrong with variables of scripts, by name."""
+    for name, value in environment.items():
+        if not _VARIABLE.fullmatch(name) or "\0" in value:
+            yield name, "expected a variable name of letters, digits and _, and a text without NUL"
 
 
 def _is_climbing(path: str) -> bool:

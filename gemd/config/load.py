@@ -11,29 +11,18 @@ from pathlib import Path
 
 import msgspec
 
-from gemd.config.hosts import absolute, join_path, read_hosts
+from gemd.config.cgi_settings import CGISettings
+from gemd.config.hosts import absolute, join_path, judge_variables, read_hosts
 from gemd.config.rate import parse_rate
-from gemd.config.script_users import find_script_users
-from gemd.config.settings import (
-    TLS,
-    Address,
-    CGISettings,
-    Config,
-    Limits,
-    Log,
-    Rate,
-    Service,
-    Settings,
-    Timeouts,
-)
+from gemd.config.script_settings import find_script_users
+from gemd.config.settings import TLS, Config, Limits, Log, Service, Timeouts
 from gemd.config.tables import Problem, key_path, keys_of, read_settings, read_table, show
-from gemd.config.types import LOG_WORDS, Workers
+from gemd.config.types import LOG_WORDS, Address, Rate, Settings, Workers
 from gemd.protocol.url import DEFAULT_PORT
 
 DEFAULT_LISTEN = (f"localhost:{DEFAULT_PORT}",)
 
 _LISTEN = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]+))?")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TABLES: dict[str, type[Settings]] = {
     "tls": TLS,
     "timeouts": Timeouts,
@@ -95,11 +84,7 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
         read=_absolute_all(cgi.read, base),
         write=_absolute_all(cgi.write, base),
     )
-    for name in cgi.environment:
-        if not _VARIABLE.fullmatch(name) or "\0" in cgi.environment[name]:
-            problems.append(
-                Problem(key_path("cgi", "environment", name), "expected a variable name of letters, digits and _")
-            )
+    problems += [Problem(key_path("cgi", "environment", name), text) for name, text in judge_variables(cgi.environment)]
     service = absolute(
         msgspec.convert({key: top[key] for key in _SERVICE_KEYS if key in top}, Service),
         base,

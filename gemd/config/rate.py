@@ -2,7 +2,7 @@
 
 import re
 
-from gemd.config.settings import Rate
+from gemd.config.types import Rate
 
 _RATE = re.compile(r"(?P<count>[0-9]{1,9})/(?P<number>[1-9][0-9]{0,5})?(?P<unit>[smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

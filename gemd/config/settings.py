@@ -7,37 +7,29 @@ seconds, sizes are bytes. A key of the file is the field's name with hyphens. ge
 import enum
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
-from gemd.config.types import Addresses, Count, Format, Queries, RedirectStatus, Seconds, Symlinks, Text
-from gemd.protocol.host import place
+from gemd.config.cgi_settings import CGISettings
+from gemd.config.types import (
+    Address,
+    Addresses,
+    Count,
+    Dialect,
+    ExitStatus,
+    FileSize,
+    Format,
+    MemorySize,
+    Niceness,
+    Queries,
+    Rate,
+    RedirectStatus,
+    Seconds,
+    Settings,
+    Symlinks,
+    Text,
+)
 from gemd.protocol.status import Status
 from gemd.protocol.url import split_path
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
-    """A table of the file."""
-
-
-class Address(msgspec.Struct, frozen=True):
-    """Where to listen: a host name or IP address and a port, or the path of a unix socket with port 0."""
-
-    host: str
-    port: int
-    path: str = ""
-
-    def __str__(self) -> str:
-        if self.path:
-            return f"unix:{self.path}"
-        return place(self.host, self.port)
-
-
-class Rate(msgspec.Struct, frozen=True):
-    """At most `count` requests in any `seconds`."""
-
-    count: int
-    seconds: float
 
 
 class Service(Settings, frozen=True):
@@ -97,24 +89,6 @@ class Limits(Settings, frozen=True):
     cgi_output: Annotated[int, Meta(ge=1, description="a whole number of bytes, at least 1")] = 4 * 1024**3
 
 
-class CGISettings(Settings, frozen=True):
-    """The `[cgi]` table: what a script is given, may use and (`read`, `write`) alone may touch; as whom it runs."""
-
-    environment: dict[str, str] = {}
-    path: Text = "/usr/local/bin:/usr/bin:/bin"
-    lang: Text = "C.UTF-8"
-    client_hash: Literal["SHA256:UPPER", "SHA256:lower", "lower"] = "SHA256:UPPER"
-    nice: Annotated[int, Meta(ge=0, le=19, description="a whole number from 0 to 19")] = 0
-    cpu_seconds: Count | None = None
-    memory: Annotated[int, Meta(ge=1 << 20, description="a whole number of bytes, at least 1048576")] | None = None
-    file_size: Annotated[int, Meta(ge=0, description="a whole number of bytes")] | None = None
-    processes: Count | None = None
-    confine: bool = True
-    read: tuple[Text, ...] | None = None
-    write: tuple[Text, ...] | None = None
-    user: Text | None = None
-
-
 class Log(Settings, frozen=True):
     """The `[log]` table."""
 
@@ -172,6 +146,16 @@ class Location(Settings, frozen=True):
     dot_files: bool | tuple[Text, ...] = (".well-known",)
     cgi: Text | None = None
     cgi_user: Text | None = None
+    cgi_dialect: Dialect | None = None
+    cgi_exit_status: ExitStatus | None = None
+    cgi_environment: dict[str, str] = {}
+    cgi_timeout: Seconds | None = None
+    cgi_header_timeout: Seconds | None = None
+    cgi_nice: Niceness | None = None
+    cgi_cpu_seconds: Count | None = None
+    cgi_memory: MemorySize | None = None
+    cgi_file_size: FileSize | None = None
+    cgi_processes: Count | None = None
     app: Text | None = None
     app_path: Text | None = None
     app_env: dict[str, str] = {}

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-from gemd.config.settings import Settings
+from gemd.config.types import Settings
 from gemd.protocol.characters import escape
 
 S = TypeVar("S", bound=Settings)

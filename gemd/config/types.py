@@ -3,8 +3,10 @@ what an operator is told of them."""
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
+from gemd.protocol.host import place
 from gemd.protocol.status import REDIRECTS
 
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000, description="a number of seconds above 0")]
@@ -21,3 +23,33 @@ Addresses = Literal["full", "truncated", "hashed", "none"]
 Queries = Literal["none", "full"]
 LOG_WORDS = ("stdout", "stderr", "syslog", "off")  # where a log goes that is no file
 Symlinks = Literal["beneath", "none", "any"]
+Niceness = Annotated[int, Meta(ge=0, le=19, description="a whole number from 0 to 19")]
+MemorySize = Annotated[int, Meta(ge=1 << 20, description="a whole number of bytes, at least 1048576")]
+FileSize = Annotated[int, Meta(ge=0, description="a whole number of bytes")]
+Dialect = Literal["jetforce", "gmid", "molly-brown", "gemserv", "gmcapsule"]  # of scripts: for which server they are
+HashForm = Literal["SHA256:UPPER", "SHA256:lower", "lower"]  # of a certificate's fingerprint
+ExitStatus = Literal["lenient", "strict"]  # whether another one than 0 spoils a script's answer
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A table of the file."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where to listen: a host name or IP address and a port, or the path of a unix socket with port 0."""
+
+    host: str
+    port: int
+    path: str = ""
+
+    def __str__(self) -> str:
+        if self.path:
+            return f"unix:{self.path}"
+        return place(self.host, self.port)
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """At most `count` requests in any `seconds`."""
+
+    count: int
+    seconds: float

@@ -12,7 +12,7 @@ import select
 import socket
 import time
 
-from gemd.config.settings import Address
+from gemd.config.types import Address
 from gemd.system import process
 from gemd.system.ancestry import find_ancestors, read_credentials
 from gemd.system.listener import BindError, Listener, bind_unix

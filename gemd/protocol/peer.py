@@ -17,8 +17,8 @@ class ClientCertificate(msgspec.Struct, frozen=True):
     """A client's certificate, taken apart. Nobody has vouched for it; the handshake proved that the client has the key.
 
     Fingerprints are SHA-256 in lower-case hexadecimal, `public_key_fingerprint` that of the SubjectPublicKeyInfo.
-    `subject` and `issuer` are in RFC 4514 form. `fault` says why a certificate can't be used, and then the fields
-    that could not be read are empty.
+    `subject` and `issuer` are in RFC 4514 form, the slashed ones as in "/O=Garden/CN=Ada". `fault` says why a
+    certificate can't be used, and then the fields that could not be read are empty.
     """
 
     der: bytes
@@ -27,6 +27,9 @@ class ClientCertificate(msgspec.Struct, frozen=True):
     common_name: str = ""
     subject: str = ""
     issuer: str = ""
+    issuer_common_name: str = ""
+    slashed_subject: str = ""
+    slashed_issuer: str = ""
     serial_number: int = 0
     not_before: datetime.datetime = datetime.datetime.min.replace(tzinfo=datetime.UTC)
     not_after: datetime.datetime = datetime.datetime.min.replace(tzinfo=datetime.UTC)

@@ -4,10 +4,8 @@ Rules: each step sees only what the steps before it let through; locations are m
 so that no spelling of a URL steps around a rule; who answers in a location is what `Location.answers` says.
 """
 
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
-from types import MappingProxyType
 
 import msgspec
 
@@ -19,7 +17,7 @@ from gemd.protocol.request import Request
 from gemd.protocol.response import Answer
 from gemd.responders.access import Check, build_check
 from gemd.responders.app.applications import Applications
-from gemd.responders.cgi.scripts import CGI
+from gemd.responders.cgi.scripts import CGI, NO_USERS, ScriptUsers
 from gemd.responders.judged import Judged
 from gemd.responders.protection import Protection, Rule
 from gemd.responders.redirect import gone, redirect
@@ -43,8 +41,8 @@ class ServedLocation(msgspec.Struct, frozen=True):
 
 class Router:
     """The hosts with their locations, and the responders. `check_rate` takes an address and raises SlowDown; `read` has
-    the authorities in a file or directory; `script_hosts` is where scripts are asked for that have a user of their
-    own, by the name of that."""
+    the authorities in a file or directory; `script_users` are whom scripts run as, by name, and None for the
+    workers' user."""
 
     def __init__(
         self,
@@ -52,7 +50,7 @@ class Router:
         mime_table: Mapping[str, str],
         check_rate: Callable[[str], None] | None,
         read: Read = read_authorities,
-        script_hosts: Mapping[str, socket.socket] = MappingProxyType({}),
+        script_users: ScriptUsers = NO_USERS,
     ) -> None:
         self._first = config.hosts[0]
         self._hosts = {name: host for host in config.hosts for name in host.names}
@@ -64,7 +62,7 @@ class Router:
         }
         protection = Protection(rules)
         self.applications = Applications(config, authorities)
-        self._scripts = CGI(config, authorities, protection, script_hosts)
+        self._scripts = CGI(config, authorities, protection, script_users)
         responders: dict[settings.Answer, Responder] = {
             settings.Answer.GONE: gone,
             settings.Answer.REDIRECT: redirect,

@@ -34,8 +34,8 @@ def main(channel_number: int, requests_number: int) -> int:
     try:
         setup = Setup.read(0)
         take_shape(setup)
-        channel.send(READY + b"\n", socket.MSG_NOSIGNAL)
-        Runs(requests, channel, setup.limits).serve()
+        say(channel, READY.decode())
+        Runs(requests, channel).serve()
         SCRIPT_THREADS.wait(_END_TIMEOUT)
     except (PrivilegeError, ConfinementError, ValueError) as error:
         say(channel, str(error))

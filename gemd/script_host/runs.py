@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 
 from gemd.system.hosted_script import Ended, Failed, Started, StartRequest, receive_request, tell
-from gemd.system.script import ScriptLimits, ScriptProcess
+from gemd.system.script import ScriptProcess
 from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS
@@ -22,10 +22,9 @@ _PIECE = 4096
 class Runs:
     """Serves who asks by `requests`, and answers each octet of the master's, by `channel`, with itself."""
 
-    def __init__(self, requests: socket.socket, channel: socket.socket, limits: ScriptLimits) -> None:
+    def __init__(self, requests: socket.socket, channel: socket.socket) -> None:
         self._requests = requests
         self._channel = channel
-        self._limits = limits
         self._poll = select.poll()
         self._watched: dict[int, Callable[[], None]] = {}
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -79,7 +78,7 @@ class Runs:
             self.unwatch(self._requests.fileno())
             return
         self._runs += 1
-        Run(self, *asked, self._limits).start()
+        Run(self, *asked).start()
 
     def _answer_master(self) -> None:
         try:
@@ -97,14 +96,12 @@ class Runs:
 class Run:
     """One script. All but `_start` and `_note_end` run in the loop."""
 
-    def __init__(
-        self, runs: Runs, request: StartRequest, file: ScriptFile, control: socket.socket, limits: ScriptLimits
-    ) -> None:
+    def __init__(self, runs: Runs, request: StartRequest, file: ScriptFile, control: socket.socket) -> None:
         self._runs = runs
         self._environ = {os.fsdecode(name): os.fsdecode(value) for name, value in request.environ.items()}
         self._file = file
         self._control = control
-        self._limits = limits
+        self._limits = request.limits
         self._script: ScriptProcess | None = None
         self._is_wanted = True
 

@@ -11,7 +11,7 @@ import mmap
 import os
 import time
 
-from gemd.config.settings import Rate
+from gemd.config.types import Rate
 from gemd.protocol.errors import SlowDown
 from gemd.protocol.peer import network_of
 

@@ -12,19 +12,17 @@ import msgspec
 import gemd
 from gemd.system.confinement import Confinement
 from gemd.system.privileges import Identity
-from gemd.system.script import ScriptLimits
 
 READY = b"ready"  # what a host says to its master when it has become who it should be; all else is a complaint
 SIGN = b"\n"  # what it is asked for a sign of life, and answers
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """What a script host is told: who it becomes, where it is shut in, and what scripts may use and touch. `version` is
+    """What a script host is told: who it becomes, where it is shut in, and what scripts may touch. `version` is
     that of the master's code, which this has to be as well."""
 
     identity: Identity
     chroot: str | None
-    limits: ScriptLimits
     confinement: Confinement | None
     version: str = gemd.__version__
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 import msgspec
 
 from gemd.config import Config, Host
-from gemd.config.script_users import find_script_users
-from gemd.config.settings import Rate
+from gemd.config.script_settings import find_script_users
+from gemd.config.types import Rate
 from gemd.protocol.request import Request
+from gemd.responders.cgi.scripts import ScriptUser
 from gemd.responders.router import Router
 from gemd.shared.generation import Generation
 from gemd.shared.rate_limit import RateLimit
@@ -27,7 +28,6 @@ from gemd.system.line_log import LineLog, NoLog
 from gemd.system.logs import Logs
 from gemd.system.privileges import Identity
 from gemd.system.process import fill_standard_streams
-from gemd.system.script import ScriptLimits
 
 
 def build_generation(
@@ -72,9 +72,9 @@ def build_generation(
 
 def make_script_hosts(config: Config, files: Files) -> dict[str, ScriptHost]:
     """What leads to a process for the scripts of each user, by the name that the configuration has for it."""
-    limits, confinement = ScriptLimits.of(config.cgi), find_confinement(config)
+    confinement = find_confinement(config)
     return {
-        user: ScriptHost(Setup(files.script_users[user], config.service.chroot, limits, confinement))
+        user: ScriptHost(Setup(files.script_users[user], config.service.chroot, confinement))
         for user in find_script_users(config)
     }
 
@@ -134,8 +134,10 @@ def build_router(
 ) -> Router:
     """The hosts, with all that they need of the machine."""
     check_rate = rate_limit.check if rate_limit is not None else None
-    requests = {user: host.requests for user, host in script_hosts.items()}
-    return Router(config, files.mime_table, check_rate, files.authorities.__getitem__, requests)
+    users: dict[str | None, ScriptUser] = {None: ScriptUser(files.home)}
+    for name, host in script_hosts.items():
+        users[name] = ScriptUser(files.script_users[name].home, host.requests)
+    return Router(config, files.mime_table, check_rate, files.authorities.__getitem__, users)
 
 
 def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> tls_context.Context:

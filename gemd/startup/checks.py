@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from gemd.config import Config, ConfigError, Host, Problem, parse_config
-from gemd.config.script_users import find_script_users
+from gemd.config.script_settings import find_script_users
 from gemd.config.settings import Answer, Location
 from gemd.config.tables import key_path
 from gemd.config.types import LOG_WORDS

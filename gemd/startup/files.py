@@ -8,30 +8,32 @@ from collections.abc import Iterator
 import msgspec
 
 from gemd.config import Config
-from gemd.config.script_users import find_script_users
+from gemd.config.script_settings import find_script_users
 from gemd.config.settings import CAFile
 from gemd.system.authorities import read_authorities
 from gemd.system.certificates import Certificates
 from gemd.system.mime_table import load_mime_table
-from gemd.system.privileges import Identity, find_identity
+from gemd.system.privileges import Identity, find_home, find_identity
 
 
 class Files(msgspec.Struct, frozen=True):
-    """Media types by extension, authorities by the path of the file or directory that has them, and the users that run
-    scripts by the names that the configuration has for them."""
+    """Media types by extension, authorities by the path of the file or directory that has them, the users that run
+    scripts by the names that the configuration has for them, and the home of the workers' user."""
 
     mime_table: dict[str, str]
     authorities: dict[str, Certificates]
     script_users: dict[str, Identity]
+    home: str
 
 
-def read_files(config: Config) -> Files:
+def read_files(config: Config, user: Identity | None = None) -> Files:
     """Read all that the configuration names. Raises CertificateError for authorities that can't be read, and
-    PrivilegeError for users that there are not."""
+    PrivilegeError for users that there are not. Workers become `user`, unless it is None."""
     return Files(
         load_mime_table(),
         {path: read_authorities(path) for path in authority_paths(config)},
-        {user: find_identity(user, None) for user in find_script_users(config)},
+        {name: find_identity(name, None) for name in find_script_users(config)},
+        user.home if user is not None else find_home(),
     )
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gemd.config import Config
-from gemd.config.script_users import find_script_users
-from gemd.config.settings import Address
+from gemd.config.script_settings import find_script_users
+from gemd.config.types import Address
 from gemd.master.report import Outcome
 from gemd.shared.generation import Generation
 from gemd.startup.files import Files, authority_paths
@@ -44,6 +44,7 @@ class Findings(msgspec.Struct, frozen=True):
     mime_table: dict[str, str]
     authorities: dict[str, tuple[bytes, ...]]
     script_users: dict[str, Identity]
+    home: str
     logs: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -76,6 +77,7 @@ def pack_findings(
         mime_table=files.mime_table,
         authorities={path: pack_certificates(several) for path, several in files.authorities.items()},
         script_users=files.script_users,
+        home=files.home,
         logs=tuple(logs),
         warnings=tuple(warnings),
     )
@@ -114,7 +116,7 @@ def unpack_findings(found: Outcome, current: Generation) -> Unpacked:
     return Unpacked(
         findings.config,
         Resources(listeners, certificates),
-        Files(findings.mime_table, authorities, findings.script_users),
+        Files(findings.mime_table, authorities, findings.script_users, findings.home),
         dict(zip(findings.logs, left, strict=True)),
         findings.warnings,
     )

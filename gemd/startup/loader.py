@@ -41,7 +41,7 @@ class ConfigLoader(Loader):
         try:
             config, warnings = _keep_fixed(self._read(), current.config)
             resources = acquire_resources(config, current.listeners, None)
-            files = read_files(config)
+            files = read_files(config, self._workers_user)
             trial = build_generation(config, resources, files, self._workers_user, current)
         except FAILURES as failure:
             raise TaskError(*explain_failure(failure)[1]) from None

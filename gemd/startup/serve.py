@@ -74,7 +74,7 @@ def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
         check_machine(config)  # again, for this user may see less
         if pid_file is not None:
             pid_file.check_writable()
-        generation = build_generation(config, resources, read_files(config), workers_user)
+        generation = build_generation(config, resources, read_files(config, workers_user), workers_user)
     poll = select.poll()
     control = take_control(config, handover, poll)
     lock_down(keep_capabilities=os.geteuid() == 0)

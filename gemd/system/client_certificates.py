@@ -31,7 +31,6 @@ def parse_client_certificate(der: bytes) -> ClientCertificate:
         if _count_attributes(der) > _MAX_ATTRIBUTES:
             raise ValueError("names that nobody has")
         certificate = x509.load_der_x509_certificate(der)
-        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         if certificate.serial_number.bit_length() > _MAX_SERIAL_BITS:
             raise ValueError("a serial number that nobody could write down")
         key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -39,15 +38,32 @@ def parse_client_certificate(der: bytes) -> ClientCertificate:
             der,
             fingerprint,
             public_key_fingerprint=sha256(key),
-            common_name=str(names[0].value) if names else "",
+            common_name=_find_common_name(certificate.subject),
             subject=certificate.subject.rfc4514_string(),
             issuer=certificate.issuer.rfc4514_string(),
+            issuer_common_name=_find_common_name(certificate.issuer),
+            slashed_subject=_slash(certificate.subject),
+            slashed_issuer=_slash(certificate.issuer),
             serial_number=certificate.serial_number,
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
         )
     except (crypto.Error, *UNREADABLE) as error:
         return ClientCertificate(der, fingerprint, fault=type(error).__name__)
+
+
+def _find_common_name(name: x509.Name) -> str:
+    found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found[0].value) if found else ""
+
+
+def _slash(name: x509.Name) -> str:
+    """A name as OpenSSL prints it on one line."""
+    return "".join(f"/{attribute.rfc4514_attribute_name}={_show(attribute.value)}" for attribute in name)
+
+
+def _show(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.hex()
 
 
 def _count_attributes(der: bytes) -> int:

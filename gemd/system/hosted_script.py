@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from gemd.system.descriptors import receive_descriptors, send_descriptors
-from gemd.system.script import RunningScript
+from gemd.system.script import RunningScript, ScriptLimits
 from gemd.system.script_output import ScriptError, ScriptOutput
 from gemd.system.script_start import ScriptFile
 
@@ -28,6 +28,7 @@ class StartRequest(msgspec.Struct, frozen=True):
     path: bytes
     name: bytes
     environ: dict[bytes, bytes]
+    limits: ScriptLimits
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
@@ -54,10 +55,12 @@ _REQUEST = msgspec.msgpack.Decoder(StartRequest)
 class HostedScript(RunningScript):
     """One run, as who has asked for it knows it."""
 
-    def __init__(self, requests: socket.socket, file: ScriptFile, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, requests: socket.socket, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits
+    ) -> None:
         """Ask by `requests`. Raises ScriptError."""
         encoded = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
-        request = StartRequest(os.fsencode(file.path), os.fsencode(file.name), encoded)
+        request = StartRequest(os.fsencode(file.path), os.fsencode(file.name), encoded, limits)
         self._text: ScriptOutput | None = None
         self._code: int | None = None
         self._failure: ScriptError | None = None

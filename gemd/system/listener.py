@@ -11,7 +11,7 @@ import socket
 import stat
 from collections.abc import Iterable, Sequence
 
-from gemd.config.settings import Address
+from gemd.config.types import Address
 from gemd.system.attempt import attempt
 
 _BACKLOG = 1024

@@ -31,12 +31,13 @@ class PrivilegeError(Exception):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A user to be, with one primary and all supplementary groups."""
+    """A user to be, with one primary and all supplementary groups, and a home."""
 
     name: str
     uid: int
     gid: int
     groups: tuple[int, ...]
+    home: str = "/"
 
 
 def find_identity(user: str, group: str | None) -> Identity:
@@ -54,7 +55,16 @@ def find_identity(user: str, group: str | None) -> Identity:
         raise PrivilegeError("root can't be the user or group that serves strangers")
     with attempt(f"the groups of the user {user} could not be looked up"):
         groups = tuple(sorted(os.getgrouplist(entry.pw_name, gid)))
-    return Identity(entry.pw_name, entry.pw_uid, gid, groups)
+    return Identity(entry.pw_name, entry.pw_uid, gid, groups, entry.pw_dir or "/")
+
+
+def find_home() -> str:
+    """The home of the user that this process runs as."""
+    try:
+        with attempt("the home of this user could not be looked up"):
+            return pwd.getpwuid(os.geteuid()).pw_dir or "/"
+    except KeyError:
+        return "/"
 
 
 def _find_group(group: str) -> int:

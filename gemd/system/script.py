@@ -15,10 +15,10 @@ from typing import Protocol
 
 import msgspec
 
-from gemd.config.settings import CGISettings
+from gemd.config.cgi_settings import CGISettings
 from gemd.system.orphans import kill_orphans, unregister
 from gemd.system.script_output import ScriptError, ScriptOutput
-from gemd.system.script_start import ScriptFile, start_script
+from gemd.system.script_start import ScriptFile, read_first_line, start_script
 
 _MAX_DESCRIPTORS = 1024  # by default; a script may raise it, as far as the server may
 TERM_TIMEOUT = 0.5  # seconds between TERM and KILL
@@ -96,7 +96,7 @@ class ScriptProcess(Leader):
         try:
             self.pid, held, self.output, self.errors = start_script(file, environ, limits != ScriptLimits())
         except OSError as error:
-            why = _WHY.get(error.errno or 0)
+            why = _explain_first_line(file, error.errno or 0) or _WHY.get(error.errno or 0)
             raise ScriptError(f"can't be started: {error.strerror}" + (f"; {why}" if why else "")) from None
         except ValueError as error:  # a NUL or a lone surrogate in its environment, "=" in the name of a variable
             raise ScriptError(f"can't be started: {error}") from None
@@ -181,6 +181,19 @@ class Script(ScriptProcess, RunningScript):
         self._end_all()
         self._text.read_errors()
         self._text.close()
+
+
+def _explain_first_line(file: ScriptFile, number: int) -> str | None:
+    """What an editor may have done to a #! line that is not understood; None if nothing is seen."""
+    if number not in (errno.ENOENT, errno.ENOEXEC):
+        return None
+    try:
+        line = read_first_line(file)
+    except OSError:
+        return None
+    if line.startswith(b"\xef\xbb\xbf"):
+        return "it begins with a byte order mark, before the #! line"
+    return "its #! line ends with CR LF, and should with LF alone" if line.endswith(b"\r\n") else None
 
 
 def _release(held: int | None) -> None:

@@ -17,6 +17,10 @@ class ScriptError(Exception):
     """The script failed; the text says how, for the log."""
 
 
+class ScriptExit(ScriptError):
+    """It has written all that it wanted to, and ended with another code than 0."""
+
+
 class ScriptOutput:
     """The reading ends of its standard output and error, which become this object's. `stderr` is the beginning of what
     it complained of; `deadline`, in monotonic seconds, is when to read again at the latest."""
@@ -36,7 +40,7 @@ class ScriptOutput:
     def read(self) -> bytes | None:
         """The next output; None when there is none yet, b"" when it is over and the script has ended as it should.
 
-        Raises ScriptError when it did not exit with code 0. Never waits.
+        Raises ScriptError when it was ended by a signal, and ScriptExit when it did not exit with code 0. Never waits.
         """
         code = self._find_exit_code()
         self.read_errors()
@@ -58,7 +62,7 @@ class ScriptOutput:
         if code < 0:
             raise ScriptError(f"was ended by {_name_signal(-code)}")
         if code > 0:
-            raise ScriptError(f"exited with code {code}")
+            raise ScriptExit(f"exited with code {code}")
         return b""
 
     def read_errors(self) -> None:

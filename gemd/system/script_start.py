@@ -11,6 +11,7 @@ from gemd.system.beneath import open_root
 from gemd.system.orphans import registration
 from gemd.system.spawn import spawn
 
+_MAX_LINE = 256  # bytes of a #! line that the kernel reads
 _HOLD = ("/bin/sh", "-c", 'read -r _ && exec "$0" </dev/null')
 
 
@@ -36,6 +37,15 @@ class ScriptFile:
         directory, self._directory = self._directory, None
         if directory is not None:
             os.close(directory)
+
+
+def read_first_line(file: ScriptFile) -> bytes:
+    """Its beginning, up to the end of the line. May wait for a disk. Raises OSError."""
+    descriptor = os.open(file.name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=file.open())
+    try:
+        return os.read(descriptor, _MAX_LINE).partition(b"\n")[0] + b"\n"
+    finally:
+        os.close(descriptor)
 
 
 def start_script(file: ScriptFile, environ: Mapping[str, str], is_held: bool) -> tuple[int, int | None, int, int]:

@@ -163,7 +163,7 @@ def test_each_location_knows_where_in_the_file_it_is():
 KEYS = {
     Answer.REDIRECT: {"redirect"},
     Answer.GONE: {"gone"},
-    Answer.CGI: {"cgi", "cgi-user"},
+    Answer.CGI: {"cgi", *(key for key in keys_of(Location) if key.startswith("cgi-"))},
     Answer.APP: {"app", "app-path", "app-env", "app-options", "app-threads", "preload"},
     Answer.FILES: {"root"},
 }

@@ -4,7 +4,8 @@ import pytest
 
 from gemd.config import Address, ConfigError, load_config, parse_config
 from gemd.config.load import parse_listen
-from gemd.config.settings import CAFile, Rate
+from gemd.config.settings import CAFile
+from gemd.config.types import Rate
 
 from .reading import HOST, parse, problems_of
 

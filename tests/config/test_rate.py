@@ -1,7 +1,7 @@
 import pytest
 
 from gemd.config.rate import parse_rate
-from gemd.config.settings import Rate
+from gemd.config.types import Rate
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 import pytest
 
-from gemd.config.settings import DERIVED, Address, Answer, Host, Location, Redirect, Settings
+from gemd.config.settings import DERIVED, Answer, Host, Location, Redirect
 from gemd.config.tables import keys_of
+from gemd.config.types import Address, Settings
 
 from .reading import HOST, first
 

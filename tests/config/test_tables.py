@@ -1,7 +1,8 @@
 import pytest
 
-from gemd.config.settings import TLS, Location, Settings, Timeouts
+from gemd.config.settings import TLS, Location, Timeouts
 from gemd.config.tables import Problem, describe, key_path, keys_of, read_settings, show, suggest
+from gemd.config.types import Settings
 
 
 class Table(Settings, frozen=True):

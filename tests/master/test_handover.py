@@ -11,7 +11,7 @@ import time
 import msgspec
 import pytest
 
-from gemd.config.settings import Address
+from gemd.config.types import Address
 from gemd.master import handover as successor
 from gemd.master.control import bind_control
 from gemd.master.handover import (

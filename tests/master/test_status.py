@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from gemd import __version__
-from gemd.config.settings import Address
+from gemd.config.types import Address
 from gemd.master.status import Totals, describe, summarise
 from gemd.protocol.figures import FIGURES
 from gemd.system.listener import bind_all

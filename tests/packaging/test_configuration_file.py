@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from gemd.config import parse_config
-from gemd.config.settings import DERIVED, TLS, CGISettings, Host, Limits, Location, Log, Service, Timeouts
+from gemd.config.cgi_settings import CGISettings
+from gemd.config.settings import DERIVED, TLS, Host, Limits, Location, Log, Service, Timeouts
 from gemd.config.tables import keys_of
 from tests.packaging.installing import PROJECT
 

@@ -3,14 +3,17 @@
 import datetime
 import re
 import subprocess
+from typing import get_args
 
 import msgspec
 import pytest
 
 from gemd import options
 from gemd.config import parse_config
-from gemd.config.settings import DERIVED, TLS, CGISettings, Host, Limits, Location, Log, Redirect, Service, Timeouts
+from gemd.config.cgi_settings import CGISettings
+from gemd.config.settings import DERIVED, TLS, Host, Limits, Location, Log, Redirect, Service, Timeouts
 from gemd.config.tables import keys_of
+from gemd.config.types import Dialect
 from gemd.exit_codes import ExitCode
 from gemd.gemctl import options as gemctl_options
 from gemd.gemctl.failure import ExitCode as GemctlCode
@@ -19,7 +22,7 @@ from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
 from gemd.protocol.url import parse_url
 from gemd.responders.app.environ import build_app_environ
-from gemd.responders.cgi.environ import build_environ
+from gemd.responders.cgi.environ import ScriptNames, build_environ
 from gemd.system.client_certificates import make_client_certificate
 from tests.packaging.installing import COMMANDS, PROJECT
 from tests.packaging.test_completion import LINES
@@ -43,7 +46,7 @@ def test_mandoc_has_no_complaint(page, need_program):
 
 
 def test_every_command_and_the_configuration_have_a_page():
-    assert {page.name for page in PAGES} == {*(f"{command}.8" for command in COMMANDS), "gemd.conf.5"}
+    assert {page.name for page in PAGES} == {*(f"{command}.8" for command in COMMANDS), "gemd.conf.5", "gemd-cgi.7"}
 
 
 def test_every_key_is_explained():
@@ -175,6 +178,9 @@ ASKED = Request(
 )
 
 
+NAMES = ScriptNames("/a", "/b", "/srv/a", "/")
+
+
 def names_in(text):
     """What the lines `.It` of a part of a page name, and what stands in capitals in the paragraphs after them."""
     items = [name for line in re.findall(r"^\.It (?:Ev )?(.*)", text, re.MULTILINE) for name in line.split(" , ")]
@@ -183,9 +189,48 @@ def names_in(text):
 
 def test_every_variable_of_a_script_is_explained_and_no_other():
     config = parse_config({"host": [{"name": "h", "root": "/"}]}, base=PROJECT, source=None, cpus=1)
-    made = build_environ(ASKED, config.hosts[0].locations[0], config, "/a", "/b", None)
-    items = re.findall(r"^\.It Ev (.*)", section("gemd.conf.5", "Environment"), re.MULTILINE)
+    made = build_environ(ASKED, config.hosts[0].locations[0], config.cgi, NAMES, None)
+    items = re.findall(r"^\.It Ev (.*)", section("gemd-cgi.7", "ENVIRONMENT"), re.MULTILINE)
     assert {name for line in items for name in line.split(" , ")} == made.keys()
+
+
+def dialects_told():
+    """By dialect, what the page says of each variable that differs."""
+    told = {"jetforce": {}}
+    for line in re.findall(r"^\.It (.*)", section("gemd-cgi.7", "DIALECTS"), re.MULTILINE):
+        if line.startswith("Qq "):
+            rows = told.setdefault(line.removeprefix("Qq "), {})
+        else:
+            name, _, text = line.partition(" Ta ")
+            rows[name] = text
+    return told
+
+
+def test_what_differs_in_a_dialect_is_told_and_nothing_else():
+    told = dialects_told()
+    assert set(told) == set(get_args(Dialect))
+    tables = {"host": [{"name": "h", "root": "/"}]}
+    location = parse_config(tables, base=PROJECT, source=None, cpus=1).hosts[0].locations[0]
+    bare = Request(parse_url(b"gemini://h/a/b"), Peer("192.0.2.1", 1, "192.0.2.2", 2, TLSOf()))
+
+    def build(dialect):
+        settings = CGISettings(dialect=dialect)
+        return [build_environ(asked, location, settings, NAMES, None).items() for asked in (ASKED, bare)]
+
+    usual = build("jetforce")
+    for dialect, rows in told.items():
+        changed = {name for here, there in zip(build(dialect), usual, strict=True) for name, _ in here ^ there}
+        assert changed == set(rows), dialect
+        known, stranger = map(dict, build(dialect))
+        for name, text in rows.items():
+            if "empty without" in text:
+                assert stranger[name] == ""
+            if "not set without" in text:
+                assert name not in stranger
+            if text.startswith("/"):
+                assert known[name].startswith("/")
+            if text.startswith(("GET", "Certificate")):
+                assert known[name] == text.partition(";")[0]
 
 
 def test_every_entry_of_an_applications_environ_is_explained_and_no_other():

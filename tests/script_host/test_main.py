@@ -38,7 +38,7 @@ def start():
     started = []
 
     def start(*, change=lambda text: text, **settings):
-        given = {"identity": somebody(), "chroot": None, "limits": ScriptLimits(), "confinement": None, **settings}
+        given = {"identity": somebody(), "chroot": None, "confinement": None, **settings}
         host = ScriptHost(Setup(**given))
         channel, its = socket.socketpair()
         channel.settimeout(LONGEST)
@@ -94,7 +94,7 @@ def run(public):
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
         file = ScriptFile(str(path))
-        script = HostedScript(host.requests, file, {"PATH": "/usr/bin:/bin"})
+        script = HostedScript(host.requests, file, {"PATH": "/usr/bin:/bin"}, ScriptLimits())
         file.close()
         try:
             return read_all(script).decode()
@@ -191,3 +191,10 @@ def test_a_python_that_is_gone_is_told(start, monkeypatch):
     host = start()
     assert hear(host) == "/nowhere/python can't be executed: No such file or directory\n"
     wait_for(lambda: os.waitpid(host.pid, os.WNOHANG)[0], "it to end")
+
+
+def test_a_master_that_is_gone_by_then_is_no_fault(start):
+    host = start()
+    host.channel.close()
+    host.close()
+    assert code_of(host) == ExitCode.OK

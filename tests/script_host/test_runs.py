@@ -37,13 +37,13 @@ def subreaper():
 
 @pytest.fixture
 def serve():
-    """Serve with these limits; where it is asked, and the master's end of its channel. It ends when both are closed."""
+    """Serve; where it is asked, and the master's end of its channel. It ends when both are closed."""
     served = []
 
-    def serve(limits=NONE):
+    def serve():
         requests, its_requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         channel, its_channel = socket.socketpair()
-        runs = Runs(its_requests, its_channel, limits)
+        runs = Runs(its_requests, its_channel)
         thread = threading.Thread(target=runs.serve)
         thread.start()
         served.append((requests, channel, its_requests, its_channel, thread, runs))
@@ -64,12 +64,12 @@ def ask(tmp_path):
     """Ask for a script in sh."""
     asked = []
 
-    def ask(host, text):
+    def ask(host, text, limits=NONE):
         path = tmp_path / f"script{len(asked)}"
         path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
         file = ScriptFile(str(path))
-        asked.append(HostedScript(host.requests, file, {"PATH": os.environ["PATH"], "DIR": str(tmp_path)}))
+        asked.append(HostedScript(host.requests, file, {"PATH": os.environ["PATH"], "DIR": str(tmp_path)}, limits))
         file.close()
         return asked[-1]
 
@@ -129,8 +129,8 @@ def test_that_no_thread_can_be_had_is_told(serve, ask, monkeypatch):
         read(ask(host, "echo"))
 
 
-def test_limits_are_those_of_the_host(serve, ask):
-    assert read_all(ask(serve(ScriptLimits(cpu_seconds=77)), "ulimit -t")) == b"77\n"
+def test_limits_are_those_that_are_asked_for(serve, ask):
+    assert read_all(ask(serve(), "ulimit -t", ScriptLimits(cpu_seconds=77))) == b"77\n"
 
 
 def pid_of(script):

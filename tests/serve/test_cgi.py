@@ -1,5 +1,7 @@
 """Scripts: what they are given, and what becomes of their output."""
 
+import os
+import pwd
 import socket
 import subprocess
 from pathlib import Path
@@ -32,6 +34,7 @@ def env_script(shared_script):
 
 
 NAMES = {
+    *("DOCUMENT_ROOT", "HOME", "REQUEST_URI", "SCRIPT_FILENAME"),
     *("GATEWAY_INTERFACE", "GEMINI_URL", "GEMINI_URL_PATH", "HOSTNAME", "LANG", "PATH", "PATH_INFO", "QUERY_STRING"),
     *("REMOTE_ADDR", "REMOTE_HOST", "REMOTE_PORT", "REQUEST_METHOD", "SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT"),
     *("SERVER_PROTOCOL", "SERVER_SOFTWARE", "TLS_CIPHER", "TLS_VERSION"),
@@ -45,7 +48,9 @@ def test_the_environment_is_built_and_nothing_is_inherited(shared, env_script):
     assert found.pop("TLS_CIPHER").startswith("TLS_")
     assert found.pop("SERVER_SOFTWARE").startswith("gemd/")
     root = str(env_script.parent.parent)
+    assert found.pop("HOME") == pwd.getpwuid(os.geteuid()).pw_dir
     assert found == {
+        "DOCUMENT_ROOT": root,
         "GATEWAY_INTERFACE": "CGI/1.1",
         "GEMINI_SEARCH_STRING": "x y",
         "GEMINI_URL": f"gemini://localhost:{port}/cgi-bin/env/a%20b/c?x%20y",
@@ -59,6 +64,8 @@ def test_the_environment_is_built_and_nothing_is_inherited(shared, env_script):
         "REMOTE_ADDR": "127.0.0.1",
         "REMOTE_HOST": "127.0.0.1",
         "REQUEST_METHOD": "",
+        "REQUEST_URI": "/cgi-bin/env/a%20b/c?x%20y",
+        "SCRIPT_FILENAME": str(env_script),
         "SCRIPT_NAME": "/cgi-bin/env",
         "SERVER_NAME": "localhost",
         "SERVER_PORT": port,
@@ -204,16 +211,23 @@ def test_output_comes_as_it_is_written(shared, shared_script):
 
 
 def test_a_body_that_broke_off_has_no_close_notify(shared, shared_script, complaints):
-    shared_script("exit", "echo 20 text/plain; echo begun; exit 1\n")
     shared_script("kill", "echo 20 text/plain; echo begun; kill -9 $$\n")
     shared_script("endless", "echo 20 text/plain; yes\n")
     shared.expect("broke off")
-    for name in ("exit", "kill", "endless"):
+    for name in ("kill", "endless"):
         answer = shared.ask("/cgi-bin/" + name)
         assert (answer.status, answer.complete) == (20, False), name
         assert answer.seconds < 5
-    for reason in ("exited with code 1", "ended by SIGKILL", "wrote more than 1000000 bytes"):
+    for reason in ("ended by SIGKILL", "wrote more than 1000000 bytes"):
         assert reason in complaints()
+
+
+def test_an_exit_code_spoils_no_answer(shared, shared_script, complaints):
+    shared_script("grep", "echo 20 text/plain; echo found nothing; grep nothing /dev/null\n")
+    shared.expect("exited with code 1 after its answer")
+    answer = shared.ask("/cgi-bin/grep")
+    assert (answer.text, answer.complete) == ("found nothing\n", True)
+    assert "exited with code 1 after its answer, which is whole" in complaints()
 
 
 def test_a_refusal_that_is_followed_by_endless_output_is_sent(shared, shared_script, complaints):

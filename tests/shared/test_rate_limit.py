@@ -1,6 +1,6 @@
 import pytest
 
-from gemd.config.settings import Rate
+from gemd.config.types import Rate
 from gemd.protocol.errors import SlowDown
 from gemd.shared.rate_limit import RateLimit
 

@@ -8,12 +8,10 @@ from gemd.shared import script_host
 from gemd.shared.script_host import ScriptHost, Setup
 from gemd.system.confinement import Confinement
 from gemd.system.privileges import Identity
-from gemd.system.script import ScriptLimits
 
 SETUP = Setup(
     Identity("alice", 1001, 1002, (1002, 1003)),
     "/srv/jail",
-    ScriptLimits(nice=3, cpu_seconds=7),
     Confinement(("/etc/k\udcff",), ("/srv",), None, ("/tmp",)),
 )
 

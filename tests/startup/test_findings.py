@@ -5,7 +5,7 @@ import os
 import msgspec
 import pytest
 
-from gemd.config.settings import Address
+from gemd.config.types import Address
 from gemd.startup.assembly import build_generation
 from gemd.startup.files import read_files
 from gemd.startup.findings import pack_findings, unpack_findings

@@ -8,10 +8,12 @@ import socket
 import pytest
 
 from gemd.system.hosted_script import Ended, Failed, HostedScript, Started, receive_request, tell
+from gemd.system.script import ScriptLimits
 from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
 from tests.support.descriptors import open_descriptors
 
+LIMITS = ScriptLimits(cpu_seconds=7)
 ENVIRON = {"PATH": "/bin", "ODD": "\udcff"}
 
 
@@ -32,7 +34,7 @@ def ask(host, tmp_path):
 
     def ask():
         file = ScriptFile(str(tmp_path / "script"))
-        script = HostedScript(host[0], file, ENVIRON)
+        script = HostedScript(host[0], file, ENVIRON, LIMITS)
         file.close()
         _, found, control = receive_request(host[1])
         found.close()
@@ -71,10 +73,11 @@ def is_readable(script):
 
 def test_the_host_learns_what_to_start_and_where(host, tmp_path):
     file = ScriptFile(str(tmp_path / "s\udcfe"))
-    script = HostedScript(host[0], file, ENVIRON)
+    script = HostedScript(host[0], file, ENVIRON, LIMITS)
     file.close()
     request, found, control = receive_request(host[1])
     with control:
+        assert request.limits == LIMITS
         assert request.environ == {b"PATH": b"/bin", b"ODD": b"\xff"}
         assert (found.path, found.name) == (f"{tmp_path}/s\udcfe", "s\udcfe")
         assert os.path.samestat(os.fstat(found.open()), os.stat(tmp_path))
@@ -176,7 +179,7 @@ def test_what_is_said_to_nobody_is_lost(ask):
 def asks(host, tmp_path, environ=ENVIRON):
     file = ScriptFile(str(tmp_path / "script"))
     try:
-        return HostedScript(host[0], file, environ)
+        return HostedScript(host[0], file, environ, LIMITS)
     finally:
         file.close()
 
@@ -206,7 +209,7 @@ def test_what_is_larger_than_a_message_is_an_error(host, tmp_path):
 def test_a_directory_that_is_gone_is_an_error(host, tmp_path):
     file = ScriptFile(str(tmp_path / "gone" / "script"))
     with pytest.raises(ScriptError, match="No such file"):
-        HostedScript(host[0], file, ENVIRON)
+        HostedScript(host[0], file, ENVIRON, LIMITS)
 
 
 # The host's side

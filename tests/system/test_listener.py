@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from gemd.config.settings import Address
+from gemd.config.types import Address
 from gemd.system.listener import BindError, Listener, bind_all, take_over
 
 FREE = Address("127.0.0.1", 0)

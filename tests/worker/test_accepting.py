@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from gemd.config.settings import Address, Timeouts
+from gemd.config.settings import Timeouts
+from gemd.config.types import Address
 from gemd.system.listener import Listener
 from gemd.worker.accepting import Accepting
 from tests.support.gemini_client import Client

@@ -13,7 +13,8 @@ from collections import Counter
 
 import pytest
 
-from gemd.config.settings import Address, Limits, Timeouts
+from gemd.config.settings import Limits, Timeouts
+from gemd.config.types import Address
 from gemd.protocol.errors import NotFound
 from gemd.protocol.response import BrokenBody, ClientLeft, Response
 from gemd.system.listener import Listener

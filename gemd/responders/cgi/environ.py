@@ -4,13 +4,16 @@ Rule: what is not made here does not reach a script, and no value holds a charac
 the variables.
 """
 
-from typing import TYPE_CHECKING
+import datetime
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
-from gemd.config.settings import CGISettings, Config, Location
+from gemd.config.cgi_settings import CGISettings
+from gemd.config.settings import Location
 from gemd.protocol.characters import percent_encode
 from gemd.protocol.peer import ClientCertificate
 from gemd.protocol.request import Request
+from gemd.responders.cgi.dialects import Asked, translate
 from gemd.responders.variables import common_variables, server_name
 
 if TYPE_CHECKING:
@@ -19,23 +22,32 @@ if TYPE_CHECKING:
 GATEWAY_INTERFACE = "CGI/1.1"
 
 
+class ScriptNames(NamedTuple):
+    """A script: its path in the URL and what follows that, decoded; its file; the home of who runs it."""
+
+    script_name: str
+    path_info: str
+    path: str
+    home: str
+
+
 def build_environ(
     request: Request,
     location: Location,
-    config: Config,
-    script_name: str,
-    path_info: str,
+    settings: CGISettings,
+    script: ScriptNames,
     authorities: "Authorities | None",
 ) -> dict[str, str]:
     """The whole environment of one run."""
-    environ = own_variables(config.cgi)
+    environ = own_variables(settings)
     for name, value in common_variables(request, location, authorities).items():
-        environ[name] = percent_encode(str(value))
-    environ |= _request_variables(request, location, script_name, path_info)
+        environ[name] = str(value)
+    environ |= _request_variables(request, location, script)
     certificate = request.peer.tls.client_certificate
     if certificate is not None:
-        environ |= _certificate_variables(certificate, config.cgi)
-    return environ | config.cgi.environment
+        environ |= _certificate_variables(certificate)
+    translate(environ, settings, Asked(request.url.query, script.path, certificate))
+    return {name: percent_encode(value) for name, value in environ.items()} | settings.environment
 
 
 def own_variables(settings: CGISettings) -> dict[str, str]:
@@ -43,29 +55,34 @@ def own_variables(settings: CGISettings) -> dict[str, str]:
     return {"PATH": settings.path, "LANG": settings.lang, "GATEWAY_INTERFACE": GATEWAY_INTERFACE}
 
 
-def _request_variables(request: Request, location: Location, script_name: str, path_info: str) -> dict[str, str]:
+def _request_variables(request: Request, location: Location, script: ScriptNames) -> dict[str, str]:
     url, query = request.url, request.url.query or ""
     variables = {
+        "DOCUMENT_ROOT": str(location.root),
         "GEMINI_URL": url.text,
         "GEMINI_URL_PATH": "/" + "/".join(url.segments),
+        "HOME": script.home,
         "HOSTNAME": server_name(request, location),
-        "PATH_INFO": path_info,
+        "PATH_INFO": script.path_info,
         "REMOTE_PORT": str(request.peer.port),
         "REQUEST_METHOD": "",
-        "SCRIPT_NAME": script_name,
+        "REQUEST_URI": url.path if url.query is None else f"{url.path}?{url.query}",
+        "SCRIPT_FILENAME": script.path,
+        "SCRIPT_NAME": script.script_name,
     }
-    if path_info:
-        variables["PATH_TRANSLATED"] = f"{location.root}{path_info}"
+    if script.path_info:
+        variables["PATH_TRANSLATED"] = f"{location.root}{script.path_info}"
     if query and "=" not in query:
-        variables["GEMINI_SEARCH_STRING"] = percent_encode(unquote(query))
+        variables["GEMINI_SEARCH_STRING"] = unquote(query)
     return variables
 
 
-def _certificate_variables(certificate: ClientCertificate, settings: CGISettings) -> dict[str, str]:
-    digest = certificate.fingerprint
-    forms = {"SHA256:UPPER": "SHA256:" + digest.upper(), "SHA256:lower": "SHA256:" + digest, "lower": digest}
+def _certificate_variables(certificate: ClientCertificate) -> dict[str, str]:
+    is_valid = certificate.not_before <= datetime.datetime.now(datetime.UTC) <= certificate.not_after
     return {
-        "TLS_CLIENT_HASH": forms[settings.client_hash],
-        "TLS_CLIENT_ISSUER": percent_encode(certificate.issuer),
-        "TLS_CLIENT_SUBJECT": percent_encode(certificate.subject),
+        "TLS_CLIENT_ISSUER": certificate.issuer,
+        "TLS_CLIENT_ISSUER_CN": certificate.issuer_common_name,
+        "TLS_CLIENT_SUBJECT": certificate.subject,
+        "TLS_CLIENT_SUBJECT_CN": certificate.common_name,
+        "TLS_CLIENT_VALID": "true" if is_valid else "false",
     }

@@ -5,26 +5,24 @@ the client learns that it failed, the error log why.
 """
 
 import math
-import re
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 
-from gemd.config.settings import Config
+from gemd.config.script_settings import ScriptSettings
 from gemd.protocol.errors import CGIError, Overloaded
-from gemd.protocol.response import MAX_META, BrokenBody, Helper, Response, encode_header
+from gemd.protocol.response import BrokenBody, Helper, Response
 from gemd.protocol.status import has_body
+from gemd.responders.cgi.header import MAX_HEADER, parse_header, quote
 from gemd.system.log import error_log
 from gemd.system.places import Place, Places
 from gemd.system.script import RunningScript
-from gemd.system.script_output import ScriptError
+from gemd.system.script_output import ScriptError, ScriptExit
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import ScriptThreads
 
 TOO_MANY = "Too many scripts are running, try again later"
-MAX_HEADER = MAX_META + len("20 \r\n")
 
-_HEADER = re.compile(rb"(?P<status>[0-9]{2})(?: (?P<meta>[^\r\n]*))?\r?\n")
 _MAX_UNSENT = 4 * 1024 * 1024  # bytes that follow a header without a body
 _MAX_STDERR_LINES = 20
 _MAX_LINE = 500
@@ -43,7 +41,8 @@ class ScriptRun:
         environ: Mapping[str, str],
         start: Start,
         name: str,
-        config: Config,
+        settings: ScriptSettings,
+        max_output: int,
         threads: ScriptThreads,
         places: Places,
     ) -> None:
@@ -55,13 +54,13 @@ class ScriptRun:
         self._places = places
         self._place: Place | None = None  # that it has, or waits for
         self._has_turn = False
-        self._timeouts = config.timeouts
+        self._settings = settings
         self._set_deadlines()  # for its turn to come
-        self._too_late = f"did not end within {config.timeouts.cgi:g} s (timeouts.cgi)"
-        self._no_header = f"wrote no header within {config.timeouts.cgi_header:g} s (timeouts.cgi-header)"
-        if config.timeouts.cgi < config.timeouts.cgi_header:
+        self._too_late = f"did not end within {settings.timeout:g} s (timeouts.cgi)"
+        self._no_header = f"wrote no header within {settings.header_timeout:g} s (timeouts.cgi-header)"
+        if settings.timeout < settings.header_timeout:
             self._no_header = self._too_late
-        self._max_output = config.limits.cgi_output
+        self._max_output = max_output
         self._helper: Helper | None = None
         self._script: RunningScript | None = None
         self._failure: ScriptError | None = None  # to start
@@ -75,8 +74,8 @@ class ScriptRun:
 
     def _set_deadlines(self) -> None:
         now = time.monotonic()
-        self._end_at = now + self._timeouts.cgi
-        self._header_at = now + min(self._timeouts.cgi_header, self._timeouts.cgi)
+        self._end_at = now + self._settings.timeout
+        self._header_at = now + min(self._settings.header_timeout, self._settings.timeout)
 
     # Starting
 
@@ -156,7 +155,7 @@ class ScriptRun:
                 return None
             self._output += data
             if not data:
-                shown = f": {_show(self._output)}" if self._output else ""
+                shown = f": {quote(self._output)}" if self._output else ""
                 raise ScriptError(f"ended without a header{shown}")
             if b"\n" in self._output or len(self._output) > MAX_HEADER:
                 status, meta, self._output = parse_header(self._output)
@@ -177,6 +176,11 @@ class ScriptRun:
         """The next piece of the body. Raises BrokenBody."""
         try:
             return self._read_piece()
+        except ScriptExit as error:
+            if self._settings.cgi.exit_status == "strict":
+                raise BrokenBody(f"script {self._name} {error}") from None
+            error_log.warning("script %s %s after its answer, which is whole", self._name, error)
+            return b""
         except ScriptError as error:
             raise BrokenBody(f"script {self._name} {error}") from None
 
@@ -228,20 +232,3 @@ class ScriptRun:
             error_log.warning("script %s says: %s", self._name, line[:_MAX_LINE])
         if len(lines) > _MAX_STDERR_LINES:
             error_log.warning("script %s says %d lines more", self._name, len(lines) - _MAX_STDERR_LINES)
-
-
-def parse_header(output: bytes) -> tuple[int, str, bytes]:
-    """Status, META and what follows the header line. Raises ScriptError, which quotes the line."""
-    match = _HEADER.match(output)
-    if match is None or match.end() > MAX_HEADER + 1:
-        raise ScriptError(f"has to begin with a line such as '20 text/gemini', not {_show(output)}")
-    try:
-        status, meta = int(match["status"]), (match["meta"] or b"").decode()
-        encode_header(status, meta)
-    except ValueError as error:  # UnicodeDecodeError is one
-        raise ScriptError(f"has a bad header {_show(output)}: {error}") from None
-    return status, meta, output[match.end() :]
-
-
-def _show(output: bytes) -> str:
-    return repr(output.partition(b"\n")[0][:100])

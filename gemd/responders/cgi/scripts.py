@@ -11,27 +11,40 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from gemd.config.script_users import find_script_user
+import msgspec
+
+from gemd.config.script_settings import ScriptSettings, find_script_settings
 from gemd.config.settings import Config, Location
 from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import CGIError, NotFound, Overloaded
 from gemd.protocol.peer import network_of
 from gemd.protocol.request import Request
 from gemd.protocol.url import split_path
-from gemd.responders.cgi.environ import build_environ
+from gemd.responders.cgi.environ import ScriptNames, build_environ
 from gemd.responders.cgi.run import TOO_MANY, ScriptRun, Start
 from gemd.responders.refusals import explain_error, open_root_of
 from gemd.system.hosted_script import HostedScript
 from gemd.system.log import error_log
 from gemd.system.places import Places, find_share
 from gemd.system.resolved import Resolved
-from gemd.system.script import RunningScript, Script, ScriptLimits
+from gemd.system.script import Script, ScriptLimits
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS
 
 if TYPE_CHECKING:  # both take the cryptography library along, which an application's program may not want yet
     from gemd.responders.protection import Protection
     from gemd.system.authorities import Authorities
+
+
+class ScriptUser(msgspec.Struct, frozen=True):
+    """Whom scripts run as: a home, and where they are asked for if not started here."""
+
+    home: str = "/"
+    requests: socket.socket | None = None
+
+
+ScriptUsers = Mapping[str | None, ScriptUser]  # by name, or number, as configured; None is the workers' user
+NO_USERS: ScriptUsers = MappingProxyType({None: ScriptUser()})
 
 
 class CGI:
@@ -42,14 +55,14 @@ class CGI:
         config: Config,
         authorities: "Authorities | None",
         protection: "Protection",
-        hosts: Mapping[str, socket.socket] = MappingProxyType({}),
+        users: ScriptUsers = NO_USERS,
     ) -> None:
-        """`hosts` is where scripts are asked for that have a user of their own, by the name of that."""
         self._config = config
         self._protection = protection
         self._authorities = authorities
-        self._hosts = hosts
-        self._rlimits = ScriptLimits.of(config.cgi)
+        self._users = users
+        self._settings: dict[int, tuple[Location, ScriptSettings]] = {}  # by the identity of the location
+        self._max_output = config.limits.cgi_output
         number = config.limits.cgi
         self._places = Places(number, min(find_share(number), config.limits.cgi_per_address))
 
@@ -76,31 +89,40 @@ class CGI:
         def open_below(root: int, names: Sequence[str]) -> Resolved:
             return self._protection.open_script(root, names, location, request.peer).resolved
 
+        settings = self._find_settings(location)
+        user = settings.cgi.user
         found = find_script(location, names, len(directory), open_below)
         script_name, path_info = split_script_path(request.url.segments, found.depth)
         path = os.path.join(str(location.root), *names[len(location.mount) : found.depth])
         file = ScriptFile(path, found.directory, found.name)
         is_over = True
         try:
-            user = find_script_user(self._config, location)
             if user is None and not os.access(found.name, os.X_OK, dir_fd=found.directory):
                 error_log.error("script %s is not executable: chmod +x %s", script_name, path)
                 raise CGIError("The script failed")
-            environ = build_environ(request, location, self._config, script_name, path_info, self._authorities)
+            script = ScriptNames(script_name, path_info, path, self._users[user].home)
+            environ = build_environ(request, location, settings.cgi, script, self._authorities)
             if not self._places.has_share_left(network_of(request.peer.address)):
                 raise Overloaded(TOO_MANY)
             is_over = False
         finally:
             if is_over:
                 file.close()
-        start = self._start if user is None else self._ask(self._hosts[user])
-        return ScriptRun(file, environ, start, script_name, self._config, SCRIPT_THREADS, self._places)
+        start = make_start(self._users[user].requests, ScriptLimits.of(settings.cgi))
+        return ScriptRun(file, environ, start, script_name, settings, self._max_output, SCRIPT_THREADS, self._places)
 
-    def _start(self, file: ScriptFile, environ: Mapping[str, str]) -> RunningScript:
-        return Script(file, environ, self._rlimits)
+    def _find_settings(self, location: Location) -> ScriptSettings:
+        known = self._settings.get(id(location))
+        if known is None or known[0] is not location:
+            known = self._settings[id(location)] = location, find_script_settings(self._config, location)
+        return known[1]
 
-    def _ask(self, requests: socket.socket) -> Start:
-        return lambda file, environ: HostedScript(requests, file, environ)
+
+def make_start(requests: socket.socket | None, limits: ScriptLimits) -> Start:
+    """What starts a script with these limits: here, or where `requests` are heard."""
+    if requests is None:
+        return lambda file, environ: Script(file, environ, limits)
+    return lambda file, environ: HostedScript(requests, file, environ, limits)
 
 
 class FoundScript(NamedTuple):

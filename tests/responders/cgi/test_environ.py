@@ -1,15 +1,14 @@
 import datetime
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gemd.config.settings import CGISettings
+from gemd.config.cgi_settings import CGISettings
 from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import BadRequest
 from gemd.protocol.peer import ClientCertificate
-from gemd.responders.cgi.environ import build_environ
+from gemd.responders.cgi.environ import ScriptNames, build_environ
 from tests.responders.asking import peer, request
 
 GIVEN = ClientCertificate(
@@ -24,9 +23,11 @@ GIVEN = ClientCertificate(
 )
 
 ALWAYS = {
+    "DOCUMENT_ROOT",
     "GATEWAY_INTERFACE",
     "GEMINI_URL",
     "GEMINI_URL_PATH",
+    "HOME",
     "HOSTNAME",
     "LANG",
     "PATH",
@@ -36,6 +37,8 @@ ALWAYS = {
     "REMOTE_HOST",
     "REMOTE_PORT",
     "REQUEST_METHOD",
+    "REQUEST_URI",
+    "SCRIPT_FILENAME",
     "SCRIPT_NAME",
     "SERVER_NAME",
     "SERVER_PORT",
@@ -51,10 +54,13 @@ WITH_CERTIFICATE = {
     "TLS_CLIENT_HASH",
     "TLS_CLIENT_HASH_B64",
     "TLS_CLIENT_ISSUER",
+    "TLS_CLIENT_ISSUER_CN",
     "TLS_CLIENT_NOT_AFTER",
     "TLS_CLIENT_NOT_BEFORE",
     "TLS_CLIENT_SERIAL_NUMBER",
     "TLS_CLIENT_SUBJECT",
+    "TLS_CLIENT_SUBJECT_CN",
+    "TLS_CLIENT_VALID",
 }
 
 
@@ -62,7 +68,8 @@ WITH_CERTIFICATE = {
 def environ(configure):
     def build(url, asker=None, script_name="/cgi-bin/s", path_info="", **keys):
         config = configure(**keys)
-        return build_environ(request(url, asker), config.hosts[0].locations[0], config, script_name, path_info, None)
+        names = ScriptNames(script_name, path_info, "/srv/cgi-bin/s", "/home/scripts")
+        return build_environ(request(url, asker), config.hosts[0].locations[0], config.cgi, names, None)
 
     return build
 
@@ -78,8 +85,10 @@ def test_the_variables_are_these_and_no_others(environ, monkeypatch):
 def test_a_request(environ, capsule):
     built = environ("gemini://H:1965/cgi-bin/s/a%20b?c=%20d", path_info="/a b")
     expected = {
+        "DOCUMENT_ROOT": str(capsule),
         "GEMINI_URL": "gemini://H:1965/cgi-bin/s/a%20b?c=%20d",
         "GEMINI_URL_PATH": "/cgi-bin/s/a b",
+        "HOME": "/home/scripts",
         "HOSTNAME": "h",
         "PATH_INFO": "/a b",
         "PATH_TRANSLATED": f"{capsule}/a b",
@@ -87,6 +96,8 @@ def test_a_request(environ, capsule):
         "REMOTE_ADDR": "192.0.2.1",
         "REMOTE_PORT": "50000",
         "REQUEST_METHOD": "",
+        "REQUEST_URI": "/cgi-bin/s/a%20b?c=%20d",
+        "SCRIPT_FILENAME": "/srv/cgi-bin/s",
         "SCRIPT_NAME": "/cgi-bin/s",
         "SERVER_PORT": "1965",
         "TLS_VERSION": "TLSv1.3",
@@ -105,6 +116,7 @@ def test_a_certificate(environ):
     assert built["TLS_CLIENT_HASH"] == "SHA256:" + "AB" * 32
     assert built["REMOTE_USER"] == "Jane%0D%0ADoe"
     assert built["TLS_CLIENT_SUBJECT"] == "CN=Jane%00"
+    assert (built["TLS_CLIENT_SUBJECT_CN"], built["TLS_CLIENT_VALID"]) == ("Jane%0D%0ADoe", "true")
     assert built["TLS_CLIENT_NOT_BEFORE"] == "2020-01-02T03:04:05Z"
     assert built["TLS_CLIENT_NOT_AFTER"] == "9999-12-31T23:59:59Z"
     assert built["TLS_CLIENT_AUTHORISED"] == "0"
@@ -117,9 +129,10 @@ def test_a_certificate(environ):
 )
 def test_a_fingerprint_has_the_form_that_is_configured(configure, form, text):
     config = configure()
-    config = msgspec.structs.replace(config, cgi=CGISettings(client_hash=form))
-    asked = request("/s", peer(client_certificate=GIVEN))
-    assert build_environ(asked, config.hosts[0].locations[0], config, "/s", "", None)["TLS_CLIENT_HASH"] == text
+    asked, names = request("/s", peer(client_certificate=GIVEN)), ScriptNames("/s", "", "/s", "/")
+    for cgi in (CGISettings(client_hash=form), CGISettings(client_hash=form, dialect="gmid")):
+        built = build_environ(asked, config.hosts[0].locations[0], cgi, names, None)
+        assert built["TLS_CLIENT_HASH"] == text
 
 
 @pytest.mark.parametrize("url", ["/s?\u2028", "/s/\u2029", "/s?\u202e", "/s?%0a", "/s?%e2%80%a8", "/s?%1b"])

@@ -10,14 +10,13 @@ import threading
 import time
 from types import SimpleNamespace
 
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from gemd.config.cgi_settings import CGISettings
+from gemd.config.script_settings import ScriptSettings
 from gemd.protocol.errors import CGIError, Overloaded
-from gemd.protocol.response import BrokenBody, encode_header
-from gemd.responders.cgi.run import MAX_HEADER, ScriptRun, parse_header
+from gemd.protocol.response import BrokenBody
+from gemd.responders.cgi.run import ScriptRun
 from gemd.system.places import Places
 from gemd.system.script import Script, ScriptLimits
 from gemd.system.script_output import ScriptError
@@ -30,87 +29,20 @@ from tests.support.waiting import wait_for
 
 CLIENT = "192.0.2.1"
 
-HEADERS = {
-    "CRLF": (b"20 text/gemini\r\nbody", (20, "text/gemini", b"body")),
-    "LF": (b"20 text/gemini\nbody\n", (20, "text/gemini", b"body\n")),
-    "body with further lines": (b"20 text/plain\r\n\r\n20 x\r\n", (20, "text/plain", b"\r\n20 x\r\n")),
-    "no body": (b"31 /a\r\n", (31, "/a", b"")),
-    "no text": (b"51\r\n", (51, "", b"")),
-    "blank and no text": (b"51 \r\n", (51, "", b"")),
-    "UTF-8": ("10 Wér?\r\n".encode(), (10, "Wér?", b"")),
-    "longest": (b"50 " + b"x" * 1024 + b"\r\n", (50, "x" * 1024, b"")),
-}
-
-
-@pytest.mark.parametrize(("output", "parsed"), HEADERS.values(), ids=HEADERS)
-def test_reads_a_header(output, parsed):
-    assert parse_header(output) == parsed
-
-
-NO_HEADERS = {
-    "nothing": b"",
-    "no line end": b"20 text/gemini",
-    "CR alone": b"20 text/gemini\rbody\n",
-    "TAB": b"20\ttext/gemini\r\n",
-    "no blank": b"20text/gemini\r\n",
-    "leading blank": b" 20 text/gemini\r\n",
-    "byte order mark": b"\xef\xbb\xbf20 text/gemini\r\n",
-    "three digits": b"200 OK\r\n",
-    "undefined": b"21 text/gemini\r\n",
-    "no media type": b"20\r\n",
-    "no prompt": b"10 \r\n",
-    "not UTF-8": b"40 \xff\r\n",
-    "control": b"40 a\x1bb\r\n",
-    "too long": b"50 " + b"x" * 1025 + b"\r\n",
-    "Arabic digits": "٢٠ text/gemini\r\n".encode(),
-    "text": b"Content-Type: text/html\r\n\r\n<html>",
-    "traceback": b'Traceback (most recent call last):\n  File "x"\n',
-}
-
-
-@pytest.mark.parametrize("output", NO_HEADERS.values(), ids=NO_HEADERS)
-def test_refuses_what_is_no_header(output):
-    with pytest.raises(ScriptError) as caught:
-        parse_header(output)
-    assert str(caught.value).isprintable()
-    assert len(str(caught.value)) < 600
-
-
-@given(st.binary(max_size=60) | st.binary(max_size=30).map(lambda text: b"20 " + text + b"\r\nbody"))
-def test_any_output_is_a_header_that_can_be_sent_or_an_error(output):
-    try:
-        status, meta, rest = parse_header(output)
-    except ScriptError:
-        return
-    assert encode_header(status, meta)
-    assert output.endswith(rest)
-
-
-def test_the_longest_header_is_the_protocols():
-    assert len(encode_header(50, "x" * 1024)) == MAX_HEADER
-
-
-# Runs
-
 
 @pytest.fixture
-def make(configure, tmp_path):
+def make(tmp_path):
     """Make a run of a script in sh, which has a place at once. All have ended when the test has."""
-    config = configure()
 
-    def make(text, *, cgi=15.0, header=15.0, output=10**9, threads=SCRIPT_THREADS, places=None, name="script"):
+    def make(text, *, cgi=15.0, header=15.0, output=10**9, threads=SCRIPT_THREADS, places=None, name="script", **keys):
         path = tmp_path / name
         path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
-        timeouts = msgspec.structs.replace(config.timeouts, cgi=cgi, cgi_header=header)
-        limits = msgspec.structs.replace(config.limits, cgi_output=output)
-        changed = msgspec.structs.replace(config, timeouts=timeouts, limits=limits)
-
+        settings = ScriptSettings(CGISettings(**{"exit_status": "strict", **keys}), cgi, header)
         environ = {"PATH": os.environ["PATH"], "DIR": str(tmp_path)}
         places, file = CountedPlaces() if places is None else places, ScriptFile(str(path))
-        return Run(
-            file, environ, lambda *asked: Script(*asked, ScriptLimits()), "/cgi-bin/script", changed, threads, places
-        )
+        start = lambda *asked: Script(*asked, ScriptLimits())  # noqa: E731
+        return Run(file, environ, start, "/cgi-bin/script", settings, output, threads, places)
 
     yield make
     assert SCRIPT_THREADS.wait(15)
@@ -171,6 +103,25 @@ def test_a_header_may_come_octet_by_octet(answer):
 
 def test_a_large_body_is_whole(answer):
     assert answer("echo 20 a/b; head -c 3000000 /dev/zero") == (20, "a/b", bytes(3_000_000))
+
+
+@pytest.mark.parametrize("text", ["echo body", ""])
+def test_its_exit_code_is_its_own_business(answer, caplog, text):
+    assert answer(f"echo 20 a/b; {text}\nexit 1", exit_status="lenient")[2] == (b"body\n" if text else b"")
+    assert caplog.messages == ["script /cgi-bin/script exited with code 1 after its answer, which is whole"]
+
+
+def test_without_a_header_an_exit_code_tells_of_a_failure(make, pump, caplog):
+    with pytest.raises(CGIError):
+        pump.settle(make("exit 1", exit_status="lenient"))
+    assert "exited with code 1" in caplog.text
+
+
+def test_a_signal_is_no_business_of_its_own(make, pump):
+    run = make("echo 20 a/b; echo body; kill -9 $$", exit_status="lenient")
+    pump.settle(run)
+    with pytest.raises(BrokenBody, match="SIGKILL"):
+        pump.read(run)
 
 
 def test_a_body_is_there_as_it_is_written(make, pump):

@@ -1,0 +1,38 @@
+"""What holds for the scripts of a location: its own keys, or those of all scripts."""
+
+import msgspec
+
+from gemd.config.cgi_settings import CGISettings
+from gemd.config.settings import Answer, Config, Location
+
+_OWN = {name: f"cgi_{name}" for name in CGISettings.__struct_fields__ if f"cgi_{name}" in Location.__struct_fields__}
+
+
+class ScriptSettings(msgspec.Struct, frozen=True):
+    """All of it. `timeout` and `header_timeout` are in seconds, from the start of a script."""
+
+    cgi: CGISettings
+    timeout: float
+    header_timeout: float
+
+
+def find_script_settings(config: Config, location: Location) -> ScriptSettings:
+    """What holds for this location's scripts. Its variables are added to those of all scripts."""
+    own = {name: value for name, key in _OWN.items() if (value := getattr(location, key)) is not None}
+    own["environment"] = config.cgi.environment | location.cgi_environment
+    return ScriptSettings(
+        cgi=msgspec.structs.replace(config.cgi, **own),
+        timeout=location.cgi_timeout or config.timeouts.cgi,
+        header_timeout=location.cgi_header_timeout or config.timeouts.cgi_header,
+    )
+
+
+def find_script_users(config: Config) -> dict[str, str]:
+    """All whom scripts run as, but for the workers' user, each with the path of the first key that names it."""
+    found: dict[str, str] = {}
+    for host in config.hosts:
+        for location in host.locations:
+            user = location.cgi_user or config.cgi.user
+            if user is not None and Answer.CGI in location.answers:
+                found.setdefault(user, f"{location.where}.cgi-user" if location.cgi_user else "cgi.user")
+    return found

@@ -1,0 +1,45 @@
+"""The header of a script's answer: its first line, "20 text/gemini" for one, ended by LF or CRLF.
+
+Rule: whoever wrote the script learns from the log what is wrong with the line, and the client nothing.
+"""
+
+import re
+
+from gemd.protocol.response import MAX_META, encode_header
+from gemd.protocol.status import REDIRECTS
+from gemd.system.script_output import ScriptError
+
+MAX_HEADER = MAX_META + len("20 \r\n")  # bytes, with its end
+
+_HEADER = re.compile(rb"(?P<status>[0-9]{2})(?: (?P<meta>[^\r\n]*))?\r?\n")
+_HTTP = re.compile(rb"(?:[A-Za-z][A-Za-z-]*:|HTTP/)")
+_BOM = b"\xef\xbb\xbf"
+
+
+def parse_header(output: bytes) -> tuple[int, str, bytes]:
+    """Status, META and what follows the header line. Raises ScriptError, which quotes the line."""
+    match = _HEADER.match(output)
+    if match is None or match.end() > MAX_HEADER + 1:
+        raise ScriptError(f"has to begin with a line such as '20 text/gemini', not {quote(output)}{_explain(output)}")
+    try:
+        status, meta = int(match["status"]), (match["meta"] or b"").decode()
+        encode_header(status, meta)
+        if meta.startswith(" "):
+            raise ValueError("there are two blanks behind the status")
+        if status in REDIRECTS and " " in meta:
+            raise ValueError("a URL has no blank: it would be %20")
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise ScriptError(f"has a bad header {quote(output)}: {error}") from None
+    return status, meta, output[match.end() :]
+
+
+def quote(output: bytes) -> str:
+    """The beginning of its first line, for the log."""
+    return repr(output.partition(b"\n")[0][:100])
+
+
+def _explain(output: bytes) -> str:
+    """What this is, if that is known."""
+    if output.startswith(_BOM):
+        return ", which begins with a byte order mark"
+    return ", which is a header of HTTP" if _HTTP.match(output) else ""
