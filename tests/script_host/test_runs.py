@@ -47,7 +47,7 @@ def serve():
         thread = threading.Thread(target=runs.serve)
         thread.start()
         served.append((requests, channel, its_requests, its_channel, thread, runs))
-        return SimpleNamespace(requests=requests, channel=channel, thread=thread)
+        return SimpleNamespace(requests=requests, channel=channel, thread=thread, runs=runs)
 
     yield serve
     for *sockets, thread, runs in served:
@@ -203,16 +203,20 @@ def test_it_goes_on_until_its_last_script_has_ended(serve, ask):
 
 def test_nothing_stays_open(serve, ask):
     host = serve()
-    read_all(ask(host, "echo"))
-    assert SCRIPT_THREADS.wait(LONGEST)
-    before = len(open_descriptors())
-    for text in ("echo", "exit 3", "#!/nowhere", "kill -9 $$"):
+
+    def run(text):
         script = ask(host, text)
         with contextlib.suppress(ScriptError):
             read_all(script)
         script.end()
         script.end = lambda: None
-    wait_for(lambda: len(open_descriptors()) == before, "all to be closed")
+        wait_for(lambda: host.runs._runs == 0, "it to be over")
+
+    run("echo")
+    before = open_descriptors().keys()
+    for text in ("echo", "exit 3", "#!/nowhere", "kill -9 $$"):
+        run(text)
+    assert open_descriptors().keys() == before
 
 
 def test_a_request_that_makes_no_sense_changes_nothing(serve, ask):
