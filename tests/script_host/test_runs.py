@@ -211,6 +211,7 @@ def test_nothing_stays_open(serve, ask):
         script.end()
         script.end = lambda: None
         wait_for(lambda: host.runs._runs == 0, "it to be over")
+        assert SCRIPT_THREADS.wait(LONGEST)
 
     run("echo")
     before = len(open_descriptors())
