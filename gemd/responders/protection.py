@@ -22,7 +22,7 @@ from gemd.system.resolved import Identity, Resolved, identify, open_resolved
 
 Rule = tuple[Location, Check | None]  # a location, and who may see it
 
-_LOOK_INTERVAL = 1.0  # seconds for which places are taken to be what they were, unless there is a link or a new root
+_LOOK_INTERVAL = 1.0  # seconds for which directories are taken to be what they were, but for links and new roots
 _MAX_DEPTH = 64  # of a root in the file system
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES})
 
@@ -35,7 +35,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """What the places of the configuration are at a moment: roots by path, the rules of each host, CGI directories."""
+    """What the configured directories are at a moment: roots by path, the rules of each host, those of scripts."""
 
     moment: float
     roots: Mapping[str, Identity | None]
@@ -49,20 +49,20 @@ class Protection:
     def __init__(self, rules: Mapping[str, Sequence[Rule]]) -> None:
         locations = [location for entries in rules.values() for location, _ in entries]
         self._scripts = sorted(
-            {(str(place.root), *split_path(place.cgi or "")) for place in locations if Answer.CGI in place.answers}
+            {(str(each.root), *split_path(each.cgi or "")) for each in locations if Answer.CGI in each.answers}
         )
         self._rules = {
             host: [(location, check) for location, check in entries if location.root is not None]
             for host, entries in rules.items()
             if _differ(location for location, _ in entries)
         }
-        self._roots = sorted({place.root for place in locations if place.root is not None})
+        self._roots = sorted({location.root for location in locations if location.root is not None})
         self._known = _Known(-_LOOK_INTERVAL, {}, {}, frozenset())
 
     def open(self, root: int, names: Sequence[str], location: Location, peer: Peer, *, is_entry: bool = False) -> Found:
         """Open for reading what `names` lead to below `root`, the location's, which is open.
 
-        Of an entry of a listing only the name is shown: the places need not be looked up anew for each.
+        Of an entry of a listing only the name is shown: the directories need not be looked up anew for each.
 
         Raises NotFound (51) for what lies in a CGI directory, what the rules of another location have to say to the
         client, and OSError.
@@ -104,12 +104,12 @@ class Protection:
     def _check(
         self, way: Sequence[Identity], known: _Known, names: Sequence[str], location: Location, peer: Peer
     ) -> tuple[Location, ...]:
-        """The locations of the nearest place on the way, after the client has passed their rules; none where the one
-        that was asked is among them."""
-        places = known.rules.get(location.host)
-        if places is None:
+        """The locations of the nearest directory on the way, after the client has passed their rules; none where
+        that which was asked is among them."""
+        by_identity = known.rules.get(location.host)
+        if by_identity is None:
             return ()
-        rules = next((places[identity] for identity in reversed(way) if identity in places), ())
+        rules = next((by_identity[identity] for identity in reversed(way) if identity in by_identity), ())
         if any(other is location for other, _ in rules):
             return ()
         for _, check in rules:
@@ -122,7 +122,7 @@ class Protection:
         return others
 
     def _look(self, root: str, identity: Identity, *, is_urgent: bool) -> _Known:
-        """What the places are, looked up anew when it is time, or when this root is another directory than it was."""
+        """What they are, looked up anew when it is time, or when this root is another directory than it was."""
         known, now = self._known, time.monotonic()
         if is_urgent or now - known.moment >= _LOOK_INTERVAL or known.roots.get(root) != identity:
             roots = {path: _identify(path) for path in self._roots}
@@ -136,9 +136,7 @@ class Protection:
 
 def _differ(locations: Iterable[Location]) -> bool:
     """Whether what protects is not the same everywhere."""
-    kinds = {
-        (place.client_certificate, place.listing, place.dot_files) for place in locations if place.root is not None
-    }
+    kinds = {(each.client_certificate, each.listing, each.dot_files) for each in locations if each.root is not None}
     return len(kinds) > 1
 
 

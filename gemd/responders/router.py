@@ -70,31 +70,31 @@ class Router:
             settings.Answer.APP: self.applications,
             settings.Answer.FILES: StaticFiles(mime_table, config.limits.listing, protection),
         }
-        self._places = {host: _longest_first(entries, responders) for host, entries in rules.items()}
+        self._locations = {host: _longest_first(entries, responders) for host, entries in rules.items()}
 
     def respond(self, request: Request) -> Answer:
         """The answer. Raises GeminiError where it is a refusal."""
         host = self.find_host(request)
-        place = self.find_place(host, request.url.rule_names)
+        served = self.find_location(host, request.url.rule_names)
         if self._check_rate is not None:
             self._check_rate(request.peer.address)
-        judge = place.check_access(request.peer) if place.check_access is not None else None
+        judge = served.check_access(request.peer) if served.check_access is not None else None
         if judge is not None:
-            return Judged(judge, lambda: self._authorise(request, place))
-        return self._authorise(request, place)
+            return Judged(judge, lambda: self._authorise(request, served))
+        return self._authorise(request, served)
 
-    def _authorise(self, request: Request, place: ServedLocation) -> Answer:
+    def _authorise(self, request: Request, served: ServedLocation) -> Answer:
         """Find out what scripts and applications are told of the client's authorities, where that takes a while."""
-        tls, has_code = request.peer.tls, bool(_CODE & set(place.location.answers))
+        tls, has_code = request.peer.tls, bool(_CODE & set(served.location.answers))
         if self._authorities is not None and has_code and tls.client_certificate is not None:
             found = self._authorities.weigh(tls.client_chain)
             if not isinstance(found, Verdict):
-                return Judged(found, lambda: self._ask_responders(request, place))
-        return self._ask_responders(request, place)
+                return Judged(found, lambda: self._ask_responders(request, served))
+        return self._ask_responders(request, served)
 
-    def _ask_responders(self, request: Request, place: ServedLocation) -> Answer:
-        for responder in place.responders:
-            answer = responder(request, place.location)
+    def _ask_responders(self, request: Request, served: ServedLocation) -> Answer:
+        for responder in served.responders:
+            answer = responder(request, served.location)
             if answer is not None:
                 return answer
         raise NotFound
@@ -109,7 +109,7 @@ class Router:
             host = self.find_host(request)
         except GeminiError:
             return None
-        return self.find_place(host, request.url.rule_names).location
+        return self.find_location(host, request.url.rule_names).location
 
     def find_host(self, request: Request) -> Host:
         """The host that the URL names. Raises BadRequest (59) without one, ProxyRefused (53) for a foreign scheme,
@@ -131,9 +131,9 @@ class Router:
             raise ProxyRefused("The URL names another host than the TLS handshake did")
         return host
 
-    def find_place(self, host: Host, names: tuple[str, ...]) -> ServedLocation:
+    def find_location(self, host: Host, names: tuple[str, ...]) -> ServedLocation:
         """The one whose location has the longest path that is a prefix of `names`, whole segments only."""
-        return next(place for place in self._places[host.name] if names[: len(place.names)] == place.names)
+        return next(served for served in self._locations[host.name] if names[: len(served.names)] == served.names)
 
 
 def load_authorities(config: Config, read: Read = read_authorities) -> Authorities | None:
@@ -143,11 +143,11 @@ def load_authorities(config: Config, read: Read = read_authorities) -> Authoriti
 
 
 def _longest_first(rules: Sequence[Rule], responders: Mapping[settings.Answer, Responder]) -> list[ServedLocation]:
-    places = [
+    locations = [
         ServedLocation(location.names, location, check, tuple(responders[answer] for answer in location.answers))
         for location, check in rules
     ]
-    return sorted(places, key=lambda place: -len(place.names))
+    return sorted(locations, key=lambda served: -len(served.names))
 
 
 def _is_address(host: str) -> bool:

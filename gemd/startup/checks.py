@@ -94,14 +94,14 @@ def _check_scripts(config: Config, *, needs_default_cgi: bool) -> list[Problem]:
     problems = []
     for host in config.hosts:
         named = {
-            os.path.join(str(place.root), *split_path(str(place.cgi))): place
-            for place in reversed(host.locations)
-            if Answer.CGI in place.answers and _needs_scripts(place, host)
+            os.path.join(str(location.root), *split_path(str(location.cgi))): location
+            for location in reversed(host.locations)
+            if Answer.CGI in location.answers and _needs_scripts(location, host)
         }
-        for path, place in reversed(named.items()):
-            is_default = config.source is None and not needs_default_cgi and place.cgi == DEFAULT_CGI
-            if not is_default and not _why_no_root(str(place.root)) and (reason := _why_no_directory(path)):
-                problems.append(Problem(key_path(place.where, Answer.CGI.value), f"{path} {reason}"))
+        for path, location in reversed(named.items()):
+            is_default = config.source is None and not needs_default_cgi and location.cgi == DEFAULT_CGI
+            if not is_default and not _why_no_root(str(location.root)) and (reason := _why_no_directory(path)):
+                problems.append(Problem(key_path(location.where, Answer.CGI.value), f"{path} {reason}"))
     return problems
 
 
@@ -117,11 +117,11 @@ def _check_lists(config: Config) -> list[Problem]:
     return problems
 
 
-def _needs_scripts(place: Location, host: Host) -> bool:
+def _needs_scripts(location: Location, host: Host) -> bool:
     """Whether its directory of scripts is meant to exist: not where it may have the name from its host, and a root of
     its own."""
     first = host.locations[0]
-    return place is first or place.cgi != first.cgi or place.root == first.root or first.root is None
+    return location is first or location.cgi != first.cgi or location.root == first.root or first.root is None
 
 
 def _why_no_root(root: str) -> str | None:

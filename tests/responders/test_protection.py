@@ -203,7 +203,7 @@ def test_a_script_by_way_of_a_link_is_run_by_the_rules_of_where_it_is(ask, tree)
     assert ask("/cgi-bin/again", cgi="cgi-bin", location=[PRIVATE]).body == b"SECRET\n"
 
 
-def test_for_all_entries_of_a_listing_the_places_are_looked_up_once(configure, tree, monkeypatch):
+def test_for_all_entries_of_a_listing_the_directories_are_looked_up_once(configure, tree, monkeypatch):
     for number in range(20):
         (tree / f"public/{number}").symlink_to("../private/page.gmi")
     built = Router(configure(location=[PRIVATE], index=["none"]), MIME_TABLE, None)

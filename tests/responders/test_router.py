@@ -100,7 +100,7 @@ LOCATIONS = [
     {"path": "/é/", "redirect": {"to": "/is-e"}},
 ]
 
-PLACES = {
+LONGEST = {
     "/a": "/is-a",
     "/a/": "/is-a",
     "/a/x": "/is-a",
@@ -125,7 +125,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize(("url", "meta"), PLACES.items())
+@pytest.mark.parametrize(("url", "meta"), LONGEST.items())
 def test_the_longest_location_counts(ask, url, meta):
     assert ask(url, location=LOCATIONS).meta == meta
     assert ask(url, location=LOCATIONS[::-1]).meta == meta
