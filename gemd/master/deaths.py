@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from gemd.master.process import ProcessControl
 from gemd.master.workers import Worker
 from gemd.protocol.characters import escape_field
-from gemd.shared.under_way import PLACES
+from gemd.shared.under_way import MAX_SHOWN
 from gemd.system.log import error_log
 
 _WINDOW = 60.0  # seconds
@@ -77,7 +77,7 @@ def describe_work(urls: Sequence[str]) -> str:
 
 def _quote(urls: Sequence[str]) -> str:
     text = ", ".join(f'"{escape_field(url)}"' for url in dict.fromkeys(urls))
-    return f"{text} and perhaps more" if len(urls) >= PLACES else text
+    return f"{text} and perhaps more" if len(urls) >= MAX_SHOWN else text
 
 
 def _name_signal(number: int) -> str:

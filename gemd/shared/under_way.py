@@ -6,9 +6,9 @@ that may have spoilt it, and may be any octets.
 
 from gemd.protocol.url import Url
 
-PLACES = 12  # for so many at once; what begins when all are taken is not shown
-_PLACE = 256  # octets: how many follow, and these
-SIZE = PLACES * _PLACE
+MAX_SHOWN = 12  # at once; what begins beyond that is not shown
+_ENTRY = 256  # octets: how many follow, and these
+SIZE = MAX_SHOWN * _ENTRY
 
 
 class UnderWay:
@@ -18,32 +18,32 @@ class UnderWay:
 
     def __init__(self, memory: memoryview) -> None:
         self._memory = memory
-        self._free = list(range(SIZE - _PLACE, -1, -_PLACE))
+        self._free = list(range(SIZE - _ENTRY, -1, -_ENTRY))
 
     def begin(self, url: Url) -> int | None:
         """Something begins to answer this; `end` takes what is returned."""
         try:
-            place = self._free.pop()
+            entry = self._free.pop()
         except IndexError:
             return None
-        text = f"{url.host}{url.path}".encode()[: _PLACE - 1]
+        text = f"{url.host}{url.path}".encode()[: _ENTRY - 1]
         size = len(text)
-        self._memory[place : place + size + 1] = bytes((size,)) + text
-        return place
+        self._memory[entry : entry + size + 1] = bytes((size,)) + text
+        return entry
 
-    def end(self, place: int | None) -> None:
-        """It is done, or has come to a place where it waits."""
-        if place is not None:
-            self._memory[place] = 0
-            self._free.append(place)
+    def end(self, entry: int | None) -> None:
+        """It is done, or has come to where it waits."""
+        if entry is not None:
+            self._memory[entry] = 0
+            self._free.append(entry)
 
     def clear(self) -> None:
         """Forget all of it. Runs in the master."""
-        for place in range(0, SIZE, _PLACE):
-            self._memory[place] = 0
+        for entry in range(0, SIZE, _ENTRY):
+            self._memory[entry] = 0
 
     def read(self) -> list[str]:
         """Host and path of what is under way, at most 255 octets of each, those that are not UTF-8 as escapes."""
         raw = bytes(self._memory)
-        texts = [raw[place + 1 : place + 1 + raw[place]] for place in range(0, SIZE, _PLACE)]
+        texts = [raw[entry + 1 : entry + 1 + raw[entry]] for entry in range(0, SIZE, _ENTRY)]
         return [text.decode("utf-8", "backslashreplace") for text in texts if text]

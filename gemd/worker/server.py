@@ -98,14 +98,14 @@ class GeminiServer(socketserver.BaseServer):
 
     def finish_request(self, request: Connection, client_address: Peer) -> None:  # type: ignore[override]
         """Run the request handler. The request boundary: no error passes it."""
-        place = self._row.under_way.begin(request.request.url) if request.request is not None else None
+        shown = self._row.under_way.begin(request.request.url) if request.request is not None else None
         try:
             super().finish_request(request, client_address)  # type: ignore[arg-type]
         except Exception:  # noqa: BLE001, the request boundary
             error_log.exception("a fault while answering %s", error_log.show_url(request.url))
             self._event_loop.give_up(request)
         finally:
-            self._row.under_way.end(place)
+            self._row.under_way.end(shown)
 
     def find_answer(self, connection: Connection) -> Answer:
         """What the request is to be answered with."""

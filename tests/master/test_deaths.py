@@ -5,7 +5,7 @@ import pytest
 from gemd.master.deaths import Deaths, describe_work
 from gemd.master.workers import Worker
 from gemd.shared.scoreboard import Scoreboard
-from gemd.shared.under_way import PLACES
+from gemd.shared.under_way import MAX_SHOWN
 
 from .scripted import ScriptedProcessControl
 
@@ -102,4 +102,4 @@ def test_what_a_worker_says_that_is_spoilt_neither_forges_a_line_nor_fills_the_m
 def test_what_was_under_way():
     assert describe_work([]) == ""
     assert describe_work(["a/", "b/", "a/"]) == ', while it was answering "a/", "b/"'
-    assert describe_work(["a/"] * PLACES) == ', while it was answering "a/" and perhaps more'
+    assert describe_work(["a/"] * MAX_SHOWN) == ', while it was answering "a/" and perhaps more'

@@ -7,7 +7,7 @@ import pytest
 from gemd.protocol.figures import FIGURES, PRIVATE, READING
 from gemd.protocol.url import parse_url
 from gemd.shared.scoreboard import Scoreboard
-from gemd.shared.under_way import PLACES
+from gemd.shared.under_way import MAX_SHOWN
 
 
 @pytest.fixture
@@ -95,12 +95,12 @@ def test_what_is_under_way_is_beside_the_figures():
         for figure in FIGURES:
             row.show(figure, 2**64 - 1)
         row.request_recycle()
-        for number in range(PLACES):
+        for number in range(MAX_SHOWN):
             row.under_way.begin(parse_url(f"gemini://localhost/{nr}/{number}/{'x' * 300}".encode()))
     for nr in range(2):
         row = scoreboard.row(nr)
         assert sorted(text[:14] for text in row.under_way.read()) == sorted(
-            f"localhost/{nr}/{number}/x"[:14] for number in range(PLACES)
+            f"localhost/{nr}/{number}/x"[:14] for number in range(MAX_SHOWN)
         )
         assert set(row.figures.values()) == {2**64 - 1}
 

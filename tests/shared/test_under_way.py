@@ -5,7 +5,7 @@ import os
 import pytest
 
 from gemd.protocol.url import parse_url
-from gemd.shared.under_way import PLACES, SIZE, UnderWay
+from gemd.shared.under_way import MAX_SHOWN, SIZE, UnderWay
 
 
 @pytest.fixture
@@ -51,20 +51,20 @@ def test_what_is_shown(under_way, asked, shown):
     assert under_way.read() == [shown]
 
 
-def test_a_shorter_one_in_the_same_place_is_shown_alone(under_way):
+def test_a_shorter_one_after_a_longer_one_is_shown_alone(under_way):
     under_way.end(under_way.begin(url("gemini://localhost/long/path")))
     under_way.begin(url("gemini://a/"))
     assert under_way.read() == ["a/"]
 
 
-def test_what_finds_no_place_is_not_shown_and_takes_none(under_way):
-    places = [under_way.begin(url(f"gemini://localhost/{number}")) for number in range(PLACES + 2)]
-    assert len(set(places[:PLACES])) == PLACES
-    assert places[PLACES:] == [None, None]
-    for place in reversed(places):
-        under_way.end(place)
+def test_what_begins_beyond_those_is_not_shown_and_takes_no_entry(under_way):
+    entries = [under_way.begin(url(f"gemini://localhost/{number}")) for number in range(MAX_SHOWN + 2)]
+    assert len(set(entries[:MAX_SHOWN])) == MAX_SHOWN
+    assert entries[MAX_SHOWN:] == [None, None]
+    for entry in reversed(entries):
+        under_way.end(entry)
     assert under_way.read() == []
-    assert all(under_way.begin(url("gemini://localhost/")) is not None for _ in range(PLACES))
+    assert all(under_way.begin(url("gemini://localhost/")) is not None for _ in range(MAX_SHOWN))
 
 
 def test_the_former_workers_is_forgotten(under_way, memory):
@@ -77,5 +77,5 @@ def test_whatever_stands_there_can_be_read(under_way, memory):
     for octets in [*(bytes([octet]) * SIZE for octet in range(256)), *(os.urandom(SIZE) for _ in range(200))]:
         memory[:] = octets
         texts = under_way.read()
-        assert len(texts) <= PLACES
+        assert len(texts) <= MAX_SHOWN
         assert all(0 < len(text) <= 4 * 255 for text in texts)

@@ -31,7 +31,7 @@ class Board(Protocol):
     def begin(self, url: Url) -> int | None:
         """Code begins to run for this URL; `end` takes what is returned."""
 
-    def end(self, place: int | None) -> None:
+    def end(self, entry: int | None) -> None:
         """It has come back."""
 
 

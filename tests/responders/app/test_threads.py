@@ -18,15 +18,15 @@ class Board:
 
     def __init__(self):
         self.shown = {}
-        self._places = itertools.count()
+        self._numbers = itertools.count()
 
     def begin(self, url):
-        place = next(self._places)
-        self.shown[place] = url.path
-        return place
+        number = next(self._numbers)
+        self.shown[number] = url.path
+        return number
 
-    def end(self, place):
-        del self.shown[place]
+    def end(self, entry):
+        del self.shown[entry]
 
 
 class Gate:
