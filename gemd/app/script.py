@@ -49,13 +49,13 @@ def _start(file: ScriptFile, environ: Mapping[str, str]) -> Script:
 class _Waiter:
     """Waits for a script in the application's own thread, which is what an application may do."""
 
+    client = ""  # of its `Helper`: nobody else shares its place
+
     def __init__(self, path: str, environ: Mapping[str, str]) -> None:
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         file, places = ScriptFile(path), Places(1, 1)
         self._run = ScriptRun(file, environ, _start, path, _SETTINGS, _MAX_OUTPUT, SCRIPT_THREADS, places)
         self._run.begin(self)
-
-    client = ""  # nobody else shares its place
 
     def wake(self) -> None:
         """The script was started."""
