@@ -13,7 +13,8 @@ from gemd.system.openssl import load_openssl
 load_openssl()  # as gemd does: before any test imports what needs it
 
 from gemd.system.landlock import find_version  # noqa: E402
-from gemd.system.log import Level, describe_error, error_log  # noqa: E402
+from gemd.system.level import Level  # noqa: E402
+from gemd.system.log import describe_error, error_log  # noqa: E402
 
 IS_ROOT = os.geteuid() == 0
 # Other users' rights, mounts, and a look into a gemd process, which its own user is refused.

@@ -10,7 +10,8 @@ import msgspec
 
 from gemd.master.control import Command
 from gemd.master.succession import Role
-from gemd.system.log import Level, error_log
+from gemd.system.level import Level
+from gemd.system.log import error_log
 
 M = TypeVar("M")
 

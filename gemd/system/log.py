@@ -18,8 +18,6 @@ from gemd.protocol.redaction import hide_input, hide_secrets
 from gemd.system.level import Level
 from gemd.system.repetition import Repetitions
 
-__all__ = ["ErrorLog", "Level", "describe_error", "error_log"]
-
 _HEAD = "Traceback (most recent call last):"
 _INDENT = "    "
 _MAX_TEXT = 4096  # characters of a line that waits to be written; a log cuts at as many bytes

@@ -16,8 +16,6 @@ from gemd.system.log_file import LogError, open_log_file
 from gemd.system.sinks import DescriptorSink, SyslogSink, connect_syslog, open_sink
 from gemd.system.standard_streams import StandardStreams
 
-__all__ = ["LogError", "Logs"]
-
 _PAUSE = 0.1  # seconds for which a worker gathers lines of the access log: waking a thread costs more than a line
 
 

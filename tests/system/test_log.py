@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemd.system.log import ErrorLog, Level, describe_error, error_log
+from gemd.system.level import Level
+from gemd.system.log import ErrorLog, describe_error, error_log
 
 
 class Lines(list):

@@ -5,9 +5,11 @@ import os
 import pytest
 
 from gemd.config.settings import Log
+from gemd.system.level import Level
 from gemd.system.line_log import NoLog
-from gemd.system.log import Level, error_log
-from gemd.system.logs import LogError, Logs
+from gemd.system.log import error_log
+from gemd.system.log_file import LogError
+from gemd.system.logs import Logs
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,8 @@ import stat
 import pytest
 
 from gemd.system.level import Level
-from gemd.system.sinks import DescriptorSink, LogError, open_sink
+from gemd.system.log_file import LogError
+from gemd.system.sinks import DescriptorSink, open_sink
 from gemd.system.standard_streams import StandardStreams
 
 
