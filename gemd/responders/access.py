@@ -11,18 +11,18 @@ from gemd.config.settings import CAFile, ClientCertificate
 from gemd.protocol.errors import CertificateNotAuthorised, CertificateNotValid, CertificateRequired
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.peer import Peer
+from gemd.responders.judged import Unjudged
 from gemd.system.authorities import Authorities, Read, Verdict, read_authorities
 
-Judge = Callable[[], None]  # for a thread, as it takes a while; raises what a check does
-Check = Callable[[Peer], Judge | None]
+Check = Callable[[Peer], None]
 
 _NOT_AUTHORISED = "The client certificate is not authorised"
 
 
 def build_check(rule: ClientCertificate, read: Read = read_authorities) -> Check | None:
     """A function that raises CertificateRequired (60), CertificateNotAuthorised (61) or CertificateNotValid (62) for a
-    peer that may not pass, or returns what is still to be asked; None where everybody may pass. `read` has the
-    authorities; raises CertificateError where they can't be loaded."""
+    peer that may not pass, and Unjudged where that takes a while to find out; None where everybody may pass. `read` has
+    the authorities; raises CertificateError where they can't be loaded."""
     if rule == "none":
         return None
     if isinstance(rule, CAFile):
@@ -46,22 +46,17 @@ def build_check(rule: ClientCertificate, read: Read = read_authorities) -> Check
 
 
 def _by_authorities(authorities: Authorities) -> Check:
-    def check(peer: Peer) -> Judge | None:
+    def check(peer: Peer) -> None:
         _demand_valid(peer)
-        found = authorities.weigh(peer.tls.client_chain)
-        if isinstance(found, Verdict):
-            _demand_vouched_for(found)
-            return None
-        return lambda: _demand_vouched_for(found())
+        verdict = authorities.weigh(peer.tls)
+        if not isinstance(verdict, Verdict):
+            raise Unjudged(verdict)
+        if verdict.fault:
+            raise CertificateNotValid(verdict.fault)
+        if not verdict.is_vouched_for:
+            raise CertificateNotAuthorised(_NOT_AUTHORISED)
 
     return check
-
-
-def _demand_vouched_for(verdict: Verdict) -> None:
-    if verdict.fault:
-        raise CertificateNotValid(verdict.fault)
-    if not verdict.is_vouched_for:
-        raise CertificateNotAuthorised(_NOT_AUTHORISED)
 
 
 def has_valid(peer: Peer) -> bool:

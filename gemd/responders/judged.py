@@ -12,6 +12,14 @@ from gemd.responders.turns import Turns
 _turns = Turns()  # apart from that of listings, which may wait for a disk
 
 
+class Unjudged(Exception):
+    """A judgement is needed that takes a while: once a thread has called `judge`, the same question has an answer."""
+
+    def __init__(self, judge: Callable[[], object]) -> None:
+        super().__init__()
+        self.judge = judge
+
+
 class Judged:
     """`judge` may raise GeminiError, which is the answer then; else `go_on` finds it, or raises GeminiError."""
 

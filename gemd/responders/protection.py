@@ -65,7 +65,7 @@ class Protection:
         Of an entry of a listing only the name is shown: the directories need not be looked up anew for each.
 
         Raises NotFound (51) for what lies in a CGI directory, what the rules of another location have to say to the
-        client, and OSError.
+        client, Unjudged where that takes a while to find out, and OSError.
         """
         if not self._scripts and location.host not in self._rules:
             descriptor = open_beneath(root, names, location.symlinks)
@@ -113,9 +113,8 @@ class Protection:
         if any(other is location for other, _ in rules):
             return ()
         for _, check in rules:
-            judge = check(peer) if check is not None else None
-            if judge is not None:
-                judge()  # here, as nothing waits for a thread any more; what was judged is remembered
+            if check is not None:
+                check(peer)
         others = tuple(other for other, _ in rules)
         if not all(other.allows_name(name) for other in others for name in names):
             raise NotFound

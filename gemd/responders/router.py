@@ -18,16 +18,14 @@ from gemd.protocol.response import Answer
 from gemd.responders.access import Check, build_check
 from gemd.responders.app.applications import Applications
 from gemd.responders.cgi.scripts import CGI, NO_USERS, ScriptUsers
-from gemd.responders.judged import Judged
+from gemd.responders.judged import Judged, Unjudged
 from gemd.responders.protection import Protection, Rule
 from gemd.responders.redirect import gone, redirect
 from gemd.responders.static import StaticFiles
-from gemd.system.authorities import Authorities, Read, Verdict, read_authorities
+from gemd.system.authorities import Authorities, Read, read_authorities
 
-Responder = Callable[[Request, Location], Answer | None]
+Responder = Callable[[Request, Location], Answer | None]  # raises GeminiError, or Unjudged to be asked again
 Respond = Callable[[Request], Answer]  # raises GeminiError
-
-_CODE = frozenset({settings.Answer.CGI, settings.Answer.APP})  # what is told of a client's authorities
 
 
 class ServedLocation(msgspec.Struct, frozen=True):
@@ -55,7 +53,7 @@ class Router:
         self._first = config.hosts[0]
         self._hosts = {name: host for host in config.hosts for name in host.names}
         self._check_rate = check_rate
-        self._authorities = authorities = load_authorities(config, read)
+        authorities = load_authorities(config, read)
         rules = {
             host.name: [(location, build_check(location.client_certificate, read)) for location in host.locations]
             for host in config.hosts
@@ -78,26 +76,7 @@ class Router:
         served = self.find_location(host, request.url.rule_names)
         if self._check_rate is not None:
             self._check_rate(request.peer.address)
-        judge = served.check_access(request.peer) if served.check_access is not None else None
-        if judge is not None:
-            return Judged(judge, lambda: self._authorise(request, served))
-        return self._authorise(request, served)
-
-    def _authorise(self, request: Request, served: ServedLocation) -> Answer:
-        """Find out what scripts and applications are told of the client's authorities, where that takes a while."""
-        tls, has_code = request.peer.tls, bool(_CODE & set(served.location.answers))
-        if self._authorities is not None and has_code and tls.client_certificate is not None:
-            found = self._authorities.weigh(tls.client_chain)
-            if not isinstance(found, Verdict):
-                return Judged(found, lambda: self._ask_responders(request, served))
-        return self._ask_responders(request, served)
-
-    def _ask_responders(self, request: Request, served: ServedLocation) -> Answer:
-        for responder in served.responders:
-            answer = responder(request, served.location)
-            if answer is not None:
-                return answer
-        raise NotFound
+        return _answer(request, served)
 
     def has_room(self) -> bool:
         """Whether a script would be started at once."""
@@ -134,6 +113,20 @@ class Router:
     def find_location(self, host: Host, names: tuple[str, ...]) -> ServedLocation:
         """The one whose location has the longest path that is a prefix of `names`, whole segments only."""
         return next(served for served in self._locations[host.name] if names[: len(served.names)] == served.names)
+
+
+def _answer(request: Request, served: ServedLocation) -> Answer:
+    """Who has to be judged at length, in whatever step, comes here again when that is done."""
+    try:
+        if served.check_access is not None:
+            served.check_access(request.peer)
+        for responder in served.responders:
+            answer = responder(request, served.location)
+            if answer is not None:
+                return answer
+    except Unjudged as error:
+        return Judged(error.judge, lambda: _answer(request, served))
+    raise NotFound
 
 
 def load_authorities(config: Config, read: Read = read_authorities) -> Authorities | None:

@@ -22,6 +22,7 @@ from gemd.protocol.response import MAX_META, Answer, BrokenBody, Helper, Respons
 from gemd.protocol.status import Status
 from gemd.protocol.url import Url, encode_path
 from gemd.responders.computed import Computed
+from gemd.responders.judged import Unjudged
 from gemd.responders.listing import list_directory
 from gemd.responders.refusals import FORBIDDEN, NOT_FOUND, explain_error, open_root_of
 from gemd.responders.remembered import RememberedListings
@@ -181,8 +182,13 @@ class StaticFiles:
         depth = len(url.names) - len(location.mount)
 
         def open_below(root: int, names: Sequence[str]) -> int:
+            """Runs in the thread, which may judge whoever asks."""
             is_entry = len(names) > depth
-            return self._protection.open(root, names, location, peer, is_entry=is_entry).resolved.descriptor
+            while True:
+                try:
+                    return self._protection.open(root, names, location, peer, is_entry=is_entry).resolved.descriptor
+                except Unjudged as error:
+                    error.judge()
 
         def compute() -> Response:
             response = self._listings.find(key, found)  # others may have waited for the same one

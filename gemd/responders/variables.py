@@ -12,6 +12,7 @@ from gemd import __version__
 from gemd.config.settings import Location
 from gemd.protocol.host import is_wildcard
 from gemd.protocol.request import Request
+from gemd.responders.judged import Unjudged
 
 if TYPE_CHECKING:  # it would take the cryptography library along, which an application's program may not want yet
     from gemd.system.authorities import Authorities
@@ -20,7 +21,7 @@ _SOFTWARE = f"gemd/{__version__}"
 
 
 def common_variables(request: Request, location: Location, authorities: "Authorities | None") -> dict[str, str | int]:
-    """The entries; those on a certificate are there only if the client gave one."""
+    """The entries; those on a certificate are there only if the client gave one. Raises Unjudged."""
     url, peer = request.url, request.peer
     return {
         "QUERY_STRING": url.query or "",
@@ -45,11 +46,13 @@ def _certificate_variables(request: Request, authorities: "Authorities | None") 
     certificate = request.peer.tls.client_certificate
     if certificate is None:
         return {}
-    is_vouched_for = authorities is not None and authorities.judge(request.peer.tls.client_chain).is_vouched_for
+    verdict = authorities.weigh(request.peer.tls) if authorities is not None else None
+    if callable(verdict):
+        raise Unjudged(verdict)
     return {
         "AUTH_TYPE": "CERTIFICATE",
         "REMOTE_USER": certificate.common_name,
-        "TLS_CLIENT_AUTHORISED": int(is_vouched_for),
+        "TLS_CLIENT_AUTHORISED": int(verdict is not None and verdict.is_vouched_for),
         "TLS_CLIENT_HASH": "SHA256:" + certificate.fingerprint.upper(),
         "TLS_CLIENT_HASH_B64": base64.urlsafe_b64encode(bytes.fromhex(certificate.fingerprint)).decode(),
         "TLS_CLIENT_NOT_AFTER": f"{certificate.not_after:%Y-%m-%dT%H:%M:%SZ}",

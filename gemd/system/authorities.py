@@ -2,7 +2,7 @@
 
 Rules: a chain is bounded before a signature is verified; a verdict is remembered for as long as no certificate that it
 depends on begins or ceases to be valid, so that a client's next page costs a digest. The event loop weighs a chain, any
-thread may judge it.
+thread may judge it; for the connection that it came by the verdict holds as long as that does.
 """
 
 import math
@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import msgspec
 from cryptography import x509
@@ -18,6 +19,7 @@ from cryptography.hazmat.bindings.openssl.binding import Binding
 from OpenSSL import crypto
 
 from gemd.protocol.fingerprint import sha256
+from gemd.protocol.peer import TLSInfo
 from gemd.system.attempt import attempt
 from gemd.system.certificates import CertificateError, Certificates
 from gemd.system.client_chain import (
@@ -88,17 +90,24 @@ class Authorities:
         self._cost = max(map(_cost_of, self._certificates), default=0.0)
         self._moments = tuple(moments_of(self._certificates))
         self._verdicts: OrderedDict[str, tuple[float, float, Verdict]] = OrderedDict()
+        self._judged: WeakKeyDictionary[TLSInfo, Verdict] = WeakKeyDictionary()  # for as long as they last
         self._lock = threading.Lock()
 
     def judge(self, ders: tuple[bytes, ...]) -> Verdict:
-        """Whether the first certificate of a chain in DER, with the help of the others, leads to one of them."""
-        found = self.weigh(ders)
-        return found if isinstance(found, Verdict) else found()
-
-    def weigh(self, ders: tuple[bytes, ...]) -> Verdict | Judge:
-        """The same where it is known, or quickly found out; else a function for a thread that finds it out."""
+        """Whether the first certificate of a chain in DER, with the help of the others, leads to one of them. For any
+        thread, as it may take a while."""
         key = _digest(ders)
-        found = self._recall(key)
+        try:
+            return self._recall(key) or self._verify_and_remember(key, read_chain(ders))
+        except UnfitChain as error:
+            return self._remember(key, -math.inf, math.inf, _refuse(error))
+
+    def weigh(self, tls: TLSInfo) -> Verdict | Judge:
+        """The same for the chain of a connection where it is known, or quickly found out; else a function for a thread
+        that finds it out. What that found is known then, however often this is asked."""
+        ders = tls.client_chain
+        key = _digest(ders)
+        found = self._judged.get(tls) or self._recall(key)
         if found is not None:
             return found
         try:
@@ -107,15 +116,13 @@ class Authorities:
         except UnfitChain as error:
             return _refuse(error)
         if chain is None or self._constrain_names or is_slow(chain, self._cost):
-            return lambda: self._find_out(key, ders)
+            return lambda: self._judge_for(tls, ders)
         return self._verify_and_remember(key, chain)
 
-    def _find_out(self, key: str, ders: tuple[bytes, ...]) -> Verdict:
+    def _judge_for(self, tls: TLSInfo, ders: tuple[bytes, ...]) -> Verdict:
         """Runs in any thread."""
-        try:
-            return self._recall(key) or self._verify_and_remember(key, read_chain(ders))
-        except UnfitChain as error:
-            return self._remember(key, -math.inf, math.inf, _refuse(error))
+        verdict = self._judged[tls] = self.judge(ders)
+        return verdict
 
     def _verify_and_remember(self, key: str, chain: ClientChain) -> Verdict:
         """Raises UnfitChain. Runs in any thread."""

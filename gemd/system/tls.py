@@ -36,6 +36,7 @@ class TLSConnection:
     """
 
     __slots__ = (
+        "__weakref__",
         "_certificate",
         "_chain",
         "_connection",

@@ -10,7 +10,7 @@ from gemd.protocol.url import parse_url
 from tests.support.pump import Pump
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TLSOf:
     """What a handshake might have settled."""
 

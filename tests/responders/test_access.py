@@ -8,6 +8,7 @@ from gemd.config.settings import CAFile
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import ClientCertificate
 from gemd.responders.access import build_check
+from gemd.responders.judged import Unjudged
 from gemd.system.certificates import CertificateError
 from gemd.system.client_certificates import parse_client_certificate
 from tests.support.certificate_chains import Link, make_leaf, make_rsa_key
@@ -116,8 +117,9 @@ def test_a_chain_beyond_a_bound_is_not_valid(check, root, make, text):
 @pytest.mark.parametrize(("is_member", "status"), [(True, None), (False, 61)])
 def test_a_dear_chain_is_still_to_be_judged(check, root, is_member, status):
     asker = who_sent(make_leaf(root if is_member else Link("other"), 3).chain)
-    judge = check(asker)
-    assert status_of(lambda _: judge(), asker) == status
+    with pytest.raises(Unjudged) as caught:
+        check(asker)
+    caught.value.judge()
     assert status_of(check, asker) == status  # now it is known
 
 

@@ -1,15 +1,20 @@
 """What protects a directory protects it by every name, and nobody is shown a script."""
 
+import datetime
 import errno
 import os
 import subprocess
+import threading
 
 import pytest
 
 from gemd.responders import protection
 from gemd.responders.router import Router
 from gemd.system import resolved
+from gemd.system.authorities import Authorities
 from gemd.system.beneath import has_openat2
+from gemd.system.client_certificates import make_client_certificate, parse_client_certificate
+from tests.support.certificate_chains import Link, make_leaf
 from tests.support.descriptors import open_descriptors
 from tests.support.swapping import swapping
 from tests.support.waiting import wait_for
@@ -86,19 +91,33 @@ def test_who_may_pass_is_shown_it_by_every_name(ask, tree, make_client):
 @pytest.fixture
 def make_client():
     """A certificate that any rule but a list takes."""
-    import datetime
-
-    from gemd.system.client_certificates import make_client_certificate
-
     now = datetime.datetime.now(datetime.UTC)
     return lambda: make_client_certificate("a", now - datetime.timedelta(1), now + datetime.timedelta(1))
 
 
-def test_the_nearest_place_decides(ask, tree):
+def test_the_nearest_location_decides(ask, tree):
     locations = [PRIVATE, {"path": "/private/deep", "client-certificate": "none"}]
     assert ask("/public/link/deep/page.gmi", location=locations).status == 20
     assert ask("/public/deep/page.gmi", location=locations).status == 20
     assert ask("/public/link/page.gmi", location=locations).status == 60
+
+
+@pytest.mark.parametrize("url", ["/public/link/page.gmi", "/public/link/", "/public/file"])
+def test_who_has_to_be_judged_at_length_is_judged_by_a_thread(configure, tree, tmp_path, monkeypatch, url):
+    """Even in the moment when one of the certificates begins to be valid, in which nothing is remembered."""
+    root = Link()
+    (tmp_path / "ca.pem").write_bytes(root.pem)
+    built = Router(configure(location=[{**PRIVATE, "client-certificate": {"ca": str(tmp_path / "ca.pem")}}]), {}, None)
+    threads, verify = [], Authorities._verify
+    monkeypatch.setattr(
+        Authorities, "_verify", lambda *given: threads.append(threading.current_thread()) or verify(*given)
+    )
+    for issuer, status in ((root, 20), (Link("stranger"), 61)):
+        chain = (*make_leaf(issuer, 3).chain, Link("now", start=datetime.datetime.now(datetime.UTC)).der)
+        asker = peer(client_certificate=parse_client_certificate(chain[0]), client_chain=chain)
+        assert settle(lambda asker=asker: built.respond(request(url, asker))).status == status
+    assert len(threads) == 2
+    assert threading.current_thread() not in threads
 
 
 def test_a_location_may_be_a_file(ask, tree):

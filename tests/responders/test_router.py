@@ -237,30 +237,45 @@ def test_a_page_that_a_judgement_was_remembered_for_is_answered_at_once(route, r
     assert router.respond(request("/page.gmi", asker)).status == 20
 
 
-@pytest.mark.parametrize(("cgi", "is_judged"), [("cgi-bin", True), (None, False)])
-def test_what_scripts_are_told_is_judged_where_there_may_be_some(route, root, cgi, is_judged):
-    router = route("ca", **({"cgi": cgi} if cgi else {}))
-    asker = who_sent(make_leaf(root, 3).chain)
-    assert isinstance(router.respond(request("/page.gmi", asker)), Judged) is is_judged
-    assert settle(lambda: router.respond(request("/page.gmi", asker))).body == b"page"
-    assert not isinstance(router.respond(request("/page.gmi", asker)), Judged)
+@pytest.fixture
+def script(capsule):
+    """One that says what it was told."""
+    path = capsule / "cgi-bin/script"
+    path.parent.mkdir()
+    path.write_text("#!/bin/sh\necho 20 text/plain; echo $TLS_CLIENT_AUTHORISED")
+    path.chmod(0o755)
 
 
+@pytest.mark.usefixtures("script")
+@pytest.mark.parametrize(("is_member", "told"), [(True, b"1\n"), (False, b"0\n")])
+def test_what_scripts_are_told_is_judged_for_them_alone(route, root, is_member, told):
+    router = route("ca", cgi="cgi-bin")
+    asker = who_sent(make_leaf(root if is_member else Link("other"), 3).chain)
+    assert router.respond(request("/page.gmi", asker)).status == 20
+    answer = router.respond(request("/cgi-bin/script", asker))
+    assert isinstance(answer, Judged)
+    assert settle(lambda: answer).body == told
+
+
+@pytest.mark.usefixtures("script")
 def test_who_has_no_certificate_is_not_judged(route, root):
     asker = peer(client_chain=make_leaf(root, 3).chain)
-    assert route("ca", cgi="cgi-bin").respond(request("/page.gmi", asker)).status == 20
+    answer = route("ca", cgi="cgi-bin").respond(request("/cgi-bin/script", asker))
+    assert not isinstance(answer, Judged)
+    assert settle(lambda: answer).body == b"\n"
 
 
+@pytest.mark.usefixtures("script")
 def test_two_judgements_follow_each_other(route, root, tmp_path):
     router = route("other", cgi="cgi-bin", client_certificate={"ca": str(tmp_path / "ca.pem")})
     asker = who_sent(make_leaf(root, 3).chain)
     with Pump() as pump:
-        first = router.respond(request("/page.gmi", asker))
+        first = router.respond(request("/cgi-bin/script", asker))
         first.begin(pump)
         second = pump.wait_for(first, first.settle)
         assert isinstance(second, Judged)
-        assert pump.settle(second).status == 20
         first.close()
+        assert settle(lambda: second).body == b"0\n"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 
 from gemd.config.settings import Location
 from gemd.protocol.peer import ClientCertificate
+from gemd.responders.judged import Unjudged
 from gemd.responders.variables import common_variables, server_name
 from gemd.system.authorities import Verdict
 from tests.responders.asking import peer, request
@@ -28,8 +29,8 @@ LOCATION = Location(host="h")
 class Vouching:
     """Authorities that know one chain."""
 
-    def judge(self, chain):
-        return Verdict(chain == (b"known",))
+    def weigh(self, tls):
+        return Verdict(tls.client_chain == (b"known",)) if tls.client_chain != (b"dear",) else print
 
 
 def test_what_is_of_a_certificate_is_there_with_one_alone():
@@ -60,6 +61,13 @@ def test_a_certificate():
 def test_who_is_vouched_for(chain, value):
     asker = peer(client_certificate=GIVEN, client_chain=chain)
     assert common_variables(request("/", asker), LOCATION, Vouching())["TLS_CLIENT_AUTHORISED"] == value
+
+
+def test_who_is_still_to_be_judged():
+    asker = peer(client_certificate=GIVEN, client_chain=(b"dear",))
+    with pytest.raises(Unjudged) as caught:
+        common_variables(request("/", asker), LOCATION, Vouching())
+    assert caught.value.judge is print
 
 
 @pytest.mark.parametrize(("host", "name"), [("h", "h"), ("*.h", "a.h")])

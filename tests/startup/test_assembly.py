@@ -130,7 +130,7 @@ def test_authorities_are_those_that_were_read(configure, tmp_path):
     files = read_files(config)
     (tmp_path / "ca.pem").unlink()
     router = build_router(config, files, None, {})
-    assert router._authorities.judge(make_leaf(root).chain).is_vouched_for
+    assert router.applications._authorities.judge(make_leaf(root).chain).is_vouched_for
 
 
 # Logs

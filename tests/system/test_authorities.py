@@ -1,4 +1,5 @@
 import datetime
+import gc
 import threading
 
 import pytest
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gemd.system import authorities as module
 from gemd.system.authorities import Authorities, Verdict
 from gemd.system.certificates import CertificateError
+from tests.responders.asking import TLSOf
 from tests.support.certificate_chains import DAY, NOW, Link, make_key, make_leaf, make_rsa_key
 
 VOUCHED_FOR, UNKNOWN = Verdict(True), Verdict(False)
@@ -138,7 +140,7 @@ def test_too_many_names_to_compare(authorities, root, verified):
 def test_too_many_names_for_an_authority_with_constraints(load):
     root = Link(extensions=[x509.NameConstraints(None, [x509.DNSName("b")])])
     authorities = load(root)
-    assert callable(authorities.weigh(make_leaf(root).chain))
+    assert callable(authorities.weigh(sent(make_leaf(root).chain)))
     assert authorities.judge(make_leaf(root).chain) == VOUCHED_FOR
     many = make_leaf(root, extensions=[x509.SubjectAlternativeName([x509.DNSName("a")] * 100)])
     assert "too many names" in authorities.judge(many.chain).fault
@@ -179,14 +181,19 @@ def test_what_a_strangers_certificate_is_for_does_not_matter(authorities):
 # At once, or in a thread
 
 
+def sent(chain):
+    """A connection by which it came."""
+    return TLSOf(client_chain=chain)
+
+
 def test_a_usual_chain_is_judged_at_once(authorities, root):
-    assert authorities.weigh(make_leaf(root, 1).chain) == VOUCHED_FOR
+    assert authorities.weigh(sent(make_leaf(root, 1).chain)) == VOUCHED_FOR
 
 
 @pytest.mark.parametrize(("between", "curve"), [(3, ec.SECP256R1), (1, ec.SECP384R1)])
 def test_a_dear_one_is_left_to_a_thread(authorities, root, verified, between, curve):
     chain = make_leaf(root, between, curve=curve).chain
-    judge = authorities.weigh(chain)
+    judge = authorities.weigh(sent(chain))
     assert callable(judge)
     assert verified == []
     verdicts = []
@@ -195,26 +202,39 @@ def test_a_dear_one_is_left_to_a_thread(authorities, root, verified, between, cu
     thread.join(10)
     assert verdicts == [VOUCHED_FOR]
     assert verified == [thread]
-    assert authorities.weigh(chain) == VOUCHED_FOR
+    assert authorities.weigh(sent(chain)) == VOUCHED_FOR
 
 
 def test_a_dear_authority_leaves_all_to_a_thread(load):
     root = Link(key=make_key(ec.SECP521R1))
-    assert callable(load(root).weigh(make_leaf(root).chain))
+    assert callable(load(root).weigh(sent(make_leaf(root).chain)))
 
 
 def test_an_authority_whose_cost_is_not_known(load):
     root = Link(key=make_key(ec.SECP224R1))
-    judge = load(root).weigh(make_leaf(root).chain)
+    judge = load(root).weigh(sent(make_leaf(root).chain))
     assert callable(judge)
     assert judge() == VOUCHED_FOR
 
 
 def test_who_asks_twice_at_once_is_judged_once(authorities, root, verified):
     chain = make_leaf(root, 3).chain
-    first, second = authorities.weigh(chain), authorities.weigh(chain)
+    first, second = authorities.weigh(sent(chain)), authorities.weigh(sent(chain))
     assert (first(), second()) == (VOUCHED_FOR, VOUCHED_FOR)
     assert len(verified) == 1
+
+
+def test_a_judgement_holds_for_its_connection(authorities, root, verified, clock):
+    """Though it is not remembered: what was asked before is answered after it, at whatever moment."""
+    chain = make_leaf(root, 3).chain
+    clock(NOW + DAY)  # when something changes
+    tls, others = sent(chain), sent(chain)
+    assert authorities.weigh(tls)() == VOUCHED_FOR
+    assert authorities.weigh(tls) == VOUCHED_FOR
+    assert callable(authorities.weigh(others))
+    del tls
+    gc.collect()
+    assert len(authorities._judged) == 0
 
 
 # What is remembered
