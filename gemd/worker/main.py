@@ -63,6 +63,7 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         adopt_orphans()
         memory, descriptors = process.MemoryReport(), process.DescriptorReport()
         generation.logs.use()
+        threading.excepthook = log_thread_fault
         time.tzset()  # the log's time zone, while its file can be read
         confine_scripts(generation.confinement)  # while every directory can be listed
         if generation.identity is not None:
@@ -89,6 +90,13 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         generation.logs.flush(_FLUSH_TIMEOUT)
         row.show(figures.DROPPED, generation.logs.dropped)
     return ExitCode.OK
+
+
+def log_thread_fault(ended: threading.ExceptHookArgs) -> None:
+    """Log what has ended a thread, of gemd's or an application's. Runs in it."""
+    if ended.exc_type is not SystemExit:
+        name = ended.thread.name if ended.thread is not None else "that is gone"
+        error_log.error("a fault in the thread %s", name, exc_info=ended.exc_value)
 
 
 def confine_scripts(confinement: Confinement | None) -> None:

@@ -73,11 +73,17 @@ def test_the_contract(serve_app):
 
 
 FORGING = """
+import threading
 from urllib.parse import unquote
-def app(environ, send_status):
+def fail(environ):
     error = ValueError(unquote(environ["QUERY_STRING"]))
     error.add_note(unquote(environ["QUERY_STRING"]))
     raise error
+def app(environ, send_status):
+    thread = threading.Thread(target=fail, args=(environ,), name="its own")
+    thread.start()
+    thread.join()
+    fail(environ)
 """
 
 
@@ -86,12 +92,12 @@ def test_what_a_client_sends_forges_no_line_of_a_log(serve_app, write, tmp_path)
     with pytest.warns(UserWarning, match="length"):
         make_certificate(tmp_path / "long.pem", "x" * 7_000)
     daemon = serve_app("forging:app", more='[log]\nqueries = "full"\n')
-    daemon.expect("the application forging:app failed", "Traceback", "ValueError", "forged")
+    daemon.expect("the application forging:app failed", "in the thread its own", "Traceback", "ValueError", "forged")
     fake = "a%0A2026-01-31%2012:00:00%20gemd%5B1%5D%20error:%20forged%1B%5B2J%E2%80%AE"
     assert daemon.ask(f"/?{fake}", cert=tmp_path / "long.pem").status == 42
     lines = daemon.errors.splitlines()
     assert [line for line in lines if line.startswith("2026-01-31")] == []
-    assert "ValueError: a\\x0a2026-01-31 12:00:00 gemd[1] error: forged\\x1b[2J\\u202e" in lines
+    assert lines.count("ValueError: a\\x0a2026-01-31 12:00:00 gemd[1] error: forged\\x1b[2J\\u202e") == 2
     assert all(line.isprintable() for line in lines)
     (entry,) = wait_for(lambda: [line for line in daemon.access if "forged" in line], "its line")
     assert "x" * 61 + "..." in entry

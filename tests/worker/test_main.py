@@ -4,6 +4,7 @@ import contextlib
 import os
 import resource
 import socket
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -173,3 +174,16 @@ def test_scripts_are_confined_by_rules_made_for_this_worker(monkeypatch):
     made = SimpleNamespace(restrict_thread=lambda: None)
     confine_scripts(SimpleNamespace(make_ruleset=lambda: made))
     assert given == [made.restrict_thread]
+
+
+@pytest.mark.parametrize(("error", "is_logged"), [(ValueError("x\ny"), True), (SystemExit(3), False)])
+def test_what_ends_a_thread_is_logged(caplog, monkeypatch, error, is_logged):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(threading, "excepthook", main.log_thread_fault)
+    thread = threading.Thread(target=fail, name="its own")
+    thread.start()
+    thread.join()
+    assert ("a fault in the thread its own" in caplog.text) is is_logged
+    assert ("x\\x0ay" in caplog.text) is is_logged
