@@ -5,6 +5,7 @@ begun. Of a kind one at a time computes, in turn by client: more would take the 
 them from the event loop.
 """
 
+import sys
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
@@ -48,8 +49,16 @@ class Computed(Generic[_T]):
             return  # without a wait
         with self._turns.turn_of(self._client):
             if self._outcome.set_running_or_notify_cancel():
-                with _Outcome(self._outcome):
-                    self._outcome.set_result(self._compute())
+                self._find_outcome()
+
+    def _find_outcome(self) -> None:
+        try:
+            self._outcome.set_result(self._compute())
+        except GeminiError as refusal:
+            self._outcome.set_exception(refusal)
+        finally:
+            if not self._outcome.done():  # a fault, which ends the thread as well
+                self._outcome.set_exception(sys.exception())
 
     def settle(self) -> _T | None:
         """What was worked out, once the thread is done, else None. Raises what that has raised, and GeminiError when it
@@ -75,18 +84,3 @@ def _let_go(outcome: "Future[_T]") -> None:
         response = outcome.result()
         if isinstance(response, Response) and not isinstance(response.body, bytes):
             response.body.close()
-
-
-class _Outcome(Generic[_T]):
-    """What is raised inside becomes the future's."""
-
-    def __init__(self, future: "Future[_T]") -> None:
-        self._future = future
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, raised: BaseException | None, _trace: object) -> bool:
-        if raised is not None:
-            self._future.set_exception(raised)
-        return True

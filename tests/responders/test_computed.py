@@ -64,17 +64,33 @@ def test_it_is_not_waited_for_beyond_its_deadline(by_hand, monkeypatch):
     answer.close()
 
 
-@pytest.mark.parametrize("error", [NotFound("Not found"), ValueError("a fault"), SystemExit(3)])
-def test_what_the_thread_raises_is_raised_where_it_is_taken(by_hand, error):
+def test_a_refusal_is_raised_where_it_is_taken(by_hand):
+    refusal = NotFound("Not found")
+
     def compute():
-        raise error
+        raise refusal
 
     answer = Computed(compute)
     answer.begin(by_hand)
     by_hand.work()  # raises nothing
-    with pytest.raises(type(error)) as caught:
+    with pytest.raises(NotFound) as caught:
         answer.settle()
-    assert caught.value is error
+    assert caught.value is refusal
+    answer.close()
+
+
+@pytest.mark.parametrize("fault", [ValueError("a fault"), SystemExit(3)])
+def test_a_fault_ends_the_thread_and_is_raised_where_it_is_taken(by_hand, fault):
+    def compute():
+        raise fault
+
+    answer = Computed(compute)
+    answer.begin(by_hand)
+    with pytest.raises(type(fault)):
+        by_hand.work()
+    with pytest.raises(type(fault)) as caught:
+        answer.settle()
+    assert caught.value is fault
     answer.close()
 
 

@@ -45,6 +45,7 @@ def test_what_nobody_waits_for_any_longer_is_not_judged(by_hand):
     assert judged == []
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("error", [NotFound(), ValueError("a fault")])
 def test_what_the_judgement_raises_is_the_answer(pump, error):
     def judge():
