@@ -54,32 +54,19 @@ class EventLoop:
         self._writing = Writing(self._poller, pool, self._closing, timeouts, max_connections, self.ended, report_loss)
         self._memory = Memory(self._reading, self._writing, timeouts, limits)
 
-    @property
-    def reading(self) -> int:
-        """How many requests are not complete."""
-        return len(self._reading)
-
-    @property
-    def writing(self) -> int:
-        """How many answers are on their way."""
-        return len(self._writing)
-
-    @property
-    def lingering(self) -> int:
-        """How many connections wait for their client to close."""
-        return len(self._closing)
+    def count(self) -> tuple[int, int, int]:
+        """How many connections are in each state: reading, writing, lingering."""
+        return len(self._reading), len(self._writing), len(self._closing)
 
     @property
     def refused(self) -> int:
         """How many connections were turned away before TLS began."""
         return self._accepting.refused
 
-    @property
-    def has_room(self) -> bool:
-        """Whether another connection could be taken without one having to go for it."""
+    def has_room(self, reading: int, writing: int, lingering: int) -> bool:
+        """Whether another connection could be taken beside these, as `count` has them, without one having to go."""
         most = self._max_connections
-        is_full = self.reading >= most or self.writing + self.lingering >= most
-        return self._accepting.is_listening and not is_full
+        return reading < most and writing + lingering < most and self._accepting.is_listening
 
     def leave_accepting(self, *, is_left: bool) -> None:
         """Leave accepting to the other workers, or take part in it again."""
@@ -87,7 +74,7 @@ class EventLoop:
 
     def is_idle(self) -> bool:
         """Whether there is nobody."""
-        return not (self.ready or self.ended or self.reading or self.writing or self.lingering)
+        return not (self.ready or self.ended or any(self.count()))
 
     def watch(self, fd: int, act: Callable[[], None]) -> None:
         """Have `act` called whenever a descriptor of the worker's own is readable."""
@@ -125,7 +112,7 @@ class EventLoop:
         for state in (self._reading, self._writing, self._closing):
             for connection in state.expired(now):
                 self._step(state.time_out, connection, now)
-        for connection in self._memory.look(now, self.reading + self.writing + self.lingering):
+        for connection in self._memory.look(now, sum(self.count())):
             self._step(self._shed, connection)
 
     def _shed(self, connection: Connection) -> None:

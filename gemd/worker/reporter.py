@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Sequence
 
 from gemd.protocol import figures
 from gemd.shared.generation import Generation
@@ -13,6 +14,7 @@ from gemd.system.log import error_log
 from gemd.worker.event_loop import EventLoop
 from gemd.worker.thread_pool import ThreadPool
 
+_COUNTED = (figures.READING, figures.WRITING, figures.LINGERING, figures.REFUSED, figures.THREADS)
 _ROWS = 4  # of the scoreboard for each slot: workers that serve, start and drain
 _LOOK_INTERVAL = 1.0  # seconds between two looks at applications and their files
 _MEMORY_INTERVAL = 10.0  # seconds between two looks at how much memory this process has
@@ -40,23 +42,36 @@ class Reporter:
         self._descriptors = descriptors
         self._watch = watch
         self._rows = _ROWS * generation.config.workers  # the first are taken first
+        self._is_left = False  # accepting, to the others
+        self._counts: Sequence[int] = (0,) * len(_COUNTED)
         self._next_look = self._next_count = self._next_memory = 0.0
 
     def report(self) -> None:
-        """Show the figures, once a turn of the event loop; the costly ones more seldom."""
-        show, event_loop = self._row.show, self._event_loop
-        show(figures.READING, event_loop.reading)
-        show(figures.WRITING, event_loop.writing)
-        show(figures.LINGERING, event_loop.lingering)
-        show(figures.THREADS, self._pool.busy)
-        show(figures.REFUSED, event_loop.refused)
-        has_room = event_loop.has_room and not self._pool.is_full and self._generation.has_room()
+        """Show the figures, once a turn of the event loop: those that have changed, and the costly ones more seldom."""
+        event_loop, pool = self._event_loop, self._pool
+        here = event_loop.count()
+        counts = (*here, event_loop.refused, pool.busy)
+        if counts != self._counts:
+            self._show(counts)
+        has_room = event_loop.has_room(*here) and not pool.is_full and self._generation.has_room()
         self._row.show_room(has_room=has_room)
-        event_loop.leave_accepting(is_left=not has_room and self._row.is_room_elsewhere(self._rows))
+        if self._is_left or not has_room:
+            self._is_left = not has_room and self._row.is_room_elsewhere(self._rows)
+            event_loop.leave_accepting(is_left=self._is_left)
         now = time.monotonic()
-        if now < self._next_look:
-            return
-        self._next_look = now + _LOOK_INTERVAL
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_INTERVAL
+            self._look(now)
+
+    def _show(self, counts: Sequence[int]) -> None:
+        for figure, count, former in zip(_COUNTED, counts, self._counts, strict=True):
+            if count != former:
+                self._row.show(figure, count)
+        self._counts = counts
+
+    def _look(self, now: float) -> None:
+        """Once a second."""
+        show = self._row.show
         error_log.settle()
         show(figures.DROPPED, self._generation.logs.dropped)
         if self._generation.applications.are_stuck:

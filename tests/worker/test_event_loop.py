@@ -64,7 +64,7 @@ class Service:
         return self.clients[-1]
 
     def number(self):
-        return self.loop.reading + self.loop.writing + self.loop.lingering
+        return sum(self.loop.count())
 
     def turn(self, timeout=0.0):
         self.loop.wait(timeout)
@@ -150,7 +150,7 @@ def test_a_page(service):
     assert service.read(client) == HEADER + b"# Hello\n"
     assert client.end == "whole"
     assert connection.complete
-    assert service.loop.lingering == 1
+    assert service.loop.count() == (0, 0, 1)
     client.socket.close()
     service.turn_until(service.loop.is_idle)
 
@@ -194,7 +194,7 @@ def nobody(service):
 
 def in_a_handshake(service):
     service.connect()
-    service.turn_until(lambda: service.loop.reading)
+    service.turn_until(lambda: service.loop.count()[0])
 
 
 def in_a_request(service):
@@ -356,7 +356,7 @@ def test_a_reset_in_any_state_ends_that_connection_alone(service):
         client = service.clients[-1]
         service.turn()
         client.reset()
-        service.turn_until(lambda: (service.loop.reading, service.loop.writing, service.loop.lingering) == (0, 1, 0))
+        service.turn_until(lambda: service.loop.count() == (0, 1, 0))
     pending.pieces = [page(b"x")]
     pending.helper.wake()
     assert service.read(good) == HEADER + b"x"
@@ -549,7 +549,9 @@ def test_there_is_room_for_so_many(make_service, losses):
     sources = [blocked(service)[2] for _ in range(3)]
     assert losses == ["response broke off: too many read too slowly"]
     assert [source.closed for source in sources] == [1, 0, 0]
-    assert service.loop.writing == 2
+    assert service.loop.count() == (0, 2, 0)
+    assert not service.loop.has_room(*service.loop.count())
+    assert service.loop.has_room(1, 0, 1)
 
 
 def test_all_outboxes_together_have_a_limit(make_service, losses):

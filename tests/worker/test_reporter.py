@@ -11,9 +11,15 @@ from gemd.worker.reporter import Reporter, ask_for_reload
 
 
 class ScriptedLoop:
-    reading, writing, lingering, refused = 3, 2, 1, 5
-    has_room = True
-    is_left = None
+    here, refused, is_left = (3, 2, 1), 5, False
+    is_full = False
+
+    def count(self):
+        return self.here
+
+    def has_room(self, *here):
+        assert here == self.here
+        return not self.is_full
 
     def leave_accepting(self, *, is_left):
         self.is_left = is_left
@@ -45,7 +51,7 @@ def make_reporter(monkeypatch):
         pool, loop = SimpleNamespace(busy=7, is_full=is_full), ScriptedLoop()
         memory, descriptors = SimpleNamespace(read=read_memory), SimpleNamespace(read=read_descriptors)
         reporter = Reporter(generation, row, loop, pool, memory, descriptors, watch)
-        reporter.loop = loop
+        reporter.loop, reporter.other = loop, other
         return reporter, row, looks, clock
 
     return make
@@ -67,6 +73,14 @@ def test_the_row_says_how_many_are_here_and_how_much_they_take(make_reporter):
         "descriptors": 10,
     }
     assert not row.wants_recycle
+
+
+def test_what_has_changed_is_shown_at_once(make_reporter):
+    reporter, row, _, _ = make_reporter()
+    reporter.report()
+    reporter.loop.here, reporter.loop.refused = (0, 2, 4), 6
+    reporter.report()
+    assert [row.figures[name] for name in ("reading", "writing", "lingering", "refused")] == [0, 2, 4, 6]
 
 
 @pytest.mark.parametrize(("number", "expected"), [(10, (2, 20)), (1000, (2, 2))])
@@ -94,10 +108,21 @@ def test_a_full_worker_leaves_accepting_to_those_who_are_not(make_reporter, is_f
     assert reporter.loop.is_left is is_left
 
 
+def test_it_accepts_again_when_it_is_not_full_any_more_or_nobody_else_has_room(make_reporter):
+    reporter, _, _, _ = make_reporter(is_room_elsewhere=True)
+    for is_full in (True, False, True):
+        reporter.loop.is_full = is_full
+        reporter.report()
+        assert reporter.loop.is_left is is_full
+    reporter.other.show_room(has_room=False)
+    reporter.report()
+    assert not reporter.loop.is_left
+
+
 @pytest.mark.parametrize("full", ["event loop", "scripts"])
 def test_it_is_full_of_other_things_too(make_reporter, full):
     reporter, _, _, _ = make_reporter(is_room_elsewhere=True)
-    reporter.loop.has_room = full != "event loop"
+    reporter.loop.is_full = full == "event loop"
     reporter._generation.has_room = lambda: full != "scripts"
     reporter.report()
     assert reporter.loop.is_left
