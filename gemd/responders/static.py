@@ -164,7 +164,7 @@ class StaticFiles:
             raise NotFound
         if not url.is_directory:
             return redirect_to_directory(url)
-        if not all(place.listing for place in (location, *found.others)):
+        if not all(each.listing for each in (location, *found.others)):
             raise NotFound
         return self._list(url, location, found.resolved.status, peer)
 

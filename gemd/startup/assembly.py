@@ -121,8 +121,8 @@ def _seen_from_inside(config: Config) -> Config:
 
     def inside(host: Host) -> Host:
         locations = tuple(
-            msgspec.structs.replace(place, root=move(place.root), app_path=move(place.app_path))
-            for place in host.locations
+            msgspec.structs.replace(location, root=move(location.root), app_path=move(location.app_path))
+            for location in host.locations
         )
         return msgspec.structs.replace(host, locations=locations)
 

@@ -119,8 +119,7 @@ def _detach(
 def run_master(notices: DaemonNotices, generation: Generation, poll: select.poll, signals: SignalQueue) -> ExitCode:
     """Fork the workers and supervise them until the end."""
     config = generation.config
-    place = config.hosts[0].locations[0]
-    process.set_title(f"master {config.source or place.source}")
+    process.set_title(f"master {config.source or config.hosts[0].locations[0].source}")
     scoreboard = Scoreboard(_ROWS)
     master = os.getpid()
     processes = ForkingProcessControl(
@@ -138,8 +137,7 @@ def announce(config: Config, resources: Resources) -> None:
     for host in config.hosts:
         certificate = resources.certificates[host.name]
         url = f"gemini://{host.name}/" if port in (0, DEFAULT_PORT) else f"gemini://{host.name}:{port}/"
-        place = host.locations[0]
-        error_log.info("serving %s from %s", url, place.source or "its locations")
+        error_log.info("serving %s from %s", url, host.locations[0].source or "its locations")
         error_log.info("its certificate %s has the SHA-256 fingerprint %s", certificate.path, certificate.fingerprint)
     warn(resources, config)
     error_log.info("listening on %s; SIGTERM or Ctrl-C stops", ", ".join(map(str, resources.listeners)))

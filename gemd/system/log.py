@@ -137,10 +137,10 @@ def _where(error: BaseException | None) -> str:
     """What kind of error it is, and the line that raised it: equal errors have the same."""
     if error is None:
         return ""
-    place, name = error.__traceback__, type(error).__name__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    return name if place is None else f"{name} {place.tb_frame.f_code.co_filename}:{place.tb_lineno}"
+    trace, name = error.__traceback__, type(error).__name__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return name if trace is None else f"{name} {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
 
 
 def describe_error(error: BaseException) -> Iterator[str]:
