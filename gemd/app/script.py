@@ -4,6 +4,7 @@ import os
 import select
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 from gemd.app.response import Environ, Response, Status
 from gemd.config.cgi_settings import CGISettings
@@ -65,6 +66,10 @@ class _Waiter:
         """Nothing else takes a thread here."""
         work()
         return lambda: None
+
+    def show(self) -> AbstractContextManager[None]:
+        """The application is shown already."""
+        return nullcontext()
 
     def wait_for_header(self) -> tuple[int, str, bool]:
         """Status, META and whether a body follows. Raises CGIError."""

@@ -5,6 +5,7 @@ Rules: a status is one of the table; META holds no control character and at most
 
 import functools
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import msgspec
@@ -29,6 +30,10 @@ class Helper(Protocol):
     def run(self, work: Callable[[], None]) -> Callable[[], None] | None:
         """Have a thread of the pool do this, in this client's turn, and then look again. What is returned gives its
         turn up, if that has not come yet; None when there is no thread."""
+
+    def show(self) -> AbstractContextManager[None]:
+        """Inside, something is done for this answer that might bring the process down: whose work it was is shown. For
+        any thread."""
 
 
 class Source(Protocol):

@@ -33,21 +33,19 @@ class Computed(Generic[_T]):
         self._turns = turns
         self._outcome: Future[_T] = Future()
         self._is_taken = False
-        self._client = ""
         self._give_up_turn: Callable[[], None] | None = None
 
     def begin(self, helper: Helper) -> None:
         """Hand the work to a thread, if there are any."""
-        self._client = helper.client
-        self._give_up_turn = helper.run(self._work)
+        self._give_up_turn = helper.run(lambda: self._work(helper))
         if self._give_up_turn is None:
             self._outcome.set_exception(Overloaded())
 
-    def _work(self) -> None:
+    def _work(self, helper: Helper) -> None:
         """Runs in a thread of the pool."""
         if self._outcome.cancelled():
             return  # without a wait
-        with self._turns.turn_of(self._client):
+        with self._turns.turn_of(helper.client), helper.show():
             if self._outcome.set_running_or_notify_cancel():
                 self._find_outcome()
 

@@ -4,6 +4,9 @@ Rules: host and path are shown, never the query, which is what people type; what
 that may have spoilt it, and may be any octets.
 """
 
+import contextlib
+from collections.abc import Iterator
+
 from gemd.protocol.url import Url
 
 MAX_SHOWN = 12  # at once; what begins beyond that is not shown
@@ -36,6 +39,15 @@ class UnderWay:
         if entry is not None:
             self._memory[entry] = 0
             self._free.append(entry)
+
+    @contextlib.contextmanager
+    def showing(self, url: Url) -> Iterator[None]:
+        """Something answers this inside."""
+        entry = self.begin(url)
+        try:
+            yield
+        finally:
+            self.end(entry)
 
     def clear(self) -> None:
         """Forget all of it. Runs in the master."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from gemd.config.settings import Limits, Timeouts
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.response import Answer, error_response
+from gemd.shared.under_way import UnderWay
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
 from gemd.system.tls_context import Context
@@ -23,6 +24,7 @@ from gemd.worker.memory import Memory
 from gemd.worker.poller import Poller
 from gemd.worker.reading import Reading
 from gemd.worker.thread_pool import ThreadPool
+from gemd.worker.waiting import AnswerHelper
 from gemd.worker.writing import Writing
 
 _TOO_MUCH = "clients hold too much memory together (limits.buffered)"
@@ -41,6 +43,7 @@ class EventLoop:
         limits: Limits,
         max_connections: int,
         pool: ThreadPool,
+        under_way: UnderWay,
         report_loss: ReportLoss,
         admit: Admit | None = None,
     ) -> None:
@@ -51,7 +54,15 @@ class EventLoop:
         self._reading = Reading(self._poller, limits, max_connections, self.ready, report_loss)
         self._accepting = Accepting(self._poller, listeners, context, timeouts, max_connections, self._reading, admit)
         self._closing = Closing(self._poller, timeouts)
-        self._writing = Writing(self._poller, pool, self._closing, timeouts, max_connections, self.ended, report_loss)
+        self._writing = Writing(
+            self._poller,
+            lambda connection: AnswerHelper(connection, self._poller, pool, under_way),
+            self._closing,
+            timeouts,
+            max_connections,
+            self.ended,
+            report_loss,
+        )
         self._memory = Memory(self._reading, self._writing, timeouts, limits)
 
     def count(self) -> tuple[int, int, int]:

@@ -136,6 +136,7 @@ def _serve(
         config.limits,
         connection_limit(config),
         pool,
+        row.under_way,
         loss_reporter(generation.access_log),
         admission(limit, generation.access_log) if (limit := generation.handshake_limit) is not None else None,
     )

@@ -7,7 +7,9 @@ once a second anyhow. What it watches is its own, and is watched no more before 
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
+from gemd.shared.under_way import UnderWay
 from gemd.worker.connection import Connection
 from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
@@ -19,12 +21,15 @@ _LOOK_INTERVAL = 1.0  # seconds at most between two looks at what is waited for
 class AnswerHelper:
     """What an answer may ask for, on behalf of its connection."""
 
-    __slots__ = ("_connection", "_poller", "_pool")
+    __slots__ = ("_connection", "_poller", "_pool", "_under_way")
 
-    def __init__(self, connection: Connection, poller: Poller[Connection], pool: ThreadPool) -> None:
+    def __init__(
+        self, connection: Connection, poller: Poller[Connection], pool: ThreadPool, under_way: UnderWay
+    ) -> None:
         self._connection = connection
         self._poller = poller
         self._pool = pool
+        self._under_way = under_way
 
     @property
     def client(self) -> str:
@@ -39,6 +44,13 @@ class AnswerHelper:
         """Have a thread of the pool do this, in this client's turn, and then look again. What is returned gives its
         turn up, if that has not come yet; None when there is no thread."""
         return self._pool.run(self.client, work, self.wake)
+
+    def show(self) -> AbstractContextManager[None]:
+        """Inside, something is done for this answer that might bring the process down: whose work it was is shown. For
+        any thread."""
+        request = self._connection.request
+        assert request is not None  # it is being answered
+        return self._under_way.showing(request.url)
 
 
 class Waiting:

@@ -8,6 +8,7 @@ answer ends with close_notify, one that broke off never.
 import select
 import time
 from collections import deque
+from collections.abc import Callable
 
 from gemd.config.settings import Timeouts
 from gemd.protocol.errors import GeminiError
@@ -20,7 +21,6 @@ from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.ordered import Ordered
 from gemd.worker.pieces import Pieces
 from gemd.worker.poller import Poller
-from gemd.worker.thread_pool import ThreadPool
 from gemd.worker.waiting import AnswerHelper, Waiting
 
 # What has to get through within one response timeout: 128 KiB in 30 seconds is 4 KB a second.
@@ -35,7 +35,7 @@ class Writing:
     def __init__(
         self,
         poller: Poller[Connection],
-        pool: ThreadPool,
+        make_helper: Callable[[Connection], AnswerHelper],
         closing: Closing,
         timeouts: Timeouts,
         max_connections: int,
@@ -43,7 +43,7 @@ class Writing:
         report_loss: ReportLoss,
     ) -> None:
         self._poller = poller
-        self._pool = pool
+        self._make_helper = make_helper
         self._closing = closing
         self._timeout = timeouts.response
         self._max_connections = max_connections
@@ -64,7 +64,7 @@ class Writing:
             self._begin(connection, answer)
             return
         connection.pending = answer
-        answer.begin(AnswerHelper(connection, self._poller, self._pool))
+        answer.begin(self._make_helper(connection))
         self._settle(connection, answer)
 
     def _settle(self, connection: Connection, pending: Pending) -> None:
@@ -98,7 +98,7 @@ class Writing:
             connection.source = body  # which is closed with the connection, whatever follows
             connection.head = encode_header(response.status, response.meta)
             if not has_begun:
-                body.begin(AnswerHelper(connection, self._poller, self._pool))
+                body.begin(self._make_helper(connection))
         self._pump(connection)
 
     def _pump(self, connection: Connection, _events: int = 0) -> None:

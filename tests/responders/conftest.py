@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,7 +26,12 @@ def pump():
 def by_hand():
     """A helper whose thread does its work when the test says so."""
     works = []
-    return SimpleNamespace(client="192.0.2.1", run=lambda work: works.append(work) or int, work=lambda: works.pop()())
+    return SimpleNamespace(
+        client="192.0.2.1",
+        run=lambda work: works.append(work) or int,
+        work=lambda: works.pop()(),
+        show=nullcontext,
+    )
 
 
 @pytest.fixture

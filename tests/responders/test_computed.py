@@ -1,5 +1,6 @@
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -158,6 +159,23 @@ def busy():
         yield go_on
         go_on.set()
         assert pump.wait_for(other, other.settle) is PAGE
+
+
+def test_it_is_shown_from_its_turn_to_its_end(by_hand):
+    shown = []
+
+    @contextmanager
+    def show():
+        shown.append("begins")
+        yield
+        shown.append("ends")
+
+    by_hand.show = show
+    answer = Computed(lambda: shown.append("computes") or PAGE)
+    answer.begin(by_hand)
+    assert shown == []
+    by_hand.work()
+    assert shown == ["begins", "computes", "ends"]
 
 
 def test_one_at_a_time_computes(busy, pump):

@@ -32,6 +32,17 @@ def test_it_is_shown_from_the_beginning_to_the_end(under_way, memory):
     assert UnderWay(memory).read() == []
 
 
+def test_it_is_shown_inside_however_that_ends(under_way):
+    def fail():
+        with under_way.showing(url("gemini://localhost/a")):
+            assert under_way.read() == ["localhost/a"]
+            raise ValueError("a fault")
+
+    with pytest.raises(ValueError, match="a fault"):
+        fail()
+    assert under_way.read() == []
+
+
 # What is asked for, and what is shown.
 SHOWN = {
     "a query": ("gemini://localhost/search?what+I+want", "localhost/search"),

@@ -9,7 +9,7 @@ import os
 import select
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 from gemd.protocol.response import Response
 
@@ -54,6 +54,9 @@ class Pump:
         self._started.append(threading.Thread(target=run_and_wake))
         self._started[-1].start()
         return lambda: None
+
+    def show(self):
+        return nullcontext()
 
     def settle(self, pending):
         """Begin, and wait for the response, through all that is pending. What has not become the body is closed."""

@@ -11,6 +11,7 @@ import pytest
 
 from gemd.config.settings import TLS, Limits, Timeouts
 from gemd.protocol.peer import Peer
+from gemd.shared.under_way import SIZE, UnderWay
 from gemd.system.certificates import find_or_make
 from gemd.system.tls import TLSConnection
 from gemd.system.tls_context import build_context
@@ -19,6 +20,7 @@ from gemd.worker.connection import Connection
 from gemd.worker.poller import Poller
 from gemd.worker.reading import Reading
 from gemd.worker.thread_pool import ThreadPool
+from gemd.worker.waiting import AnswerHelper
 from gemd.worker.writing import Writing
 from tests.support.gemini_client import Client, tcp_pair
 
@@ -170,7 +172,9 @@ def make_writing(poller, make_closing, ended, losses):
         closing = make_closing()
         pool, timeouts = ThreadPool(threads), Timeouts(response=timeout)
         report_loss = lambda _, reason: losses.append(reason)  # noqa: E731
-        writing = Writing(poller, pool, closing, timeouts, most, ended, report_loss)
+        under_way = UnderWay(memoryview(bytearray(SIZE)))
+        make_helper = lambda connection: AnswerHelper(connection, poller, pool, under_way)  # noqa: E731
+        writing = Writing(poller, make_helper, closing, timeouts, most, ended, report_loss)
         writing.closing = closing
         made.append(writing)
         return writing

@@ -17,6 +17,7 @@ from gemd.config.settings import Limits, Timeouts
 from gemd.config.types import Address
 from gemd.protocol.errors import NotFound
 from gemd.protocol.response import BrokenBody, ClientLeft, Response
+from gemd.shared.under_way import SIZE, UnderWay
 from gemd.system.listener import Listener
 from gemd.worker import memory as memory_module
 from gemd.worker.event_loop import EventLoop
@@ -46,7 +47,16 @@ class Service:
         self.address = sock.getsockname()
         listener = Listener(sock, Address("127.0.0.1", 0))
         report_loss = lambda _, reason: losses.append(reason)  # noqa: E731
-        self.loop = EventLoop([listener], context, timeouts, limits, most, ThreadPool(2), report_loss)
+        self.loop = EventLoop(
+            [listener],
+            context,
+            timeouts,
+            limits,
+            most,
+            ThreadPool(2),
+            UnderWay(memoryview(bytearray(SIZE))),
+            report_loss,
+        )
         self.poller = self.loop._poller
         self.answers = []
         self.asked = []

@@ -5,7 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from gemd.worker.waiting import Waiting
+from gemd.protocol.url import parse_url
+from gemd.shared.under_way import SIZE, UnderWay
+from gemd.worker.waiting import AnswerHelper, Waiting
 from tests.support.answers import ScriptedPending, ScriptedSource
 
 
@@ -117,3 +119,13 @@ def test_each_descriptor_is_told_of_once(waiting, eventfd, turn, told):
     assert told == [one, one]
     assert turn() == 0
     waiting.unwatch(one)
+
+
+def test_what_an_answer_does_in_a_thread_is_shown_when_it_says_so():
+    under_way = UnderWay(memoryview(bytearray(SIZE)))
+    helper = AnswerHelper(
+        SimpleNamespace(request=SimpleNamespace(url=parse_url(b"gemini://h/a?b"))), None, None, under_way
+    )
+    with helper.show():
+        assert under_way.read() == ["h/a"]
+    assert under_way.read() == []
