@@ -59,21 +59,17 @@ class HostedScript(RunningScript):
         self, requests: socket.socket, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits
     ) -> None:
         """Ask by `requests`. Raises ScriptError."""
-        encoded = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
-        request = StartRequest(os.fsencode(file.path), os.fsencode(file.name), encoded, limits)
         self._text: ScriptOutput | None = None
         self._code: int | None = None
         self._failure: ScriptError | None = None
-        self._control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with its:
-            self._control.setblocking(False)
-            try:
-                send_descriptors(requests, msgspec.msgpack.encode(request), [file.open(), its.fileno()])
-            except OSError as error:
-                self._control.close()
-                is_full = isinstance(error, BlockingIOError)
-                why = "its script host does not answer" if is_full else f"its script host: {error.strerror}"
-                raise ScriptError(f"can't be started: {why}") from None
+        try:
+            self._control = _ask(requests, file, environ, limits)
+        except BlockingIOError:
+            raise ScriptError("can't be started: its script host does not answer") from None
+        except OSError as error:
+            raise ScriptError(f"can't be started: its script host: {error.strerror}") from None
+        except ValueError as error:  # a lone surrogate in its environment
+            raise ScriptError(f"can't be started: {error}") from None
 
     @property
     def stderr(self) -> bytes:
@@ -146,6 +142,21 @@ class HostedScript(RunningScript):
             self._text.read_errors()
             self._text.close()
         self._control.close()
+
+
+def _ask(
+    requests: socket.socket, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits
+) -> socket.socket:
+    """Our end of what leads to the run that is asked for. Raises OSError and ValueError."""
+    encoded = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
+    request = StartRequest(os.fsencode(file.path), os.fsencode(file.name), encoded, limits)
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with contextlib.ExitStack() as opened, its:
+        opened.callback(ours.close)
+        ours.setblocking(False)
+        send_descriptors(requests, msgspec.msgpack.encode(request), [file.open(), its.fileno()])
+        opened.pop_all()
+    return ours
 
 
 # What the host does

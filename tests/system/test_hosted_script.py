@@ -1,6 +1,7 @@
 """What a script host is asked, and what becomes of what it says; the host is played."""
 
 import contextlib
+import errno
 import os
 import select
 import socket
@@ -193,6 +194,20 @@ def test_a_host_that_takes_nothing_is_not_waited_for(host, tmp_path):
 def ask_until_full(host, tmp_path, asked):
     for _ in range(1000):
         asked.callback(asks(host, tmp_path).end)
+
+
+def test_who_has_no_free_descriptor_can_ask_for_nothing(host, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(socket, "socketpair", fail)
+    with pytest.raises(ScriptError, match=r"can't be started: .*Too many open files"):
+        asks(host, tmp_path)
+
+
+def test_an_environment_that_can_not_be_is_not_asked_for(host, tmp_path):
+    with pytest.raises(ScriptError, match="can't be started"):
+        asks(host, tmp_path, {"A": "\ud800"})
 
 
 def test_a_host_that_is_gone_for_good_is_an_error(host, tmp_path):

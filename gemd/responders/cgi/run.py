@@ -105,11 +105,17 @@ class ScriptRun:
             if self._is_closed:
                 return
             self._is_starting = True
-        script, failure = None, None
+        script: RunningScript | None = None
+        failure: ScriptError | None = ScriptError("can't be started: a fault of gemd itself")
         try:
             script = self._start_script(self._file, self._environ)
+            failure = None
         except ScriptError as error:
             failure = error
+        finally:
+            self._note_start(script, failure)
+
+    def _note_start(self, script: RunningScript | None, failure: ScriptError | None) -> None:
         self._file.close()
         with self._lock:
             self._script, self._failure = script, failure

@@ -313,6 +313,23 @@ def test_no_thread_can_be_had(make, pump, caplog):
     assert run.left == 1
 
 
+def test_a_fault_in_starting_it_keeps_nothing(make, pump, caplog):
+    def fail(_file, _environ):
+        raise ZeroDivisionError
+
+    starter = Starter()
+    run = make("echo 20 a/b", threads=starter)
+    run._start_script = fail
+    run.begin(pump)
+    with pytest.raises(ZeroDivisionError):
+        starter.go()
+    with pytest.raises(CGIError):
+        run.settle()
+    run.close()
+    assert "script /cgi-bin/script can't be started: a fault of gemd itself" in caplog.text
+    assert run.left == 1
+
+
 def test_it_is_started_when_its_turn_has_come(make, pump):
     places = Places(1, 1)
     other = places.request("192.0.2.2", lambda _: None)
