@@ -104,7 +104,7 @@ def parse_url(raw: bytes) -> Url:
     host, port = ("", None) if authority is None else _split_authority(authority)
     if authority is None and not path.startswith("/"):
         path = "/"  # mailto:someone and the like: there is no path to look at, whatever answers it
-    path, segments = _split_path(path or "/")
+    path, segments = _decode_path(path or "/")
     return Url(text, scheme.lower(), host, port, path, segments, query)
 
 
@@ -124,7 +124,7 @@ def _split_authority(authority: str) -> tuple[str, int | None]:
         raise BadRequest("Not a host name") from None
 
 
-def _split_path(path: str) -> tuple[str, tuple[str, ...]]:
+def _decode_path(path: str) -> tuple[str, tuple[str, ...]]:
     """The path without dot segments, and its decoded segments."""
     if "/." in path:
         path = remove_dot_segments(path)
