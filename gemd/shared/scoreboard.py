@@ -12,6 +12,8 @@ from gemd.shared import under_way
 from gemd.shared.under_way import UnderWay
 from gemd.system.shared_memory import PAGE, SharedMemory
 
+ROWS_PER_SLOT = 4  # for workers that serve, start and drain; the first are taken first
+
 # A column for each figure, after the last sign of life, the wish to be recycled, and when there was room last.
 _TICK, _RECYCLE, _ROOM, _FIRST_FIGURE = range(4)
 _COLUMNS = {figure.name: column for column, figure in enumerate(FIGURES, _FIRST_FIGURE)}

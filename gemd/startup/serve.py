@@ -18,7 +18,7 @@ from gemd.master.process import ForkingProcessControl
 from gemd.master.start_limit import start_limit
 from gemd.protocol.url import DEFAULT_PORT
 from gemd.shared.generation import Generation
-from gemd.shared.scoreboard import Scoreboard
+from gemd.shared.scoreboard import ROWS_PER_SLOT, Scoreboard
 from gemd.startup import later
 from gemd.startup.assembly import build_generation
 from gemd.startup.checks import check_machine
@@ -39,8 +39,6 @@ from gemd.system.pid_file import PidFile
 from gemd.system.privileges import lock_down
 from gemd.system.signals import SignalQueue, ignore_signals, unblock_signals
 from gemd.worker.main import run_worker
-
-_ROWS = 4 * MAX_SLOTS  # of the scoreboard: workers that serve, start and drain
 
 
 def serve(read: Read, inherited: Inherited) -> ExitCode:
@@ -120,7 +118,7 @@ def run_master(notices: DaemonNotices, generation: Generation, poll: select.poll
     """Fork the workers and supervise them until the end."""
     config = generation.config
     process.set_title(f"master {config.source or config.hosts[0].locations[0].source}")
-    scoreboard = Scoreboard(_ROWS)
+    scoreboard = Scoreboard(ROWS_PER_SLOT * MAX_SLOTS)
     master = os.getpid()
     processes = ForkingProcessControl(
         poll,

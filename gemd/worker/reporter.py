@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gemd.protocol import figures
 from gemd.shared.generation import Generation
-from gemd.shared.scoreboard import Row
+from gemd.shared.scoreboard import ROWS_PER_SLOT, Row
 from gemd.system import process
 from gemd.system.file_watch import FileWatch
 from gemd.system.log import error_log
@@ -15,7 +15,6 @@ from gemd.worker.event_loop import EventLoop
 from gemd.worker.thread_pool import ThreadPool
 
 _COUNTED = (figures.READING, figures.WRITING, figures.LINGERING, figures.REFUSED, figures.THREADS)
-_ROWS = 4  # of the scoreboard for each slot: workers that serve, start and drain
 _LOOK_INTERVAL = 1.0  # seconds between two looks at applications and their files
 _MEMORY_INTERVAL = 10.0  # seconds between two looks at how much memory this process has
 _MANY_DESCRIPTORS = 1000  # that are counted no oftener than that either: an older kernel has to list them
@@ -41,7 +40,7 @@ class Reporter:
         self._memory = memory
         self._descriptors = descriptors
         self._watch = watch
-        self._rows = _ROWS * generation.config.workers  # the first are taken first
+        self._rows = ROWS_PER_SLOT * generation.config.workers
         self._is_left = False  # accepting, to the others
         self._counts: Sequence[int] = (0,) * len(_COUNTED)
         self._next_look = self._next_count = self._next_memory = 0.0
