@@ -144,9 +144,7 @@ class HostedScript(RunningScript):
         self._control.close()
 
 
-def _ask(
-    requests: socket.socket, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits
-) -> socket.socket:
+def _ask(requests: socket.socket, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits) -> socket.socket:
     """Our end of what leads to the run that is asked for. Raises OSError and ValueError."""
     encoded = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
     request = StartRequest(os.fsencode(file.path), os.fsencode(file.name), encoded, limits)
