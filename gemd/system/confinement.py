@@ -1,8 +1,8 @@
 """Confinement: which files scripts may touch, as rules of Landlock.
 
 Rules: what is hidden from scripts is the directory of a private file, or where others need that directory, the file
-alone; all that stands beside it on the way down from the root directory is allowed, as it is found at that moment. What
-is made there later is not, and what is replaced there is not either.
+alone, and every link that leads to it; all that stands beside these on the way down from the root directory is allowed,
+as it is found at that moment. What is made there later is not, and what is replaced there is not either.
 """
 
 import os
@@ -24,6 +24,7 @@ _SHARED = (
 )
 # What programs need to run at all, where scripts see nothing but what is listed.
 _SYSTEM = ("/bin", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/sbin", "/usr")
+_MAX_LINKS = 40  # as many as Linux follows
 _DEVICES = ("/dev/full", "/dev/null", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero")
 
 
@@ -48,11 +49,10 @@ class Confinement(msgspec.Struct, frozen=True):
         kept = [*_SHARED, *map(os.path.realpath, (*self.needed, sys.prefix, sys.base_prefix))]
         hidden: set[str] = set()
         for path in self.private:
-            # A link by itself as well: who can replace it decides where it leads.
-            link = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-            for file in (link, os.path.realpath(path)):
-                directory = os.path.dirname(file)
-                hidden |= {file} if any(is_beneath(place, directory) for place in kept) else {file, directory}
+            for name, is_file in _follow(path):
+                directory = os.path.dirname(name)
+                is_kept = not is_file or any(is_beneath(place, directory) for place in kept)
+                hidden |= {name} if is_kept else {name, directory}
         return frozenset(hidden)
 
     def find_blind_spots(self) -> Iterator[tuple[str, str]]:
@@ -108,6 +108,30 @@ class Confinement(msgspec.Struct, frozen=True):
             wanted = map(os.path.realpath, (*self.needed, *(self.read or ()), *(self.write or ()), *_SHARED))
             inside = (os.path.relpath(path, directory) for path in wanted if is_beneath(path, directory))
             return {way.partition("/")[0] for way in inside if way != "."}
+
+
+def _follow(path: str) -> Iterator[tuple[str, bool]]:
+    """Each link on the way to what an absolute path leads to, by a name without others, and that itself in the end;
+    whether it stands for the file, and not for a directory on the way. Who can replace a link decides where it leads:
+    away from what was hidden, which the next worker would then show."""
+    place, links = "/", 0
+    names = path.split("/")[::-1]  # the next one is the last
+    while names:
+        name = names.pop()
+        here = os.path.normpath(os.path.join(place, name))  # no link is before a dot segment here
+        try:
+            target = os.readlink(here)
+        except OSError:
+            place = here
+            continue
+        links += 1
+        if links > _MAX_LINKS:
+            return
+        yield here, not any(names)
+        names += target.split("/")[::-1]
+        if target.startswith("/"):
+            place = "/"
+    yield place, True
 
 
 def is_beneath(path: str, directory: str) -> bool:

@@ -98,7 +98,26 @@ def test_a_directory_may_be_a_link(tree, allowed, tmp_path):
     tree("real/state/key", "real/a")
     (tmp_path / "state").symlink_to("real/state")
     found = allowed("state/key")
-    assert set(found) == {"real/a", "state"}  # a rule for a link allows nothing
+    assert set(found) == {"real/a"}
+
+
+def test_every_link_on_the_way_is_hidden(tree, allowed, tmp_path):
+    """Who could replace one would have the next worker look elsewhere, and show what was hidden."""
+    tree("a/more", "b/more", "real/state/key", "real/a", "deep/more")
+    (tmp_path / "deep/state").symlink_to(tmp_path / "real/state")  # a directory
+    (tmp_path / "b/key").symlink_to("../deep/state/key")
+    (tmp_path / "a/key").symlink_to("../b/./key")
+    hidden = Confinement((str(tmp_path / "a/key"),)).find_hidden()
+    names = {"a", "a/key", "b", "b/key", "deep/state", "real/state", "real/state/key"}
+    assert hidden == {str(tmp_path / name) for name in names}
+    assert set(allowed("a/key")) == {"deep/more", "real/a"}
+
+
+def test_links_in_a_circle_are_hidden(tree, allowed, tmp_path):
+    tree("a/more", "b")
+    (tmp_path / "a/x").symlink_to("y")
+    (tmp_path / "a/y").symlink_to("x")
+    assert set(allowed("a/x")) == {"b"}
 
 
 @pytest.mark.parametrize("path", ["/etc/x.key", "/tmp/x.log", "/run/gemd.pid", "/var/lib/x", "/home/x", "/x"])
