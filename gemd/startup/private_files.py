@@ -1,5 +1,5 @@
-"""The files that are gemd's alone: keys and certificates, logs, the pid file and the control socket; and how they are
-kept from scripts.
+"""The files that are gemd's alone: keys and certificates, logs, the pid file and unix sockets; and how they are kept
+from scripts.
 """
 
 import os
@@ -61,6 +61,7 @@ def _private_files(config: Config) -> Iterator[str]:
         if log not in LOG_WORDS:
             yield log
     yield from filter(None, (config.service.pid_file, config.service.control))
+    yield from (address.path for address in config.listen if address.path)
 
 
 def _needed(config: Config) -> Iterator[str]:

@@ -24,15 +24,19 @@ def scripts(configure, root):
     return scripts
 
 
-def test_keys_logs_pid_file_and_control_socket(scripts, tmp_path):
+def test_keys_logs_pid_file_and_sockets(scripts, tmp_path):
     location = {"path": "/quiet/", "log": "quiet.log"}
     config = scripts(
-        {"location": [location]}, log={"access": "a.log", "error": "stderr"}, pid_file="p/pid", control="c/sock"
+        {"location": [location]},
+        log={"access": "a.log", "error": "stderr"},
+        pid_file="p/pid",
+        control="c/sock",
+        listen=["unix:/l/sock", "localhost:0"],
     )
     state = tmp_path / "certificates"
     expected = {state / "localhost.crt", state / "localhost.key"}
     expected |= {tmp_path / name for name in ("a.log", "quiet.log", "p/pid", "c/sock")}
-    assert set(find_confinement(config).private) == {str(path) for path in expected}
+    assert set(find_confinement(config).private) == {"/l/sock", *map(str, expected)}
     assert find_log_files(config) == [str(tmp_path / "quiet.log")]
 
 
