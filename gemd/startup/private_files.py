@@ -32,6 +32,7 @@ def find_confinement(config: Config) -> Confinement | None:
         tuple(dict.fromkeys(_needed(config))),
         config.cgi.read,
         config.cgi.write,
+        config.service.chroot,
     )
 
 

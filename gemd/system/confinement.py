@@ -36,13 +36,15 @@ class Confinement(msgspec.Struct, frozen=True):
     """What scripts may touch. `private` are files that they may not; `needed` is what has to stay within their reach.
 
     `read` is what they alone may read, besides programs of the system and what is `needed`, and `write` what they alone
-    may change: files, and directories with all that is below; None for all.
+    may change: files, and directories with all that is below; None for all. `chroot` is where they find the system, if
+    they are shut in; all paths are as seen from outside.
     """
 
     private: tuple[str, ...]
     needed: tuple[str, ...] = ()
     read: tuple[str, ...] | None = None
     write: tuple[str, ...] | None = None
+    chroot: str | None = None
 
     def find_hidden(self) -> frozenset[str]:
         """The directories and files that are kept from scripts, by their real paths."""
@@ -82,10 +84,12 @@ class Confinement(msgspec.Struct, frozen=True):
         # root directory may list everything. So lists of names are forbidden only where nothing is allowed by default.
         ruleset = Ruleset(ALL if self.read is not None else ALL & ~Access.READ_DIR)
         hidden = self.find_hidden()
-        seen = ("/",) if self.read is None else (*_SYSTEM, *self.needed, *self.read)
+        top = (self.chroot or "").rstrip("/")
+        system, devices = ([top + path for path in paths] for paths in (_SYSTEM, _DEVICES))
+        seen = ("/",) if self.read is None else (*system, *self.needed, *self.read)
         changed = self.write if self.write is not None else self.read
         rights = {os.path.realpath(path): READ for path in seen}
-        rights |= {os.path.realpath(path): ALL for path in (("/",) if changed is None else (*changed, *_DEVICES))}
+        rights |= {os.path.realpath(path): ALL for path in (("/",) if changed is None else (*changed, *devices))}
         for path, access in rights.items():
             self._allow(ruleset, path, access, hidden)
         return ruleset

@@ -217,7 +217,8 @@ def test_a_user_that_there_is_not_is_named(serve_public, public, tmp_path):
     assert "cgi.user: there is no user 'nobody-at-all'" in daemon.errors
 
 
-def test_they_are_shut_in_where_workers_are(serve_public, public):
+@pytest.mark.parametrize("lists", ["", "read = []", "write = []"])
+def test_they_are_shut_in_where_workers_are(serve_public, public, lists):
     jail = public
     for name in ("bin", "lib", "lib64", "dev"):
         (jail / name).mkdir()
@@ -232,10 +233,12 @@ def test_they_are_shut_in_where_workers_are(serve_public, public):
         shutil.copy(path, jail / "lib64" / path.name)
     os.mknod(jail / "dev/null", 0o666 | 0o020000, os.makedev(1, 3))
     os.chmod(jail / "dev/null", 0o666)
-    write_script(public / "capsule", "where", "echo 20 text/plain; cd /; echo *\n")
-    daemon = serve_public(top=f'chroot = "{jail}"\n')
-    assert set(daemon.ask("/cgi-bin/where").text.split()) >= {"bin", "capsule", "gemd.conf"}
-    assert "etc" not in daemon.ask("/cgi-bin/where").text.split()
+    text = "echo 20 text/plain; cd /; echo bin/* *; echo x >/dev/null && echo null\n"
+    write_script(public / "capsule", "where", text)
+    daemon = serve_public(top=f'chroot = "{jail}"\n', cgi=lists)
+    said = set(daemon.ask("/cgi-bin/where").text.split())
+    assert said >= ({"bin/sh", "null"} if "read" in lists else {"bin/sh", "null", "capsule", "gemd.conf"})
+    assert "etc" not in said
 
 
 def test_a_new_master_has_hosts_of_its_own(serve_public, public, tmp_path):

@@ -54,6 +54,12 @@ def test_roots_and_applications_have_to_stay_but_not_beside_a_list(scripts, root
     assert (confinement.needed, confinement.read) == ((f"{root}/cgi-bin",), (f"{tmp_path}/db",))
 
 
+def test_who_is_shut_in_finds_the_system_there(scripts, tmp_path):
+    assert find_confinement(scripts()).chroot is None
+    config = scripts(chroot=str(tmp_path), user="nobody", master_user="root")
+    assert find_confinement(config).chroot == str(tmp_path)
+
+
 def test_none_where_there_are_no_scripts(configure):
     assert find_confinement(configure()) is None
     assert not is_confinement_missing(configure())

@@ -27,11 +27,12 @@ def allowed(monkeypatch, tmp_path):
     what is beside it on the machine is not looked at."""
     monkeypatch.setattr(confinement, "Ruleset", Rules)
 
-    def allowed(*private, needed=(), read=None, write=None):
+    def allowed(*private, needed=(), read=None, write=None, chroot=None):
         def below(paths):
             return None if paths is None else tuple(str(tmp_path / path) for path in paths)
 
-        confined = Confinement(below(private), below(needed), below(read), below(write))
+        top = None if chroot is None else str(tmp_path / chroot)
+        confined = Confinement(below(private), below(needed), below(read), below(write), top)
         rules = confined.make_ruleset()
         found = {}
         for path, access in rules.allowed:
@@ -141,6 +142,12 @@ def test_lists_are_all_there_is(tree, allowed):
     assert allowed("state/key", needed=["cgi"], read=["a"]) == {"a": ALL, "cgi": READ}
     assert allowed("state/key", needed=["cgi"], read=[], write=[]) == {"cgi": READ}
     assert allowed("state/key", needed=["cgi"], read=[]) == {"cgi": READ}
+
+
+def test_programs_and_devices_are_those_of_a_root_directory_of_its_own(tree, allowed):
+    tree("jail/usr/bin/sh", "jail/bin/sh", "jail/dev/null", "jail/srv/a", "usr/a", "state/key")
+    expected = {"jail/usr": READ, "jail/bin": READ, "jail/dev": READ, "jail/dev/null": ALL}
+    assert allowed("state/key", read=[], chroot="jail") == expected
 
 
 def test_without_a_list_to_read_all_is_read(tree, allowed):
