@@ -134,8 +134,12 @@ class ControlSocket:
         return commands
 
     def _accept(self) -> bool:
-        """Accept callers; False when none can be accepted at the moment."""
-        while (oldest := self._oldest()) is not None or len(self._callers) < _MAX_CALLERS:
+        """Accept callers, no more than are heard at once, as those that are refused may come without end. False when
+        none can be accepted at the moment."""
+        for _ in range(_MAX_CALLERS):
+            oldest = self._oldest()
+            if oldest is None and len(self._callers) >= _MAX_CALLERS:
+                break
             try:
                 connection, _ = self.listener.socket.accept()
             except BlockingIOError:

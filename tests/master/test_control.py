@@ -278,6 +278,24 @@ def test_who_has_just_come_is_not_cut_off_for_those_behind(listening, poll, call
     assert [caller.is_cut() for caller in silent] == [True] * 31 + [False] * 32
 
 
+def test_those_that_are_refused_do_not_keep_the_master(listening, poll, call, monkeypatch):
+    """As many come meanwhile as are refused: a script that connects in a loop, for one."""
+
+    def refuse(_connection):
+        if len(refused) < 1000:
+            refused.append(call())
+        return "go away"
+
+    refused = []
+    with monkeypatch.context() as context:
+        context.setattr(control, "_why_refused", refuse)
+        call()
+        assert listening.take() == []
+    assert len(refused) == 32
+    call().ask("status")
+    assert names(take(listening, poll)) == ["status"]
+
+
 def test_an_accept_that_fails_makes_no_hot_loop(listening, poll, call, monkeypatch):
     caller = call()
     caller.ask("status")
