@@ -12,6 +12,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 
 from gemd.system.level import Level
+from gemd.system.log import error_log
 from gemd.system.sinks import DescriptorSink, Line, Sink
 
 _MAX_WAITING = 4096  # lines; as many again may be in the thread's hands
@@ -109,9 +110,15 @@ class LineLog:
         """Write to another file from now on, and to the old one what is here. Takes the descriptor over."""
         assert isinstance(self.sink, DescriptorSink)
         if self._thread is None:
-            self.sink.move_to(descriptor)
+            self._move(self.sink, descriptor)
         else:
-            self._queue.put(functools.partial(self.sink.move_to, descriptor))
+            self._queue.put(functools.partial(self._move, self.sink, descriptor))
+
+    def _move(self, sink: DescriptorSink, descriptor: int) -> None:
+        try:
+            sink.move_to(descriptor)
+        except OSError as error:  # a thread that ended by it would write nothing more
+            error_log.error("the log %s stays in the file that it is in: %s", self.name, error.strerror)
 
     def close(self) -> None:
         """Write what is here, and close the sink."""

@@ -119,9 +119,13 @@ class DescriptorSink:
         return self._descriptor
 
     def move_to(self, descriptor: int) -> None:
-        """Write to another file from now on; no line that is being written is torn. Takes the descriptor over."""
-        os.dup2(descriptor, self._descriptor, inheritable=False)
-        os.close(descriptor)
+        """Write to another file from now on; no line that is being written is torn. Takes the descriptor over. Raises
+        OSError, and then lines go where they went."""
+        try:
+            os.dup2(descriptor, self._descriptor, inheritable=False)
+        finally:
+            with contextlib.suppress(OSError):  # what a network file system says of it is said of each write as well
+                os.close(descriptor)
 
     def close(self) -> None:
         """Close the descriptor."""

@@ -195,6 +195,21 @@ def test_another_file_has_what_comes_after_it(tmp_path):
     log.close()
 
 
+@pytest.mark.parametrize("has_thread", [True, False])
+def test_a_log_that_can_not_be_moved_stays_where_it_is(tmp_path, caplog, has_thread):
+    log = LineLog(open_sink(str(tmp_path / "one"), None), "name", None)
+    if has_thread:
+        log.start(0.0)
+    closed = open_log_file(str(tmp_path / "two"))
+    os.close(closed)
+    log.move_to(closed)
+    log.write("line")
+    assert log.flush(LONGEST)
+    assert (tmp_path / "one").read_text() == "line\n"
+    assert caplog.messages == ["the log name stays in the file that it is in: Bad file descriptor"]
+    log.close()
+
+
 def test_where_there_can_be_no_thread_a_line_is_written_at_once(log, sink, monkeypatch):
     def refuse(_):
         raise RuntimeError("can't start new thread")
