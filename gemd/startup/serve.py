@@ -101,7 +101,7 @@ def _detach(
     generation: Generation, pid_file: PidFile | None, control: ControlSocket | None, signals: SignalQueue
 ) -> Launch:
     """Leave the terminal with all that is open."""
-    generation.logs.streams.close()  # the terminal
+    generation.logs.leave_streams()
     keep = [*signals.descriptors]
     keep += [listener.socket.fileno() for listener in generation.listeners]
     keep += [sink.fileno() for sink in generation.logs.files().values()]

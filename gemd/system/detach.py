@@ -8,11 +8,8 @@ from collections.abc import Iterable
 
 from daemon import DaemonContext
 
-from gemd.system.sinks import disconnect_syslog
-
 
 def detach_process(keep: Iterable[int]) -> None:
     """Go on as a daemon, in "/" and without a terminal; all descriptors are closed but those to `keep`."""
-    disconnect_syslog()
     umask = os.umask(0)
     DaemonContext(detach_process=True, umask=umask, files_preserve=list(keep), signal_map={}).open()

@@ -13,8 +13,9 @@ from gemd.system.level import Level
 from gemd.system.line_log import LineLog, NoLog
 from gemd.system.log import error_log
 from gemd.system.log_file import LogError, open_log_file
-from gemd.system.sinks import DescriptorSink, SyslogSink, connect_syslog, open_sink
+from gemd.system.sinks import DescriptorSink, open_sink
 from gemd.system.standard_streams import StandardStreams
+from gemd.system.syslog_sink import SyslogSink
 
 _PAUSE = 0.1  # seconds for which a worker gathers lines of the access log: waking a thread costs more than a line
 
@@ -66,8 +67,9 @@ class Logs:
 
     def use(self) -> None:
         """Send `error_log` here, and connect to syslog if need be: from a chroot it is too late."""
-        if any(isinstance(sink, SyslogSink) for sink in self._sinks()):
-            connect_syslog()
+        for sink in self._sinks():
+            if isinstance(sink, SyslogSink):
+                sink.connect()
         sink = self.error.sink if isinstance(self.error, LineLog) else None
         error_log.use(
             self.error,
@@ -75,6 +77,14 @@ class Logs:
             is_dated=sink is not None and sink.is_dated,
             shows_queries=self.settings.queries == "full",
         )
+
+    def leave_streams(self) -> None:
+        """Close what a process that leaves its terminal keeps nothing of: copies of the standard streams, and what is
+        opened again when it is needed."""
+        self.streams.close()
+        for sink in self._sinks():
+            if isinstance(sink, SyslogSink):
+                sink.close()
 
     def start(self) -> None:
         """Have threads write. Runs in a worker, which must not wait for a disk, when it has given up its rights."""

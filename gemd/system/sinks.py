@@ -10,25 +10,18 @@ import os
 import select
 import socket
 import stat
-import syslog
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from gemd.system.level import Level
 from gemd.system.log_file import LogError, open_log_file
 from gemd.system.standard_streams import StandardStreams
+from gemd.system.syslog_sink import PRIORITIES, SyslogSink
 from gemd.system.systemd import is_journal
 
 MAX_LINE = 4096  # PIPE_BUF: a write up to here is never mixed with another's
 _MAX_WRITE = 64 * 1024  # to a file, which takes a write of any size as a whole
 _CUT = b" ..."
-_PRIORITIES = {
-    Level.DEBUG: syslog.LOG_DEBUG,
-    Level.INFO: syslog.LOG_INFO,
-    Level.WARNING: syslog.LOG_WARNING,
-    Level.ERROR: syslog.LOG_ERR,
-}
-
 Line = tuple[str, Level]
 
 
@@ -84,7 +77,7 @@ class DescriptorSink:
 
     def _encode(self, text: str, level: Level) -> bytes:
         if self.is_dated:
-            text = f"<{_PRIORITIES[level]}>{text}"
+            text = f"<{PRIORITIES[level]}>{text}"
         line = text.encode("utf-8", "backslashreplace")
         if len(line) >= MAX_LINE:
             whole = line[: MAX_LINE - 1 - len(_CUT)].decode("utf-8", "ignore")  # no half of a character
@@ -133,37 +126,6 @@ class DescriptorSink:
             self._socket.close()
         else:
             os.close(self._descriptor)
-
-
-class SyslogSink:
-    """Lines to syslog, as facility "daemon"."""
-
-    is_dated = True
-    reason = ""
-
-    def __init__(self) -> None:
-        disconnect_syslog()
-
-    def write(self, lines: Sequence[Line]) -> int:
-        """Write lines; none is lost that syslog would tell of."""
-        for text, level in lines:
-            syslog.syslog(_PRIORITIES[level], text.encode("utf-8", "backslashreplace").decode())
-        return 0
-
-    def close(self) -> None:
-        """Disconnect, until there is something to say again."""
-        disconnect_syslog()
-
-
-def connect_syslog() -> None:
-    """Connect now: from a chroot it is too late."""
-    syslog.openlog("gemd", syslog.LOG_PID | syslog.LOG_NDELAY, syslog.LOG_DAEMON)
-
-
-def disconnect_syslog() -> None:
-    """Close the C library's own connection, which the next message opens: before all descriptors are closed."""
-    syslog.closelog()
-    syslog.openlog("gemd", syslog.LOG_PID, syslog.LOG_DAEMON)
 
 
 def open_sink(target: str, streams: StandardStreams) -> Sink:

@@ -1,15 +1,18 @@
 """The logs of a generation, and what the next one shares with it."""
 
 import os
+import socket
 
 import pytest
 
 from gemd.config.settings import Log
+from gemd.system import syslog_sink
 from gemd.system.level import Level
 from gemd.system.line_log import NoLog
 from gemd.system.log import error_log
 from gemd.system.log_file import LogError
 from gemd.system.logs import Logs
+from tests.support.descriptors import open_descriptors
 
 
 @pytest.fixture(autouse=True)
@@ -158,6 +161,21 @@ def test_what_an_application_does_to_standard_output_changes_nothing(make, tmp_p
         os.close(before)
     assert (tmp_path / "given").read_text() == "one\ntwo\n"
     assert (tmp_path / "other").read_text() == ""
+
+
+def test_who_leaves_a_terminal_keeps_no_descriptor_that_is_closed_for_it(make, tmp_path, monkeypatch):
+    """A number that has become another's would have what was said."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(tmp_path / "syslog"))
+        monkeypatch.setattr(syslog_sink, "_PATH", str(tmp_path / "syslog"))
+        before = open_descriptors()
+        logs = make(access="off", error="syslog")
+        logs.use()
+        assert open_descriptors() != before
+        logs.leave_streams()
+        assert open_descriptors() == before
+        error_log.warning("text")
+        assert daemon.recv(4096).endswith(b"]: warning: text")
 
 
 def test_lost_lines_are_told_of_in_the_error_log(make, tmp_path, monkeypatch):

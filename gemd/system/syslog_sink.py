@@ -1,0 +1,95 @@
+"""Lines to syslog, in the form of syslog(3) (RFC 3164).
+
+Rules: the daemon is never waited for, as syslog(3) does for one that has stopped reading; one that was started anew is
+connected to again, as far as it is within reach; nothing depends on the locale.
+"""
+
+import contextlib
+import errno
+import os
+import socket
+import syslog
+import time
+from collections.abc import Sequence
+
+from gemd.system.level import Level
+
+PRIORITIES = {
+    Level.DEBUG: syslog.LOG_DEBUG,
+    Level.INFO: syslog.LOG_INFO,
+    Level.WARNING: syslog.LOG_WARNING,
+    Level.ERROR: syslog.LOG_ERR,
+}
+
+_PATH = "/dev/log"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_KINDS = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
+_BUSY = frozenset({errno.EAGAIN, errno.ENOBUFS})
+
+
+class SyslogSink:
+    """Lines to syslog, as facility "daemon"."""
+
+    is_dated = True
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._socket: socket.socket | None = None
+
+    def connect(self) -> None:
+        """Connect now, this process for itself: from a chroot it is too late. Where nobody listens, what there is
+        stays, and is tried again with each line."""
+        with contextlib.suppress(OSError):
+            self._connect()
+
+    def _connect(self) -> socket.socket:
+        failure = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+        for kind in _KINDS:
+            new = socket.socket(socket.AF_UNIX, kind)
+            try:
+                new.setblocking(False)
+                new.connect(_PATH)
+            except OSError as error:
+                new.close()
+                failure = error
+                if error.errno != errno.EPROTOTYPE:
+                    break
+            else:
+                self.close()
+                self._socket = new
+                return new
+        raise failure
+
+    def write(self, lines: Sequence[tuple[str, Level]]) -> int:
+        """Write lines; how many were lost."""
+        return sum(not self._write(text, level) for text, level in lines)
+
+    def _write(self, text: str, level: Level) -> bool:
+        now = time.localtime()
+        date = f"{_MONTHS[now.tm_mon - 1]} {now.tm_mday:2} {now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02}"
+        line = f"<{syslog.LOG_DAEMON | PRIORITIES[level]}>{date} gemd[{os.getpid()}]: {text}"
+        data = line.encode("utf-8", "backslashreplace")
+        try:
+            try:
+                self._send(self._socket or self._connect(), data)
+            except OSError as error:
+                if error.errno in _BUSY:
+                    raise
+                self._send(self._connect(), data)
+        except OSError as error:
+            self.reason = "nobody reads it" if error.errno in _BUSY else error.strerror or str(error)
+            return False
+        return True
+
+    def _send(self, connection: socket.socket, data: bytes) -> None:
+        """One message; in a stream a NUL ends it. Raises OSError."""
+        end = b"\0" if connection.type == socket.SOCK_STREAM else b""
+        if connection.send(data + end, socket.MSG_NOSIGNAL) < len(data + end):
+            self.close()  # what follows would be taken for the rest of it
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    def close(self) -> None:
+        """Disconnect, until there is something to say again."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
