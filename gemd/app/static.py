@@ -198,7 +198,7 @@ class StaticDirectoryApplication(Application):
             with contextlib.ExitStack() as on_failure:
                 found = self._open_below(root, path.relative_to(self.root).parts)
                 on_failure.callback(os.close, found.descriptor)
-                if found.has_links and self._is_script(found, root):
+                if found.links and self._is_script(found, root):
                     raise FileNotFoundError(path)
                 on_failure.pop_all()
                 return found.descriptor

@@ -1,8 +1,8 @@
 """What protects a file or directory, by whatever name it was reached.
 
-Rules: a location's rules hold for the directory (or file) that is found at its path, and for all that lies in it; what
-lies in a CGI directory of any host is never shown. Both are known by device and inode: symbolic links, other spellings
-where a file system folds case, mounts and roots within roots are names like any other.
+Rules: a location's rules hold for the directory (or file) that is found at its path, and for all that lies in it, links
+that are followed included; what lies in a CGI directory of any host is never shown. Both are known by device and inode:
+symbolic links, other spellings where a file system folds case, mounts and roots within roots are names like any other.
 """
 
 import errno
@@ -18,7 +18,7 @@ from gemd.protocol.peer import Peer
 from gemd.protocol.url import split_path
 from gemd.responders.access import Check
 from gemd.system.beneath import open_beneath
-from gemd.system.resolved import Identity, Resolved, identify, open_resolved
+from gemd.system.resolved import Identity, Link, Resolved, identify, open_resolved
 
 Rule = tuple[Location, Check | None]  # a location, and who may see it
 
@@ -91,10 +91,12 @@ class Protection:
         try:
             way = resolved.trace(root)
             top = way[0] if not resolved.is_outside else identify(os.fstat(root))
-            known = self._look(str(location.root), top, is_urgent=resolved.has_links and not is_entry)
+            known = self._look(str(location.root), top, is_urgent=bool(resolved.links) and not is_entry)
             if not may_be_script and not known.scripts.isdisjoint(way):
                 raise NotFound
             others = self._check(way, known, names, location, peer)
+            for link in resolved.links:
+                self._check_link(link, root, known, location)
             is_over = False
         finally:
             if is_over:
@@ -120,6 +122,22 @@ class Protection:
             raise NotFound
         return others
 
+    def _check_link(self, link: Link, root: int, known: _Known, location: Location) -> None:
+        """Raise NotFound for a link that the locations at the nearest directory on the way to it forbid to follow."""
+        by_identity = known.rules.get(location.host)
+        if by_identity is None:
+            return
+        way = link.trace(root)
+        depth = next((depth for depth in reversed(range(len(way))) if way[depth] in by_identity), 0)
+        rules = by_identity.get(way[depth], ())
+        if any(other is location for other, _ in rules):
+            return
+        for other, _ in rules:
+            top = known.roots.get(str(other.root))
+            least = way.index(top) if top in way else depth
+            if other.symlinks == "none" or (other.symlinks == "beneath" and link.kept < least):
+                raise NotFound
+
     def _look(self, root: str, identity: Identity, *, is_urgent: bool) -> _Known:
         """What they are, looked up anew when it is time, or when this root is another directory than it was."""
         known, now = self._known, time.monotonic()
@@ -135,7 +153,11 @@ class Protection:
 
 def _differ(locations: Iterable[Location]) -> bool:
     """Whether what protects is not the same everywhere."""
-    kinds = {(each.client_certificate, each.listing, each.dot_files) for each in locations if each.root is not None}
+    kinds = {
+        (each.client_certificate, each.listing, each.dot_files, each.symlinks)
+        for each in locations
+        if each.root is not None
+    }
     return len(kinds) > 1
 
 

@@ -19,27 +19,33 @@ _MAX_LINKS = 40  # as many as Linux follows
 _RETRIES = 10  # when a link takes a directory's place, again and again
 
 
+class Link(msgspec.Struct, frozen=True):
+    """A symbolic link that was followed. `names` lead to the directory that it is in, below the root, or below "/"
+    where that `is_outside`; of them `kept` are left where it climbs highest, less than none where it leaves the root or
+    is absolute."""
+
+    names: tuple[str, ...]
+    kept: int
+    is_outside: bool = False
+
+    def trace(self, root: int) -> list[Identity]:
+        """Every directory on the way from the root, or from "/", to its own. Raises OSError."""
+        return _trace(root, self.names, self.is_outside)
+
+
 class Resolved(msgspec.Struct, frozen=True):
-    """An open file or directory. `names` lead to it below the root, or below "/" where it `is_outside`."""
+    """An open file or directory. `names` lead to it below the root, or below "/" where it `is_outside`; `links` are
+    those on the way that was asked for."""
 
     descriptor: int
     status: os.stat_result
     names: tuple[str, ...]
-    has_links: bool = False
+    links: tuple[Link, ...] = ()
     is_outside: bool = False
 
     def trace(self, root: int) -> list[Identity]:
         """Every directory on the way from the root, or from "/", and what was opened. Raises OSError."""
-        base = open_root("/") if self.is_outside else root
-        try:
-            way = [identify(os.fstat(base))]
-            path = ""
-            for name in self.names[:-1]:
-                path = f"{path}/{name}" if path else name
-                way.append(identify(os.stat(path, dir_fd=base, follow_symlinks=False)))
-        finally:
-            if self.is_outside:
-                os.close(base)
+        way = _trace(root, self.names[:-1], self.is_outside)
         if self.names:
             way.append(identify(self.status))
         return way
@@ -84,7 +90,8 @@ def open_resolved(root: int, path: str, names: Sequence[str], symlinks: Symlinks
         try:
             if symlinks == "any":
                 return _open_anywhere(root, path, names, is_read)
-            return _open(root, follow_links(root, names), is_read, has_links=True)
+            found, links = follow_links(root, names)
+            return _open(root, found, is_read, links)
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
@@ -92,54 +99,75 @@ def open_resolved(root: int, path: str, names: Sequence[str], symlinks: Symlinks
 
 
 def _open(
-    root: int, names: Sequence[str], is_read: bool, *, has_links: bool = False, is_outside: bool = False
+    root: int, names: Sequence[str], is_read: bool, links: Sequence[Link] = (), *, is_outside: bool = False
 ) -> Resolved:
     descriptor = open_beneath(root, names, "none", is_read=is_read)
-    return Resolved(descriptor, os.fstat(descriptor), tuple(names), has_links, is_outside)
+    return Resolved(descriptor, os.fstat(descriptor), tuple(names), tuple(links), is_outside)
 
 
 def _open_anywhere(root: int, path: str, names: Sequence[str], is_read: bool) -> Resolved:
-    top = _split(os.path.realpath(path, strict=True))
-    found = _split(os.path.realpath("/".join((path, *names)), strict=True))
-    if found[: len(top)] == top:
-        return _open(root, found[len(top) :], is_read, has_links=True)
+    top = tuple(name for name in os.path.realpath(path, strict=True).split("/") if name)
     base = open_root("/")
     try:
-        return _open(base, found, is_read, has_links=True, is_outside=True)
+        found, followed = follow_links(base, (*top, *names), may_leave=True)
+        links = [_seen_from(top, link) for link in followed]
+        if tuple(found[: len(top)]) == top:
+            return _open(root, found[len(top) :], is_read, links)
+        return _open(base, found, is_read, links, is_outside=True)
     finally:
         os.close(base)
 
 
-def _split(path: str) -> list[str]:
-    return [name for name in path.split("/") if name]
+def _seen_from(top: tuple[str, ...], link: Link) -> Link:
+    """A link whose directory has its names from "/", by its names below the root if it is there."""
+    if link.names[: len(top)] != top:
+        return Link(link.names, link.kept, is_outside=True)
+    return Link(link.names[len(top) :], link.kept - len(top))
 
 
-def follow_links(root: int, names: Sequence[str]) -> list[str]:
-    """The names without a link that `names` stand for at the moment, beneath `root`.
+def follow_links(root: int, names: Sequence[str], *, may_leave: bool = False) -> tuple[list[str], list[Link]]:
+    """The names without a link that `names` stand for at the moment, beneath `root`, and the links that were followed.
 
-    Raises OSError: EXDEV for a way out, ELOOP for too many links, or what readlink(2) says.
+    Where links `may_leave`, `root` is "/", which is where an absolute one leads. Raises OSError: EXDEV for a way out,
+    ELOOP for too many links, or what readlink(2) says.
     """
     done: list[str] = []
-    waiting = list(reversed(names))
-    links = 0
+    waiting = [(name, -1) for name in reversed(names)]  # with the number of the link that it is a part of
+    links: list[Link] = []
     while waiting:
-        name = waiting.pop()
+        name, number = waiting.pop()
         if name == "..":
-            if not done:
+            if not done and not may_leave:
                 raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-            done.pop()
+            del done[-1:]
+            if number >= 0 and len(done) < links[number].kept:
+                links[number] = msgspec.structs.replace(links[number], kept=len(done))
         elif name not in ("", "."):
-            done.append(name)
-            target = _read_link("/".join(done), root)
+            target = _read_link("/".join((*done, name)), root)
             if target is None:
+                done.append(name)
                 continue
-            links += 1
-            if target.startswith("/") or links > _MAX_LINKS:
-                number = errno.EXDEV if target.startswith("/") else errno.ELOOP
-                raise OSError(number, os.strerror(number))
-            done.pop()
-            waiting.extend(reversed(target.split("/")))
-    return done
+            is_absolute = target.startswith("/")
+            if (is_absolute and not may_leave) or len(links) >= _MAX_LINKS:
+                code = errno.ELOOP if len(links) >= _MAX_LINKS else errno.EXDEV
+                raise OSError(code, os.strerror(code))
+            waiting.extend((part, len(links)) for part in reversed(target.split("/")))
+            links.append(Link(tuple(done), -1 if is_absolute else len(done)))
+            if is_absolute:
+                done.clear()
+    return done, links
+
+
+def _trace(root: int, names: Sequence[str], is_outside: bool) -> list[Identity]:
+    base = open_root("/") if is_outside else root
+    try:
+        way = [identify(os.fstat(base))]
+        for depth in range(1, len(names) + 1):
+            way.append(identify(os.stat("/".join(names[:depth]), dir_fd=base, follow_symlinks=False)))
+    finally:
+        if is_outside:
+            os.close(base)
+    return way
 
 
 def _read_link(path: str, root: int) -> str | None:

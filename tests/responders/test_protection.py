@@ -169,6 +169,63 @@ def test_listings_and_dot_files_are_protected_alike(ask, tree):
     assert ask("/public/link/page.gmi", location=[private], dot_files=True).status == 20
 
 
+@pytest.fixture
+def homes(tree):
+    """Directories of others, who make links in them, and more names of these directories."""
+    (tree / "homes/bob/d").mkdir(parents=True)
+    for name, target in {
+        "homes/bob/inside": "../../page.gmi",
+        "homes/bob/d/own": "../../../page.gmi",
+        "homes/bob/outside": "../../../secret.gmi",
+        "homes/bob/absolute": str(tree.parent / "secret.gmi"),
+        "homes/bob/chain": "../../out",
+        "out": "../secret.gmi",
+        "tilde": "homes",
+        "bob": "homes/bob",
+        "file": "homes/bob/inside",
+    }.items():
+        (tree / name).symlink_to(target)
+    return tree
+
+
+OWN = ("/homes/bob/", "/tilde/bob/", "/bob/", "/files/homes/bob/", "/files/bob/")
+
+
+@pytest.mark.parametrize("policy", ["beneath", "any"])
+def test_links_are_followed_as_the_place_allows_that_they_are_in(ask, homes, policy):
+    files = {"path": "/files/", "root": str(homes), "symlinks": policy}
+    location = [{"path": "/homes", "symlinks": "none"}, files]
+    for start in OWN:
+        for name in ("inside", "d/own", "outside", "absolute", "chain"):
+            assert ask(start + name, symlinks=policy, location=location).status == 51, start + name
+        assert "inside" not in ask(start, symlinks=policy, location=location).body.decode()
+    for url in ("/file", "/files/file"):
+        assert ask(url, symlinks=policy, location=location).status == 51
+        assert ask(url, symlinks=policy, location=[files]).status == 20
+    assert ask("/public/self/page.gmi", symlinks=policy, location=location).status == 20
+
+
+def test_links_that_must_stay_beneath_stay_there_by_every_name(ask, homes):
+    files = {"path": "/files/", "root": str(homes), "symlinks": "any"}
+    location = [{"path": "/homes", "symlinks": "beneath"}, files]
+    for start in OWN:
+        for name in ("outside", "absolute"):
+            assert ask(start + name, symlinks="any", location=location).status == 51, start + name
+            assert ask(start + name, symlinks="any", location=[files]).status == 20
+        for name in ("inside", "d/own"):
+            assert ask(start + name, symlinks="any", location=location).status == 20
+    assert ask("/tilde/bob/chain", symlinks="any", location=location).status == 20  # by a link that is not theirs
+
+
+def test_a_root_of_its_own_is_what_links_must_stay_beneath(ask, homes):
+    """Also by a name below a root that is above it."""
+    location = [{"path": "/~bob/", "root": str(homes / "homes/bob"), "symlinks": "beneath"}]
+    (homes / "homes/bob/d/up").symlink_to("..")
+    for start in ("/~bob/", "/homes/bob/", "/tilde/bob/"):
+        assert ask(start + "inside", symlinks="any", location=location).status == 51, start
+        assert ask(start + "d/up/d/", symlinks="any", location=location).status == 20, start
+
+
 def test_a_listing_leaves_out_what_the_client_may_not_see(ask, tree):
     names = ask("/public/", location=[PRIVATE]).body.decode()
     assert "page.gmi" in names

@@ -8,7 +8,7 @@ import pytest
 
 from gemd.system import resolved as resolved_module
 from gemd.system.beneath import has_openat2, open_root
-from gemd.system.resolved import follow_links, identify, open_resolved
+from gemd.system.resolved import Link, follow_links, identify, open_resolved
 from tests.support.descriptors import open_descriptors
 from tests.support.swapping import swapping
 from tests.support.waiting import wait_for
@@ -59,7 +59,7 @@ def find(top, root):
             paths = [os.path.join(base, *found.names[:depth]) for depth in range(len(found.names) + 1)]
             assert found.trace(root) == [identify(os.stat(path, follow_symlinks=False)) for path in paths]
             assert identify(os.fstat(found.descriptor)) == identify(found.status) == found.trace(root)[-1]
-            return "/".join(found.names), found.has_links, found.is_outside
+            return "/".join(found.names), bool(found.links), found.is_outside
         finally:
             os.close(found.descriptor)
 
@@ -97,6 +97,40 @@ def test_what_is_inside_by_an_absolute_link_is_below_the_root(find):
 )
 def test_what_is_outside_has_its_names_from_the_top(find, tmp_path, path, end):
     assert find(path, "any") == (f"{os.path.realpath(tmp_path)[1:]}/outside/{end}", True, True)
+
+
+LINKS = {  # a path; the directory of each link, how much is left of it at most, and whether that is outside
+    "a/b/file": [],
+    "to-a/b": [("", 0, False)],
+    "chain": [("", 0, False), ("", 0, False)],
+    "a/up/file": [("a", 0, False), ("", 0, False)],
+    "climbs/c": [("", -1, False)],
+    "out/c": [("", -1, False)],
+}
+
+
+@needs_openat2
+@pytest.mark.parametrize(("path", "links"), LINKS.items())
+def test_the_links_on_the_way(top, root, path, links):
+    for policy in ("beneath", "any") if path not in ("climbs/c", "out/c") else ("any",):
+        found = open_resolved(root, str(top), path.split("/"), policy)
+        os.close(found.descriptor)
+        assert [("/".join(link.names), link.kept, link.is_outside) for link in found.links] == links
+        assert [link.trace(root)[-1] for link in found.links] == [identify((top / name).stat()) for name, *_ in links]
+
+
+@needs_openat2
+def test_absolute_links_and_links_outside(top, root, tmp_path):
+    (tmp_path / "outside/back").symlink_to("../root/a")
+    (top / "away").symlink_to(tmp_path / "outside")
+    found = open_resolved(root, str(top), ["away", "back", "b"], "any")
+    os.close(found.descriptor)
+    assert found.names == ("a", "b")
+    first, second = found.links
+    outside = tuple(os.path.realpath(tmp_path / "outside").split("/")[1:])
+    assert (first.names, first.is_outside, first.kept < 0) == ((), False, True)
+    assert (second.names, second.is_outside, second.kept) == (outside, True, len(outside) - 1)
+    assert second.trace(root)[-1] == identify((tmp_path / "outside").stat())
 
 
 REFUSED = {
@@ -177,13 +211,13 @@ def test_a_link_that_becomes_another_one_is_what_it_was_or_what_it_is(find, top,
 @needs_openat2
 def test_a_link_in_the_place_of_a_directory_is_looked_at_again(find, monkeypatch):
     """Between the look at the links and the opening."""
-    stale = [["to-a", "b"], ["to-a", "b"]]
+    stale = [(["to-a", "b"], []), (["to-a", "b"], [Link((), 0)])]
     follow = resolved_module.follow_links
     monkeypatch.setattr(
         resolved_module, "follow_links", lambda root, names: stale.pop() if stale else follow(root, names)
     )
     assert find("to-a/b") == ("a/b", True, False)
-    monkeypatch.setattr(resolved_module, "follow_links", lambda *_: ["to-a", "b"])
+    monkeypatch.setattr(resolved_module, "follow_links", lambda *_: (["to-a", "b"], []))
     with pytest.raises(BlockingIOError):
         find("to-a/b")
 
