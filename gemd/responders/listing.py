@@ -37,15 +37,22 @@ class _Entry(msgspec.Struct):
     modified: float
 
 
-def list_directory(url: Url, location: Location, limit: int, open_below: OpenBelow | None = None) -> Response:
+def list_directory(
+    url: Url,
+    location: Location,
+    limit: int,
+    open_below: OpenBelow | None = None,
+    others: Sequence[Location] = (),
+) -> Response:
     """The listing of the directory that the URL names, at most `limit` entries.
 
     `open_below` opens what names lead to below the open root, and raises what keeps the client from it; by default what
-    is beneath. Raises NotFound (51), and what that raises for the directory.
+    is beneath. `others` are locations that have to allow a name besides. Raises NotFound (51), and what `open_below`
+    raises for the directory.
     """
     open_below = open_below or partial(open_beneath, symlinks=location.symlinks)
     try:
-        entries = list(islice(_read_entries(url, location, open_below), limit + 1))
+        entries = list(islice(_read_entries(url, location, open_below, others), limit + 1))
     except OSError:
         raise NotFound from None  # it was there a moment ago
     more = len(entries) > limit
@@ -75,7 +82,9 @@ def _order_digits(found: re.Match[str]) -> str:
     return f"\0{len(digits):03}{digits}\0{found[0]}\0"
 
 
-def _read_entries(url: Url, location: Location, open_below: OpenBelow) -> Iterator[_Entry]:
+def _read_entries(
+    url: Url, location: Location, open_below: OpenBelow, others: Sequence[Location]
+) -> Iterator[_Entry]:
     """What may be seen: regular files and directories, and links to them that would be served."""
     assert location.root is not None
     names = url.names[len(location.mount) :]
@@ -86,7 +95,8 @@ def _read_entries(url: Url, location: Location, open_below: OpenBelow) -> Iterat
         directory = open_below(root, names)
         opened.callback(os.close, directory)
         for entry in opened.enter_context(os.scandir(directory)):
-            if not location.allows_name(entry.name) or (*names, entry.name) == scripts:
+            is_allowed = all(place.allows_name(entry.name) for place in (location, *others))
+            if not is_allowed or (*names, entry.name) == scripts:
                 continue
             try:
                 status = _stat_link(root, (*names, entry.name), open_below) if entry.is_symlink() else entry.stat()

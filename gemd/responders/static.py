@@ -166,9 +166,11 @@ class StaticFiles:
             return redirect_to_directory(url)
         if not all(each.listing for each in (location, *found.others)):
             raise NotFound
-        return self._list(url, location, found.resolved.status, peer)
+        return self._list(url, location, found.resolved.status, found.others, peer)
 
-    def _list(self, url: Url, location: Location, found: os.stat_result, peer: Peer) -> Answer:
+    def _list(
+        self, url: Url, location: Location, found: os.stat_result, others: Sequence[Location], peer: Peer
+    ) -> Answer:
         """The listing of a directory, from memory or to be worked out. What it shows may depend on the certificate."""
         certificate = peer.tls.client_certificate
         key = location.where, url.names, certificate.fingerprint if certificate is not None else ""
@@ -193,7 +195,7 @@ class StaticFiles:
         def compute() -> Response:
             response = self._listings.find(key, found)  # others may have waited for the same one
             if response is None:
-                response = list_directory(url, location, self._max_listing, open_below)
+                response = list_directory(url, location, self._max_listing, open_below, others)
                 self._listings.keep(key, found, response)
             return response
 

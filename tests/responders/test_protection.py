@@ -169,6 +169,15 @@ def test_listings_and_dot_files_are_protected_alike(ask, tree):
     assert ask("/public/link/page.gmi", location=[private], dot_files=True).status == 20
 
 
+def test_a_listing_has_no_dot_file_that_the_place_hides(ask, tree):
+    (tree / "private/.plan").write_text("SECRET")
+    for url in ("/private/", "/public/link/"):
+        listing = ask(url, location=[{"path": "/private", "dot-files": False}], dot_files=True).body.decode()
+        assert "page.gmi" in listing
+        assert ".plan" not in listing
+        assert ".plan" in ask(url, dot_files=True).body.decode()
+
+
 @pytest.fixture
 def homes(tree):
     """Directories of others, who make links in them, and more names of these directories."""
