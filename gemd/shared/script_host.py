@@ -17,6 +17,12 @@ READY = b"ready"  # what a host says to its master when it has become who it sho
 SIGN = b"\n"  # what it is asked for a sign of life, and answers
 
 
+class _Version(msgspec.Struct, frozen=True):
+    """What is told by every version."""
+
+    version: str
+
+
 class Setup(msgspec.Struct, frozen=True):
     """What a script host is told: who it becomes, where it is shut in, and what scripts may touch. `version` is
     that of the master's code, which this has to be as well."""
@@ -38,10 +44,11 @@ class Setup(msgspec.Struct, frozen=True):
     def read(cls, descriptor: int) -> "Setup":
         """What `write` wrote. Raises ValueError where it was none, or another version's."""
         with open(descriptor, "rb", closefd=False) as file:
-            setup: Setup = msgspec.convert(json.load(file), cls)
-        if setup.version != gemd.__version__:
-            raise ValueError(f"gemd {gemd.__version__} has taken the place of {setup.version}: gemctl upgrade")
-        return setup
+            content = json.load(file)
+        version = msgspec.convert(content, _Version).version
+        if version != gemd.__version__:
+            raise ValueError(f"gemd {gemd.__version__} has taken the place of {version}: gemctl upgrade")
+        return msgspec.convert(content, cls)
 
 
 class ScriptHost:

@@ -38,6 +38,12 @@ def test_code_of_another_version_does_not_begin(written, monkeypatch):
         Setup.read(written)
 
 
+def test_that_it_is_another_version_s_is_said_of_one_that_has_another_shape(tmp_path):
+    (tmp_path / "file").write_text('{"version": "99.0"}')
+    with (tmp_path / "file").open("rb") as file, pytest.raises(ValueError, match=r"taken the place of 99\.0"):
+        Setup.read(file.fileno())
+
+
 @pytest.mark.parametrize("text", [b"", b"{}", b"[1", b'{"version": 1}'])
 def test_what_is_no_setup_is_an_error(tmp_path, text):
     (tmp_path / "file").write_bytes(text)
