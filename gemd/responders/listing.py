@@ -82,9 +82,7 @@ def _order_digits(found: re.Match[str]) -> str:
     return f"\0{len(digits):03}{digits}\0{found[0]}\0"
 
 
-def _read_entries(
-    url: Url, location: Location, open_below: OpenBelow, others: Sequence[Location]
-) -> Iterator[_Entry]:
+def _read_entries(url: Url, location: Location, open_below: OpenBelow, others: Sequence[Location]) -> Iterator[_Entry]:
     """What may be seen: regular files and directories, and links to them that would be served."""
     assert location.root is not None
     names = url.names[len(location.mount) :]

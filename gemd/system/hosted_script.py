@@ -20,6 +20,7 @@ from gemd.system.script_start import ScriptFile
 _MAX_REQUEST = 256 * 1024  # bytes; the kernel sends no more at once
 _MAX_MESSAGE = 4096
 _HOST_ENDED = "lost its script host, which has ended"
+_NOT_HEARD = "lost its script host, which has ended, or has no descriptors left"
 
 
 class StartRequest(msgspec.Struct, frozen=True):
@@ -67,7 +68,7 @@ class HostedScript(RunningScript):
         except BlockingIOError:
             raise ScriptError("can't be started: its script host does not answer") from None
         except OSError as error:
-            raise ScriptError(f"can't be started: its script host: {error.strerror}") from None
+            raise ScriptError(f"can't be started: its script host can't be asked: {error.strerror}") from None
         except ValueError as error:  # a lone surrogate in its environment
             raise ScriptError(f"can't be started: {error}") from None
 
@@ -99,20 +100,23 @@ class HostedScript(RunningScript):
             except OSError:  # it has ended without reading what was said last
                 data, descriptors = b"", []
             try:
-                self._note(_MESSAGE.decode(data) if data else Failed(_HOST_ENDED), descriptors)
+                self._note(_MESSAGE.decode(data) if data else self._lost(), descriptors)
             except msgspec.DecodeError as error:
                 self._failure = ScriptError(f"has a script host that says what can't be understood: {error}")
             finally:
                 for descriptor in descriptors:
                     os.close(descriptor)
 
+    def _lost(self) -> Failed:
+        return Failed(_HOST_ENDED if self._text is not None else _NOT_HEARD)
+
     def _note(self, message: Message, descriptors: list[int]) -> None:
         """Has what it keeps of the descriptors taken out of the list."""
-        if isinstance(message, Ended):
-            self._code = message.code
-        elif isinstance(message, Failed):
+        if isinstance(message, Failed):
             self._failure = ScriptError(message.text)
-        elif len(descriptors) == 2 and self._text is None:
+        elif isinstance(message, Ended) and self._text is not None:
+            self._code = message.code
+        elif isinstance(message, Started) and self._text is None and len(descriptors) == 2:
             self._text = ScriptOutput(descriptors[0], descriptors[1], lambda: self._code)
             descriptors.clear()
         else:
@@ -145,16 +149,19 @@ class HostedScript(RunningScript):
 
 
 def _ask(requests: socket.socket, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits) -> socket.socket:
-    """Our end of what leads to the run that is asked for. Raises OSError and ValueError."""
+    """The socket by which the answer comes. Raises OSError, and ValueError for an environment that can't be."""
     encoded = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
     request = StartRequest(os.fsencode(file.path), os.fsencode(file.name), encoded, limits)
-    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with contextlib.ExitStack() as opened, its:
-        opened.callback(ours.close)
-        ours.setblocking(False)
-        send_descriptors(requests, msgspec.msgpack.encode(request), [file.open(), its.fileno()])
-        opened.pop_all()
-    return ours
+    directory = file.open()
+    control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with its:
+        control.setblocking(False)
+        try:
+            send_descriptors(requests, msgspec.msgpack.encode(request), [directory, its.fileno()])
+        except OSError:
+            control.close()
+            raise
+    return control
 
 
 # What the host does
@@ -181,7 +188,25 @@ def receive_request(requests: socket.socket) -> tuple[StartRequest, ScriptFile, 
     return request, ScriptFile(os.fsdecode(request.path), descriptors[0], os.fsdecode(request.name)), control
 
 
+def is_wanted(control: socket.socket) -> bool:
+    """Whether who has asked still waits."""
+    try:
+        control.recv(1, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
 def tell(control: socket.socket, message: Message, *descriptors: int) -> None:
-    """Tell who has asked, if anybody still listens."""
+    """Tell who has asked, if anybody still listens: where descriptors can't be sent, that it failed. Any process of
+    this user may use up how many may be under way (unix(7), ETOOMANYREFS)."""
     with contextlib.suppress(OSError):
-        send_descriptors(control, msgspec.msgpack.encode(message), descriptors)
+        try:
+            send_descriptors(control, msgspec.msgpack.encode(message), descriptors)
+        except OSError as error:
+            if not descriptors:
+                raise
+            failed = Failed(f"can't be read from: {error.strerror}")
+            send_descriptors(control, msgspec.msgpack.encode(failed), ())

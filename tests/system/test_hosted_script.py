@@ -8,7 +8,9 @@ import socket
 
 import pytest
 
-from gemd.system.hosted_script import Ended, Failed, HostedScript, Started, receive_request, tell
+from gemd.system import hosted_script
+from gemd.system.descriptors import send_descriptors
+from gemd.system.hosted_script import Ended, Failed, HostedScript, Started, is_wanted, receive_request, tell
 from gemd.system.script import ScriptLimits
 from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
@@ -151,12 +153,47 @@ def test_a_script_without_its_output_is_of_no_use(ask, number):
         script.read()
 
 
+def test_the_end_of_what_was_never_begun_is_an_error(ask):
+    script, control = ask()
+    tell(control, Ended(0))
+    with pytest.raises(ScriptError, match="can't be read from"):
+        script.read()
+    assert script.has_ended()
+
+
+def test_a_host_that_can_t_send_descriptors_says_so(ask, monkeypatch):
+    def refuse(sock, data, descriptors):
+        if descriptors:
+            raise OSError(errno.ETOOMANYREFS, "Too many references")
+        send_descriptors(sock, data, descriptors)
+
+    script, control = ask()
+    monkeypatch.setattr(hosted_script, "send_descriptors", refuse)
+    tell(control, Started(), 0, 1)
+    with pytest.raises(ScriptError, match=r"^can't be read from: Too many references$"):
+        script.read()
+
+
+def test_one_whose_request_was_not_heard_says_why_that_may_be(ask):
+    script, control = ask()
+    control.close()
+    with pytest.raises(ScriptError, match="which has ended, or has no descriptors left"):
+        script.read()
+
+
 def test_one_that_is_not_wanted_ends_the_host_s_end(start):
     script, control, _, _ = start()
     assert not script.has_ended()
     script.terminate()
     assert control.recv(10) == b""
     assert not script.has_ended()  # it has its time
+
+
+def test_whether_it_is_wanted_is_told_without_waiting(ask):
+    script, control = ask()
+    assert is_wanted(control)
+    script.terminate()
+    assert not is_wanted(control)
 
 
 def test_a_host_that_hangs_is_not_waited_for(start):
@@ -196,18 +233,19 @@ def ask_until_full(host, tmp_path, asked):
         asked.callback(asks(host, tmp_path).end)
 
 
-def test_who_has_no_free_descriptor_can_ask_for_nothing(host, tmp_path, monkeypatch):
-    def fail(*_):
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+def test_a_shortage_of_descriptors_is_an_error(host, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(socket, "socketpair", fail)
-    with pytest.raises(ScriptError, match=r"can't be started: .*Too many open files"):
+    monkeypatch.setattr(socket, "socketpair", refuse)
+    with pytest.raises(ScriptError, match="can't be asked: Too many open files"):
         asks(host, tmp_path)
 
 
-def test_an_environment_that_can_not_be_is_not_asked_for(host, tmp_path):
-    with pytest.raises(ScriptError, match="can't be started"):
-        asks(host, tmp_path, {"A": "\ud800"})
+@pytest.mark.parametrize("environ", [{"A": "\ud800"}, {"\ud800": "a"}])
+def test_an_environment_that_can_t_be_is_an_error(host, tmp_path, environ):
+    with pytest.raises(ScriptError, match="surrogates not allowed"):
+        asks(host, tmp_path, environ)
 
 
 def test_a_host_that_is_gone_for_good_is_an_error(host, tmp_path):
@@ -217,7 +255,7 @@ def test_a_host_that_is_gone_for_good_is_an_error(host, tmp_path):
 
 
 def test_what_is_larger_than_a_message_is_an_error(host, tmp_path):
-    with pytest.raises(ScriptError, match="its script host: Message too long"):
+    with pytest.raises(ScriptError, match="its script host can't be asked: Message too long"):
         asks(host, tmp_path, {"X": "x" * 1_000_000})
 
 
