@@ -87,6 +87,7 @@ class Master:
         snapshot = self.look(now)
         self._notices.report(summarise(snapshot), is_alive=snapshot.serving > 0)
         if self.exit_code is None:
+            self.pool.keep_script_hosts(self._wanted(), now)
             self._sleep(now)
 
     def _note_end(self, worker: Worker, code: int, now: float) -> None:

@@ -4,7 +4,7 @@ Rule: what a worker shows in its row of the scoreboard is only compared, never r
 """
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from gemd.config.settings import Service
 from gemd.master.deaths import describe_work
@@ -91,20 +91,20 @@ class Pool:
             self._processes.kill(worker.pid, signal.SIGKILL)
 
     def spawn_missing(self, wanted: Mapping[Generation, int], now: float) -> None:
-        """Fork what lacks of so many workers of each generation, and of its script hosts, as far as may be by now."""
-        self._fill_slots(wanted, now)
-        self._script_hosts.step(wanted, self.workers.pids, now)
-
-    def let_go(self) -> None:
-        """The master ends: what is left of script hosts ends by itself."""
-        self._script_hosts.let_go()
-
-    def _fill_slots(self, wanted: Mapping[Generation, int], now: float) -> None:
+        """Fork what lacks of so many workers of each generation, as far as may be by now."""
         for generation, count in wanted.items():
             for nr in self.workers.missing(generation.number, count, now):
                 row = self.workers.next_row()
                 if row is None or not self._spawn(generation, nr, row, now):
                     return
+
+    def keep_script_hosts(self, generations: Iterable[Generation], now: float) -> None:
+        """Have each of these generations its script hosts; their workers need them as long as there are any."""
+        self._script_hosts.step(generations, self.workers.pids, now)
+
+    def let_go(self) -> None:
+        """The master ends: what is left of script hosts ends by itself."""
+        self._script_hosts.let_go()
 
     def _spawn(self, generation: Generation, nr: int, row: int, now: float) -> bool:
         self._scoreboard.row(row).clear()

@@ -134,8 +134,8 @@ class ForkingProcessControl(ProcessControl):
         return child
 
     def spawn_script_host(self, generation: Generation, served: socket.socket, program: Program) -> Child:
-        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with served.dup() as copy:  # one that a child of this generation does not close
+            ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             pid = self._fork(generation, lambda channel: program(channel, copy), ours, its)
         self._script_hosts[pid] = child = Child(pid, ours, self._poll)
         return child

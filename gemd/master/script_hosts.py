@@ -21,6 +21,7 @@ _MIN_DELAY = 0.5  # seconds until the next one, after one that has died young
 _MAX_DELAY = 30.0  # after several that have died before they could run anything
 _ASKS = 3  # times that one is asked within timeouts.worker
 _PIECE = 4096
+_MAX_PIECES = 64  # at one look, which is all that a socket holds
 _MAX_LINE = 1000
 _ENVIRON = {"LC_ALL": "C.UTF-8"}  # of the host; a script has its own
 _PROGRAM = (
@@ -136,7 +137,9 @@ class _Keeper:
             return  # it has ended, or is late
 
     def _hear(self, child: Child, now: float) -> None:
-        while child.channel.fileno() >= 0:
+        for _ in range(_MAX_PIECES):
+            if child.channel.fileno() < 0:
+                break
             try:
                 data = child.channel.recv(_PIECE)
             except BlockingIOError:

@@ -160,6 +160,31 @@ def test_one_that_says_much_fills_no_memory(story):
     assert len(keeper._received) <= 1000
 
 
+def test_one_that_never_stops_talking_holds_up_nobody(story):
+    class Talker:
+        pieces = 0
+
+        def fileno(self):
+            return 7
+
+        def recv(self, size):
+            self.pieces += 1
+            assert self.pieces < 1000
+            return b"x" * size
+
+        def send(self, *_):
+            pass
+
+        def close(self):
+            pass
+
+    child = story.step()
+    child.channel.close()
+    child.channel = Talker()
+    story.step()
+    assert child.channel.pieces
+
+
 def test_one_that_gives_a_sign_of_life_is_left_alone(story):
     story.step().say(READY + b"\n")
     asked = 0

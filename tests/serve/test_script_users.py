@@ -258,6 +258,22 @@ def test_a_new_master_has_hosts_of_its_own(serve_public, public, tmp_path):
         assert service.ask("/cgi-bin/who").text.split()[0] == "daemon"
 
 
+def test_a_master_that_waits_for_the_last_answer_looks_after_its_hosts(serve_public, public):
+    write_script(public / "capsule", "who", WHO)
+    (public / "capsule/large").write_bytes(bytes(30_000_000))
+    daemon = serve_public()
+    daemon.expect("the script host of daemon", "broke off")
+    with daemon.tls() as tls:
+        tls.sendall(daemon.url("/large").encode() + b"\r\n")
+        assert tls.recv(1)
+        before = wait_for(lambda: hosts_of(daemon.process.pid).get("daemon"), "the host")
+        daemon.process.send_signal(signal.SIGQUIT)
+        wait_for(lambda: "stopping when all is answered" in daemon.errors, "the signal to be heard")
+        os.kill(before, signal.SIGKILL)
+        wait_for(lambda: hosts_of(daemon.process.pid).get("daemon", before) != before, "another one")
+    wait_for(lambda: daemon.process.poll() is not None, "the master to end")
+
+
 def test_a_stop_ends_what_runs(serve_public, public, tmp_path):
     write_script(
         public / "capsule", "sleeper", "trap '' TERM; echo 20 text/plain; echo $$; while :; do sleep 1; done\n"
