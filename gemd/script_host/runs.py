@@ -1,7 +1,7 @@
 """The scripts of a script host: started as they are asked for, and ended when they have ended, or nobody wants them.
 
-Rules: one loop, which waits for nobody: threads start and end scripts; a script that is not wanted any more before it
-was started is ended when it is.
+Rules: one loop, which waits for nobody: threads start and end scripts; a script that is not wanted any more before its
+turn to be started has come is not started, and one that is being started meanwhile is ended when it is.
 """
 
 import os
@@ -10,7 +10,9 @@ import select
 import socket
 from collections.abc import Callable
 
-from gemd.system.hosted_script import Ended, Failed, Started, StartRequest, receive_request, tell
+from gemd.system.hosted_script import Ended, Failed, Started, StartRequest, is_wanted, receive_request, tell
+from gemd.system.privileges import PrivilegeError
+from gemd.system.process import read_limits
 from gemd.system.script import ScriptProcess
 from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
@@ -27,6 +29,7 @@ class Runs:
         self._channel = channel
         self._poll = select.poll()
         self._watched: dict[int, Callable[[], None]] = {}
+        self._rlimits = read_limits()
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._news: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()  # what threads have for this one
         self._runs = 0
@@ -37,7 +40,8 @@ class Runs:
         self.watch(self._wakeup, self._take_news)
 
     def serve(self) -> None:
-        """Go on until nobody is left who could ask, and no script."""
+        """Go on until nobody is left who could ask, and no script. Raises PrivilegeError where it can't run them as it
+        should any more."""
         while self._is_asked or self._runs:
             for descriptor, _ in self._poll.poll():
                 act = self._watched.get(descriptor)  # none where an earlier one has put an end to it
@@ -71,8 +75,11 @@ class Runs:
     def _take_request(self) -> None:
         try:
             asked = receive_request(self._requests)
-        except (BlockingIOError, ValueError):
-            return  # whoever asked for what can't be understood learns that by the end of its socket
+        except BlockingIOError:
+            return
+        except ValueError:  # whoever asked for what can't be understood learns that by the end of its socket
+            self._check_limits()
+            return
         if asked is None:
             self._is_asked = False
             self.unwatch(self._requests.fileno())
@@ -80,7 +87,13 @@ class Runs:
         self._runs += 1
         Run(self, *asked).start()
 
+    def _check_limits(self) -> None:
+        """A script may have lowered them, which Landlock allows, and for good. Another host has its own."""
+        if read_limits() != self._rlimits:
+            raise PrivilegeError("a process of this user has changed its resource limits")
+
     def _answer_master(self) -> None:
+        self._check_limits()
         try:
             data = self._channel.recv(_PIECE)
             if data:
@@ -117,6 +130,9 @@ class Run:
 
     def _start(self) -> None:
         try:
+            if not is_wanted(self._control):  # who has asked this host, or the one before, may have waited long
+                self._runs.do_later(self._close)
+                return
             script = ScriptProcess(self._file, self._environ, self._limits)
         except ScriptError as error:
             text = str(error)

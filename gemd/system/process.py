@@ -12,6 +12,7 @@ import setproctitle
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
+_LIMITS = 16  # RLIM_NLIMITS
 NAME = "gemd"  # the command name of every process of gemd
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -105,6 +106,12 @@ def raise_descriptor_limit() -> int:
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def read_limits() -> tuple[tuple[int, int], ...]:
+    """All limits of this process (getrlimit(2)). Others of its user may lower them (prlimit(2)), and only root's raise
+    them again."""
+    return tuple(map(resource.getrlimit, range(_LIMITS)))
 
 
 def die_with_parent(parent: int, number: signal.Signals = signal.SIGTERM) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from gemd.exit_codes import ExitCode
 from gemd.master.script_hosts import run_host
-from gemd.shared.script_host import ScriptHost, Setup
+from gemd.shared.script_host import SIGN, ScriptHost, Setup
 from gemd.system.confinement import Confinement
 from gemd.system.hosted_script import HostedScript
 from gemd.system.privileges import Identity, find_identity
@@ -23,6 +24,8 @@ from tests.conftest import need_landlock
 from tests.script_host.test_runs import read_all
 from tests.serve.conftest import title_of
 from tests.support.waiting import LONGEST, wait_for
+
+need_prlimit = pytest.mark.skipif(shutil.which("prlimit") is None, reason="needs prlimit(1)")
 
 
 def somebody():
@@ -170,6 +173,24 @@ def test_who_can_t_become_somebody_says_so(start):
     host = start(identity=impossible, chroot=chroot)
     assert "somebody" in hear(host)
     assert code_of(host) == ExitCode.PRIVILEGES
+
+
+@need_prlimit
+def test_one_whose_limits_a_script_has_lowered_makes_way_for_another(start, run):
+    host = start()
+    hear(host)
+    run(host, "exec prlimit --pid $PPID --nofile=64:64")
+    host.channel.sendall(SIGN)
+    assert hear(host) == "a process of this user has changed its resource limits\n"
+    assert code_of(host) == ExitCode.PRIVILEGES
+
+
+def test_one_whose_master_is_gone_says_nothing(start, capfd):
+    host = start()
+    host.channel.close()
+    host.close()
+    assert code_of(host) == ExitCode.OK
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_is_no_setup_is_told(tmp_path):

@@ -1,6 +1,7 @@
 """Scripts of a script host, as who asks for them sees them; it runs in a thread here."""
 
 import contextlib
+import itertools
 import os
 import select
 import signal
@@ -15,6 +16,7 @@ from gemd.script_host import runs as runs_module
 from gemd.script_host.runs import Runs
 from gemd.system.hosted_script import HostedScript
 from gemd.system.orphans import adopt_orphans
+from gemd.system.privileges import PrivilegeError
 from gemd.system.process import become_subreaper
 from gemd.system.script import ScriptLimits
 from gemd.system.script_output import ScriptError
@@ -60,26 +62,30 @@ def serve():
 
 
 @pytest.fixture
-def ask(tmp_path):
-    """Ask for a script in sh, so many times."""
-    asked = []
+def write(tmp_path):
+    """A script in sh. Not to be written while another one is being started, whose process has it open meanwhile."""
+    names = (f"script{number}" for number in itertools.count())
 
-    def ask(host, text, limits=NONE):
-        (script,) = ask_often(host, text, 1, limits)
-        return script
-
-    def ask_often(host, text, number, limits=NONE):
-        path = tmp_path / f"script{len(asked)}"
+    def write(text):
+        path = tmp_path / next(names)
         path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
-        for nr in range(number):
-            file = ScriptFile(str(path))
-            environ = {"PATH": os.environ["PATH"], "DIR": str(tmp_path), "NR": str(nr)}
-            asked.append(HostedScript(host.requests, file, environ, limits))
-            file.close()
-        return asked[-number:]
+        return path
 
-    ask.often = ask_often
+    return write
+
+
+@pytest.fixture
+def ask(tmp_path, write):
+    """Ask for a script: text in sh, or one that was written."""
+    asked = []
+
+    def ask(host, what, limits=NONE):
+        file = ScriptFile(str(write(what) if isinstance(what, str) else what))
+        asked.append(HostedScript(host.requests, file, {"PATH": os.environ["PATH"], "DIR": str(tmp_path)}, limits))
+        file.close()
+        return asked[-1]
+
     yield ask
     for script in asked:
         script.end()
@@ -109,9 +115,10 @@ def test_a_script_runs_and_ends(serve, ask):
     assert script.stderr == b"oops\n"
 
 
-def test_many_run_at_once(serve, ask):
+def test_many_run_at_once(serve, ask, write):
     host = serve()
-    scripts = ask.often(host, "echo $NR", 40)  # one file: while one is written no other can be started
+    paths = [write(f"echo {nr}") for nr in range(40)]
+    scripts = [ask(host, path) for path in paths]
     assert [read_all(script) for script in scripts] == [b"%d\n" % nr for nr in range(40)]
 
 
@@ -168,20 +175,36 @@ def test_a_worker_that_is_gone_wants_nothing_any_more(serve, ask):
 
 
 def test_one_that_is_unwanted_before_it_is_started_is_ended_then(serve, ask, monkeypatch):
-    may_start, started = threading.Event(), []
+    is_starting, may_start, started = threading.Event(), threading.Event(), []
 
     class Slow(runs_module.ScriptProcess):
         def __init__(self, *arguments):
+            is_starting.set()
             may_start.wait(LONGEST)
             super().__init__(*arguments)
             started.append(self.pid)
 
     monkeypatch.setattr(runs_module, "ScriptProcess", Slow)
     script = ask(serve(), "sleep 60")
+    assert is_starting.wait(LONGEST)
     script.terminate()
     may_start.set()
     wait_for(lambda: started and not is_alive(started[0]), "it to be ended")
     wait_for(script.has_ended, "the end to be told")
+
+
+def test_one_that_is_unwanted_before_its_turn_comes_is_not_started(serve, ask, monkeypatch, tmp_path):
+    turns = []
+    monkeypatch.setattr(runs_module.SCRIPT_THREADS, "start", lambda work, _: turns.append(work))
+    host = serve()
+    unwanted, wanted = (ask(host, f"touch $DIR/{name}") for name in ("unwanted", "wanted"))
+    wait_for(lambda: len(turns) == 2, "both to wait for their turns")
+    unwanted.terminate()
+    for turn in turns:
+        turn()
+    assert read(wanted) == b""
+    wait_for(unwanted.has_ended, "the end to be told")
+    assert [path.name for path in tmp_path.glob("*wanted")] == ["wanted"]
 
 
 def test_what_it_has_left_behind_ends_with_it(serve, ask):
@@ -224,6 +247,18 @@ def test_a_request_that_makes_no_sense_changes_nothing(serve, ask):
     host = serve()
     host.requests.send(b"nonsense")
     assert read_all(ask(host, "echo text")) == b"text\n"
+
+
+@pytest.mark.parametrize("by", ["requests", "channel"])
+def test_one_whose_limits_have_been_changed_does_not_go_on(monkeypatch, by):
+    (requests, its_requests), (channel, its_channel) = socket.socketpair(), socket.socketpair()
+    with requests, its_requests, channel, its_channel:
+        runs = Runs(its_requests, its_channel)
+        monkeypatch.setattr(runs_module, "read_limits", tuple)
+        {"requests": requests, "channel": channel}[by].send(b"nonsense")
+        with pytest.raises(PrivilegeError, match="changed its resource limits"):
+            runs.serve()
+        os.close(runs._wakeup)
 
 
 def test_the_master_is_given_a_sign_of_life(serve):

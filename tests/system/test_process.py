@@ -1,6 +1,7 @@
 """What a process says of itself."""
 
 import os
+import resource
 import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,18 @@ from gemd.system import process
 from gemd.system.process import DescriptorReport, count_descriptors
 
 NULL = Path(os.devnull)
+
+
+def test_all_limits_are_read():
+    before = process.read_limits()
+    assert before[resource.RLIMIT_NOFILE] == resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_RTTIME)
+    resource.setrlimit(resource.RLIMIT_RTTIME, (1_000_000, hard))
+    try:
+        assert process.read_limits() != before
+    finally:
+        resource.setrlimit(resource.RLIMIT_RTTIME, (soft, hard))
+    assert process.read_limits() == before
 
 
 @pytest.fixture(params=["tells their number", "lists them"])
