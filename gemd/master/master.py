@@ -196,7 +196,7 @@ class Master:
 
     def _end(self, code: ExitCode | None) -> None:
         self.exit_code = code
-        self.pool.let_go()
+        self._processes.end_script_hosts()
         self._notices.close(is_succeeded=self.role is Role.RETIRED)
 
     def _wanted(self) -> dict[Generation, int]:

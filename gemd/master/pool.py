@@ -102,10 +102,6 @@ class Pool:
         """Have each of these generations its script hosts; their workers need them as long as there are any."""
         self._script_hosts.step(generations, self.workers.pids, now)
 
-    def let_go(self) -> None:
-        """The master ends: what is left of script hosts ends by itself."""
-        self._script_hosts.let_go()
-
     def _spawn(self, generation: Generation, nr: int, row: int, now: float) -> bool:
         self._scoreboard.row(row).clear()
         try:

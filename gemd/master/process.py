@@ -26,6 +26,8 @@ Work = Callable[[Generation, int, int, socket.socket], ExitCode]
 Task = Callable[[socket.socket], ExitCode]
 Program = Callable[[socket.socket, socket.socket], ExitCode]
 
+_END_TIMEOUT = 1.0  # seconds for those that are killed; who waits for a disk takes longer, and nobody waits for that
+_END_INTERVAL = 0.005
 _MAX_CHILDREN = 4  # beside the workers: two that do something, and some that wait for a disk and can't be killed
 
 
@@ -74,6 +76,10 @@ class ProcessControl(Protocol):
     def spawn_script_host(self, generation: Generation, served: socket.socket, program: Program) -> Child:
         """Fork a process that does as a script host, given the other end of its channel and a copy of `served`. Raises
         OSError."""
+
+    def end_script_hosts(self) -> None:
+        """Kill them, whatever they are at, and what they run: one that was stopped would be left for ever. There are no
+        workers any more. Waits for a moment."""
 
     def kill_orphans(self, keep: Collection[int]) -> None:
         """End the scripts of workers and script hosts that are gone; the children in `keep` are none."""
@@ -188,6 +194,17 @@ class ForkingProcessControl(ProcessControl):
                 if pid in self._channels:
                     self._channels.pop(pid).close()
         return ended
+
+    def end_script_hosts(self) -> None:
+        if not self._script_hosts:
+            return
+        for child in self._script_hosts.values():
+            child.kill()
+        end = time.monotonic() + _END_TIMEOUT
+        while self._script_hosts and time.monotonic() < end:
+            time.sleep(_END_INTERVAL)
+            self.reap()
+        self.kill_orphans(())
 
     def kill_orphans(self, keep: Collection[int]) -> None:
         kill_orphans(keep={*keep, *self._children, *self._script_hosts})

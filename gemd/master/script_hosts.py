@@ -1,7 +1,8 @@
 """Script hosts: the processes that run scripts as users of their own, kept alive while their generation has workers.
 
 Rules: a host is a fresh interpreter, so that no key is in its memory; it is asked for a sign of life, and killed when
-it gives none; one of a generation that has been replaced ends by itself, with the last worker of that.
+it gives none; one of a generation that has been replaced ends by itself, with the last worker of that, and all are
+killed with the master, which has no workers any more by then.
 """
 
 import os
@@ -51,11 +52,6 @@ class ScriptHosts:
             elif keeper.is_gone:
                 del self._keepers[host]
 
-    def let_go(self) -> None:
-        """Leave them alone: the master ends."""
-        for keeper in self._keepers.values():
-            keeper.let_go()
-
 
 class _Keeper:
     """Keeps one alive."""
@@ -75,11 +71,6 @@ class _Keeper:
     def is_gone(self) -> bool:
         """Whether there is no process."""
         return self._child is None
-
-    def let_go(self) -> None:
-        """Hear nothing more of it."""
-        if self._child is not None:
-            self._child.hang_up()
 
     def start(self, now: float) -> None:
         """Start one unless there is one, or it is too early for the next."""

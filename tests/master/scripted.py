@@ -201,6 +201,9 @@ class ScriptedProcessControl:
         assert set(self.workers) <= set(keep)  # else one that lives would be killed
         self.done.append((self.now, "orphans", [self.workers[pid].nr for pid in keep if pid in self.workers]))
 
+    def end_script_hosts(self):
+        assert not self.workers
+
     def hand_out(self, names, descriptors):
         self.done.append((self.now, "logs", *names))
 

@@ -5,6 +5,7 @@ import gc
 import os
 import select
 import signal
+import socket
 import time
 
 import pytest
@@ -15,7 +16,8 @@ from gemd.master.process import ForkingProcessControl
 from gemd.shared.channel import receive_files
 from gemd.system.process import become_subreaper
 from gemd.system.signals import SignalQueue
-from tests.support.waiting import LONGEST
+from tests.support.processes import is_alive
+from tests.support.waiting import LONGEST, wait_for
 
 SIGNALS = (signal.SIGCHLD, signal.SIGUSR1, signal.SIGHUP)
 
@@ -50,6 +52,32 @@ def pipe():
     yield reader, writer
     os.close(reader)
     os.close(writer)
+
+
+def run_scripts(pipe):
+    """A script host that has a script, which has left its session."""
+
+    def run(channel, served):
+        if os.fork() == 0:
+            os.setsid()
+            os.write(pipe[1], b"%d" % os.getpid())
+            signal.pause()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return ExitCode.OK
+
+    return run
+
+
+def test_script_hosts_end_with_the_master_and_so_does_what_they_run(make, pipe):
+    control = make(None)
+    served, requests = socket.socketpair()
+    with served, requests:
+        host = control.spawn_script_host(None, served, run_scripts(pipe))
+        script = int(os.read(pipe[0], 20))
+        control.end_script_hosts()
+    assert host.code == -signal.SIGKILL
+    assert host.channel.fileno() == -1
+    wait_for(lambda: not is_alive(script), "its script to end")
 
 
 def reap(control, count=1):

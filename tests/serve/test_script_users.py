@@ -274,6 +274,17 @@ def test_a_master_that_waits_for_the_last_answer_looks_after_its_hosts(serve_pub
     wait_for(lambda: daemon.process.poll() is not None, "the master to end")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_a_host_that_was_stopped_is_not_left_behind(serve_public, public, number):
+    write_script(public / "capsule", "who", WHO)
+    daemon = serve_public()
+    assert daemon.ask("/cgi-bin/who").status == 20
+    host = hosts_of(daemon.process.pid)["daemon"]
+    os.kill(host, signal.SIGSTOP)
+    assert daemon.stop(number) == 0
+    assert not is_alive(host)
+
+
 def test_a_stop_ends_what_runs(serve_public, public, tmp_path):
     write_script(
         public / "capsule", "sleeper", "trap '' TERM; echo 20 text/plain; echo $$; while :; do sleep 1; done\n"
