@@ -5,6 +5,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
+from .certificates import make_certificate
 from .conftest import Daemon
 
 CONFIGURATION = Path(__file__).parents[2] / "etc" / "capsule.conf"  # what `make run` serves
@@ -70,3 +71,18 @@ def test_every_page_of_it_can_be_read_by_ignition(sample, tmp_path):
         return (20 if is_success else int(response.status[0]) * 10), response.meta, text
 
     check(sample, read_all(sample.url("/"), fetch, lambda base, link: ignition.url(link, base)))
+
+
+def test_what_needs_a_certificate_is_below_one_path(sample, tmp_path):
+    """A client shows it there, and nowhere else."""
+    make_certificate(tmp_path / "ada.pem", "Ada")
+    desk = "/cgi-bin/visit.py"
+    assert [sample.ask(desk + path).status for path in ("", "/private", "/private/name")] == [10, 60, 60]
+    private = sample.ask(desk + "/private", cert=tmp_path / "ada.pem").text
+    assert "Welcome, Ada." in private
+    assert f"{desk}/private/name" in links(private)
+    assert sample.ask(desk + "/private/name", cert=tmp_path / "ada.pem").status == 10
+    both = sample.ask(desk + "/private/name?Countess", cert=tmp_path / "ada.pem").text
+    assert "Welcome, Ada." in both
+    assert "Good day, Countess." in both
+    assert f"{desk}/private/name" in links(both)
