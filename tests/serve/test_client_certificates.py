@@ -157,8 +157,11 @@ def test_what_a_script_is_told(daemon, people, folder):
         "TLS_CLIENT_AUTHORISED": "0",
         "TLS_CLIENT_HASH": "SHA256:" + fingerprint(people).upper(),
         "TLS_CLIENT_ISSUER": "CN=Ada",
+        "TLS_CLIENT_ISSUER_CN": "Ada",
         "TLS_CLIENT_SERIAL_NUMBER": "4711",
         "TLS_CLIENT_SUBJECT": "CN=Ada",
+        "TLS_CLIENT_SUBJECT_CN": "Ada",
+        "TLS_CLIENT_VALID": "true",
     }
     before = len(daemon.access)
     member = daemon.ask("/cgi-bin/env", cert=folder / "member.pem").text

@@ -23,6 +23,7 @@ from .succession import HOST, descriptors, tell, wait_for_descriptors, workers_o
 
 USER = 'user = "root"\n' if os.geteuid() == 0 else ""
 SERVICE = USER + 'workers = 2\ncontrol = "{tmp}/control.sock"\n'
+MANY_SCRIPTS = "[limits]\ncgi = 100\ncgi-per-address = 49\n"  # for a load that comes from one address
 LISTENING = "0A"
 LISTEN = 'listen = ["127.0.0.1:0"{more}]\n'
 SLOW = 'sleep 0.3\nprintf "20 text/plain\\r\\n$PPID\\n"\n'
@@ -56,7 +57,7 @@ def reload_and_wait(daemon, words: str = "reloaded: ") -> None:
 @pytest.mark.parametrize("count", [5, pytest.param(20, marks=pytest.mark.slow)])
 def test_reloads_lose_no_request(configure, rewrite, capsule, count):
     write_script(capsule, "slow", SLOW)
-    text = SERVICE + HOST + 'lang = "x-gen{nr}"\n'
+    text = SERVICE + MANY_SCRIPTS + HOST + 'lang = "x-gen{nr}"\n'
     daemon = configure(text.replace("{nr}", "0"))
     first = daemon.workers
     with Load(daemon.port, "/", "/cgi-bin/slow", clients=16) as load:
@@ -327,7 +328,7 @@ def test_a_slow_download_survives_its_workers_planned_end(configure, capsule, st
 
 def test_workers_are_recycled_without_a_lost_request(configure, capsule):
     write_script(capsule, "slow", SLOW)
-    daemon = configure(SERVICE + "max-requests = 20\n" + HOST)
+    daemon = configure(SERVICE + "max-requests = 20\n" + MANY_SCRIPTS + HOST)
     with Load(daemon.port, "/", "/", "/cgi-bin/slow", clients=16) as load:
         wait_for(lambda: daemon.errors.count("another follows") >= 6, "recycled workers", 60)
     assert load.failures == []
