@@ -26,9 +26,12 @@ _LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Z
 _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
 _REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What protects holds for all that is below, until a location there has another word for it.
-PROTECTING = ("client-certificate", "dot-files", "listing", "symlinks")
 _LOCATION_KEYS = {k: t for k, t in keys_of(Location).items() if k not in DERIVED}
+# What protects holds for all that is below, until a location there has another word for it; so do limits of scripts.
+PROTECTING = (
+    *("client-certificate", "dot-files", "listing", "symlinks"),
+    *(key for key in _LOCATION_KEYS if key.startswith("cgi-")),
+)
 _HOST_ONLY_KEYS = {k: t for k, t in keys_of(Host).items() if k != "locations"}
 _HOST_KEYS = {
     **_HOST_ONLY_KEYS,

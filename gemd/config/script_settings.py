@@ -27,6 +27,11 @@ def find_script_settings(config: Config, location: Location) -> ScriptSettings:
     )
 
 
+def name_script_settings(location: Location) -> str:
+    """What stands for a location's own keys of scripts: the same for two where they are the same."""
+    return repr([getattr(location, key) for key in (*_OWN.values(), "cgi_timeout", "cgi_header_timeout")])
+
+
 def find_script_users(config: Config) -> dict[str, str]:
     """All whom scripts run as, but for the workers' user, each with the path of the first key that names it."""
     found: dict[str, str] = {}

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from gemd.config.script_settings import name_script_settings
 from gemd.config.settings import Answer, Location
 from gemd.protocol.errors import NotFound
 from gemd.protocol.peer import Peer
@@ -154,7 +155,7 @@ class Protection:
 def _differ(locations: Iterable[Location]) -> bool:
     """Whether what protects is not the same everywhere."""
     kinds = {
-        (each.client_certificate, each.listing, each.dot_files, each.symlinks)
+        (each.client_certificate, each.listing, each.dot_files, each.symlinks, name_script_settings(each))
         for each in locations
         if each.root is not None
     }

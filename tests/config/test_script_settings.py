@@ -34,6 +34,19 @@ def test_the_location_comes_before_its_host_and_that_before_all():
     assert find_script_users(config) == {"bob": "host[1].cgi-user", "alice": "host[1].location[1].cgi-user"}
 
 
+def test_a_location_below_has_the_keys_of_the_one_above():
+    """Else a rule of its own for a part of somebody's scripts would have it run as the workers, and without limits."""
+    own = {"cgi-user": "alice", "cgi-memory": 1 << 24, "cgi-timeout": 5}
+    config = parse({"path": "/a", **own}, {"path": "/a/b", "client-certificate": "any"}, {"path": "/c"})
+    found = [find_script_settings(config, location) for location in config.hosts[0].locations]
+    assert [(one.cgi.user, one.cgi.memory, one.timeout) for one in found] == [
+        (None, None, 30),
+        ("alice", 1 << 24, 5),
+        ("alice", 1 << 24, 5),
+        (None, None, 30),
+    ]
+
+
 def test_a_user_of_all_is_that_of_locations_with_scripts():
     assert find_script_users(parse(cgi={"user": "nobody"})) == {"nobody": "cgi.user"}
     no_scripts = {"name": "localhost", "root": "/srv"}

@@ -85,8 +85,9 @@ def test_a_script_is_its_location_s_user(serve_public, public):
     write_script(public / "capsule", "who", WHO)
     (public / "capsule/cgi-bin/bin").mkdir()
     shutil.copy(public / "capsule/cgi-bin/who", public / "capsule/cgi-bin/bin/who")
+    (public / "capsule/cgi-bin/link").symlink_to("bin")
     daemon = serve_public()
-    for path, user in (("/cgi-bin/who", "daemon"), ("/cgi-bin/bin/who", "bin")):
+    for path, user in (("/cgi-bin/who", "daemon"), ("/cgi-bin/bin/who", "bin"), ("/cgi-bin/link/who", "bin")):
         said = daemon.ask(path).text.split()
         groups = os.getgrouplist(user, pwd.getpwnam(user).pw_gid)
         assert (said[0], len(said)) == (user, 2 + len(groups))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from gemd.config.script_settings import ScriptSettings, find_script_settings
-from gemd.config.settings import Config, Location
+from gemd.config.settings import Answer, Config, Location
 from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import CGIError, NotFound, Overloaded
 from gemd.protocol.peer import network_of
@@ -86,17 +86,22 @@ class CGI:
         if not all(location.allows_name(part) and not is_misleading(part) for part in request.url.rule_names):
             raise NotFound
 
-        def open_below(root: int, names: Sequence[str]) -> Resolved:
-            return self._protection.open_script(root, names, location, request.peer).resolved
+        place = location
 
-        settings = self._find_settings(location)
-        user = settings.cgi.user
+        def open_below(root: int, names: Sequence[str]) -> Resolved:
+            nonlocal place  # whose script it is, by whatever name
+            opened = self._protection.open_script(root, names, location, request.peer)
+            place = next((other for other in opened.others if Answer.CGI in other.answers), location)
+            return opened.resolved
+
         found = find_script(location, names, len(directory), open_below)
         script_name, path_info = split_script_path(request.url.segments, found.depth)
         path = os.path.join(str(location.root), *names[len(location.mount) : found.depth])
         file = ScriptFile(path, found.directory, found.name)
         is_over = True
         try:
+            settings = self._find_settings(place)
+            user = settings.cgi.user
             if user is None and not os.access(found.name, os.X_OK, dir_fd=found.directory):
                 error_log.error("script %s is not executable: chmod +x %s", script_name, path)
                 raise CGIError("The script failed")
