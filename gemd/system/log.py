@@ -21,6 +21,7 @@ from gemd.system.repetition import Repetitions
 _HEAD = "Traceback (most recent call last):"
 _INDENT = "    "
 _MAX_TEXT = 4096  # characters of a line that waits to be written; a log cuts at as many bytes
+_MAX_TRACEBACK = 200  # lines of one: all that a recursion has would push other lines out of a log that may hold 4096
 _MAX_URL = 1024  # of a URL in a message, so that what follows it is not cut
 
 
@@ -84,7 +85,7 @@ class ErrorLog:
         self._settle(now)
         if self._repetitions.note((level, text[:_MAX_TEXT], _where(error)), now):
             self._write(level, text)
-            for line in describe_error(error) if error is not None else ():
+            for line in _shorten(list(describe_error(error))) if error is not None else ():
                 self._write_line(line, level)
             if self._target is not None and level >= Level.WARNING:
                 self._target.hasten()
@@ -141,6 +142,15 @@ def _where(error: BaseException | None) -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return name if trace is None else f"{name} {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+
+
+def _shorten(lines: list[str]) -> list[str]:
+    """The beginning and the end of what has too many lines."""
+    left = len(lines) - _MAX_TRACEBACK
+    if left <= 0:
+        return lines
+    half = _MAX_TRACEBACK // 2
+    return [*lines[:half], f"{_INDENT}({left} lines are left out)", *lines[-half:]]
 
 
 def describe_error(error: BaseException) -> Iterator[str]:

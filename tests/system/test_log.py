@@ -132,7 +132,7 @@ def test_dates_do_not_follow_the_locale(lines, monkeypatch):
     assert re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2} ", lines.texts[0])
 
 
-def test_a_traceback_is_written_in_full(log, lines):
+def test_a_traceback_is_written(log, lines):
     try:
         raise RuntimeError("the cause")
     except RuntimeError:
@@ -140,6 +140,24 @@ def test_a_traceback_is_written_in_full(log, lines):
     assert lines.texts[:2] == ["error: a fault", "Traceback (most recent call last):"]
     assert lines.texts[-1] == "RuntimeError: the cause"
     assert {level for _, level in lines} == {Level.ERROR}
+
+
+def test_of_a_long_traceback_the_beginning_and_the_end_are_written(log, lines):
+    """All that two functions have to say which call each other would push other lines out of the log."""
+
+    def one(depth):
+        return two(depth + 1)
+
+    def two(depth):
+        return one(depth + 1)
+
+    try:
+        one(0)
+    except RecursionError as error:
+        whole = list(describe_error(error))
+        log.exception("a fault")
+    assert len(whole) > 1000
+    assert lines.texts[1:] == [*whole[:100], f"    ({len(whole) - 200} lines are left out)", *whole[-100:]]
 
 
 def test_an_error_may_be_told_of_later(log, lines):
