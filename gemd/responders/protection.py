@@ -8,7 +8,7 @@ symbolic links, other spellings where a file system folds case, mounts and roots
 import errno
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -18,6 +18,7 @@ from gemd.protocol.errors import NotFound
 from gemd.protocol.peer import Peer
 from gemd.protocol.url import split_path
 from gemd.responders.access import Check
+from gemd.responders.private import PrivateFiles
 from gemd.system.beneath import open_beneath
 from gemd.system.resolved import Identity, Link, Resolved, identify, open_resolved
 
@@ -45,9 +46,10 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 class Protection:
-    """The rules of all hosts, by their names."""
+    """The rules of all hosts, by their names, and the paths of files that are never shown."""
 
-    def __init__(self, rules: Mapping[str, Sequence[Rule]]) -> None:
+    def __init__(self, rules: Mapping[str, Sequence[Rule]], private: Collection[str] = ()) -> None:
+        self._private = PrivateFiles(private)
         locations = [location for entries in rules.values() for location, _ in entries]
         self._scripts = sorted(
             {(str(each.root), *split_path(each.cgi or "")) for each in locations if Answer.CGI in each.answers}
@@ -65,13 +67,20 @@ class Protection:
 
         Of an entry of a listing only the name is shown: the directories need not be looked up anew for each.
 
-        Raises NotFound (51) for what lies in a CGI directory, what the rules of another location have to say to the
-        client, Unjudged where that takes a while to find out, and OSError.
+        Raises NotFound (51) for what lies in a CGI directory or is private, what the rules of another location have to
+        say to the client, Unjudged where that takes a while to find out, and OSError.
         """
         if not self._scripts and location.host not in self._rules:
             descriptor = open_beneath(root, names, location.symlinks)
-            return Found(Resolved(descriptor, os.fstat(descriptor), tuple(names)))
-        return self._open(root, names, location, peer, is_entry=is_entry)
+            found = Found(Resolved(descriptor, os.fstat(descriptor), tuple(names)))
+        else:
+            found = self._open(root, names, location, peer, is_entry=is_entry)
+        try:
+            self._private.refuse(found.resolved.status)
+        except NotFound:
+            os.close(found.resolved.descriptor)
+            raise
+        return found
 
     def open_script(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Found:
         """The same for a script, or a directory on the way to it: it may lie in a CGI directory, and is not read."""

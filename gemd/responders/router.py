@@ -4,7 +4,7 @@ Rules: each step sees only what the steps before it let through; locations are m
 so that no spelling of a URL steps around a rule; who answers in a location is what `Location.answers` says.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from ipaddress import ip_address
 
 import msgspec
@@ -40,7 +40,7 @@ class ServedLocation(msgspec.Struct, frozen=True):
 class Router:
     """The hosts with their locations, and the responders. `check_rate` takes an address and raises SlowDown; `read` has
     the authorities in a file or directory; `script_users` are whom scripts run as, by name, and None for the
-    workers' user."""
+    workers' user; `private` are the paths of files that are never shown."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Router:
         check_rate: Callable[[str], None] | None,
         read: Read = read_authorities,
         script_users: ScriptUsers = NO_USERS,
+        private: Collection[str] = (),
     ) -> None:
         self._first = config.hosts[0]
         self._hosts = {name: host for host in config.hosts for name in host.names}
@@ -58,7 +59,7 @@ class Router:
             host.name: [(location, build_check(location.client_certificate, read)) for location in host.locations]
             for host in config.hosts
         }
-        protection = Protection(rules)
+        protection = Protection(rules, private)
         self.applications = Applications(config, authorities)
         self._scripts = CGI(config, authorities, protection, script_users)
         responders: dict[settings.Answer, Responder] = {

@@ -1,5 +1,5 @@
 """The files that are gemd's alone: keys and certificates, logs, the pid file and unix sockets; and how they are kept
-from scripts.
+from scripts and clients.
 """
 
 import os
@@ -52,15 +52,26 @@ def find_log_files(config: Config) -> list[str]:
     return list(dict.fromkeys(log for log in logs if isinstance(log, str)))
 
 
-def _private_files(config: Config) -> Iterator[str]:
+def find_secrets(config: Config) -> list[str]:
+    """What no client may see: keys and logs. Raises CertificateError where there is no place for certificates."""
+    keys = (key for _, key in _find_certificates(config))
+    logs = (log for log in (config.log.access, config.log.error, *find_log_files(config)) if log not in LOG_WORDS)
+    return list(dict.fromkeys((*keys, *logs)))
+
+
+def _find_certificates(config: Config) -> Iterator[tuple[str, str]]:
+    """Certificate and key of each host."""
     for host in config.hosts:
         if host.certificate is not None and host.key is not None:
-            yield from (host.certificate, host.key)
+            yield host.certificate, host.key
         else:
-            yield from map(str, certificate_paths(find_certificate_directory(config), host.name))
-    for log in (config.log.access, config.log.error, *find_log_files(config)):
-        if log not in LOG_WORDS:
-            yield log
+            certificate, key = certificate_paths(find_certificate_directory(config), host.name)
+            yield str(certificate), str(key)
+
+
+def _private_files(config: Config) -> Iterator[str]:
+    yield from (certificate for certificate, _ in _find_certificates(config))
+    yield from find_secrets(config)
     yield from filter(None, (config.service.pid_file, config.service.control))
     yield from (address.path for address in config.listen if address.path)
 

@@ -6,6 +6,7 @@ import pytest
 
 from gemd.protocol.errors import SlowDown
 from gemd.responders.app.load import AppLoadError
+from gemd.responders.router import Router
 from gemd.startup import assembly
 from gemd.startup.assembly import build_generation, build_router, build_server_context
 from gemd.startup.files import read_files
@@ -44,6 +45,24 @@ def build(resources):
 def test_generations_are_numbered(build, configure):
     first = build(configure())
     assert (first.number, build(configure(), first).number) == (1, 2)
+
+
+@pytest.mark.parametrize("keys", [{}, {"chroot": "{tmp}", "user": "nobody", "master_user": "root"}])
+def test_a_key_in_a_root_is_not_shown(build, configure, root, tmp_path, monkeypatch, keys):
+    for name in ("key.pem", "cert.pem"):
+        (root / name).touch()
+    host = {"name": "localhost", "root": str(root), "key": "capsule/key.pem", "certificate": "capsule/cert.pem"}
+    keys = {key: value.replace("{tmp}", str(tmp_path)) for key, value in keys.items()}
+    private = []
+    monkeypatch.setattr(assembly, "Router", lambda *arguments: private.extend(arguments[-1]) or Router(*arguments))
+    build(configure(host=[host], **keys))
+    top = tmp_path if keys else "/"
+    assert private == [f"/{(root / 'key.pem').relative_to(top)}"]
+
+
+def test_what_is_out_of_reach_in_a_root_directory_of_its_own_is_not_looked_for(configure, root):
+    config = configure(chroot=str(root.parent), user="nobody", master_user="root")
+    assert assembly._find_inside(config, [f"{root}/a", "/etc/key"]) == ["/capsule/a"]
 
 
 RATE = {"limits": {"rate": "2/1h"}}

@@ -3,7 +3,7 @@
 import pytest
 
 from gemd.startup import private_files
-from gemd.startup.private_files import find_confinement, find_log_files, is_confinement_missing
+from gemd.startup.private_files import find_confinement, find_log_files, find_secrets, is_confinement_missing
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +38,12 @@ def test_keys_logs_pid_file_and_sockets(scripts, tmp_path):
     expected |= {tmp_path / name for name in ("a.log", "quiet.log", "p/pid", "c/sock")}
     assert set(find_confinement(config).private) == {"/l/sock", *map(str, expected)}
     assert find_log_files(config) == [str(tmp_path / "quiet.log")]
+
+
+def test_no_client_may_see_keys_and_logs(scripts, tmp_path):
+    host = {"certificate": "x/cert.pem", "key": "y/key.pem", "location": [{"path": "/quiet/", "log": "quiet.log"}]}
+    config = scripts(host, log={"access": "a.log", "error": "stderr"}, pid_file="p/pid")
+    assert find_secrets(config) == [str(tmp_path / name) for name in ("y/key.pem", "a.log", "quiet.log")]
 
 
 def test_a_certificate_of_its_own(scripts, tmp_path):
