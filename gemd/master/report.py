@@ -59,6 +59,8 @@ class Outcome(msgspec.Struct):
 
 
 class _Trying(msgspec.Struct, tag="trying"):
+    """Nothing that may hang, where the text is empty."""
+
     text: str
 
 
@@ -81,7 +83,7 @@ class Report:
     """What the child has said so far. `attempt` is what it tries: what did not come about if nothing more is said."""
 
     def __init__(self, child: Child, attempt: str) -> None:
-        self.attempt = attempt
+        self.attempt = self._task = attempt
         self._child = child
         self._received = bytearray()
         self._size = 0
@@ -100,7 +102,7 @@ class Report:
             if isinstance(message, _Found):
                 return self._complete(message.content)
             if isinstance(message, _Trying):
-                self.attempt = message.text
+                self.attempt = message.text or self._task
             else:
                 self._opened += 1
         if code is not None:
@@ -164,7 +166,7 @@ def do(work: Callable[[], Outcome], channel: socket.socket, master: int) -> Exit
     process.set_title("loader")
     if not process.die_with_parent(master, signal.SIGKILL):
         return ExitCode.OK
-    report_attempts(lambda text: _say(channel, _Trying(text)) if text else None)
+    report_attempts(lambda text: _say(channel, _Trying(text)))
     try:
         found = work()
         for descriptor in found.descriptors:
