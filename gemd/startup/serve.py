@@ -105,6 +105,7 @@ def _detach(
     keep = [*signals.descriptors]
     keep += [listener.socket.fileno() for listener in generation.listeners]
     keep += [sink.fileno() for sink in generation.logs.files().values()]
+    keep += [sock.fileno() for host in generation.script_hosts for sock in (host.requests, host.served)]
     if pid_file is not None:
         keep.append(pid_file.lock)
     if control is not None:

@@ -16,7 +16,7 @@ from tests.support.processes import free_port
 from .conftest import is_alive, session_members, title_of, wait_for, workers_of
 from .load import Load
 from .services import USER
-from .succession import HOST, SERVICE, tell
+from .succession import HOST, SERVICE, public_folder, tell, wait_until_serving, write_script
 
 
 def gemd(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
@@ -39,8 +39,8 @@ class Detached:
         self._placeholders = {"{root}": str(capsule), "{tmp}": str(folder)}
         self.configure()
 
-    def configure(self, more: str = "") -> None:
-        text = f'listen = ["127.0.0.1:{self.port}"]\n{USER}{SERVICE}{more}[log]\naccess = "{{tmp}}/access.log"\n'
+    def configure(self, more: str = "", top: str = USER + SERVICE) -> None:
+        text = f'listen = ["127.0.0.1:{self.port}"]\n{top}{more}[log]\naccess = "{{tmp}}/access.log"\n'
         text += f'error = "{self.log}"\n{HOST}'
         for name, value in self._placeholders.items():
             text = text.replace(name, value)
@@ -56,8 +56,8 @@ class Detached:
     def pid(self) -> int:
         return int(self.pid_path.read_text())
 
-    def ask(self) -> bytes:
-        with Load(self.port, "/", clients=1) as load:
+    def ask(self, path: str = "/") -> bytes:
+        with Load(self.port, path, clients=1) as load:
             wait_for(lambda: load.answers or load.failures, "an answer")
         assert not load.failures
         return next(iter(load.answers))
@@ -185,6 +185,23 @@ def test_a_detached_daemon_reloads_upgrades_and_rotates(detached):
     detached.log.rename(detached.log.with_suffix(".1"))
     assert tell(detached.conf.parent / "control.sock", "reopen")["ok"]
     assert "open anew" in detached.log.read_text()
+
+
+@need_root
+def test_a_detached_daemon_runs_scripts_as_users_of_their_own():
+    with public_folder() as folder:
+        capsule = folder / "capsule"
+        write_script(capsule, "who", "echo 20 text/plain; id -un\n")
+        daemon = Detached(folder, capsule)
+        top, more = SERVICE + 'user = "nobody"\nmaster-user = "root"\n', '[cgi]\nuser = "daemon"\n'
+        daemon.configure(more, top)
+        try:
+            assert daemon.start().returncode == 0
+            wait_until_serving(folder / "control.sock")
+            assert daemon.ask("/cgi-bin/who").endswith(b"\ndaemon\n")
+            assert "error: " not in daemon.log.read_text()
+        finally:
+            daemon.stop()
 
 
 # The pid file
