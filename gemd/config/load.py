@@ -121,6 +121,8 @@ def parse_listen(text: str) -> Address:
     host = match and (match["v6"] if match["v6"] is not None else match["name"])
     if match is None or not host:
         raise ValueError('expected "address:port", "[address]:port" or "unix:/path"')
+    if host.isdecimal():
+        raise ValueError(f'a port needs an address: expected "[::]:{host}" for all, or "localhost:{host}"')
     port = int(match["port"] or DEFAULT_PORT)
     if port > 65535:
         raise ValueError("a port is at most 65535")

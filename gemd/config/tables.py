@@ -73,8 +73,22 @@ def read_table(table: object, keys: Mapping[str, object], path: str, problems: l
         try:
             values[key] = msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
-            problems.append(Problem(where, _explain(value, kind, str(error))))
+            problems += _wrong_entries(value, kind, where) or [Problem(where, _explain(value, kind, str(error)))]
     return values
+
+
+def _wrong_entries(value: object, kind: object, where: str) -> list[Problem]:
+    """What is wrong with a table whose keys are anybody's, entry by entry."""
+    if get_origin(kind) is not dict or not isinstance(value, dict):
+        return []
+    problems = []
+    entries = get_args(kind)[1]
+    for name, entry in value.items():
+        try:
+            msgspec.convert(entry, entries)
+        except msgspec.ValidationError as error:
+            problems.append(Problem(key_path(where, name), _explain(entry, entries, str(error))))
+    return problems
 
 
 def _has_nul(value: object) -> bool:

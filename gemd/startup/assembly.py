@@ -27,7 +27,7 @@ from gemd.system.certificates import ServerCertificate
 from gemd.system.confinement import is_beneath
 from gemd.system.line_log import LineLog, NoLog
 from gemd.system.logs import Logs
-from gemd.system.privileges import Identity
+from gemd.system.privileges import Identity, PrivilegeError, is_current
 from gemd.system.process import fill_standard_streams
 
 
@@ -73,12 +73,18 @@ def build_generation(
 
 
 def make_script_hosts(config: Config, files: Files) -> dict[str, ScriptHost]:
-    """What leads to a process for the scripts of each user, by the name that the configuration has for it."""
+    """What leads to a process for the scripts of each user, by the name that the configuration has for it. Raises
+    PrivilegeError where this master can't become that user."""
     confinement = find_confinement(config)
-    return {
-        user: ScriptHost(Setup(files.script_users[user], config.service.chroot, confinement))
-        for user in find_script_users(config)
-    }
+    users = find_script_users(config)
+    for user, key in users.items():
+        identity = files.script_users[user]
+        if os.geteuid() != 0 and not is_current(identity):
+            raise PrivilegeError(
+                f"{key}: only a master that stays root can run scripts as {identity.name}, and this one is uid "
+                f'{os.geteuid()}: start gemd as root, with master-user = "root"'
+            )
+    return {user: ScriptHost(Setup(files.script_users[user], config.service.chroot, confinement)) for user in users}
 
 
 def build_access_log(config: Config, logs: Logs, secret: bytes, router: Router) -> AccessLog:

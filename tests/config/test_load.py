@@ -43,6 +43,7 @@ MISTAKES = {
     "not one of": ("[log]\nformat = 'x'\n" + HOST, "log.format", '"jetforce" or "common" or "combined" or "conden'),
     "no address": ("listen = []\n" + HOST, "listen", "expected at least one address"),
     "bad address": ("listen = ['localhost', '::1']\n" + HOST, "listen[2]", '"[address]:port"'),
+    "port alone": ("listen = ['1965']\n" + HOST, "listen[1]", 'a port needs an address: expected "[::]:1965" for all'),
     "address twice": ("listen = ['a:1', 'a:1']\n" + HOST, "listen[2]", "a:1 is listed twice"),
     "no workers": ("workers = 0\n" + HOST, "workers", 'expected "auto" or a whole number from 1 to 512, not 0'),
     "workers in words": ("workers = 'two'\n" + HOST, "workers", 'expected "auto" or a whole number from 1 to 512'),
@@ -112,6 +113,12 @@ MISTAKES = {
     "lists that nothing keeps to": ("[cgi]\nconfine = false\nwrite = []\n" + HOST, "cgi.write", "needs confine = true"),
     "no list": ("[cgi]\nread = '/srv'\n" + HOST, "cgi.read", "expected a list of texts"),
     "NUL in a path": (HOST.replace("/srv", "/\\u0000"), "host[1].root", "expected"),
+    "number in a table of texts": (
+        "[cgi]\nenvironment = { A = 'a', B = 3 }\n" + HOST,
+        "cgi.environment.B",
+        "a text, not 3",
+    ),
+    "list for a table of texts": (HOST + "mime = ['.a']\n", "host[1].mime", "expected a table of texts, not ['.a']"),
     "NUL in an address": ('listen = ["unix:/\\u0000"]\n' + HOST, "listen", "expected a text without NUL"),
 }
 

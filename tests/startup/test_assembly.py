@@ -13,6 +13,7 @@ from gemd.startup.files import read_files
 from gemd.startup.resources import Resources
 from gemd.system.access_log import Entry
 from gemd.system.certificates import find_or_make
+from gemd.system.privileges import PrivilegeError
 from tests.responders.asking import request
 from tests.support.certificate_chains import Link, make_leaf
 
@@ -63,6 +64,31 @@ def test_a_key_in_a_root_is_not_shown(build, configure, root, tmp_path, monkeypa
 def test_what_is_out_of_reach_in_a_root_directory_of_its_own_is_not_looked_for(configure, root):
     config = configure(chroot=str(root.parent), user="nobody", master_user="root")
     assert assembly._find_inside(config, [f"{root}/a", "/etc/key"]) == ["/capsule/a"]
+
+
+SCRIPTS_OF_BIN = {"user": "nobody", "master_user": "root", "cgi": {"user": "bin"}}
+
+
+@pytest.fixture
+def with_scripts(configure, root):
+    """A configuration whose scripts are a user's own."""
+    (root / "cgi-bin").mkdir()
+    host = {"name": "localhost", "root": str(root), "cgi": "cgi-bin"}
+    return configure(host=[host], **SCRIPTS_OF_BIN)
+
+
+def test_only_root_runs_scripts_as_others(build, with_scripts, monkeypatch):
+    monkeypatch.setattr(assembly.os, "geteuid", lambda: 1000)
+    with pytest.raises(PrivilegeError) as caught:
+        build(with_scripts)
+    reason = "cgi.user: only a master that stays root can run scripts as bin, and this one is uid 1000: "
+    assert str(caught.value) == reason + 'start gemd as root, with master-user = "root"'
+
+
+def test_who_is_that_user_runs_them(build, with_scripts, monkeypatch):
+    monkeypatch.setattr(assembly.os, "geteuid", lambda: 2)
+    monkeypatch.setattr(assembly, "is_current", lambda identity: identity.name == "bin")
+    assert [host.user for host in build(with_scripts).script_hosts] == ["bin"]
 
 
 RATE = {"limits": {"rate": "2/1h"}}
