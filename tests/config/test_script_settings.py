@@ -88,6 +88,8 @@ def test_a_location_has_time_limits_of_its_own():
     config = parse({"path": "/a", "cgi-timeout": 5, "cgi-header-timeout": 2})
     found = [find_script_settings(config, location) for location in config.hosts[0].locations]
     assert [(one.timeout, one.header_timeout) for one in found] == [(30, 10), (5, 2)]
+    keys = [(one.timeout_key, one.header_timeout_key) for one in found]
+    assert keys == [("timeouts.cgi", "timeouts.cgi-header"), ("cgi-timeout", "cgi-header-timeout")]
 
 
 def test_every_key_of_all_scripts_but_these_may_be_a_location_s():

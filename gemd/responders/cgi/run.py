@@ -56,8 +56,8 @@ class ScriptRun:
         self._has_turn = False
         self._settings = settings
         self._set_deadlines()  # for its turn to come
-        self._too_late = f"did not end within {settings.timeout:g} s (timeouts.cgi)"
-        self._no_header = f"wrote no header within {settings.header_timeout:g} s (timeouts.cgi-header)"
+        self._too_late = f"did not end within {settings.timeout:g} s ({settings.timeout_key})"
+        self._no_header = f"wrote no header within {settings.header_timeout:g} s ({settings.header_timeout_key})"
         if settings.timeout < settings.header_timeout:
             self._no_header = self._too_late
         self._max_output = max_output

@@ -34,11 +34,22 @@ CLIENT = "192.0.2.1"
 def make(tmp_path):
     """Make a run of a script in sh, which has a place at once. All have ended when the test has."""
 
-    def make(text, *, cgi=15.0, header=15.0, output=10**9, threads=SCRIPT_THREADS, places=None, name="script", **keys):
+    def make(
+        text,
+        *,
+        cgi=15.0,
+        header=15.0,
+        settings=None,
+        output=10**9,
+        threads=SCRIPT_THREADS,
+        places=None,
+        name="script",
+        **keys,
+    ):
         path = tmp_path / name
         path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
-        settings = ScriptSettings(CGISettings(**{"exit_status": "strict", **keys}), cgi, header)
+        settings = settings or ScriptSettings(CGISettings(**{"exit_status": "strict", **keys}), cgi, header)
         environ = {"PATH": os.environ["PATH"], "DIR": str(tmp_path)}
         places, file = CountedPlaces() if places is None else places, ScriptFile(str(path))
         start = lambda *asked: Script(*asked, ScriptLimits())  # noqa: E731
@@ -234,6 +245,17 @@ def test_the_log_names_the_time_that_was_over(make, pump, caplog):
     with pytest.raises(CGIError):
         pump.settle(run)
     assert "did not end within 0.3 s (timeouts.cgi)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [((0.3, 10.0), "did not end within 0.3 s (A)"), ((10.0, 0.3), "wrote no header within 0.3 s (B)")],
+)
+def test_the_log_names_the_key_that_says_how_long(make, pump, caplog, times, said):
+    run = make("sleep 60", settings=ScriptSettings(CGISettings(), *times, "A", "B"))
+    with pytest.raises(CGIError):
+        pump.settle(run)
+    assert said in caplog.text
 
 
 def test_all_has_its_time_even_if_there_is_always_more(make, pump):
