@@ -9,6 +9,7 @@ import queue
 import select
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from gemd.system.hosted_script import Ended, Failed, Started, StartRequest, is_wanted, receive_request, tell
 from gemd.system.privileges import PrivilegeError
@@ -129,18 +130,18 @@ class Run:
             self._fail(f"can't be started: {error}")
 
     def _start(self) -> None:
+        """Runs in a thread that starts scripts."""
+        then = partial(self._fail, "can't be started: a fault of gemd itself")
         try:
-            if not is_wanted(self._control):  # who has asked this host, or the one before, may have waited long
-                self._runs.do_later(self._close)
-                return
-            script = ScriptProcess(self._file, self._environ, self._limits)
+            if is_wanted(self._control):  # who has asked this host, or the one before, may have waited long
+                then = partial(self._note_start, ScriptProcess(self._file, self._environ, self._limits))
+            else:
+                then = partial(self._close)
         except ScriptError as error:
-            text = str(error)
-            self._runs.do_later(lambda: self._fail(text))
-        else:
-            self._runs.do_later(lambda: self._note_start(script))
+            then = partial(self._fail, str(error))
         finally:
             self._file.close()
+            self._runs.do_later(then)
 
     def _fail(self, text: str) -> None:
         tell(self._control, Failed(text))

@@ -207,6 +207,18 @@ def test_one_that_is_unwanted_before_its_turn_comes_is_not_started(serve, ask, m
     assert [path.name for path in tmp_path.glob("*wanted")] == ["wanted"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_in_a_start_is_told(serve, ask, monkeypatch):
+    def fail(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(runs_module, "ScriptProcess", fail)
+    host = serve()
+    with pytest.raises(ScriptError, match="a fault of gemd itself"):
+        read(ask(host, "echo"))
+    wait_for(lambda: host.runs._runs == 0, "it to be over")
+
+
 def test_what_it_has_left_behind_ends_with_it(serve, ask):
     script = ask(serve(), "setsid sleep 60 >/dev/null 2>&1 & echo $!")
     child = pid_of(script)
