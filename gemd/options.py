@@ -62,7 +62,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     tls.add_argument("--tls-cafile", metavar="FILE", help="authorities that vouch for client certificates")
     tls.add_argument("--tls-capath", metavar="DIR", help="a directory of such files")
     capsule = parser.add_argument_group("what to serve")
-    capsule.add_argument("--hostname", metavar="NAME", help="host name of the capsule (default: localhost)")
+    capsule.add_argument(
+        "--hostname", metavar="NAME", action="append", help="host name of the capsule, or several (default: localhost)"
+    )
     capsule.add_argument("--dir", metavar="DIR", help="its root directory (default: the current one)")
     capsule.add_argument(
         "--app", metavar="MODULE:NAME", help="a Python application, in the current directory or installed"
@@ -154,6 +156,10 @@ def _apply_host_flags(tables: Tables, options: argparse.Namespace, directory: Pa
     for flag, value in flags.items():
         if flag in ("dir", "tls_certfile", "tls_keyfile"):
             value = _absolute(value, directory)
+        if flag == "hostname":
+            value, *aliases = value
+            if aliases:
+                hosts[0]["aliases"] = aliases
         hosts[0][_HOST_FLAGS[flag]] = [value] if flag == "index_file" else value
     if "app" in flags:
         hosts[0].setdefault("app-path", str(directory))

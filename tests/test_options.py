@@ -43,6 +43,16 @@ def test_every_host_flag(read, tmp_path):
     ]
 
 
+def test_several_names_are_one_name_and_its_aliases(read):
+    (host,) = read("--hostname=one.example", "--hostname=two.example", "--hostname=three.example")["host"]
+    assert (host["name"], host["aliases"]) == ("one.example", ["two.example", "three.example"])
+
+
+def test_one_name_leaves_the_aliases_of_the_file(read):
+    (host,) = read("--hostname=g", file=HOST + 'aliases = ["a.example"]\n')["host"]
+    assert (host["name"], host["aliases"]) == ("g", ["a.example"])
+
+
 def test_other_flags(read, tmp_path):
     tables = read("--workers=3", "--rate-limit=5/s", "--tls-cafile=ca", "--tls-capath=/ca")
     assert tables["workers"] == 3

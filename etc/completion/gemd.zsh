@@ -12,7 +12,7 @@ _arguments -s -S \
   '--workers=[worker processes]:number: ' \
   '--host=[address to listen on]:address: ' \
   '--port=[port to listen on]:port: ' \
-  '--hostname=[host name of the capsule]:name:_hosts' \
+  '*--hostname=[host name of the capsule]:name:_hosts' \
   '--dir=[root directory of the capsule]:directory:_directories' \
   '--app=[a Python application]:module\:name: ' \
   '--reload[reload when a file of an application changes]' \
