@@ -22,8 +22,8 @@ from gemd.startup.private_files import (
     NOT_CONFINED,
     find_confinement,
     find_log_files,
-    has_scripts,
     is_confinement_missing,
+    script_directories,
 )
 from gemd.system import certificates, tls_context
 from gemd.system.attempt import attempt
@@ -152,10 +152,10 @@ def check_confinement(config: Config) -> None:
     """Print what scripts could touch, or would miss, against expectation."""
     if is_confinement_missing(config):
         print(f"gemd: warning: {NOT_CONFINED}", file=sys.stderr)
-    confinement = find_confinement(config) if has_scripts(config) else None
+    confinement = find_confinement(config) if any(map(os.path.isdir, script_directories(config))) else None
     for directory, hidden in confinement.find_blind_spots() if confinement is not None else ():
-        text = f"until a reload, scripts will miss what is made or replaced in {directory}, since {hidden} is kept"
-        print(f"gemd: warning: {escape(text)} from them", file=sys.stderr)
+        text = f"until a reload, scripts will miss what is made or replaced in {directory}, since {hidden} is kept from"
+        print(f"gemd: warning: {escape(text)} them (cgi.confine)", file=sys.stderr)
 
 
 def check_logs(config: Config) -> None:

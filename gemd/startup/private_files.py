@@ -43,7 +43,15 @@ def is_confinement_missing(config: Config) -> bool:
 
 def has_scripts(config: Config) -> bool:
     """Whether there are any, but for those that an application may run."""
-    return any(Answer.CGI in location.answers for host in config.hosts for location in host.locations)
+    return any(script_directories(config))
+
+
+def script_directories(config: Config) -> Iterator[str]:
+    """Where they are. Such a directory need not exist."""
+    for host in config.hosts:
+        for location in host.locations:
+            if Answer.CGI in location.answers:
+                yield os.path.join(str(location.root), *split_path(location.cgi or ""))
 
 
 def find_log_files(config: Config) -> list[str]:
@@ -78,9 +86,8 @@ def _private_files(config: Config) -> Iterator[str]:
 
 def _needed(config: Config) -> Iterator[str]:
     """The directories of scripts. Where scripts are not kept to a list, roots and applications are as well."""
+    yield from script_directories(config)
     for host in config.hosts:
         for location in host.locations:
-            if Answer.CGI in location.answers:
-                yield os.path.join(str(location.root), *split_path(location.cgi or ""))
             if config.cgi.read is None:
                 yield from filter(None, (location.root, location.app_path))
