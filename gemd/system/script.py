@@ -25,7 +25,7 @@ TERM_TIMEOUT = 0.5  # seconds between TERM and KILL
 
 _WHY = {
     errno.ENOENT: "its interpreter (the #! line) or the script itself does not exist",
-    errno.EACCES: "it, its interpreter or its directory may not be executed by this user",
+    errno.EACCES: "it, its interpreter or its directory may not be executed by uid {uid}",
     errno.ENOEXEC: "it is neither a program nor begins with a #! line",
     errno.ETXTBSY: "it is open for writing",
     errno.E2BIG: "its environment is too large",
@@ -96,7 +96,7 @@ class ScriptProcess(Leader):
         try:
             self.pid, held, self.output, self.errors = start_script(file, environ, limits != ScriptLimits())
         except OSError as error:
-            why = _explain_first_line(file, error.errno or 0) or _WHY.get(error.errno or 0)
+            why = _explain_first_line(file, error.errno or 0) or _WHY.get(error.errno or 0, "").format(uid=os.geteuid())
             raise ScriptError(f"can't be started: {error.strerror}" + (f"; {why}" if why else "")) from None
         except ValueError as error:  # a NUL or a lone surrogate in its environment, "=" in the name of a variable
             raise ScriptError(f"can't be started: {error}") from None

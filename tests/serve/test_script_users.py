@@ -106,6 +106,7 @@ def test_a_script_may_be_its_user_s_alone(serve_public, public):
     assert daemon.ask("/cgi-bin/secret").text.split()[0] == "daemon"
     assert daemon.ask("/cgi-bin/other").status == 42
     assert "script /cgi-bin/other can't be started: Permission denied; it, its interpreter" in daemon.errors
+    assert f"may not be executed by uid {pwd.getpwnam('daemon').pw_uid}\n" in daemon.errors
 
 
 def test_what_it_says_and_how_it_fails_is_logged(serve_public, public):

@@ -246,7 +246,11 @@ UNSTARTABLE = {
     "no program": (b"\0\1", 0o755, "Exec format error; it is neither a program nor begins with a #! line"),
     "CR LF": (b"#!/bin/sh\r\necho\r\n", 0o755, "No such file or directory; its #! line ends with CR LF"),
     "a byte order mark": (b"\xef\xbb\xbf#!/bin/sh\n", 0o755, "Exec format error; it begins with a byte order mark"),
-    "no right": (b"#!/bin/sh\n", 0o644, "Permission denied; it, its interpreter or its directory may not be executed"),
+    "no right": (
+        b"#!/bin/sh\n",
+        0o644,
+        f"Permission denied; it, its interpreter or its directory may not be executed by uid {os.geteuid()}",
+    ),
 }
 
 
