@@ -209,7 +209,10 @@ def test_one_that_is_unwanted_before_its_turn_comes_is_not_started(serve, ask, m
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_fault_in_a_start_is_told(serve, ask, monkeypatch):
+    ended = []
+
     def fail(*_):
+        ended.append(threading.current_thread())
         raise RuntimeError
 
     monkeypatch.setattr(runs_module, "ScriptProcess", fail)
@@ -217,6 +220,7 @@ def test_a_fault_in_a_start_is_told(serve, ask, monkeypatch):
     with pytest.raises(ScriptError, match="a fault of gemd itself"):
         read(ask(host, "echo"))
     wait_for(lambda: host.runs._runs == 0, "it to be over")
+    ended[0].join(LONGEST)
 
 
 def test_what_it_has_left_behind_ends_with_it(serve, ask):

@@ -65,6 +65,8 @@ def test_another_thread_takes_the_place_of_one_whose_work_raised(threads):
     threads.start(lambda: done.append(threading.current_thread()), "x")
     assert threads.wait(15)
     assert len(set(done)) == len(done)
+    for thread in done[:-1]:
+        thread.join(15)
 
 
 class Hanging:
