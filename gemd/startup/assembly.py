@@ -5,7 +5,7 @@ Rule: a generation shares with the former one what has not changed, so that a re
 
 import contextlib
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -19,12 +19,11 @@ from gemd.shared.generation import Generation
 from gemd.shared.rate_limit import RateLimit
 from gemd.shared.script_host import ScriptHost, Setup
 from gemd.startup.files import Files
-from gemd.startup.private_files import find_confinement, find_log_files, find_secrets
+from gemd.startup.private_files import find_log_files
 from gemd.startup.resources import Resources
 from gemd.system import tls_context
 from gemd.system.access_log import AccessLog
 from gemd.system.certificates import ServerCertificate
-from gemd.system.confinement import is_beneath
 from gemd.system.line_log import LineLog, NoLog
 from gemd.system.logs import Logs
 from gemd.system.privileges import Identity, PrivilegeError, is_current
@@ -46,8 +45,7 @@ def build_generation(
         script_hosts = make_script_hosts(config, files)
         for host in script_hosts.values():
             new.callback(host.close)
-        private = _find_inside(config, find_secrets(config))
-        router = build_router(_seen_from_inside(config), files, rate_limit, script_hosts, private)
+        router = build_router(_seen_from_inside(config), files, rate_limit, script_hosts)
         logs = Logs(config.log, find_log_files(config), former.logs if former is not None else None)
         new.callback(logs.close_all_but, former.logs if former is not None else None)
         router.applications.preload()
@@ -67,7 +65,7 @@ def build_generation(
         logs=logs,
         access_log=build_access_log(config, logs, secret, router),
         identity=identity,
-        confinement=find_confinement(config),
+        confinement=files.confinement,
         script_hosts=tuple(script_hosts.values()),
     )
 
@@ -75,7 +73,6 @@ def build_generation(
 def make_script_hosts(config: Config, files: Files) -> dict[str, ScriptHost]:
     """What leads to a process for the scripts of each user, by the name that the configuration has for it. Raises
     PrivilegeError where this master can't become that user."""
-    confinement = find_confinement(config)
     users = find_script_users(config)
     for user, key in users.items():
         identity = files.script_users[user]
@@ -84,7 +81,7 @@ def make_script_hosts(config: Config, files: Files) -> dict[str, ScriptHost]:
                 f"{key}: only a master that stays root can run scripts as {identity.name}, and this one is uid "
                 f'{os.geteuid()}: start gemd as root, with master-user = "root"'
             )
-    return {user: ScriptHost(Setup(files.script_users[user], config.service.chroot, confinement)) for user in users}
+    return {user: ScriptHost(Setup(files.script_users[user], config.service.chroot, files.confinement)) for user in users}
 
 
 def build_access_log(config: Config, logs: Logs, secret: bytes, router: Router) -> AccessLog:
@@ -137,28 +134,15 @@ def _seen_from_inside(config: Config) -> Config:
     return msgspec.structs.replace(config, hosts=tuple(map(inside, config.hosts)))
 
 
-def _find_inside(config: Config, paths: Iterable[str]) -> list[str]:
-    """The paths as processes see them that are shut in `chroot`, of what is within their reach."""
-    chroot = config.service.chroot
-    if chroot is None:
-        return list(paths)
-    real, found = os.path.realpath(chroot), map(os.path.realpath, paths)
-    return ["/" + os.path.relpath(path, real) for path in found if is_beneath(path, real)]
-
-
 def build_router(
-    config: Config,
-    files: Files,
-    rate_limit: RateLimit | None,
-    script_hosts: Mapping[str, ScriptHost],
-    private: Collection[str] = (),
+    config: Config, files: Files, rate_limit: RateLimit | None, script_hosts: Mapping[str, ScriptHost]
 ) -> Router:
-    """The hosts, with all that they need of the machine. `private` is what they never show."""
+    """The hosts, with all that they need of the machine."""
     check_rate = rate_limit.check if rate_limit is not None else None
     users: dict[str | None, ScriptUser] = {None: ScriptUser(files.home)}
     for name, host in script_hosts.items():
         users[name] = ScriptUser(files.script_users[name].home, host.requests)
-    return Router(config, files.mime_table, check_rate, files.authorities.__getitem__, users, private)
+    return Router(config, files.mime_table, check_rate, files.authorities.__getitem__, users, files.private)
 
 
 def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> tls_context.Context:

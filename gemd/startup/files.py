@@ -1,4 +1,5 @@
-"""What else a generation needs of the machine's files: media types, authorities that vouch for clients, and users.
+"""What else a generation needs to know of the machine: media types, authorities that vouch for clients, users, and
+where files are that nobody else may see.
 
 Rule: they are read by the user that they are for, after root is given up, and all in one place.
 """
@@ -10,30 +11,38 @@ import msgspec
 from gemd.config import Config
 from gemd.config.script_settings import find_script_users
 from gemd.config.settings import CAFile
+from gemd.startup.private_files import find_confinement, find_secrets_inside
 from gemd.system.authorities import read_authorities
 from gemd.system.certificates import Certificates
+from gemd.system.confinement import Confinement
 from gemd.system.mime_table import load_mime_table
 from gemd.system.privileges import Identity, find_home, find_identity
 
 
 class Files(msgspec.Struct, frozen=True):
     """Media types by extension, authorities by the path of the file or directory that has them, the users that run
-    scripts by the names that the configuration has for them, and the home of the workers' user."""
+    scripts by the names that the configuration has for them, the home of the workers' user, the files that no client
+    may see, as workers see them, and what scripts may touch, None for all."""
 
     mime_table: dict[str, str]
     authorities: dict[str, Certificates]
     script_users: dict[str, Identity]
     home: str
+    private: tuple[str, ...]
+    confinement: Confinement | None
 
 
 def read_files(config: Config, user: Identity | None = None) -> Files:
     """Read all that the configuration names. Raises CertificateError for authorities that can't be read, and
-    PrivilegeError for users that there are not. Workers become `user`, unless it is None."""
+    where there is no place for certificates; PrivilegeError for users that there are not. Workers become `user`, unless
+    it is None."""
     return Files(
         load_mime_table(),
         {path: read_authorities(path) for path in authority_paths(config)},
         {name: find_identity(name, None) for name in find_script_users(config)},
         user.home if user is not None else find_home(),
+        find_secrets_inside(config),
+        find_confinement(config),
     )
 
 

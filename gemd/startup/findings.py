@@ -16,6 +16,7 @@ from gemd.master.report import Outcome
 from gemd.shared.generation import Generation
 from gemd.startup.files import Files, authority_paths
 from gemd.startup.resources import Resources, close_new
+from gemd.system.confinement import Confinement
 from gemd.system.listener import Listener, take_over
 from gemd.system.portable_certificate import (
     PortableCertificate,
@@ -45,6 +46,8 @@ class Findings(msgspec.Struct, frozen=True):
     authorities: dict[str, tuple[bytes, ...]]
     script_users: dict[str, Identity]
     home: str
+    private: tuple[str, ...]
+    confinement: Confinement | None
     logs: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -78,6 +81,8 @@ def pack_findings(
         authorities={path: pack_certificates(several) for path, several in files.authorities.items()},
         script_users=files.script_users,
         home=files.home,
+        private=files.private,
+        confinement=files.confinement,
         logs=tuple(logs),
         warnings=tuple(warnings),
     )
@@ -116,7 +121,14 @@ def unpack_findings(found: Outcome, current: Generation) -> Unpacked:
     return Unpacked(
         findings.config,
         Resources(listeners, certificates),
-        Files(findings.mime_table, authorities, findings.script_users, findings.home),
+        Files(
+            mime_table=findings.mime_table,
+            authorities=authorities,
+            script_users=findings.script_users,
+            home=findings.home,
+            private=findings.private,
+            confinement=findings.confinement,
+        ),
         dict(zip(findings.logs, left, strict=True)),
         findings.warnings,
     )

@@ -9,9 +9,10 @@ from gemd.config import Config
 from gemd.config.settings import Answer
 from gemd.config.types import LOG_WORDS
 from gemd.protocol.url import split_path
+from gemd.system.attempt import attempt
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificates import certificate_paths
-from gemd.system.confinement import Confinement
+from gemd.system.confinement import Confinement, is_beneath
 from gemd.system.landlock import find_version
 
 NOT_CONFINED = "scripts are not confined: this kernel has no Landlock, or forbids it; see cgi.confine"
@@ -65,6 +66,16 @@ def find_secrets(config: Config) -> list[str]:
     keys = (key for _, key in _find_certificates(config))
     logs = (log for log in (config.log.access, config.log.error, *find_log_files(config)) if log not in LOG_WORDS)
     return list(dict.fromkeys((*keys, *logs)))
+
+
+def find_secrets_inside(config: Config) -> tuple[str, ...]:
+    """The same as workers see it, of what is within their reach if they are shut in `chroot`."""
+    secrets, chroot = find_secrets(config), config.service.chroot
+    if chroot is None:
+        return tuple(secrets)
+    with attempt(f"the way from {chroot} to what no client may see could not be found"):
+        real, found = os.path.realpath(chroot), list(map(os.path.realpath, secrets))
+    return tuple("/" + os.path.relpath(path, real) for path in found if is_beneath(path, real))
 
 
 def _find_certificates(config: Config) -> Iterator[tuple[str, str]]:

@@ -61,11 +61,6 @@ def test_a_key_in_a_root_is_not_shown(build, configure, root, tmp_path, monkeypa
     assert private == [f"/{(root / 'key.pem').relative_to(top)}"]
 
 
-def test_what_is_out_of_reach_in_a_root_directory_of_its_own_is_not_looked_for(configure, root):
-    config = configure(chroot=str(root.parent), user="nobody", master_user="root")
-    assert assembly._find_inside(config, [f"{root}/a", "/etc/key"]) == ["/capsule/a"]
-
-
 SCRIPTS_OF_BIN = {"user": "nobody", "master_user": "root", "cgi": {"user": "bin"}}
 
 

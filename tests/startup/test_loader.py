@@ -45,6 +45,20 @@ def load(first):
 
 
 @pytest.fixture
+def load_scripts(configure, root, tmp_path):
+    """A generation of which all is to be shut in: workers, keys and scripts; and what loads the next."""
+    (root / "cgi-bin").mkdir()
+    host = {"name": "localhost", "root": str(root), "cgi": "cgi-bin"}
+
+    def read():
+        return configure(host=[host], chroot=str(tmp_path), user="nobody", master_user="root")
+
+    generation = build_generation(read(), acquire_resources(read(), [], None), read_files(read()), None)
+    yield generation, ConfigLoader(read, None)
+    generation.close_all_but(None)
+
+
+@pytest.fixture
 def said(caplog):
     """The lines of the error log."""
     caplog.set_level("INFO", "gemd")
@@ -81,6 +95,21 @@ def test_what_is_new_is_opened_by_the_child_alone(configure, first, root, tmp_pa
     assert [listener.socket.getsockname()[0] for listener in second.listeners] == ["127.0.0.1", "127.0.0.2"]
     second.close_all_but(first)
     assert open_descriptors() == before
+
+
+def test_where_files_are_is_looked_up_by_the_child_alone(configure, load_scripts, monkeypatch):
+    """A disk, or a name, may have to be waited for."""
+    first, loader = load_scripts
+    found = loader.find(first)
+    for name in ("path.realpath", "readlink", "lstat", "stat", "listdir", "scandir"):
+        monkeypatch.setattr(f"os.{name}", None)
+    for name in ("pwd.getpwnam", "pwd.getpwuid", "grp.getgrnam"):
+        monkeypatch.setattr(name, None)
+    second = loader.make(found, first)
+    monkeypatch.undo()
+    assert second.confinement == first.confinement
+    assert second.respond.__self__.has_room()
+    second.close_all_but(first)
 
 
 def test_a_configuration_that_can_not_be_used_is_told_in_lines(configure, first, load, root):

@@ -3,7 +3,13 @@
 import pytest
 
 from gemd.startup import private_files
-from gemd.startup.private_files import find_confinement, find_log_files, find_secrets, is_confinement_missing
+from gemd.startup.private_files import (
+    find_confinement,
+    find_log_files,
+    find_secrets,
+    find_secrets_inside,
+    is_confinement_missing,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +50,15 @@ def test_no_client_may_see_keys_and_logs(scripts, tmp_path):
     host = {"certificate": "x/cert.pem", "key": "y/key.pem", "location": [{"path": "/quiet/", "log": "quiet.log"}]}
     config = scripts(host, log={"access": "a.log", "error": "stderr"}, pid_file="p/pid")
     assert find_secrets(config) == [str(tmp_path / name) for name in ("y/key.pem", "a.log", "quiet.log")]
+
+
+def test_in_a_root_directory_of_their_own_workers_know_what_is_in_it(scripts, root, tmp_path):
+    """By whatever name that is known outside, and nothing of what lies elsewhere."""
+    (tmp_path / "link").symlink_to(root)
+    shut = {"user": "nobody", "master_user": "root", "log": {"access": "/var/log/a.log", "error": "stderr"}}
+    host = {"certificate": "/etc/cert.pem", "key": "link/key.pem"}
+    assert find_secrets_inside(scripts(host, **shut, chroot=str(root.parent))) == ("/capsule/key.pem",)
+    assert find_secrets_inside(scripts(host, **shut)) == (str(tmp_path / "link/key.pem"), "/var/log/a.log")
 
 
 def test_a_certificate_of_its_own(scripts, tmp_path):
