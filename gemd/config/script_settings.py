@@ -32,9 +32,9 @@ def find_script_settings(config: Config, location: Location) -> ScriptSettings:
     )
 
 
-def name_script_settings(location: Location) -> str:
-    """What stands for a location's own keys of scripts: the same for two where they are the same."""
-    return repr([getattr(location, key) for key in (*_OWN.values(), "cgi_timeout", "cgi_header_timeout")])
+def find_own_keys(location: Location) -> list[object]:
+    """The values of a location's own keys of scripts, in an order that is the same for all."""
+    return [getattr(location, key) for key in (*_OWN.values(), "cgi_timeout", "cgi_header_timeout")]
 
 
 def find_script_users(config: Config) -> dict[str, str]:

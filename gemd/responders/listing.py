@@ -93,7 +93,7 @@ def _read_entries(url: Url, location: Location, open_below: OpenBelow, others: S
         directory = open_below(root, names)
         opened.callback(os.close, directory)
         for entry in opened.enter_context(os.scandir(directory)):
-            is_allowed = all(place.allows_name(entry.name) for place in (location, *others))
+            is_allowed = all(each.allows_name(entry.name) for each in (location, *others))
             if not is_allowed or (*names, entry.name) == scripts:
                 continue
             try:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from gemd.config.script_settings import name_script_settings
+from gemd.config.script_settings import find_own_keys
 from gemd.config.settings import Answer, Location
 from gemd.protocol.errors import NotFound
 from gemd.protocol.peer import Peer
@@ -163,12 +163,12 @@ class Protection:
 
 def _differ(locations: Iterable[Location]) -> bool:
     """Whether what protects is not the same everywhere."""
-    kinds = {
-        (each.client_certificate, each.listing, each.dot_files, each.symlinks, name_script_settings(each))
+    kinds = [
+        (each.client_certificate, each.listing, each.dot_files, each.symlinks, find_own_keys(each))
         for each in locations
         if each.root is not None
-    }
-    return len(kinds) > 1
+    ]
+    return any(kind != kinds[0] for kind in kinds)
 
 
 def _by_identity(rules: Sequence[Rule]) -> dict[Identity, list[Rule]]:

@@ -81,7 +81,8 @@ def make_script_hosts(config: Config, files: Files) -> dict[str, ScriptHost]:
                 f"{key}: only a master that stays root can run scripts as {identity.name}, and this one is uid "
                 f'{os.geteuid()}: start gemd as root, with master-user = "root"'
             )
-    return {user: ScriptHost(Setup(files.script_users[user], config.service.chroot, files.confinement)) for user in users}
+    chroot, confinement = config.service.chroot, files.confinement
+    return {user: ScriptHost(Setup(files.script_users[user], chroot, confinement)) for user in users}
 
 
 def build_access_log(config: Config, logs: Logs, secret: bytes, router: Router) -> AccessLog:

@@ -68,8 +68,8 @@ def test_those_killed_before_the_start_are_none_of_its_workers(processes):
 
 
 def test_a_url_over_which_several_have_ended_is_named_once_a_minute(deaths, complaints):
-    for now in range(100, 220, 5):
-        end(deaths, "localhost/boom", now=float(now))
+    for second in range(100, 220, 5):
+        end(deaths, "localhost/boom", now=float(second))
     named = [line for line in complaints() if not line.startswith("worker")]
     text = 'workers ended within a minute while they were answering "localhost/boom", which may be the cause'
     assert named == [f"3 {text}", f"13 {text}"]
@@ -85,8 +85,8 @@ def test_it_is_named_whatever_else_they_were_answering(deaths, complaints):
 
 
 def test_deaths_that_are_a_minute_apart_have_nothing_in_common(deaths, complaints):
-    for now in (100.0, 130.0, 161.0):
-        end(deaths, "localhost/", now=now)
+    for moment in (100.0, 130.0, 161.0):
+        end(deaths, "localhost/", now=moment)
     assert all(line.startswith("worker") for line in complaints())
 
 

@@ -71,8 +71,8 @@ def test_those_that_are_late_are_killed_once_a_second(shutdown, kills, workers, 
     assert shutdown.until_kill(104.0) == 6.0
     assert not shutdown.step(109.9)
     assert kills.take() == []
-    for now in (110.0, 110.5, 111.0):
-        assert not shutdown.step(now)
+    for moment in (110.0, 110.5, 111.0):
+        assert not shutdown.step(moment)
     assert kills.take() == [(11, SIGKILL)] * 2
     assert complaints() == ["killing pid 11, which did not stop within 10 s"] * 2
     assert shutdown.until_kill(500.0) == 0.0

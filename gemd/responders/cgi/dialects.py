@@ -1,6 +1,6 @@
 """Dialects: what scripts expect that were written for another server, where that differs from Jetforce.
 
-Rule: a dialect is a row of a table, and never code of its own: gemd-cgi(7) has the same table.
+Rule: a dialect is a row of a table, of changes that any of them may have; gemd-cgi(7) lists what each comes to.
 """
 
 from collections.abc import Callable, MutableMapping

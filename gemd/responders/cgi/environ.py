@@ -1,6 +1,6 @@
 """A script's environment: every variable, built from the request, the certificate and the configuration.
 
-Rule: what is not made here does not reach a script, and no value holds a character that misleads. gemd.conf(5) lists
+Rule: what is not made here does not reach a script, and no value holds a character that misleads. gemd-cgi(7) lists
 the variables.
 """
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from gemd.config.script_settings import ScriptSettings, find_script_settings
+from gemd.config.script_settings import find_script_settings
 from gemd.config.settings import Answer, Config, Location
 from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import CGIError, NotFound, Overloaded
@@ -61,7 +61,6 @@ class CGI:
         self._protection = protection
         self._authorities = authorities
         self._users = users
-        self._settings: dict[int, tuple[Location, ScriptSettings]] = {}  # by the identity of the location
         self._max_output = config.limits.cgi_output
         number = config.limits.cgi
         self._places = Places(number, min(find_share(number), config.limits.cgi_per_address))
@@ -86,12 +85,12 @@ class CGI:
         if not all(location.allows_name(part) and not is_misleading(part) for part in request.url.rule_names):
             raise NotFound
 
-        place = location
+        owner = location
 
         def open_below(root: int, names: Sequence[str]) -> Resolved:
-            nonlocal place  # whose script it is, by whatever name
+            nonlocal owner  # whose script it is, by whatever name
             opened = self._protection.open_script(root, names, location, request.peer)
-            place = next((other for other in opened.others if Answer.CGI in other.answers), location)
+            owner = next((other for other in opened.others if Answer.CGI in other.answers), location)
             return opened.resolved
 
         found = find_script(location, names, len(directory), open_below)
@@ -100,7 +99,7 @@ class CGI:
         file = ScriptFile(path, found.directory, found.name)
         is_over = True
         try:
-            settings = self._find_settings(place)
+            settings = find_script_settings(self._config, owner)
             user = settings.cgi.user
             if user is None and not os.access(found.name, os.X_OK, dir_fd=found.directory):
                 error_log.error("script %s is not executable: chmod +x %s", script_name, path)
@@ -115,12 +114,6 @@ class CGI:
                 file.close()
         start = make_start(self._users[user].requests, ScriptLimits.of(settings.cgi))
         return ScriptRun(file, environ, start, script_name, settings, self._max_output, SCRIPT_THREADS, self._places)
-
-    def _find_settings(self, location: Location) -> ScriptSettings:
-        known = self._settings.get(id(location))
-        if known is None or known[0] is not location:
-            known = self._settings[id(location)] = location, find_script_settings(self._config, location)
-        return known[1]
 
 
 def make_start(requests: socket.socket | None, limits: ScriptLimits) -> Start:
