@@ -4,6 +4,7 @@ Rule: the environ, the call and its checks are the daemon's own code; only threa
 """
 
 import datetime
+from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 import msgspec
@@ -18,6 +19,9 @@ from gemd.protocol.url import DEFAULT_PORT, resolve
 from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App
 from gemd.responders.app.environ import build_app_environ
+from gemd.responders.app.event_loops import wait_in_event_loop
+from gemd.responders.app.running import RunningCall
+from gemd.responders.app.speech import Outcome
 from gemd.system.client_certificates import make_client_certificate
 
 _DAY = datetime.timedelta(days=1)
@@ -68,16 +72,19 @@ class _Inline:
     def is_awaited(self) -> bool:
         return False
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: RunningCall) -> None:
         with _Boundary(call):
             if call.run():
                 call.finish(None)
+
+    def wait(self, awaitable: Awaitable[object], then: Callable[[Outcome], None]) -> Outcome:
+        return wait_in_event_loop(awaitable, then)
 
 
 class _Boundary:
     """What the application raises inside is the call's, as it is in a thread of the daemon's."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: RunningCall) -> None:
         self._call = call
 
     def __enter__(self) -> None:

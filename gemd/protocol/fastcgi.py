@@ -163,7 +163,7 @@ class RecordReader:
         self._data = data[at:]
 
 
-class RequestReader:
+class ParamsReader:
     """The side that answers: takes a request without a body."""
 
     def __init__(self) -> None:

@@ -6,10 +6,10 @@ from gemd.protocol.fastcgi import (
     AnswerReader,
     End,
     FastCGIError,
+    ParamsReader,
     ProtocolStatus,
     RecordReader,
     RecordType,
-    RequestReader,
     decode_params,
     encode_end,
     encode_params,
@@ -54,7 +54,7 @@ def test_a_request_is_what_others_understand():
 
 @pytest.mark.parametrize("step", [1, 3, 7, 8, 64, 200])
 def test_a_request_is_read_in_any_pieces(step):
-    reader = RequestReader()
+    reader = ParamsReader()
     pieces = [REQUEST[i : i + step] for i in range(0, len(REQUEST), step)]
     assert [reader.feed(piece) for piece in pieces] == [False] * (len(pieces) - 1) + [True]
     assert reader.params == PARAMS
@@ -64,7 +64,7 @@ def test_a_request_is_read_in_any_pieces(step):
 def test_lengths_of_names_and_values(size):
     params = {b"N" * max(1, size): b"v" * size, b"A": b""}
     assert decode_params(encode_params(params)) == params
-    reader = RequestReader()
+    reader = ParamsReader()
     assert reader.feed(encode_request(params))
     assert reader.params == params
 

@@ -65,7 +65,7 @@ def test_the_contract(serve_app):
     assert (answer.header, answer.text, answer.complete) == ("20 text/plain", "begun", False)
     assert "ValueError: before" in daemon.errors
     assert "never called send_status" in daemon.errors
-    assert "a Deferred (there is no reactor here" in daemon.errors
+    assert "gave a Deferred, for which it needs a reactor" in daemon.errors
     wait_for(lambda: "ValueError: after" in daemon.errors, "the second traceback")
     answer = daemon.ask("/large")
     assert answer.complete

@@ -127,4 +127,4 @@ def test_an_application_of_jetforces_own_classes(serve_app, write, tmp_path):
     assert daemon.ask("/index.gmi", **there).text == "# A capsule\n"
     assert daemon.ask("/none", **there).status == 51
     assert daemon.ask("/cgi-bin/script", **there).status == 42  # its scripts need a reactor
-    wait_for(lambda: "a Deferred (there is no reactor here" in daemon.errors, "the reason")
+    wait_for(lambda: "gave a Deferred, for which it needs a reactor" in daemon.errors, "the reason")

@@ -3,18 +3,24 @@
 Rule: what can't be sent is refused with a text that tells the author why.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeGuard
 
 Environ = dict[str, object]
 SendStatus = Callable[[int, str], None]
-App = Callable[[Environ, SendStatus], bytes | str | Iterable[bytes | str | None] | None]
+App = Callable[[Environ, SendStatus], object]  # what it may return is checked: see `check_result`
 
 
 class AppError(Exception):
     """An application does not keep to the contract; the text says how, for the log."""
 
 
-def check_result(result: object) -> Iterable[bytes | str | None]:
+def is_awaitable(thing: object) -> TypeGuard[Awaitable[object]]:
+    """Whether one has to wait for it: a coroutine, or a Deferred."""
+    return hasattr(thing, "__await__")
+
+
+def check_result(result: object) -> Iterable[object]:
     """What an application has returned, as something to iterate over. Raises AppError."""
     if result is None:
         return ()
@@ -25,11 +31,15 @@ def check_result(result: object) -> Iterable[bytes | str | None]:
     raise AppError(f"returned {_describe(result)}, not an iterable of bytes or str")
 
 
-def close_result(result: object) -> None:
-    """Have it clean up, where it can: a generator, or what is like one."""
+def close_result(result: object) -> Awaitable[object] | None:
+    """Have it clean up, where it can: a generator, or what is like one. What is returned has to be awaited for that."""
+    if hasattr(result, "aclose"):
+        closing = result.aclose()
+        return closing if is_awaitable(closing) else None
     close = getattr(result, "close", None)
     if close is not None:
         close()
+    return None
 
 
 def encode_chunk(chunk: object) -> bytes:
@@ -46,8 +56,4 @@ def encode_chunk(chunk: object) -> bytes:
 
 
 def _describe(thing: object) -> str:
-    if hasattr(thing, "addCallback"):
-        return "a Deferred (there is no reactor here: wait for the result, in a thread of app-threads if need be)"
-    if hasattr(thing, "cr_await") or hasattr(thing, "__aiter__"):
-        return "a coroutine (there is no event loop here: call asyncio.run, or write it without async)"
     return f"an object of type {type(thing).__name__}"

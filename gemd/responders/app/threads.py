@@ -1,25 +1,26 @@
-"""An application's threads: those of a worker that run its code, by default one, as its authors are used to.
+"""An application's threads: those of a process that run its code, by default one, as its authors are used to.
 
 Rules: the application is imported in the thread that calls it; calls wait in a queue that has an end, from which
-clients take turns; a thread that does not come back in time is given up, and the worker with it.
+clients take turns; a thread that does not come back in time is given up, and its process with it.
 """
 
-import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Protocol
 
 from gemd.config.settings import Location
 from gemd.protocol.url import Url
 from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App, Environ
+from gemd.responders.app.event_loops import prepare_event_loop, wait_in_event_loop
 from gemd.responders.app.load import AppLoadError, load_app
+from gemd.responders.app.running import RunningCall
+from gemd.responders.app.schedule import Schedule
+from gemd.responders.app.speech import Wait
 from gemd.system.attempt import attempt
-from gemd.system.places import Place, Places, find_share
+from gemd.system.places import find_share
 
 _MAX_WAITING = 256  # calls for each application
 _RETURN_TIMEOUT = 2.0  # seconds for a call's code to come back when its time is over: until its next chunk, mostly
@@ -38,19 +39,27 @@ class Board(Protocol):
 class AppThreads:
     """The threads of one application. It is loaded by `open`, after the fork, or was before, by `preload`."""
 
-    def __init__(self, location: Location, where: str, seconds: float) -> None:
-        """`where` is the path of its key in the configuration, `seconds` are for each answer."""
+    def __init__(
+        self,
+        location: Location,
+        where: str,
+        seconds: float,
+        first: Executor | None = None,
+        wait: Wait = wait_in_event_loop,
+    ) -> None:
+        """`where` is the path of its key in the configuration, `seconds` are for each answer. `first` is the thread
+        that loads it, if there is one already, and `wait` is how one waits in its threads."""
         self.name = location.app or ""
         self.last_moment: float | None = None
+        self.wait = wait
         self._location = location
         self._where = where
         self._seconds = seconds
         self._under_way: Board | None = None
-        self._executor: ThreadPoolExecutor | None = None
+        self._first = first
+        self._executors: list[Executor] = []  # each has one thread
         self._app: App | None = None
-        self._lock = threading.Lock()
-        self._places = Places(location.app_threads, location.app_threads)
-        self._running: dict[int, Call] = {}  # by thread: a call may be in two, where one has just let go of it
+        self._schedule: Schedule[RunningCall] = Schedule(location.app_threads)
 
     def preload(self) -> None:
         """Load the application where it is to be shared by all workers: in the master. Raises AppLoadError."""
@@ -64,18 +73,22 @@ class AppThreads:
         with attempt(f"the application {self.name} could not be loaded"), ThreadPoolExecutor(1) as executor:
             return self._load_by(executor)
 
-    def open(self, under_way: Board) -> None:
-        """Start the first thread, and load the application in it. Runs in the worker. Raises AppLoadError."""
+    def open(self, under_way: Board | None) -> None:
+        """Start the first thread, and load the application in it. What its code runs for is shown in `under_way`. Runs
+        in the process that calls it. Raises AppLoadError."""
         self._under_way = under_way
         threading.stack_size(0)  # the system's own, for who knows what the application does
-        self._executor = ThreadPoolExecutor(self._location.app_threads, thread_name_prefix=self.name)
+        others = self._location.app_threads - (self._first is not None)
+        self._executors = [ThreadPoolExecutor(1, thread_name_prefix=self.name) for _ in range(others)]
+        if self._first is not None:
+            self._executors.insert(0, self._first)
         app = self._app
         if app is None:
-            self._app = self._load_by(self._executor)
+            self._app = self._load_by(self._executors[0])
         else:
-            self._executor.submit(lambda: app).result()
+            self._executors[0].submit(lambda: app).result()
 
-    def _load_by(self, executor: ThreadPoolExecutor) -> App:
+    def _load_by(self, executor: Executor) -> App:
         future = executor.submit(load_app, self._location)
         error = future.exception()
         if error is not None:
@@ -86,72 +99,71 @@ class AppThreads:
 
     def has_place(self, client: str) -> bool:
         """Whether a client's call would be taken up in time, as far as one can know."""
-        places = self._places
-        is_full = places.waiting >= _MAX_WAITING or places.count_waiting(client) >= find_share(_MAX_WAITING)
+        schedule = self._schedule
+        is_full = schedule.waiting >= _MAX_WAITING or schedule.count_waiting(client) >= find_share(_MAX_WAITING)
         return not (is_full or self.is_blocked)
 
-    def make_call(self, url: Url, environ: Environ) -> Call:
+    def make_call(self, url: Url | None, environ: Environ) -> Call:
         """A call that `begin` begins."""
         assert self._app is not None
         return Call(self, self._app, url, environ, self._seconds)
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: RunningCall) -> None:
         """Have a thread run the application's code, or go on with it."""
-        assert self._executor is not None
-        self._places.request(call.client, partial(self._take_place, call))
+        thread = self._schedule.enter(call)
+        if thread is not None:
+            self._start(thread, call)
 
-    def _take_place(self, call: Call, place: Place) -> None:
+    def _start(self, thread: int, call: RunningCall) -> None:
         """Its turn has come. Runs in the event loop, or in one of the threads."""
-        assert self._executor is not None
         threading.stack_size(0)
-        with contextlib.suppress(RuntimeError):  # no further thread can be started: it waits for those that there are
-            self._executor.submit(self._run, call, place)
+        try:
+            self._executors[thread].submit(self._run, thread, call)
+        except RuntimeError:  # no further thread can be started: it waits for those that there are
+            self._schedule.refuse(thread)
 
-    def _run(self, call: Call, place: Place) -> None:
-        """Runs in one of the threads. What the application raises is the call's."""
-        with self._lock:
-            self._running[threading.get_ident()] = call
+    def _run(self, thread: int, call: RunningCall) -> None:
+        """Runs in that thread. What the application raises is the call's."""
         is_over = True
-        assert self._under_way is not None
-        shown = self._under_way.begin(call.url)
+        board = self._under_way if call.url is not None else None
+        shown = board.begin(call.url) if board is not None and call.url is not None else None
+        prepare_event_loop()
         try:
             is_over = call.run()
         finally:
-            self._under_way.end(shown)
+            if board is not None:
+                board.end(shown)
             if is_over:
                 call.finish(sys.exception())
-            with self._lock:
-                del self._running[threading.get_ident()]
-            place.leave()
+            following = self._schedule.leave(thread)
+            if following is not None:
+                self._start(thread, following)
 
     def is_awaited(self) -> bool:
         """Whether somebody waits for a thread."""
-        return self._places.waiting > 0
+        return self._schedule.waiting > 0
 
     # Threads that do not come back
 
     @property
     def is_stuck(self) -> bool:
         """Whether some thread should have come back long ago."""
-        return self._count(lambda call, now: now > call.deadline + _RETURN_TIMEOUT) > 0
+        return self._count_late() > 0
 
     @property
     def is_blocked(self) -> bool:
         """Whether every thread should."""
         threads = self._location.app_threads
-        return len(self._running) >= threads and (
-            self._count(lambda call, now: now > call.deadline + _RETURN_TIMEOUT) >= threads
-        )
+        return len(self._schedule.running) >= threads and self._count_late() >= threads
 
     @property
     def is_busy(self) -> bool:
         """Whether the application's code runs, or is to run."""
-        return self._places.taken > 0 or self.is_awaited()
+        return bool(self._schedule.running) or self.is_awaited()
 
-    def _count(self, is_meant: Callable[[Call, float], bool]) -> int:
+    def _count_late(self) -> int:
         now = time.monotonic()
-        with self._lock:
-            return sum(is_meant(call, now) for call in self._running.values())
+        return sum(now > call.deadline + _RETURN_TIMEOUT for call in self._schedule.read_running())
 
     def end_by(self, moment: float) -> None:
         """Break answers off that are still going on at `moment`, in monotonic seconds."""

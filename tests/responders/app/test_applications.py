@@ -68,7 +68,8 @@ def applications(configure):
     yield open_them
     for found in opened:
         for threads in found._threads.values():
-            threads._executor.shutdown(wait=False)
+            for executor in threads._executors:
+                executor.shutdown(wait=False)
 
 
 def ask(applications, location, url="/x", asker=None):
@@ -250,7 +251,7 @@ def app(environ, send_status):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_streams_that_take_turns_lose_nothing(applications, write, threads, monkeypatch):
     """Each gives way whenever it may, and is far ahead of its client all the time."""
-    monkeypatch.setattr("gemd.responders.app.call._TURN_TIME", 0.0)
+    monkeypatch.setattr("gemd.responders.app.running._TURN_TIME", 0.0)
     found, (location,) = applications(app="stream:app", app_path=write("a/stream.py", STREAM), app_threads=threads)
     whole = "".join(f"{number:04}" * 250 for number in range(300))
     answers = []

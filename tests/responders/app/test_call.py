@@ -9,7 +9,6 @@ from gemd.protocol.errors import CGIError, Overloaded
 from gemd.protocol.response import BrokenBody, ClientLeft
 from gemd.protocol.url import parse_url
 from gemd.responders.app.call import Call
-from gemd.responders.app.contract import AppError
 
 BLOCK = 64 * 1024
 URL = parse_url(b"gemini://localhost/")
@@ -30,6 +29,9 @@ class Threads:
 
     def begin(self, call):
         self.begun.append(call)
+
+    def wait(self, awaitable, then):
+        raise AssertionError("there is nothing to wait for")
 
     def turn(self, call):
         """Do what it was begun for, if it was."""
@@ -156,31 +158,6 @@ def test_what_breaks_the_contract(threads, make, app, said, caplog):
     assert said in caplog.text
 
 
-def test_what_has_no_event_loop_here(threads, make, caplog):
-    class Deferred:
-        def addCallback(self, function):  # noqa: N802
-            """Twisted's."""
-
-    async def coroutine(environ, send_status):
-        """Never awaited."""
-
-    made = []
-
-    def app(environ, send_status):
-        made.append(coroutine(environ, send_status))
-        return made[0]
-
-    for body in (lambda environ, send_status: Deferred(), statuses((20, "a/b"), body=[Deferred()]), app):
-        call = make(body)
-        threads.turn(call)
-        with pytest.raises(CGIError):
-            call.settle()
-        assert isinstance(call.error, AppError)
-    made[0].close()
-    assert caplog.text.count("a Deferred (there is no reactor here") == 2
-    assert "a coroutine (there is no event loop here" in caplog.text
-
-
 @pytest.mark.parametrize("error", [ValueError("SECRET"), SystemExit(3), StopIteration("x")])
 def test_an_error_before_the_first_byte(threads, make, error, caplog):
     def app(environ, send_status):
@@ -298,7 +275,7 @@ def test_others_have_a_turn(threads, make, monkeypatch):
             said.append(number)
             yield "x"
 
-    monkeypatch.setattr("gemd.responders.app.call._TURN_TIME", 0.0)
+    monkeypatch.setattr("gemd.responders.app.running._TURN_TIME", 0.0)
     call = make(app)
     threads.turn(call)
     assert (call.is_over, len(said)) == (True, 100)  # nobody waits
@@ -314,7 +291,7 @@ def test_others_have_a_turn(threads, make, monkeypatch):
 
 def test_it_lets_go_before_another_thread_takes_it_up(threads, make, monkeypatch):
     """Of several threads another may take it up at once, before the one that gave way has come back."""
-    monkeypatch.setattr("gemd.responders.app.call._TURN_TIME", 0.0)
+    monkeypatch.setattr("gemd.responders.app.running._TURN_TIME", 0.0)
 
     def app(environ, send_status):
         send_status(20, "text/plain")
@@ -337,7 +314,7 @@ def test_it_lets_go_before_another_thread_takes_it_up(threads, make, monkeypatch
 
 
 def test_a_list_does_not_give_way(threads, make, monkeypatch):
-    monkeypatch.setattr("gemd.responders.app.call._TURN_TIME", 0.0)
+    monkeypatch.setattr("gemd.responders.app.running._TURN_TIME", 0.0)
     threads.awaited = True
     assert ask(threads, make(statuses((20, "a/b"), body=["a", "b"]))) == (20, "a/b", b"ab")
 

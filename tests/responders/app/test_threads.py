@@ -65,7 +65,8 @@ def start(monkeypatch, gate):
     yield start
     gate.open.set()
     for threads in started:
-        threads._executor.shutdown()
+        for executor in threads._executors:
+            executor.shutdown()
 
 
 def begin(threads, number=1, client="192.0.2.{}"):
@@ -158,7 +159,7 @@ def test_what_the_application_raises_is_the_calls(start):
 
 
 def test_a_call_gives_way_to_those_who_wait_and_goes_on(start, monkeypatch):
-    monkeypatch.setattr("gemd.responders.app.call._TURN_TIME", 0.0)
+    monkeypatch.setattr("gemd.responders.app.running._TURN_TIME", 0.0)
     order = []
 
     def count(environ, send_status):
