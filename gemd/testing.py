@@ -98,7 +98,10 @@ class _Boundary:
 
 
 class Client:
-    """Asks one application, as if it were mounted at `location` of a daemon that listens on `port`."""
+    """Asks one application, as if it were mounted at `location` of a daemon that listens on `port`.
+
+    Not where an event loop runs: a test that is a coroutine uses it by `asyncio.to_thread`.
+    """
 
     def __init__(self, app: App, *, port: int = DEFAULT_PORT, location: str = "/", seconds: float = 60.0) -> None:
         """`seconds` are for each answer, as `timeouts.app` is; code that does not come back is not ended by it."""

@@ -1,5 +1,7 @@
 """The client for the tests of applications."""
 
+import asyncio
+
 import pytest
 
 from gemd.app import Application, Response, Status
@@ -96,3 +98,64 @@ def test_redirects_are_followed_when_asked():
     assert (answer.text, answer.url) == ("c", "gemini://localhost/b?c")
     assert client.get("/round", follow_redirects=True).status == 31
     assert client.get("/away", follow_redirects=True).meta == "https://localhost/"
+
+
+def test_coroutines_are_awaited_in_one_event_loop():
+    app = Application()
+    loops = set()
+
+    @app.route("/wait")
+    async def wait(request):
+        loops.add(asyncio.get_running_loop())
+        await asyncio.sleep(0)
+        return Response(Status.SUCCESS, "text/plain", count())
+
+    async def count():
+        loops.add(asyncio.get_running_loop())
+        for number in range(3):
+            await asyncio.sleep(0)
+            yield str(number)
+
+    client = Client(app)
+    assert [client.get("/wait").text for _ in range(2)] == ["012"] * 2
+    assert len(loops) == 1
+
+
+def test_an_application_may_be_a_coroutine_function_itself():
+    async def app(environ, send_status):
+        send_status(20, "text/plain")
+        return [environ["QUERY_STRING"]]
+
+    assert Client(app).get("/?a").text == "a"
+
+
+def test_an_asynchronous_body_that_fails_or_is_left():
+    closed = []
+
+    async def app(environ, send_status):
+        send_status(20, "text/plain")
+        try:
+            while True:
+                yield "x" * 70_000
+                if environ["QUERY_STRING"] == "fail":
+                    raise ValueError
+        finally:
+            await asyncio.sleep(0)
+            closed.append(True)
+
+    client = Client(app)
+    answer = client.get("/?fail")
+    assert (answer.status, answer.is_complete, type(answer.error)) == (20, False, ValueError)
+    assert not client.get("/", most_bytes=10).is_complete
+    assert closed == [True, True]
+
+
+def test_a_test_may_be_a_coroutine():
+    async def app(environ, send_status):
+        send_status(20, "text/plain")
+        return "ok"
+
+    async def ask():
+        return await asyncio.to_thread(Client(app).get, "/")
+
+    assert asyncio.run(ask()).text == "ok"

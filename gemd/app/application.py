@@ -1,19 +1,22 @@
 """An application made of routes, each a function from a request to a response.
 
 Rules: the route that was registered last is tried first; what a route raises goes to the server, which answers 42 and
-logs it. It is called by one thread at a time, unless its location has `app-threads`.
+logs it. It is called by one thread at a time, unless its location has `app-threads`. A route may be a coroutine
+function, or give back whatever else is to be awaited for its response.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from gemd.app.rate_limiter import RateLimiter
 from gemd.app.request import Request
-from gemd.app.response import Environ, Response, SendStatus, Status, send_body
+from gemd.app.response import DeferredResponse, Environ, Response, SendStatus, Status
 from gemd.app.route import RoutePattern
+from gemd.app.sending import Sent, send_response
 
-Callback = Callable[..., Response]
-Route = TypeVar("Route", bound=Callback)
+Answered = Response | DeferredResponse
+RouteHandler = Callable[..., Answered | Awaitable[Answered]]
+Route = TypeVar("Route", bound=RouteHandler)
 
 
 class Application:
@@ -24,7 +27,7 @@ class Application:
     def __init__(self, rate_limiter: RateLimiter | None = None) -> None:
         """With a `rate_limiter` that holds for all routes together."""
         self.rate_limiter = rate_limiter
-        self.routes: list[tuple[RoutePattern, Callback]] = []
+        self.routes: list[tuple[RoutePattern, RouteHandler]] = []
 
     def route(
         self,
@@ -47,11 +50,11 @@ class Application:
 
         return register
 
-    def default_callback(self, request: Request, **groups: str | None) -> Response:
+    def default_callback(self, request: Request, **groups: str | None) -> Answered | Awaitable[Answered]:
         """The answer where no route matches; to be overridden."""
         return Response(Status.PERMANENT_FAILURE, "Not Found")
 
-    def __call__(self, environ: Environ, send_status: SendStatus) -> Iterator[bytes | str | None]:
+    def __call__(self, environ: Environ, send_status: SendStatus) -> Sent | Awaitable[Sent]:
         """Answer one request: 59 for a URL that is none, else what the rate limiter or the route says.
 
         Raises TypeError for a route that gives no Response.
@@ -59,22 +62,18 @@ class Application:
         try:
             request = self.request_class(environ)
         except (ValueError, KeyError, TypeError):
-            send_status(Status.BAD_REQUEST, "Invalid URL")
-            return
-        response = self.rate_limiter.check(request) if self.rate_limiter is not None else None
-        if response is None:
-            callback, groups = self._find(request)
-            response = callback(request, **groups)
-        if not isinstance(response, Response):
-            raise TypeError(f"a route has to return a Response, not {type(response).__name__}")
-        send_status(response.status, response.meta)
-        yield from send_body(response.body)
+            return send_response(Response(Status.BAD_REQUEST, "Invalid URL"), send_status)
+        refusal = self.rate_limiter.check(request) if self.rate_limiter is not None else None
+        if refusal is not None:
+            return send_response(refusal, send_status)
+        handler, groups = self._find(request)
+        return send_response(handler(request, **groups), send_status)
 
-    def _find(self, request: Request) -> tuple[Callback, dict[str, str | None]]:
-        for pattern, callback in reversed(self.routes):
+    def _find(self, request: Request) -> tuple[RouteHandler, dict[str, str | None]]:
+        for pattern, handler in reversed(self.routes):
             match = pattern.match(request)
             if match is not None:
-                return callback, match.groupdict()
+                return handler, match.groupdict()
         return self.default_callback, {}
 
 

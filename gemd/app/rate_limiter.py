@@ -4,10 +4,11 @@ Rule: counts are shared by all workers, so that a limit is what it says however 
 """
 
 import functools
+import inspect
 import threading
 from collections import Counter
-from collections.abc import Callable
-from typing import Concatenate, ParamSpec
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from gemd.app.request import Request
 from gemd.app.response import Response, Status
@@ -16,6 +17,7 @@ from gemd.protocol.peer import network_of
 from gemd.shared.rate_limit import WINDOWS
 
 Groups = ParamSpec("Groups")
+Answered = TypeVar("Answered")
 
 _made: Counter[str] = Counter()
 _made_lock = threading.Lock()
@@ -64,11 +66,28 @@ class RateLimiter:
             return None
         return Response(Status.SLOW_DOWN, f"Rate limit exceeded, wait {left:.0f} seconds.")
 
-    def apply(self, function: Callable[Concatenate[Request, Groups], Response]) -> Callable[..., Response]:
-        """A decorator that limits one route; it stands below `@app.route(...)`."""
+    @overload
+    def apply(
+        self, wrapped_func: Callable[Concatenate[Request, Groups], Coroutine[Any, Any, Answered]]
+    ) -> Callable[..., Coroutine[Any, Any, Answered | Response]]: ...
 
-        @functools.wraps(function)
-        def check_first(request: Request, *args: Groups.args, **groups: Groups.kwargs) -> Response:
-            return self.check(request) or function(request, *args, **groups)
+    @overload
+    def apply(
+        self, wrapped_func: Callable[Concatenate[Request, Groups], Answered]
+    ) -> Callable[..., Answered | Response]: ...
+
+    def apply(self, wrapped_func: Callable[..., Any]) -> Callable[..., Any]:
+        """A decorator that limits one route; it stands below `@app.route(...)`. A coroutine function stays one."""
+        if inspect.iscoroutinefunction(wrapped_func):
+
+            @functools.wraps(wrapped_func)
+            async def check_first_and_wait(request: Request, *args: object, **groups: object) -> object:
+                return self.check(request) or await wrapped_func(request, *args, **groups)
+
+            return check_first_and_wait
+
+        @functools.wraps(wrapped_func)
+        def check_first(request: Request, *args: object, **groups: object) -> object:
+            return self.check(request) or wrapped_func(request, *args, **groups)
 
         return check_first

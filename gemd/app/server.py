@@ -7,8 +7,10 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gemd.app.response import App, Body, Environ, SendStatus
+from gemd.app.missing import missing_names_of
+from gemd.app.response import App, Environ, Result, SendStatus
 from gemd.config import Config, parse_config
 from gemd.exit_codes import ExitCode
 from gemd.protocol.characters import escape
@@ -21,13 +23,16 @@ from gemd.system.openssl import load_openssl
 # gemd's way, and an application's tests need none of it.
 
 
-def served(environ: Environ, send_status: SendStatus) -> Body | None:
+def served(environ: Environ, send_status: SendStatus) -> Result:
     """The application of the GeminiServer that runs: workers inherit it by fork."""
     assert _app is not None
     return _app(environ, send_status)
 
 
 _app: App | None = None
+
+if not TYPE_CHECKING:
+    __getattr__ = missing_names_of(__name__)
 
 
 class GeminiServer:

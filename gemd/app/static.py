@@ -11,8 +11,10 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from gemd.app.application import Application
+from gemd.app.missing import missing_names_of
 from gemd.app.rate_limiter import RateLimiter
 from gemd.app.request import Request
 from gemd.app.response import Environ, Response, Status
@@ -28,6 +30,10 @@ from gemd.responders.static import is_file_name
 from gemd.system.beneath import open_root
 from gemd.system.mime_table import load_mime_table
 from gemd.system.resolved import Resolved, identify, open_resolved
+
+if not TYPE_CHECKING:
+    __getattr__ = missing_names_of(__name__)
+
 
 _MAX_ENTRIES = 50_000
 

@@ -1,4 +1,6 @@
-from gemd.app import CompositeApplication
+import asyncio
+
+from gemd.app import Application, CompositeApplication, Response
 from gemd.testing import Client
 
 
@@ -36,3 +38,19 @@ def test_a_url_that_is_none_is_refused():
     said = []
     answer = CompositeApplication({None: None})({"GEMINI_URL": "nothing"}, lambda *header: said.append(header))
     assert (list(answer), said) == ([], [(59, "Invalid URL")])
+
+
+def test_a_coroutine_is_handed_on():
+    app = Application()
+
+    @app.route()
+    async def wait(request):
+        await asyncio.sleep(0)
+        return Response(20, "text/plain", request.environ["HOSTNAME"])
+
+    async def pieces(environ, send_status):
+        send_status(20, "text/plain")
+        yield "pieces"
+
+    client = Client(CompositeApplication({"a": app, "b": pieces}))
+    assert [client.get("/", host=host).text for host in ("a", "b")] == ["a", "pieces"]

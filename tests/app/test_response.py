@@ -1,7 +1,7 @@
 import pytest
 
 import gemd.app
-from gemd.app.response import Response, send_body
+from gemd.app.response import Response
 from gemd.testing import Client
 
 from .conftest import load_jetforce
@@ -55,8 +55,3 @@ def test_the_status_codes_are_jetforces_and_plain_integers():
 def test_a_response_is_compared_by_what_it_says():
     assert Response(51, "Not found") == Response(51, "Not found", None)
     assert Response(20, "text/plain", "a") != Response(20, "text/plain", "b")
-
-
-def test_a_body_without_a_close_is_sent_too():
-    assert list(send_body(["a", None])) == ["a", None]
-    assert list(send_body(None)) == []
