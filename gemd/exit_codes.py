@@ -14,4 +14,4 @@ class ExitCode(enum.IntEnum):
     PRIVILEGES = 5  # privileges could not be dropped as asked
     WORKERS = 6  # the workers die before they serve
     RUNNING = 7  # another gemd holds the pid file
-    APPLICATION = 8  # an application can't be loaded; the error log has its traceback
+    APPLICATION = 8  # an application can't be loaded; the error log says which and why

@@ -125,3 +125,13 @@ def test_one_thread_at_a_time_and_always_the_same(serve_app):
 def test_several_threads(serve_app):
     daemon = serve_app(workers=1, keys="app-threads = 4\n")
     assert max(map(int, ask_at_once(daemon, "/inside", 4))) > 1
+
+
+def test_what_needs_a_main_thread_is_told_where_there_is_one(serve_app, write):
+    write("bound.py", "import signal\ndef app(environ, send_status): signal.signal(signal.SIGUSR1, signal.SIG_DFL)\n")
+    daemon = serve_app("bound:app", workers=1)
+    daemon.expect("the application bound:app failed", "Traceback", "ValueError: signal only works in main thread")
+    assert daemon.ask("/").status == 42
+    lines = daemon.errors.splitlines()
+    error = next(number for number, line in enumerate(lines) if line.startswith("ValueError: signal only works"))
+    assert "app-process = true" in lines[error + 1]

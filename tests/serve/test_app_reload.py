@@ -166,7 +166,7 @@ def test_the_configuration_test_loads_applications(write, tmp_path):
     assert missing.returncode == 8
     assert missing.stderr == (
         "gemd: host[1].app: the application nowhere:app can't be loaded: "
-        "ModuleNotFoundError(\"No module named 'nowhere'\")\n"
+        f"there is no module nowhere in {folder}, nor installed\n"
     )
     broken = check("--app", "broken:app", *AS_ROOT, cwd=folder)
     assert broken.returncode == 8

@@ -6,39 +6,48 @@ loaded again, in a process that has loaded it before, is read anew.
 
 import contextlib
 import importlib
+import inspect
 import os
 import sys
 import traceback
 from collections.abc import Iterator
-from concurrent import futures
 from importlib.machinery import PathFinder
 
-import gemd
 from gemd.config.settings import Location
 from gemd.responders.app.contract import App
+from gemd.responders.app.faults import explain_fault, leave_own_frames, note_hint
 from gemd.system.file_watch import files_of_applications
-
-# Through whose code a traceback leads before it comes to the application's.
-_LOADERS = ("<frozen importlib", *(os.path.dirname(str(m.__file__)) + os.sep for m in (importlib, futures, gemd)))
-
 
 _read: set[str] = set()  # modules of applications that were imported in `modules_read_anew`
 
 
 class AppLoadError(Exception):
-    """An application can't be loaded; the text says which and why. What it raised is the cause."""
+    """An application can't be loaded; the text says which and why. The cause is what its own code raised, if it did."""
 
     def trace(self) -> list[str]:
-        """Where the application's own code raised it: the lines of a traceback; none when it was not found at all."""
-        found = traceback.extract_tb(self.__cause__.__traceback__) if self.__cause__ is not None else []
-        own = [frame for frame in found if not frame.filename.startswith(_LOADERS)]
-        return "".join(traceback.format_list(own)).splitlines()
+        """Where that was: the lines of a traceback."""
+        cause = self.__cause__
+        return "".join(traceback.format_tb(cause.__traceback__)).splitlines() if cause is not None else []
+
+
+class NoApplicationError(Exception):
+    """What is named is no application; the text says why."""
+
+
+def explain_load_error(where: str, location: Location, error: BaseException) -> AppLoadError:
+    """What to raise where `load_app` has raised `error`; `where` is the path of the location's key."""
+    note_hint(error)
+    reason = str(error) if isinstance(error, NoApplicationError) else explain_fault(error)
+    explained = AppLoadError(f"{where}: the application {location.app} can't be loaded: {reason}")
+    leave_own_frames(error)
+    explained.__cause__ = error if error.__traceback__ is not None else None
+    return explained
 
 
 def load_app(location: Location) -> App:
     """Import the location's application, with its environment and its path, and call it if it is a factory.
 
-    Raises whatever its code raises.
+    Raises NoApplicationError, or whatever its code raises.
     """
     assert location.app is not None
     os.environ.update(location.app_env)
@@ -47,27 +56,73 @@ def load_app(location: Location) -> App:
         if location.app_path not in sys.path:
             sys.path.insert(0, location.app_path)
         _check_name(module_name.partition(".")[0], location.app_path)
-    thing: object = importlib.import_module(module_name)
+    thing: object = _import_module(module_name, location.app_path)
     for part in name.removesuffix("()").split("."):
-        thing = getattr(thing, part)
+        try:
+            thing = getattr(thing, part)
+        except AttributeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                raise  # by its own code
+            raise NoApplicationError(f"{module_name} has no {name.removesuffix('()')}") from None
     if name.endswith("()"):
         if not callable(thing):
-            raise TypeError(f"{location.app}: {name.removesuffix('()')} can't be called")
+            raise NoApplicationError(f"{name.removesuffix('()')} can't be called: it is {_describe(thing)}")
         options = {key.replace("-", "_"): value for key, value in location.app_options.items()}
         thing = thing(**options)
+    return _check_callable(thing, location.app)
+
+
+def _import_module(name: str, directory: str | None) -> object:
+    """Raises NoApplicationError where there is no such module, and whatever its code raises."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        place = f"in {directory}, nor installed" if directory is not None else "installed"
+        raise NoApplicationError(f"there is no module {error.name} {place}") from None
+
+
+def _check_callable(thing: object, app: str) -> App:
+    """Raises NoApplicationError for what can't be called as an application is."""
     if not callable(thing):
-        raise TypeError(f"{location.app} is no application: it can't be called")
+        raise NoApplicationError(f"it can't be called: it is {_describe(thing)}")
+    try:
+        # Not of what a decorator wraps, whose own parameters count.
+        signature = inspect.signature(thing, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return thing  # written in C, it may not tell
+    try:
+        signature.bind({}, thing)
+    except TypeError as error:
+        reason = f"it can't be called as app(environ, send_status): {error}"
+        if not app.endswith("()") and _is_factory(signature):
+            reason += f"; if it makes the application, name it {app}()"
+        raise NoApplicationError(reason) from None
     return thing
 
 
+def _is_factory(signature: inspect.Signature) -> bool:
+    try:
+        signature.bind()
+    except TypeError:
+        return False
+    return True
+
+
+def _describe(thing: object) -> str:
+    kind = type(thing).__name__
+    return f"a{'n' if kind[0].lower() in 'aeiou' else ''} {kind}"
+
+
 def _check_name(name: str, directory: str) -> None:
-    """Raise ImportError where another location's module has taken the name of one that is in `directory`."""
+    """Raise NoApplicationError where another location's module has taken the name of one that is in `directory`."""
     spec, loaded = PathFinder.find_spec(name, [directory]), sys.modules.get(name)
     if spec is None or spec.origin is None or loaded is None:
         return
     origin = getattr(loaded, "__file__", None)
     if origin is None or not os.path.samefile(origin, spec.origin):
-        raise ImportError(f"{spec.origin} can't be loaded beside {origin}: give one of them another name")
+        raise NoApplicationError(f"{spec.origin} can't be loaded beside {origin}: give one of them another name")
 
 
 @contextlib.contextmanager

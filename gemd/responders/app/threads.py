@@ -15,7 +15,8 @@ from gemd.protocol.url import Url
 from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App, Environ
 from gemd.responders.app.event_loops import prepare_event_loop, wait_in_event_loop
-from gemd.responders.app.load import AppLoadError, load_app
+from gemd.responders.app.faults import note_hint
+from gemd.responders.app.load import explain_load_error, load_app
 from gemd.responders.app.running import RunningCall
 from gemd.responders.app.schedule import Schedule
 from gemd.responders.app.speech import Wait
@@ -92,7 +93,7 @@ class AppThreads:
         future = executor.submit(load_app, self._location)
         error = future.exception()
         if error is not None:
-            raise AppLoadError(f"{self._where}: the application {self.name} can't be loaded: {error!r}") from error
+            raise explain_load_error(self._where, self._location, error)
         return future.result()
 
     # Calls
@@ -134,7 +135,7 @@ class AppThreads:
             if board is not None:
                 board.end(shown)
             if is_over:
-                call.finish(sys.exception())
+                call.finish(note_hint(sys.exception()))
             following = self._schedule.leave(thread)
             if following is not None:
                 self._start(thread, following)

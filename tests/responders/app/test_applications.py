@@ -113,13 +113,13 @@ def test_the_same_threads_for_all_locations_of_an_application(applications, writ
 @pytest.mark.parametrize(
     ("app", "text"),
     [
-        ("nowhere:app", "ModuleNotFoundError"),
-        ("half_a_dozen:nothing", "AttributeError"),
-        ("half_a_dozen:not_callable", "TypeError"),
-        ("half_a_dozen:not_callable()", "TypeError"),
-        ("half_a_dozen.sub:app", "ModuleNotFoundError"),
-        ("broken:app", "ZeroDivisionError"),
-        ("leaves:app", "SystemExit"),
+        ("nowhere:app", "there is no module nowhere in {path}, nor installed"),
+        ("half_a_dozen:nothing", "half_a_dozen has no nothing"),
+        ("half_a_dozen:not_callable", "it can't be called: it is an int"),
+        ("half_a_dozen:not_callable()", "not_callable can't be called: it is an int"),
+        ("half_a_dozen.sub:app", "there is no module half_a_dozen.sub in {path}, nor installed"),
+        ("broken:app", "ZeroDivisionError: division by zero"),
+        ("leaves:app", "it ends the process (SystemExit: 3)"),
     ],
 )
 def test_what_can_not_be_loaded(applications, write, app, text):
@@ -128,8 +128,10 @@ def test_what_can_not_be_loaded(applications, write, app, text):
     write("a/leaves.py", "raise SystemExit(3)")
     with pytest.raises(AppLoadError) as error:
         applications(app=app, app_path=path)
-    assert str(error.value).startswith(f"host[1].app: the application {app} can't be loaded: {text}")
-    assert error.value.__cause__ is not None
+    assert str(error.value) == f"host[1].app: the application {app} can't be loaded: {text.replace('{path}', path)}"
+    own = [line for line in error.value.trace() if "File " in line]
+    expected = [f'  File "{path}/{module}.py", line 1, in <module>' for module in ("broken", "leaves") if module in app]
+    assert own == expected
 
 
 def test_the_key_path_of_a_location(applications, write):
