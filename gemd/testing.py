@@ -4,7 +4,7 @@ Rule: the environ, the call and its checks are the daemon's own code; only threa
 """
 
 import datetime
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import quote
 
 import msgspec
@@ -103,12 +103,22 @@ class Client:
     Not where an event loop runs: a test that is a coroutine uses it by `asyncio.to_thread`.
     """
 
-    def __init__(self, app: App, *, port: int = DEFAULT_PORT, location: str = "/", seconds: float = 60.0) -> None:
-        """`seconds` are for each answer, as `timeouts.app` is; code that does not come back is not ended by it."""
+    def __init__(
+        self,
+        app: App,
+        *,
+        port: int = DEFAULT_PORT,
+        location: str = "/",
+        seconds: float = 60.0,
+        schemes: Collection[str] = ("gemini",),
+    ) -> None:
+        """`seconds` are for each answer, as `timeouts.app` is; code that does not come back is not ended by it. URLs of
+        `schemes` reach the application, as with the location's key."""
         self._app = app
         self._port = port
         self._location = location
         self._seconds = seconds
+        self._schemes = schemes
 
     def get(
         self,
@@ -146,8 +156,8 @@ class Client:
         try:
             request = RequestReader(peer).feed(url.encode("utf-8", "surrogateescape") + b"\r\n")
             assert request is not None
-            if request.url.scheme != "gemini":
-                raise ProxyRefused("Only gemini:// is served here")
+            if request.url.scheme not in self._schemes:
+                raise ProxyRefused("This scheme is not served here")
         except GeminiError as refusal:
             return Answer(refusal.status, refusal.meta, b"", url)
         location = Location(path=self._location, host=request.url.host)

@@ -159,3 +159,10 @@ def test_a_test_may_be_a_coroutine():
         return await asyncio.to_thread(Client(app).get, "/")
 
     assert asyncio.run(ask()).text == "ok"
+
+
+def test_another_scheme_reaches_an_application_that_takes_it():
+    client = Client(show, schemes=["gemini", "https"])
+    lines = client.get("https://wiki.example:8443/a?b").text.splitlines()
+    assert {"GEMINI_URL=https://wiki.example:8443/a?b", "HOSTNAME=wiki.example"} <= set(lines)
+    assert client.get("gopher://wiki.example/").status == 53

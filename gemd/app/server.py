@@ -5,7 +5,7 @@ Rule: what can be said here are Jetforce's names for what gemd.conf(5) has; a co
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,6 +127,7 @@ class GeminiServer:
             "app": f"{__name__}:{served.__name__}",
             "app-threads": self.threads,
             "preload": True,
+            **find_foreign(self.app),
         }
         if self.certfile is not None:
             host |= {"certificate": self.certfile, "key": self.keyfile or self.certfile}
@@ -144,9 +145,29 @@ class GeminiServer:
 def find_hostnames(app: object) -> list[str]:
     """The hosts that an application names, as far as it is made of routes and CompositeApplication, or Jetforce's."""
     applications = getattr(app, "application_map", None)
+    outer = applications if isinstance(applications, dict) else ()
+    return _texts([*outer, *(getattr(pattern, "hostname", None) for pattern in _find_patterns(app))])
+
+
+def find_foreign(app: object) -> dict[str, object]:
+    """The keys `schemes` and `hosts` for such an application: its routes may be for more than our own URLs."""
+    patterns = list(_find_patterns(app))
+    schemes = dict.fromkeys(("gemini", *_texts(getattr(pattern, "scheme", None) for pattern in patterns)))
+    keys: dict[str, object] = {"schemes": [scheme for scheme in schemes if scheme]}
+    if any(getattr(pattern, "strict_hostname", None) is False for pattern in patterns):
+        keys["hosts"] = "*"
+    return keys
+
+
+def _find_patterns(app: object) -> Iterator[object]:
+    """Those of its routes."""
+    applications = getattr(app, "application_map", None)
     if isinstance(applications, dict):
-        inner = [name for application in applications.values() for name in find_hostnames(application)]
-        return [*(name for name in applications if isinstance(name, str)), *inner]
-    routes = getattr(app, "routes", None)
-    found = [getattr(route[0], "hostname", None) for route in routes] if isinstance(routes, list) else []
-    return [name for name in found if isinstance(name, str)]
+        for application in applications.values():
+            yield from _find_patterns(application)
+    elif isinstance(routes := getattr(app, "routes", None), list):
+        yield from (route[0] for route in routes)
+
+
+def _texts(values: Iterable[object]) -> list[str]:
+    return [value for value in values if isinstance(value, str)]

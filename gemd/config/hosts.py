@@ -25,6 +25,7 @@ S = TypeVar("S", bound=Settings)
 _LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)*")
 _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
 _REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LOCATION_KEYS = {k: t for k, t in keys_of(Location).items() if k not in DERIVED}
 # What protects holds for all that is below, until a location there has another word for it; so do limits of scripts.
@@ -32,6 +33,8 @@ PROTECTING = (
     *("client-certificate", "dot-files", "listing", "symlinks"),
     *(key for key in _LOCATION_KEYS if key.startswith("cgi-")),
 )
+# Beside `app` and `app-...`.
+_APPLICATIONS = ("preload", "schemes", "hosts")
 _HOST_ONLY_KEYS = {k: t for k, t in keys_of(Host).items() if k != "locations"}
 _HOST_KEYS = {
     **_HOST_ONLY_KEYS,
@@ -128,7 +131,7 @@ def _is_prefix(short: tuple[str, ...], names: tuple[str, ...]) -> bool:
 
 def is_about(key: str, answer: Answer) -> bool:
     """Whether a key is this answer's alone: for an application `app` itself, `app-path` and the like."""
-    return key == answer.value or key.startswith(f"{answer.value}-") or (answer is Answer.APP and key == "preload")
+    return key == answer.value or key.startswith(f"{answer.value}-") or (answer is Answer.APP and key in _APPLICATIONS)
 
 
 def is_inherited(answer: Answer, *, has_answer: bool) -> bool:
@@ -174,6 +177,7 @@ def _judge(location: Location) -> Iterator[tuple[str, str]]:
         yield "app", f'expected "package.module:name" or "package.module:factory()", not {show(location.app)}'
     if location.app_options and not (location.app or "").endswith("()"):
         yield "app-options", 'needs an app that is a factory, as in "package.module:factory()"'
+    yield from _judge_proxy(location)
     for name, text in judge_variables(location.cgi_environment):
         yield key_path("cgi-environment", name), text
     if location.log in LOG_WORDS:
@@ -183,6 +187,15 @@ def _judge(location: Location) -> Iterator[tuple[str, str]]:
             parse_fingerprint(entry)
         except ValueError as error:
             yield "client-certificate", f"{error}, not {show(entry)}"
+
+
+def _judge_proxy(location: Location) -> Iterator[tuple[str, str]]:
+    """What is wrong with whom an application answers for."""
+    if not location.schemes or not all(map(_SCHEME.fullmatch, location.schemes)):
+        yield "schemes", 'expected schemes in lower case, as in ["gemini", "https"]'
+    for key, is_given in (("schemes", location.schemes != ("gemini",)), ("hosts", location.hosts is not None)):
+        if is_given and location.app is None:
+            yield key, "needs an app: nothing else answers for others"
 
 
 def judge_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:

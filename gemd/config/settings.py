@@ -132,7 +132,8 @@ class Location(Settings, frozen=True):
     `mount` is where the root's own content begins: the location's names when it has a root of its own,
     nothing when it is a part of the host's root. `host` is the host's name, `where` the path of its table in the file.
     They follow from other keys and are none themselves: see DERIVED. `log` is whether its requests are logged, or the
-    file of an access log for them.
+    file of an access log for them. `schemes` are those of the URLs that an application takes; with `hosts` those of
+    foreign hosts as well.
     """
 
     path: str = "/"
@@ -162,6 +163,8 @@ class Location(Settings, frozen=True):
     app_options: dict[str, str | int | float | bool] = {}
     app_threads: Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")] = 1
     preload: bool = False
+    schemes: tuple[Text, ...] = ("gemini",)
+    hosts: Literal["*"] | None = None
     redirect: Redirect | None = None
     gone: bool = False
     client_certificate: ClientCertificate = "none"

@@ -13,6 +13,7 @@ from gemd.config import settings
 from gemd.config.settings import Config, Host, Location
 from gemd.protocol.errors import BadRequest, GeminiError, NotFound, ProxyRefused
 from gemd.protocol.host import find_by_name
+from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer
 from gemd.responders.access import Check, build_check
@@ -29,12 +30,18 @@ Respond = Callable[[Request], Answer]  # raises GeminiError
 
 
 class ServedLocation(msgspec.Struct, frozen=True):
-    """A location, who may see it, and who answers there, in the order in which they are asked."""
+    """A location, who may see it, and who answers there, in the order in which they are asked; `application` is the one
+    of them that answers for others."""
 
     names: tuple[str, ...]
     location: Location
     check_access: Check | None
     responders: tuple[Responder, ...]
+    application: Responder
+
+    def application_alone(self) -> "ServedLocation":
+        """The same for a URL of a foreign scheme or host, which no file and no script is meant by."""
+        return msgspec.structs.replace(self, responders=(self.application,))
 
 
 class Router:
@@ -53,6 +60,7 @@ class Router:
     ) -> None:
         self._first = config.hosts[0]
         self._hosts = {name: host for host in config.hosts for name in host.names}
+        self._proxies = [host for host in config.hosts if any(location.hosts for location in host.locations)]
         self._check_rate = check_rate
         authorities = load_authorities(config, read)
         rules = {
@@ -73,8 +81,7 @@ class Router:
 
     def respond(self, request: Request) -> Answer:
         """The answer. Raises GeminiError where it is a refusal."""
-        host = self.find_host(request)
-        served = self.find_location(host, request.url.rule_names)
+        served = self.find(request)
         if self._check_rate is not None:
             self._check_rate(request.peer.address)
         return _answer(request, served)
@@ -84,32 +91,53 @@ class Router:
         return self._scripts.has_room
 
     def locate(self, request: Request) -> Location | None:
-        """The location that decides about a request; None where no host is to have it."""
+        """The location that decides about a request; None where nobody is to have it."""
         try:
-            host = self.find_host(request)
+            return self.find(request).location
         except GeminiError:
             return None
-        return self.find_location(host, request.url.rule_names).location
 
-    def find_host(self, request: Request) -> Host:
-        """The host that the URL names. Raises BadRequest (59) without one, ProxyRefused (53) for a foreign scheme,
-        host or port, and where TLS was set up for another host."""
+    def find(self, request: Request) -> ServedLocation:
+        """Where a request is answered. Raises BadRequest (59) without a host, ProxyRefused (53) for a foreign scheme,
+        host or port that no application takes, and where TLS was set up for another host."""
         url, peer = request.url, request.peer
-        if url.scheme != "gemini":
-            raise ProxyRefused("Only gemini:// is served here")
-        if not url.host:
+        if url.scheme == "gemini" and not url.host:
             raise BadRequest("The URL needs a host name")
-        host = find_by_name(self._hosts, url.host)
-        if host is None and _is_address(url.host) and url.host == peer.local_address:
-            host = self._first
-        if host is None:
-            raise ProxyRefused("This host is not served here")
+        host = self._find_host(url.host, peer)
+        if host is None or url.scheme != "gemini":
+            return self._find_proxy(request, host)
         if host.check_port and peer.local_port and (url.port or peer.local_port) != peer.local_port:
             raise ProxyRefused(f"This port is not served here, only {peer.local_port} is")
-        server_name = peer.tls.server_name
-        if server_name is not None and server_name != url.host:
+        if peer.tls.server_name not in (None, url.host):
             raise ProxyRefused("The URL names another host than the TLS handshake did")
+        served = self.find_location(host, url.rule_names)
+        if url.scheme not in served.location.schemes:
+            raise ProxyRefused("This scheme is not served here")
+        return served
+
+    def _find_host(self, name: str, peer: Peer) -> Host | None:
+        """The one of this name, or the first one where it is the address that the connection came to."""
+        host = find_by_name(self._hosts, name)
+        if host is None and _is_address(name) and name == peer.local_address:
+            return self._first
         return host
+
+    def _find_proxy(self, request: Request, own: Host | None) -> ServedLocation:
+        """The application for a URL of a foreign scheme or host: of `own`, the URL's host, or else one for all hosts,
+        of the host that TLS was set up for if it has one. Raises ProxyRefused (53)."""
+        url, server_name = request.url, request.peer.tls.server_name
+        if own is not None and server_name in (None, url.host):
+            served = self.find_location(own, url.rule_names)
+            if url.scheme in served.location.schemes:
+                return served.application_alone()
+        asked = find_by_name(self._hosts, server_name) if server_name is not None else None
+        for host in sorted(self._proxies, key=lambda host: host is not asked):
+            served = self.find_location(host, url.rule_names)
+            if url.host and served.location.hosts is not None and url.scheme in served.location.schemes:
+                return served.application_alone()
+        if url.scheme != "gemini":
+            raise ProxyRefused("This scheme is not served here")
+        raise ProxyRefused("This host is not served here")
 
     def find_location(self, host: Host, names: tuple[str, ...]) -> ServedLocation:
         """The one whose location has the longest path that is a prefix of `names`, whole segments only."""
@@ -138,7 +166,13 @@ def load_authorities(config: Config, read: Read = read_authorities) -> Authoriti
 
 def _longest_first(rules: Sequence[Rule], responders: Mapping[settings.Answer, Responder]) -> list[ServedLocation]:
     locations = [
-        ServedLocation(location.names, location, check, tuple(responders[answer] for answer in location.answers))
+        ServedLocation(
+            location.names,
+            location,
+            check,
+            tuple(responders[answer] for answer in location.answers),
+            responders[settings.Answer.APP],
+        )
         for location, check in rules
     ]
     return sorted(locations, key=lambda served: -len(served.names))

@@ -1,7 +1,7 @@
 import pytest
 
 from gemd.app import Application, CompositeApplication, GeminiServer
-from gemd.app.server import find_hostnames, served
+from gemd.app.server import find_foreign, find_hostnames, served
 from gemd.config import ConfigError
 
 from .conftest import load_jetforce
@@ -46,6 +46,20 @@ def test_it_answers_to_the_hosts_that_the_application_names(framework):
     assert find_hostnames(app) == ["a.example", "b.example", "c.example"]
     server = GeminiServer(app, hostname="a.example", aliases=["d.example"])
     assert server.read_config().hosts[0].names == ("a.example", "d.example", "b.example", "c.example")
+
+
+def test_it_answers_for_others_where_routes_do(framework):
+    one, other = framework.JetforceApplication(), framework.JetforceApplication()
+    one.route("/x")(print)
+    assert find_foreign(one) == {"schemes": ["gemini"]}
+    other.route(scheme="https", strict_hostname=False)(print)
+    other.route(scheme="http", strict_hostname=False)(print)
+    other.route(scheme="")(print)
+    foreign = {"schemes": ["gemini", "https", "http"], "hosts": "*"}
+    assert find_foreign(other) == find_foreign(framework.CompositeApplication({None: one, "b": other})) == foreign
+    assert find_foreign(print) == {"schemes": ["gemini"]}
+    location = first_location(GeminiServer(other).read_config())
+    assert (location.schemes, location.hosts) == (("gemini", "https", "http"), "*")
 
 
 def test_other_applications_name_none():

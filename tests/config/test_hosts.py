@@ -164,7 +164,7 @@ KEYS = {
     Answer.REDIRECT: {"redirect"},
     Answer.GONE: {"gone"},
     Answer.CGI: {"cgi", *(key for key in keys_of(Location) if key.startswith("cgi-"))},
-    Answer.APP: {"app", "app-path", "app-env", "app-options", "app-threads", "preload"},
+    Answer.APP: {"app", "app-path", "app-env", "app-options", "app-threads", "preload", "schemes", "hosts"},
     Answer.FILES: {"root"},
 }
 
@@ -210,3 +210,38 @@ def test_a_word_is_no_log_of_a_location(word):
 @pytest.mark.parametrize("value", ["1", "''", "[]"])
 def test_what_is_no_log_is_refused(value):
     assert set(problems_of(HOST + f"log = {value}\n")) == {"host[1].log"}
+
+
+def test_an_application_may_answer_for_others():
+    hosts = parse(APP + "schemes = ['gemini', 'https']\nhosts = '*'\n[[host.location]]\npath = '/a/'\n").hosts
+    assert [(location.schemes, location.hosts) for location in hosts[0].locations] == [(("gemini", "https"), "*")] * 2
+    files = "schemes = ['https']\nhosts = '*'\n[[host.location]]\npath = '/a/'\nroot = '/srv'\n"
+    location = parse(APP + files).hosts[0].locations[1]
+    assert (location.schemes, location.hosts) == (("gemini",), None)
+
+
+FOREIGN = {
+    "files with a scheme": (
+        HOST + "schemes = ['https']\n",
+        {"host[1].schemes": "needs an app: nothing else answers for others"},
+    ),
+    "files for all": (HOST + "hosts = '*'\n", {"host[1].hosts": "needs an app: nothing else answers for others"}),
+    "no scheme": (
+        APP + "schemes = []\n",
+        {"host[1].schemes": 'expected schemes in lower case, as in ["gemini", "https"]'},
+    ),
+    "capitals": (
+        APP + "schemes = ['HTTPS']\n",
+        {"host[1].schemes": 'expected schemes in lower case, as in ["gemini", "https"]'},
+    ),
+    "a URL": (
+        APP + "schemes = ['https://']\n",
+        {"host[1].schemes": 'expected schemes in lower case, as in ["gemini", "https"]'},
+    ),
+    "a name": (APP + "hosts = 'example.org'\n", {"host[1].hosts": 'expected "*", not "example.org"'}),
+}
+
+
+@pytest.mark.parametrize(("text", "problems"), FOREIGN.values(), ids=FOREIGN)
+def test_whom_else_it_answers_for_is_checked(text, problems):
+    assert problems_of(text) == problems

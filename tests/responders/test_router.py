@@ -1,3 +1,4 @@
+import sys
 from types import SimpleNamespace
 
 import msgspec
@@ -129,6 +130,102 @@ LONGEST = {
 def test_the_longest_location_counts(ask, url, meta):
     assert ask(url, location=LOCATIONS).meta == meta
     assert ask(url, location=LOCATIONS[::-1]).meta == meta
+
+
+# Applications that answer for others
+
+SAYS = """
+def app(environ, send_status):
+    send_status(20, "text/plain")
+    return " ".join([environ["GEMINI_URL"], environ["HOSTNAME"], environ["SERVER_NAME"], environ["gemd.location"]])
+"""
+PROXIES = [
+    {"name": "p", "app": "says:app", "schemes": ["gemini", "https"], "hosts": "*"},
+    {"name": "q", "app": "says:app", "schemes": ["gopher"], "hosts": "*", "cgi": "cgi-bin", "root": "{capsule}"},
+    {
+        "name": "r",
+        "gone": True,
+        "location": [
+            {"path": "/own", "app": "says:app", "schemes": ["gemini", "https"]},
+            {"path": "/all", "app": "says:app", "schemes": ["https"], "hosts": "*"},
+            {
+                "path": "/all/members",
+                "client-certificate": "any",
+                "app": "says:app",
+                "schemes": ["https"],
+                "hosts": "*",
+            },
+        ],
+    },
+]
+FOREIGN = {
+    "own host, own scheme": ("p", "gemini://p/a", "p p /"),
+    "own host, another scheme": ("p", "https://p/a", "p p /"),
+    "a foreign host": ("p", "gemini://foreign/a", "foreign p /"),
+    "both": ("p", "https://wiki.example/a?b", "wiki.example p /"),
+    "any port": ("p", "https://wiki.example:8443/", "wiki.example p /"),
+    "any port of a foreign host": ("p", "gemini://foreign:1966/", "foreign p /"),
+    "TLS for whatever the URL names": ("wiki.example", "https://wiki.example/", "wiki.example p /"),
+    "without a name in TLS": (None, "https://wiki.example/", "wiki.example p /"),
+    "TLS for a host that has none": ("h", "https://wiki.example/", "wiki.example p /"),
+    "dot segments": ("p", "https://wiki.example/a/../b", "wiki.example p /"),
+    "in capitals": ("p", "HTTPS://Wiki.Example/", "wiki.example p /"),
+    "an address": ("p", "https://[2001:db8::1]:444/x", "2001:db8::1 p /"),
+    "a host whose own location does not take it": ("p", "https://h/page.gmi", "h p /"),
+    "another one's scheme": ("p", "gopher://foreign/", "foreign q /"),
+    "an application and no script": ("q", "gopher://foreign/cgi-bin/script", "foreign q /"),
+    "its own alone": ("r", "https://r/own/x", "r r /own"),
+    "the host that TLS was set up for": ("r", "https://wiki.example/all/x", "wiki.example r /all"),
+    "another one where that has none": ("r", "https://wiki.example/own", "wiki.example p /"),
+    "the port of the own host": ("p", "gemini://p:1966/", 53),
+    "a scheme that nobody takes": ("p", "ftp://wiki.example/", 53),
+    "no host": ("p", "https:/a", 53),
+    "no authority": ("p", "mailto:a@p", 53),
+    "files do not answer for others": ("h", "ftp://h/page.gmi", 53),
+    "its host's other locations neither": ("r", "gopher://r/", "r q /"),
+    "gemini where it is not among them": ("q", "gemini://q/", 53),
+    "another host than TLS was set up for": ("p", "gemini://h/", 53),
+    "access": ("r", "https://wiki.example/all/members/a", 60),
+    "access by another spelling": ("r", "https://wiki.example/all%2Fmembers/a", 60),
+}
+
+
+@pytest.fixture
+def proxies(configure, tmp_path, capsule, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "says.py").write_text(SAYS)
+    (capsule / "cgi-bin").mkdir()
+    (capsule / "cgi-bin" / "script").write_text("SECRET")
+    hosts = [
+        {key: str(capsule) if value == "{capsule}" else value for key, value in host.items()}
+        | {"app-path": str(tmp_path)}
+        for host in PROXIES
+    ]
+    hosts[2]["location"] = [{**location, "app-path": str(tmp_path)} for location in PROXIES[2]["location"]]
+    router = Router(configure(hosts=hosts), {".gmi": "text/gemini"}, None)
+    router.applications.open(SimpleNamespace(begin=lambda _: None, end=lambda _: None))
+    yield router
+    del sys.modules["says"]
+
+
+@pytest.mark.parametrize(("server_name", "url", "answer"), FOREIGN.values(), ids=FOREIGN)
+def test_who_answers_for_others(proxies, server_name, url, answer):
+    asker = peer(server_name=server_name)
+    asked = request(url, asker)
+    found = settle(lambda: proxies.respond(asked))
+    if isinstance(answer, int):
+        assert found.status == answer
+        return
+    assert (found.status, found.body.decode().partition(" ")[2]) == (20, answer)
+    assert found.body.decode().startswith(url.replace("a/../b", "b") + " ")
+    assert proxies.locate(asked).path == answer.split()[-1]
+
+
+def test_a_limit_is_for_them_too(configure, tmp_path):
+    (tmp_path / "says.py").write_text(SAYS)
+    host = {**PROXIES[0], "app-path": str(tmp_path)}
+    router = Router(configure(hosts=[host]), {}, refuse)
+    assert settle(lambda: router.respond(request("https://wiki.example/"))).status == 44
 
 
 # The order of things
