@@ -20,6 +20,7 @@ from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Row
 from gemd.system import process
 from gemd.system.confinement import Confinement, ConfinementError
+from gemd.system.exit_handlers import forget_inherited_handlers, run_handlers
 from gemd.system.file_watch import FileWatch
 from gemd.system.log import error_log
 from gemd.system.orphans import adopt_orphans, kill_running
@@ -74,6 +75,7 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         generation.logs.start()
         applications = generation.applications
         watch = FileWatch(app_paths(generation.config), applications.made) if is_watcher(generation, nr) else None
+        forget_inherited_handlers()
         applications.open(row.under_way)
         process.fill_standard_streams()  # where an application has closed one
         _serve(nr, generation, row, signals, channel, memory, descriptors, watch)
@@ -144,10 +146,14 @@ def _serve(
     max_pending = find_share(config.limits.threads)  # nobody may have all of what takes time
     server = GeminiServer(event_loop, generation.respond, generation.access_log, row, max_pending, reporter.report)
 
+    last_moment = 0.0  # for answers of applications, once it has to stop
+
     def obey() -> None:
+        nonlocal last_moment
         for number in signals.take():
             if number in _STOP_SIGNALS:
-                generation.applications.end_by(time.monotonic() + app_timeout(config.timeouts.stop))
+                last_moment = last_moment or time.monotonic() + app_timeout(config.timeouts.stop)
+                generation.applications.end_by(last_moment)
                 server.stop(is_urgent=number == signal.SIGTERM)
 
     def read_channel() -> None:
@@ -166,12 +172,21 @@ def _serve(
     process.set_title(f"worker {nr + 1}")
     server.serve_forever()
     generation.applications.wait(_CLEANUP_TIMEOUT)
+    seconds = exit_timeout(last_moment - time.monotonic(), config.timeouts.worker)
+    if not generation.applications.run_last(run_handlers, seconds):
+        error_log.warning("exit handlers of applications did not end within %.1f seconds", seconds)
     SCRIPT_THREADS.wait(_CLEANUP_TIMEOUT)  # what they said last is logged when they have ended
 
 
 def app_timeout(stop: float) -> float:
     """Seconds for answers of applications that go on, out of those after which the master kills this worker."""
-    return max(stop - 3 * _CLEANUP_TIMEOUT, stop / 2)
+    return max(stop - 4 * _CLEANUP_TIMEOUT, stop / 2)
+
+
+def exit_timeout(left: float, worker: float) -> float:
+    """Seconds for the exit handlers of applications, where so many are left of those for their answers; what shows no
+    sign of life for `worker` seconds is killed."""
+    return max(min(left + _CLEANUP_TIMEOUT, worker / 2), _CLEANUP_TIMEOUT)
 
 
 def receive_logs(generation: Generation, channel: socket.socket) -> bool:

@@ -13,7 +13,7 @@ from gemd.config.settings import Log
 from gemd.shared.channel import send_files
 from gemd.system.logs import Logs
 from gemd.worker import main
-from gemd.worker.main import app_timeout, confine_scripts, connection_limit, receive_logs
+from gemd.worker.main import app_timeout, confine_scripts, connection_limit, exit_timeout, receive_logs
 from tests.master.scripted import make_generation
 
 
@@ -161,9 +161,17 @@ def test_connections_leave_descriptors_for_everything_else(monkeypatch):
     assert connection_limit(config) == 16
 
 
-@pytest.mark.parametrize(("stop", "seconds"), [(30.0, 27.0), (10.0, 7.0), (4.0, 2.0), (1.0, 0.5)])
+@pytest.mark.parametrize(("stop", "seconds"), [(30.0, 26.0), (10.0, 6.0), (4.0, 2.0), (1.0, 0.5)])
 def test_applications_have_what_the_master_leaves(stop, seconds):
     assert app_timeout(stop) == seconds
+
+
+@pytest.mark.parametrize(
+    ("left", "worker", "seconds"),
+    [(25.5, 60.0, 26.5), (25.5, 30.0, 15.0), (-0.5, 30.0, 1.0), (-5.0, 30.0, 1.0), (9.0, 1.0, 1.0)],
+)
+def test_exit_handlers_have_what_answers_have_left(left, worker, seconds):
+    assert exit_timeout(left, worker) == seconds
 
 
 def test_scripts_are_confined_by_rules_made_for_this_worker(monkeypatch):

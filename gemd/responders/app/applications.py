@@ -6,7 +6,7 @@ it can't answer in time is answered for it.
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from gemd.config.settings import Answer, Config, Location
 from gemd.config.tables import key_path
@@ -74,6 +74,12 @@ class Applications:
         end = time.monotonic() + seconds
         while any(threads.is_busy for threads in self._threads.values()) and time.monotonic() < end:
             time.sleep(_POLL_INTERVAL)
+
+    def run_last(self, work: Callable[[], None], seconds: float) -> bool:
+        """Have `work` done where the first of them was loaded; whether it was done within so many seconds. Runs in the
+        worker, when nobody asks any more."""
+        first = next(iter(self._threads.values()), None)
+        return first is None or first.run_last(work, seconds)
 
     @property
     def are_stuck(self) -> bool:

@@ -4,9 +4,11 @@ Rules: the application is imported in the thread that calls it; calls wait in a 
 clients take turns; a thread that does not come back in time is given up, and its process with it.
 """
 
+import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Protocol
 
@@ -21,6 +23,7 @@ from gemd.responders.app.running import RunningCall
 from gemd.responders.app.schedule import Schedule
 from gemd.responders.app.speech import Wait
 from gemd.system.attempt import attempt
+from gemd.system.forked import end_if_forked
 from gemd.system.places import find_share
 
 _MAX_WAITING = 256  # calls for each application
@@ -57,6 +60,7 @@ class AppThreads:
         self._where = where
         self._seconds = seconds
         self._under_way: Board | None = None
+        self._pid = 0  # of the process that calls the application
         self._first = first
         self._executors: list[Executor] = []  # each has one thread
         self._app: App | None = None
@@ -78,6 +82,7 @@ class AppThreads:
         """Start the first thread, and load the application in it. What its code runs for is shown in `under_way`. Runs
         in the process that calls it. Raises AppLoadError."""
         self._under_way = under_way
+        self._pid = os.getpid()
         threading.stack_size(0)  # the system's own, for who knows what the application does
         others = self._location.app_threads - (self._first is not None)
         self._executors = [ThreadPoolExecutor(1, thread_name_prefix=self.name) for _ in range(others)]
@@ -90,11 +95,17 @@ class AppThreads:
             self._executors[0].submit(lambda: app).result()
 
     def _load_by(self, executor: Executor) -> App:
-        future = executor.submit(load_app, self._location)
+        future = executor.submit(self._load, os.getpid())
         error = future.exception()
         if error is not None:
             raise explain_load_error(self._where, self._location, error)
         return future.result()
+
+    def _load(self, pid: int) -> App:
+        try:
+            return load_app(self._location)
+        finally:
+            end_if_forked(pid, sys.exception())
 
     # Calls
 
@@ -132,6 +143,7 @@ class AppThreads:
         try:
             is_over = call.run()
         finally:
+            end_if_forked(self._pid, sys.exception())
             if board is not None:
                 board.end(shown)
             if is_over:
@@ -165,6 +177,23 @@ class AppThreads:
     def _count_late(self) -> int:
         now = time.monotonic()
         return sum(now > call.deadline + _RETURN_TIMEOUT for call in self._schedule.read_running())
+
+    def run_last(self, work: Callable[[], None], seconds: float) -> bool:
+        """Have `work` done in the thread that has loaded the application, or in another one where that is busy; whether
+        it was done within so many seconds. Runs in the process that calls it, as it ends."""
+        done = threading.Event()
+
+        def run() -> None:
+            try:
+                work()
+            finally:
+                done.set()
+
+        if self.is_busy:
+            threading.Thread(target=run, name="exit handlers", daemon=True).start()
+        else:
+            self._executors[0].submit(run)
+        return done.wait(seconds)
 
     def end_by(self, moment: float) -> None:
         """Break answers off that are still going on at `moment`, in monotonic seconds."""

@@ -2,6 +2,7 @@
 
 import sys
 import textwrap
+import threading
 import time
 from threading import Thread
 from types import SimpleNamespace
@@ -281,3 +282,13 @@ def test_a_call_that_is_closed_lets_its_thread_go(applications, write):
 def test_an_encoded_slash_stays_what_it_is_for_who_answers(applications, write):
     found, (location,) = applications(app="nine:app", app_path=write("a/nine.py", ECHO))
     assert ask(found, location, "/a%2Fb") == (20, "gemini://h/a%2Fb True ")
+
+
+def test_what_comes_last_is_done_once_for_all_of_them(applications, write):
+    done = []
+    none, _ = applications(root="/")
+    assert none.run_last(lambda: done.append("nobody's"), 15.0)
+    path = write("a/last.py", ECHO)
+    both, _ = applications(app="last:app", app_path=path, location=[{"path": "/b", "app": "last:factory()"}])
+    assert both.run_last(lambda: done.append(threading.current_thread().name.partition("_")[0]), 15.0)
+    assert done == ["last:app"]

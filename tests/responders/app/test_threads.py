@@ -194,3 +194,27 @@ def test_one_that_can_not_be_loaded_names_its_key(monkeypatch):
             load()
         assert str(caught.value) == "host[1].app: the application m:app can't be loaded: ValueError: no\\x1b"
         assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_what_comes_last_is_done_where_the_application_was_loaded(start):
+    loaded = []
+    threads = start(app=lambda *_: None)
+    threads._executors[0].submit(lambda: loaded.append(threading.get_ident())).result(15)
+    done = []
+    assert threads.run_last(lambda: done.append(threading.get_ident()), 15.0)
+    assert done == loaded
+
+
+def test_what_comes_last_is_done_aside_where_code_does_not_come_back(start, gate):
+    threads = start()
+    call = threads.make_call(URL, {})
+    threads.begin(call)
+    assert gate.inside.acquire(timeout=15)
+    done = []
+    assert threads.run_last(lambda: done.append(threading.current_thread().name), 15.0)
+    assert done == ["exit handlers"]
+
+
+def test_what_comes_last_is_not_waited_for_longer_than_said(start, gate):
+    threads = start(app=lambda *_: None)
+    assert not threads.run_last(lambda: gate.open.wait(15), 0.01)
