@@ -36,7 +36,8 @@ def send_response(response: object, send_status: SendStatus) -> Sent | Awaitable
 
 def send_body(body: Body | None) -> Sent:
     """The pieces of a body, which is closed at the end, or when nobody takes any more."""
-    return body if isinstance(body, AsyncIterable) else _send_pieces(body)
+    # By its method, which is much faster to look for than the type.
+    return body if hasattr(body, "__aiter__") else _send_pieces(body)  # type: ignore[return-value]
 
 
 def send_result(result: Result) -> Sent | Awaitable[Body | None]:
