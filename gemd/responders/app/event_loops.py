@@ -25,8 +25,9 @@ class _OwnLoop:
 
         self.loop = asyncio.new_event_loop()
 
-    def __del__(self) -> None:
-        if not self.loop.is_running():
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        # As the interpreter ends there may be nothing left to close it with.
+        if not is_finalizing() and not self.loop.is_running():
             self.loop.close()
 
 

@@ -113,3 +113,12 @@ def test_who_does_not_know_asyncio_does_not_pay_for_it():
         "sys.exit('asyncio' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_the_end_of_the_interpreter_is_no_error():
+    code = (
+        "import asyncio, os, sys; from gemd.responders.app import event_loops; event_loops.prepare_event_loop(); "
+        "sys.kept = list(sys.modules.values()); os.kept = event_loops._threads.own"  # which is cleared after asyncio
+    )
+    result = subprocess.run([sys.executable, "-c", code], check=False, timeout=60, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
