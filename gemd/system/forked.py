@@ -1,13 +1,15 @@
 """Processes that code of others forks from a process of ours, and that come back to our code in the end.
 
-Rule: such a child ends there as a program does that has come to its end; it never goes on with what its parent does.
+Rules: such a child ends there as a program does that has come to its end, and never goes on with what its parent does;
+what it says then forges no line of a log.
 """
 
 import os
 import sys
-import traceback
 
+from gemd.protocol.characters import escape
 from gemd.system.exit_handlers import flush_streams
+from gemd.system.log import describe_error
 
 
 def end_if_forked(pid: int, error: BaseException | None) -> None:
@@ -33,9 +35,9 @@ def _end_of(error: BaseException | None) -> tuple[int, str]:
     if error is None:
         return 0, ""
     if not isinstance(error, SystemExit):
-        return 1, "".join(traceback.format_exception(error))
+        return 1, "".join(f"{line}\n" for line in describe_error(error))
     if error.code is None:
         return 0, ""
     if isinstance(error.code, int):
         return error.code & 0xFF, ""
-    return 1, f"{error.code}\n"
+    return 1, escape(str(error.code)) + "\n"

@@ -30,6 +30,8 @@ ENDS = {
     "an exit with a large code": ("sys.exit(257)", 1, ""),
     "an exit with a word": ("sys.exit('I leave')", 1, "I leave\n"),
     "an error": ("raise LookupError('no such thing')", 1, "LookupError: no such thing\n"),
+    "what might steer a terminal": (r"raise LookupError('a\x1b[2J\nb')", 1, r"LookupError: a\x1b[2J\x0ab" "\n"),
+    "a word that might": (r"sys.exit('a\x1b[2J')", 1, r"a\x1b[2J" "\n"),
     "an interrupt": ("raise KeyboardInterrupt", 1, "KeyboardInterrupt\n"),
     "its standard error is gone": ("sys.stderr = None\n    sys.exit('I leave')", 1, ""),
 }
