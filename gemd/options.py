@@ -67,7 +67,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     capsule.add_argument("--dir", metavar="DIR", help="its root directory (default: the current one)")
     capsule.add_argument(
-        "--app", metavar="MODULE:NAME", help="a Python application, in the current directory or installed"
+        "--app",
+        metavar="MODULE:NAME",
+        help="a Python application, here or installed; has one process",
     )
     capsule.add_argument("--reload", action="store_true", help="reload when a file of an application changes")
     capsule.add_argument("--cgi-dir", metavar="DIR", help="directory of scripts, below the root (default: cgi-bin)")
@@ -163,5 +165,7 @@ def _apply_host_flags(tables: Tables, options: argparse.Namespace, directory: Pa
         hosts[0][_HOST_FLAGS[flag]] = [value] if flag == "index_file" else value
     if "app" in flags:
         hosts[0].setdefault("app-path", str(directory))
+        if not hosts[0].get("preload"):
+            hosts[0].setdefault("app-process", True)
     if "tls_certfile" in flags and "tls_keyfile" not in flags:
         hosts[0]["key"] = hosts[0]["certificate"]

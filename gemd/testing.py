@@ -4,6 +4,7 @@ Rule: the environ, the call and its checks are the daemon's own code; only threa
 """
 
 import datetime
+import os
 from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import quote
 
@@ -67,6 +68,7 @@ class _Inline:
     def __init__(self, name: str) -> None:
         self.name = name
         self.last_moment: float | None = None
+        self.pid = os.getpid()
         self.is_blocked = False
 
     def is_awaited(self) -> bool:

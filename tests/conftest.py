@@ -78,6 +78,9 @@ class Caught:
     def emit(self, level: Level, text: str, error: BaseException | None) -> None:
         self.records.append(Record(level, text, error))
 
+    def pass_on(self, text: str, level: Level, _pid: int, *, goes_on: bool) -> None:
+        self.records.append(Record(level, ("    " if goes_on else "") + text, None))
+
     def set_level(self, level: int | str, _logger: str = "") -> None:
         error_log.level = Level(level if isinstance(level, int) else logging.getLevelNamesMapping()[level])
 
@@ -102,7 +105,7 @@ def caplog():
     """The error log: what is a warning, until `set_level` wants more."""
     caught, level = Caught(), error_log.level
     error_log.level = Level.WARNING
-    error_log.emit = caught.emit
+    error_log.emit, error_log.pass_on = caught.emit, caught.pass_on
     yield caught
     error_log.level = level
-    del error_log.emit
+    del error_log.emit, error_log.pass_on

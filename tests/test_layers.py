@@ -20,6 +20,7 @@ FLOORS = {
     "master": 5,
     "worker": 5,
     "script_host": 5,
+    "app_host": 5,
     "options": 6,
     "startup": 6,
 }
@@ -28,11 +29,12 @@ TOP_FOLDERS = {"gemctl", "app"}  # a second command, and what applications impor
 FREE = {"gemd", "gemd.exit_codes", "gemd.requirements"}  # what belongs to nobody
 # Who must not be imported by whom, whatever floor they are on.
 WALLS = {
-    "master": {"worker", "script_host", "startup"},
-    "worker": {"master", "script_host", "startup"},
-    "script_host": {"master", "worker", "startup"},
-    "shared": {"master", "worker", "script_host", "startup"},
-    "gemctl": {"master", "worker", "script_host", "startup", "shared", "app", "options"},
+    "master": {"worker", "script_host", "app_host", "startup"},
+    "worker": {"master", "script_host", "app_host", "startup"},
+    "script_host": {"master", "worker", "app_host", "startup"},
+    "app_host": {"master", "worker", "script_host", "startup"},
+    "shared": {"master", "worker", "script_host", "app_host", "startup"},
+    "gemctl": {"master", "worker", "script_host", "app_host", "startup", "shared", "app", "options"},
 }
 
 IMPURE = {"os", "socket", "ssl", "time", "logging", "select", "signal", "subprocess", "threading", "pathlib", "OpenSSL"}
@@ -40,7 +42,7 @@ ONLY_SYSTEM = {"OpenSSL", "cryptography", "ctypes", "mmap", "pwd", "grp", "syslo
 # Memory that all processes share is what this is; it has no other place to be asked for.
 SHARED_MEMORY = {("gemd.shared.rate_limit", "mmap")}
 ONLY_PROCESSES = {"os.fork", "os.forkpty", "os._exit", "select.epoll"}
-PROCESSES = {"master", "worker"}
+PROCESSES = {"master", "worker", "app_host"}
 # Where a process ends that others have forked.
 ENDS_PROCESSES = {("gemd.system.forked", "os._exit")}
 NO_NAMES = {"util", "utils", "common", "helpers", "base", "misc"}

@@ -144,9 +144,16 @@ def test_says_its_version(capsys):
 
 
 def test_an_application_alone_needs_no_root(read, tmp_path):
-    host = {"name": "localhost", "app": "m:app", "app-path": str(tmp_path)}
+    host = {"name": "localhost", "app": "m:app", "app-path": str(tmp_path), "app-process": True}
     assert read("--app=m:app") == {"host": [host]}
     assert read("--app=m:app", "--reload") == {"host": [host], "auto-reload": True}
+
+
+@pytest.mark.parametrize(
+    ("keys", "process"), [("", True), ("app-process = false\n", False), ("preload = true\n", None)]
+)
+def test_an_application_by_a_flag_has_one_process_unless_the_file_says_otherwise(read, keys, process):
+    assert read("--app=m:app", file=HOST + keys)["host"][0].get("app-process") is process
 
 
 def test_an_application_beside_a_capsule(read, tmp_path):

@@ -152,7 +152,7 @@ def _make_location(
     location = Location(**{key.replace("-", "_"): value for key, value in values.items()})  # type: ignore[arg-type]
     found = [Problem(key_path(where, key), text) for key, text in _judge(location) if key.partition(".")[0] in own]
     problems.extend(found)
-    fields = ("root", "app_path", *(["log"] if isinstance(location.log, str) else []))
+    fields = ("root", "app_path", "app_directory", *(["log"] if isinstance(location.log, str) else []))
     return _absolute_ca(msgspec.structs.replace(absolute(location, base, *fields), where=where), base)
 
 
@@ -178,6 +178,10 @@ def _judge(location: Location) -> Iterator[tuple[str, str]]:
     if location.app_options and not (location.app or "").endswith("()"):
         yield "app-options", 'needs an app that is a factory, as in "package.module:factory()"'
     yield from _judge_proxy(location)
+    if location.app_process and location.preload:
+        yield "preload", "an application in a process of its own (app-process) is loaded there, and not by the master"
+    if location.app_user is not None and location.app_process is False:
+        yield "app-user", "needs a process for the application: set app-process = true"
     for name, text in judge_variables(location.cgi_environment):
         yield key_path("cgi-environment", name), text
     if location.log in LOG_WORDS:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from gemd.config.app_settings import find_app_users
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.hosts import absolute, join_path, judge_variables, read_hosts
 from gemd.config.rate import parse_rate
@@ -195,6 +196,8 @@ def _judge(config: Config) -> Iterator[Problem]:
     if service.master_user is None:
         for path in find_script_users(config).values():
             yield Problem(path, 'needs master-user = "root": nobody else may run a script as another user')
+        for path in find_app_users(config).values():
+            yield Problem(path, 'needs master-user = "root": nobody else may run an application as another user')
     if service.group is not None and service.user is None:
         yield Problem("group", 'needs the key "user" as well')
     if service.master_user is not None and service.user is None:

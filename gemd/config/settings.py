@@ -159,6 +159,9 @@ class Location(Settings, frozen=True):
     cgi_processes: Count | None = None
     app: Text | None = None
     app_path: Text | None = None
+    app_process: bool | None = None
+    app_user: Text | None = None
+    app_directory: Text | None = None
     app_env: dict[str, str] = {}
     app_options: dict[str, str | int | float | bool] = {}
     app_threads: Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")] = 1

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from gemd.gemctl.status import Status
+from gemd.gemctl.status import HostStatus, Status
 from gemd.protocol.figures import FIGURES, Figure, Kind
 
 WORKER_STATES = ("starting", "serving", "leaving", "draining")
@@ -97,6 +97,17 @@ def _descriptors(status: Status) -> Samples:
     return [({}, status.descriptors)] if status.descriptors else []
 
 
+def _of_applications(value: Callable[[HostStatus], float]) -> Callable[[Status], Samples]:
+    """By application; what two of its processes have is added up."""
+
+    def samples(status: Status) -> Samples:
+        hosts = [host for host in status.hosts if host.kind == "application"]
+        names = sorted({host.name for host in hosts})
+        return [({"application": name}, sum(value(host) for host in hosts if host.name == name)) for name in names]
+
+    return samples
+
+
 def _build(status: Status) -> Samples:
     return [({"version": status.version}, 1)]
 
@@ -113,5 +124,26 @@ _FAMILIES = (
     _counter("gemd_reloads", "Reloads that took effect.", lambda s: s.reloads),
     _counter("gemd_reload_failures", "Reloads that failed and changed nothing.", lambda s: s.failed_reloads),
     *_measured(),
+    _Family(
+        "gemd_application_processes",
+        "gauge",
+        "Processes of an application that has one of its own, and that take requests.",
+        "",
+        _of_applications(lambda host: host.state in ("serving", "leaving")),
+    ),
+    _Family(
+        "gemd_application_active_requests",
+        "gauge",
+        "Requests that such a process is answering.",
+        "",
+        _of_applications(lambda host: host.active),
+    ),
+    _Family(
+        "gemd_application_memory_bytes",
+        "gauge",
+        "Memory of such a process, with its share of common pages (PSS).",
+        "bytes",
+        _of_applications(lambda host: host.memory),
+    ),
     _Family("gemd_master_open_descriptors", "gauge", "File descriptors that the master has open.", "", _descriptors),
 )

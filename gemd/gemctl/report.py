@@ -3,11 +3,22 @@
 Rule: pure functions from a `Status` to text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from gemd.gemctl.status import Status, WorkerStatus
+from gemd.gemctl.status import HostStatus, Status, WorkerStatus
 from gemd.gemctl.terminal import escape
-from gemd.protocol.figures import BYTES, DROPPED, FIGURES, MEMORY, REFUSED, REQUESTS, THREADS, Figure
+from gemd.protocol.figures import (
+    BYTES,
+    DESCRIPTORS,
+    DROPPED,
+    FIGURES,
+    MEMORY,
+    PRIVATE,
+    REFUSED,
+    REQUESTS,
+    THREADS,
+    Figure,
+)
 from gemd.protocol.quantities import count, format_count, format_duration, format_size
 
 _GAP = "  "
@@ -22,10 +33,24 @@ _COLUMNS = (
     *((figure.heading, True) for figure in FIGURES),
 )
 
+_HOST_COLUMNS = (
+    ("BESIDE THEM", False),
+    ("PID", True),
+    ("STATE", False),
+    ("GEN", True),
+    ("UPTIME", True),
+    (REQUESTS.heading, True),
+    ("ACTIVE", True),
+    *((figure.heading, True) for figure in (MEMORY, PRIVATE, DESCRIPTORS)),
+)
+
 
 def render_status(status: Status, rate: float | None = None) -> str:
     """The whole report; `rate` is the number of requests a second, if it is known."""
-    return "\n".join((*_describe_master(status, rate), "", *_tabulate(status.workers))) + "\n"
+    lines = [*_describe_master(status, rate), "", *_tabulate_workers(status.workers)]
+    if status.hosts:
+        lines += ["", *_tabulate_hosts(status.hosts)]
+    return "\n".join(lines) + "\n"
 
 
 def _describe_master(status: Status, rate: float | None) -> list[str]:
@@ -55,19 +80,28 @@ def _describe_trouble(status: Status) -> str:
     return f"{dropped} dropped, {refused} refused, {count(status.deaths, 'worker death')}"
 
 
-def _tabulate(workers: Sequence[WorkerStatus]) -> list[str]:
+def _tabulate_workers(workers: Sequence[WorkerStatus]) -> list[str]:
     order = sorted(workers, key=lambda worker: (worker.nr, -worker.generation))
-    rows = [tuple(heading for heading, _ in _COLUMNS), *map(_cells, order)]
+    return _tabulate(_COLUMNS, map(_worker_cells, order))
+
+
+def _tabulate_hosts(hosts: Sequence[HostStatus]) -> list[str]:
+    order = sorted(hosts, key=lambda host: (host.kind, host.name, -host.generation))
+    return _tabulate(_HOST_COLUMNS, map(_host_cells, order))
+
+
+def _tabulate(columns: Sequence[tuple[str, bool]], cells: Iterable[Sequence[str]]) -> list[str]:
+    rows = [tuple(heading for heading, _ in columns), *cells]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
-        cells = zip(row, widths, _COLUMNS, strict=True)
-        padded = (cell.rjust(width) if is_number else cell.ljust(width) for cell, width, (_, is_number) in cells)
+        entries = zip(row, widths, columns, strict=True)
+        padded = (cell.rjust(width) if is_number else cell.ljust(width) for cell, width, (_, is_number) in entries)
         lines.append(_GAP.join(padded).rstrip())
     return lines
 
 
-def _cells(worker: WorkerStatus) -> tuple[str, ...]:
+def _worker_cells(worker: WorkerStatus) -> tuple[str, ...]:
     return (
         str(worker.nr),
         str(worker.pid),
@@ -75,6 +109,21 @@ def _cells(worker: WorkerStatus) -> tuple[str, ...]:
         str(worker.generation),
         format_duration(worker.uptime),
         *(format_figure(figure, worker.value(figure)) for figure in FIGURES),
+    )
+
+
+def _host_cells(host: HostStatus) -> tuple[str, ...]:
+    return (
+        escape(f"{host.kind} {host.name}"),
+        str(host.pid),
+        escape(host.state),
+        str(host.generation),
+        format_duration(host.uptime),
+        format_count(host.requests),
+        format_count(host.active),
+        format_figure(MEMORY, host.memory),
+        format_figure(PRIVATE, host.private),
+        format_figure(DESCRIPTORS, host.descriptors),
     )
 
 

@@ -27,6 +27,23 @@ class WorkerStatus(msgspec.Struct, frozen=True):
         return self.figures[figure.name]
 
 
+class HostStatus(msgspec.Struct, frozen=True):
+    """A process beside the workers: a script host, or an application. What it does not tell is 0: how many requests it
+    has answered and is answering, its memory in bytes (PSS and USS), its descriptors."""
+
+    kind: str
+    name: str
+    pid: int
+    state: str
+    generation: int = 0
+    uptime: float = 0.0
+    requests: int = 0
+    active: int = 0
+    memory: int = 0
+    private: int = 0
+    descriptors: int = 0
+
+
 class Status(msgspec.Struct, frozen=True):
     """The master. Counters, deaths and reloads are counted since it started; `descriptors` are its own, `serving` the
     workers that take connections."""
@@ -46,6 +63,7 @@ class Status(msgspec.Struct, frozen=True):
     reloads: int = 0
     failed_reloads: int = 0
     workers: tuple[WorkerStatus, ...] = ()
+    hosts: tuple[HostStatus, ...] = ()
 
     def total(self, figure: Figure) -> int:
         """What all workers have of it, and of a counter those that have ended."""

@@ -87,7 +87,7 @@ class Master:
         snapshot = self.look(now)
         self._notices.report(summarise(snapshot), is_alive=snapshot.serving > 0)
         if self.exit_code is None:
-            self.pool.keep_script_hosts(self._wanted(), now)
+            self.pool.keep_hosts(self._wanted(), now)
             self._sleep(now)
 
     def _note_end(self, worker: Worker, code: int, now: float) -> None:
@@ -146,14 +146,8 @@ class Master:
     def _stop_without_limit(self, _command: Command | None, now: float) -> None:
         self._begin_end(ExitCode.OK, now, is_limited=False)
 
-    def _add_worker(self, _command: Command | None, _now: float) -> None:
-        self._resize(self.slots + 1)
-
-    def _remove_worker(self, _command: Command | None, _now: float) -> None:
-        self._resize(self.slots - 1)
-
-    def _resize(self, slots: int) -> None:
-        self.slots = min(MAX_SLOTS, max(1, slots))
+    def _resize(self, by: int) -> None:
+        self.slots = min(MAX_SLOTS, max(1, self.slots + by))
         self.workers.reset_backoff()
         error_log.info("%d workers from now on", self.slots)
         self.pool.drain_beyond(self.generation.number, self.slots)
@@ -165,9 +159,14 @@ class Master:
 
     def _change(self, now: float) -> None:
         self.pool.mark_ready()
-        if self.role is Role.STARTING and self.workers.all(State.SERVING):
+        if self.role is Role.STARTING and self.pool.serves(self.generation):
             self.succession.become(Role.SERVING)
             self._notices.announce()
+        elif self.role is Role.STARTING and self.pool.hosts.find_failure(self.generation) is not None:
+            self._begin_end(ExitCode.APPLICATION, now)
+            return
+        if self.pool.hosts.take_changes():
+            self.reload.ask()
         former_role = self.role
         if self.succession.step(now):
             self._begin_end(ExitCode.OK, now)
@@ -196,7 +195,7 @@ class Master:
 
     def _end(self, code: ExitCode | None) -> None:
         self.exit_code = code
-        self._processes.end_script_hosts()
+        self._processes.end_hosts()
         self._notices.close(is_succeeded=self.role is Role.RETIRED)
 
     def _wanted(self) -> dict[Generation, int]:
@@ -238,8 +237,8 @@ SIGNALS: dict[signal.Signals, Order[Master]] = {
     signal.SIGHUP: _RELOAD,
     signal.SIGUSR1: _REOPEN,
     signal.SIGUSR2: _UPGRADE,
-    signal.SIGTTIN: Order(Master._add_worker, STAYING, failure="not one worker more"),
-    signal.SIGTTOU: Order(Master._remove_worker, STAYING, failure="not one worker fewer"),
+    signal.SIGTTIN: Order(lambda master, *_: master._resize(1), STAYING, failure="not one worker more"),
+    signal.SIGTTOU: Order(lambda master, *_: master._resize(-1), STAYING, failure="not one worker fewer"),
 }
 COMMANDS: dict[str, Order[Master]] = {
     "status": Order(Master._show_status),

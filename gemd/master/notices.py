@@ -127,7 +127,7 @@ class DaemonNotices(Notices):
         self._launch.close()
         for other in self._generations - {generation}:
             other.close_all_but(generation)
-        for host in generation.script_hosts:
+        for host in generation.hosts:
             host.served.close()
 
     def _hang_up(self) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from gemd.config.settings import Service
 from gemd.master.deaths import describe_work
+from gemd.master.host_processes import HostProcesses
 from gemd.master.process import ProcessControl
 from gemd.master.recycle import draw_quota, why_recycle
-from gemd.master.script_hosts import ScriptHosts
 from gemd.master.workers import State, Worker, Workers
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Row, Scoreboard
@@ -18,13 +18,13 @@ from gemd.system.log import error_log
 
 
 class Pool:
-    """The workers of all generations; `workers` has who is alive."""
+    """The workers of all generations; `workers` has who is alive, `hosts` the processes beside them."""
 
     def __init__(self, processes: ProcessControl, scoreboard: Scoreboard) -> None:
         self.workers = Workers(scoreboard.size)
         self._processes = processes
         self._scoreboard = scoreboard
-        self._script_hosts = ScriptHosts(processes)
+        self.hosts = HostProcesses(processes)
         self._ended: list[tuple[int, int]] = []  # and still on the books
 
     def row(self, worker: Worker) -> Row:
@@ -52,6 +52,10 @@ class Pool:
                 worker.state = State.SERVING
         for worker in self.workers.superseded():
             self.drain(worker)
+
+    def serves(self, generation: Generation) -> bool:
+        """Whether somebody serves, and what that needs beside it is ready."""
+        return bool(self.workers.all(State.SERVING)) and self.hosts.find_unready(generation) is None
 
     def drain(self, worker: Worker) -> None:
         """Have a worker answer what it has, without a limit of time, and leave."""
@@ -98,9 +102,9 @@ class Pool:
                 if row is None or not self._spawn(generation, nr, row, now):
                     return
 
-    def keep_script_hosts(self, generations: Iterable[Generation], now: float) -> None:
-        """Have each of these generations its script hosts; their workers need them as long as there are any."""
-        self._script_hosts.step(generations, self.workers.pids, now)
+    def keep_hosts(self, generations: Iterable[Generation], now: float) -> None:
+        """Have each of these generations its processes beside the workers, which need them as long as there are any."""
+        self.hosts.step(generations, self.workers.pids, now)
 
     def _spawn(self, generation: Generation, nr: int, row: int, now: float) -> bool:
         self._scoreboard.row(row).clear()

@@ -18,6 +18,7 @@ from typing import Protocol
 from gemd.exit_codes import ExitCode
 from gemd.shared.channel import send_files
 from gemd.shared.generation import Generation
+from gemd.shared.host_process import END
 from gemd.system.orphans import adopt_orphans, kill_orphans
 from gemd.system.out_of_memory import OutOfMemoryKills
 from gemd.system.signals import SignalQueue
@@ -49,6 +50,11 @@ class Child:
             self._poll.unregister(self.channel)
             self.channel.close()
 
+    def tell(self, text: bytes) -> None:
+        """Say something by the channel, if that can be done at once."""
+        with contextlib.suppress(OSError):
+            self.channel.send(text, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
+
     def kill(self) -> None:
         """End it, and hear nothing more of it. It is reaped when the kernel lets it go."""
         if self.code is None:
@@ -73,16 +79,16 @@ class ProcessControl(Protocol):
         """Fork a process that does a task, given the other end of its channel, and ends with the exit code that it
         returns. It has what a worker of that generation has. Raises OSError."""
 
-    def spawn_script_host(self, generation: Generation, served: socket.socket, program: Program) -> Child:
-        """Fork a process that does as a script host, given the other end of its channel and a copy of `served`. Raises
+    def spawn_host(self, generation: Generation, served: socket.socket, program: Program) -> Child:
+        """Fork a process beside the workers, which is given the other end of its channel and a copy of `served`. Raises
         OSError."""
 
-    def end_script_hosts(self) -> None:
-        """Kill them, whatever they are at, and what they run: one that was stopped would be left for ever. There are no
-        workers any more. Waits for a moment."""
+    def end_hosts(self) -> None:
+        """Have those processes end, and kill those that don't, whatever they are at, and what they run: one that was
+        stopped would be left for ever. There are no workers any more. Waits for a moment."""
 
     def kill_orphans(self, keep: Collection[int]) -> None:
-        """End the scripts of workers and script hosts that are gone; the children in `keep` are none."""
+        """End the scripts of workers and the processes beside them that are gone; the children in `keep` are none."""
 
     def hand_out(self, paths: Sequence[str], descriptors: Sequence[int]) -> None:
         """Send every worker these log files; one that does not read its messages is late, and will be killed."""
@@ -114,7 +120,7 @@ class ForkingProcessControl(ProcessControl):
         poll.register(self._signals.fileno(), select.POLLIN)
         self._channels: dict[int, socket.socket] = {}
         self._children: dict[int, Child] = {}
-        self._script_hosts: dict[int, Child] = {}
+        self._hosts: dict[int, Child] = {}
         self._oom_kills = OutOfMemoryKills()
         adopt_orphans()
         self.share_memory()
@@ -139,11 +145,11 @@ class ForkingProcessControl(ProcessControl):
         self._children[pid] = child = Child(pid, ours, self._poll)
         return child
 
-    def spawn_script_host(self, generation: Generation, served: socket.socket, program: Program) -> Child:
+    def spawn_host(self, generation: Generation, served: socket.socket, program: Program) -> Child:
         with served.dup() as copy:  # one that a child of this generation does not close
             ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
             pid = self._fork(generation, lambda channel: program(channel, copy), ours, its)
-        self._script_hosts[pid] = child = Child(pid, ours, self._poll)
+        self._hosts[pid] = child = Child(pid, ours, self._poll)
         return child
 
     def _fork(self, generation: Generation, task: Task, ours: socket.socket, its: socket.socket) -> int:
@@ -165,7 +171,7 @@ class ForkingProcessControl(ProcessControl):
         """Close, clear and reset what only the master may have. Runs in the child; ends the process."""
         code = ExitCode.INTERNAL
         try:
-            others = (*self._children.values(), *self._script_hosts.values())
+            others = (*self._children.values(), *self._hosts.values())
             for channel in (ours, *self._channels.values(), *(child.channel for child in others)):
                 channel.close()
             self._signals.close()
@@ -186,7 +192,7 @@ class ForkingProcessControl(ProcessControl):
                 if pid == 0:
                     break
                 code = os.waitstatus_to_exitcode(status)
-                child = self._children.pop(pid, None) or self._script_hosts.pop(pid, None)
+                child = self._children.pop(pid, None) or self._hosts.pop(pid, None)
                 if child is not None:
                     child.code = code
                     continue
@@ -195,19 +201,26 @@ class ForkingProcessControl(ProcessControl):
                     self._channels.pop(pid).close()
         return ended
 
-    def end_script_hosts(self) -> None:
-        if not self._script_hosts:
+    def end_hosts(self) -> None:
+        if not self._hosts:
             return
-        for child in self._script_hosts.values():
+        children = list(self._hosts.values())
+        for child in children:
+            child.tell(END)
+        self._await_hosts()
+        for child in children:
             child.kill()
-        end = time.monotonic() + _END_TIMEOUT
-        while self._script_hosts and time.monotonic() < end:
-            time.sleep(_END_INTERVAL)
-            self.reap()
+        self._await_hosts()
         self.kill_orphans(())
 
+    def _await_hosts(self) -> None:
+        end = time.monotonic() + _END_TIMEOUT
+        while self._hosts and time.monotonic() < end:
+            time.sleep(_END_INTERVAL)
+            self.reap()
+
     def kill_orphans(self, keep: Collection[int]) -> None:
-        kill_orphans(keep={*keep, *self._children, *self._script_hosts})
+        kill_orphans(keep={*keep, *self._children, *self._hosts})
 
     def hand_out(self, paths: Sequence[str], descriptors: Sequence[int]) -> None:
         for channel in self._channels.values():

@@ -46,10 +46,15 @@ class Reload:
     def step(self, current: Generation, now: float) -> Generation:
         """Begin, wait for or end a reload; the generation that serves from now on."""
         if self.next is not None:
-            if self._workers.is_complete(self.next.number, self.next.config.workers):
-                current = self._finish(current, self.next)
+            hosts, new = self._pool.hosts, self.next
+            late = hosts.find_unready(new) or "the new workers"
+            failure = hosts.find_failure(new)
+            if failure is not None:
+                self.fail(current, failure)
+            elif hosts.find_unready(new) is None and self._workers.is_complete(new.number, new.config.workers):
+                current = self._finish(current, new)
             elif now >= self._deadline:
-                self.fail(current, f"the new workers did not serve within {self.next.config.timeouts.start:g} s")
+                self.fail(current, f"{late} did not serve within {new.config.timeouts.start:g} s")
         if self._is_wanted and not self.is_under_way:
             self._begin(current, now)
         if self._is_loading:

@@ -34,6 +34,18 @@ class WorkerSnapshot(msgspec.Struct, frozen=True):
     figures: Figures
 
 
+class HostSnapshot(msgspec.Struct, frozen=True):
+    """A process beside the workers: of which `kind`, and for whom."""
+
+    kind: str
+    name: str
+    pid: int
+    generation: int
+    state: str
+    uptime: float
+    figures: Figures
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """The master at some moment. `listeners` are those that are not closed yet, `serving` is how many workers take
     connections; times are seconds."""
@@ -50,6 +62,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     failed_reloads: int
     figures: Figures
     workers: Sequence[WorkerSnapshot]
+    hosts: Sequence[HostSnapshot] = ()
 
 
 class Totals:
@@ -91,6 +104,12 @@ def take_snapshot(
         failed_reloads=reload.failed,
         figures=totals.sum_up([worker.figures for worker in workers]),
         workers=workers,
+        hosts=[
+            HostSnapshot(
+                host.kind, host.name, run.pid, of.number, run.state, round(now - run.born, 1), dict(run.figures)
+            )
+            for host, of, run in pool.hosts.all()
+        ],
     )
 
 
@@ -113,10 +132,11 @@ def describe(snapshot: Snapshot) -> dict[str, object]:
         **_flatten(snapshot),
         "descriptors": count_descriptors(),
         "workers": [_flatten(worker) for worker in snapshot.workers],
+        "hosts": [_flatten(host) for host in snapshot.hosts],
     }
 
 
-def _flatten(snapshot: Snapshot | WorkerSnapshot) -> dict[str, object]:
+def _flatten(snapshot: Snapshot | WorkerSnapshot | HostSnapshot) -> dict[str, object]:
     """With the figures beside all else."""
     values: dict[str, object] = msgspec.to_builtins(snapshot)
     del values["figures"]

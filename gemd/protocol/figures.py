@@ -79,3 +79,5 @@ REFUSED = Figure(
 )
 
 FIGURES = (REQUESTS, BYTES, READING, WRITING, LINGERING, THREADS, MEMORY, PRIVATE, DESCRIPTORS, DROPPED, REFUSED)
+
+ACTIVE = "active"  # requests that the process of an application is answering

@@ -12,7 +12,7 @@ import msgspec
 
 from gemd.protocol.characters import fits_header
 from gemd.protocol.errors import GeminiError
-from gemd.protocol.status import DEFINED, needs_meta
+from gemd.protocol.status import DEFINED, is_redirect, needs_meta
 
 MAX_META = 1024  # older texts' limit, which clients still hold servers to
 
@@ -119,4 +119,4 @@ def encode_header(status: int, meta: str) -> bytes:
     encoded = meta.encode()
     if len(encoded) > MAX_META:
         raise ValueError(f"{len(encoded)} bytes after status {status}, at most {MAX_META} are allowed")
-    return b"%d %s\r\n" % (status, encoded) if encoded else b"%d\r\n" % status
+    return b"%d %s\r\n" % (status, encoded) if encoded or is_redirect(status) else b"%d\r\n" % status

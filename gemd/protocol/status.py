@@ -43,8 +43,9 @@ def is_redirect(status: int) -> bool:
 
 
 def needs_meta(status: int) -> bool:
-    """Input, success and redirects (1x to 3x) have no meaning without a META."""
-    return status < 40
+    """Input and success (1x and 2x) have no meaning without a META. A redirect may have an empty one, for an empty
+    reference is the same page (RFC 3986, 4.1)."""
+    return status < 30
 
 
 DEFINED = frozenset(value for name, value in vars(Status).items() if name.isupper())

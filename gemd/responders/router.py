@@ -4,6 +4,7 @@ Rules: each step sees only what the steps before it let through; locations are m
 so that no spelling of a URL steps around a rule; who answers in a location is what `Location.answers` says.
 """
 
+import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from ipaddress import ip_address
 
@@ -17,7 +18,7 @@ from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer
 from gemd.responders.access import Check, build_check
-from gemd.responders.app.applications import Applications
+from gemd.responders.app.applications import NO_PROCESSES, Applications
 from gemd.responders.cgi.scripts import CGI, NO_USERS, ScriptUsers
 from gemd.responders.judged import Judged, Unjudged
 from gemd.responders.protection import Protection, Rule
@@ -47,7 +48,8 @@ class ServedLocation(msgspec.Struct, frozen=True):
 class Router:
     """The hosts with their locations, and the responders. `check_rate` takes an address and raises SlowDown; `read` has
     the authorities in a file or directory; `script_users` are whom scripts run as, by name, and None for the
-    workers' user; `private` are the paths of files that are never shown."""
+    workers' user; `private` are the paths of files that are never shown; `app_processes` are what leads to applications
+    that have a process of their own, by `app_key`."""
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class Router:
         read: Read = read_authorities,
         script_users: ScriptUsers = NO_USERS,
         private: Collection[str] = (),
+        app_processes: Mapping[object, socket.socket] = NO_PROCESSES,
     ) -> None:
         self._first = config.hosts[0]
         self._hosts = {name: host for host in config.hosts for name in host.names}
@@ -68,7 +71,7 @@ class Router:
             for host in config.hosts
         }
         protection = Protection(rules, private)
-        self.applications = Applications(config, authorities)
+        self.applications = Applications(config, authorities, app_processes)
         self._scripts = CGI(config, authorities, protection, script_users)
         responders: dict[settings.Answer, Responder] = {
             settings.Answer.GONE: gone,

@@ -11,7 +11,8 @@ import sys
 
 from gemd.exit_codes import ExitCode
 from gemd.script_host.runs import Runs
-from gemd.shared.script_host import READY, Setup
+from gemd.shared.host_process import READY, read_setup
+from gemd.shared.script_host import ScriptSetup
 from gemd.system import process
 from gemd.system.confinement import ConfinementError
 from gemd.system.orphans import adopt_orphans
@@ -32,7 +33,7 @@ def main(channel_number: int, requests_number: int) -> int:
     by the other one workers ask. Standard input is the setup. Returns the exit code."""
     channel, requests = socket.socket(fileno=channel_number), socket.socket(fileno=requests_number)
     try:
-        setup = Setup.read(0)
+        setup = read_setup(0, ScriptSetup)
         take_shape(setup)
         say(channel, READY.decode())
         Runs(requests, channel).serve()
@@ -43,10 +44,12 @@ def main(channel_number: int, requests_number: int) -> int:
     finally:
         if sys.exception() is not None:
             say(channel, f"a fault of gemd itself: {sys.exception()!r}")
+        channel.close()
+        requests.close()
     return ExitCode.OK
 
 
-def take_shape(setup: Setup) -> None:
+def take_shape(setup: ScriptSetup) -> None:
     """Be what the setup says. Raises PrivilegeError and ConfinementError."""
     process.set_title(f"scripts of {setup.identity.name}")
     process.prefer_throughput()

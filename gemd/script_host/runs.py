@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from functools import partial
 
+from gemd.shared.host_process import END
 from gemd.system.hosted_script import Ended, Failed, Started, StartRequest, is_wanted, receive_request, tell
 from gemd.system.privileges import PrivilegeError
 from gemd.system.process import read_limits
@@ -82,11 +83,15 @@ class Runs:
             self._check_limits()
             return
         if asked is None:
-            self._is_asked = False
-            self.unwatch(self._requests.fileno())
+            self._hear_no_more()
             return
         self._runs += 1
         Run(self, *asked).start()
+
+    def _hear_no_more(self) -> None:
+        if self._is_asked:
+            self._is_asked = False
+            self.unwatch(self._requests.fileno())
 
     def _check_limits(self) -> None:
         """A script may have lowered them, which Landlock allows, and for good. Another host has its own."""
@@ -97,6 +102,8 @@ class Runs:
         self._check_limits()
         try:
             data = self._channel.recv(_PIECE)
+            if END in data:
+                self._hear_no_more()
             if data:
                 self._channel.send(data, socket.MSG_NOSIGNAL)
                 return

@@ -11,8 +11,8 @@ import msgspec
 from gemd.config.settings import Config
 from gemd.responders.app.applications import Applications
 from gemd.responders.router import Respond
+from gemd.shared.host_process import HostProcess
 from gemd.shared.rate_limit import RateLimit
-from gemd.shared.script_host import ScriptHost
 from gemd.system.access_log import AccessLog
 from gemd.system.confinement import Confinement
 from gemd.system.listener import Listener
@@ -25,7 +25,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     """What workers are made of. `identity` is who they become after the fork, None when they are that already.
 
     `has_room` says whether what answers could take one more request at once. `confinement` is what scripts may touch,
-    None for all that the user may. `script_hosts` run those that have a user of their own.
+    None for all that the user may. `hosts` are the processes beside the workers: for scripts that have a user of their
+    own, and for applications that have a process of their own.
     """
 
     number: int
@@ -41,15 +42,15 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     access_log: AccessLog
     identity: Identity | None
     confinement: Confinement | None
-    script_hosts: Sequence[ScriptHost] = ()
+    hosts: Sequence[HostProcess] = ()
 
     def close_all_but(self, kept: "Generation | None") -> None:
-        """Close the listeners and logs that `kept` does not share, and what leads to script hosts, which are never
-        shared: for good, or in a worker of that generation."""
+        """Close the listeners and logs that `kept` does not share, and what leads to processes beside the workers,
+        which are never shared: for good, or in a worker of that generation."""
         shared = kept.listeners if kept is not None else ()
         for listener in self.listeners:
             if listener not in shared:
                 listener.close()
         self.logs.close_all_but(kept.logs if kept is not None else None)
-        for host in self.script_hosts:
+        for host in self.hosts:
             host.close()

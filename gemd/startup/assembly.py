@@ -7,18 +7,20 @@ import contextlib
 import os
 from collections.abc import Mapping
 
-import msgspec
-
-from gemd.config import Config, Host
+from gemd.config import Config
+from gemd.config.app_settings import app_key, find_app_users, find_applications
 from gemd.config.script_settings import find_script_users
 from gemd.config.types import Rate
 from gemd.protocol.request import Request
 from gemd.responders.cgi.scripts import ScriptUser
 from gemd.responders.router import Router
+from gemd.shared.app_host import AppHost
 from gemd.shared.generation import Generation
 from gemd.shared.rate_limit import RateLimit
-from gemd.shared.script_host import ScriptHost, Setup
+from gemd.shared.script_host import ScriptHost, ScriptSetup
+from gemd.startup.app_setups import build_app_setups
 from gemd.startup.files import Files
+from gemd.startup.inside import see_from_inside
 from gemd.startup.private_files import find_log_files
 from gemd.startup.resources import Resources
 from gemd.system import tls_context
@@ -26,7 +28,7 @@ from gemd.system.access_log import AccessLog
 from gemd.system.certificates import ServerCertificate
 from gemd.system.line_log import LineLog, NoLog
 from gemd.system.logs import Logs
-from gemd.system.privileges import Identity, PrivilegeError, is_current
+from gemd.system.privileges import Identity, PrivilegeError, can_become
 from gemd.system.process import fill_standard_streams
 
 
@@ -45,7 +47,10 @@ def build_generation(
         script_hosts = make_script_hosts(config, files)
         for host in script_hosts.values():
             new.callback(host.close)
-        router = build_router(_seen_from_inside(config), files, rate_limit, script_hosts)
+        app_hosts = make_app_hosts(config, files, identity)
+        for app_host in app_hosts.values():
+            new.callback(app_host.close)
+        router = build_router(see_from_inside(config), files, rate_limit, script_hosts, app_hosts)
         logs = Logs(config.log, find_log_files(config), former.logs if former is not None else None)
         new.callback(logs.close_all_but, former.logs if former is not None else None)
         router.applications.preload()
@@ -66,7 +71,7 @@ def build_generation(
         access_log=build_access_log(config, logs, secret, router),
         identity=identity,
         confinement=files.confinement,
-        script_hosts=tuple(script_hosts.values()),
+        hosts=(*script_hosts.values(), *app_hosts.values()),
     )
 
 
@@ -75,14 +80,29 @@ def make_script_hosts(config: Config, files: Files) -> dict[str, ScriptHost]:
     PrivilegeError where this master can't become that user."""
     users = find_script_users(config)
     for user, key in users.items():
-        identity = files.script_users[user]
-        if os.geteuid() != 0 and not is_current(identity):
-            raise PrivilegeError(
-                f"{key}: only a master that stays root can run scripts as {identity.name}, and this one is uid "
-                f'{os.geteuid()}: start gemd as root, with master-user = "root"'
-            )
+        check_can_become(files.users[user], key)
     chroot, confinement = config.service.chroot, files.confinement
-    return {user: ScriptHost(Setup(files.script_users[user], chroot, confinement)) for user in users}
+    return {user: ScriptHost(ScriptSetup(files.users[user], chroot, confinement)) for user in users}
+
+
+def make_app_hosts(config: Config, files: Files, identity: Identity | None) -> dict[object, AppHost]:
+    """What leads to the processes of applications that have one, by `app_key` as seen from inside. Raises
+    PrivilegeError where this master can't become who one is to run as."""
+    for user, key in find_app_users(config).items():
+        check_can_become(files.users[user], key)
+    applications = find_applications(see_from_inside(config))
+    apart = {app_key(location) for where, location in applications if where in files.apart}
+    setups = build_app_setups(config, files.users, identity, files.confinement)
+    return {key: AppHost(setups[key], {**os.environ, **setups[key].location.app_env}) for key in apart}
+
+
+def check_can_become(identity: Identity, key: str) -> None:
+    """Raise PrivilegeError unless this process, the master's, can start others as that user; `key` wants it to."""
+    if not can_become(identity):
+        raise PrivilegeError(
+            f"{key}: only a master that stays root can run anything as {identity.name}, and this one is uid "
+            f'{os.geteuid()}: start gemd as root, with master-user = "root"'
+        )
 
 
 def build_access_log(config: Config, logs: Logs, secret: bytes, router: Router) -> AccessLog:
@@ -116,34 +136,21 @@ def _share_handshake_limit(config: Config, former: Generation | None) -> RateLim
     return RateLimit(Rate(number, 1.0))
 
 
-def _seen_from_inside(config: Config) -> Config:
-    """The configuration with its roots as processes see them that are shut in `chroot`."""
-    chroot = config.service.chroot
-    if chroot is None:
-        return config
-
-    def move(path: str | None) -> str | None:
-        return "/" + os.path.relpath(path, chroot) if path else path
-
-    def inside(host: Host) -> Host:
-        locations = tuple(
-            msgspec.structs.replace(location, root=move(location.root), app_path=move(location.app_path))
-            for location in host.locations
-        )
-        return msgspec.structs.replace(host, locations=locations)
-
-    return msgspec.structs.replace(config, hosts=tuple(map(inside, config.hosts)))
-
-
 def build_router(
-    config: Config, files: Files, rate_limit: RateLimit | None, script_hosts: Mapping[str, ScriptHost]
+    config: Config,
+    files: Files,
+    rate_limit: RateLimit | None,
+    script_hosts: Mapping[str, ScriptHost],
+    app_hosts: Mapping[object, AppHost],
 ) -> Router:
     """The hosts, with all that they need of the machine."""
     check_rate = rate_limit.check if rate_limit is not None else None
     users: dict[str | None, ScriptUser] = {None: ScriptUser(files.home)}
     for name, host in script_hosts.items():
-        users[name] = ScriptUser(files.script_users[name].home, host.requests)
-    return Router(config, files.mime_table, check_rate, files.authorities.__getitem__, users, files.private)
+        users[name] = ScriptUser(files.users[name].home, host.requests)
+    processes = {key: host.requests for key, host in app_hosts.items()}
+    read = files.authorities.__getitem__
+    return Router(config, files.mime_table, check_rate, read, users, files.private, processes)
 
 
 def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> tls_context.Context:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from gemd.config import Config, ConfigError, Host, Problem, parse_config
+from gemd.config.app_settings import find_app_users, find_applications
 from gemd.config.script_settings import find_script_users
 from gemd.config.settings import Answer, Location
 from gemd.config.tables import key_path
@@ -16,8 +17,11 @@ from gemd.config.types import LOG_WORDS
 from gemd.options import DEFAULT_CGI, read_tables
 from gemd.protocol.characters import escape
 from gemd.protocol.url import split_path
+from gemd.startup.app_setups import build_app_setups
 from gemd.startup.assembly import build_router
 from gemd.startup.files import read_files
+from gemd.startup.identity import find_user
+from gemd.startup.inside import see_from_inside
 from gemd.startup.private_files import (
     NOT_CONFINED,
     find_confinement,
@@ -25,10 +29,11 @@ from gemd.startup.private_files import (
     is_confinement_missing,
     script_directories,
 )
+from gemd.startup.trials import describe_processes, try_applications
 from gemd.system import certificates, tls_context
 from gemd.system.attempt import attempt
 from gemd.system.log_file import check_log_file
-from gemd.system.privileges import PrivilegeError, find_identity
+from gemd.system.privileges import PrivilegeError, can_become, find_identity
 
 
 def read_config(options: argparse.Namespace, directory: Path) -> Config:
@@ -63,7 +68,7 @@ def _check_user(config: Config) -> list[Problem]:
             find_identity(str(service.user), service.group)
         except PrivilegeError as error:
             problems.append(Problem("user", str(error)))
-    for user, path in find_script_users(config).items():
+    for user, path in (find_script_users(config) | find_app_users(config)).items():
         try:
             find_identity(user, None)
         except PrivilegeError as error:
@@ -139,7 +144,7 @@ def _why_no_directory(path: str, flags: int = os.O_PATH) -> str | None:
 
 def check_certificates(config: Config) -> None:
     """Load what is configured, without making anything, and print what is worth a look. Raises CertificateError."""
-    build_router(config, read_files(config), None, {})
+    build_router(config, read_files(config), None, {}, {})
     for host in config.hosts:
         if host.certificate is not None and host.key is not None:
             certificate = certificates.load(Path(host.certificate), Path(host.key))
@@ -169,12 +174,18 @@ def check_logs(config: Config) -> None:
 
 
 def check_applications(config: Config) -> None:
-    """Load the applications, as the user who runs this; root does not run other people's code for a service that has
-    a user of its own. Raises AppLoadError."""
-    applications = build_router(config, read_files(config), None, {}).applications
-    if os.geteuid() == 0 and config.service.user not in (None, "root"):
-        applications.check_environment()
-        if applications:
-            print(f"gemd: not loaded as root: the applications; run this as {config.service.user}", file=sys.stderr)
+    """Load the applications in fresh processes, as who serves them, and print where each will run. Raises AppLoadError,
+    and PrivilegeError for a user that there is not."""
+    if not any(find_applications(config)):
         return
-    applications.check()
+    user = find_user(config)
+    files = read_files(config, user)
+    setups = build_app_setups(config, files.users, user, files.confinement)
+    mine = {key: setup for key, setup in setups.items() if setup.identity is None or can_become(setup.identity)}
+    for setup in setups.values():
+        if setup not in mine.values() and setup.identity is not None:
+            text = f"not loaded: the application {setup.location.app}; only root can, as {setup.identity.name}"
+            print(f"gemd: {escape(text)}", file=sys.stderr)
+    apart = {*try_applications(see_from_inside(config), mine, tries_all=True)}
+    for line in describe_processes(config, apart | {s.where for s in setups.values() if s not in mine.values()}):
+        print(f"gemd: {escape(line)}", file=sys.stderr)

@@ -9,9 +9,13 @@ from collections.abc import Iterator
 import msgspec
 
 from gemd.config import Config
+from gemd.config.app_settings import find_app_users
 from gemd.config.script_settings import find_script_users
 from gemd.config.settings import CAFile
+from gemd.startup.app_setups import build_app_setups
+from gemd.startup.inside import see_from_inside
 from gemd.startup.private_files import find_confinement, find_secrets_inside
+from gemd.startup.trials import try_applications
 from gemd.system.authorities import read_authorities
 from gemd.system.certificates import Certificates
 from gemd.system.confinement import Confinement
@@ -21,15 +25,17 @@ from gemd.system.privileges import Identity, find_home, find_identity
 
 class Files(msgspec.Struct, frozen=True):
     """Media types by extension, authorities by the path of the file or directory that has them, the users that run
-    scripts by the names that the configuration has for them, the home of the workers' user, the files that no client
-    may see, as workers see them, and what scripts may touch, None for all."""
+    scripts and applications by the names that the configuration has for them, the home of the workers' user, the files
+    that no client may see, as workers see them, and what scripts may touch, None for all. `apart` are the paths of the
+    keys of applications that have a process of their own."""
 
     mime_table: dict[str, str]
     authorities: dict[str, Certificates]
-    script_users: dict[str, Identity]
+    users: dict[str, Identity]
     home: str
     private: tuple[str, ...]
     confinement: Confinement | None
+    apart: tuple[str, ...] = ()
 
 
 def read_files(config: Config, user: Identity | None = None) -> Files:
@@ -39,11 +45,18 @@ def read_files(config: Config, user: Identity | None = None) -> Files:
     return Files(
         load_mime_table(),
         {path: read_authorities(path) for path in authority_paths(config)},
-        {name: find_identity(name, None) for name in find_script_users(config)},
+        {name: find_identity(name, None) for name in (*find_script_users(config), *find_app_users(config))},
         user.home if user is not None else find_home(),
         find_secrets_inside(config),
         find_confinement(config),
     )
+
+
+def read_all(config: Config, user: Identity | None) -> Files:
+    """The same, and how applications are to run, for which they are tried. Raises AppLoadError besides."""
+    files = read_files(config, user)
+    setups = build_app_setups(config, files.users, user, files.confinement)
+    return msgspec.structs.replace(files, apart=try_applications(see_from_inside(config), setups))
 
 
 def authority_paths(config: Config) -> Iterator[str]:

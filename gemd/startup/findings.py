@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gemd.config import Config
+from gemd.config.app_settings import find_app_users
 from gemd.config.script_settings import find_script_users
 from gemd.config.types import Address
 from gemd.master.report import Outcome
@@ -44,10 +45,11 @@ class Findings(msgspec.Struct, frozen=True):
     certificates: dict[str, PortableCertificate]
     mime_table: dict[str, str]
     authorities: dict[str, tuple[bytes, ...]]
-    script_users: dict[str, Identity]
+    users: dict[str, Identity]
     home: str
     private: tuple[str, ...]
     confinement: Confinement | None
+    apart: tuple[str, ...]
     logs: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -79,10 +81,11 @@ def pack_findings(
         certificates={name: pack_certificate(one) for name, one in resources.certificates.items()},
         mime_table=files.mime_table,
         authorities={path: pack_certificates(several) for path, several in files.authorities.items()},
-        script_users=files.script_users,
+        users=files.users,
         home=files.home,
         private=files.private,
         confinement=files.confinement,
+        apart=files.apart,
         logs=tuple(logs),
         warnings=tuple(warnings),
     )
@@ -124,10 +127,11 @@ def unpack_findings(found: Outcome, current: Generation) -> Unpacked:
         Files(
             mime_table=findings.mime_table,
             authorities=authorities,
-            script_users=findings.script_users,
+            users=findings.users,
             home=findings.home,
             private=findings.private,
             confinement=findings.confinement,
+            apart=findings.apart,
         ),
         dict(zip(findings.logs, left, strict=True)),
         findings.warnings,
@@ -145,5 +149,5 @@ def _check(findings: Findings, descriptors: int, listeners: int) -> None:
         raise ValueError("a host has no certificate")
     if not set(authority_paths(findings.config)) <= set(findings.authorities):
         raise ValueError("there are authorities missing")
-    if not set(find_script_users(findings.config)) <= set(findings.script_users):
+    if not {*find_script_users(findings.config), *find_app_users(findings.config)} <= set(findings.users):
         raise ValueError("a user is missing")

@@ -4,6 +4,7 @@ Rules: everything that can fail is tried while the shell that started us still l
 goes on until it is told to stop.
 """
 
+import contextlib
 import os
 import select
 
@@ -22,7 +23,7 @@ from gemd.shared.scoreboard import ROWS_PER_SLOT, Scoreboard
 from gemd.startup import later
 from gemd.startup.assembly import build_generation
 from gemd.startup.checks import check_machine
-from gemd.startup.files import read_files
+from gemd.startup.files import Files, read_all
 from gemd.startup.identity import become, find_user
 from gemd.startup.loader import ConfigLoader, Read, warn
 from gemd.startup.resources import (
@@ -33,6 +34,7 @@ from gemd.startup.resources import (
     take_control,
     take_pid_file,
 )
+from gemd.startup.trials import describe_processes
 from gemd.system import process
 from gemd.system.log import error_log
 from gemd.system.pid_file import PidFile
@@ -72,12 +74,16 @@ def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
         check_machine(config)  # again, for this user may see less
         if pid_file is not None:
             pid_file.check_writable()
-        generation = build_generation(config, resources, read_files(config, workers_user), workers_user)
+        with contextlib.ExitStack() as unused:
+            unused.callback(close_new, resources.listeners, ())
+            files = read_all(config, workers_user)
+            generation = build_generation(config, resources, files, workers_user)
+            unused.pop_all()
     poll = select.poll()
     control = take_control(config, handover, poll)
     lock_down(keep_capabilities=os.geteuid() == 0)
     generation.logs.use()
-    announce(config, resources)
+    announce(config, resources, files)
     is_daemon = config.service.daemon and handover is None
     launched = _detach(generation, pid_file, control, signals) if is_daemon else Launch()
     notices = DaemonNotices(
@@ -105,7 +111,7 @@ def _detach(
     keep = [*signals.descriptors]
     keep += [listener.socket.fileno() for listener in generation.listeners]
     keep += [sink.fileno() for sink in generation.logs.files().values()]
-    keep += [sock.fileno() for host in generation.script_hosts for sock in (host.requests, host.served)]
+    keep += [sock.fileno() for host in generation.hosts for sock in (host.requests, host.served)]
     if pid_file is not None:
         keep.append(pid_file.lock)
     if control is not None:
@@ -130,13 +136,15 @@ def run_master(notices: DaemonNotices, generation: Generation, poll: select.poll
     return Master(processes, notices, scoreboard, generation).run()
 
 
-def announce(config: Config, resources: Resources) -> None:
-    """Say in the log what is served where, with which certificate."""
+def announce(config: Config, resources: Resources, files: Files) -> None:
+    """Say in the log what is served where, with which certificate, and where applications run."""
     port = next((listener.port for listener in resources.listeners if listener.port), 0)
     for host in config.hosts:
         certificate = resources.certificates[host.name]
         url = f"gemini://{host.name}/" if port in (0, DEFAULT_PORT) else f"gemini://{host.name}:{port}/"
         error_log.info("serving %s from %s", url, host.locations[0].source or "its locations")
         error_log.info("its certificate %s has the SHA-256 fingerprint %s", certificate.path, certificate.fingerprint)
+    for line in describe_processes(config, files.apart):
+        error_log.info("%s", line)
     warn(resources, config)
     error_log.info("listening on %s; SIGTERM or Ctrl-C stops", ", ".join(map(str, resources.listeners)))

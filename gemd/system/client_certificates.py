@@ -75,7 +75,12 @@ def _count_attributes(der: bytes) -> int:
 
 def decode_certificate(certificate: ClientCertificate) -> x509.Certificate | None:
     """The certificate as the cryptography library has it; None for one that it can't read."""
-    return None if certificate.fault else x509.load_der_x509_certificate(certificate.der)
+    return None if certificate.fault else decode_der(certificate.der)
+
+
+def decode_der(der: bytes) -> x509.Certificate:
+    """The same of one that `parse_client_certificate` has found no fault in."""
+    return x509.load_der_x509_certificate(der)
 
 
 def make_client_certificate(common_name: str, start: datetime.datetime, end: datetime.datetime) -> ClientCertificate:

@@ -8,6 +8,7 @@ escape.
 import math
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -90,6 +91,16 @@ class ErrorLog:
             if self._target is not None and level >= Level.WARNING:
                 self._target.hasten()
 
+    def pass_on(self, text: str, level: Level, pid: int, *, goes_on: bool) -> None:
+        """Write a line that another process of gemd says, which goes on with the one before or begins. What goes on
+        is indented, but for the head of a traceback."""
+        if level < self.level:
+            return
+        if goes_on:
+            self._write_line(escape(text if text.startswith(" ") or text == _HEAD else _INDENT + text), level)
+        else:
+            self._write(level, text, pid)
+
     def settle(self) -> None:
         """Say how often what was left out. To be called now and then, for there may be nothing else to say."""
         self._settle(time.monotonic())
@@ -111,11 +122,11 @@ class ErrorLog:
         shown = hide_secrets(url) if self._shows_queries else hide_input(url)
         return repr(shown if len(shown) <= _MAX_URL else shown[: _MAX_URL - 3] + "...")
 
-    def _write(self, level: Level, text: str) -> None:
+    def _write(self, level: Level, text: str, pid: int | None = None) -> None:
         """Write "2026-01-31 12:00:00 gemd[pid] warning: text", the beginning only where nobody else adds it."""
         line = f"{level.word}: {escape(text)}"
         if self._target is not None and not self._is_dated:
-            line = f"{_now()} gemd[{os.getpid()}] {line}"
+            line = f"{_now()} gemd[{pid or os.getpid()}] {line}"
         self._write_line(line, level)
 
     def _write_line(self, line: str, level: Level) -> None:
@@ -126,6 +137,13 @@ class ErrorLog:
 
 
 error_log = ErrorLog()
+
+
+def log_thread_fault(ended: threading.ExceptHookArgs) -> None:
+    """Log what has ended a thread, of gemd's or an application's: a `threading.excepthook`."""
+    if ended.exc_type is not SystemExit:
+        name = ended.thread.name if ended.thread is not None else "that is gone"
+        error_log.error("a fault in the thread %s", name, exc_info=ended.exc_value)
 
 
 def _now() -> str:

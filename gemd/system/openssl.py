@@ -16,10 +16,7 @@ _LIBRARY = "cryptography.hazmat.bindings._rust"
 
 def load_openssl() -> bool:
     """Load it with the configuration beside this file, unless the environment names another one; the environment is
-    afterwards what it was. False when it is there already, and goes by somebody else's.
-
-    What cryptography warns of are oddities of certificates, here those of strangers: this process is not to say them.
-    """
+    afterwards what it was. False when it is there already, and goes by somebody else's."""
     is_first, is_given = _LIBRARY not in sys.modules, _VARIABLE in os.environ
     if not is_given:
         os.environ[_VARIABLE] = str(Path(__file__).with_name("openssl.cnf"))
@@ -28,8 +25,13 @@ def load_openssl() -> bool:
     finally:
         if not is_given:
             del os.environ[_VARIABLE]
+    ignore_certificate_warnings()
+    return is_first or is_given
+
+
+def ignore_certificate_warnings() -> None:
+    """Have this process say nothing of oddities of certificates, which are those of strangers."""
     from cryptography.utils import CryptographyDeprecationWarning
 
     warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning)
     warnings.filterwarnings("ignore", message="Attribute's length must be", category=UserWarning)
-    return is_first or is_given

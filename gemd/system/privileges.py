@@ -84,6 +84,11 @@ def is_current(identity: Identity) -> bool:
     return os.getresuid() == (identity.uid,) * 3 and os.getresgid() == (identity.gid,) * 3
 
 
+def can_become(identity: Identity) -> bool:
+    """Whether this process is that user, or could be."""
+    return os.geteuid() == 0 or is_current(identity)
+
+
 def drop_privileges(identity: Identity, chroot: str | None = None) -> None:
     """Shut this process into `chroot`, if given, and become `identity` for good. Raises PrivilegeError.
 

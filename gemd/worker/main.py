@@ -22,7 +22,7 @@ from gemd.system import process
 from gemd.system.confinement import Confinement, ConfinementError
 from gemd.system.exit_handlers import forget_inherited_handlers, run_handlers
 from gemd.system.file_watch import FileWatch
-from gemd.system.log import error_log
+from gemd.system.log import error_log, log_thread_fault
 from gemd.system.orphans import adopt_orphans, kill_running
 from gemd.system.places import find_share
 from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
@@ -92,13 +92,6 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         generation.logs.flush(_FLUSH_TIMEOUT)
         row.show(figures.DROPPED, generation.logs.dropped)
     return ExitCode.OK
-
-
-def log_thread_fault(ended: threading.ExceptHookArgs) -> None:
-    """Log what has ended a thread, of gemd's or an application's. Runs in it."""
-    if ended.exc_type is not SystemExit:
-        name = ended.thread.name if ended.thread is not None else "that is gone"
-        error_log.error("a fault in the thread %s", name, exc_info=ended.exc_value)
 
 
 def confine_scripts(confinement: Confinement | None) -> None:

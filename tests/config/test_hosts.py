@@ -164,7 +164,7 @@ KEYS = {
     Answer.REDIRECT: {"redirect"},
     Answer.GONE: {"gone"},
     Answer.CGI: {"cgi", *(key for key in keys_of(Location) if key.startswith("cgi-"))},
-    Answer.APP: {"app", "app-path", "app-env", "app-options", "app-threads", "preload", "schemes", "hosts"},
+    Answer.APP: {"app", "preload", "schemes", "hosts", *(key for key in keys_of(Location) if key.startswith("app-"))},
     Answer.FILES: {"root"},
 }
 

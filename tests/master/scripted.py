@@ -201,7 +201,7 @@ class ScriptedProcessControl:
         assert set(self.workers) <= set(keep)  # else one that lives would be killed
         self.done.append((self.now, "orphans", [self.workers[pid].nr for pid in keep if pid in self.workers]))
 
-    def end_script_hosts(self):
+    def end_hosts(self):
         assert not self.workers
 
     def hand_out(self, names, descriptors):
@@ -460,5 +460,5 @@ def make_generation(number, workers=2, **settings):
     """A generation that is never forked: `settings` are tables of the configuration."""
     tables = {"host": [{"name": "localhost", "root": "/"}], "workers": workers, "timeouts": {"stop": 10}, **settings}
     config = parse_config(tables, base=Path("/"), source=None, cpus=2)
-    given = {"number": number, "config": config, "listeners": (), "script_hosts": ()}
+    given = {"number": number, "config": config, "listeners": (), "hosts": ()}
     return Generation(**{name: given.get(name) for name in Generation.__struct_fields__})

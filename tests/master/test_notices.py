@@ -321,7 +321,7 @@ class FakeLoader:
 class FakeGeneration:
     def __init__(self):
         self.kept = []
-        self.script_hosts = ()
+        self.hosts = ()
 
     def close_all_but(self, kept):
         self.kept.append(kept)

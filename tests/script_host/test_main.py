@@ -13,8 +13,9 @@ from types import SimpleNamespace
 import pytest
 
 from gemd.exit_codes import ExitCode
-from gemd.master.script_hosts import run_host
-from gemd.shared.script_host import SIGN, ScriptHost, Setup
+from gemd.master.host_processes import run_host
+from gemd.shared.host_process import SIGN
+from gemd.shared.script_host import ScriptHost, ScriptSetup
 from gemd.system.confinement import Confinement
 from gemd.system.hosted_script import HostedScript
 from gemd.system.privileges import Identity, find_identity
@@ -42,7 +43,7 @@ def start():
 
     def start(*, change=lambda text: text, **settings):
         given = {"identity": somebody(), "chroot": None, "confinement": None, **settings}
-        host = ScriptHost(Setup(**given))
+        host = ScriptHost(ScriptSetup(**given))
         channel, its = socket.socketpair()
         channel.settimeout(LONGEST)
         pid = os.fork()

@@ -42,11 +42,6 @@ WRONG = {
     "divides:app": ("ZeroDivisionError: division by zero", "divides.py"),
     "needs:app": ("ModuleNotFoundError: No module named 'no_such_library'", "needs.py"),
     "unfinished:app": ("SyntaxError: '(' was never closed, in {tmp}/unfinished.py, line 1", None),
-    "signals:app": (
-        "ValueError: signal only works in main thread of the main interpreter; a worker has application code in "
-        "threads; app-process = true gives it a main thread of its own",
-        "signals.py",
-    ),
 }
 GEMDS_OWN = ("gemd/", "concurrent/futures", "<frozen importlib", "importlib/__init__")
 
@@ -68,10 +63,29 @@ def test_one_line_says_which_and_why(folder, app, reason, file, mode):
     result = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
-    said = [line for line in result.stderr.splitlines() if "the application" in line]
+    said = [line for line in result.stderr.splitlines() if "can't be loaded" in line]
     assert (result.returncode, len(said)) == (8, 1), result.stderr
     expected = f"host[1].app: the application {app} can't be loaded: {reason.replace('{tmp}', str(folder))}"
     assert said[0].endswith(expected)
     frames = re.findall(r'File "([^"]+)", line \d+, in ', result.stderr)
     assert (frames[0] if frames else None) == (str(folder / file) if file else None)
     assert not [frame for frame in frames for part in GEMDS_OWN if part in frame]
+
+
+@pytest.mark.parametrize("process", [True, False])
+def test_signals_need_a_main_thread_and_the_hint_says_so(start, folder, process):
+    text = f'[[host]]\nname = "localhost"\napp = "signals:app"\napp-path = "{folder}"\n'
+    (folder / "signals.py").write_text(
+        MODULES["signals.py"] + "def app(environ, send_status): send_status(51, 'None')\n"
+    )
+    (folder / "gemd.conf").write_text(text + f"app-process = {str(process).lower()}\n")
+    daemon = start("-c", folder / "gemd.conf", "--host", "127.0.0.1", "--port", "0", "--workers", "1")
+    if process:
+        daemon.wait_until_ready(1)
+        return
+    daemon.expect("can't be loaded", "Traceback", "ValueError", "ended with exit code 8")
+    assert daemon.process.wait(30) == 8
+    assert (
+        "ValueError: signal only works in main thread of the main interpreter; a worker has application code in "
+        "threads; app-process = true gives it a main thread of its own"
+    ) in daemon.errors

@@ -7,10 +7,12 @@ import sys
 
 import pytest
 
+from gemd.system.privileges import find_identity
 from tests.conftest import need_root
 
 from .applications import APP, EXAMPLES, reload_and_wait, serve_app, write  # noqa: F401, some are fixtures
 from .conftest import AS_ROOT, wait_for
+from .succession import public_folder
 
 
 def test_what_can_not_be_imported_ends_the_start(start, write, tmp_path):
@@ -103,19 +105,37 @@ def app(environ, send_status):
 """
 
 
+@pytest.fixture(params=["in the workers", "in a process"])
+def serve_watched(request, start, write, tmp_path):
+    """Serve the application page:app, whose files are watched; `number` of processes have it. It is not awaited."""
+
+    def serve_it():
+        flags = "--port", "0", "--workers", "2", "--reload"
+        if request.param == "in the workers":
+            host = APP.replace("{more}", "").replace("{app}", "page:app").replace("{tmp}", str(tmp_path))
+            (tmp_path / "gemd.conf").write_text(host + "app-process = false\n")
+            daemon = start("-c", tmp_path / "gemd.conf", "--host", "127.0.0.1", *flags)
+        else:
+            daemon = start("--app", "page:app", *flags, cwd=write("other.py", ""))
+        daemon.number = 2 if request.param == "in the workers" else 1
+        return daemon
+
+    return serve_it
+
+
 def wait_for_text(daemon, text):
-    """Until every worker that serves answers so."""
+    """Until every process that has the application answers so."""
 
     def is_everywhere():
         answers = [daemon.ask("/").text.rpartition(" ") for _ in range(8)]
-        return {answer[0] for answer in answers} == {text} and len({answer[2] for answer in answers}) == 2
+        return {answer[0] for answer in answers} == {text} and len({answer[2] for answer in answers}) == daemon.number
 
-    wait_for(is_everywhere, f"{text!r} from both workers", 30)
+    wait_for(is_everywhere, f"{text!r} from all", 30)
 
 
-def test_it_is_reloaded_when_its_files_change(start, write):
-    folder = write("page.py", TOLD_APART.replace("{text}", "one"))
-    daemon = start("--app", "page:app", "--port", "0", "--workers", "2", "--reload", cwd=folder).wait_until_ready()
+def test_it_is_reloaded_when_its_files_change(serve_watched, write):
+    write("page.py", TOLD_APART.replace("{text}", "one"))
+    daemon = serve_watched().wait_until_ready()
     daemon.expect("can't be loaded", "Traceback", "NameError", "ended with exit code 8", "not reloaded")
     wait_for_text(daemon, "one")
     write("page.py", TOLD_APART.replace("{text}", "two, longer"))
@@ -140,11 +160,11 @@ while not os.path.exists("{gate}"):
 """
 
 
-def test_a_change_while_it_is_imported_is_not_missed(start, write, tmp_path):
+def test_a_change_while_it_is_imported_is_not_missed(serve_watched, write, tmp_path):
     gate = tmp_path / "gate"
-    folder = write("page.py", SLOW_TO_LOAD.replace("{gate}", str(gate)) + TOLD_APART.replace("{text}", "one"))
-    daemon = start("--app", "page:app", "--port", "0", "--workers", "2", "--reload", cwd=folder)
-    wait_for(lambda: daemon.errors.count("importing\n") == 2, "both workers to have read the file")
+    write("page.py", SLOW_TO_LOAD.replace("{gate}", str(gate)) + TOLD_APART.replace("{text}", "one"))
+    daemon = serve_watched()
+    wait_for(lambda: daemon.errors.count("importing\n") == daemon.number, "all to have read the file")
     write("page.py", TOLD_APART.replace("{text}", "two"))
     gate.touch()
     daemon.wait_until_ready()
@@ -161,7 +181,11 @@ def test_the_configuration_test_loads_applications(write, tmp_path):
     folder = write("page.py", PAGE)
     write("broken.py", "1 / 0\n")
     good = check("--app", "page:app", *AS_ROOT, cwd=folder)
-    assert (good.returncode, good.stderr) == (0, "gemd: the configuration by flags is in order\n")
+    assert (good.returncode, good.stderr) == (
+        0,
+        "gemd: the application page:app (host[1].app) has a process of its own\n"
+        "gemd: the configuration by flags is in order\n",
+    )
     missing = check("--app", "nowhere:app", *AS_ROOT, cwd=folder)
     assert missing.returncode == 8
     assert missing.stderr == (
@@ -174,11 +198,12 @@ def test_the_configuration_test_loads_applications(write, tmp_path):
 
 
 @need_root
-def test_root_does_not_load_the_applications_of_another_user(write):
-    folder = write("broken.py", "1 / 0\n")
-    result = check("--app", "broken:app", "--user", "nobody", cwd=folder)
-    assert result.returncode == 0
-    assert "not loaded as root" in result.stderr
+def test_the_configuration_test_loads_applications_as_who_serves_them():
+    with public_folder() as folder:
+        (folder / "who.py").write_text("import os\nraise KeyError(os.getuid())\n")
+        result = check("--app", "who:app", "--user", "nobody", cwd=folder)
+    assert result.returncode == 8
+    assert f"KeyError: {find_identity('nobody', None).uid}" in result.stderr
 
 
 # Real applications

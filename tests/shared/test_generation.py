@@ -24,7 +24,7 @@ class Closed:
 
 def generation(*listeners):
     values = dict.fromkeys(Generation.__struct_fields__)
-    return Generation(**{**values, "number": 1, "listeners": listeners, "logs": Closed(), "script_hosts": (Closed(),)})
+    return Generation(**{**values, "number": 1, "listeners": listeners, "logs": Closed(), "hosts": (Closed(),)})
 
 
 def test_for_good_all_is_closed():
@@ -34,7 +34,7 @@ def test_for_good_all_is_closed():
     assert one.is_closed
     assert other.is_closed
     assert last.logs.kept == [None]
-    assert last.script_hosts[0].is_closed
+    assert last.hosts[0].is_closed
 
 
 def test_what_another_one_shares_stays_open():

@@ -55,7 +55,7 @@ def test_a_key_in_a_root_is_not_shown(build, configure, root, tmp_path, monkeypa
     host = {"name": "localhost", "root": str(root), "key": "capsule/key.pem", "certificate": "capsule/cert.pem"}
     keys = {key: value.replace("{tmp}", str(tmp_path)) for key, value in keys.items()}
     private = []
-    monkeypatch.setattr(assembly, "Router", lambda *arguments: private.extend(arguments[-1]) or Router(*arguments))
+    monkeypatch.setattr(assembly, "Router", lambda *arguments: private.extend(arguments[5]) or Router(*arguments))
     build(configure(host=[host], **keys))
     top = tmp_path if keys else "/"
     assert private == [f"/{(root / 'key.pem').relative_to(top)}"]
@@ -76,14 +76,13 @@ def test_only_root_runs_scripts_as_others(build, with_scripts, monkeypatch):
     monkeypatch.setattr(assembly.os, "geteuid", lambda: 1000)
     with pytest.raises(PrivilegeError) as caught:
         build(with_scripts)
-    reason = "cgi.user: only a master that stays root can run scripts as bin, and this one is uid 1000: "
+    reason = "cgi.user: only a master that stays root can run anything as bin, and this one is uid 1000: "
     assert str(caught.value) == reason + 'start gemd as root, with master-user = "root"'
 
 
 def test_who_is_that_user_runs_them(build, with_scripts, monkeypatch):
-    monkeypatch.setattr(assembly.os, "geteuid", lambda: 2)
-    monkeypatch.setattr(assembly, "is_current", lambda identity: identity.name == "bin")
-    assert [host.user for host in build(with_scripts).script_hosts] == ["bin"]
+    monkeypatch.setattr(assembly, "can_become", lambda identity: identity.name == "bin")
+    assert [host.name for host in build(with_scripts).hosts] == ["bin"]
 
 
 RATE = {"limits": {"rate": "2/1h"}}
@@ -122,20 +121,6 @@ def test_a_log_that_stays_is_not_opened_again(build, configure, tmp_path):
     assert second.logs.access is first.logs.access
 
 
-def test_roots_are_named_as_they_are_seen_from_a_chroot(configure, tmp_path, root):
-    shut = assembly._seen_from_inside(
-        configure(
-            user="gemd",
-            master_user="root",
-            chroot=str(tmp_path),
-            host=[{"name": "localhost", "root": str(root), "location": [{"path": "/a/", "root": str(root / "a")}]}],
-        )
-    )
-    assert [place.root for place in shut.hosts[0].locations] == ["/capsule", "/capsule/a"]
-    open_config = configure()
-    assert assembly._seen_from_inside(open_config) is open_config
-
-
 def test_each_name_has_the_certificate_of_its_host(configure, resources, root, monkeypatch):
     chosen = []
     monkeypatch.setattr(
@@ -169,7 +154,7 @@ def test_authorities_are_those_that_were_read(configure, tmp_path):
     config = configure(tls={"certificates": str(tmp_path / "certificates"), "ca-file": str(tmp_path / "ca.pem")})
     files = read_files(config)
     (tmp_path / "ca.pem").unlink()
-    router = build_router(config, files, None, {})
+    router = build_router(config, files, None, {}, {})
     assert router.applications._authorities.judge(make_leaf(root).chain).is_vouched_for
 
 

@@ -5,7 +5,7 @@ import os
 import msgspec
 import pytest
 
-from gemd.config import ConfigError
+from gemd.config import ConfigError, parse_config
 from gemd.options import parse_arguments
 from gemd.responders.app.load import AppLoadError
 from gemd.startup import checks, private_files
@@ -19,7 +19,9 @@ from gemd.startup.checks import (
 )
 from gemd.system.certificates import CertificateError
 from gemd.system.log_file import LogError
+from gemd.system.privileges import find_identity
 from tests.conftest import need_root
+from tests.serve.succession import public_folder
 
 
 def problems_of(config):
@@ -191,11 +193,42 @@ def test_an_application_is_loaded(configure, app, tmp_path, monkeypatch):
     assert (tmp_path / "loaded").exists()
 
 
-def test_root_does_not_load_those_of_another_user(configure, app, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(checks.os, "geteuid", lambda: 0)
-    check_applications(configure(host=[app], user="gemd"))
+def test_where_it_will_run_is_said(configure, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(checks.os, "geteuid", lambda: 1000)
+    (tmp_path / "fine_app.py").write_text("app = print\n")
+    location = {"path": "/a/", "app": "fine_app:app", "app-path": str(tmp_path), "app-process": True}
+    host = {"name": "localhost", "app": "fine_app:app", "app-path": str(tmp_path), "location": [location]}
+    check_applications(configure(host=[host]))
+    assert capsys.readouterr().err.splitlines() == [
+        "gemd: the application fine_app:app (host[1].app) runs in each worker",
+        "gemd: the application fine_app:app (host[1].location[1].app) has a process of its own",
+    ]
+
+
+@need_root
+def test_it_is_loaded_as_who_serves_it():
+    with public_folder() as folder:
+        (folder / "who.py").write_text("import os\nraise KeyError(os.getuid(), os.getcwd())\n")
+        host = {"name": "localhost", "app": "who:app", "app-path": str(folder), "app-directory": str(folder)}
+        config = parse_config({"host": [host], "user": "nobody"}, base=folder, source=None, cpus=1)
+        with pytest.raises(AppLoadError) as caught:
+            check_applications(config)
+    nobody = find_identity("nobody", None).uid
+    assert f"can't be loaded: KeyError: ({nobody}, '{folder}')" in str(caught.value)
+    assert caught.value.trace()[0].startswith(f'  File "{folder}/who.py", line 2')
+
+
+def test_what_nobody_here_can_load_is_said(configure, app, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(checks.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(checks, "can_become", lambda identity: False)
+    app["app-user"] = "nobody"
+    monkeypatch.setattr(checks, "find_user", lambda config: None)
+    check_applications(configure(host=[app], user="nobody", master_user="root"))
     assert not (tmp_path / "loaded").exists()
-    assert capsys.readouterr().err == "gemd: not loaded as root: the applications; run this as gemd\n"
+    assert capsys.readouterr().err.splitlines() == [
+        "gemd: not loaded: the application failing_app:app; only root can, as nobody",
+        "gemd: the application failing_app:app (host[1].app) has a process of its own",
+    ]
 
 
 # Logs

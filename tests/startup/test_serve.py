@@ -7,6 +7,7 @@ import pytest
 from gemd.exit_codes import ExitCode
 from gemd.master.master import SIGNALS
 from gemd.startup import serve as module
+from gemd.startup.files import read_files
 from gemd.startup.resources import Inherited, acquire_resources
 from gemd.startup.serve import announce, serve
 from gemd.system.certificates import CertificateError
@@ -108,7 +109,7 @@ def test_it_is_said_what_is_served_and_where(configure, said, root):
     config = configure()
     resources = acquire_resources(config, [], None)
     (listener,) = resources.listeners
-    announce(config, resources)
+    announce(config, resources, read_files(config))
     lines = said()
     assert f"serving gemini://localhost:{listener.port}/ from {root}" in lines
     assert lines[-1] == f"listening on 127.0.0.1:{listener.port}; SIGTERM or Ctrl-C stops"

@@ -49,6 +49,28 @@ def log(lines, clock):
     return log
 
 
+def test_what_another_process_says_has_its_pid(lines):
+    log = ErrorLog()
+    log.use(lines, Level.INFO, is_dated=False, shows_queries=False)
+    log.pass_on("late\x1b", Level.WARNING, 7, goes_on=False)
+    log.pass_on("hidden", Level.DEBUG, 7, goes_on=False)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d gemd\[7\] warning: late\\x1b", lines.texts[0])
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("Traceback (most recent call last):", "Traceback (most recent call last):"),
+        ('  File "x"\n', '  File "x"\\x0a'),
+        ("2026-01-01 gemd[1] error: forged", "    2026-01-01 gemd[1] error: forged"),
+    ],
+)
+def test_what_goes_on_begins_no_line(log, lines, said, written):
+    log.pass_on(said, Level.ERROR, 7, goes_on=True)
+    assert lines.texts == [written]
+
+
 def test_a_message_is_one_line_whatever_it_says(lines):
     log = ErrorLog()
     log.use(lines, Level.INFO, is_dated=False, shows_queries=False)

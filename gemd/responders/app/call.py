@@ -8,10 +8,10 @@ import time
 from collections.abc import Collection
 
 from gemd.protocol.errors import CGIError, GeminiError, Overloaded
-from gemd.protocol.response import BrokenBody, ClientLeft, Helper, Response, encode_header
+from gemd.protocol.response import BrokenBody, ClientLeft, Response, encode_header
 from gemd.protocol.status import has_body
 from gemd.responders.app.output import PIECE_SIZE
-from gemd.responders.app.running import MAX_AHEAD, RunningCall
+from gemd.responders.app.running import MAX_AHEAD, Hearer, RunningCall
 from gemd.system.log import error_log
 
 
@@ -20,7 +20,7 @@ class Call(RunningCall):
 
     descriptors: Collection[int] = ()
 
-    def begin(self, helper: Helper) -> None:
+    def begin(self, helper: Hearer) -> None:
         """Have a thread call the application."""
         self._helper = helper
         self.client = helper.client

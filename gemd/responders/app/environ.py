@@ -1,7 +1,8 @@
 """What an application is told of a request: Jetforce 1.0's environ, entry by entry and type by type.
 
 Rules: nothing is in it that Jetforce does not give, but `gemd.location`, the path that the application is mounted at;
-the URL has no dot segments, so that an application and the rules for its locations see the same path.
+the URL has no dot segments, so that an application and the rules for its locations see the same path. On its way to
+another process it is FastCGI's parameters, and arrives with the same entries in the same order.
 """
 
 from gemd.config.settings import Location
@@ -10,7 +11,11 @@ from gemd.protocol.url import Url
 from gemd.responders.app.contract import Environ
 from gemd.responders.variables import common_variables
 from gemd.system.authorities import Authorities
-from gemd.system.client_certificates import decode_certificate
+from gemd.system.client_certificates import decode_certificate, decode_der
+
+_CERTIFICATE = "client_certificate"
+_NUMBERS = frozenset({"SERVER_PORT", "TLS_CLIENT_AUTHORISED", "TLS_CLIENT_SERIAL_NUMBER"})
+_ENCODING = "utf-8", "surrogateescape"
 
 
 def build_app_environ(request: Request, location: Location, authorities: Authorities | None) -> Environ:
@@ -21,9 +26,38 @@ def build_app_environ(request: Request, location: Location, authorities: Authori
         **common_variables(request, location, authorities),
         "GEMINI_URL": _without_dot_segments(request.url),
         "HOSTNAME": request.url.host,
-        "client_certificate": decode_certificate(certificate) if certificate is not None else None,
+        _CERTIFICATE: decode_certificate(certificate) if certificate is not None else None,
         "gemd.location": location.path,
     }
+
+
+def build_app_params(request: Request, location: Location, authorities: Authorities | None) -> dict[bytes, bytes]:
+    """The same as parameters, in which the certificate is DER, or empty."""
+    certificate = request.peer.tls.client_certificate
+    texts = {
+        **common_variables(request, location, authorities),
+        "GEMINI_URL": _without_dot_segments(request.url),
+        "HOSTNAME": request.url.host,
+        _CERTIFICATE: "",
+        "gemd.location": location.path,
+    }
+    params = {name.encode(): str(value).encode(*_ENCODING) for name, value in texts.items()}
+    if certificate is not None and not certificate.fault:
+        params[_CERTIFICATE.encode()] = certificate.der
+    return params
+
+
+def read_app_params(params: dict[bytes, bytes]) -> Environ:
+    """The environ that parameters stand for. Raises ValueError for what `build_app_params` has not made."""
+    environ: Environ = {}
+    for key, value in params.items():
+        name = key.decode()
+        if name == _CERTIFICATE:
+            environ[name] = decode_der(value) if value else None
+        else:
+            text = value.decode(*_ENCODING)
+            environ[name] = int(text) if name in _NUMBERS else text
+    return environ
 
 
 def _without_dot_segments(url: Url) -> str:

@@ -10,24 +10,30 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder
 
 from gemd.config.settings import Location
 from gemd.responders.app.contract import App
 from gemd.responders.app.faults import explain_fault, leave_own_frames, note_hint
 from gemd.system.file_watch import files_of_applications
+from gemd.system.forked import end_if_forked
 
 _read: set[str] = set()  # modules of applications that were imported in `modules_read_anew`
 
 
 class AppLoadError(Exception):
-    """An application can't be loaded; the text says which and why. The cause is what its own code raised, if it did."""
+    """An application can't be loaded; the text says which and why. The cause is what its own code raised, if it did;
+    where that was in another process, it has given the `lines` of its traceback."""
+
+    def __init__(self, text: str, lines: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self._lines = list(lines)
 
     def trace(self) -> list[str]:
         """Where that was: the lines of a traceback."""
         cause = self.__cause__
-        return "".join(traceback.format_tb(cause.__traceback__)).splitlines() if cause is not None else []
+        return self._lines if cause is None else "".join(traceback.format_tb(cause.__traceback__)).splitlines()
 
 
 class NoApplicationError(Exception):
@@ -42,6 +48,18 @@ def explain_load_error(where: str, location: Location, error: BaseException) -> 
     leave_own_frames(error)
     explained.__cause__ = error if error.__traceback__ is not None else None
     return explained
+
+
+def load_named(location: Location, where: str) -> App:
+    """`load_app`, for which AppLoadError is raised whatever its code raises; `where` is the path of its key."""
+    pid = os.getpid()
+    try:
+        return load_app(location)
+    finally:
+        error = sys.exception()
+        end_if_forked(pid, error)
+        if error is not None:
+            raise explain_load_error(where, location, error)
 
 
 def load_app(location: Location) -> App:
@@ -122,7 +140,8 @@ def _check_name(name: str, directory: str) -> None:
         return
     origin = getattr(loaded, "__file__", None)
     if origin is None or not os.path.samefile(origin, spec.origin):
-        raise NoApplicationError(f"{spec.origin} can't be loaded beside {origin}: give one of them another name")
+        remedy = "give one of them a process of its own (app-process = true)"
+        raise NoApplicationError(f"{spec.origin} can't be loaded beside {origin}: {remedy}")
 
 
 @contextlib.contextmanager

@@ -9,21 +9,34 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from gemd.protocol.response import Helper
 from gemd.protocol.url import Url
 from gemd.responders.app.contract import App, AppError, Environ
 from gemd.responders.app.output import Output
 from gemd.responders.app.speech import Cancel, Outcome, Speech
+from gemd.system.forked import end_if_forked
 
 MAX_AHEAD = 64 * 1024  # bytes that an application may be ahead of its client
 _TURN_TIME = 0.01  # seconds for which a call may have its thread while others wait for one
 
 
+class Hearer(Protocol):
+    """Who takes what the application says. `client` is for whom it is, as limits count."""
+
+    @property
+    def client(self) -> str:
+        """See `gemd.protocol.peer.network_of`."""
+
+    def wake(self) -> None:
+        """There is something new. May be called by any thread."""
+
+
 class Threads(Protocol):
-    """The threads that run an application's code. `last_moment` is when everything ends, in monotonic seconds."""
+    """The threads that run an application's code. `last_moment` is when everything ends, in monotonic seconds,
+    `pid` the process."""
 
     name: str
     last_moment: float | None
+    pid: int
 
     @property
     def is_blocked(self) -> bool:
@@ -51,7 +64,7 @@ class RunningCall:
         self.thread: int | None = None  # where it has begun
         self.is_over = False
         self.error: BaseException | None = None  # why it failed
-        self._helper: Helper | None = None
+        self._helper: Hearer | None = None
         self._speech = Speech(app, environ, self._send_status)
         self._outcome: Outcome | None = None  # of what the application has to wait for
         self._cancel: Cancel | None = None  # gives that up
@@ -85,6 +98,7 @@ class RunningCall:
             outcome, self._outcome, self._cancel = self._outcome, None, None
         turn = time.monotonic() + _TURN_TIME
         while (step := self._speech.go_on(outcome)) is not None:
+            end_if_forked(self.threads.pid, None)  # before it takes a lock that was held in the parent
             if not isinstance(step, bytes):
                 outcome = self._await(step)
                 if outcome is None:

@@ -9,8 +9,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, Protocol
 
 from gemd.config.settings import Location
 from gemd.protocol.url import Url
@@ -18,7 +18,7 @@ from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App, Environ
 from gemd.responders.app.event_loops import prepare_event_loop, wait_in_event_loop
 from gemd.responders.app.faults import note_hint
-from gemd.responders.app.load import explain_load_error, load_app
+from gemd.responders.app.load import load_named
 from gemd.responders.app.running import RunningCall
 from gemd.responders.app.schedule import Schedule
 from gemd.responders.app.speech import Wait
@@ -28,6 +28,16 @@ from gemd.system.places import find_share
 
 _MAX_WAITING = 256  # calls for each application
 _RETURN_TIMEOUT = 2.0  # seconds for a call's code to come back when its time is over: until its next chunk, mostly
+
+
+P = ParamSpec("P")
+
+
+class Thread(Protocol):
+    """A thread that does what it is given, one after the other."""
+
+    def submit(self, act: Callable[P, object], /, *values: P.args, **named: P.kwargs) -> object:
+        """Have something done. Raises RuntimeError where there can be no such thread."""
 
 
 class Board(Protocol):
@@ -48,11 +58,13 @@ class AppThreads:
         location: Location,
         where: str,
         seconds: float,
-        first: Executor | None = None,
+        first: Thread | None = None,
         wait: Wait = wait_in_event_loop,
+        number: int | None = None,
     ) -> None:
-        """`where` is the path of its key in the configuration, `seconds` are for each answer. `first` is the thread
-        that loads it, if there is one already, and `wait` is how one waits in its threads."""
+        """`where` is the path of its key in the configuration, `seconds` are for each answer. `first` is one of the
+        threads, if there is one already, and `wait` is how one waits in them. There are `number`, or as many as the
+        location says."""
         self.name = location.app or ""
         self.last_moment: float | None = None
         self.wait = wait
@@ -60,52 +72,39 @@ class AppThreads:
         self._where = where
         self._seconds = seconds
         self._under_way: Board | None = None
-        self._pid = 0  # of the process that calls the application
+        self.pid = 0  # of the process that calls the application
+        self._number = number or location.app_threads
         self._first = first
-        self._executors: list[Executor] = []  # each has one thread
+        self._threads: list[Thread] = []
         self._app: App | None = None
-        self._schedule: Schedule[RunningCall] = Schedule(location.app_threads)
+        self._schedule: Schedule[RunningCall] = Schedule(self._number)
 
     def preload(self) -> None:
         """Load the application where it is to be shared by all workers: in the master. Raises AppLoadError."""
-        self._app = self._load_aside()
-
-    def check(self) -> None:
-        """Load the application and forget it. Raises AppLoadError."""
-        self._load_aside()
-
-    def _load_aside(self) -> App:
         with attempt(f"the application {self.name} could not be loaded"), ThreadPoolExecutor(1) as executor:
-            return self._load_by(executor)
+            self._app = executor.submit(load_named, self._location, self._where).result()
 
     def open(self, under_way: Board | None) -> None:
         """Start the first thread, and load the application in it. What its code runs for is shown in `under_way`. Runs
         in the process that calls it. Raises AppLoadError."""
         self._under_way = under_way
-        self._pid = os.getpid()
-        threading.stack_size(0)  # the system's own, for who knows what the application does
-        others = self._location.app_threads - (self._first is not None)
-        self._executors = [ThreadPoolExecutor(1, thread_name_prefix=self.name) for _ in range(others)]
-        if self._first is not None:
-            self._executors.insert(0, self._first)
         app = self._app
-        if app is None:
-            self._app = self._load_by(self._executors[0])
-        else:
-            self._executors[0].submit(lambda: app).result()
+        first = self._make_executor()
+        load = (lambda: app) if app is not None else (lambda: load_named(self._location, self._where))
+        self._first = first
+        self.use(first.submit(load).result())
 
-    def _load_by(self, executor: Executor) -> App:
-        future = executor.submit(self._load, os.getpid())
-        error = future.exception()
-        if error is not None:
-            raise explain_load_error(self._where, self._location, error)
-        return future.result()
+    def use(self, app: App) -> None:
+        """Have the first thread call this application, in which it was loaded."""
+        self._app = app
+        self.pid = os.getpid()
+        others = [self._make_executor() for _ in range(self._number - 1)]
+        self._threads = [self._first or self._make_executor(), *others]
 
-    def _load(self, pid: int) -> App:
-        try:
-            return load_app(self._location)
-        finally:
-            end_if_forked(pid, sys.exception())
+    def _make_executor(self) -> ThreadPoolExecutor:
+        """One thread, which is started when it is first needed."""
+        threading.stack_size(0)  # the system's own, for who knows what the application does
+        return ThreadPoolExecutor(1, thread_name_prefix=self.name)
 
     # Calls
 
@@ -130,7 +129,7 @@ class AppThreads:
         """Its turn has come. Runs in the event loop, or in one of the threads."""
         threading.stack_size(0)
         try:
-            self._executors[thread].submit(self._run, thread, call)
+            self._threads[thread].submit(self._run, thread, call)
         except RuntimeError:  # no further thread can be started: it waits for those that there are
             self._schedule.refuse(thread)
 
@@ -143,7 +142,7 @@ class AppThreads:
         try:
             is_over = call.run()
         finally:
-            end_if_forked(self._pid, sys.exception())
+            end_if_forked(self.pid, sys.exception())
             if board is not None:
                 board.end(shown)
             if is_over:
@@ -166,8 +165,7 @@ class AppThreads:
     @property
     def is_blocked(self) -> bool:
         """Whether every thread should."""
-        threads = self._location.app_threads
-        return len(self._schedule.running) >= threads and self._count_late() >= threads
+        return self._count_late() >= self._number
 
     @property
     def is_busy(self) -> bool:
@@ -192,7 +190,7 @@ class AppThreads:
         if self.is_busy:
             threading.Thread(target=run, name="exit handlers", daemon=True).start()
         else:
-            self._executors[0].submit(run)
+            self._threads[0].submit(run)
         return done.wait(seconds)
 
     def end_by(self, moment: float) -> None:

@@ -69,7 +69,7 @@ def applications(configure):
     yield open_them
     for found in opened:
         for threads in found._threads.values():
-            for executor in threads._executors:
+            for executor in threads._threads:
                 executor.shutdown(wait=False)
 
 
@@ -142,16 +142,8 @@ def test_the_key_path_of_a_location(applications, write):
 
 def test_two_modules_of_one_name_are_refused(applications, write):
     one, other = write("one/same.py", ECHO), write("other/same.py", ECHO)
-    with pytest.raises(AppLoadError, match="give one of them another name"):
+    with pytest.raises(AppLoadError, match="give one of them a process of its own"):
         applications(app="same:app", app_path=one, location=[{"path": "/b", "app": "same:app", "app-path": other}])
-
-
-def test_two_values_of_one_variable_are_refused(applications, write):
-    path = write("a/seven.py", ECHO)
-    with pytest.raises(AppLoadError, match=r"location\[1\].app-env.X: host\[1\].app-env has another value"):
-        applications(
-            app="seven:app", app_path=path, app_env={"X": "1"}, location=[{"path": "/b", "app-env": {"X": "2"}}]
-        )
 
 
 def test_a_preloaded_application_is_read_anew(configure, write):

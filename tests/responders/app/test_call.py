@@ -1,5 +1,6 @@
 """One call of an application, turn by turn: what runs in its thread and what runs in the event loop."""
 
+import os
 import threading
 import time
 
@@ -18,7 +19,7 @@ class Threads:
     """No threads: `begin` only counts. `turn` runs the code until it stops, as a thread would."""
 
     def __init__(self):
-        self.name = "m:app"
+        self.name, self.pid = "m:app", os.getpid()
         self.last_moment = None
         self.is_blocked = False
         self.begun = []

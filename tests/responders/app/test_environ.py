@@ -3,8 +3,9 @@ import datetime
 import pytest
 from cryptography import x509
 
-from gemd.responders.app.environ import build_app_environ
-from gemd.system.client_certificates import make_client_certificate
+from gemd.protocol.fastcgi import decode_params, encode_params
+from gemd.responders.app.environ import build_app_environ, build_app_params, read_app_params
+from gemd.system.client_certificates import make_client_certificate, parse_client_certificate
 from tests.responders.asking import peer, request
 
 
@@ -66,3 +67,30 @@ def test_the_environ_with_a_certificate(environ_of):
 )
 def test_the_url_has_no_dot_segments(environ_of, sent, seen):
     assert environ_of(sent)["GEMINI_URL"] == seen
+
+
+START = datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+ASKERS = {
+    "nobody": lambda: None,
+    "a certificate": lambda: make_client_certificate("Ada Ä", START, START + datetime.timedelta(days=1)),
+    "one that can't be read": lambda: parse_client_certificate(b"0\x03\x02\x01\x01"),
+}
+
+
+@pytest.mark.parametrize("make", ASKERS.values(), ids=ASKERS)
+@pytest.mark.parametrize("url", ["gemini://h:1965/a%20b?c%20d", "/%ff", "/a/../b"])
+def test_another_process_is_told_the_same(configure, make, url):
+    certificate = make()
+    asked = request(url, peer(client_certificate=certificate) if certificate is not None else None)
+    location = configure(app="a:b").hosts[0].locations[0]
+    environ = build_app_environ(asked, location, None)
+    found = read_app_params(decode_params(encode_params(build_app_params(asked, location, None))))
+    assert found == environ
+    assert list(found) == list(environ)
+    assert list(map(type, found.values())) == list(map(type, environ.values()))
+
+
+@pytest.mark.parametrize("params", [{b"SERVER_PORT": b"x"}, {b"client_certificate": b"x"}, {b"\xff": b""}])
+def test_what_is_no_environ(params):
+    with pytest.raises(ValueError, match=r"."):
+        read_app_params(params)

@@ -149,7 +149,7 @@ def test_an_attribute_that_its_own_code_misses_is_its_fault(write):
 
 def test_a_name_that_another_directory_has_taken_is_refused(write):
     load_app(Location(app="load_same:app", app_path=write("load_same", ECHO)))
-    with pytest.raises(NoApplicationError, match="give one of them another name"):
+    with pytest.raises(NoApplicationError, match="give one of them a process of its own"):
         load_app(Location(app="load_same:app", app_path=write("load_same", ECHO, "b")))
 
 

@@ -1,5 +1,7 @@
 """The half of a call that runs in a thread: what it has to wait for, and what becomes of that."""
 
+import os
+
 import pytest
 
 from gemd.responders.app.running import RunningCall
@@ -20,6 +22,7 @@ class Threads:
     is_blocked = False
 
     def __init__(self):
+        self.pid = os.getpid()
         self.begun = self.cancelled = 0
         self.then = None
         self.at_once = None

@@ -56,7 +56,7 @@ def start(monkeypatch, gate):
     started = []
 
     def start(app=gate, board=None, **options):
-        monkeypatch.setattr("gemd.responders.app.threads.load_app", lambda _location: app)
+        monkeypatch.setattr("gemd.responders.app.threads.load_named", lambda _location, _where: app)
         threads = AppThreads(Location(app="m:app", **options), "host[1].app", 60.0)
         threads.open(board or Board())
         started.append(threads)
@@ -65,7 +65,7 @@ def start(monkeypatch, gate):
     yield start
     gate.open.set()
     for threads in started:
-        for executor in threads._executors:
+        for executor in threads._threads:
             executor.shutdown()
 
 
@@ -187,9 +187,9 @@ def test_one_that_can_not_be_loaded_names_its_key(monkeypatch):
     def fail(_location):
         raise ValueError("no\x1b")
 
-    monkeypatch.setattr("gemd.responders.app.threads.load_app", fail)
+    monkeypatch.setattr("gemd.responders.app.load.load_app", fail)
     threads = AppThreads(Location(app="m:app"), "host[1].app", 60.0)
-    for load in (threads.check, threads.preload):
+    for load in (lambda: threads.open(None), threads.preload):
         with pytest.raises(AppLoadError) as caught:
             load()
         assert str(caught.value) == "host[1].app: the application m:app can't be loaded: ValueError: no\\x1b"
@@ -199,7 +199,7 @@ def test_one_that_can_not_be_loaded_names_its_key(monkeypatch):
 def test_what_comes_last_is_done_where_the_application_was_loaded(start):
     loaded = []
     threads = start(app=lambda *_: None)
-    threads._executors[0].submit(lambda: loaded.append(threading.get_ident())).result(15)
+    threads._threads[0].submit(lambda: loaded.append(threading.get_ident())).result(15)
     done = []
     assert threads.run_last(lambda: done.append(threading.get_ident()), 15.0)
     assert done == loaded

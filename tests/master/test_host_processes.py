@@ -1,5 +1,6 @@
 """Script hosts as the master keeps them: started, heard, asked for a sign of life, and let go. None is forked."""
 
+import contextlib
 import errno
 import itertools
 import socket
@@ -7,8 +8,8 @@ import socket
 import msgspec
 import pytest
 
-from gemd.master.script_hosts import ScriptHosts
-from gemd.shared.script_host import READY, SIGN
+from gemd.master.host_processes import HostProcesses
+from gemd.shared.host_process import CHANGED, END, FIGURES, LEAVE, READY, SIGN
 
 from .scripted import make_generation
 
@@ -26,6 +27,10 @@ class ScriptedChild:
 
     def hang_up(self):
         self.channel.close()
+
+    def tell(self, text):
+        with contextlib.suppress(OSError):
+            self.channel.send(text)
 
     def kill(self):
         self.kills += 1
@@ -46,7 +51,7 @@ class ScriptedChild:
 
 
 class ScriptedHost:
-    user, served = "alice", None
+    title, served, is_needed = "the script host of alice", None, False
 
 
 class Story:
@@ -59,11 +64,11 @@ class Story:
         self.error = None
         host = ScriptedHost()
         timeouts = {"worker": 30}
-        self.generation = msgspec.structs.replace(make_generation(1, timeouts=timeouts), script_hosts=(host,))
-        self.hosts = ScriptHosts(self)
+        self.generation = msgspec.structs.replace(make_generation(1, timeouts=timeouts), hosts=(host,))
+        self.hosts = HostProcesses(self)
         self.wanted = [self.generation]
 
-    def spawn_script_host(self, generation, served, program):
+    def spawn_host(self, generation, served, program):
         assert generation is self.generation
         if self.error is not None:
             raise self.error
@@ -156,8 +161,8 @@ def test_one_that_says_much_fills_no_memory(story):
     for _ in range(20):
         story.children[0].say(b"x" * 4000)
         story.step(0.1)
-    keeper = next(iter(story.hosts._keepers.values()))
-    assert len(keeper._received) <= 1000
+    ((_, _, run),) = story.hosts.all()
+    assert len(run._received) <= 20_000
 
 
 def test_one_that_never_stops_talking_holds_up_nobody(story):
@@ -225,3 +230,127 @@ def test_that_of_a_former_generation_is_replaced_by_nobody(story):
     child.end(0)
     story.step(1)
     assert (len(story.children), story.hosts._keepers) == (1, {})
+
+
+# Processes that nobody serves without
+
+
+class AppHost:
+    title, served, is_needed = "the application m:app", None, True
+
+
+@pytest.fixture
+def app(story):
+    """A story of a process that has to be ready before anybody serves."""
+    timeouts = {"worker": 30, "start": 20, "app": 60, "stop": 10}
+    story.generation = msgspec.structs.replace(make_generation(1, timeouts=timeouts), hosts=(AppHost(),))
+    story.wanted = [story.generation]
+    return story
+
+
+def test_one_that_is_needed_is_awaited(app):
+    assert app.hosts.find_unready(app.generation) == "the application m:app"
+    child = app.step()
+    assert app.hosts.find_unready(app.generation) == "the application m:app"
+    child.say(READY + b"\n")
+    app.step()
+    assert (app.hosts.find_unready(app.generation), app.hosts.find_failure(app.generation)) == (None, None)
+    child.end(-9)  # workers serve, and the next one is on its way
+    app.step()
+    assert app.hosts.find_unready(app.generation) is None
+
+
+def test_one_that_ends_before_it_is_ready_is_a_failure(app):
+    app.step().end(8)
+    app.step()
+    assert app.hosts.find_failure(app.generation) == "the application m:app ended with exit code 8"
+    app.step(1).say(READY + b"\n")
+    app.step()
+    assert app.hosts.find_failure(app.generation) is None
+
+
+def test_one_that_is_not_ready_in_time_is_killed(app, caplog):
+    child = app.step()
+    for _ in range(25):
+        app.step(1)
+        if not child.kills:
+            child.say(SIGN)
+    assert child.kills == 1
+    reason = "it was not loaded within 20 s (timeouts.start)"
+    assert caplog.messages == [f"killing the application m:app (pid 1000): {reason}"]
+
+
+def test_one_that_wants_to_leave_goes_when_another_is_ready(app, caplog):
+    caplog.set_level("INFO", "gemd")
+    first = app.step()
+    first.say(READY + b"\n" + LEAVE + b"has answered 9 requests\n")
+    second = app.step()
+    assert second is not first
+    assert caplog.messages == ["the application m:app (pid 1000) has answered 9 requests; another follows"]
+    for _ in range(3):
+        app.step(0.1)
+    assert (len(app.children), first.hear()) == (2, b"")
+    second.say(READY + b"\n")
+    app.step()
+    assert first.hear() == END
+    assert [run.state for _, _, run in app.hosts.all()] == ["draining", "serving"]
+    app.step(1)
+    assert first.hear() == b""
+    first.end(0)
+    app.step()
+    assert [run.pid for _, _, run in app.hosts.all()] == [second.pid]
+    assert len(app.children) == 2
+
+
+def test_one_that_does_not_go_is_killed(app, caplog):
+    first = app.step()
+    first.say(READY + b"\n" + LEAVE + b"is stuck\n")
+    second = app.step()
+    second.say(READY + b"\n")
+    for _ in range(100):
+        app.step(1)
+        for child in (first, second):
+            child.hear()
+            if child.channel.fileno() >= 0:
+                child.say(SIGN)
+    assert (first.kills, second.kills) == (1, 0)
+    assert "killing the application m:app (pid 1000): it has not ended" in caplog.messages
+
+
+def test_one_that_is_killed_while_it_is_to_leave_is_no_loss(app):
+    first = app.step()
+    first.say(READY + b"\n" + LEAVE + b"is stuck\n")
+    second = app.step()
+    first.end(-9)
+    app.step()
+    second.say(READY + b"\n")
+    app.step()
+    assert [run.pid for _, _, run in app.hosts.all()] == [second.pid]
+    assert len(app.children) == 2
+
+
+def test_files_that_have_changed_are_told_once(app):
+    app.step().say(READY + b"\n" + CHANGED + b"/srv/a.py\n" + CHANGED + b"/srv/b\xff.py\n")
+    app.step()
+    assert app.hosts.take_changes() == ["/srv/a.py", "/srv/b\udcff.py"]
+    assert app.hosts.take_changes() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "figures"),
+    [
+        (b'{"requests": 7, "memory": 1}', {"requests": 7, "memory": 1}),
+        (b'{"requests": 7, "x": "y", "z": true, "f": 1.5}', {"requests": 7}),
+        (b"[1, 2]", {}),
+        (b"{", {}),
+        (b"[" * 15_000, {}),
+    ],
+)
+def test_figures_are_numbers_or_nothing(app, text, figures):
+    child = app.step()
+    child.its.settimeout(5)
+    child.say(FIGURES + text + b"\n")
+    app.step()
+    ((_, generation, run),) = app.hosts.all()
+    assert run.figures == figures
+    assert (generation, run.state) == (app.generation, "starting")

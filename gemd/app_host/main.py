@@ -1,0 +1,89 @@
+"""A process for one application: what a fresh interpreter does that a master starts, to its exit.
+
+Rules: the application has the main thread, where it is imported and called, as its authors are used to, and may take
+signals; a thread of gemd's relays. It ends with the last who could ask, or as it is told; then what the application has
+registered for its end runs, within a limit.
+"""
+
+import os
+import socket
+import sys
+import threading
+import time
+
+from gemd.app_host.main_thread import MainThread
+from gemd.app_host.relay import Relay
+from gemd.app_host.shape import become_host
+from gemd.exit_codes import ExitCode
+from gemd.responders.app.load import AppLoadError, load_named
+from gemd.shared.app_host import AppSetup
+from gemd.shared.host_log import MasterLog
+from gemd.shared.host_process import read_setup
+from gemd.system import process
+from gemd.system.confinement import ConfinementError
+from gemd.system.exit_handlers import run_handlers
+from gemd.system.log import error_log
+from gemd.system.privileges import PrivilegeError
+from gemd.system.script_threads import SCRIPT_THREADS
+
+_END_TIMEOUT = 5.0  # seconds for what an application does at its end
+
+
+def main(channel_number: int, requests_number: int) -> int:
+    """Run the application. The channel, a descriptor, leads to the master; by the other one workers ask. Standard input
+    is the setup. Returns the exit code."""
+    made = time.time_ns()
+    channel, requests = socket.socket(fileno=channel_number), socket.socket(fileno=requests_number)
+    for sock in (channel, requests):
+        sock.set_inheritable(False)
+    try:
+        setup = read_setup(0, AppSetup)
+        error_log.use(MasterLog(channel), setup.level, is_dated=True, shows_queries=setup.shows_queries)
+        become_host(setup)
+        _serve(setup, Relay(setup, channel, requests, made))
+    except (PrivilegeError, ConfinementError, ValueError, OSError) as error:
+        error_log.error("the application can't have a process: %s", error)
+        return ExitCode.PRIVILEGES
+    except AppLoadError as error:
+        error_log.error("%s", error, exc_info=error.__cause__)
+        return ExitCode.APPLICATION
+    finally:
+        error_log.finish()
+        requests.close()
+    return ExitCode.OK
+
+
+def _serve(setup: AppSetup, relay: Relay) -> None:
+    """Load the application, and run its calls until nobody asks any more. Raises AppLoadError, and OSError."""
+    location = setup.location
+    relay.start()
+    app = load_named(location, setup.where)
+    process.fill_standard_streams()  # where an application has closed one
+    first: MainThread
+    if "twisted" in sys.modules:
+        from gemd.app_host.reactor import ReactorThread
+
+        first = ReactorThread()
+    else:
+        first = MainThread()
+    threads = first.make_threads(location, setup.where, setup.seconds)
+    threads.use(app)
+    relay.open(threads, first.stop)
+    first.run()
+    _leave()
+
+
+def _leave() -> None:
+    """Give what the application has registered for its end its time, but no more than that."""
+    timer = threading.Timer(_END_TIMEOUT, _leave_at_once)
+    timer.daemon = True
+    timer.start()
+    run_handlers()
+    SCRIPT_THREADS.wait(_END_TIMEOUT)
+    error_log.finish()
+    os._exit(ExitCode.OK)  # threads of the application's may never end
+
+
+def _leave_at_once() -> None:
+    """What has not ended by now is ended. Runs in a thread of its own."""
+    os._exit(ExitCode.OK)

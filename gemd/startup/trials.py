@@ -1,0 +1,140 @@
+"""Which applications have a process of their own: found by importing each in a fresh process, as the user that serves.
+
+Rules: a key that says so wins; one that is written with the package jetforce has been promised one process; two that
+can't be in one process, because of their modules or what they find there, have one each. What can't be imported is told
+before anything has changed.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Collection, Iterator, Mapping
+
+import msgspec
+
+from gemd.config.app_settings import app_key, find_applications
+from gemd.config.settings import Config, Location
+from gemd.responders.app.load import AppLoadError
+from gemd.shared.app_host import AppSetup, TrialResult
+from gemd.shared.host_process import write_setup
+from gemd.system.attempt import attempt
+
+_PROGRAM = (
+    "import sys; sys.path[:] = sys.argv[3:]; "
+    "from gemd.app_host.trial import main; sys.exit(main(*map(int, sys.argv[1:3])))"
+)
+_END_TIMEOUT = 1.0  # seconds from a result to the end of the process
+_MAX_RESULT = 16 * 1024 * 1024  # bytes
+
+Setups = Mapping[object, AppSetup]  # of all applications, by `app_key`
+
+
+def try_applications(config: Config, setups: Setups, *, tries_all: bool = False) -> tuple[str, ...]:
+    """The paths of the keys of those applications that have a process of their own. One that has in any case, and one
+    that shares with nobody what it says it shares, is tried only if `tries_all`. Raises AppLoadError."""
+    is_alone = len(setups) == 1
+    results: dict[object, TrialResult] = {}
+    for key, setup in setups.items():
+        wish = False if setup.location.preload else setup.location.app_process
+        if tries_all or wish is None or (wish is False and not is_alone):
+            results[key] = _try(setup)
+    own = {key for key, setup in setups.items() if _has_own(setup.location, results.get(key))}
+    for one, other, reason in list(_find_clashes(setups, results, own)):
+        own |= _part(setups, one, other, reason)
+    return tuple(where for where, location in find_applications(config) if app_key(location) in own)
+
+
+def describe_processes(config: Config, apart: Collection[str]) -> Iterator[str]:
+    """Where each application runs, for people."""
+    for where, location in find_applications(config):
+        runs = "has a process of its own" if where in apart else "runs in each worker"
+        yield f"the application {location.app} ({where}) {runs}"
+
+
+def _has_own(location: Location, result: TrialResult | None) -> bool:
+    if location.app_process is not None:
+        return location.app_process
+    if location.preload:
+        return False
+    return location.app_user is not None or (result is not None and result.uses_jetforce)
+
+
+def _find_clashes(
+    setups: Setups, results: Mapping[object, TrialResult], own: set[object]
+) -> Iterator[tuple[object, object, str]]:
+    """Pairs of those that would share a process, and why they can't."""
+    keys = [key for key in results if key not in own]
+    for i, one in enumerate(keys):
+        for other in keys[:i]:
+            reason = _why_apart(setups[one].location, setups[other].location, results[one], results[other])
+            if reason is not None:
+                yield one, other, reason
+
+
+def _why_apart(one: Location, other: Location, result: TrialResult, others: TrialResult) -> str | None:
+    modules = (
+        name for name in result.modules if others.modules.get(name, result.modules[name]) != result.modules[name]
+    )
+    if (module := min(modules, default=None)) is not None:
+        return f"both have a module {module}: {others.modules[module]} and {result.modules[module]}"
+    variables = (name for name in one.app_env if other.app_env.get(name, one.app_env[name]) != one.app_env[name])
+    if (variable := next(variables, None)) is not None:
+        return f"app-env.{variable} has another value there, and a process has one alone"
+    if one.app_directory != other.app_directory:
+        return "app-directory is another one there, and a process has one alone"
+    return None
+
+
+def _part(setups: Setups, one: object, other: object, reason: str) -> set[object]:
+    """Which of the two gets a process of its own; both, unless a key says otherwise. Raises AppLoadError."""
+    free = {
+        key for key in (one, other) if setups[key].location.app_process is None and not setups[key].location.preload
+    }
+    if not free:
+        raise AppLoadError(
+            f"{setups[one].where}: can't be in one process with {setups[other].where} "
+            f"({reason}): set app-process = true for one of them"
+        )
+    return free
+
+
+def _try(setup: AppSetup) -> TrialResult:
+    """Import it in a fresh process. Raises AppLoadError."""
+    name = setup.location.app
+    flags = ["-I", "-X", "utf8", *(["-B"] if sys.dont_write_bytecode else [])]
+    out, its = os.pipe2(os.O_CLOEXEC)
+    content = b""
+    try:
+        with attempt(f"the application {name} could not be loaded"):
+            descriptor = write_setup(setup)
+            try:
+                arguments = [str(its), str(os.getpid()), *sys.path]
+                child = subprocess.Popen(
+                    [sys.executable, *flags, "-c", _PROGRAM, *arguments],
+                    stdin=descriptor,
+                    pass_fds=[its],
+                    env={**os.environ, **setup.location.app_env},
+                )
+            except OSError as error:
+                raise AppLoadError(f"{sys.executable} can't be executed: {error.strerror}") from None
+            finally:
+                os.close(descriptor)
+                os.close(its)
+            with child:
+                while len(content) < _MAX_RESULT and (data := os.read(out, 65536)):
+                    content += data
+                try:
+                    child.wait(_END_TIMEOUT)
+                except subprocess.TimeoutExpired:
+                    child.kill()  # it has closed what it could have said anything by, and goes on
+    finally:
+        os.close(out)
+    try:
+        result = msgspec.convert(json.loads(content), TrialResult)
+    except ValueError:
+        ended = f"its process ended with code {child.returncode} before it was imported"
+        raise AppLoadError(f"{setup.where}: the application {name} can't be loaded: {ended}") from None
+    if result.error is not None:
+        raise AppLoadError(result.error, result.lines)
+    return result

@@ -1,0 +1,96 @@
+"""Processes beside the workers that nobody serves without, in the master's history."""
+
+from signal import SIGHUP, SIGTERM
+
+import pytest
+
+from gemd.exit_codes import ExitCode
+
+from .scripted import ScriptedCommand
+
+UNREADY = "the application m:app"
+
+
+@pytest.fixture
+def hosts(monkeypatch):
+    """When those of a generation are ready, by its number, and those that fail; nothing is needed where none is."""
+
+    class Hosts:
+        ready_from, failures, changes = {}, {}, []
+
+        def __init__(self, processes):
+            self._processes = processes
+
+        def step(self, generations, pids, now):
+            """They are what the test says."""
+
+        def find_unready(self, generation):
+            return UNREADY if self._processes.now < self.ready_from.get(generation.number, 0) else None
+
+        def find_failure(self, generation):
+            return self.failures.get(generation.number)
+
+        def take_changes(self):
+            taken = [path for moment, path in self.changes if moment <= self._processes.now]
+            self.changes[:] = [change for change in self.changes if change[1] not in taken]
+            return taken
+
+        def all(self):
+            return iter(())
+
+    Hosts.ready_from, Hosts.failures, Hosts.changes = {}, {}, []
+    monkeypatch.setattr("gemd.master.pool.HostProcesses", Hosts)
+    return Hosts
+
+
+def test_it_is_announced_when_they_are_ready(play, hosts):
+    hosts.ready_from[1] = 3
+    story = play(until=10)
+    (announced,) = [moment for moment, *_ in story.done("announce")] or [None]
+    assert 3 <= announced < 3.1
+
+
+def test_one_that_fails_at_the_start_ends_it(play, hosts):
+    hosts.ready_from[1] = 1000
+    hosts.failures[1] = f"{UNREADY} ended with exit code 8"
+    story = play()
+    assert story.code is ExitCode.APPLICATION
+    assert story.done("announce") == []
+
+
+def test_one_that_fails_later_ends_nothing(play, hosts):
+    story = play(until=3)
+    hosts.failures[1] = f"{UNREADY} was killed by SIGKILL"
+    story.master.step()
+    assert story.code is None
+
+
+def test_a_reload_waits_for_them(play, hosts):
+    hosts.ready_from[2] = 8
+    story = play((5, "signal", SIGHUP), until=20)
+    ((adopted, _),) = story.done("adopt")
+    assert 8 <= adopted < 8.1
+    assert all(moment >= 8 for moment, *_ in story.told)
+
+
+def test_one_that_fails_undoes_a_reload(play, hosts, complaints):
+    hosts.ready_from[2] = 1000
+    hosts.failures[2] = f"{UNREADY} ended with exit code 8"
+    command = ScriptedCommand("reload")
+    story = play((5, "asks", command), until=20)
+    assert story.done("adopt") == []
+    assert command.answers == [(False, (f"{UNREADY} ended with exit code 8",))]
+    assert story.workers == [(1, 0), (1, 1)]
+
+
+def test_one_that_is_never_ready_is_named(play, hosts):
+    hosts.ready_from[2] = 1000
+    command = ScriptedCommand("reload")
+    play((5, "asks", command), until=60)
+    assert command.answers == [(False, (f"{UNREADY} did not serve within 30 s",))]
+
+
+def test_a_change_of_its_files_is_a_reload(play, hosts):
+    hosts.changes.append((5, "/srv/a.py"))
+    story = play((20, "signal", SIGTERM))
+    assert [number for _, number in story.done("adopt")] == [2]

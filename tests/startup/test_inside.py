@@ -1,0 +1,23 @@
+from gemd.startup.inside import see_from_inside
+
+
+def test_paths_are_named_as_they_are_seen_from_a_chroot(configure, tmp_path):
+    root = tmp_path / "capsule"
+    location = {"path": "/a/", "root": str(root / "a"), "app": "m:app", "app-path": str(tmp_path / "apps")}
+    location["app-directory"] = str(tmp_path / "work")
+    shut = see_from_inside(
+        configure(
+            user="gemd",
+            master_user="root",
+            chroot=str(tmp_path),
+            host=[{"name": "localhost", "root": str(root), "location": [location]}],
+        )
+    )
+    first, second = shut.hosts[0].locations
+    assert (first.root, first.app_path) == ("/capsule", None)
+    assert (second.root, second.app_path, second.app_directory) == ("/capsule/a", "/apps", "/work")
+
+
+def test_without_one_they_stay(configure):
+    config = configure()
+    assert see_from_inside(config) is config
