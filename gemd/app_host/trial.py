@@ -26,17 +26,18 @@ def main(out: int, parent: int) -> int:
     """Import the application of the setup on standard input; by the descriptor `out` say what was found. The process
     ends with `parent`."""
     os.set_inheritable(out, False)
-    result = _try()
-    process.die_with_parent(parent, signal.SIGKILL)
+    result = _try(parent)
     with open(out, "wb", closefd=False) as file:
         file.write(json.dumps(msgspec.to_builtins(result)).encode())
     os._exit(0)  # its threads and what it has registered for its end are not wanted
 
 
-def _try() -> TrialResult:
+def _try(parent: int) -> TrialResult:
     setup = read_setup(0, AppSetup)
     try:
         become_host(setup)
+        if not process.die_with_parent(parent, signal.SIGKILL):  # which a change of user would undo
+            os._exit(0)
         load_named(setup.location, setup.where)
     except AppLoadError as error:
         return TrialResult(error=str(error), lines=tuple(error.trace()))

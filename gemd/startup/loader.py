@@ -19,6 +19,7 @@ from gemd.startup.files import read_all
 from gemd.startup.findings import Unpacked, pack_findings, unpack_findings
 from gemd.startup.private_files import NOT_CONFINED, is_confinement_missing
 from gemd.startup.resources import Resources, acquire_resources, close_new
+from gemd.startup.trials import describe_processes
 from gemd.system.log import error_log
 from gemd.system.log_file import log_files_opened
 from gemd.system.privileges import Identity
@@ -67,6 +68,8 @@ class ConfigLoader(Loader):
                 os.close(descriptor)
             if generation is None:
                 close_new(given.resources.listeners, current.listeners)
+        for line in describe_processes(given.config, given.files.apart):
+            error_log.info("%s", line)
         warn(given.resources, given.config, given.warnings)
         return generation
 

@@ -31,13 +31,13 @@ Setups = Mapping[object, AppSetup]  # of all applications, by `app_key`
 
 
 def try_applications(config: Config, setups: Setups, *, tries_all: bool = False) -> tuple[str, ...]:
-    """The paths of the keys of those applications that have a process of their own. One that has in any case, and one
-    that shares with nobody what it says it shares, is tried only if `tries_all`. Raises AppLoadError."""
-    is_alone = len(setups) == 1
+    """The paths of the keys of those applications that have a process of their own. One that has in any case, or that
+    the master is to load and has no other beside it, is tried only if `tries_all`. Raises AppLoadError."""
     results: dict[object, TrialResult] = {}
     for key, setup in setups.items():
-        wish = False if setup.location.preload else setup.location.app_process
-        if tries_all or wish is None or (wish is False and not is_alone):
+        location = setup.location
+        is_clear = location.app_process is True or (location.preload and len(setups) == 1)
+        if tries_all or not is_clear:
             results[key] = _try(setup)
     own = {key for key, setup in setups.items() if _has_own(setup.location, results.get(key))}
     for one, other, reason in list(_find_clashes(setups, results, own)):

@@ -1,7 +1,7 @@
 """Descriptors that go and come by a unix socket.
 
-Rule: those that come are closed on exec from the first moment, which socket.recv_fds does not offer: another thread
-may be starting a script just then.
+Rules: those that come are closed on exec from the first moment, which socket.recv_fds does not offer: another thread
+may be starting a script just then. Nobody waits, whatever the socket's own flag says: several processes may have it.
 """
 
 import socket
@@ -20,8 +20,9 @@ def send_descriptors(sock: socket.socket, data: bytes, descriptors: Sequence[int
 
 def receive_descriptors(sock: socket.socket, size: int, number: int) -> tuple[bytes, list[int]]:
     """At most `size` bytes, and the descriptors beside them, which are the caller's: at most `number`, and fewer than
-    were sent where this process may have no more. Raises OSError."""
-    data, ancillary, _, _ = sock.recvmsg(size, socket.CMSG_LEN(number * _SIZE), socket.MSG_CMSG_CLOEXEC)
+    were sent where this process may have no more. Raises OSError: BlockingIOError where there is nothing."""
+    flags = socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT
+    data, ancillary, _, _ = sock.recvmsg(size, socket.CMSG_LEN(number * _SIZE), flags)
     descriptors = array("i")
     for level, kind, octets in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):

@@ -184,7 +184,10 @@ def exit_timeout(left: float, worker: float) -> float:
 
 def receive_logs(generation: Generation, channel: socket.socket) -> bool:
     """Take the log files that the master has opened anew; False when there is no master any more."""
-    paths, descriptors = receive_files(channel)
+    try:
+        paths, descriptors = receive_files(channel)
+    except BlockingIOError:
+        return True
     for path, descriptor in zip(paths, descriptors, strict=False):  # fewer when none is free
         generation.logs.move(path, descriptor)
     return bool(paths)

@@ -80,3 +80,10 @@ def test_that_there_is_nothing_yet_is_an_error(ends):
     ends[1].setblocking(False)
     with pytest.raises(BlockingIOError):
         receive_descriptors(ends[1], 100, 2)
+
+
+def test_nobody_waits_whatever_the_socket_says(ends):
+    """Whoever has the same socket may have let it wait: dup of a socket object does."""
+    ends[1].setblocking(True)
+    with pytest.raises(BlockingIOError):
+        receive_descriptors(ends[1], 100, 1)
