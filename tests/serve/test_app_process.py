@@ -159,18 +159,20 @@ import time
 
 def app(environ, send_status):
     send_status(20, "text/plain")
+    open("{begun}", "w").close()
     for number in range(1000):
         yield f"tick {number}\\n"
         time.sleep(0.02)
 """
 
 
-def test_a_stop_breaks_off_what_goes_on_and_ends_in_time(serve_app, write):
-    write("ticks.py", TICKS)
+def test_a_stop_breaks_off_what_goes_on_and_ends_in_time(serve_app, write, tmp_path):
+    begun = tmp_path / "begun"
+    write("ticks.py", TICKS.replace("{begun}", str(begun)))
     daemon = serve_app("ticks:app", keys=OWN, more="[timeouts]\nstop = 2\n")
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
         answer = executor.submit(daemon.ask, "/")
-        wait_for(lambda: daemon.process.poll() is None and not answer.done(), "the answer to begin")
+        wait_for(begun.exists, "the answer to begin")
         daemon.process.send_signal(signal.SIGTERM)
         assert daemon.process.wait(30) == 0
         assert not answer.result(30).complete
