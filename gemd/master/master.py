@@ -199,13 +199,14 @@ class Master:
         self._notices.close(is_succeeded=self.role is Role.RETIRED)
 
     def _wanted(self) -> dict[Generation, int]:
-        """How many workers each generation should have."""
+        """How many workers each generation should have: none before what they need beside them is ready."""
         if self.role is Role.RETIRED:
             return {}
         wanted = {self.generation: self.slots}
         if self.reload.next is not None:
             wanted[self.reload.next] = self.reload.next.config.workers
-        return wanted
+        hosts = self.pool.hosts
+        return {one: count if hosts.find_unready(one) is None else 0 for one, count in wanted.items()}
 
     def look(self, now: float) -> Snapshot:
         """How things are."""

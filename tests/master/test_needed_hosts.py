@@ -48,6 +48,7 @@ def test_it_is_announced_when_they_are_ready(play, hosts):
     story = play(until=10)
     (announced,) = [moment for moment, *_ in story.done("announce")] or [None]
     assert 3 <= announced < 3.1
+    assert [moment for moment, *_ in story.forks if moment < 3] == []  # for who is accepted would have to wait
 
 
 def test_one_that_fails_at_the_start_ends_it(play, hosts):
@@ -71,6 +72,7 @@ def test_a_reload_waits_for_them(play, hosts):
     ((adopted, _),) = story.done("adopt")
     assert 8 <= adopted < 8.1
     assert all(moment >= 8 for moment, *_ in story.told)
+    assert all(moment >= 8 for moment, generation, _ in story.forks if generation == 2)
 
 
 def test_one_that_fails_undoes_a_reload(play, hosts, complaints):
@@ -81,6 +83,7 @@ def test_one_that_fails_undoes_a_reload(play, hosts, complaints):
     assert story.done("adopt") == []
     assert command.answers == [(False, (f"{UNREADY} ended with exit code 8",))]
     assert story.workers == [(1, 0), (1, 1)]
+    assert [generation for _, generation, _ in story.forks] == [1, 1]  # nobody was accepted by those that end
 
 
 def test_one_that_is_never_ready_is_named(play, hosts):

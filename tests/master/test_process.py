@@ -202,6 +202,7 @@ def test_a_channel_ends_with_the_masters_end_though_other_workers_live(make):
 
 def test_log_files_reach_every_worker(make, tmp_path):
     def work(generation, nr, row, channel):
+        select.select([channel], [], [], LONGEST)
         paths, descriptors = receive_files(channel)
         os.write(descriptors[0], " ".join(paths).encode() + b"\n")
         return ExitCode.OK

@@ -13,6 +13,7 @@ HEADERS = {
     "UTF-8": (40, "müde", "40 müde\r\n".encode()),
     "longest": (50, "x" * MAX_META, b"50 " + b"x" * MAX_META + b"\r\n"),
     "Status": (Status.GONE, "", b"52\r\n"),
+    "redirect to the same page": (30, "", b"30 \r\n"),  # an empty reference (RFC 3986, 4.1)
 }
 
 REFUSED = {
@@ -21,7 +22,6 @@ REFUSED = {
     "three digits": (200, "OK"),
     "success without a type": (20, ""),
     "prompt without a text": (10, ""),
-    "redirect without a target": (30, ""),
     "too long": (50, "x" * (MAX_META + 1)),
     "too long in bytes": (50, "ä" * (MAX_META // 2 + 1)),
     "CR": (30, "/a\r"),
