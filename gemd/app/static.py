@@ -24,7 +24,7 @@ from gemd.config.settings import Location
 from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.mime import GEMTEXT, UNKNOWN, quote_parameter
 from gemd.protocol.url import Url, encode_path
-from gemd.responders.cgi.scripts import find_script, split_script_path
+from gemd.responders.cgi.find import find_script, split_script_path
 from gemd.responders.listing import list_directory
 from gemd.responders.static import is_file_name
 from gemd.system.beneath import open_root

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from gemd.config.script_places import EVERYWHERE, list_entries
 from gemd.config.settings import DERIVED, Answer, CAFile, Host, Location
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.config.types import LOG_WORDS, Settings
@@ -164,9 +165,12 @@ def _judge(location: Location) -> Iterator[tuple[str, str]]:
         if not (extension.startswith(".") or extension == "*") or not is_media_type(media_type):
             entry = f"{show(extension)} = {show(media_type)}"
             yield "mime", f'expected entries such as ".gmi" = "text/gemini", not {entry}'
-    for key, name in [*(("index", name) for name in location.index), ("cgi", location.cgi or "x")]:
+    for name in location.index:
         if name.startswith("/") or _is_climbing(name):
-            yield key, f"expected a path below the root, not {show(name)}"
+            yield "index", f"expected a path below the root, not {show(name)}"
+    for entry in list_entries(location.cgi):
+        if entry != EVERYWHERE and (entry.startswith("/") or _is_climbing(entry)):
+            yield "cgi", f'expected a path below the root, or "." for all of it, not {show(entry)}'
     if location.redirect is not None and not _REFERENCE.fullmatch(location.redirect.to):
         yield "redirect.to", f"expected a percent-encoded URL or path, not {show(location.redirect.to)}"
     if location.lang is not None and not _LANGUAGES.fullmatch(location.lang):

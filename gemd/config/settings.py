@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gemd.config.cgi_settings import CGISettings
+from gemd.config.script_places import ScriptPlaces, parse_places
 from gemd.config.types import (
     Address,
     Addresses,
@@ -145,7 +146,7 @@ class Location(Settings, frozen=True):
     mime: dict[str, str] = {}
     symlinks: Symlinks = "beneath"
     dot_files: bool | tuple[Text, ...] = (".well-known",)
-    cgi: Text | None = None
+    cgi: Text | tuple[Text, ...] | None = None
     cgi_user: Text | None = None
     cgi_dialect: Dialect | None = None
     cgi_exit_status: ExitStatus | None = None
@@ -182,7 +183,7 @@ class Location(Settings, frozen=True):
         given = {
             Answer.GONE: self.gone,
             Answer.REDIRECT: self.redirect is not None,
-            Answer.CGI: self.cgi is not None and self.root is not None,
+            Answer.CGI: bool(self.cgi) and self.root is not None,
             Answer.APP: self.app is not None,
             Answer.FILES: self.root is not None,
         }
@@ -192,6 +193,11 @@ class Location(Settings, frozen=True):
     def source(self) -> str:
         """Where its content comes from, for people; nothing where it has none."""
         return self.app or self.root or ""
+
+    @property
+    def script_places(self) -> ScriptPlaces:
+        """Where its scripts are, below its root."""
+        return parse_places(self.cgi)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ from gemd.protocol.mime import GEMTEXT, add_parameters
 from gemd.protocol.quantities import format_size
 from gemd.protocol.response import Response
 from gemd.protocol.status import Status
-from gemd.protocol.url import Url, encode_segment, split_path
+from gemd.protocol.url import Url, encode_segment
+from gemd.responders.script_looks import has_script_extension
 from gemd.system.beneath import open_beneath, open_root
 
 OpenBelow = Callable[[int, Sequence[str]], int]  # root and names; gives a descriptor
@@ -86,22 +87,32 @@ def _read_entries(url: Url, location: Location, open_below: OpenBelow, others: S
     """What may be seen: regular files and directories, and links to them that would be served."""
     assert location.root is not None
     names = url.names[len(location.mount) :]
-    scripts = split_path(location.cgi or "")  # what is below is run, never shown
     with contextlib.ExitStack() as opened:
         root = open_root(location.root)
         opened.callback(os.close, root)
         directory = open_below(root, names)
         opened.callback(os.close, directory)
         for entry in opened.enter_context(os.scandir(directory)):
-            is_allowed = all(each.allows_name(entry.name) for each in (location, *others))
-            if not is_allowed or (*names, entry.name) == scripts:
+            if not all(each.allows_name(entry.name) for each in (location, *others)):
                 continue
             try:
                 status = _stat_link(root, (*names, entry.name), open_below) if entry.is_symlink() else entry.stat()
             except (OSError, GeminiError):
                 continue  # a link that leads nowhere, or out, or where the client may not go; or gone meanwhile
+            if not _is_shown((*names, entry.name), status, location):
+                continue
             if stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode):
                 yield _Entry(entry.name, stat.S_ISDIR(status.st_mode), status.st_size, status.st_mtime)
+
+
+def _is_shown(names: Sequence[str], status: os.stat_result, location: Location) -> bool:
+    """Whether what these names lead to is no directory of scripts, and no script that can't be run."""
+    if stat.S_ISREG(status.st_mode) and status.st_mode & 0o111:
+        return True
+    places = location.script_places
+    if location.cgi and places.find_depth(names) is not None:
+        return False
+    return not (places.is_everywhere and stat.S_ISREG(status.st_mode) and has_script_extension(names[-1]))
 
 
 def _stat_link(root: int, names: Sequence[str], open_below: OpenBelow) -> os.stat_result:

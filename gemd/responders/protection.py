@@ -1,31 +1,33 @@
 """What protects a file or directory, by whatever name it was reached.
 
 Rules: a location's rules hold for the directory (or file) that is found at its path, and for all that lies in it, links
-that are followed included; what lies in a CGI directory of any host is never shown. Both are known by device and inode:
+that are followed included; the source of a script of any host is never shown. Both are known by device and inode:
 symbolic links, other spellings where a file system folds case, mounts and roots within roots are names like any other.
 """
 
 import errno
 import os
+import stat
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
 from gemd.config.script_settings import find_own_keys
-from gemd.config.settings import Answer, Location
-from gemd.protocol.errors import NotFound
+from gemd.config.settings import Location
+from gemd.protocol.errors import CGIError, NotFound
 from gemd.protocol.peer import Peer
-from gemd.protocol.url import split_path
 from gemd.responders.access import Check
 from gemd.responders.private import PrivateFiles
+from gemd.responders.script_looks import ScriptLooks, has_script_extension
+from gemd.responders.sources import KnownSources, Sources
 from gemd.system.beneath import open_beneath
+from gemd.system.log import error_log
 from gemd.system.resolved import Identity, Link, Resolved, identify, open_resolved
 
 Rule = tuple[Location, Check | None]  # a location, and who may see it
 
 _LOOK_INTERVAL = 1.0  # seconds for which directories are taken to be what they were, but for links and new roots
-_MAX_DEPTH = 64  # of a root in the file system
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES})
 
 
@@ -37,12 +39,12 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """What the configured directories are at a moment: roots by path, the rules of each host, those of scripts."""
+    """What the configured directories are at a moment: roots by path, the rules of each host, places of scripts."""
 
     moment: float
     roots: Mapping[str, Identity | None]
     rules: Mapping[str, Mapping[Identity, Sequence[Rule]]]
-    scripts: frozenset[Identity]
+    sources: KnownSources
 
 
 class Protection:
@@ -51,26 +53,26 @@ class Protection:
     def __init__(self, rules: Mapping[str, Sequence[Rule]], private: Collection[str] = ()) -> None:
         self._private = PrivateFiles(private)
         locations = [location for entries in rules.values() for location, _ in entries]
-        self._scripts = sorted(
-            {(str(each.root), *split_path(each.cgi or "")) for each in locations if Answer.CGI in each.answers}
-        )
+        self._sources = Sources(locations)
+        self._looks = ScriptLooks()
         self._rules = {
             host: [(location, check) for location, check in entries if location.root is not None]
             for host, entries in rules.items()
             if _differ(location for location, _ in entries)
         }
         self._roots = sorted({location.root for location in locations if location.root is not None})
-        self._known = _Known(-_LOOK_INTERVAL, {}, {}, frozenset())
+        self._known = _Known(-_LOOK_INTERVAL, {}, {}, KnownSources())
 
     def open(self, root: int, names: Sequence[str], location: Location, peer: Peer, *, is_entry: bool = False) -> Found:
         """Open for reading what `names` lead to below `root`, the location's, which is open.
 
         Of an entry of a listing only the name is shown: the directories need not be looked up anew for each.
 
-        Raises NotFound (51) for what lies in a CGI directory or is private, what the rules of another location have to
-        say to the client, Unjudged where that takes a while to find out, and OSError.
+        Raises NotFound (51) for what may be the source of a script or is private, CGIError (42) for one of the location
+        that can't run, what the rules of another location have to say to the client, Unjudged where something takes a
+        while to find out, and OSError.
         """
-        if not self._scripts and location.host not in self._rules:
+        if not self._sources and location.host not in self._rules:
             descriptor = open_beneath(root, names, location.symlinks)
             found = Found(Resolved(descriptor, os.fstat(descriptor), tuple(names)))
         else:
@@ -83,7 +85,7 @@ class Protection:
         return found
 
     def open_script(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Found:
-        """The same for a script, or a directory on the way to it: it may lie in a CGI directory, and is not read."""
+        """The same for a script, or a directory on the way to it: it is not read."""
         return self._open(root, names, location, peer, may_be_script=True)
 
     def _open(
@@ -102,8 +104,8 @@ class Protection:
             way = resolved.trace(root)
             top = way[0] if not resolved.is_outside else identify(os.fstat(root))
             known = self._look(str(location.root), top, is_urgent=bool(resolved.links) and not is_entry)
-            if not may_be_script and not known.scripts.isdisjoint(way):
-                raise NotFound
+            if not may_be_script:
+                self._refuse_source(resolved, way, known.sources, location, is_entry=is_entry)
             others = self._check(way, known, names, location, peer)
             for link in resolved.links:
                 self._check_link(link, root, known, location)
@@ -112,6 +114,35 @@ class Protection:
             if is_over:
                 os.close(resolved.descriptor)
         return Found(resolved, others)
+
+    def _refuse_source(
+        self,
+        resolved: Resolved,
+        way: Sequence[Identity],
+        sources: KnownSources,
+        location: Location,
+        *,
+        is_entry: bool,
+    ) -> None:
+        """Raise NotFound (51) for what is a script's, or may be; CGIError (42) where it would be this location's."""
+        if sources.have(str(location.root), way, resolved):
+            raise NotFound
+        status = resolved.status
+        if not self._sources or is_entry or not stat.S_ISREG(status.st_mode):
+            return
+        is_around, is_executable = sources.have_around(way), bool(status.st_mode & 0o111)
+        if is_executable and (is_around or status.st_nlink > 1):  # by another name it may be in a place of scripts
+            raise NotFound
+        name = resolved.names[-1] if resolved.names else ""
+        if not is_around or not (
+            has_script_extension(name) or self._looks.begins_like_script(resolved.descriptor, status)
+        ):
+            return
+        if not location.script_places.is_everywhere:
+            raise NotFound
+        path = os.path.join("/" if resolved.is_outside else str(location.root), *resolved.names)
+        error_log.error("%s looks like a script, and is not executable: it is not sent", path)
+        raise CGIError("The script failed")
 
     def _check(
         self, way: Sequence[Identity], known: _Known, names: Sequence[str], location: Location, peer: Peer
@@ -153,11 +184,9 @@ class Protection:
         known, now = self._known, time.monotonic()
         if is_urgent or now - known.moment >= _LOOK_INTERVAL or known.roots.get(root) != identity:
             roots = {path: _identify(path) for path in self._roots}
-            scripts = {found for path in self._scripts if (found := _identify(*path)) is not None}
-            if scripts:
-                scripts |= {found for path, found in roots.items() if found and _is_inside(path, scripts)}
+            sources = self._sources.look(roots, _identify)
             rules = {host: _by_identity(entries) for host, entries in self._rules.items()}
-            known = self._known = _Known(now, roots, rules, frozenset(scripts))
+            known = self._known = _Known(now, roots, rules, sources)
         return known
 
 
@@ -188,17 +217,3 @@ def _identify(*names: str) -> Identity | None:
         if error.errno in _ABSENT:
             return None
         raise
-
-
-def _is_inside(path: str, directories: set[Identity]) -> bool:
-    """Whether the directory at this path is below one of these."""
-    former = None
-    for _ in range(_MAX_DEPTH):
-        path += "/.."
-        here = _identify(path)
-        if here is None or here == former:
-            return False
-        if here in directories:
-            return True
-        former = here
-    return False

@@ -8,15 +8,13 @@ import os
 import sys
 from pathlib import Path
 
-from gemd.config import Config, ConfigError, Host, Problem, parse_config
+from gemd.config import Config, ConfigError, Problem, parse_config
 from gemd.config.app_settings import find_app_users, find_applications
 from gemd.config.script_settings import find_script_users
-from gemd.config.settings import Answer, Location
 from gemd.config.tables import key_path
 from gemd.config.types import LOG_WORDS
-from gemd.options import DEFAULT_CGI, read_tables
+from gemd.options import read_tables
 from gemd.protocol.characters import escape
-from gemd.protocol.url import split_path
 from gemd.startup.app_setups import build_app_setups
 from gemd.startup.assembly import build_router
 from gemd.startup.files import read_files
@@ -29,6 +27,7 @@ from gemd.startup.private_files import (
     is_confinement_missing,
     script_directories,
 )
+from gemd.startup.script_checks import find_idle_places, find_missing_places
 from gemd.startup.trials import describe_processes, try_applications
 from gemd.system import certificates, tls_context
 from gemd.system.attempt import attempt
@@ -54,7 +53,7 @@ def check_machine(config: Config, *, needs_default_cgi: bool = False) -> None:
     """Raise ConfigError unless this machine has the users and directories that are named. That flags alone have a
     directory of scripts by default does not name it, unless it is said that they do."""
     problems = _check_user(config) + _check_roots(config)
-    problems += _check_scripts(config, needs_default_cgi=needs_default_cgi)
+    problems += find_missing_places(config, needs_default=needs_default_cgi)
     problems += _check_lists(config)
     if problems:
         raise ConfigError(problems, config.source)
@@ -94,22 +93,6 @@ def _check_roots(config: Config) -> list[Problem]:
     return problems
 
 
-def _check_scripts(config: Config, *, needs_default_cgi: bool) -> list[Problem]:
-    """A problem for every CGI directory that is none: by a mistake in its name, scripts would be sent as files."""
-    problems = []
-    for host in config.hosts:
-        named = {
-            os.path.join(str(location.root), *split_path(str(location.cgi))): location
-            for location in reversed(host.locations)
-            if Answer.CGI in location.answers and _needs_scripts(location, host)
-        }
-        for path, location in reversed(named.items()):
-            is_default = config.source is None and not needs_default_cgi and location.cgi == DEFAULT_CGI
-            if not is_default and not _why_no_root(str(location.root)) and (reason := _why_no_directory(path)):
-                problems.append(Problem(key_path(location.where, Answer.CGI.value), f"{path} {reason}"))
-    return problems
-
-
 def _check_lists(config: Config) -> list[Problem]:
     """A problem for every path that scripts are to be kept to, and that is none."""
     problems = []
@@ -120,13 +103,6 @@ def _check_lists(config: Config) -> list[Problem]:
             except OSError as error:
                 problems.append(Problem(key_path(key_path("cgi", key), i), f"{path} can't be used: {error.strerror}"))
     return problems
-
-
-def _needs_scripts(location: Location, host: Host) -> bool:
-    """Whether its directory of scripts is meant to exist: not where it may have the name from its host, and a root of
-    its own."""
-    first = host.locations[0]
-    return location is first or location.cgi != first.cgi or location.root == first.root or first.root is None
 
 
 def _why_no_root(root: str) -> str | None:
@@ -151,6 +127,12 @@ def check_certificates(config: Config) -> None:
             tls_context.build_context(certificate, config.tls)
             for warning in certificate.warnings:
                 print(f"gemd: warning: {escape(warning)}", file=sys.stderr)
+
+
+def check_script_places(config: Config) -> None:
+    """Print where there can be no scripts, or are none, against expectation."""
+    for problem in find_idle_places(config):
+        print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
 
 
 def check_confinement(config: Config) -> None:

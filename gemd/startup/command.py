@@ -14,7 +14,14 @@ from gemd.exit_codes import ExitCode
 from gemd.master.start_limit import start_limit
 from gemd.options import UsageError, parse_arguments
 from gemd.protocol.characters import escape
-from gemd.startup.checks import check_applications, check_certificates, check_confinement, check_logs, read_config
+from gemd.startup.checks import (
+    check_applications,
+    check_certificates,
+    check_confinement,
+    check_logs,
+    check_script_places,
+    read_config,
+)
 from gemd.startup.failures import FAILURES, explain_failure
 from gemd.startup.resources import Inherited
 from gemd.startup.serve import serve
@@ -54,6 +61,7 @@ def start() -> ExitCode:
             check_certificates(config)
             check_logs(config)
             check_applications(config)
+            check_script_places(config)
             check_confinement(config)
         print(f"gemd: the configuration {config.source or 'by flags'} is in order", file=sys.stderr)
         return ExitCode.OK

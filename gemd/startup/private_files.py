@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 
 from gemd.config import Config
+from gemd.config.script_places import split_pattern
 from gemd.config.settings import Answer
 from gemd.config.types import LOG_WORDS
-from gemd.protocol.url import split_path
 from gemd.system.attempt import attempt
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificates import certificate_paths
@@ -48,11 +48,14 @@ def has_scripts(config: Config) -> bool:
 
 
 def script_directories(config: Config) -> Iterator[str]:
-    """Where they are. Such a directory need not exist."""
+    """Where they are, or what the wildcards are in. Such a directory need not exist."""
     for host in config.hosts:
         for location in host.locations:
             if Answer.CGI in location.answers:
-                yield os.path.join(str(location.root), *split_path(location.cgi or ""))
+                if location.script_places.is_everywhere:
+                    yield str(location.root)
+                for pattern in location.script_places.patterns:
+                    yield os.path.join(str(location.root), *split_pattern(pattern)[0])
 
 
 def find_log_files(config: Config) -> list[str]:

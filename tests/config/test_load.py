@@ -82,6 +82,12 @@ MISTAKES = {
     "index outside": (HOST + "index = ['../a']\n", "host[1].index", 'expected a path below the root, not "../a"'),
     "scripts outside": (HOST + "cgi = '/usr/lib/cgi'\n", "host[1].cgi", "expected a path below the root"),
     "scripts in a folder with a dot": (HOST + "cgi = './cgi-bin'\n", "host[1].cgi", "expected a path below the root"),
+    "one of several places of scripts outside": (
+        HOST + "cgi = ['a', '../b/*.py']\n",
+        "host[1].cgi",
+        'expected a path below the root, or "." for all of it, not "../b/*.py"',
+    ),
+    "a place of scripts without a name": (HOST + "cgi = ['a', '']\n", "host[1].cgi", "a list of texts"),
     "NUL in an index": (HOST + 'index = ["a\\u0000"]\n', "host[1].index", "expected"),
     "redirect without a target": (HOST + "redirect = { status = 30 }\n", "host[1].redirect", "needs the key to"),
     "redirect by a wrong status": (

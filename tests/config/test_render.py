@@ -65,7 +65,7 @@ SETTINGS = {
     "symlinks": st.sampled_from(["beneath", "none", "any"]),
     "dot-files": st.booleans() | st.lists(TEXT),
     "index": st.lists(st.sampled_from(["index.gmi", "a/b"])),
-    "cgi": st.just("cgi-bin"),
+    "cgi": st.sampled_from(["cgi-bin", ".", ["cgi-bin", "tools/*.py"], []]),
     "redirect": st.fixed_dictionaries({"to": st.just("/x/")}, optional={"status": st.sampled_from([30, 31])}),
     "gone": st.booleans(),
     "client-certificate": st.just("any") | st.lists(st.just("cd" * 32)) | st.fixed_dictionaries({"ca": TEXT}),

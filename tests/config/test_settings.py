@@ -20,6 +20,7 @@ ANSWERS = {
     "scripts without a root": (Location(cgi="bin"), ()),
     "files": (Location(root="/x"), (Answer.FILES,)),
     "scripts": (Location(root="/x", cgi="bin"), (Answer.CGI, Answer.FILES)),
+    "no place for scripts": (Location(root="/x", cgi=()), (Answer.FILES,)),
     "an application": (Location(app="m:a"), (Answer.APP,)),
     "a redirect": (Location(root="/x", redirect=Redirect(to="/")), (Answer.REDIRECT, Answer.FILES)),
     "everything": (Location(root="/x", cgi="b", app="m:a", gone=True, redirect=Redirect(to="/")), tuple(Answer)),
@@ -29,6 +30,13 @@ ANSWERS = {
 @pytest.mark.parametrize(("location", "answers"), ANSWERS.values(), ids=ANSWERS)
 def test_what_a_location_answers_with(location, answers):
     assert location.answers == answers
+
+
+def test_a_location_has_one_place_for_scripts_or_several():
+    assert first(HOST + "cgi = 'cgi-bin'\n").script_places.patterns == (("cgi-bin",),)
+    assert first(HOST + "cgi = ['a/b', '*.py']\n").script_places.patterns == (("a", "b"), ("*.py",))
+    assert first(HOST + "cgi = '.'\n").script_places.is_everywhere
+    assert not first(HOST).script_places.is_everywhere
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from gemd.protocol.request import Request
 from gemd.protocol.url import parse_url
 from gemd.responders.app.environ import build_app_environ
 from gemd.responders.cgi.environ import ScriptNames, build_environ
+from gemd.responders.script_looks import EXTENSIONS
 from gemd.system.client_certificates import make_client_certificate
 from tests.packaging.installing import COMMANDS, PROJECT
 from tests.packaging.test_completion import LINES
@@ -52,6 +53,14 @@ def test_every_command_and_the_configuration_have_a_page():
 def test_every_key_is_explained():
     keys = {key for table in TABLES for key in keys_of(table)} - DERIVED - {"locations"}
     assert keys | {"listen", "workers"} <= items("gemd.conf.5", "Ic")
+
+
+def test_every_extension_of_scripts_is_named():
+    text = explanation("[[host.location]]", "cgi")
+    assert (
+        set(re.findall(r"\.[a-z]+\b", text.partition("whose extension is")[2].partition("zsh")[0] + "zsh"))
+        == EXTENSIONS
+    )
 
 
 SECTIONS = {

@@ -9,6 +9,7 @@ from gemd.startup.private_files import (
     find_secrets,
     find_secrets_inside,
     is_confinement_missing,
+    script_directories,
 )
 
 
@@ -101,3 +102,14 @@ def test_where_the_kernel_can_not_it_is_missing(scripts, version):
     version[0] = 0
     assert find_confinement(scripts()) is None
     assert is_confinement_missing(scripts())
+
+
+def test_the_places_of_scripts(scripts, root):
+    """Of a pattern the directory where its wildcards begin."""
+    assert list(script_directories(scripts({"cgi": ["a/b", "tools/*.py", "*.cgi"]}))) == [
+        f"{root}/a/b",
+        f"{root}/tools",
+        str(root),
+    ]
+    assert list(script_directories(scripts({"cgi": "."}))) == [str(root)]
+    assert list(script_directories(scripts({"cgi": []}))) == []

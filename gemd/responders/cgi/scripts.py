@@ -1,15 +1,14 @@
 """CGI: scripts that make answers (RFC 3875 as far as Gemini has it, and what Jetforce's scripts expect).
 
-Rules: nothing below a CGI directory is ever served as a file; a script's output is an answer only if its first line is
+Rules: nothing in a place of scripts is ever served as a file; a script's output is an answer only if its first line is
 a header; the client learns that a script failed, the error log why.
 """
 
 import os
 import socket
-import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,10 +18,11 @@ from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import CGIError, NotFound, Overloaded
 from gemd.protocol.peer import network_of
 from gemd.protocol.request import Request
-from gemd.protocol.url import split_path
+from gemd.protocol.response import Response
 from gemd.responders.cgi.environ import ScriptNames, build_environ
+from gemd.responders.cgi.find import find_in_places, split_script_path
 from gemd.responders.cgi.run import TOO_MANY, ScriptRun, Start
-from gemd.responders.refusals import explain_error, open_root_of
+from gemd.responders.static import redirect_to_directory
 from gemd.system.hosted_script import HostedScript
 from gemd.system.log import error_log
 from gemd.system.places import Places, find_share
@@ -70,21 +70,17 @@ class CGI:
         """Whether a script would be started at once."""
         return not self._places.are_taken
 
-    def __call__(self, request: Request, location: Location) -> ScriptRun | None:
-        """Run the script that the URL names; declines outside of the location's CGI directory.
+    def __call__(self, request: Request, location: Location) -> ScriptRun | Response | None:
+        """Run the script that the URL names; declines where there is none, outside of the location's places of scripts.
 
         Raises NotFound (51), CGIError (42) for a file that is not executable, Overloaded (41), and GeminiError (40)
         where it can't be told at the moment what is there.
         """
-        assert location.root is not None
-        assert location.cgi is not None
-        directory = (*location.mount, *split_path(location.cgi))
-        names = request.url.names
-        if names[: len(directory)] != directory:
+        url = request.url
+        if not all(location.allows_name(part) and not is_misleading(part) for part in url.rule_names):
+            if location.script_places.find_depth(url.names[len(location.mount) :]) is not None:
+                raise NotFound
             return None
-        if not all(location.allows_name(part) and not is_misleading(part) for part in request.url.rule_names):
-            raise NotFound
-
         owner = location
 
         def open_below(root: int, names: Sequence[str]) -> Resolved:
@@ -93,18 +89,33 @@ class CGI:
             owner = next((other for other in opened.others if Answer.CGI in other.answers), location)
             return opened.resolved
 
-        found = find_script(location, names, len(directory), open_below)
-        script_name, path_info = split_script_path(request.url.segments, found.depth)
-        path = os.path.join(str(location.root), *names[len(location.mount) : found.depth])
+        found = find_in_places(location, url, open_below)
+        if found is None:
+            return None
+        if found.index_names and not url.is_directory:
+            os.close(found.directory)
+            return redirect_to_directory(url)
+        script_name, path_info = split_script_path(url.segments, found.depth)
+        names = url.names[len(location.mount) : found.depth]
+        if found.index_names:
+            script_name, path_info = script_name.rstrip("/") + "/" + "/".join(found.index_names), ""
+            names = (*names, *found.index_names)
+        path = os.path.join(str(location.root), *names)
         file = ScriptFile(path, found.directory, found.name)
+        return self._run(request, location, owner, file, script_name, path_info)
+
+    def _run(
+        self, request: Request, location: Location, owner: Location, file: ScriptFile, script_name: str, path_info: str
+    ) -> ScriptRun:
+        """Run the script, whose directory is open, by the rules of its owner. Raises CGIError (42), Overloaded (41)."""
         is_over = True
         try:
             settings = find_script_settings(self._config, owner)
             user = settings.cgi.user
-            if user is None and not os.access(found.name, os.X_OK, dir_fd=found.directory):
-                error_log.error("script %s is not executable: chmod +x %s", script_name, path)
+            if user is None and not os.access(file.name, os.X_OK, dir_fd=file.open()):
+                error_log.error("script %s is not executable: chmod +x %s", script_name, file.path)
                 raise CGIError("The script failed")
-            script = ScriptNames(script_name, path_info, path, self._users[user].home)
+            script = ScriptNames(script_name, path_info, file.path, self._users[user].home)
             environ = build_environ(request, location, settings.cgi, script, self._authorities)
             if not self._places.has_share_left(network_of(request.peer.address)):
                 raise Overloaded(TOO_MANY)
@@ -121,57 +132,3 @@ def make_start(requests: socket.socket | None, limits: ScriptLimits) -> Start:
     if requests is None:
         return lambda file, environ: Script(file, environ, limits)
     return lambda file, environ: HostedScript(requests, file, environ, limits)
-
-
-class FoundScript(NamedTuple):
-    """The first `depth` names of a URL lead to a script, which has this name in an open directory, the caller's."""
-
-    depth: int
-    directory: int
-    name: str
-
-
-def find_script(
-    location: Location, names: Sequence[str], depth: int, open_below: Callable[[int, Sequence[str]], Resolved]
-) -> FoundScript:
-    """The script that `names` lead to: the first regular file after the `depth` names of the CGI directory.
-
-    `open_below` opens what names lead to below the open root. Raises NotFound (51) where there is none, GeminiError
-    (40) where that can't be told at the moment, and what `open_below` raises.
-    """
-    mount = len(location.mount)
-    root = open_root_of(location)
-    try:
-        for end in range(depth + 1, len(names) + 1):
-            if "/" in names[end - 1]:
-                break
-            resolved = open_below(root, names[mount:end])
-            try:
-                if stat.S_ISREG(resolved.status.st_mode):
-                    return FoundScript(end, resolved.open_parent(root), resolved.names[-1])
-            finally:
-                os.close(resolved.descriptor)
-            if not stat.S_ISDIR(resolved.status.st_mode):
-                break
-    except OSError as error:
-        raise explain_error(error, "/" + "/".join(names)) from None
-    finally:
-        os.close(root)
-    raise NotFound
-
-
-def split_script_path(segments: Sequence[str], depth: int) -> tuple[str, str]:
-    """SCRIPT_NAME and PATH_INFO (RFC 3875, 4.1.13 and 4.1.5), decoded, when the first `depth` names lead to the script.
-
-    Empty segments before it mean nothing; those after it are the script's business and stay.
-    """
-    end = 0
-    for index, segment in enumerate(segments):
-        if segment and not depth:
-            break
-        depth -= bool(segment)
-        end = index + 1
-        if not depth:
-            break
-    rest = segments[end:]
-    return "/" + "/".join(filter(None, segments[:end])), "/" + "/".join(rest) if rest else ""

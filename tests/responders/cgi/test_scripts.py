@@ -7,7 +7,7 @@ import pytest
 
 from gemd.protocol.errors import Overloaded
 from gemd.protocol.peer import network_of
-from gemd.responders.cgi.scripts import CGI, split_script_path
+from gemd.responders.cgi.scripts import CGI
 from gemd.responders.protection import Protection
 from gemd.responders.router import Router
 from gemd.system.beneath import has_openat2
@@ -18,22 +18,6 @@ from tests.support.swapping import swapping
 from tests.support.waiting import wait_for
 
 needs_openat2 = pytest.mark.skipif(not has_openat2(), reason="this kernel has no openat2, and follows no links")
-
-PATHS = {
-    "script": (("cgi-bin", "s"), 2, "/cgi-bin/s", ""),
-    "slash after it": (("cgi-bin", "s", ""), 2, "/cgi-bin/s", "/"),
-    "more": (("cgi-bin", "s", "a", "b"), 2, "/cgi-bin/s", "/a/b"),
-    "empty segments after it": (("cgi-bin", "s", "", "", "a", ""), 2, "/cgi-bin/s", "///a/"),
-    "empty segments before it": (("", "cgi-bin", "", "s", "a"), 2, "/cgi-bin/s", "/a"),
-    "deeper": (("cgi-bin", "d", "s", "a"), 3, "/cgi-bin/d/s", "/a"),
-    "encoded slash after it": (("cgi-bin", "s", "a/b"), 2, "/cgi-bin/s", "/a/b"),
-}
-
-
-@pytest.mark.parametrize(("segments", "depth", "script_name", "path_info"), PATHS.values(), ids=PATHS)
-def test_splits_the_path(segments, depth, script_name, path_info):
-    assert split_script_path(segments, depth) == (script_name, path_info)
-
 
 # What is answered before anything runs
 
