@@ -153,7 +153,7 @@ def _make_location(
     location = Location(**{key.replace("-", "_"): value for key, value in values.items()})  # type: ignore[arg-type]
     found = [Problem(key_path(where, key), text) for key, text in _judge(location) if key.partition(".")[0] in own]
     problems.extend(found)
-    fields = ("root", "app_path", "app_directory", *(["log"] if isinstance(location.log, str) else []))
+    fields = ("root", "app_path", "app_directory", "script", *(["log"] if isinstance(location.log, str) else []))
     return _absolute_ca(msgspec.structs.replace(absolute(location, base, *fields), where=where), base)
 
 

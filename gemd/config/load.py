@@ -213,7 +213,8 @@ def _judge(config: Config) -> Iterator[Problem]:
     if service.master_user is None:
         yield Problem("chroot", 'needs master-user = "root": a master that is shut in could not reload')
     for host in config.hosts:
-        roots = {location.root: location.where for location in reversed(host.locations) if location.root}
-        for root, where in roots.items():
-            if not Path(root).is_relative_to(service.chroot):
-                yield Problem(key_path(where, "root"), f"{root} is not below the chroot {service.chroot}")
+        for key in ("root", "script"):
+            paths = {getattr(location, key): location.where for location in reversed(host.locations)}
+            for path, where in paths.items():
+                if path is not None and not Path(path).is_relative_to(service.chroot):
+                    yield Problem(key_path(where, key), f"{path} is not below the chroot {service.chroot}")

@@ -43,6 +43,6 @@ def find_script_users(config: Config) -> dict[str, str]:
     for host in config.hosts:
         for location in host.locations:
             user = location.cgi_user or config.cgi.user
-            if user is not None and Answer.CGI in location.answers:
+            if user is not None and not {Answer.SCRIPT, Answer.CGI}.isdisjoint(location.answers):
                 found.setdefault(user, f"{location.where}.cgi-user" if location.cgi_user else "cgi.user")
     return found

@@ -122,6 +122,7 @@ class Answer(enum.Enum):
 
     GONE = "gone"
     REDIRECT = "redirect"
+    SCRIPT = "script"
     CGI = "cgi"
     APP = "app"
     FILES = "root"
@@ -146,6 +147,7 @@ class Location(Settings, frozen=True):
     mime: dict[str, str] = {}
     symlinks: Symlinks = "beneath"
     dot_files: bool | tuple[Text, ...] = (".well-known",)
+    script: Text | None = None
     cgi: Text | tuple[Text, ...] | None = None
     cgi_user: Text | None = None
     cgi_dialect: Dialect | None = None
@@ -183,6 +185,7 @@ class Location(Settings, frozen=True):
         given = {
             Answer.GONE: self.gone,
             Answer.REDIRECT: self.redirect is not None,
+            Answer.SCRIPT: self.script is not None,
             Answer.CGI: bool(self.cgi) and self.root is not None,
             Answer.APP: self.app is not None,
             Answer.FILES: self.root is not None,
@@ -192,7 +195,7 @@ class Location(Settings, frozen=True):
     @property
     def source(self) -> str:
         """Where its content comes from, for people; nothing where it has none."""
-        return self.app or self.root or ""
+        return self.script or self.app or self.root or ""
 
     @property
     def script_places(self) -> ScriptPlaces:

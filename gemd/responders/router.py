@@ -76,6 +76,7 @@ class Router:
         responders: dict[settings.Answer, Responder] = {
             settings.Answer.GONE: gone,
             settings.Answer.REDIRECT: redirect,
+            settings.Answer.SCRIPT: self._scripts.run_mounted,
             settings.Answer.CGI: self._scripts,
             settings.Answer.APP: self.applications,
             settings.Answer.FILES: StaticFiles(mime_table, config.limits.listing, protection),

@@ -58,6 +58,8 @@ class Sources:
         patterns: defaultdict[str, set[Pattern]] = defaultdict(set)
         everywhere: set[str] = set()
         for location in locations:
+            if location.script is not None:
+                places.add(location.script)
             if Answer.CGI in location.answers:
                 root = str(location.root)
                 for pattern in location.script_places.patterns:

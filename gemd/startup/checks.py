@@ -27,7 +27,7 @@ from gemd.startup.private_files import (
     is_confinement_missing,
     script_directories,
 )
-from gemd.startup.script_checks import find_idle_places, find_missing_places
+from gemd.startup.script_checks import find_idle_places, find_missing_places, find_missing_scripts
 from gemd.startup.trials import describe_processes, try_applications
 from gemd.system import certificates, tls_context
 from gemd.system.attempt import attempt
@@ -54,6 +54,7 @@ def check_machine(config: Config, *, needs_default_cgi: bool = False) -> None:
     directory of scripts by default does not name it, unless it is said that they do."""
     problems = _check_user(config) + _check_roots(config)
     problems += find_missing_places(config, needs_default=needs_default_cgi)
+    problems += find_missing_scripts(config)
     problems += _check_lists(config)
     if problems:
         raise ConfigError(problems, config.source)
@@ -139,7 +140,7 @@ def check_confinement(config: Config) -> None:
     """Print what scripts could touch, or would miss, against expectation."""
     if is_confinement_missing(config):
         print(f"gemd: warning: {NOT_CONFINED}", file=sys.stderr)
-    confinement = find_confinement(config) if any(map(os.path.isdir, script_directories(config))) else None
+    confinement = find_confinement(config) if any(map(os.path.exists, script_directories(config))) else None
     for directory, hidden in confinement.find_blind_spots() if confinement is not None else ():
         text = f"until a reload, scripts will miss what is made or replaced in {directory}, since {hidden} is kept from"
         print(f"gemd: warning: {escape(text)} them (cgi.confine)", file=sys.stderr)

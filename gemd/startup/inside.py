@@ -6,11 +6,11 @@ import msgspec
 
 from gemd.config import Config, Host
 
-_PATHS = ("root", "app_path", "app_directory")
+_PATHS = ("root", "script", "app_path", "app_directory")
 
 
 def see_from_inside(config: Config) -> Config:
-    """With roots, and what is an application's, as paths in there."""
+    """With roots, scripts, and what is an application's, as paths in there."""
     chroot = config.service.chroot
     if chroot is None:
         return config

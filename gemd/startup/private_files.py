@@ -26,7 +26,7 @@ def find_confinement(config: Config) -> Confinement | None:
     if not config.cgi.confine or not find_version():
         return None
     answers = {answer for host in config.hosts for location in host.locations for answer in location.answers}
-    if answers.isdisjoint((Answer.CGI, Answer.APP)):  # an application may run scripts as well
+    if answers.isdisjoint((Answer.SCRIPT, Answer.CGI, Answer.APP)):  # an application may run scripts as well
         return None
     return Confinement(
         tuple(dict.fromkeys(_private_files(config))),
@@ -48,9 +48,11 @@ def has_scripts(config: Config) -> bool:
 
 
 def script_directories(config: Config) -> Iterator[str]:
-    """Where they are, or what the wildcards are in. Such a directory need not exist."""
+    """Where they are, or what the wildcards are in, and those that locations have. None of it need exist."""
     for host in config.hosts:
         for location in host.locations:
+            if location.script is not None:
+                yield location.script
             if Answer.CGI in location.answers:
                 if location.script_places.is_everywhere:
                     yield str(location.root)

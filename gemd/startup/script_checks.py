@@ -1,7 +1,7 @@
 """Checks the places of scripts that a configuration names against this machine.
 
 Rules: a place that has one name has to exist, for by a mistake in it scripts would be sent as files; that nothing is
-matched, or can be reached, is worth a word. Looking for what is matched has an end.
+matched, or can be reached, is worth a word; so has a location's own script to. Looking for what is matched has an end.
 """
 
 import os
@@ -71,6 +71,33 @@ def _list_places(host: Host) -> Iterator[tuple[str, Location, Pattern]]:
         for i, entry in enumerate(list_entries(location.cgi), 1):
             if entry != EVERYWHERE:
                 yield key if isinstance(location.cgi, str) else key_path(key, i), location, split_path(entry)
+
+
+def find_missing_scripts(config: Config) -> list[Problem]:
+    """A problem for every script of a location's own that is not there, or that nobody may execute."""
+    problems = []
+    for host in config.hosts:
+        seen = set()
+        for location in host.locations:
+            path = location.script
+            if path is None or path in seen:
+                continue
+            seen.add(path)
+            reason = _why_no_script(path)
+            if reason:
+                problems.append(Problem(key_path(location.where, Answer.SCRIPT.value), f"{path} {reason}"))
+    return problems
+
+
+def _why_no_script(path: str) -> str | None:
+    try:
+        with attempt(f"the script {path} could not be found"):
+            mode = os.stat(path).st_mode
+    except OSError as error:
+        return f"can't be used: {error.strerror}"
+    if not stat.S_ISREG(mode):
+        return "is no file"
+    return None if mode & 0o111 else f"is not executable: chmod +x {path}"
 
 
 def _why_no_place(path: str, *, may_be_file: bool) -> str | None:

@@ -163,6 +163,7 @@ def test_each_location_knows_where_in_the_file_it_is():
 KEYS = {
     Answer.REDIRECT: {"redirect"},
     Answer.GONE: {"gone"},
+    Answer.SCRIPT: {"script"},
     Answer.CGI: {"cgi", *(key for key in keys_of(Location) if key.startswith("cgi-"))},
     Answer.APP: {"app", "preload", "schemes", "hosts", *(key for key in keys_of(Location) if key.startswith("app-"))},
     Answer.FILES: {"root"},
@@ -175,8 +176,16 @@ def test_which_keys_are_an_answers_alone(answer):
 
 
 def test_what_a_location_has_of_its_hosts_answers():
-    for has_answer, expected in ((False, [Answer.CGI, Answer.APP, Answer.FILES]), (True, [Answer.CGI, Answer.FILES])):
+    everything = [Answer.SCRIPT, Answer.CGI, Answer.APP, Answer.FILES]
+    for has_answer, expected in ((False, everything), (True, [Answer.CGI, Answer.FILES])):
         assert [answer for answer in Answer if is_inherited(answer, has_answer=has_answer)] == expected
+
+
+def test_a_location_s_script_is_taken_from_the_file_s_directory_and_not_had_by_others():
+    text = HOST + "script = 'a.py'\n[[host.location]]\npath = '/a/'\n[[host.location]]\npath = '/b/'\ncgi = 'bin'\n"
+    text += "[[host.location]]\npath = '/c/'\nscript = '/srv/c.py'\n"
+    locations = parse(text).hosts[0].locations
+    assert [location.script for location in locations] == ["/etc/a.py", "/etc/a.py", None, "/srv/c.py"]
 
 
 # Logs

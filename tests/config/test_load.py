@@ -88,6 +88,11 @@ MISTAKES = {
         'expected a path below the root, or "." for all of it, not "../b/*.py"',
     ),
     "a place of scripts without a name": (HOST + "cgi = ['a', '']\n", "host[1].cgi", "a list of texts"),
+    "a script outside of the chroot": (
+        "user = 'gemd'\nmaster-user = 'root'\nchroot = '/srv'\n" + HOST + "script = '/usr/bin/x'\n",
+        "host[1].script",
+        "/usr/bin/x is not below the chroot /srv",
+    ),
     "NUL in an index": (HOST + 'index = ["a\\u0000"]\n', "host[1].index", "expected"),
     "redirect without a target": (HOST + "redirect = { status = 30 }\n", "host[1].redirect", "needs the key to"),
     "redirect by a wrong status": (

@@ -103,3 +103,8 @@ def test_variables_have_names(where):
     given = {"cgi": {"environment": {"a b": ""}}} if where == "cgi" else {"cgi-environment": {"a b": ""}}
     with pytest.raises(ConfigError, match="expected a variable name"):
         parse(**given)
+
+
+def test_a_location_s_script_has_its_user():
+    config = parse({"path": "/a", "script": "/srv/x.py", "cgi-user": "alice"}, cgi=[])
+    assert find_script_users(config) == {"alice": "host[1].location[1].cgi-user"}

@@ -23,7 +23,11 @@ ANSWERS = {
     "no place for scripts": (Location(root="/x", cgi=()), (Answer.FILES,)),
     "an application": (Location(app="m:a"), (Answer.APP,)),
     "a redirect": (Location(root="/x", redirect=Redirect(to="/")), (Answer.REDIRECT, Answer.FILES)),
-    "everything": (Location(root="/x", cgi="b", app="m:a", gone=True, redirect=Redirect(to="/")), tuple(Answer)),
+    "everything": (
+        Location(root="/x", cgi="b", script="/s", app="m:a", gone=True, redirect=Redirect(to="/")),
+        tuple(Answer),
+    ),
+    "a script": (Location(script="/s"), (Answer.SCRIPT,)),
 }
 
 
@@ -40,7 +44,13 @@ def test_a_location_has_one_place_for_scripts_or_several():
 
 
 @pytest.mark.parametrize(
-    ("location", "source"), [(Location(root="/x", app="m:a"), "m:a"), (Location(root="/x"), "/x"), (Location(), "")]
+    ("location", "source"),
+    [
+        (Location(root="/x", app="m:a"), "m:a"),
+        (Location(root="/x"), "/x"),
+        (Location(root="/x", script="/s"), "/s"),
+        (Location(), ""),
+    ],
 )
 def test_where_its_content_comes_from(location, source):
     assert location.source == source

@@ -23,9 +23,11 @@ name = "around"
 check-port = false
 root = "{tmp}"
 symlinks = "any"
-[[host.location]]
-path = "/keys/"
-gone = true
+[[host]]
+name = "mounted"
+check-port = false
+script = "{tmp}/outside/app"
+cgi-timeout = 0.5
 """
 ANSWER = 'echo 20 text/plain\necho "SECRET" | tr A-Z a-z; echo "$SCRIPT_NAME|$PATH_INFO"\n'
 
@@ -44,6 +46,7 @@ def places(tmp_path_factory):
         write_into(everywhere)(name, ANSWER)
     for name in ("deep/lost", "deep/lost.sh"):
         write_into(everywhere)(name, ANSWER, 0o644)
+    write_into(folder / "outside")("app", '[ "$PATH_INFO" != /slow ] || exec sleep 60\n' + ANSWER)
     (everywhere / "page.gmi").write_text("# A page\n")
     with shared_daemon(folder, CONFIG) as daemon:
         yield daemon
@@ -56,6 +59,7 @@ RUN = {
         ("/tools/b.py", "/tools/b.py|"),
         ("/users/ann/cgi-bin/c/", "/users/ann/cgi-bin/c|/"),
     ],
+    "mounted": [("/", "|/"), ("/a/b//c", "|/a/b//c"), ("/index.gmi", "|/index.gmi")],
     "everywhere": [("/deep/d", "/deep/d|"), ("/", "/index.cgi|")],
 }
 
@@ -84,6 +88,13 @@ def test_no_source_is_sent_by_any_host(places):
         ("around", "/everywhere/deep/lost", 51),
         ("around", "/everywhere/deep/lost.sh", 51),
         ("around", "/everywhere/page.gmi", 20),
+        ("around", "/outside/app", 51),
     ):
         answer = places.ask(path, host=host, name=host)
         assert (answer.status, b"SECRET" in answer.raw) == (status, False), path
+
+
+def test_a_location_s_script_has_the_limits_of_its_location(places):
+    places.expect("did not end within 0.5 s", "wrote no header")
+    assert places.ask("/slow", host="mounted", name="mounted").status == 42
+    assert "script / did not end within 0.5 s (cgi-timeout)" in places.errors

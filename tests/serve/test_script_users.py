@@ -51,9 +51,9 @@ def public():
 def serve_public(public, start, tmp_path):  # in this order: the daemons end before the folder does
     """Serve the public capsule."""
 
-    def serve_it(top="", cgi="", **options):
+    def serve_it(top="", cgi="", more="", **options):
         conf = public / "gemd.conf"
-        text = (top + TOP + HOST).replace("{root}", str(public / "capsule")).replace("{tmp}", str(tmp_path))
+        text = (top + TOP + HOST + more).replace("{root}", str(public / "capsule")).replace("{tmp}", str(tmp_path))
         conf.write_text(text.replace("{cgi}", cgi))
         flags = ("--host", "127.0.0.1", "--port", "0")
         daemon = start("-c", conf, *flags, as_root=False, **options).wait_until_ready()
@@ -93,6 +93,15 @@ def test_a_script_is_its_location_s_user(serve_public, public):
         assert (said[0], len(said)) == (user, 2 + len(groups))
         assert int(said[-1]) == hosts_of(daemon.process.pid)[user]
     assert {title_of(pid) for pid in daemon.workers} == {"gemd: worker 1", "gemd: worker 2"}
+
+
+def test_a_location_s_script_is_its_user_s(serve_public, public):
+    write_script(public, "who", WHO)
+    (public / "capsule/cgi-bin").mkdir(exist_ok=True)
+    own = f'[[host.location]]\npath = "/who"\nscript = "{public}/cgi-bin/who"\ncgi-user = "bin"\n'
+    daemon = serve_public(more=own)
+    said = daemon.ask("/who/a").text.split()
+    assert (said[0], int(said[-1])) == ("bin", hosts_of(daemon.process.pid)["bin"])
 
 
 def test_a_script_may_be_its_user_s_alone(serve_public, public):

@@ -5,16 +5,18 @@ def test_paths_are_named_as_they_are_seen_from_a_chroot(configure, tmp_path):
     root = tmp_path / "capsule"
     location = {"path": "/a/", "root": str(root / "a"), "app": "m:app", "app-path": str(tmp_path / "apps")}
     location["app-directory"] = str(tmp_path / "work")
+    script = {"path": "/s/", "script": str(tmp_path / "s/x.py")}
     shut = see_from_inside(
         configure(
             user="gemd",
             master_user="root",
             chroot=str(tmp_path),
-            host=[{"name": "localhost", "root": str(root), "location": [location]}],
+            host=[{"name": "localhost", "root": str(root), "location": [location, script]}],
         )
     )
-    first, second = shut.hosts[0].locations
+    first, second, third = shut.hosts[0].locations
     assert (first.root, first.app_path) == ("/capsule", None)
+    assert (first.script, third.script) == (None, "/s/x.py")
     assert (second.root, second.app_path, second.app_directory) == ("/capsule/a", "/apps", "/work")
 
 

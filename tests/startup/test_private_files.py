@@ -113,3 +113,9 @@ def test_the_places_of_scripts(scripts, root):
     ]
     assert list(script_directories(scripts({"cgi": "."}))) == [str(root)]
     assert list(script_directories(scripts({"cgi": []}))) == []
+
+
+def test_a_location_s_script_is_confined_and_needed(configure, tmp_path):
+    config = configure(host=[{"name": "localhost", "script": "x.py"}], cgi={"read": []})
+    assert list(script_directories(config)) == [str(tmp_path / "x.py")]
+    assert find_confinement(config).needed == (str(tmp_path / "x.py"),)

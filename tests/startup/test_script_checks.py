@@ -3,9 +3,10 @@ import os
 import msgspec
 import pytest
 
+from gemd.config import ConfigError
 from gemd.startup import script_checks
-from gemd.startup.checks import check_script_places
-from gemd.startup.script_checks import find_idle_places, find_missing_places
+from gemd.startup.checks import check_machine, check_script_places
+from gemd.startup.script_checks import find_idle_places, find_missing_places, find_missing_scripts
 
 
 @pytest.fixture
@@ -100,3 +101,28 @@ def test_it_is_a_warning(from_file, root, capsys):
     check_script_places(from_file(cgi="*.py"))
     warning = f"gemd: warning: host[1].cgi: {root}/*.py matches nothing at the moment\n"
     assert capsys.readouterr().err == warning
+
+
+def test_a_location_s_script_has_to_be_there(from_file, root, tmp_path):
+    (tmp_path / "x.py").touch(0o644)
+    locations = [
+        {"path": "/a", "script": str(tmp_path / "gone")},
+        {"path": "/b", "script": str(tmp_path)},
+        {"path": "/c", "script": "x.py"},
+        {"path": "/d", "script": "x.py"},
+    ]
+    config = from_file(location=locations)
+    assert {problem.path: problem.text for problem in find_missing_scripts(config)} == {
+        "host[1].location[1].script": f"{tmp_path}/gone can't be used: No such file or directory",
+        "host[1].location[2].script": f"{tmp_path} is no file",
+        "host[1].location[3].script": f"{tmp_path}/x.py is not executable: chmod +x {tmp_path}/x.py",
+    }
+    (tmp_path / "x.py").chmod(0o700)
+    assert find_missing_scripts(from_file(location=locations[2:])) == []
+
+
+def test_a_location_of_a_script_needs_no_root(configure, tmp_path):
+    (tmp_path / "x.py").touch(0o755)
+    check_machine(configure(host=[{"name": "localhost", "script": "x.py"}]))
+    with pytest.raises(ConfigError, match=r"host\[1\].script: .*/y.py can't be used: No such file"):
+        check_machine(configure(host=[{"name": "localhost", "script": "y.py"}]))

@@ -58,7 +58,6 @@ def own_variables(settings: CGISettings) -> dict[str, str]:
 def _request_variables(request: Request, location: Location, script: ScriptNames) -> dict[str, str]:
     url, query = request.url, request.url.query or ""
     variables = {
-        "DOCUMENT_ROOT": str(location.root),
         "GEMINI_URL": url.text,
         "GEMINI_URL_PATH": "/" + "/".join(url.segments),
         "HOME": script.home,
@@ -70,7 +69,9 @@ def _request_variables(request: Request, location: Location, script: ScriptNames
         "SCRIPT_FILENAME": script.path,
         "SCRIPT_NAME": script.script_name,
     }
-    if script.path_info:
+    if location.root is not None:
+        variables["DOCUMENT_ROOT"] = location.root
+    if location.root is not None and script.path_info:
         variables["PATH_TRANSLATED"] = f"{location.root}{script.path_info}"
     if query and "=" not in query:
         variables["GEMINI_SEARCH_STRING"] = unquote(query)

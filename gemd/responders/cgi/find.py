@@ -13,6 +13,7 @@ from gemd.config.settings import Location
 from gemd.protocol.errors import NotFound
 from gemd.protocol.url import Url
 from gemd.responders.refusals import NOT_FOUND, explain_error, open_root_of
+from gemd.system.beneath import open_root
 from gemd.system.resolved import Resolved
 
 OpenBelow = Callable[[int, Sequence[str]], Resolved]  # what names lead to below the open root
@@ -145,6 +146,20 @@ def _find_index_script(
 ) -> FoundScript:
     found = find_script(location, (*names, *index), len(names) + len(index) - 1, open_below)
     return found._replace(depth=len(names), index_names=index)
+
+
+def open_mounted(location: Location) -> tuple[int, str]:
+    """The directory, open, in which the location's own script really is, and the name that it has there. Raises OSError
+    where it is not there."""
+    assert location.script is not None
+    path = os.path.realpath(location.script, strict=True)
+    return open_root(os.path.dirname(path)), os.path.basename(path)
+
+
+def split_mounted_path(segments: Sequence[str], depth: int) -> tuple[str, str]:
+    """SCRIPT_NAME and PATH_INFO of a script that answers all that follows these first `depth` names; together they are
+    the path."""
+    return split_script_path(segments, depth) if depth else ("", "/" + "/".join(segments))
 
 
 def split_script_path(segments: Sequence[str], depth: int) -> tuple[str, str]:

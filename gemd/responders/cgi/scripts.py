@@ -20,8 +20,9 @@ from gemd.protocol.peer import network_of
 from gemd.protocol.request import Request
 from gemd.protocol.response import Response
 from gemd.responders.cgi.environ import ScriptNames, build_environ
-from gemd.responders.cgi.find import find_in_places, split_script_path
+from gemd.responders.cgi.find import find_in_places, open_mounted, split_mounted_path, split_script_path
 from gemd.responders.cgi.run import TOO_MANY, ScriptRun, Start
+from gemd.responders.refusals import NOT_FOUND, explain_error
 from gemd.responders.static import redirect_to_directory
 from gemd.system.hosted_script import HostedScript
 from gemd.system.log import error_log
@@ -104,16 +105,33 @@ class CGI:
         file = ScriptFile(path, found.directory, found.name)
         return self._run(request, location, owner, file, script_name, path_info)
 
+    def run_mounted(self, request: Request, location: Location) -> ScriptRun:
+        """Run the location's own script, which answers its path and all that follows. Raises as a call does."""
+        url, depth = request.url, len(location.names)
+        is_allowed = all(location.allows_name(part) and not is_misleading(part) for part in url.rule_names)
+        if not is_allowed or url.names[:depth] != location.names:  # an encoded slash divides no name of a script
+            raise NotFound
+        script_name, path_info = split_mounted_path(url.segments, depth)
+        try:
+            directory, name = open_mounted(location)
+        except OSError as error:
+            if error.errno not in NOT_FOUND:
+                raise explain_error(error, str(location.script)) from None
+            error_log.error("script %s can't be found: %s: %s", script_name or "/", location.script, error.strerror)
+            raise CGIError("The script failed") from None
+        file = ScriptFile(str(location.script), directory, name)
+        return self._run(request, location, location, file, script_name, path_info)
+
     def _run(
         self, request: Request, location: Location, owner: Location, file: ScriptFile, script_name: str, path_info: str
     ) -> ScriptRun:
         """Run the script, whose directory is open, by the rules of its owner. Raises CGIError (42), Overloaded (41)."""
-        is_over = True
+        name, is_over = script_name or "/", True
         try:
             settings = find_script_settings(self._config, owner)
             user = settings.cgi.user
             if user is None and not os.access(file.name, os.X_OK, dir_fd=file.open()):
-                error_log.error("script %s is not executable: chmod +x %s", script_name, file.path)
+                error_log.error("script %s is not executable: chmod +x %s", name, file.path)
                 raise CGIError("The script failed")
             script = ScriptNames(script_name, path_info, file.path, self._users[user].home)
             environ = build_environ(request, location, settings.cgi, script, self._authorities)
@@ -124,7 +142,7 @@ class CGI:
             if is_over:
                 file.close()
         start = make_start(self._users[user].requests, ScriptLimits.of(settings.cgi))
-        return ScriptRun(file, environ, start, script_name, settings, self._max_output, SCRIPT_THREADS, self._places)
+        return ScriptRun(file, environ, start, name, settings, self._max_output, SCRIPT_THREADS, self._places)
 
 
 def make_start(requests: socket.socket | None, limits: ScriptLimits) -> Start:

@@ -1,9 +1,12 @@
+import os
 import shutil
 
 import pytest
 
-from gemd.responders.cgi.find import split_script_path
+from gemd.responders.cgi.find import open_mounted, split_mounted_path, split_script_path
+from gemd.responders.router import Router
 from gemd.system.script_threads import SCRIPT_THREADS
+from tests.responders.asking import request, settle
 from tests.support.descriptors import open_descriptors
 
 PATHS = {
@@ -20,6 +23,21 @@ PATHS = {
 @pytest.mark.parametrize(("segments", "depth", "script_name", "path_info"), PATHS.values(), ids=PATHS)
 def test_splits_the_path(segments, depth, script_name, path_info):
     assert split_script_path(segments, depth) == (script_name, path_info)
+
+
+MOUNTED = [
+    (("a",), 1, "/a", ""),
+    (("a", ""), 1, "/a", "/"),
+    (("a", "b", "", "c"), 1, "/a", "/b//c"),
+    (("a", "", "b", "c"), 2, "/a/b", "/c"),
+    (("",), 0, "", "/"),
+    (("a", "b"), 0, "", "/a/b"),
+]
+
+
+@pytest.mark.parametrize(("segments", "depth", "script_name", "path_info"), MOUNTED)
+def test_splits_the_path_of_a_location(segments, depth, script_name, path_info):
+    assert split_mounted_path(segments, depth) == (script_name, path_info)
 
 
 # What is found
@@ -215,3 +233,82 @@ def test_nothing_stays_open(ask, indexed):
             ask(url, cgi=cgi, index=INDEX)
     assert SCRIPT_THREADS.wait(5)
     assert open_descriptors() == before
+
+
+# A location's own script
+
+
+@pytest.fixture
+def mounted(tree):
+    """A script outside of the root."""
+    path = tree.parent / "outside/x.sh"
+    path.parent.mkdir()
+    shutil.copy(tree / "cgi-bin/run", path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("path", "url", "expected"),
+    [
+        ("/x", "/x", "/x "),
+        ("/x", "/x/", "/x /"),
+        ("/x/", "/x/a//b", "/x /a//b"),
+        ("/a/x", "/a/./x/b", "/a/x /b"),
+        ("/", "/", " /"),
+        ("/", "/cgi-bin/run", " /cgi-bin/run"),
+    ],
+)
+def test_a_location_s_script_answers_all_of_it(ask, mounted, path, url, expected):
+    location = [{"path": path, "script": str(mounted)}]
+    assert ask(url, location=location, cgi="cgi-bin").body.decode() == f"SECRET {expected} {mounted}\n"
+
+
+def test_other_locations_are_what_they_were(ask, mounted):
+    location = [{"path": "/x", "script": str(mounted)}, {"path": "/x/files", "root": str(mounted.parent.parent)}]
+    assert ask("/page.gmi", location=location).body == b"page"
+    assert ask("/xy", location=location).status == 51
+    assert ask("/x/files/secret.gmi", location=location).body == b"SECRET"
+    assert ask("/x/files/outside/x.sh", location=location).status == 51  # whatever the name of its source
+
+
+def test_it_is_for_whom_the_location_is_for(ask, mounted):
+    assert ask("/x", location=[{"path": "/x", "script": str(mounted), "client-certificate": "any"}]).status == 60
+
+
+@pytest.mark.parametrize("url", ["/x/.git", "/x/a%2f.git", "/x/%1b", "/x%2fa"])
+def test_some_paths_lead_to_no_script(ask, mounted, url):
+    assert ask(url, location=[{"path": "/x", "script": str(mounted)}]).status == 51
+
+
+def test_its_source_is_not_shown_by_a_hard_link_either(ask, mounted, tree):
+    mounted.chmod(0o644)
+    (tree / "hard.txt").hardlink_to(mounted)
+    assert ask("/hard.txt", location=[{"path": "/x", "script": str(mounted)}]).status == 51
+    assert ask("/hard.txt").status == 20
+
+
+def test_a_script_by_a_link_runs_where_it_is(configure, mounted, tree):
+    (tree.parent / "link.sh").symlink_to(mounted)
+    location = configure(location=[{"path": "/x", "script": str(tree.parent / "link.sh")}]).hosts[0].locations[1]
+    directory, name = open_mounted(location)
+    assert (os.fstat(directory).st_ino, name) == (mounted.parent.stat().st_ino, "x.sh")
+    os.close(directory)
+
+
+def test_what_can_not_run_is_42_and_told(ask, mounted, caplog):
+    location = [{"path": "/x", "script": str(mounted)}]
+    mounted.chmod(0o644)
+    assert ask("/x", location=location).status == 42
+    assert f"script /x is not executable: chmod +x {mounted}" in caplog.text
+    mounted.unlink()
+    assert ask("/x/a", location=location).status == 42
+    assert f"script /x can't be found: {mounted}: No such file or directory" in caplog.text
+    assert ask("/", location=[{"path": "/", "script": str(mounted)}]).status == 42
+    assert "script / can't be found" in caplog.text
+
+
+def test_without_a_root_there_is_none_to_know(configure, mounted):
+    mounted.write_text('#!/bin/sh\necho 20 text/plain; echo "${DOCUMENT_ROOT-none} ${PATH_TRANSLATED-none}"\n')
+    script = {"name": "g", "script": str(mounted)}
+    router = Router(configure(hosts=[script]), {}, None)
+    assert settle(lambda: router.respond(request("gemini://g/a"))).body == b"none none\n"
