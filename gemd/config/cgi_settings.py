@@ -2,7 +2,18 @@
 the same name after `cgi-`.
 """
 
-from gemd.config.types import Count, Dialect, ExitStatus, FileSize, HashForm, MemorySize, Niceness, Settings, Text
+from gemd.config.types import (
+    Count,
+    Dialect,
+    Duration,
+    ExitStatus,
+    FileSize,
+    HashForm,
+    MemorySize,
+    Niceness,
+    Settings,
+    Text,
+)
 
 
 class CGISettings(Settings, frozen=True):
@@ -15,6 +26,7 @@ class CGISettings(Settings, frozen=True):
     lang: Text = "C.UTF-8"
     client_hash: HashForm | None = None
     nice: Niceness = 0
+    after: Duration = 0.0
     cpu_seconds: Count | None = None
     memory: MemorySize | None = None
     file_size: FileSize | None = None

@@ -10,13 +10,14 @@ _OWN = {name: f"cgi_{name}" for name in CGISettings.__struct_fields__ if f"cgi_{
 
 class ScriptSettings(msgspec.Struct, frozen=True):
     """All of it. `timeout` and `header_timeout` are in seconds, from the start of a script, and the keys those that
-    say so."""
+    say so, and how long what goes on after an answer may do so."""
 
     cgi: CGISettings
     timeout: float
     header_timeout: float
     timeout_key: str = "timeouts.cgi"
     header_timeout_key: str = "timeouts.cgi-header"
+    after_key: str = "cgi.after"
 
 
 def find_script_settings(config: Config, location: Location) -> ScriptSettings:
@@ -29,6 +30,7 @@ def find_script_settings(config: Config, location: Location) -> ScriptSettings:
         header_timeout=location.cgi_header_timeout or config.timeouts.cgi_header,
         timeout_key="cgi-timeout" if location.cgi_timeout else "timeouts.cgi",
         header_timeout_key="cgi-header-timeout" if location.cgi_header_timeout else "timeouts.cgi-header",
+        after_key="cgi.after" if location.cgi_after is None else "cgi-after",
     )
 
 

@@ -16,6 +16,7 @@ from gemd.config.types import (
     Addresses,
     Count,
     Dialect,
+    Duration,
     ExitStatus,
     FileSize,
     Format,
@@ -155,6 +156,7 @@ class Location(Settings, frozen=True):
     cgi_environment: dict[str, str] = {}
     cgi_timeout: Seconds | None = None
     cgi_header_timeout: Seconds | None = None
+    cgi_after: Duration | None = None
     cgi_nice: Niceness | None = None
     cgi_cpu_seconds: Count | None = None
     cgi_memory: MemorySize | None = None

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from functools import partial
 
 from gemd.shared.host_process import END
-from gemd.system.hosted_script import Ended, Failed, Started, StartRequest, is_wanted, receive_request, tell
+from gemd.system.hosted_script import Ended, Failed, Gone, Started, StartRequest, is_wanted, receive_request, tell
 from gemd.system.privileges import PrivilegeError
 from gemd.system.process import read_limits
-from gemd.system.script import ScriptProcess
+from gemd.system.script import Remains, ScriptProcess
+from gemd.system.script_ending import Ending
 from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS
@@ -123,8 +124,12 @@ class Run:
         self._file = file
         self._control = control
         self._limits = request.limits
+        self._after = request.after
+        self._ending: Ending | None = None  # of what goes on when its leader has ended
+        self._remains = Remains()
         self._script: ScriptProcess | None = None
         self._is_wanted = True
+        self._has_ended = False
 
     def start(self) -> None:
         """Have a thread start it."""
@@ -162,36 +167,40 @@ class Run:
         if self._is_wanted:
             self._runs.watch(script.fileno(), self._note_leader_end)
         else:
-            self._end(script, is_over=False)
+            self._end(script)
 
     def _note_leader_end(self) -> None:
         script = self._script
         assert script is not None  # what is watched was started
         code = script.exit_code()
         if code is not None:
+            self._has_ended = True
             tell(self._control, Ended(code))
             self._runs.unwatch(script.fileno())
-            self._end(script, is_over=True)
+            self._ending = SCRIPT_THREADS.end(script, is_over=True, then=self._note_end, after=self._after)
 
     def _hang_up(self) -> None:
         """Who has asked wants it no more: it says nothing else."""
         self._is_wanted = False
         self._runs.unwatch(self._control.fileno())
-        if self._script is not None:
+        if self._has_ended:
+            if self._ending is not None:
+                SCRIPT_THREADS.hurry(self._ending)
+        elif self._script is not None:
             self._runs.unwatch(self._script.fileno())
-            self._end(self._script, is_over=False)
+            self._end(self._script)
 
-    def _end(self, script: ScriptProcess, *, is_over: bool) -> None:
-        if self._is_wanted:
-            self._is_wanted = False
-            self._runs.unwatch(self._control.fileno())
-        SCRIPT_THREADS.end(script, is_over=is_over, then=self._note_end)
+    def _end(self, script: ScriptProcess) -> None:
+        SCRIPT_THREADS.end(script, is_over=False, then=self._note_end)
 
-    def _note_end(self) -> None:
+    def _note_end(self, remains: Remains) -> None:
+        self._remains = remains
         self._runs.do_later(self._close)
 
     def _close(self) -> None:
-        """Nothing is left of it: so says the end of the socket."""
+        """Nothing is left of it: so says the end of the socket, and what had to be ended before that."""
+        if self._remains != Remains():
+            tell(self._control, Gone(self._remains))
         if self._is_wanted:
             self._runs.unwatch(self._control.fileno())
         self._control.close()

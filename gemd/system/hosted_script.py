@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from gemd.system.descriptors import receive_descriptors, send_descriptors
-from gemd.system.script import RunningScript, ScriptLimits
+from gemd.system.script import Remains, RunningScript, ScriptLimits
 from gemd.system.script_output import ScriptError, ScriptOutput
 from gemd.system.script_start import ScriptFile
 
@@ -30,6 +30,7 @@ class StartRequest(msgspec.Struct, frozen=True):
     name: bytes
     environ: dict[bytes, bytes]
     limits: ScriptLimits
+    after: float = 0.0  # seconds for which what it leaves behind may go on when it has ended
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
@@ -48,7 +49,13 @@ class Ended(msgspec.Struct, frozen=True, tag=True):
     code: int
 
 
-Message = Started | Failed | Ended
+class Gone(msgspec.Struct, frozen=True, tag=True):
+    """Nothing is left of it; what had to be ended. The end of the socket follows."""
+
+    remains: Remains
+
+
+Message = Started | Failed | Ended | Gone
 _MESSAGE = msgspec.msgpack.Decoder(Message)
 _REQUEST = msgspec.msgpack.Decoder(StartRequest)
 
@@ -56,15 +63,23 @@ _REQUEST = msgspec.msgpack.Decoder(StartRequest)
 class HostedScript(RunningScript):
     """One run, as who has asked for it knows it."""
 
+    is_elsewhere = True
+
     def __init__(
-        self, requests: socket.socket, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits
+        self,
+        requests: socket.socket,
+        file: ScriptFile,
+        environ: Mapping[str, str],
+        limits: ScriptLimits,
+        after: float = 0.0,
     ) -> None:
         """Ask by `requests`. Raises ScriptError."""
         self._text: ScriptOutput | None = None
         self._code: int | None = None
         self._failure: ScriptError | None = None
+        self._remains: Remains | None = None
         try:
-            self._control = _ask(requests, file, environ, limits)
+            self._control = _ask(requests, file, environ, limits, after)
         except BlockingIOError:
             raise ScriptError("can't be started: its script host does not answer") from None
         except OSError as error:
@@ -92,7 +107,7 @@ class HostedScript(RunningScript):
 
     def _hear(self) -> None:
         """Take what the host has said."""
-        while not self._is_over():
+        while self._failure is None and self._remains is None:
             try:
                 data, descriptors = receive_descriptors(self._control, _MAX_MESSAGE, 2)
             except BlockingIOError:
@@ -107,7 +122,9 @@ class HostedScript(RunningScript):
                 for descriptor in descriptors:
                     os.close(descriptor)
 
-    def _lost(self) -> Failed:
+    def _lost(self) -> Failed | Gone:
+        if self._code is not None:
+            return Gone(Remains())
         return Failed(_HOST_ENDED if self._text is not None else _NOT_HEARD)
 
     def _note(self, message: Message, descriptors: list[int]) -> None:
@@ -116,6 +133,8 @@ class HostedScript(RunningScript):
             self._failure = ScriptError(message.text)
         elif isinstance(message, Ended) and self._text is not None:
             self._code = message.code
+        elif isinstance(message, Gone) and self._code is not None:
+            self._remains = message.remains
         elif isinstance(message, Started) and self._text is None and len(descriptors) == 2:
             self._text = ScriptOutput(descriptors[0], descriptors[1], lambda: self._code)
             descriptors.clear()
@@ -141,17 +160,26 @@ class HostedScript(RunningScript):
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
 
-    def end(self) -> None:
+    def goes_on(self) -> bool:
+        if self._text is not None:
+            self._text.drop()
+        self._hear()
+        return self._failure is None and self._remains is None
+
+    def end(self) -> Remains:
         if self._text is not None:
             self._text.read_errors()
             self._text.close()
         self._control.close()
+        return self._remains or Remains()
 
 
-def _ask(requests: socket.socket, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits) -> socket.socket:
+def _ask(
+    requests: socket.socket, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits, after: float
+) -> socket.socket:
     """The socket by which the answer comes. Raises OSError, and ValueError for an environment that can't be."""
     encoded = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
-    request = StartRequest(os.fsencode(file.path), os.fsencode(file.name), encoded, limits)
+    request = StartRequest(os.fsencode(file.path), os.fsencode(file.name), encoded, limits, after)
     directory = file.open()
     control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with its:

@@ -20,6 +20,7 @@ _children_file: int | None = None  # of the main thread, opened by adopt_orphans
 _running: set[int] = set()  # the leaders of scripts
 _starting: dict[object, float] = {}  # when those began that may run, but are not in `_running` yet
 _is_sweep_due = False
+_strays = 0  # that were killed and not told of yet
 _lock = threading.Lock()
 
 
@@ -67,15 +68,41 @@ def _read_children() -> list[int]:
     return [int(pid) for pid in os.pread(_children_file, _MAX_CHILDREN, 0).split()]
 
 
-def kill_orphans(keep: Collection[int] = ()) -> None:
+def find_left(leader: int) -> list[int]:
+    """What goes on of a script whose leader has ended: processes of its session that were left to this process, and
+    may have children in their turn. Those that have ended are reaped, but for the leader."""
+    found = []
+    for pid in _read_children():
+        with contextlib.suppress(ProcessLookupError, ChildProcessError, PermissionError):
+            if pid != leader and os.getsid(pid) == leader and not _has_ended(pid):
+                found.append(pid)
+    return found
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a child has; it is reaped then."""
+    return os.waitpid(pid, os.WNOHANG)[0] == pid
+
+
+def take_strays() -> int:
+    """How many processes were killed since the last time that had left their script's session, or outlived it."""
+    global _strays
+    with _lock:
+        number, _strays = _strays, 0
+    return number
+
+
+def kill_orphans(keep: Collection[int] = (), ending: int | None = None) -> None:
     """Kill and reap the processes that ended scripts, or killed workers, left behind.
 
     They are children of the main thread, which starts none itself but those to `keep`; what is in the session of a
-    running script stays. While a script is being started, this waits until it is registered.
+    running script stays. What is in the session `ending` is told of by whoever ends it. While a script is being
+    started, this waits until it is registered.
     """
-    global _is_sweep_due
+    global _is_sweep_due, _strays
     with _lock:
         _is_sweep_due = False
+    killed: set[int] = set()
     for _ in range(_MAX_SWEEPS):
         found = False
         for pid in _read_children():
@@ -85,13 +112,18 @@ def kill_orphans(keep: Collection[int] = ()) -> None:
                     return
                 if session in _running or pid in _running or pid in keep:
                     continue
-                if not _kill(pid):
-                    continue
-                os.waitpid(pid, os.WNOHANG)
+                if not _has_ended(pid):
+                    if not _kill(pid):
+                        continue
+                    if session != ending:
+                        killed.add(pid)
+                    _has_ended(pid)
                 found = True
         if not found:
-            return
+            break
         time.sleep(0.001)
+    with _lock:
+        _strays += len(killed)
 
 
 def _kill(pid: int) -> bool:

@@ -11,14 +11,14 @@ import os
 import resource
 import signal
 from collections.abc import Collection, Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
 from gemd.config.cgi_settings import CGISettings
-from gemd.system.orphans import kill_orphans, unregister
+from gemd.system.orphans import find_left, kill_orphans, take_strays, unregister
 from gemd.system.script_output import ScriptError, ScriptOutput
-from gemd.system.script_start import ScriptFile, read_first_line, start_script
+from gemd.system.script_start import ScriptFile, explain_first_line, start_script
 
 _MAX_DESCRIPTORS = 1024  # by default; a script may raise it, as far as the server may
 TERM_TIMEOUT = 0.5  # seconds between TERM and KILL
@@ -47,8 +47,19 @@ class ScriptLimits(msgspec.Struct, frozen=True):
         return cls(settings.nice, settings.cpu_seconds, settings.memory, settings.file_size, settings.processes)
 
 
+class Remains(msgspec.Struct, frozen=True):
+    """What had to be ended of a script: processes of its session, and others that had left one, its own or another
+    script's. Of the former there may have been more."""
+
+    processes: int = 0
+    strays: int = 0
+
+
 class Leader(Protocol):
-    """The leading process of a script, here or elsewhere, and with it all that it began."""
+    """The leading process of a script, and with it all that it began; `is_elsewhere` if another process does all this
+    for it."""
+
+    is_elsewhere: ClassVar[bool] = False
 
     def has_ended(self) -> bool:
         """Whether it has."""
@@ -62,7 +73,10 @@ class Leader(Protocol):
     def kill(self) -> None:
         """Have them end, whether they will or not."""
 
-    def end(self) -> None:
+    def goes_on(self) -> bool:
+        """Whether any of it does; takes what it writes meanwhile. Never waits."""
+
+    def end(self) -> Remains:
         """Kill what is left, and let go of everything. Waits for a leader that has not ended."""
 
 
@@ -96,11 +110,12 @@ class ScriptProcess(Leader):
         try:
             self.pid, held, self.output, self.errors = start_script(file, environ, limits != ScriptLimits())
         except OSError as error:
-            why = _explain_first_line(file, error.errno or 0) or _WHY.get(error.errno or 0, "").format(uid=os.geteuid())
+            why = explain_first_line(file, error.errno or 0) or _WHY.get(error.errno or 0, "").format(uid=os.geteuid())
             raise ScriptError(f"can't be started: {error.strerror}" + (f"; {why}" if why else "")) from None
         except ValueError as error:  # a NUL or a lone surrogate in its environment, "=" in the name of a variable
             raise ScriptError(f"can't be started: {error}") from None
         self.is_reaped = False
+        self._left = 0  # processes, when they were first to be ended
         self._exit: int | None = None
         try:
             self._exit = os.pidfd_open(self.pid)
@@ -131,17 +146,26 @@ class ScriptProcess(Leader):
         return self._exit  # pidfd_open(2)
 
     def terminate(self) -> None:
+        self._count_left()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
+        self._count_left()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
-    def end(self) -> None:
-        self._end_all()
+    def goes_on(self) -> bool:
+        return not self.has_ended() or bool(find_left(self.pid))
 
-    def _end_all(self) -> None:
+    def _count_left(self) -> None:
+        if self._exit is not None and not self._left:
+            self._left = len(find_left(self.pid)) + (not self.has_ended())
+
+    def end(self) -> Remains:
+        return self._end_all()
+
+    def _end_all(self) -> Remains:
         self.kill()
         with contextlib.suppress(ChildProcessError):  # a sweep for orphans has reaped it
             os.waitpid(self.pid, 0)
@@ -152,7 +176,8 @@ class ScriptProcess(Leader):
         unregister(self.pid)
         if self._exit is not None:
             os.close(self._exit)
-        kill_orphans()
+        kill_orphans(ending=self.pid)
+        return Remains(self._left, take_strays())
 
 
 class Script(ScriptProcess, RunningScript):
@@ -177,23 +202,15 @@ class Script(ScriptProcess, RunningScript):
     def read(self) -> bytes | None:
         return self._text.read()
 
-    def end(self) -> None:
-        self._end_all()
+    def goes_on(self) -> bool:
+        self._text.drop()
+        return super().goes_on()
+
+    def end(self) -> Remains:
+        remains = self._end_all()
         self._text.read_errors()
         self._text.close()
-
-
-def _explain_first_line(file: ScriptFile, number: int) -> str | None:
-    """What an editor may have done to a #! line that is not understood; None if nothing is seen."""
-    if number not in (errno.ENOENT, errno.ENOEXEC):
-        return None
-    try:
-        line = read_first_line(file)
-    except OSError:
-        return None
-    if line.startswith(b"\xef\xbb\xbf"):
-        return "it begins with a byte order mark, before the #! line"
-    return "its #! line ends with CR LF, and should with LF alone" if line.endswith(b"\r\n") else None
+        return remains
 
 
 def _release(held: int | None) -> None:

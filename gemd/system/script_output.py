@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 _CHUNK = 64 * 1024
 _MAX_STDERR = 64 * 1024
+_MAX_DROPPED = 64  # chunks at once
 _EXIT_TIMEOUT = 1.0  # seconds for a script that has closed its output to end as well
 
 
@@ -74,6 +75,13 @@ class ScriptOutput:
             self.stderr = (self.stderr + chunk)[:_MAX_STDERR]
         elif chunk is not None:
             self.open.discard(self._errors)
+
+    def drop(self) -> None:
+        """Take what others write to its output when it is over, so that they are not held up, and their complaints."""
+        for _ in range(_MAX_DROPPED):
+            self.read_errors()
+            if not _read_some(self._output):
+                return
 
     def close(self) -> None:
         """Close both."""

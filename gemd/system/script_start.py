@@ -4,6 +4,7 @@ Rule: a file is known by a name in an open directory, where it was found; no pat
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Mapping
 
@@ -46,6 +47,20 @@ def read_first_line(file: ScriptFile) -> bytes:
         return os.read(descriptor, _MAX_LINE).partition(b"\n")[0] + b"\n"
     finally:
         os.close(descriptor)
+
+
+def explain_first_line(file: ScriptFile, number: int) -> str | None:
+    """What an editor may have done to a #! line that is not understood, as this number of an error says; None if
+    nothing is seen. May wait for a disk."""
+    if number not in (errno.ENOENT, errno.ENOEXEC):
+        return None
+    try:
+        line = read_first_line(file)
+    except OSError:
+        return None
+    if line.startswith(b"\xef\xbb\xbf"):
+        return "it begins with a byte order mark, before the #! line"
+    return "its #! line ends with CR LF, and should with LF alone" if line.endswith(b"\r\n") else None
 
 
 def start_script(file: ScriptFile, environ: Mapping[str, str], is_held: bool) -> tuple[int, int | None, int, int]:

@@ -16,7 +16,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gemd.system.orphans import is_sweep_due, kill_orphans
-from gemd.system.script import TERM_TIMEOUT, Leader
+from gemd.system.script import Leader, Remains
+from gemd.system.script_ending import Ending
 
 _STACK_SIZE = 512 * 1024
 _MAX_STARTERS = 8
@@ -28,7 +29,7 @@ class ScriptThreads:
     """Some for starts, as many as are needed, and one for ends."""
 
     def __init__(self) -> None:
-        self._new_ends: queue.SimpleQueue[_Ending] = queue.SimpleQueue()
+        self._new_ends: queue.SimpleQueue[Ending] = queue.SimpleQueue()
         self._wakeup = -1
         self._restrict: Callable[[], None] | None = None
         self._starters = 0
@@ -36,6 +37,8 @@ class ScriptThreads:
         self._running: dict[int, tuple[str, float]] = {}  # by thread: what it starts, and since when
         self._ender: threading.Thread | None = None
         self._unfinished = 0  # starts and ends
+        self._lingering = 0  # of the ends those of scripts that may go on after their answers
+        self._rest_until = math.inf
         self._changed = threading.Condition()
 
     def confine(self, restrict: Callable[[], None]) -> None:
@@ -72,23 +75,47 @@ class ScriptThreads:
         else:
             self._starters += 1
 
-    def end(self, script: Leader, *, is_over: bool, then: Callable[[], None]) -> None:
+    def end(
+        self, script: Leader, *, is_over: bool, then: Callable[[Remains], None], after: float = 0.0
+    ) -> Ending | None:
         """End a script and all that it left behind, then call `then`, which must not raise.
 
-        One that is not over has a moment between SIGTERM and SIGKILL, unless no thread can be had to wait for that.
+        One that is not over has a moment between SIGTERM and SIGKILL; what goes on of one that is may do so for so many
+        seconds `after`. Where no thread can be had to wait for that, it is ended at once, and there is no Ending.
         """
         try:
             with self._changed:
                 self._launch_ender()
                 self._unfinished += 1
         except OSError:
-            script.end()
-            then()
-            return
+            then(script.end())
+            return None
         if not is_over:
             script.terminate()
-        self._new_ends.put(_Ending(script, 0.0 if is_over else TERM_TIMEOUT, then))
+        ending = Ending(script, after, then, is_over=is_over)
+        with self._changed:
+            self._lingering += ending.may_go_on
+            ending.hurry(self._rest_until)
+        self._new_ends.put(ending)
         os.eventfd_write(self._wakeup, 1)
+        return ending
+
+    def hurry(self, ending: Ending) -> None:
+        """What goes on of this script has to end now."""
+        ending.hurry(time.monotonic())
+        os.eventfd_write(self._wakeup, 1)
+
+    def limit_rest(self, until: float) -> None:
+        """What goes on of scripts after their answers has to end then, in monotonic seconds."""
+        with self._changed:
+            self._rest_until = min(self._rest_until, until)
+        if self._wakeup >= 0:
+            os.eventfd_write(self._wakeup, 1)
+
+    def wait_for_rest(self, seconds: float) -> bool:
+        """Wait until nothing goes on that may do so after an answer; False when that took too long."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._lingering, seconds)
 
     def _launch_ender(self) -> None:
         if self._wakeup < 0:
@@ -146,32 +173,38 @@ class ScriptThreads:
         return None
 
     def _run_ends(self) -> None:
-        endings: list[_Ending] = []
+        endings: list[Ending] = []
         while True:
             self._wait_for_ends(endings)
             if is_sweep_due():
                 kill_orphans()
             while not self._new_ends.empty():
                 endings.append(self._new_ends.get())
-            _kill_late(endings)
-            over = [ending for ending in endings if ending.script.has_ended()]
+            self._limit_all(endings)
+            over = [ending for ending in endings if ending.advance()]
             endings = [ending for ending in endings if ending not in over]
             while over:
                 self._finish(over.pop())
 
-    def _wait_for_ends(self, endings: "Sequence[_Ending]") -> None:
+    def _limit_all(self, endings: Sequence[Ending]) -> None:
+        for ending in endings:
+            ending.hurry(self._rest_until)
+
+    def _wait_for_ends(self, endings: Sequence[Ending]) -> None:
         """Wait until one has ended, one is to be killed, or there is a new one."""
         poll = select.poll()
         poll.register(self._wakeup, select.POLLIN)
         for ending in endings:
-            poll.register(ending.script.fileno(), select.POLLIN)
-        soonest = min((ending.kill_at for ending in endings), default=math.inf)
+            if (descriptor := ending.descriptor) is not None:
+                poll.register(descriptor, select.POLLIN)
+        soonest = min((ending.next_look() for ending in endings), default=math.inf)
         if poll.poll(None if soonest == math.inf else max(0.0, soonest - time.monotonic()) * 1000):
             self._take_wakeup()
 
-    def _finish(self, ending: "_Ending") -> None:
-        ending.script.end()
-        ending.then()
+    def _finish(self, ending: Ending) -> None:
+        ending.then(ending.script.end())
+        with self._changed:
+            self._lingering -= ending.may_go_on
         self._note_finished()
 
     def _take_wakeup(self) -> None:
@@ -186,24 +219,6 @@ class _Start(NamedTuple):
 
     work: Callable[[], None]
     program: str
-
-
-class _Ending:
-    """A script that is to be killed at `kill_at`, in monotonic seconds, unless it has ended, or was killed."""
-
-    def __init__(self, script: Leader, seconds: float, then: Callable[[], None]) -> None:
-        self.script = script
-        self.kill_at = time.monotonic() + seconds
-        self.then = then
-
-
-def _kill_late(endings: Sequence[_Ending]) -> None:
-    """Kill those whose time is over. Even so they may take theirs, while they wait for a disk."""
-    now = time.monotonic()
-    for ending in endings:
-        if now >= ending.kill_at:
-            ending.script.kill()
-            ending.kill_at = math.inf
 
 
 def _launch(work: Callable[[], None], name: str) -> threading.Thread:

@@ -47,6 +47,7 @@ _UNHEEDED_SIGNALS = (
     signal.SIGTTOU,
 )
 _CLEANUP_TIMEOUT = 1.0  # seconds for applications to clean up after answers that broke off, and as many for scripts
+_LOOK_INTERVAL = 0.25  # seconds between two looks at what goes on after answers
 _FLUSH_TIMEOUT = 1.0  # seconds for the last lines of the logs
 _SWITCH_INTERVAL = 0.001  # seconds after which a thread that computes lets the event loop go on
 
@@ -139,7 +140,7 @@ def _serve(
     max_pending = find_share(config.limits.threads)  # nobody may have all of what takes time
     server = GeminiServer(event_loop, generation.respond, generation.access_log, row, max_pending, reporter.report)
 
-    last_moment = 0.0  # for answers of applications, once it has to stop
+    last_moment = 0.0  # for what goes on, once it has to stop
 
     def obey() -> None:
         nonlocal last_moment
@@ -147,12 +148,14 @@ def _serve(
             if number in _STOP_SIGNALS:
                 last_moment = last_moment or time.monotonic() + app_timeout(config.timeouts.stop)
                 generation.applications.end_by(last_moment)
+                SCRIPT_THREADS.limit_rest(time.monotonic() if number == signal.SIGTERM else last_moment)
                 server.stop(is_urgent=number == signal.SIGTERM)
 
     def read_channel() -> None:
         if receive_logs(generation, channel):
             return
         error_log.error("the master is gone, and so goes this worker")
+        SCRIPT_THREADS.limit_rest(time.monotonic())
         event_loop.unwatch(channel.fileno())
         server.stop(is_urgent=True)
         limit = threading.Timer(config.timeouts.request, _leave_at_once)
@@ -168,11 +171,15 @@ def _serve(
     seconds = exit_timeout(last_moment - time.monotonic(), config.timeouts.worker)
     if not generation.applications.run_last(run_handlers, seconds):
         error_log.warning("exit handlers of applications did not end within %.1f seconds", seconds)
+    while not SCRIPT_THREADS.wait_for_rest(_LOOK_INTERVAL):
+        row.tick()
+        obey()  # which may leave it less time
     SCRIPT_THREADS.wait(_CLEANUP_TIMEOUT)  # what they said last is logged when they have ended
 
 
 def app_timeout(stop: float) -> float:
-    """Seconds for answers of applications that go on, out of those after which the master kills this worker."""
+    """Seconds for what goes on, applications' answers or scripts' work, out of those after which the master kills this
+    worker."""
     return max(stop - 4 * _CLEANUP_TIMEOUT, stop / 2)
 
 

@@ -88,6 +88,7 @@ MISTAKES = {
         'expected a path below the root, or "." for all of it, not "../b/*.py"',
     ),
     "a place of scripts without a name": (HOST + "cgi = ['a', '']\n", "host[1].cgi", "a list of texts"),
+    "less than no time": ("[cgi]\nafter = -1\n" + HOST, "cgi.after", "a number of seconds, 0 for none, not -1"),
     "a script outside of the chroot": (
         "user = 'gemd'\nmaster-user = 'root'\nchroot = '/srv'\n" + HOST + "script = '/usr/bin/x'\n",
         "host[1].script",

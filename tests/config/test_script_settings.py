@@ -92,6 +92,14 @@ def test_a_location_has_time_limits_of_its_own():
     assert keys == [("timeouts.cgi", "timeouts.cgi-header"), ("cgi-timeout", "cgi-header-timeout")]
 
 
+def test_what_goes_on_after_an_answer_has_no_time_by_default():
+    config = parse({"path": "/a", "cgi-after": 5}, {"path": "/b"}, {"path": "/c", "cgi-after": 0}, cgi={"after": 2})
+    found = [find_script_settings(config, location) for location in config.hosts[0].locations]
+    assert [one.cgi.after for one in found] == [2, 5, 2, 0]
+    assert [one.after_key for one in found] == ["cgi.after", "cgi-after", "cgi.after", "cgi-after"]
+    assert find_script_settings(parse(), parse().hosts[0].locations[0]).cgi.after == 0
+
+
 def test_every_key_of_all_scripts_but_these_may_be_a_location_s():
     of_all = {"path", "lang", "client-hash", "confine", "read", "write"}
     keys = {key.removeprefix("cgi-") for key in keys_of(Location) if key.startswith("cgi-")}

@@ -18,7 +18,7 @@ from gemd.system.hosted_script import HostedScript
 from gemd.system.orphans import adopt_orphans
 from gemd.system.privileges import PrivilegeError
 from gemd.system.process import become_subreaper
-from gemd.system.script import ScriptLimits
+from gemd.system.script import Remains, ScriptLimits
 from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS
@@ -75,14 +75,26 @@ def write(tmp_path):
     return write
 
 
+class Asked(HostedScript):
+    """One that may be ended more than once."""
+
+    ended = None
+
+    def end(self):
+        if self.ended is None:
+            self.ended = super().end()
+        return self.ended
+
+
 @pytest.fixture
 def ask(tmp_path, write):
     """Ask for a script: text in sh, or one that was written."""
     asked = []
 
-    def ask(host, what, limits=NONE):
+    def ask(host, what, limits=NONE, after=0.0):
         file = ScriptFile(str(write(what) if isinstance(what, str) else what))
-        asked.append(HostedScript(host.requests, file, {"PATH": os.environ["PATH"], "DIR": str(tmp_path)}, limits))
+        environ = {"PATH": os.environ["PATH"], "DIR": str(tmp_path)}
+        asked.append(Asked(host.requests, file, environ, limits, after))
         file.close()
         return asked[-1]
 
@@ -228,6 +240,67 @@ def test_what_it_has_left_behind_ends_with_it(serve, ask):
     child = pid_of(script)
     assert read(script) == b""
     wait_for(lambda: not is_alive(child), "what it left to end")
+
+
+def left(script):
+    """What had to be ended, once nothing is left."""
+    wait_for(lambda: not script.goes_on(), "nothing to be left")
+    return script.end()
+
+
+def test_what_goes_on_may_do_so_for_a_while(serve, ask, tmp_path):
+    host = serve()
+    script = ask(host, '( while [ ! -e "$DIR/go" ]; do sleep 0.01; done; echo > "$DIR/done" ) & echo $!', after=60.0)
+    child = pid_of(script)
+    assert read(script) == b""
+    assert script.goes_on()
+    assert is_alive(child)
+    (tmp_path / "go").touch()
+    assert left(script) == Remains()
+    assert (tmp_path / "done").exists()
+    wait_for(lambda: host.runs._runs == 0, "it to be over")
+
+
+def test_what_goes_on_for_longer_is_ended_and_told(serve, ask):
+    host = serve()
+    for after in (0.0, 0.3):
+        script = ask(host, "sleep 60 & echo $!", after=after)
+        child = pid_of(script)
+        began = time.monotonic()
+        assert read(script) == b""
+        assert left(script) == Remains(1, 0)
+        assert time.monotonic() - began >= after
+        assert not is_alive(child)
+
+
+def test_what_goes_on_ends_with_who_would_hear_of_it(serve, ask):
+    host = serve()
+    script = ask(host, "sleep 60 & echo $!", after=60.0)
+    child = pid_of(script)
+    assert read(script) == b""
+    assert script.goes_on()
+    script.end()
+    wait_for(lambda: host.runs._runs == 0, "it to be over")
+    assert not is_alive(child)
+
+
+def test_what_goes_on_ends_when_it_is_asked_to(serve, ask):
+    script = ask(serve(), "sleep 60 & echo $!", after=60.0)
+    child = pid_of(script)
+    assert read(script) == b""
+    assert script.goes_on()
+    script.terminate()
+    assert left(script) == Remains(1, 0)
+    assert not is_alive(child)
+
+
+def test_a_script_that_goes_on_itself_is_ended_and_told(serve, ask):
+    script = ask(serve(), "echo $$; exec >&- sleep 60", after=60.0)
+    pid = pid_of(script)
+    assert script.goes_on()
+    script.terminate()
+    wait_for(lambda: not script.goes_on(), "nothing to be left")
+    assert not is_alive(pid)
 
 
 def test_it_goes_on_until_its_last_script_has_ended(serve, ask):

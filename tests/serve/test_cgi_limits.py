@@ -55,6 +55,9 @@ def test_a_grandchild_neither_delays_the_answer_nor_survives(shared, shared_scri
     assert (answer.text, answer.complete) == ("done\n", True)
     assert answer.seconds < 1.5
     wait_for(lambda: not is_alive(int(path.read_text())), "the grandchild to be gone", 2)
+    said = "went on after its answer" if leave == "pass" else "had left a script's session"
+    shared.expect(said)
+    wait_for(lambda: said in shared.errors, "a line that says so")
 
 
 def test_a_client_that_leaves_ends_its_script(configure, script, capsule):

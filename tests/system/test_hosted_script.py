@@ -10,8 +10,8 @@ import pytest
 
 from gemd.system import hosted_script
 from gemd.system.descriptors import send_descriptors
-from gemd.system.hosted_script import Ended, Failed, HostedScript, Started, is_wanted, receive_request, tell
-from gemd.system.script import ScriptLimits
+from gemd.system.hosted_script import Ended, Failed, Gone, HostedScript, Started, is_wanted, receive_request, tell
+from gemd.system.script import Remains, ScriptLimits
 from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
 from tests.support.descriptors import open_descriptors
@@ -29,6 +29,17 @@ def host():
         yield requests, served
 
 
+class Asked(HostedScript):
+    """One that may be ended more than once."""
+
+    ended = None
+
+    def end(self):
+        if self.ended is None:
+            self.ended = super().end()
+        return self.ended
+
+
 @pytest.fixture
 def ask(host, tmp_path):
     """Ask for a script; it, and the host's end of its socket."""
@@ -37,7 +48,7 @@ def ask(host, tmp_path):
 
     def ask():
         file = ScriptFile(str(tmp_path / "script"))
-        script = HostedScript(host[0], file, ENVIRON, LIMITS)
+        script = Asked(host[0], file, ENVIRON, LIMITS)
         file.close()
         _, found, control = receive_request(host[1])
         found.close()
@@ -108,6 +119,58 @@ def test_its_output_is_read_and_its_end_told(start):
     assert [script.read() for _ in range(2)] == [b"more", b""]
     assert script.has_ended()
     assert script.stderr == b"oops"
+
+
+def test_what_is_left_of_it_goes_on_until_the_host_says_otherwise(start):
+    """And is taken, so that it is not held up."""
+    script, control, output, errors = start()
+    os.write(output, b"all")
+    tell(control, Ended(0))
+    while script.read() != b"":
+        pass
+    assert script.has_ended()
+    assert script.goes_on()
+    os.set_blocking(output, False)
+    for _ in range(10):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(output, bytes(4096))
+        os.write(errors, b"more\n")
+        assert script.goes_on()
+    tell(control, Gone(Remains(2, 1)))
+    assert is_readable(script)
+    assert not script.goes_on()
+    assert script.stderr == b"more\n" * 10
+    assert script.end() == Remains(2, 1)
+
+
+@pytest.mark.parametrize("says_end", [False, True])
+def test_a_host_that_says_no_more_has_nothing_left(start, says_end):
+    script, control, *_ = start()
+    if says_end:
+        tell(control, Ended(0))
+    assert script.goes_on()
+    control.close()
+    assert not script.goes_on()
+    assert script.end() == Remains()
+
+
+def test_nothing_can_be_gone_that_has_not_ended(start):
+    script, control, *_ = start()
+    tell(control, Gone(Remains(1, 0)))
+    with pytest.raises(ScriptError, match="too few descriptors"):
+        script.read()
+
+
+def test_the_host_learns_how_long_it_may_go_on(host, tmp_path):
+    asking = ScriptFile(str(tmp_path / "script"))
+    script = HostedScript(host[0], asking, ENVIRON, LIMITS, 2.5)
+    asking.close()
+    request, file, control = receive_request(host[1])
+    file.close()
+    control.close()
+    script.end()
+    assert request.after == 2.5
 
 
 def test_another_end_than_code_0_is_an_error(start):

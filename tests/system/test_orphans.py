@@ -51,6 +51,7 @@ keep = threading.Event()
 numbers = itertools.count()
 orphans.adopt_orphans()
 ORPHAN = "(sleep 60 & echo $!); "
+WAIT = "while [ ! -e go ]; do sleep 0.01; done"
 DAEMON = "(setsid sh -c 'echo $$; exec sleep 60' &); "
 """
 
@@ -87,6 +88,47 @@ def test_what_is_in_the_session_of_another_that_runs_stays(tell):
     assert is_alive(orphan) and is_alive(running.pid)
     running.end()
     assert not is_alive(orphan)
+    """)
+
+
+def test_what_goes_on_of_a_script_is_what_its_session_has_left(tell):
+    tell("""
+    script, other = start(ORPHAN + "(exit 0) & (exec sleep 0.1) & " + DAEMON + WAIT), start(ORPHAN + "sleep 60")
+    orphan, daemon = said(script, 2)
+    said(other, 1)
+    open("go", "w").close()
+    wait_until(script.has_ended)
+    wait_until(lambda: orphans.find_left(script.pid) == [orphan])
+    assert script.goes_on() and is_alive(daemon)
+    os.kill(orphan, 9)
+    wait_until(lambda: not script.goes_on())
+    assert orphans.find_left(script.pid) == []
+    assert not os.path.exists(f"/proc/{orphan}")  # it was reaped
+    assert os.path.exists(f"/proc/{script.pid}")  # and its leader keeps its pid
+    for each in (script, other):
+        each.end()
+    """)
+
+
+def test_what_had_to_be_ended_is_told_by_who_ended_it(tell):
+    """Of its session the processes that were seen, and those of any session that nobody answers for."""
+    tell("""
+    from gemd.system.script import Remains
+    script, other = start(ORPHAN + ORPHAN + WAIT), start(DAEMON + WAIT)
+    said(script, 2), said(other, 1)
+    open("go", "w").close()
+    wait_until(script.has_ended)
+    wait_until(other.has_ended)
+    wait_until(lambda: len(orphans._read_children()) == 3)
+    assert script.end() == Remains(2, 1)
+    assert other.end() == Remains()
+    script = start("exit 0")
+    wait_until(script.has_ended)
+    assert script.end() == Remains()
+    script = start("exec >&-; sleep 60")
+    script.terminate()
+    assert script.end() == Remains(1, 0)
+    assert orphans.take_strays() == 0
     """)
 
 

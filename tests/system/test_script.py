@@ -12,7 +12,7 @@ import time
 import pytest
 
 from gemd.system import script_output
-from gemd.system.script import Script, ScriptLimits
+from gemd.system.script import Remains, Script, ScriptLimits
 from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
 from tests.support.descriptors import open_descriptors
@@ -160,6 +160,22 @@ def test_all_that_is_in_a_larger_pipe_is_read_when_it_has_ended(start):
     script = start(f"#!{sys.executable}\n{enlarge}os.write(1, b'x' * 500_000)")
     wait_for(script.has_ended, "the end of the script")
     assert read_all(script) == b"x" * 500_000
+
+
+def test_it_goes_on_until_its_leader_has_ended_and_what_was_to_be_ended_is_told(start):
+    script = start("exec >&-; sleep 60")
+    assert read(script) == b""
+    assert script.goes_on()
+    script.terminate()
+    wait_for(lambda: not script.goes_on(), "its end")
+    assert script.end() == Remains(1, 0)
+
+
+def test_nothing_is_told_of_one_that_has_ended_by_itself(start):
+    script = start("echo out")
+    assert read_all(script) == b"out\n"
+    assert not script.goes_on()
+    assert script.end() == Remains()
 
 
 def test_stderr_is_bounded(start):

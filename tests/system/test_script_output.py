@@ -81,3 +81,25 @@ def test_complaints_are_kept_up_to_64_kib(script):
     script.text.read_errors()
     assert len(script.text.open) == 1
     script.text.read_errors()  # which was its end
+
+
+def test_what_comes_when_all_is_over_is_dropped(script):
+    """But for complaints; whoever writes on and on is left to the next look."""
+    script.code = 0
+    assert script.text.read() == b""
+    os.set_blocking(script.output, False)
+    for _ in range(3):
+        while True:
+            try:
+                os.write(script.output, bytes(65536))
+            except BlockingIOError:
+                break
+        os.write(script.errors, b"oops\n")
+        script.text.drop()
+    assert os.write(script.output, b"room")
+    assert script.text.stderr == b"oops\n" * 3
+    script.text.drop()
+    for name in ("output", "errors"):
+        os.close(getattr(script, name))
+        setattr(script, name, None)
+    script.text.drop()

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from gemd.system import script_threads
-from gemd.system.script import TERM_TIMEOUT, Script, ScriptLimits
+from gemd.system.script import TERM_TIMEOUT, Remains, Script, ScriptLimits
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import ScriptThreads
 from tests.support.processes import exists
@@ -181,7 +181,7 @@ def test_no_further_thread_for_starts_is_no_failure_while_there_is_one(threads, 
 
 def test_an_end_is_told_of_once_when_nothing_is_left(threads, start):
     script, told = start("echo up; sleep 60"), []
-    threads.end(script, is_over=False, then=lambda: told.append((script, exists(script.pid))))
+    threads.end(script, is_over=False, then=lambda _: told.append((script, exists(script.pid))))
     assert threads.wait(15)
     assert told == [(script, False)]
 
@@ -189,7 +189,7 @@ def test_an_end_is_told_of_once_when_nothing_is_left(threads, start):
 def test_a_hanging_start_stops_no_end(threads, start):
     may_go_on, told = threading.Event(), []
     threads.start(lambda: may_go_on.wait(15), "x")
-    threads.end(start("echo up; sleep 60"), is_over=False, then=lambda: told.append(True))
+    threads.end(start("echo up; sleep 60"), is_over=False, then=lambda _: told.append(True))
     wait_for(lambda: told, "the end")
     assert not threads.wait(0)  # the start is not over
     may_go_on.set()
@@ -197,7 +197,7 @@ def test_a_hanging_start_stops_no_end(threads, start):
 
 def test_one_that_obeys_has_not_to_be_waited_for(threads, start):
     before = time.monotonic()
-    threads.end(start("echo up; sleep 60"), is_over=False, then=lambda: None)
+    threads.end(start("echo up; sleep 60"), is_over=False, then=lambda _: None)
     assert threads.wait(15)
     assert time.monotonic() - before < TERM_TIMEOUT
 
@@ -205,7 +205,7 @@ def test_one_that_obeys_has_not_to_be_waited_for(threads, start):
 def test_one_that_is_over_is_not_asked_first(threads, start, tmp_path):
     script = start(f"trap 'touch {tmp_path}/asked; exit' TERM; echo up; while :; do sleep 0.01; done")
     before = time.monotonic()
-    threads.end(script, is_over=True, then=lambda: None)
+    threads.end(script, is_over=True, then=lambda _: None)
     assert threads.wait(15)
     assert time.monotonic() - before < TERM_TIMEOUT
     assert not (tmp_path / "asked").exists()
@@ -215,7 +215,7 @@ def test_those_that_are_stubborn_take_their_time_together(threads, start):
     scripts, told = [start(STUBBORN) for _ in range(10)], []
     before = time.monotonic()
     for script in scripts:
-        threads.end(script, is_over=False, then=lambda script=script: told.append(script))
+        threads.end(script, is_over=False, then=lambda _, script=script: told.append(script))
     assert time.monotonic() - before < TERM_TIMEOUT / 2  # who asks does not wait
     assert threads.wait(15)
     assert TERM_TIMEOUT <= time.monotonic() - before < 3 * TERM_TIMEOUT
@@ -226,14 +226,16 @@ def test_those_that_are_stubborn_take_their_time_together(threads, start):
 def test_one_that_comes_meanwhile_is_not_kept_waiting(threads, start):
     told = []
     stubborn, other = start(STUBBORN), start("echo up")
-    threads.end(stubborn, is_over=False, then=lambda: told.append(stubborn))
-    threads.end(other, is_over=True, then=lambda: told.append(other))
+    threads.end(stubborn, is_over=False, then=lambda _: told.append(stubborn))
+    threads.end(other, is_over=True, then=lambda _: told.append(other))
     assert threads.wait(15)
     assert told == [other, stubborn]
 
 
 class Unkillable:
     """Waits for a disk: even SIGKILL ends it later. A pipe is its pidfd."""
+
+    is_elsewhere = False
 
     def __init__(self):
         self._read, self._write = os.pipe()
@@ -263,10 +265,10 @@ class Unkillable:
 
 def test_one_that_does_not_even_end_when_it_is_killed_stops_no_other(threads, start):
     slow, told = Unkillable(), []
-    threads.end(slow, is_over=False, then=lambda: told.append(slow))
+    threads.end(slow, is_over=False, then=lambda _: told.append(slow))
     wait_for(lambda: "kill" in slow.calls, "its kill")
     other = start(STUBBORN)
-    threads.end(other, is_over=False, then=lambda: told.append(other))
+    threads.end(other, is_over=False, then=lambda _: told.append(other))
     wait_for(lambda: told, "the end of the other")
     assert (told, slow.calls) == ([other], ["terminate", "kill"])  # and it is killed once
     slow.end_at_last()
@@ -295,14 +297,14 @@ def test_no_thread_for_ends(threads, start, monkeypatch, lacking):
         monkeypatch.setattr(script_threads, "_launch", fail)
     else:
         monkeypatch.setattr(os, "eventfd", fail)
-    threads.end(script, is_over=False, then=lambda: told.append(script))
+    threads.end(script, is_over=False, then=lambda _: told.append(script))
     assert told == [script]  # at once, since nobody else could do it
     assert not exists(script.pid)
 
 
 def test_wait_waits_for_what_is_asked_for_and_no_longer(threads, start):
     assert threads.wait(0)
-    threads.end(start(STUBBORN), is_over=False, then=lambda: None)
+    threads.end(start(STUBBORN), is_over=False, then=lambda _: None)
     before = time.monotonic()
     assert not threads.wait(0.1)
     assert time.monotonic() - before < TERM_TIMEOUT
@@ -315,7 +317,7 @@ def test_a_start_that_asks_for_an_end_is_waited_for(threads, start):
 
     def start_late():
         time.sleep(0.1)
-        threads.end(start("echo up; sleep 60"), is_over=False, then=lambda: told.append(True))
+        threads.end(start("echo up; sleep 60"), is_over=False, then=lambda _: told.append(True))
 
     threads.start(start_late, "x")
     assert threads.wait(15)
@@ -329,7 +331,7 @@ def test_many_threads_may_ask_at_once(threads, start):
         threading.Thread(
             target=threads.end,
             args=(script,),
-            kwargs={"is_over": False, "then": lambda script=script: told.append(script)},
+            kwargs={"is_over": False, "then": lambda _, script=script: told.append(script)},
         )
         for script in scripts
     ]
@@ -349,7 +351,7 @@ def test_nothing_is_kept_of_what_is_over(threads, start):
 
     script = start("echo up")
     seen = weakref.ref(script)
-    threads.end(script, is_over=True, then=lambda: None)
+    threads.end(script, is_over=True, then=lambda _: None)
     assert threads.wait(15)
     del script
     wait_for(lambda: (gc.collect(), seen() is None)[1], "it to be forgotten", 5)
@@ -393,3 +395,84 @@ def test_a_sweep_that_a_restricted_thread_could_not_make_is_made_by_another(thre
     threads.start(lambda: None, "a")
     wait_for(lambda: swept, "the sweep")
     assert swept == [threads._ender.ident]
+
+
+# What goes on after an answer
+
+
+class Lingering(Unkillable):
+    """Has ended, and left something behind that goes on until it is told to end."""
+
+    def __init__(self):
+        super().__init__()
+        self.is_left = True
+        self.end_at_last()
+
+    def goes_on(self):
+        return self.is_left
+
+    def terminate(self):
+        super().terminate()
+        self.is_left = False
+
+    def end(self):
+        super().end()
+        return Remains(1, 0)
+
+
+@pytest.fixture
+def linger(threads):
+    """Have one go on for a minute; it, and what is told when nothing is left."""
+
+    def linger(after=60.0):
+        script, told = Lingering(), []
+        return script, told, threads.end(script, is_over=True, then=told.append, after=after)
+
+    return linger
+
+
+def test_what_goes_on_is_waited_for_and_holds_up_no_other(threads, linger, start):
+    script, told, _ = linger()
+    others = []
+    threads.end(start("echo up"), is_over=True, then=others.append)
+    wait_for(lambda: others, "the end of the other")
+    assert told == script.calls == []
+    assert not threads.wait_for_rest(0)
+    script.is_left = False
+    assert threads.wait_for_rest(15)
+    assert threads.wait(15)
+    assert (told, script.calls) == ([Remains(1, 0)], ["end"])
+
+
+def test_what_goes_on_may_be_hurried(threads, linger):
+    script, _, ending = linger()
+    threads.hurry(ending)
+    assert threads.wait(15)
+    assert script.calls == ["terminate", "end"]
+
+
+def test_what_goes_on_of_all_may_be_limited(threads, linger):
+    """Also of those that come later."""
+    script, *_ = linger()
+    threads.limit_rest(time.monotonic() + 60)
+    assert not threads.wait_for_rest(0.1)
+    assert script.calls == []
+    threads.limit_rest(time.monotonic())
+    assert threads.wait_for_rest(15)
+    threads.limit_rest(time.monotonic() + 60)  # a later limit forgives nobody
+    later, *_ = linger()
+    assert threads.wait_for_rest(15)
+    assert script.calls == later.calls == ["terminate", "end"]
+
+
+def test_what_may_not_go_on_is_no_rest(threads, linger):
+    script, _, _ = linger(after=0.0)
+    assert threads.wait_for_rest(0)
+    assert threads.wait(15)
+    assert script.calls == ["kill", "end"]  # without being asked
+
+
+def test_without_a_thread_to_wait_nothing_goes_on(threads, linger, monkeypatch):
+    monkeypatch.setattr(script_threads, "_launch", lambda *_: (_ for _ in ()).throw(OSError(11, "none is left")))
+    script, told, ending = linger()
+    assert (ending, told, script.calls) == (None, [Remains(1, 0)], ["end"])

@@ -8,15 +8,17 @@ import math
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 from gemd.config.script_settings import ScriptSettings
 from gemd.protocol.errors import CGIError, Overloaded
 from gemd.protocol.response import BrokenBody, Helper, Response
 from gemd.protocol.status import has_body
 from gemd.responders.cgi.header import MAX_HEADER, parse_header, quote
+from gemd.responders.cgi.last_words import log_complaints, log_strays, log_what_went_on
 from gemd.system.log import error_log
 from gemd.system.places import Place, Places
-from gemd.system.script import RunningScript
+from gemd.system.script import Remains, RunningScript
 from gemd.system.script_output import ScriptError, ScriptExit
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import ScriptThreads
@@ -24,8 +26,6 @@ from gemd.system.script_threads import ScriptThreads
 TOO_MANY = "Too many scripts are running, try again later"
 
 _MAX_UNSENT = 4 * 1024 * 1024  # bytes that follow a header without a body
-_MAX_STDERR_LINES = 20
-_MAX_LINE = 500
 
 
 Start = Callable[[ScriptFile, Mapping[str, str]], RunningScript]  # with an environment; raises ScriptError
@@ -68,6 +68,7 @@ class ScriptRun:
         self._is_starting = False  # a thread is at it
         self._is_closed = False
         self._is_over = False
+        self._has_answered = False  # in full
         self._output = b""  # that was read and not taken yet
         self._size = 0
         self._header: tuple[int, str] | None = None
@@ -174,21 +175,25 @@ class ScriptRun:
                 if self._size > _MAX_UNSENT:
                     raise ScriptError(f"wrote more than {_MAX_UNSENT} bytes that are not sent")
                 return None  # to be asked again at once if there is more: others have their turn before
+            self._has_answered = True
         except ScriptError as error:
+            self._has_answered = isinstance(error, ScriptExit)
             error_log.warning("script %s %s after its answer %d", self._name, error, status)
         return Response(status, meta)
 
     def read(self) -> bytes | None:
         """The next piece of the body. Raises BrokenBody."""
         try:
-            return self._read_piece()
+            data = self._read_piece()
         except ScriptExit as error:
             if self._settings.cgi.exit_status == "strict":
                 raise BrokenBody(f"script {self._name} {error}") from None
             error_log.warning("script %s %s after its answer, which is whole", self._name, error)
-            return b""
+            data = b""
         except ScriptError as error:
             raise BrokenBody(f"script {self._name} {error}") from None
+        self._has_answered |= data == b""
+        return data
 
     def _read_piece(self) -> bytes | None:
         """What comes behind the header. Raises ScriptError."""
@@ -207,7 +212,11 @@ class ScriptRun:
         script = self._script
         if time.monotonic() >= deadline and not (script is not None and script.has_ended()):
             raise ScriptError(late)
-        data = script.read() if script is not None else None
+        try:
+            data = script.read() if script is not None else None
+        except ScriptExit:
+            self._is_over = True
+            raise
         self._is_over = data == b""
         return data
 
@@ -225,16 +234,16 @@ class ScriptRun:
         self._file.close()
         script = self._script
         if script is not None:
-            self._threads.end(script, is_over=self._is_over, then=lambda: self._note_end(script))
+            after = self._settings.cgi.after if self._has_answered else 0.0
+            self._threads.end(script, is_over=self._is_over, then=partial(self._note_end, script), after=after)
         elif self._place is not None:
             self._place.leave()
 
-    def _note_end(self, script: RunningScript) -> None:
-        """Log what it said on stderr. Runs in the thread that ends scripts."""
+    def _note_end(self, script: RunningScript, remains: Remains) -> None:
+        """Runs in the thread that ends scripts."""
         assert self._place is not None  # it was started
         self._place.leave()
-        lines = script.stderr.decode("utf-8", "replace").splitlines()
-        for line in lines[:_MAX_STDERR_LINES]:
-            error_log.warning("script %s says: %s", self._name, line[:_MAX_LINE])
-        if len(lines) > _MAX_STDERR_LINES:
-            error_log.warning("script %s says %d lines more", self._name, len(lines) - _MAX_STDERR_LINES)
+        if self._has_answered:
+            log_what_went_on(self._name, self._settings, remains)
+        log_strays(self._name, remains)
+        log_complaints(self._name, script.stderr)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gemd.config.cgi_settings import CGISettings
 from gemd.config.script_settings import find_script_settings
 from gemd.config.settings import Answer, Config, Location
 from gemd.protocol.characters import is_misleading
@@ -141,12 +142,13 @@ class CGI:
         finally:
             if is_over:
                 file.close()
-        start = make_start(self._users[user].requests, ScriptLimits.of(settings.cgi))
+        start = make_start(self._users[user].requests, settings.cgi)
         return ScriptRun(file, environ, start, name, settings, self._max_output, SCRIPT_THREADS, self._places)
 
 
-def make_start(requests: socket.socket | None, limits: ScriptLimits) -> Start:
-    """What starts a script with these limits: here, or where `requests` are heard."""
+def make_start(requests: socket.socket | None, settings: CGISettings) -> Start:
+    """What starts a script with the limits that are configured: here, or where `requests` are heard."""
+    limits = ScriptLimits.of(settings)
     if requests is None:
         return lambda file, environ: Script(file, environ, limits)
-    return lambda file, environ: HostedScript(requests, file, environ, limits)
+    return lambda file, environ: HostedScript(requests, file, environ, limits, settings.after)

@@ -619,3 +619,37 @@ def test_a_script_that_is_told_to_end_may_still_say_why(make, tmp_path, caplog):
         run.close()
         assert SCRIPT_THREADS.wait(15)
     assert "script /cgi-bin/script says: goodbye" in said(caplog)  # behind what the shell says of its command
+
+
+# What goes on after the answer
+
+GOES_ON = "exec >&-; trap '' TERM; sleep 60"
+
+
+@pytest.mark.parametrize(
+    ("text", "after", "line"),
+    [
+        (f"echo 20 a/b; {GOES_ON}", 0.0, "cgi.after = 0"),
+        (f"echo 20 a/b; {GOES_ON}", 0.3, "cgi.after = 0.3"),
+        (f"echo 10 Name?; {GOES_ON}", 0.3, "cgi.after = 0.3"),
+        (f"echo nothing; {GOES_ON}", 0.3, None),
+        ("echo 20 a/b; exec >&-; sleep 0.01", 15.0, None),
+    ],
+)
+def test_what_goes_on_has_its_time_and_place_and_what_is_ended_is_told(make, pump, caplog, text, after, line):
+    """Where there is no answer, no more is wanted of it."""
+    run = make(text, after=after)
+    began = time.monotonic()
+    with contextlib.suppress(CGIError):
+        response = pump.settle(run)
+        if response.body is run:
+            pump.read(run)
+    if line is not None and after:
+        assert run.left == 0
+    assert SCRIPT_THREADS.wait(15)
+    assert run.left == 1
+    if line is not None:
+        assert time.monotonic() - began >= after
+    told = [message for message in caplog.messages if "went on after its answer" in message]
+    expected = f"script /cgi-bin/script went on after its answer and was ended ({line}): 1 of its processes, or more"
+    assert told == ([expected] if line is not None else [])

@@ -1,0 +1,34 @@
+"""What is to be said of a script when all of it has ended.
+
+Rule: what it said itself is quoted in part, line by line.
+"""
+
+from gemd.config.script_settings import ScriptSettings
+from gemd.system.log import error_log
+from gemd.system.script import Remains
+
+_MAX_LINES = 20
+_MAX_LINE = 500
+
+
+def log_what_went_on(name: str, settings: ScriptSettings, remains: Remains) -> None:
+    """That it went on after its answer, and had to be ended."""
+    if remains.processes:
+        text = "script %s went on after its answer and was ended (%s = %g): %d of its processes, or more"
+        error_log.warning(text, name, settings.after_key, settings.cgi.after, remains.processes)
+
+
+def log_strays(name: str, remains: Remains) -> None:
+    """That others had to be ended, whosever they were."""
+    if remains.strays:
+        text = "with script %s %d processes were ended that had left a script's session"
+        error_log.warning(text, name, remains.strays)
+
+
+def log_complaints(name: str, said: bytes) -> None:
+    """What it said on standard error."""
+    lines = said.decode("utf-8", "replace").splitlines()
+    for line in lines[:_MAX_LINES]:
+        error_log.warning("script %s says: %s", name, line[:_MAX_LINE])
+    if len(lines) > _MAX_LINES:
+        error_log.warning("script %s says %d lines more", name, len(lines) - _MAX_LINES)
