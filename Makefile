@@ -58,7 +58,8 @@ test-slow: $(VENV)/test  ## run the slow tests: long loads, and whole installati
 	$(BIN)/python -X dev -W error::ResourceWarning -m pytest -m slow $(TESTS)
 
 test-unit: $(VENV)/test  ## run the tests that start no daemon
-	$(BIN)/python -X dev -W error::ResourceWarning -m pytest -m 'not slow' --ignore=tests/serve --ignore=tests/packaging $(TESTS)
+	$(BIN)/python -X dev -W error::ResourceWarning -m pytest -m 'not slow' --ignore=tests/serve --ignore=tests/packaging \
+	  --ignore=tests/programs $(TESTS)
 
 test-system: $(VENV)/test  ## test the service under a systemd in a container (slow; as root)
 	GEMD_SYSTEM_TEST=1 $(BIN)/python -X dev -W error::ResourceWarning -m pytest $(or $(TESTS),tests/system_service)
