@@ -21,15 +21,19 @@ _NO_LETTERS = frozenset({"Cc", "Cf", "Mn"})  # categories of what file systems t
 
 
 class ScriptPlaces(msgspec.Struct, frozen=True):
-    """The entries of one location, by names below its root, and whether what is executable is a script anywhere."""
+    """The entries of one location, by names below its root, and whether what is executable is a script anywhere. Those
+    of `patterns` with wildcards are `globs`, those without `plain`."""
 
     patterns: tuple[Pattern, ...]
+    plain: tuple[Pattern, ...]
+    globs: tuple[Pattern, ...]
     is_everywhere: bool
 
-    def find_depth(self, names: Sequence[str]) -> int | None:
+    def find_depth(self, names: tuple[str, ...]) -> int | None:
         """How many of these names lead to what an entry matches, the fewest; None where none does."""
-        depths = (find_depth(pattern, names) for pattern in self.patterns)
-        return min((depth for depth in depths if depth is not None), default=None)
+        depths = [len(plain) for plain in self.plain if names[: len(plain)] == plain]
+        depths += [depth for glob in self.globs if (depth := find_depth(glob, names)) is not None]
+        return min(depths, default=None)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -37,7 +41,9 @@ def parse_places(cgi: str | tuple[str, ...] | None) -> ScriptPlaces:
     """The places that the value of the key names, which was judged."""
     entries = list_entries(cgi)
     patterns = tuple(split_path(entry) for entry in entries if entry != EVERYWHERE)
-    return ScriptPlaces(patterns, EVERYWHERE in entries)
+    globs = tuple(pattern for pattern in patterns if any(map(has_wildcard, pattern)))
+    plain = tuple(pattern for pattern in patterns if pattern not in globs)
+    return ScriptPlaces(patterns, plain, globs, EVERYWHERE in entries)
 
 
 def list_entries(cgi: str | tuple[str, ...] | None) -> tuple[str, ...]:

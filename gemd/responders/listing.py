@@ -105,7 +105,7 @@ def _read_entries(url: Url, location: Location, open_below: OpenBelow, others: S
                 yield _Entry(entry.name, stat.S_ISDIR(status.st_mode), status.st_size, status.st_mtime)
 
 
-def _is_shown(names: Sequence[str], status: os.stat_result, location: Location) -> bool:
+def _is_shown(names: tuple[str, ...], status: os.stat_result, location: Location) -> bool:
     """Whether what these names lead to is no directory of scripts, and no script that can't be run."""
     if stat.S_ISREG(status.st_mode) and status.st_mode & 0o111:
         return True

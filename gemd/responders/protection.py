@@ -104,9 +104,11 @@ class Protection:
             way = resolved.trace(root)
             top = way[0] if not resolved.is_outside else identify(os.fstat(root))
             known = self._look(str(location.root), top, is_urgent=bool(resolved.links) and not is_entry)
-            if not may_be_script:
-                self._refuse_source(resolved, way, known.sources, location, is_entry=is_entry)
+            if not may_be_script and known.sources.have(str(location.root), way, resolved):
+                raise NotFound
             others = self._check(way, known, names, location, peer)
+            if not may_be_script and not is_entry:
+                self._refuse_what_looks_like_source(resolved, way, known.sources, location)
             for link in resolved.links:
                 self._check_link(link, root, known, location)
             is_over = False
@@ -115,23 +117,19 @@ class Protection:
                 os.close(resolved.descriptor)
         return Found(resolved, others)
 
-    def _refuse_source(
-        self,
-        resolved: Resolved,
-        way: Sequence[Identity],
-        sources: KnownSources,
-        location: Location,
-        *,
-        is_entry: bool,
+    def _refuse_what_looks_like_source(
+        self, resolved: Resolved, way: Sequence[Identity], sources: KnownSources, location: Location
     ) -> None:
-        """Raise NotFound (51) for what is a script's, or may be; CGIError (42) where it would be this location's."""
-        if sources.have(str(location.root), way, resolved):
-            raise NotFound
+        """Raise NotFound (51) for what may be a script's; CGIError (42) where it would be this location's."""
         status = resolved.status
-        if not self._sources or is_entry or not stat.S_ISREG(status.st_mode):
+        if not self._sources or not stat.S_ISREG(status.st_mode):
             return
+        path = os.path.join("/" if resolved.is_outside else str(location.root), *resolved.names)
         is_around, is_executable = sources.have_around(way), bool(status.st_mode & 0o111)
-        if is_executable and (is_around or status.st_nlink > 1):  # by another name it may be in a place of scripts
+        if is_executable and is_around:
+            raise NotFound
+        if is_executable and status.st_nlink > 1:  # by another name it may be in a place of scripts
+            error_log.warning("%s is executable and has several hard links: it is not sent, it may be a script", path)
             raise NotFound
         name = resolved.names[-1] if resolved.names else ""
         if not is_around or not (
@@ -140,7 +138,6 @@ class Protection:
             return
         if not location.script_places.is_everywhere:
             raise NotFound
-        path = os.path.join("/" if resolved.is_outside else str(location.root), *resolved.names)
         error_log.error("%s looks like a script, and is not executable: it is not sent", path)
         raise CGIError("The script failed")
 
@@ -193,7 +190,7 @@ class Protection:
 def _differ(locations: Iterable[Location]) -> bool:
     """Whether what protects is not the same everywhere."""
     kinds = [
-        (each.client_certificate, each.listing, each.dot_files, each.symlinks, find_own_keys(each))
+        (each.client_certificate, each.listing, each.dot_files, each.symlinks, each.cgi == (), find_own_keys(each))
         for each in locations
         if each.root is not None
     ]

@@ -75,7 +75,7 @@ def test_finds_how_much_of_a_path_a_pattern_matches(pattern, path, depth):
 
 def test_the_first_of_all_entries_counts():
     places = parse_places(("a/*/c", "a/b", "x"))
-    assert [places.find_depth(path.split("/")) for path in ("a/b/c", "a/z/c", "x/y", "y")] == [2, 3, 1, None]
+    assert [places.find_depth(tuple(path.split("/"))) for path in ("a/b/c", "a/z/c", "x/y", "y")] == [2, 3, 1, None]
 
 
 def test_reads_the_value_of_the_key():

@@ -99,10 +99,11 @@ def test_a_file_that_is_named_is_a_script_by_any_name(ask, tree):
         assert ask(url, cgi=["tools/x.py"]).status == 20
 
 
-def test_what_is_executable_and_has_several_names_may_be_a_script(ask, tree):
+def test_what_is_executable_and_has_several_names_may_be_a_script(ask, tree, caplog):
     """A hard link to a script is executable, since that belongs to the file."""
     os.link(tree / "tools/x.py", tree / "hard.txt")
     assert ask("/hard.txt", cgi=GLOBS).status == 51
+    assert f"{tree}/hard.txt is executable and has several hard links: it is not sent" in caplog.text
     assert ask("/hard.txt").status == 20
     assert ask("/tools/build.sh", cgi=GLOBS).status == 20
 
@@ -126,6 +127,14 @@ def test_where_all_that_is_executable_is_a_script_so_is_all_that_looks_like_one(
     inside = {"path": "/inside/", "root": str(tree / "tools")}
     assert ask(url, hosts=[owner], location=[around, inside]).status == status
     assert ask(url, location=[around, inside]).status == 20
+
+
+def test_what_is_private_does_not_tell_what_it_looks_like(ask, tree):
+    (tree / "users/link").symlink_to("../tools")
+    private = [{"path": "/tools", "client-certificate": "any"}]
+    for url in ("/users/link/lost.py", "/users/link/none.py"):
+        assert ask(url, cgi=".", location=private).status in (60, 51)
+    assert ask("/users/link/lost.py", cgi=".", location=private).status == 60
 
 
 def test_the_directories_above_a_path_end(tmp_path):

@@ -78,9 +78,12 @@ class CGI:
         Raises NotFound (51), CGIError (42) for a file that is not executable, Overloaded (41), and GeminiError (40)
         where it can't be told at the moment what is there.
         """
-        url = request.url
+        url, places = request.url, location.script_places
+        depth = places.find_depth(url.names[len(location.mount) :])
+        if depth is None and not places.is_everywhere and not url.is_directory:
+            return None
         if not all(location.allows_name(part) and not is_misleading(part) for part in url.rule_names):
-            if location.script_places.find_depth(url.names[len(location.mount) :]) is not None:
+            if depth is not None:
                 raise NotFound
             return None
         owner = location
@@ -88,6 +91,9 @@ class CGI:
         def open_below(root: int, names: Sequence[str]) -> Resolved:
             nonlocal owner  # whose script it is, by whatever name
             opened = self._protection.open_script(root, names, location, request.peer)
+            if any(other.cgi == () for other in opened.others):  # there are none, whatever leads there
+                os.close(opened.resolved.descriptor)
+                raise NotFound
             owner = next((other for other in opened.others if Answer.CGI in other.answers), location)
             return opened.resolved
 

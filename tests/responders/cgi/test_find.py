@@ -167,6 +167,19 @@ def test_nobody_is_let_in_by_it(ask, tree):
     assert ask("/tools/link", cgi=".").body.startswith(b"SECRET")
 
 
+@pytest.mark.parametrize("cgi", [".", "tools", "tools/*"])
+def test_a_part_without_scripts_has_none_by_a_link_either(ask, tree, cgi):
+    (tree / "tools/link").symlink_to("../anywhere/run")
+    assert ask("/tools/link", cgi=cgi).body.startswith(b"SECRET")
+    assert ask("/tools/link", cgi=cgi, location=[{"path": "/anywhere", "cgi": []}]).status == 51
+
+
+def test_a_part_without_scripts_has_files(ask, tree):
+    none = [{"path": "/anywhere", "cgi": []}]
+    assert ask("/anywhere/run", cgi="cgi-bin", location=none).body.startswith(b"#!/bin/sh")
+    assert ask("/anywhere/run", cgi=".", location=none).status == 51  # which is a script of the host's
+
+
 # Index scripts
 
 
