@@ -103,12 +103,14 @@ def match_name(pattern: str, name: str) -> bool:
     return not pattern[at:].strip("*")
 
 
+@functools.lru_cache(maxsize=4096)
 def fold_name(name: str) -> str:
     """What all names have in common that a file system which folds case may take for this one: for what protects."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
     return "".join(each for each in folded if unicodedata.category(each) not in _NO_LETTERS).rstrip(". ")
 
 
+@functools.lru_cache(maxsize=1024)
 def fold_pattern(pattern: Pattern) -> Pattern:
     """The same for a pattern, which matches folded names."""
     return tuple(fold_name(name) for name in pattern)

@@ -240,6 +240,8 @@ def test_where_there_are_no_scripts_an_index_file_is_a_file(ask, indexed):
 
 
 def test_nothing_stays_open(ask, indexed):
+    ask("/cgi-bin/d/", cgi="cgi-bin", index=INDEX)  # the threads of scripts are there from now on
+    assert SCRIPT_THREADS.wait(5)
     before = open_descriptors()
     for url in ("/cgi-bin/d/", "/cgi-bin/d", "/cgi-bin/", "/anywhere/d/", "/anywhere/lost", "/page.gmi", "/none"):
         for cgi in ("cgi-bin", ".", ["cgi-bin", "."], "*/d/index.cgi"):
