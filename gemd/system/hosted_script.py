@@ -133,8 +133,10 @@ class HostedScript(RunningScript):
             self._failure = ScriptError(message.text)
         elif isinstance(message, Ended) and self._text is not None:
             self._code = message.code
-        elif isinstance(message, Gone) and self._code is not None:
+        elif isinstance(message, Gone):
             self._remains = message.remains
+            if self._code is None:  # it was wanted no more
+                self._failure = ScriptError("was ended by its script host")
         elif isinstance(message, Started) and self._text is None and len(descriptors) == 2:
             self._text = ScriptOutput(descriptors[0], descriptors[1], lambda: self._code)
             descriptors.clear()

@@ -299,7 +299,7 @@ def test_a_script_that_goes_on_itself_is_ended_and_told(serve, ask):
     pid = pid_of(script)
     assert script.goes_on()
     script.terminate()
-    wait_for(lambda: not script.goes_on(), "nothing to be left")
+    assert left(script) == Remains(1, 0)
     assert not is_alive(pid)
 
 

@@ -167,7 +167,7 @@ root = "{root}"
 cgi = "cgi-bin"
 cgi-after = 60
 [[host.location]]
-path = "/cgi-bin/none"
+path = "/cgi-bin/now"
 cgi-after = 0
 """
 
@@ -183,22 +183,24 @@ def test_script_hosts_let_a_job_go_on_as_well(public, start, tmp_path):  # in th
     capsule, path = public / "capsule", public / "work/done"
     path.parent.mkdir()
     os.chmod(path.parent, 0o777)
-    text = JOB.replace("{work}", WAIT).replace("{path}", str(path))
-    write_script(capsule, "job", text)
-    write_script(capsule, "none", text)
-    text = f"echo 20 text/plain; exec >&- 2>&-; {WAIT}; echo $$ > {path}.closed\n"
-    write_script(capsule, "closes", text.replace("{path}", str(path)))
+    (capsule / "cgi-bin/now").mkdir(parents=True)
+    closes = f"echo 20 text/plain; exec >&- 2>&-; {WAIT}; echo $$ > {path}.closed\n"
+    for name, text in (("job", JOB.replace("{work}", WAIT)), ("closes", closes)):
+        for place in ("", "now/"):
+            write_script(capsule, place + name, text.replace("{path}", str(path)))
     (public / "gemd.conf").write_text(TOP.replace("{root}", str(capsule)).replace("{tmp}", str(tmp_path)))
     flags = ("--host", "127.0.0.1", "--port", "0")
     daemon = start("-c", public / "gemd.conf", *flags, as_root=False).wait_until_ready()
     wait_until_serving(tmp_path / "control.sock")
     daemon.expect(ENDED, "says: begun")
-    assert daemon.ask("/cgi-bin/none").complete
-    wait_for(lambda: f"script /cgi-bin/none {ENDED} (cgi-after = 0)" in daemon.errors, "a line that says so")
+    for name in ("job", "closes"):
+        assert daemon.ask(f"/cgi-bin/now/{name}").complete
+        line = f"script /cgi-bin/now/{name} {ENDED} (cgi-after = 0): 1 of its processes, or more"
+        wait_for(lambda line=line: line in daemon.errors, "a line that says so")
     assert daemon.ask("/cgi-bin/job").complete
     assert daemon.ask("/cgi-bin/closes").complete
     tell(tmp_path / "control.sock", "reload")
     release(path)
     assert wait_for(path.exists, "the job to be done")
     assert wait_for(Path(f"{path}.closed").exists, "the script to be done")
-    assert daemon.errors.count(ENDED) == 1
+    assert daemon.errors.count(ENDED) == 2

@@ -155,11 +155,15 @@ def test_a_host_that_says_no_more_has_nothing_left(start, says_end):
     assert script.end() == Remains()
 
 
-def test_nothing_can_be_gone_that_has_not_ended(start):
+def test_one_that_was_ended_itself_is_gone_as_well(start):
     script, control, *_ = start()
+    script.terminate()
     tell(control, Gone(Remains(1, 0)))
-    with pytest.raises(ScriptError, match="too few descriptors"):
+    assert not script.goes_on()
+    assert script.has_ended()
+    with pytest.raises(ScriptError, match="was ended by its script host"):
         script.read()
+    assert script.end() == Remains(1, 0)
 
 
 def test_the_host_learns_how_long_it_may_go_on(host, tmp_path):
