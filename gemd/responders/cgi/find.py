@@ -4,6 +4,7 @@ Rules: in a place of scripts is a script or nothing; where all of the root is a 
 and anything else is left to others. What is opened to look at it is not read.
 """
 
+import functools
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 from gemd.config.settings import Location
 from gemd.protocol.errors import NotFound
-from gemd.protocol.url import Url
+from gemd.protocol.url import Url, split_path
 from gemd.responders.refusals import NOT_FOUND, explain_error, open_root_of
 from gemd.system.beneath import open_root
 from gemd.system.resolved import Resolved
@@ -117,11 +118,26 @@ def _list_candidates(
     there is none that could be."""
     places, mount = location.script_places, len(location.mount)
     candidates = []
-    for entry in location.index:
-        index = tuple(filter(None, entry.split("/")))
+    for index in _split_all(location.index):
         must_run = is_place or places.find_depth((*names[mount:], *index)) is not None
         candidates.append((index, must_run or places.is_everywhere, must_run))
     return candidates if any(may_run for _, may_run, _ in candidates) else []
+
+
+def may_have_script(location: Location, url: Url, depth: int | None) -> bool:
+    """Whether a URL of the location can lead to a script, of which `depth` names lead to a place, if any do."""
+    places = location.script_places
+    if depth is not None or places.is_everywhere:
+        return True
+    if not url.is_directory:
+        return False
+    names = url.names[len(location.mount) :]
+    return any(places.find_depth(names + index) is not None for index in _split_all(location.index))
+
+
+@functools.lru_cache(maxsize=1024)
+def _split_all(entries: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(map(split_path, entries))
 
 
 def _look_at(names: Sequence[str], location: Location, open_below: OpenBelow) -> int | None:

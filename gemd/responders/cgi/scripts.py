@@ -21,7 +21,13 @@ from gemd.protocol.peer import network_of
 from gemd.protocol.request import Request
 from gemd.protocol.response import Response
 from gemd.responders.cgi.environ import ScriptNames, build_environ
-from gemd.responders.cgi.find import find_in_places, open_mounted, split_mounted_path, split_script_path
+from gemd.responders.cgi.find import (
+    find_in_places,
+    may_have_script,
+    open_mounted,
+    split_mounted_path,
+    split_script_path,
+)
 from gemd.responders.cgi.run import TOO_MANY, ScriptRun, Start
 from gemd.responders.refusals import NOT_FOUND, explain_error
 from gemd.responders.static import redirect_to_directory
@@ -78,9 +84,9 @@ class CGI:
         Raises NotFound (51), CGIError (42) for a file that is not executable, Overloaded (41), and GeminiError (40)
         where it can't be told at the moment what is there.
         """
-        url, places = request.url, location.script_places
-        depth = places.find_depth(url.names[len(location.mount) :])
-        if depth is None and not places.is_everywhere and not url.is_directory:
+        url = request.url
+        depth = location.script_places.find_depth(url.names[len(location.mount) :])
+        if not may_have_script(location, url, depth):
             return None
         if not all(location.allows_name(part) and not is_misleading(part) for part in url.rule_names):
             if depth is not None:
