@@ -4,9 +4,10 @@ import os
 
 import pytest
 
-from gemd.responders import sources
+from gemd.responders import script_looks, sources
 from gemd.system.beneath import has_openat2
 from tests.conftest import need_root
+from tests.support.descriptors import open_descriptors
 
 pytestmark = pytest.mark.skipif(not has_openat2(), reason="this kernel has no openat2, and follows no links")
 
@@ -127,6 +128,16 @@ def test_where_all_that_is_executable_is_a_script_so_is_all_that_looks_like_one(
     inside = {"path": "/inside/", "root": str(tree / "tools")}
     assert ask(url, hosts=[owner], location=[around, inside]).status == status
     assert ask(url, location=[around, inside]).status == 20
+
+
+def test_where_the_disk_has_to_be_asked_a_thread_looks(ask, tree, monkeypatch):
+    monkeypatch.setattr(script_looks, "read_from_memory", lambda *_: None)
+    (tree / "lost").write_text(SCRIPT)
+    before = open_descriptors()
+    assert ask("/page.gmi", cgi=".").body == b"page"
+    assert ask("/lost", cgi=".").status == 42
+    assert ask("/", cgi=".").body == b"# home"
+    assert open_descriptors() == before
 
 
 def test_what_is_private_does_not_tell_what_it_looks_like(ask, tree):

@@ -56,6 +56,15 @@ def test_every_mistake_is_named_at_once(conf):
     assert "Traceback" not in result.stderr
 
 
+def test_places_without_scripts_are_worth_a_word(conf, tmp_path):
+    text = HOST + 'cgi = ["*.cgi"]\nlocation = [{ path = "/x", script = "x.sh" }]\n'
+    assert "host[1].location[1].script: " in gemd("-t", "-c", conf(text)).stderr
+    (tmp_path / "x.sh").touch(0o755)
+    result = gemd("-t", "-c", conf(text))
+    assert result.returncode == 0
+    assert f"gemd: warning: host[1].cgi[1]: {tmp_path}/*.cgi matches nothing at the moment" in result.stderr
+
+
 BAD_FILES = {
     "no TOML": ("[[host\n", "is not TOML"),
     "no host": ("", "at least one [[host]]"),
