@@ -13,9 +13,9 @@ from typing import TypeVar
 import msgspec
 
 from gemd.config.script_places import EVERYWHERE, list_entries
-from gemd.config.settings import DERIVED, Answer, CAFile, Host, Location
+from gemd.config.settings import DERIVED, Answer, Host, Location
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
-from gemd.config.types import LOG_WORDS, Settings
+from gemd.config.types import LOG_WORDS, CAFile, Settings
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.host import normalise_name
 from gemd.protocol.mime import is_media_type

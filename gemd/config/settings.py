@@ -14,6 +14,7 @@ from gemd.config.script_places import ScriptPlaces, parse_places
 from gemd.config.types import (
     Address,
     Addresses,
+    ClientCertificate,
     Count,
     Dialect,
     Duration,
@@ -107,15 +108,6 @@ class Redirect(Settings, frozen=True):
 
     to: Text
     status: RedirectStatus = Status.REDIRECT_PERMANENT
-
-
-class CAFile(Settings, frozen=True):
-    """`client-certificate = { ca = ... }`: any certificate that this file or directory of authorities vouches for."""
-
-    ca: Text
-
-
-ClientCertificate = Literal["none", "any"] | tuple[Text, ...] | CAFile
 
 
 class Answer(enum.Enum):

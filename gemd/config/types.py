@@ -36,6 +36,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
     """A table of the file."""
 
 
+class CAFile(Settings, frozen=True):
+    """`client-certificate = { ca = ... }`: any certificate that this file or directory of authorities vouches for."""
+
+    ca: Text
+
+
+ClientCertificate = Literal["none", "any"] | tuple[Text, ...] | CAFile
+
+
 class Address(msgspec.Struct, frozen=True):
     """Where to listen: a host name or IP address and a port, or the path of a unix socket with port 0."""
 

@@ -7,7 +7,7 @@ nobody learns from it whether a file exists.
 import datetime
 from collections.abc import Callable
 
-from gemd.config.settings import CAFile, ClientCertificate
+from gemd.config.types import CAFile, ClientCertificate
 from gemd.protocol.errors import CertificateNotAuthorised, CertificateNotValid, CertificateRequired
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.peer import Peer

@@ -4,8 +4,7 @@ import pytest
 
 from gemd.config import Address, ConfigError, load_config, parse_config
 from gemd.config.load import parse_listen
-from gemd.config.settings import CAFile
-from gemd.config.types import Rate
+from gemd.config.types import CAFile, Rate
 
 from .reading import HOST, parse, problems_of
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from cryptography import x509
 
-from gemd.config.settings import CAFile
+from gemd.config.types import CAFile
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import ClientCertificate
 from gemd.responders.access import build_check
