@@ -37,7 +37,8 @@ def test_the_title_says_that_a_worker_does_not_serve_yet(start, tmp_path):
     (tmp_path / "late.py").write_text(
         f"""
 import os, time
-while "gemd: worker" in open("/proc/self/cmdline").read() and not os.path.exists({str(tmp_path / "go")!r}):
+from pathlib import Path
+while "gemd: worker" in Path("/proc/self/cmdline").read_text() and not os.path.exists({str(tmp_path / "go")!r}):
     time.sleep(0.01)
 app = lambda environ, send_status: send_status(20, "text/plain") or "late"
 """,
