@@ -23,17 +23,20 @@ _JETFORCE = "jetforce"
 
 
 def main(out: int, parent: int) -> int:
-    """Import the application of the setup on standard input; by the descriptor `out` say what was found. The process
-    ends with `parent`."""
+    """Import the application of the setup on standard input; by the descriptor `out` say what was found, in one line.
+    The process ends with `parent`."""
     os.set_inheritable(out, False)
     result = _try(parent)
     with open(out, "wb", closefd=False) as file:
-        file.write(json.dumps(msgspec.to_builtins(result)).encode())
+        file.write(json.dumps(msgspec.to_builtins(result)).encode() + b"\n")
     os._exit(0)  # its threads and what it has registered for its end are not wanted
 
 
 def _try(parent: int) -> TrialResult:
-    setup = read_setup(0, AppSetup)
+    try:
+        setup = read_setup(0, AppSetup)
+    except ValueError as error:
+        return TrialResult(error=str(error))
     try:
         become_host(setup)
         if not process.die_with_parent(parent, signal.SIGKILL):  # which a change of user would undo

@@ -17,14 +17,11 @@ from gemd.master.process import ProcessControl
 from gemd.master.workers import YOUNG
 from gemd.shared.generation import Generation
 from gemd.shared.host_process import HostProcess, write_setup
+from gemd.system.interpreter import interpreter_command
 from gemd.system.log import error_log
 
 _MIN_DELAY = 0.5  # seconds until the next one, after one that has died young
 _MAX_DELAY = 30.0  # after several that have died before they were ready
-_PROGRAM = (
-    "import sys; sys.path[:] = sys.argv[4:]; import importlib; "
-    "sys.exit(importlib.import_module(sys.argv[1]).main(*map(int, sys.argv[2:4])))"
-)
 
 
 class HostProcesses:
@@ -152,9 +149,8 @@ def run_host(host: HostProcess, channel: socket.socket, served: socket.socket) -
         os.dup2(write_setup(host.setup), 0)
         for sock in (channel, served):
             sock.set_inheritable(True)
-        flags = ["-I", "-X", "utf8", *(["-B"] if sys.dont_write_bytecode else [])]
-        arguments = [host.program, str(channel.fileno()), str(served.fileno()), *sys.path]
-        os.execve(sys.executable, [sys.executable, *flags, "-c", _PROGRAM, *arguments], dict(host.environ))
+        command = interpreter_command(host.program, channel.fileno(), served.fileno())
+        os.execve(sys.executable, command, dict(host.environ))
     except OSError as error:
         channel.send(f"{sys.executable} can't be executed: {error.strerror}\n".encode("utf-8", "backslashreplace"))
     return ExitCode.INTERNAL

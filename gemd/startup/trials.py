@@ -5,8 +5,10 @@ can't be in one process, because of their modules or what they find there, have 
 before anything has changed.
 """
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
@@ -19,12 +21,10 @@ from gemd.responders.app.load import AppLoadError
 from gemd.shared.app_host import AppSetup, TrialResult
 from gemd.shared.host_process import write_setup
 from gemd.system.attempt import attempt
+from gemd.system.interpreter import interpreter_command
 
-_PROGRAM = (
-    "import sys; sys.path[:] = sys.argv[3:]; "
-    "from gemd.app_host.trial import main; sys.exit(main(*map(int, sys.argv[1:3])))"
-)
-_END_TIMEOUT = 1.0  # seconds from a result to the end of the process
+_PROGRAM = "gemd.app_host.trial"
+_END_TIMEOUT = 1.0  # seconds from the end of what it could say a result by to its own
 _MAX_RESULT = 16 * 1024 * 1024  # bytes
 
 Setups = Mapping[object, AppSetup]  # of all applications, by `app_key`
@@ -100,34 +100,20 @@ def _part(setups: Setups, one: object, other: object, reason: str) -> set[object
 
 
 def _try(setup: AppSetup) -> TrialResult:
-    """Import it in a fresh process. Raises AppLoadError."""
+    """Import it in a fresh process, which ends with all that the import has started. Raises AppLoadError."""
     name = setup.location.app
-    flags = ["-I", "-X", "utf8", *(["-B"] if sys.dont_write_bytecode else [])]
     out, its = os.pipe2(os.O_CLOEXEC)
     content = b""
     try:
-        with attempt(f"the application {name} could not be loaded"):
-            descriptor = write_setup(setup)
-            try:
-                arguments = [str(its), str(os.getpid()), *sys.path]
-                child = subprocess.Popen(
-                    [sys.executable, *flags, "-c", _PROGRAM, *arguments],
-                    stdin=descriptor,
-                    pass_fds=[its],
-                    env={**os.environ, **setup.location.app_env},
-                )
-            except OSError as error:
-                raise AppLoadError(f"{sys.executable} can't be executed: {error.strerror}") from None
-            finally:
-                os.close(descriptor)
-                os.close(its)
-            with child:
-                while len(content) < _MAX_RESULT and (data := os.read(out, 65536)):
-                    content += data
-                try:
+        with attempt(f"the application {name} could not be loaded"), _start(setup, its) as child:
+            # Up to the result and not to the end: a process that the import has forked keeps the pipe open.
+            while not content.endswith(b"\n") and (data := os.read(out, 65536)) and len(content) < _MAX_RESULT:
+                content += data
+            if not content.endswith(b"\n"):
+                with contextlib.suppress(subprocess.TimeoutExpired):
                     child.wait(_END_TIMEOUT)
-                except subprocess.TimeoutExpired:
-                    child.kill()  # it has closed what it could have said anything by, and goes on
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
     finally:
         os.close(out)
     try:
@@ -138,3 +124,23 @@ def _try(setup: AppSetup) -> TrialResult:
     if result.error is not None:
         raise AppLoadError(result.error, result.lines)
     return result
+
+
+def _start(setup: AppSetup, its: int) -> subprocess.Popen[bytes]:
+    """Start the process, the leader of a group, and leave the descriptor to it. Raises AppLoadError."""
+    try:
+        descriptor = write_setup(setup)
+        try:
+            return subprocess.Popen(
+                interpreter_command(_PROGRAM, its, os.getpid()),
+                stdin=descriptor,
+                pass_fds=[its],
+                env={**os.environ, **setup.location.app_env},
+                process_group=0,
+            )
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise AppLoadError(f"{sys.executable} can't be executed: {error.strerror}") from None
+    finally:
+        os.close(its)

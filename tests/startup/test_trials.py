@@ -1,6 +1,7 @@
 """Which applications have a process of their own."""
 
 import os
+import signal
 import time
 
 import pytest
@@ -10,6 +11,8 @@ from gemd.startup import trials
 from gemd.startup.app_setups import build_app_setups
 from gemd.startup.trials import describe_processes, try_applications
 from gemd.system.attempt import report_attempts
+from tests.support.processes import is_alive
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -190,3 +193,44 @@ def test_where_each_runs_is_said(configure):
         "the application m:app (host[1].app) runs in each worker",
         "the application n:app (host[2].app) has a process of its own",
     ]
+
+
+FORKING = """
+import os, time
+child = os.fork()
+if child == 0:
+    time.sleep(600)
+open({path!r}, "w").write(str(child))
+"""
+
+
+def test_what_an_import_has_forked_keeps_nobody_waiting_and_ends(try_them, write, tmp_path):
+    path = tmp_path / "child"
+    began = time.monotonic()
+    assert try_them(write("a/one.py", FORKING.format(path=str(path)))) == ()
+    assert time.monotonic() - began < 60
+    wait_for(lambda: not is_alive(int(path.read_text())), "its end")
+
+
+def test_an_import_that_hangs_ends_with_who_tried_it(try_them, write, tmp_path):
+    path = tmp_path / "pid"
+    keys = write("a/one.py", f"import os, time\nopen({str(path)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)")
+    pid = os.fork()
+    if pid == 0:
+        try:
+            try_them(keys)
+        finally:
+            os._exit(1)
+    try:
+        wait_for(lambda: path.exists() and path.read_text(), "the import")
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    wait_for(lambda: not is_alive(int(path.read_text())), "its end")
+
+
+def test_one_of_another_version_says_so(try_them, write, monkeypatch):
+    keys = write("a/one.py")
+    monkeypatch.setattr("gemd.__version__", "0.0.1")
+    with pytest.raises(AppLoadError, match=r"has taken the place of 0\.0\.1: gemctl upgrade"):
+        try_them(keys)
