@@ -131,6 +131,7 @@ class AppThreads:
         try:
             self._threads[thread].submit(self._run, thread, call)
         except RuntimeError:  # no further thread can be started: it waits for those that there are
+            self._threads[thread] = self._make_executor()  # the former one would still run it, with its next call
             self._schedule.refuse(thread)
 
     def _run(self, thread: int, call: RunningCall) -> None:

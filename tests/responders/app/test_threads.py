@@ -158,6 +158,26 @@ def test_what_the_application_raises_is_the_calls(start):
     assert not threads.is_stuck
 
 
+def test_what_no_thread_can_be_started_for_runs_once_and_later(start, gate, monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    threads, ran = start(app_threads=2), []
+    calls = [threads.make_call(URL, {}) for _ in range(3)]
+    for nr, call in enumerate(calls):
+        call.run = lambda nr=nr, run=call.run: ran.append(nr) or run()
+    helper = SimpleNamespace(wake=lambda: None, client="192.0.2.1")
+    calls[0].begin(helper)
+    assert gate.inside.acquire(timeout=15)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        calls[1].begin(helper)
+    calls[2].begin(helper)  # by a thread that can be started now
+    gate.open.set()
+    wait_for(lambda: all(call.is_over for call in calls) and not threads.is_busy, "the threads")
+    assert sorted(ran) == [0, 1, 2]
+
+
 def test_a_call_gives_way_to_those_who_wait_and_goes_on(start, monkeypatch):
     monkeypatch.setattr("gemd.responders.app.running._TURN_TIME", 0.0)
     order = []
