@@ -17,14 +17,15 @@ from gemd.system.privileges import Identity
 def build_app_setups(
     config: Config, users: Mapping[str, Identity], identity: Identity | None, confinement: Confinement | None
 ) -> dict[object, AppSetup]:
-    """Those of all applications, by `app_key` as seen from inside, whether or not they have a process. They become who
-    `users` has for their user, by name, or else `identity`, as workers do. Raises AppLoadError where one is to have two
-    values of one variable."""
+    """Those of all applications, by `app_key` as seen from inside, whether or not they have a process: of each by its
+    first location, but that one of them is enough for `preload`. They become who `users` has for their user, by name,
+    or else `identity`, as workers do. Raises AppLoadError where one is to have two values of one variable."""
     inside = see_from_inside(config)
     try:
         environments = find_environments(inside)
     except ValueError as error:
         raise AppLoadError(str(error)) from None
+    preloaded = {app_key(location) for _, location in find_applications(inside) if location.preload}
     setups: dict[object, AppSetup] = {}
     for where, location in find_applications(inside):
         key = app_key(location)
@@ -32,7 +33,7 @@ def build_app_setups(
         setups.setdefault(
             key,
             AppSetup(
-                location=msgspec.structs.replace(location, app_env=environment),
+                location=msgspec.structs.replace(location, app_env=environment, preload=key in preloaded),
                 where=where,
                 identity=users[location.app_user] if location.app_user is not None else identity,
                 chroot=config.service.chroot,

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from gemd.config import Config, ConfigError, Problem, parse_config
-from gemd.config.app_settings import find_app_users, find_applications
+from gemd.config.app_settings import app_key, find_app_users, find_applications
 from gemd.config.script_settings import find_script_users
 from gemd.config.tables import key_path
 from gemd.config.types import LOG_WORDS
@@ -165,10 +165,12 @@ def check_applications(config: Config) -> None:
     files = read_files(config, user)
     setups = build_app_setups(config, files.users, user, files.confinement)
     mine = {key: setup for key, setup in setups.items() if setup.identity is None or can_become(setup.identity)}
-    for setup in setups.values():
-        if setup not in mine.values() and setup.identity is not None:
+    for key, setup in setups.items():
+        if key not in mine and setup.identity is not None:
             text = f"not loaded: the application {setup.location.app}; only root can, as {setup.identity.name}"
             print(f"gemd: {escape(text)}", file=sys.stderr)
-    apart = {*try_applications(see_from_inside(config), mine, tries_all=True)}
-    for line in describe_processes(config, apart | {s.where for s in setups.values() if s not in mine.values()}):
+    inside = see_from_inside(config)
+    apart = {*try_applications(inside, mine, tries_all=True)}
+    apart |= {where for where, location in find_applications(inside) if app_key(location) not in mine}
+    for line in describe_processes(config, apart):
         print(f"gemd: {escape(line)}", file=sys.stderr)

@@ -22,20 +22,25 @@ def test_what_the_processes_are_told(configure, tmp_path):
 
 
 def mount_twice(configure, first, second):
-    app = {"app": "m:app"}
-    locations = [{"path": "/a/", **app, "app-env": first}, {"path": "/b/", **app, "app-env": second}]
+    locations = [{"path": path, "app": "m:app", **keys} for path, keys in (("/a/", first), ("/b/", second))]
     config = configure(host=[{"name": "localhost", "root": "/", "location": locations}])
     return list(build_app_setups(config, {}, None, None).values())
 
 
 def test_the_environment_of_one_that_is_mounted_twice_is_all_of_it(configure):
-    (setup,) = mount_twice(configure, {"A": "b"}, {"C": "d", "A": "b"})
+    (setup,) = mount_twice(configure, {"app-env": {"A": "b"}}, {"app-env": {"C": "d", "A": "b"}})
     assert setup.location.app_env == {"A": "b", "C": "d"}
+
+
+@pytest.mark.parametrize("keys", [({}, {}), ({"preload": True}, {}), ({}, {"preload": True})])
+def test_one_that_the_master_loads_for_one_location_is_preloaded(configure, keys):
+    (setup,) = mount_twice(configure, *keys)
+    assert setup.location.preload is any(keys)
 
 
 def test_two_values_of_one_variable_are_refused(configure):
     with pytest.raises(AppLoadError) as caught:
-        mount_twice(configure, {"X": "1"}, {"X": "2"})
+        mount_twice(configure, {"app-env": {"X": "1"}}, {"app-env": {"X": "2"}})
     reason = "host[1].location[1].app-env has another value, and a process has one alone"
     assert str(caught.value) == f"host[1].location[2].app-env.X: {reason}"
 

@@ -222,12 +222,14 @@ def test_what_nobody_here_can_load_is_said(configure, app, tmp_path, monkeypatch
     monkeypatch.setattr(checks.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(checks, "can_become", lambda identity: False)
     app["app-user"] = "nobody"
+    app["location"] = [{"path": "/again/", **{key: value for key, value in app.items() if key != "name"}}]
     monkeypatch.setattr(checks, "find_user", lambda config: None)
     check_applications(configure(host=[app], user="nobody", master_user="root"))
     assert not (tmp_path / "loaded").exists()
     assert capsys.readouterr().err.splitlines() == [
         "gemd: not loaded: the application failing_app:app; only root can, as nobody",
         "gemd: the application failing_app:app (host[1].app) has a process of its own",
+        "gemd: the application failing_app:app (host[1].location[1].app) has a process of its own",
     ]
 
 

@@ -1,13 +1,15 @@
 """The application responder: Python code that answers everything below a location.
 
-Rules: an application has its threads once in each worker, however many locations it is mounted at; what
-it can't answer in time is answered for it.
+Rules: an application has its threads once in each worker, or a process of its own that all workers ask, however many
+locations it is mounted at; what it can't answer in time is answered for it.
 """
 
 import contextlib
 import socket
 import time
 from collections.abc import Callable, Mapping
+
+import msgspec
 
 from gemd.config.app_settings import app_key, find_applications
 from gemd.config.settings import Config, Location
@@ -38,13 +40,17 @@ class Applications:
         self._threads: dict[object, AppThreads] = {}
         self._processes: dict[object, AppProcess] = {}
         self._mounted: dict[str, AppThreads | AppProcess] = {}  # by where the location is in the file
+        environments: dict[object, dict[str, str]] = {}
+        for _, location in find_applications(config):
+            environments.setdefault(app_key(location), {}).update(location.app_env)
         for where, location in find_applications(config):
             key, seconds = app_key(location), config.timeouts.app
             if key in processes:
                 application = self._processes.setdefault(key, AppProcess(location.app or "", processes[key], seconds))
                 self._mounted[location.where] = application
             else:
-                self._mounted[location.where] = self._threads.setdefault(key, AppThreads(location, where, seconds))
+                whole = msgspec.structs.replace(location, app_env=environments[key])
+                self._mounted[location.where] = self._threads.setdefault(key, AppThreads(whole, where, seconds))
 
     def preload(self) -> None:
         """Load those that all workers are to share. Runs in the master. Raises AppLoadError."""
@@ -81,7 +87,7 @@ class Applications:
         return any(threads.is_stuck for threads in self._threads.values())
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Whether this process loads any itself."""
         return bool(self._threads)
 
     def __call__(self, request: Request, location: Location) -> Call | RelayedCall:

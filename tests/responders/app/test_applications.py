@@ -111,6 +111,13 @@ def test_the_same_threads_for_all_locations_of_an_application(applications, writ
     assert len(found._threads) == 2
 
 
+def test_its_environment_is_that_of_all_its_locations(applications, write):
+    app = {"app": "eleven:app", "app-path": write("a/eleven.py", ECHO)}
+    locations = [{"path": "/a", **app}, {"path": "/b", **app, "app-env": {"X": "y"}}]
+    found, (_, first, _) = applications(location=locations)
+    assert ask(found, first) == (20, "gemini://h/x True y")
+
+
 @pytest.mark.parametrize(
     ("app", "text"),
     [
