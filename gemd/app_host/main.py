@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from typing import NoReturn
 
 from gemd.app_host.main_thread import MainThread
 from gemd.app_host.relay import Relay
@@ -22,11 +23,12 @@ from gemd.shared.host_process import read_setup
 from gemd.system import process
 from gemd.system.confinement import ConfinementError
 from gemd.system.exit_handlers import run_handlers
+from gemd.system.level import Level
 from gemd.system.log import error_log
 from gemd.system.privileges import PrivilegeError
 from gemd.system.script_threads import SCRIPT_THREADS
 
-_END_TIMEOUT = 5.0  # seconds for what an application does at its end
+_END_TIMEOUT = 5.0  # seconds from the last answer to the end, with what an application does there
 
 
 def main(channel_number: int, requests_number: int) -> int:
@@ -36,11 +38,14 @@ def main(channel_number: int, requests_number: int) -> int:
     channel, requests = socket.socket(fileno=channel_number), socket.socket(fileno=requests_number)
     for sock in (channel, requests):
         sock.set_inheritable(False)
+    log = MasterLog(channel)
+    error_log.use(log, Level.WARNING, is_dated=True, shows_queries=False)
     try:
         setup = read_setup(0, AppSetup)
-        error_log.use(MasterLog(channel), setup.level, is_dated=True, shows_queries=setup.shows_queries)
+        error_log.use(log, setup.level, is_dated=True, shows_queries=setup.shows_queries)
+        relay = Relay(setup, channel, requests, made)  # while /proc can be seen
         become_host(setup)
-        _serve(setup, Relay(setup, channel, requests, made))
+        _serve(setup, relay)
     except (PrivilegeError, ConfinementError, ValueError, OSError) as error:
         error_log.error("the application can't have a process: %s", error)
         return ExitCode.PRIVILEGES
@@ -50,10 +55,9 @@ def main(channel_number: int, requests_number: int) -> int:
     finally:
         error_log.finish()
         requests.close()
-    return ExitCode.OK
 
 
-def _serve(setup: AppSetup, relay: Relay) -> None:
+def _serve(setup: AppSetup, relay: Relay) -> NoReturn:
     """Load the application, and run its calls until nobody asks any more. Raises AppLoadError, and OSError."""
     location = setup.location
     relay.start()
@@ -68,16 +72,25 @@ def _serve(setup: AppSetup, relay: Relay) -> None:
         first = MainThread()
     threads = first.make_threads(location, setup.where, setup.seconds)
     threads.use(app)
-    relay.open(threads, first.stop)
+
+    def stop() -> None:
+        _limit_end()
+        first.stop()
+
+    relay.open(threads, stop)
     first.run()
     _leave()
 
 
-def _leave() -> None:
-    """Give what the application has registered for its end its time, but no more than that."""
+def _limit_end() -> None:
+    """Have the process end in time, though a call does not come back, or what the application has registered."""
     timer = threading.Timer(_END_TIMEOUT, _leave_at_once)
     timer.daemon = True
     timer.start()
+
+
+def _leave() -> NoReturn:
+    """Run what the application has registered for its end."""
     run_handlers()
     SCRIPT_THREADS.wait(_END_TIMEOUT)
     error_log.finish()

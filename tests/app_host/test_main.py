@@ -1,5 +1,6 @@
 """The process of an application: what it becomes, what it answers, and how it ends."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -174,6 +175,20 @@ def test_what_does_not_end_by_itself_is_ended(start):
     assert host.code() == ExitCode.OK
 
 
+def test_a_call_that_does_not_come_back_does_not_keep_it_from_ending(start):
+    host = start("import time\n" + PLAIN + "time.sleep(600)\n", setup={"seconds": 0.2})
+    assert host.ask()[0] == "42 The application took too long\r\n"
+    host.end()
+    assert host.code() == ExitCode.OK
+
+
+def test_one_of_another_version_tells_its_master(start, monkeypatch):
+    monkeypatch.setattr("gemd.__version__", "0.0.1")
+    host = start(ECHO)
+    assert host.code() == ExitCode.PRIVILEGES
+    assert "has taken the place of 0.0.1: gemctl upgrade" in host.wait_for("<3>the application can't have a process")
+
+
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1"])
 def test_signals_to_a_group_are_the_masters(start, number):
     host = start(ECHO)
@@ -211,16 +226,29 @@ def test_no_key_can_be_in_its_memory_and_nothing_is_inherited(start):
     assert said[:3] == ["0", "1", "2"]
 
 
-@need_root
-def test_it_is_that_user_with_its_home(start, tmp_path):
+@pytest.fixture
+def nobody(tmp_path):
+    """A user that may see what is below `tmp_path`."""
     for folder in (tmp_path, *tmp_path.parents):
         if folder == Path("/tmp"):
             break
         folder.chmod(folder.stat().st_mode | 0o055)
-    nobody = find_identity("nobody", None)
+    return find_identity("nobody", None)
+
+
+@need_root
+def test_it_is_that_user_with_its_home(start, nobody):
     text = "import os\n" + PLAIN + "return f\"{os.getuid()} {os.environ['HOME']} {os.environ['USER']}\"\n"
     host = start(text, setup={"identity": nobody}, app_user="nobody")
     assert host.ask()[0].endswith(f"\r\n{nobody.uid} {nobody.home} nobody")
+
+
+@need_root
+def test_its_figures_are_told_where_it_is_shut_in_too(start, nobody, tmp_path):
+    host = start(ECHO, setup={"identity": nobody, "chroot": str(tmp_path)}, app_path="/apps")
+    figures = json.loads(host.wait_for("figures ").removeprefix("figures "))
+    assert figures["memory"] > 0
+    assert figures["descriptors"] > 0
 
 
 def test_another_takes_its_place_after_so_many_requests(start):

@@ -4,6 +4,7 @@ Rules: the application's code runs in one of its threads and nowhere else; what 
 takes it; a status may be said again until the first byte is there.
 """
 
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -86,6 +87,7 @@ class RunningCall:
         try:
             is_over = self._advance()
         finally:
+            end_if_forked(self.threads.pid, sys.exception())  # before it closes what is its parent's as well
             if is_over and (closing := self._speech.close()) is not None:
                 self.threads.wait(closing, lambda _: None)
         return is_over

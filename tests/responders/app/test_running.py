@@ -113,3 +113,32 @@ def test_what_nobody_wants_any_more_is_not_waited_for(threads, promising):
     assert promising.closed == [1]
     promising.abandon()
     assert threads.cancelled == 1
+
+
+def test_a_child_that_an_application_forks_closes_nothing_of_its_parents(threads, tmp_path):
+    mark = tmp_path / "closed"
+
+    class Body:
+        def __iter__(self):
+            self.child = os.fork()
+            if self.child == 0:
+                raise SystemExit(3)
+            yield b"text"
+
+        def close(self):
+            if os.getpid() != threads.pid:
+                mark.touch()
+
+    body = Body()
+
+    def app(environ, send_status):
+        send_status(20, "text/plain")
+        return body
+
+    try:
+        RunningCall(threads, app, None, {}, 60.0).run()
+    finally:
+        if os.getpid() != threads.pid:
+            os._exit(99)
+    assert os.waitstatus_to_exitcode(os.waitpid(body.child, 0)[1]) == 3
+    assert not mark.exists()
