@@ -78,8 +78,13 @@ def _serve(setup: AppSetup, relay: Relay) -> NoReturn:
         first.stop()
 
     relay.open(threads, stop)
-    first.run()
-    _leave()
+    try:
+        first.run()
+    finally:
+        error = sys.exception()
+        if error is not None:
+            error_log.error("the application %s has ended its process", location.app, exc_info=error)
+        _leave(ExitCode.OK if error is None else ExitCode.INTERNAL)
 
 
 def _limit_end() -> None:
@@ -89,12 +94,12 @@ def _limit_end() -> None:
     timer.start()
 
 
-def _leave() -> NoReturn:
+def _leave(code: ExitCode) -> NoReturn:
     """Run what the application has registered for its end."""
     run_handlers()
     SCRIPT_THREADS.wait(_END_TIMEOUT)
     error_log.finish()
-    os._exit(ExitCode.OK)  # threads of the application's may never end
+    os._exit(code)  # threads of the application's may never end
 
 
 def _leave_at_once() -> None:

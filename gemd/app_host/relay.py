@@ -43,6 +43,7 @@ class Relay:
         self._acts: dict[int, Callable[[int], None]] = {}
         self._exchanges: dict[Exchange, None] = {}
         self._woken: deque[Exchange] = deque()
+        self._unsaid: deque[bytes] = deque()  # that the master has to hear
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._is_signalled = False
         self._is_taking = False  # requests
@@ -134,8 +135,9 @@ class Relay:
         os.eventfd_read(self._wakeup)
         self._is_signalled = False  # before anything is taken, so that nothing is missed
         if self._threads is not None and self._next_look == math.inf:
-            self._say(READY)
+            self._unsaid.append(READY)
             self._next_look = time.monotonic()
+            self._say_all()
 
     # Requests
 
@@ -201,13 +203,21 @@ class Relay:
         if condition.look(self._threads, len(self._exchanges)):
             self._say(FIGURES + json.dumps(condition.figures).encode())
         if (reason := condition.take_reason_to_leave()) is not None:
-            self._say(LEAVE + reason.encode())
+            self._unsaid.append(LEAVE + reason.encode())
         if (path := condition.take_change()) is not None:
             error_log.info("%s has changed: reloading", path)
-            self._say(CHANGED + os.fsencode(path).replace(b"\n", b"?"))
+            self._unsaid.append(CHANGED + os.fsencode(path).replace(b"\n", b"?"))
+        self._say_all()
 
-    def _say(self, line: bytes) -> None:
+    def _say_all(self) -> None:
+        """Say what has to be heard; what the master can't take now is said at the next look."""
+        while self._unsaid and self._say(self._unsaid[0]):
+            self._unsaid.popleft()
+
+    def _say(self, line: bytes) -> bool:
+        """Whether the master has room for it."""
         try:
             self._channel.send(line + b"\n", socket.MSG_NOSIGNAL)
         except OSError:
-            return  # the master is gone, or late
+            return False  # the master is gone, or late
+        return True

@@ -39,7 +39,7 @@ class HostProcesses:
             if host not in self._keepers:
                 self._keepers[host] = _Keeper(host, generation, self._processes)
         for host, keeper in list(self._keepers.items()):
-            if keeper.look(now):
+            if keeper.look(now, is_wanted=host in wanted):
                 self._processes.kill_orphans(list(pids))
             self._changes += keeper.take_changes()
             if host in wanted:
@@ -118,14 +118,16 @@ class _Keeper:
         self._start_at = now + min(_MIN_DELAY * float(1 << self._failures), _MAX_DELAY)
         self._failures = min(self._failures + 1, 16)
 
-    def look(self, now: float) -> bool:
+    def look(self, now: float, *, is_wanted: bool) -> bool:
         """Hear what they say, kill those that are late, and have those leave in whose place another is ready; whether
-        one has ended since the last look."""
+        one has ended since the last look. What is wanted no more ends by itself."""
         has_ended = False
         for run in list(self.runs):
             if run.look(now):
                 self.runs.remove(run)
                 has_ended = True
+                if is_wanted and not run.is_ending and run.code == ExitCode.OK:
+                    error_log.warning("%s (pid %d) has ended, though nobody told it to", self._host.title, run.pid)
                 self._note_end(run, now)
             self._changes += run.take_changes()
         staying = self.runs[-1] if self.runs and not self.runs[-1].wants_to_leave else None

@@ -44,6 +44,11 @@ class HostRun:
         return self._child.pid
 
     @property
+    def code(self) -> int | None:
+        """How it has ended; None where it has not."""
+        return self._child.code
+
+    @property
     def state(self) -> str:
         """What it is at, in the words for workers."""
         if self.is_ending:

@@ -152,9 +152,6 @@ class Master:
         error_log.info("%d workers from now on", self.slots)
         self.pool.drain_beyond(self.generation.number, self.slots)
 
-    def _note_nothing(self, _command: Command | None, _now: float) -> None:
-        """Each step reaps; this one has begun with it."""
-
     # Changes of role and generation
 
     def _change(self, now: float) -> None:
@@ -173,7 +170,8 @@ class Master:
         if self.role is Role.RETIRED:
             if former_role is not Role.RETIRED:
                 self.pool.drain_all()
-            if not len(self.workers) and not self._notices.has_predecessor():  # which would be told to end with this
+            is_last = not len(self.workers) and not self._notices.has_predecessor()  # which would end with this one
+            if is_last and self.shutdown.end_hosts(now):
                 self._end(ExitCode.OK)
             return
         if former_role is Role.RETIRED:
@@ -195,12 +193,12 @@ class Master:
 
     def _end(self, code: ExitCode | None) -> None:
         self.exit_code = code
-        self._processes.end_hosts()
+        self.pool.kill_hosts(self._processes.monotonic())
         self._notices.close(is_succeeded=self.role is Role.RETIRED)
 
     def _wanted(self) -> dict[Generation, int]:
         """How many workers each generation should have: none before what they need beside them is ready."""
-        if self.role is Role.RETIRED:
+        if self.role is Role.RETIRED or (self.shutdown.is_begun and not len(self.workers)):
             return {}
         wanted = {self.generation: self.slots}
         if self.reload.next is not None:
@@ -234,7 +232,7 @@ SIGNALS: dict[signal.Signals, Order[Master]] = {
     signal.SIGTERM: _STOP,
     signal.SIGINT: _STOP,
     signal.SIGQUIT: Order(Master._stop_without_limit, intention="stopping when all is answered"),
-    signal.SIGCHLD: Order(Master._note_nothing),
+    signal.SIGCHLD: Order(lambda *_: None),  # each step reaps, and this one has begun with it
     signal.SIGHUP: _RELOAD,
     signal.SIGUSR1: _REOPEN,
     signal.SIGUSR2: _UPGRADE,

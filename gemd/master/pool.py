@@ -106,6 +106,11 @@ class Pool:
         """Have each of these generations its processes beside the workers, which need them as long as there are any."""
         self.hosts.step(generations, self.workers.pids, now)
 
+    def kill_hosts(self, now: float) -> None:
+        """Put an end to those of all generations: this process ends."""
+        self.hosts.step((), (), now)  # for the last that they have said
+        self._processes.kill_hosts()
+
     def _spawn(self, generation: Generation, nr: int, row: int, now: float) -> bool:
         self._scoreboard.row(row).clear()
         try:

@@ -83,9 +83,15 @@ class ProcessControl(Protocol):
         """Fork a process beside the workers, which is given the other end of its channel and a copy of `served`. Raises
         OSError."""
 
-    def end_hosts(self) -> None:
-        """Have those processes end, and kill those that don't, whatever they are at, and what they run: one that was
-        stopped would be left for ever. There are no workers any more. Waits for a moment."""
+    def tell_hosts(self) -> None:
+        """Have those processes end when all is answered."""
+
+    def has_hosts(self) -> bool:
+        """Whether there are any."""
+
+    def kill_hosts(self) -> None:
+        """Kill them, whatever they are at, and what they run: one that was stopped would be left for ever. There are no
+        workers any more. Waits for a moment."""
 
     def kill_orphans(self, keep: Collection[int]) -> None:
         """End the scripts of workers and the processes beside them that are gone; the children in `keep` are none."""
@@ -201,23 +207,23 @@ class ForkingProcessControl(ProcessControl):
                     self._channels.pop(pid).close()
         return ended
 
-    def end_hosts(self) -> None:
+    def tell_hosts(self) -> None:
+        for child in self._hosts.values():
+            child.tell(END)
+
+    def has_hosts(self) -> bool:
+        return bool(self._hosts)
+
+    def kill_hosts(self) -> None:
         if not self._hosts:
             return
-        children = list(self._hosts.values())
-        for child in children:
-            child.tell(END)
-        self._await_hosts()
-        for child in children:
+        for child in self._hosts.values():
             child.kill()
-        self._await_hosts()
-        self.kill_orphans(())
-
-    def _await_hosts(self) -> None:
         end = time.monotonic() + _END_TIMEOUT
         while self._hosts and time.monotonic() < end:
             time.sleep(_END_INTERVAL)
             self.reap()
+        self.kill_orphans(())
 
     def kill_orphans(self, keep: Collection[int]) -> None:
         kill_orphans(keep={*keep, *self._children, *self._hosts})

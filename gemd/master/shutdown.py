@@ -11,6 +11,8 @@ from gemd.master.workers import Workers
 from gemd.system.log import error_log
 
 _KILL_INTERVAL = 1.0  # seconds between two attempts to kill those that are late
+_HOST_TIMEOUT = 7.0  # seconds for the processes beside the workers, which need a little less at most
+_MIN_HOST_TIMEOUT = 1.0  # of these, where the time of all is over
 
 
 class Shutdown:
@@ -22,6 +24,7 @@ class Shutdown:
         self._workers = workers
         self._timeout = 0.0
         self._kill_at: float | None = None  # None: there is no limit
+        self._hosts_told_at: float | None = None
 
     @property
     def is_begun(self) -> bool:
@@ -37,10 +40,21 @@ class Shutdown:
         for pid in self._workers.pids:
             self._processes.kill(pid, signal.SIGQUIT if timeout is None else signal.SIGTERM)
 
+    def end_hosts(self, now: float) -> bool:
+        """Have the processes beside the workers end, of which there are none any more; whether they have, or have had
+        their time: for what an application does at its end."""
+        if self._hosts_told_at is None:
+            self._hosts_told_at = now
+            self._processes.tell_hosts()
+        limit = self._hosts_told_at + _HOST_TIMEOUT
+        if self._kill_at is not None:
+            limit = min(limit, max(self._kill_at, self._hosts_told_at + _MIN_HOST_TIMEOUT))
+        return now >= limit or not self._processes.has_hosts()
+
     def step(self, now: float) -> bool:
         """Kill those that are late; whether nobody is left."""
         if not len(self._workers):
-            return True
+            return self.end_hosts(now)
         if self._kill_at is not None and now >= self._kill_at:
             for pid in self._workers.pids:
                 error_log.error("killing pid %d, which did not stop within %.0f s", pid, self._timeout)

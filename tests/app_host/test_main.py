@@ -311,3 +311,12 @@ def test_what_is_no_request_is_an_error_of_its_own(start):
             sock.settimeout(15)
             read_answer(sock)
     assert host.ask()[1] == DONE
+
+
+def test_what_ends_its_main_thread_is_told_of(start):
+    text = "import os, signal, threading\ndef fail(*_): raise TimeoutError('no')\nsignal.signal(signal.SIGALRM, fail)\n"
+    host = start(text + PLAIN + "signal.setitimer(signal.ITIMER_REAL, 0.05)\n    return 'armed'\n")
+    assert host.ask()[0].endswith("armed")
+    assert host.code() == ExitCode.INTERNAL
+    host.wait_for("<3>the application mine:app has ended its process")
+    host.wait_for("<3+>TimeoutError: no")

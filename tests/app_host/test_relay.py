@@ -119,3 +119,19 @@ def test_what_is_woken_while_others_are_looked_at_is_not_missed(relay):
     relay.of._step()
     assert looked == [1, 2, 3]
     assert relay.of._woken == type(relay.of._woken)()
+
+
+def test_what_the_master_has_to_hear_is_said_when_it_has_room(relay):
+    relay.of._channel.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            relay.of._channel.send(b"x" * 999 + b"\n")
+    relay.open()
+    relay.step()
+    said = b""
+    while data := relay.heard():
+        said += data
+    assert b"ready" not in said
+    relay.of._next_look = 0.0  # a second later
+    relay.step()
+    assert b"ready\n" in relay.heard()

@@ -125,10 +125,14 @@ class ScriptedProcessControl:
     `done` has (time, what, ...): ("spawn", nr), ("kill", nr, signal), ("orphans", [nr of those alive, ...]); `forks`
     has (time, generation, nr) and `told` has (time, generation, nr, signal).
 
+    `hosts_take` is how many seconds the processes beside the workers take to end.
+
     `boots` says when new workers serve: True at once, False never, a number after so many seconds. `lives` are the
     seconds after which they die with exit code 1, or these and the code. Both may be dicts by generation, and the
     values of these by slot.
     """
+
+    hosts_take = 0.0
 
     def __init__(self, scoreboard, history=(), *, forks_fail=0, boots=True, lives=None):
         self.done, self.forks, self.told = [], [], []
@@ -141,6 +145,7 @@ class ScriptedProcessControl:
         self.boots = boots
         self.lives = lives
         self.oom_kills = 0
+        self.hosts_told = None  # to end, at this time
         self._scoreboard = scoreboard
         self._order = itertools.count()
         self._events = [(moment, next(self._order), *what) for moment, *what in history]
@@ -201,7 +206,14 @@ class ScriptedProcessControl:
         assert set(self.workers) <= set(keep)  # else one that lives would be killed
         self.done.append((self.now, "orphans", [self.workers[pid].nr for pid in keep if pid in self.workers]))
 
-    def end_hosts(self):
+    def tell_hosts(self):
+        assert not self.workers
+        self.hosts_told = self.now
+
+    def has_hosts(self):
+        return self.hosts_told is not None and self.now < self.hosts_told + self.hosts_take
+
+    def kill_hosts(self):
         assert not self.workers
 
     def hand_out(self, names, descriptors):

@@ -354,3 +354,20 @@ def test_figures_are_numbers_or_nothing(app, text, figures):
     ((_, generation, run),) = app.hosts.all()
     assert run.figures == figures
     assert (generation, run.state) == (app.generation, "starting")
+
+
+def test_one_that_ends_though_nobody_told_it_to_is_told_of(app, caplog):
+    app.step().say(READY + b"\n")
+    app.step()
+    app.children[0].end(0)
+    app.step()
+    assert caplog.messages == ["the application m:app (pid 1000) has ended, though nobody told it to"]
+
+
+def test_one_that_nobody_wants_any_more_may_end(app, caplog):
+    app.step().say(READY + b"\n")
+    app.step()
+    app.wanted = []
+    app.children[0].end(0)
+    app.step()
+    assert caplog.messages == []

@@ -23,6 +23,7 @@ def hosts(monkeypatch):
 
         def step(self, generations, pids, now):
             """They are what the test says."""
+            self.kept = [generation.number for generation in generations]
 
         def find_unready(self, generation):
             return UNREADY if self._processes.now < self.ready_from.get(generation.number, 0) else None
@@ -97,3 +98,24 @@ def test_a_change_of_its_files_is_a_reload(play, hosts):
     hosts.changes.append((5, "/srv/a.py"))
     story = play((20, "signal", SIGTERM))
     assert [number for _, number in story.done("adopt")] == [2]
+
+
+TERM = (5, "signal", SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("takes", "ends", "settings"),
+    [
+        (2.0, 7.0, {"timeouts": {"stop": 10}}),
+        (600.0, 12.0, {"timeouts": {"stop": 10}}),
+        (600.0, 8.0, {"timeouts": {"stop": 3}}),
+        (600.0, 6.0, {"timeouts": {"stop": 0.5}}),
+    ],
+)
+def test_a_stop_waits_for_them_and_no_longer_than_it_has_time(play, hosts, monkeypatch, takes, ends, settings):
+    monkeypatch.setattr("tests.master.scripted.ScriptedProcessControl.hosts_take", takes, raising=False)
+    story = play(TERM, settings=settings)
+    assert story.code is ExitCode.OK
+    assert story.processes.hosts_told == 5
+    assert story.processes.now == pytest.approx(ends, abs=1.01)
+    assert story.master.pool.hosts.kept == []  # and none is started meanwhile

@@ -74,7 +74,7 @@ def test_script_hosts_end_with_the_master_and_so_does_what_they_run(make, pipe):
     with served, requests:
         host = control.spawn_host(None, served, run_scripts(pipe))
         script = int(os.read(pipe[0], 20))
-        control.end_hosts()
+        control.kill_hosts()
     assert host.code == -signal.SIGKILL
     assert host.channel.fileno() == -1
     wait_for(lambda: not is_alive(script), "its script to end")

@@ -34,6 +34,7 @@ class Written:
 @pytest.fixture
 def written(monkeypatch):
     target = Written()
+    error_log.forget()  # what others have said too often
     monkeypatch.setattr(error_log, "_target", target)
     monkeypatch.setattr(error_log, "_is_dated", True)
     monkeypatch.setattr(error_log, "level", Level.INFO)
