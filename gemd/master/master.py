@@ -79,10 +79,11 @@ class Master:
             self._answer(command, now)
         self.pool.kill_late(now, self.generation.config.timeouts.worker)
         self.reopening.step(self.generation, now)
+        self.pool.keep_hosts(self._wanted(), now)
         if not self.shutdown.is_begun:
             self._change(now)
             self.pool.spawn_missing(self._wanted(), now)
-        elif self.shutdown.step(now):
+        if self.exit_code is None and self.shutdown.is_begun and self.shutdown.step(now):
             self._end(self.shutdown.code)
         snapshot = self.look(now)
         self._notices.report(summarise(snapshot), is_alive=snapshot.serving > 0)
