@@ -10,6 +10,7 @@ from collections.abc import Collection
 from gemd.protocol.errors import CGIError, GeminiError, Overloaded
 from gemd.protocol.response import BrokenBody, ClientLeft, Response, encode_header
 from gemd.protocol.status import has_body
+from gemd.responders.app.faults import explain_fault
 from gemd.responders.app.output import PIECE_SIZE
 from gemd.responders.app.running import MAX_AHEAD, Hearer, RunningCall
 from gemd.system.log import error_log
@@ -99,7 +100,7 @@ class Call(RunningCall):
         if not is_over:
             return None
         if error is not None:
-            raise BrokenBody(f"the application {name} failed: {error!r}") from error
+            raise BrokenBody(f"the application {name} failed: {explain_fault(error)}") from error
         return b""
 
     def close(self) -> None:

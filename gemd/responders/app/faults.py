@@ -20,9 +20,11 @@ _IN_A_PROCESS = "a worker has application code in threads; app-process = true gi
 
 
 def note_hint(error: BaseException | None) -> BaseException | None:
-    """The error, with a note where it is known what would help."""
-    is_about_threads = isinstance(error, (ValueError, RuntimeError)) and _ONLY_IN_MAIN_THREAD in str(error)
-    if error is not None and is_about_threads and _IN_A_PROCESS not in getattr(error, "__notes__", ()):
+    """The error, with a note where it is known what would help. Runs no code of the application's, which has its own
+    ideas of what an error's text is."""
+    if error is None or type(error) not in (ValueError, RuntimeError) or hasattr(error, "__notes__"):
+        return error
+    if any(type(argument) is str and _ONLY_IN_MAIN_THREAD in argument for argument in error.args):
         error.add_note(_IN_A_PROCESS)
     return error
 

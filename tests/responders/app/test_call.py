@@ -187,6 +187,26 @@ def test_an_error_after_the_first_byte(threads, make):
     assert isinstance(caught.value.__cause__, ValueError)  # whose traceback is logged
 
 
+def test_an_error_that_has_no_text_breaks_off_its_answer_alone(threads, make):
+    class Mute(ValueError):
+        def __str__(self):
+            raise LookupError
+
+        __repr__ = __str__
+
+    def app(environ, send_status):
+        send_status(20, "text/plain")
+        yield "begun"
+        raise Mute
+
+    call = make(app)
+    threads.turn(call)
+    assert call.settle().body is call
+    assert call.read() == b"begun"
+    with pytest.raises(BrokenBody, match="exception str"):
+        call.read()
+
+
 def test_an_error_after_a_failure_is_logged(threads, make, caplog):
     def app(environ, send_status):
         send_status(51, "None here")

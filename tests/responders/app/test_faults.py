@@ -66,6 +66,21 @@ def test_what_needs_the_main_thread_says_where_there_is_one(function, arguments)
     assert len(error.__notes__) == 1
 
 
+class Tricky(ValueError):
+    __notes__ = 5
+
+    def __str__(self):
+        raise LookupError
+
+    def add_note(self, _note):
+        raise LookupError
+
+
+@pytest.mark.parametrize("error", [Tricky("only works in main thread"), ValueError(Mute())])
+def test_no_code_of_an_error_runs_for_a_hint(error):
+    assert note_hint(error) is error
+
+
 @pytest.mark.parametrize("error", [None, ValueError("another"), KeyError("only works in main thread")])
 def test_other_errors_are_left_alone(error):
     assert note_hint(error) is error
