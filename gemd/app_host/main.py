@@ -6,6 +6,7 @@ registered for its end runs, within a limit.
 """
 
 import os
+import signal
 import socket
 import sys
 import threading
@@ -31,10 +32,11 @@ from gemd.system.script_threads import SCRIPT_THREADS
 _END_TIMEOUT = 5.0  # seconds from the last answer to the end, with what an application does there
 
 
-def main(channel_number: int, requests_number: int) -> int:
+def main(channel_number: int, requests_number: int) -> NoReturn:
     """Run the application. The channel, a descriptor, leads to the master; by the other one workers ask. Standard input
-    is the setup. Returns the exit code."""
+    is the setup. Ends the process."""
     made = time.time_ns()
+    code = ExitCode.INTERNAL
     channel, requests = socket.socket(fileno=channel_number), socket.socket(fileno=requests_number)
     for sock in (channel, requests):
         sock.set_inheritable(False)
@@ -43,25 +45,30 @@ def main(channel_number: int, requests_number: int) -> int:
     try:
         setup = read_setup(0, AppSetup)
         error_log.use(log, setup.level, is_dated=True, shows_queries=setup.shows_queries)
+        process.fill_standard_streams()  # before anything else is opened: a daemon's are closed
         relay = Relay(setup, channel, requests, made)  # while /proc can be seen
         become_host(setup)
         _serve(setup, relay)
     except (PrivilegeError, ConfinementError, ValueError, OSError) as error:
         error_log.error("the application can't have a process: %s", error)
-        return ExitCode.PRIVILEGES
+        code = ExitCode.PRIVILEGES
     except AppLoadError as error:
         error_log.error("%s", error, exc_info=error.__cause__)
-        return ExitCode.APPLICATION
+        code = ExitCode.APPLICATION
     finally:
-        error_log.finish()
-        requests.close()
+        if (fault := sys.exception()) is not None:
+            error_log.error("a fault of gemd itself in the process of an application", exc_info=fault)
+        _limit_end(code)  # its import may have begun threads
+        _leave(code)
 
 
 def _serve(setup: AppSetup, relay: Relay) -> NoReturn:
     """Load the application, and run its calls until nobody asks any more. Raises AppLoadError, and OSError."""
     location = setup.location
     relay.start()
+    process.die_with_parent(os.getppid(), signal.SIGKILL)  # whatever it is at: it may be imported for ever
     app = load_named(location, setup.where)
+    process.outlive_parent()  # from now on it ends with the last worker
     process.fill_standard_streams()  # where an application has closed one
     first: MainThread
     if "twisted" in sys.modules:
@@ -74,7 +81,7 @@ def _serve(setup: AppSetup, relay: Relay) -> NoReturn:
     threads.use(app)
 
     def stop() -> None:
-        _limit_end()
+        _limit_end(ExitCode.OK)
         first.stop()
 
     relay.open(threads, stop)
@@ -84,12 +91,14 @@ def _serve(setup: AppSetup, relay: Relay) -> NoReturn:
         error = sys.exception()
         if error is not None:
             error_log.error("the application %s has ended its process", location.app, exc_info=error)
-        _leave(ExitCode.OK if error is None else ExitCode.INTERNAL)
+        code = ExitCode.OK if error is None else ExitCode.INTERNAL
+        _limit_end(code)
+        _leave(code)
 
 
-def _limit_end() -> None:
+def _limit_end(code: ExitCode) -> None:
     """Have the process end in time, though a call does not come back, or what the application has registered."""
-    timer = threading.Timer(_END_TIMEOUT, _leave_at_once)
+    timer = threading.Timer(_END_TIMEOUT, os._exit, [code])
     timer.daemon = True
     timer.start()
 
@@ -100,8 +109,3 @@ def _leave(code: ExitCode) -> NoReturn:
     SCRIPT_THREADS.wait(_END_TIMEOUT)
     error_log.finish()
     os._exit(code)  # threads of the application's may never end
-
-
-def _leave_at_once() -> None:
-    """What has not ended by now is ended. Runs in a thread of its own."""
-    os._exit(ExitCode.OK)

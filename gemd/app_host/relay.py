@@ -194,6 +194,7 @@ class Relay:
             self._say(b"")
         else:
             self._unwatch(self._channel.fileno())  # workers end soon after their master, and this one after them
+            self._is_leaving = self._is_leaving or self._next_look == math.inf  # if it has had any
 
     def _look(self) -> None:
         """Once a second."""

@@ -6,6 +6,7 @@ does so when another is ready; one of a generation that has been replaced ends b
 and all end with the master, which has no workers any more by then.
 """
 
+import math
 import os
 import socket
 import sys
@@ -25,9 +26,10 @@ _MAX_DELAY = 30.0  # after several that have died before they were ready
 
 
 class HostProcesses:
-    """Those of all generations."""
+    """Those of all generations. `start_at` is when the next one is to be started that is waited for."""
 
     def __init__(self, processes: ProcessControl) -> None:
+        self.start_at = math.inf
         self._changes: list[str] = []
         self._processes = processes
         self._keepers: dict[HostProcess, _Keeper] = {}
@@ -38,12 +40,13 @@ class HostProcesses:
         for host, generation in wanted.items():
             if host not in self._keepers:
                 self._keepers[host] = _Keeper(host, generation, self._processes)
+        self.start_at = math.inf
         for host, keeper in list(self._keepers.items()):
             if keeper.look(now, is_wanted=host in wanted):
                 self._processes.kill_orphans(list(pids))
             self._changes += keeper.take_changes()
             if host in wanted:
-                keeper.start(now)
+                self.start_at = min(self.start_at, keeper.start(now))
             elif keeper.is_gone:
                 del self._keepers[host]
 
@@ -95,10 +98,12 @@ class _Keeper:
         changes, self._changes = self._changes, []
         return changes
 
-    def start(self, now: float) -> None:
-        """Start one where none is to stay, unless it is too early for the next."""
-        if now < self._start_at or any(not run.wants_to_leave for run in self.runs):
-            return
+    def start(self, now: float) -> float:
+        """Start one where none is to stay, unless it is too early for the next; until when, if so."""
+        if any(not run.wants_to_leave for run in self.runs):
+            return math.inf
+        if now < self._start_at:
+            return self._start_at
         try:
             child = self._processes.spawn_host(
                 self.generation, self._host.served, lambda channel, served: run_host(self._host, channel, served)
@@ -106,8 +111,9 @@ class _Keeper:
         except OSError as error:
             self._put_off(now, None)
             error_log.error("can't fork %s: %s", self._host.title, error.strerror)
-            return
+            return self._start_at
         self.runs.append(HostRun(self._host, child, self.generation.config.timeouts, now))
+        return math.inf
 
     def _put_off(self, now: float, run: HostRun | None) -> None:
         """When the next one may be started: soon after one that has served, for what it served may have killed it."""

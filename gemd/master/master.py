@@ -219,7 +219,8 @@ class Master:
             wait = self.workers.until_spawn(counts, now)
             if self.workers.all(State.STARTING) or self.role is Role.UPGRADING:
                 wait = _CHANGE_INTERVAL if wait is None else min(wait, _CHANGE_INTERVAL)
-        seconds = _STEP_INTERVAL if wait is None else min(wait, _STEP_INTERVAL)
+        hosts = max(0.0, self.pool.hosts.start_at - now)
+        seconds = min(_STEP_INTERVAL, hosts) if wait is None else min(_STEP_INTERVAL, hosts, wait)
         self.workers.sleep_until(now + seconds)
         self._signals += self._processes.sleep(seconds)
 

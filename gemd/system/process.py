@@ -123,6 +123,11 @@ def die_with_parent(parent: int, number: signal.Signals = signal.SIGTERM) -> boo
     return os.getppid() == parent
 
 
+def outlive_parent() -> None:
+    """Have no signal sent any more when the parent dies."""
+    call_prctl(_PR_SET_PDEATHSIG, 0)
+
+
 def forbid_inspection() -> None:
     """Keep other processes of the same user, scripts above all, out of this one's memory, where the keys are."""
     call_prctl(_PR_SET_DUMPABLE, 0)

@@ -82,9 +82,13 @@ class HostUnderTest:
         with self.send(path, **params) as sock:
             return read_answer(sock)
 
-    def code(self):
+    def hang_up(self):
+        """As a master does that is killed."""
+        self._channel.close()
+
+    def code(self, seconds=LONGEST):
         """Its exit code, when it has ended."""
-        pid, status = wait_for(lambda: (found := os.waitpid(self.pid, os.WNOHANG))[0] and found, "its end")
+        pid, status = wait_for(lambda: (found := os.waitpid(self.pid, os.WNOHANG))[0] and found, "its end", seconds)
         assert pid == self.pid
         self.pid = None
         return os.waitstatus_to_exitcode(status)

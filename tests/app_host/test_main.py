@@ -167,6 +167,29 @@ def test_what_it_has_registered_for_its_end_runs(start, tmp_path):
     assert mark.exists()
 
 
+def test_one_that_is_being_imported_ends_with_its_master(start, tmp_path):
+    mark = tmp_path / "mark"
+    host = start(f"import time\nopen({str(mark)!r}, 'w').close()\ntime.sleep(600)\n")
+    wait_for(mark.exists, "the import")
+    host.hang_up()
+    assert host.code() == ExitCode.OK
+
+
+def test_code_that_does_not_come_back_keeps_no_process_that_nobody_asks(start, tmp_path):
+    mark = tmp_path / "mark"
+    text = f"import time\n{PLAIN}open({str(mark)!r}, 'w').close()\n    while True: time.sleep(0.1)\n"
+    host = start(text)
+    with host.send("/"):
+        wait_for(mark.exists, "the call to begin")
+    host.host.close()
+    assert host.code(seconds=60) == ExitCode.OK
+
+
+def test_one_that_can_not_be_loaded_ends_whatever_it_has_begun(start):
+    host = start("import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n1 / 0\n")
+    assert host.code() == ExitCode.APPLICATION
+
+
 def test_what_does_not_end_by_itself_is_ended(start):
     text = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n"
     host = start(text + ECHO)

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import itertools
+import math
 import socket
 
 import msgspec
@@ -133,6 +134,17 @@ def test_one_that_never_serves_is_tried_ever_more_seldom(story):
     waits = [after - before for before, after in itertools.pairwise(starts)]
     assert waits[:4] == pytest.approx([0.5, 1, 2, 4], abs=0.21)
     assert waits[-1] == pytest.approx(30, abs=0.21)
+
+
+def test_when_the_next_one_is_started_is_known(story):
+    story.step().say(READY + b"\n")
+    assert story.hosts.start_at == math.inf
+    story.step(0.1)
+    story.children[0].end(-9)
+    story.step(0.1)
+    assert story.hosts.start_at == pytest.approx(story.now + 0.5)
+    story.step(0.5)
+    assert (len(story.children), story.hosts.start_at) == (2, math.inf)
 
 
 def test_one_that_can_t_be_forked_is_tried_again(story, caplog):

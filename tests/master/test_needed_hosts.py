@@ -1,5 +1,6 @@
 """Processes beside the workers that nobody serves without, in the master's history."""
 
+import math
 from signal import SIGHUP, SIGTERM
 
 import pytest
@@ -17,6 +18,7 @@ def hosts(monkeypatch):
 
     class Hosts:
         ready_from, failures, changes = {}, {}, []
+        start_at = math.inf
 
         def __init__(self, processes):
             self._processes = processes
