@@ -18,6 +18,7 @@ class Condition:
     def __init__(self, setup: AppSetup, made: int) -> None:
         """To be called while /proc can be seen, and before the application is imported."""
         self.answered = 0
+        self.is_exhausted = False  # no descriptor is free for what it is asked
         self.figures: dict[str, int] = {}
         self._setup = setup
         self._memory, self._descriptors = MemoryReport(), DescriptorReport()
@@ -49,6 +50,8 @@ class Condition:
 
     def _find_reason(self, threads: AppThreads) -> str | None:
         setup = self._setup
+        if self.is_exhausted:
+            return "has no descriptor left"
         if threads.is_stuck:
             return "has a thread that does not come back"
         if setup.max_requests and self.answered >= setup.max_requests:

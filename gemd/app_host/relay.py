@@ -143,7 +143,8 @@ class Relay:
 
     def _take_or_not(self) -> None:
         """Hear what is asked where it can be taken; else it is for others, or for later."""
-        is_taking = self._next_look < math.inf and not self._is_leaving and len(self._exchanges) < _MAX_EXCHANGES
+        is_open = self._next_look < math.inf and not self._is_leaving and not self._condition.is_exhausted
+        is_taking = is_open and len(self._exchanges) < _MAX_EXCHANGES
         if is_taking and not self._is_taking:
             self._watch(self._requests.fileno(), self._take_requests)
         elif self._is_taking and not is_taking:
@@ -153,6 +154,9 @@ class Relay:
     def _take_requests(self, _event: int) -> None:
         assert self._threads is not None
         for _ in range(_MAX_AT_ONCE):
+            if not self._has_descriptor():
+                self._condition.is_exhausted = True
+                return
             try:
                 data, descriptors = receive_descriptors(self._requests, 1, 1)
             except BlockingIOError:
@@ -162,8 +166,16 @@ class Relay:
             if not data:
                 self._is_leaving = True  # there is nobody left who could ask
                 return
-            if descriptors:  # else none is free here, and the worker learns that by the end of its socket
+            if descriptors:  # else the last one was taken just now, and the worker learns that by the end of its socket
                 self._take(socket.socket(fileno=descriptors[0]), self._threads)
+
+    def _has_descriptor(self) -> bool:
+        """Whether one is free here: else who asks is better off with another process."""
+        try:
+            os.close(os.dup(self._wakeup))
+        except OSError:
+            return False
+        return True
 
     def _take(self, sock: socket.socket, threads: AppThreads) -> None:
         sock.setblocking(False)
