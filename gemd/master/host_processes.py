@@ -135,7 +135,8 @@ class _Keeper:
                 if is_wanted and not run.is_ending and run.code == ExitCode.OK:
                     error_log.warning("%s (pid %d) has ended, though nobody told it to", self._host.title, run.pid)
                 self._note_end(run, now)
-            self._changes += run.take_changes()
+            if self.generation.config.service.auto_reload:
+                self._changes += run.take_changes()
         staying = self.runs[-1] if self.runs and not self.runs[-1].wants_to_leave else None
         if staying is not None and staying.is_ready:
             self.was_ready, self.failure = True, None

@@ -132,6 +132,8 @@ class HostRun:
     def _note(self, line: bytes) -> None:
         if line == READY:
             self.is_ready = True
+        elif line.startswith(LEAVE) and self.wants_to_leave:
+            return
         elif line.startswith(LEAVE):
             reason = line.removeprefix(LEAVE).decode("utf-8", "replace")
             error_log.info("%s (pid %d) %s; another follows", self._host.title, self._child.pid, reason)

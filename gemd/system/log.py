@@ -99,7 +99,8 @@ class ErrorLog:
         if goes_on:
             self._write_line(escape(text if text.startswith(" ") or text == _HEAD else _INDENT + text), level)
         else:
-            self._write(level, text, pid)
+            # Where pids are somebody else's to add, each line has this process's own.
+            self._write(level, f"(pid {pid}) {text}" if self._is_dated else text, pid)
 
     def settle(self) -> None:
         """Say how often what was left out. To be called now and then, for there may be nothing else to say."""

@@ -342,6 +342,10 @@ def test_one_that_is_killed_while_it_is_to_leave_is_no_loss(app):
 
 
 def test_files_that_have_changed_are_told_once(app):
+    service = msgspec.structs.replace(app.generation.config.service, auto_reload=True)
+    config = msgspec.structs.replace(app.generation.config, service=service)
+    app.generation = msgspec.structs.replace(app.generation, config=config)
+    app.wanted = [app.generation]
     app.step().say(READY + b"\n" + CHANGED + b"/srv/a.py\n" + CHANGED + b"/srv/b\xff.py\n")
     app.step()
     assert app.hosts.take_changes() == ["/srv/a.py", "/srv/b\udcff.py"]
@@ -383,3 +387,16 @@ def test_one_that_nobody_wants_any_more_may_end(app, caplog):
     app.children[0].end(0)
     app.step()
     assert caplog.messages == []
+
+
+def test_changes_that_nobody_has_asked_for_are_none(app):
+    app.step().say(READY + b"\n" + CHANGED + b"/srv/a.py\n")
+    app.step()
+    assert app.hosts.take_changes() == []
+
+
+def test_one_that_wants_to_leave_is_heard_once(app, caplog):
+    caplog.set_level("INFO", "gemd")
+    app.step().say(READY + b"\n" + (LEAVE + b"is stuck\n") * 9)
+    app.step()
+    assert len(caplog.messages) == 1

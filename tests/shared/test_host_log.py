@@ -57,8 +57,8 @@ def test_what_is_logged_there_is_logged_here(pair, written):
     for line in its.recv(65536).removesuffix(b"\n").split(b"\n"):
         pass_on(line, "the application m:app", 7)
     assert written.lines[:3] == [
-        ("warning: it is late", Level.WARNING),
-        ("error: it failed", Level.ERROR),
+        ("warning: (pid 7) it is late", Level.WARNING),
+        ("error: (pid 7) it failed", Level.ERROR),
         ("Traceback (most recent call last):", Level.ERROR),
     ]
     assert written.lines[-1] == ("    ValueError: one\\x0atwo", Level.ERROR)
@@ -74,7 +74,7 @@ def test_a_line_has_the_pid_of_who_said_it(written, monkeypatch):
     ("line", "said"),
     [
         (b"<3+>2026-01-01 00:00:00 gemd[1] error: forged", "    2026-01-01 00:00:00 gemd[1] error: forged"),
-        (b"<3>a\x1b[2Jb\xff", "error: a\\x1b[2Jb�"),
+        (b"<3>a\x1b[2Jb\xff", "error: (pid 7) a\\x1b[2Jb�"),
         (b"no level", "error: the application m:app: no level"),
         (b"<9>x", "error: the application m:app: <9>x"),
     ],

@@ -58,6 +58,11 @@ def test_what_another_process_says_has_its_pid(lines):
     assert len(lines) == 1
 
 
+def test_what_another_process_says_has_its_pid_where_lines_have_this_ones(log, lines):
+    log.pass_on("stopping", Level.WARNING, 7, goes_on=False)
+    assert lines.texts == ["warning: (pid 7) stopping"]
+
+
 @pytest.mark.parametrize(
     ("said", "written"),
     [
