@@ -121,7 +121,7 @@ def start(write):
     else what led to a former one."""
     started = []
 
-    def start(text, name="mine", setup=None, host=None, **keys):
+    def start(text, name="mine", setup=None, host=None, closed=(), **keys):
         folder = write(name, text).parent
         location = Location(**{"app": f"{name}:app", "app_path": str(folder), "app_process": True, **keys})
         host = host or AppHost(make_setup(location, **(setup or {})), {**os.environ, **location.app_env})
@@ -129,6 +129,8 @@ def start(write):
         pid = os.fork()
         if pid == 0:
             with contextlib.suppress(BaseException):
+                for descriptor in closed:
+                    os.close(descriptor)
                 run_host(host, its, host.served)
             os._exit(99)
         its.close()

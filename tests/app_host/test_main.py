@@ -34,6 +34,11 @@ def test_what_is_asked_before_it_is_ready_is_answered(start):
     assert host.ask("/x")[1] == DONE
 
 
+def test_one_whose_master_has_left_the_terminal(start):
+    host = start(ECHO, closed=(1, 2))
+    assert host.ask()[1] == DONE
+
+
 def test_what_one_leaves_another_answers(start):
     first = start(ECHO)
     first.wait_for("ready")
