@@ -118,7 +118,7 @@ def _try(setup: AppSetup) -> TrialResult:
         os.close(out)
     try:
         result = msgspec.convert(json.loads(content), TrialResult)
-    except ValueError:
+    except (ValueError, RecursionError):
         ended = f"its process ended with code {child.returncode} before it was imported"
         raise AppLoadError(f"{setup.where}: the application {name} can't be loaded: {ended}") from None
     if result.error is not None:

@@ -234,3 +234,9 @@ def test_one_of_another_version_says_so(try_them, write, monkeypatch):
     monkeypatch.setattr("gemd.__version__", "0.0.1")
     with pytest.raises(AppLoadError, match=r"has taken the place of 0\.0\.1: gemctl upgrade"):
         try_them(keys)
+
+
+def test_what_nobody_can_read_is_no_result(try_them, write):
+    text = "import os, sys\nout = int(sys.argv[2])\nwhile True: os.write(out, b'[' * 65536)"
+    with pytest.raises(AppLoadError, match="before it was imported"):
+        try_them(write("a/one.py", text))
