@@ -91,7 +91,7 @@ def test_a_reload_that_can_not_load_it_changes_nothing(serve_counter, write):
     assert ask(daemon)[0] == pid
     write("counter.py", COUNTER)
     reload_and_wait(daemon)
-    assert ask(daemon)[0] != pid
+    wait_for(lambda: ask(daemon)[0] != pid, "the next one to answer")  # when the old workers have drained
 
 
 def test_one_that_has_done_enough_is_replaced_without_a_loss(serve_counter):
