@@ -1,5 +1,6 @@
 """Which applications have a process of their own."""
 
+import contextlib
 import os
 import signal
 import time
@@ -174,6 +175,26 @@ def test_its_threads_and_its_last_wishes_keep_nobody_waiting(try_them, write):
     began = time.monotonic()
     try_them(write("a/one.py", text + "threading.Thread(target=time.sleep, args=(60,)).start()"))
     assert time.monotonic() - began < 30
+
+
+def test_one_that_is_never_imported_ends_with_who_tries_it(try_them, write, tmp_path):
+    note = tmp_path / "pid"
+    text = f"import os, time\nwith open({str(note)!r}, 'w') as file:\n    print(os.getpid(), file=file)\n"
+    keys = write("a/one.py", text + "time.sleep(600)")
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):
+            try_them(keys)
+        os._exit(99)
+    trial = int(wait_for(lambda: note.exists() and note.read_text().endswith("\n") and note.read_text(), "its import"))
+    try:
+        assert is_alive(trial)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        wait_for(lambda: not is_alive(trial), "its end")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(trial, signal.SIGKILL)
 
 
 def test_no_descriptor_is_left(try_them, write, monkeypatch):
