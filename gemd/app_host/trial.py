@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
@@ -41,7 +42,11 @@ def _try(parent: int) -> TrialResult:
         become_host(setup)
         if not process.die_with_parent(parent, signal.SIGKILL):  # which a change of user would undo
             os._exit(0)
-        load_named(setup.location, setup.where)
+        if setup.location.app_process is False:  # as in a worker, where much is refused that a main thread may do
+            with ThreadPoolExecutor(1) as executor:
+                executor.submit(load_named, setup.location, setup.where).result()
+        else:
+            load_named(setup.location, setup.where)
     except AppLoadError as error:
         return TrialResult(error=str(error), lines=tuple(error.trace()))
     except (PrivilegeError, ConfinementError, OSError) as error:

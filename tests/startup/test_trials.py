@@ -177,6 +177,13 @@ def test_its_threads_and_its_last_wishes_keep_nobody_waiting(try_them, write):
     assert time.monotonic() - began < 30
 
 
+def test_one_for_the_workers_is_tried_as_there(try_them, write):
+    text = "import signal\nsignal.signal(signal.SIGALRM, signal.SIG_IGN)"
+    assert try_them(write("a/one.py", text, **{"app-process": True}), tries_all=True) == ("host[1].app",)
+    with pytest.raises(AppLoadError, match=r"only works in main thread.*app-process = true"):
+        try_them(write("b/two.py", text, **{"app-process": False}), tries_all=True)
+
+
 def test_one_that_is_never_imported_ends_with_who_tries_it(try_them, write, tmp_path):
     note = tmp_path / "pid"
     text = f"import os, time\nwith open({str(note)!r}, 'w') as file:\n    print(os.getpid(), file=file)\n"
