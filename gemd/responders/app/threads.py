@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, Protocol
 
 from gemd.config.settings import Location
@@ -18,10 +18,11 @@ from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App, Environ
 from gemd.responders.app.event_loops import prepare_event_loop, wait_in_event_loop
 from gemd.responders.app.faults import note_hint
-from gemd.responders.app.load import load_named
+from gemd.responders.app.load import AppLoadError, load_named
 from gemd.responders.app.running import RunningCall
 from gemd.responders.app.schedule import Schedule
 from gemd.responders.app.speech import Wait
+from gemd.responders.app.work_thread import WorkThread
 from gemd.system.attempt import attempt
 from gemd.system.forked import end_if_forked
 from gemd.system.places import find_share
@@ -88,23 +89,29 @@ class AppThreads:
         """Start the first thread, and load the application in it. What its code runs for is shown in `under_way`. Runs
         in the process that calls it. Raises AppLoadError."""
         self._under_way = under_way
-        app = self._app
-        first = self._make_executor()
-        load = (lambda: app) if app is not None else (lambda: load_named(self._location, self._where))
-        self._first = first
-        self.use(first.submit(load).result())
+        loaded: Future[App] = Future()
+        self._first = self._make_thread()
+        self._first.submit(self._load, loaded)
+        self.use(loaded.result())
+
+    def _load(self, loaded: "Future[App]") -> None:
+        """Runs in the first thread."""
+        try:
+            loaded.set_result(self._app if self._app is not None else load_named(self._location, self._where))
+        except AppLoadError as error:
+            loaded.set_exception(error)
 
     def use(self, app: App) -> None:
         """Have the first thread call this application, in which it was loaded."""
         self._app = app
         self.pid = os.getpid()
-        others = [self._make_executor() for _ in range(self._number - 1)]
-        self._threads = [self._first or self._make_executor(), *others]
+        others = [self._make_thread() for _ in range(self._number - 1)]
+        self._threads = [self._first or self._make_thread(), *others]
 
-    def _make_executor(self) -> ThreadPoolExecutor:
+    def _make_thread(self) -> WorkThread:
         """One thread, which is started when it is first needed."""
         threading.stack_size(0)  # the system's own, for who knows what the application does
-        return ThreadPoolExecutor(1, thread_name_prefix=self.name)
+        return WorkThread(self.name)
 
     # Calls
 
@@ -131,7 +138,6 @@ class AppThreads:
         try:
             self._threads[thread].submit(self._run, thread, call)
         except RuntimeError:  # no further thread can be started: it waits for those that there are
-            self._threads[thread] = self._make_executor()  # the former one would still run it, with its next call
             self._schedule.refuse(thread)
 
     def _run(self, thread: int, call: RunningCall) -> None:

@@ -64,9 +64,6 @@ def start(monkeypatch, gate):
 
     yield start
     gate.open.set()
-    for threads in started:
-        for executor in threads._threads:
-            executor.shutdown()
 
 
 def begin(threads, number=1, client="192.0.2.{}"):
@@ -219,7 +216,8 @@ def test_one_that_can_not_be_loaded_names_its_key(monkeypatch):
 def test_what_comes_last_is_done_where_the_application_was_loaded(start):
     loaded = []
     threads = start(app=lambda *_: None)
-    threads._threads[0].submit(lambda: loaded.append(threading.get_ident())).result(15)
+    threads._threads[0].submit(lambda: loaded.append(threading.get_ident()))
+    wait_for(lambda: loaded, "the thread")
     done = []
     assert threads.run_last(lambda: done.append(threading.get_ident()), 15.0)
     assert done == loaded
