@@ -30,10 +30,11 @@ _LOAD_SECONDS = 8.0
 _ANSWER_TIMEOUT = 30.0
 
 
-def _mount(*names: str, threads: int = 1) -> str:
-    """Locations of gemd for applications of echo.py, each at its own name."""
+def _mount(*names: str, threads: int = 1, apart: bool = False) -> str:
+    """Locations of gemd for applications of echo.py, each at its own name: in the workers, or apart."""
     return "".join(
         f'[[host.location]]\npath = "/{name}"\napp = "echo:{name}"\napp-path = "{HERE}"\napp-threads = {threads}\n'
+        f"app-process = {str(apart).lower()}\n"
         for name in names
     )
 
@@ -42,9 +43,11 @@ def _mount(*names: str, threads: int = 1) -> str:
 
 
 def run_apps(gemload: Path, site: Site, rounds: int, requests: int, connections: int) -> None:
-    """Echo on gemd, beside gemd's static page and the same application on Jetforce; one worker and two."""
+    """Echo on gemd, in the workers and in a process of its own, beside gemd's static page and the same application on
+    Jetforce; one worker and two."""
+    mounted = _mount("echo", "work") + _mount("apart", apart=True)
     servers = {
-        f"gemd, {count}": prepare.prepare_gemd(site, n, name=f"gemd-apps-{n}", host=_mount("echo", "work"))
+        f"gemd, {count}": prepare.prepare_gemd(site, n, name=f"gemd-apps-{n}", host=mounted)
         for n, count in ((2, "2 workers"), (1, "1 worker"))
     }
     try:
@@ -65,6 +68,7 @@ def run_apps(gemload: Path, site: Site, rounds: int, requests: int, connections:
     print()
     for name in servers:
         _show_ratio(found, "CPU of", (name, "echo"), (name, "static"), "cpu_us")
+        _show_ratio(found, "CPU of", (name, "apart"), (name, "echo"), "cpu_us")
         _show_ratio(found, "CPU of", (name, "echo"), ("jetforce", "echo"), "cpu_us")
     for what in ("static", "echo", "work"):
         _show_ratio(found, "req/s of", ("gemd, 2 workers", what), ("gemd, 1 worker", what), "rps")
@@ -76,7 +80,8 @@ def _measure_round(
     """One round of one server, by what was asked for. Raises MeasureError."""
     places = {"echo": ("/echo", requests)}
     if name != "jetforce":
-        places = {"static": ("/page.gmi", requests), **places, "work": (f"/work?{_WORK}", _WORK_REQUESTS)}
+        work = ("work", (f"/work?{_WORK}", _WORK_REQUESTS))
+        places = dict([("static", ("/page.gmi", requests)), *places.items(), ("apart", ("/apart", requests)), work])
     rounds: dict[str, dict[str, float]] = {}
     with measure.run(server, "/echo") as running:
         for what, (path, count) in places.items():
@@ -138,9 +143,15 @@ class _Stream:
 
 def run_streams(gemload: Path, site: Site, workers: int) -> None:
     """200 clients have a line a second from an application, and one asks for a static page meanwhile."""
+    for apart, title in ((False, "in the workers"), (True, "in a process of its own")):
+        print(f"\n{title}")
+        _run_streams(gemload, site, workers, apart=apart)
+
+
+def _run_streams(gemload: Path, site: Site, workers: int, *, apart: bool) -> None:
     # Either worker may get all of them, and one client may have half as many answers that take their time.
     settings = f"[limits]\nthreads = {2 * _STREAMS + 2}\n[timeouts]\napp = {2 * _ANSWER_TIMEOUT:.0f}"
-    host = _mount("tick", threads=_STREAMS)
+    host = _mount("tick", threads=_STREAMS, apart=apart)
     server = prepare.prepare_gemd(site, workers, name="gemd-streams", settings=settings, host=host)
     with measure.run(server) as running:
         print(f"\n{'':<32}{'p50 ms':>8}{'p99 ms':>8}{'max ms':>8}{'req/s':>8}{'not ok':>8}{'PSS MiB':>9}{'threads':>9}")

@@ -1,4 +1,4 @@
-"""Four applications by Jetforce's contract, for gemd and Jetforce alike; run as a program, one of them on Jetforce.
+"""Five applications by Jetforce's contract, for gemd and Jetforce alike; run as a program, one of them on Jetforce.
 
 Rule: nothing but the standard library is imported, so that the application costs next to nothing of its own.
 As a program: `python echo.py PORT CERTIFICATE KEY`, with a Python that has jetforce.
@@ -12,6 +12,11 @@ def echo(environ, send_status):
     """The URL that was asked for."""
     send_status(20, "text/gemini")
     return [environ["GEMINI_URL"]]
+
+
+def apart(environ, send_status):
+    """The same, by a name of its own: to be run in another way beside it."""
+    return echo(environ, send_status)
 
 
 def work(environ, send_status):
