@@ -292,14 +292,18 @@ def test_another_takes_its_place_when_it_has_too_much_memory(start):
     assert "bytes of memory" in host.wait_for("leave ")
 
 
-def test_another_takes_its_place_when_no_descriptor_is_left(start):
-    text = "import os, threading\nLEFT = []\ndef leak():\n    while True:\n        try:\n"
-    text += "            LEFT.append(os.dup(0))\n        except OSError:\n            pass\n"
+def test_another_takes_its_place_when_no_descriptor_is_left(start, tmp_path):
+    mark = tmp_path / "mark"
+    text = f"import os, threading\nLEFT = []\nMARK = open({str(mark)!r}, 'wb', buffering=0)\ndef leak():\n"
+    text += "    while True:\n        try:\n            LEFT.append(os.dup(0))\n"
+    text += "        except OSError:\n            MARK.write(b'x')\n            break\n"
+    text += (
+        "    while True:\n        try:\n            LEFT.append(os.dup(0))\n        except OSError:\n            pass\n"
+    )
     limit = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n    "
     host = start(text + PLAIN + limit + "threading.Thread(target=leak, daemon=True).start()\n    return 'x'\n")
     assert host.ask()[1] == DONE
-    folder = Path(f"/proc/{host.pid}/fd")
-    wait_for(lambda: all((folder / str(number)).is_symlink() for number in range(64)), "the last descriptor")
+    wait_for(mark.read_bytes, "the last descriptor")
     with host.send("/later") as sock:
         assert host.wait_for("leave ") == "leave has no descriptor left"
         host.end()
