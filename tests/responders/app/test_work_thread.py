@@ -55,7 +55,7 @@ def test_one_that_is_not_needed_is_not_started():
 def test_one_that_can_not_be_started_is_tried_again(monkeypatch):
     thread = WorkThread("mine")
     with monkeypatch.context() as changes:
-        changes.setattr("threading._start_new_thread", refuse)
+        changes.setattr("threading._start_new_thread", refuse, raising=False)
         changes.setattr("threading._start_joinable_thread", refuse, raising=False)  # of Python 3.13 and later
         with pytest.raises(RuntimeError):
             thread.submit(len, [])
