@@ -219,7 +219,7 @@ class Relay:
             self._unsaid.append(LEAVE + reason.encode())
         if (path := condition.take_change()) is not None:
             error_log.info("%s has changed: reloading", path)
-            self._unsaid.append(CHANGED + os.fsencode(path).replace(b"\n", b"?"))
+            self._unsaid.append(CHANGED)
         self._say_all()
 
     def _say_all(self) -> None:

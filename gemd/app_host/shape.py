@@ -13,13 +13,8 @@ from gemd.system.log import log_thread_fault
 from gemd.system.openssl import ignore_certificate_warnings
 from gemd.system.privileges import drop_privileges, lock_down
 from gemd.system.script_threads import SCRIPT_THREADS
+from gemd.system.signals import GROUP_SIGNALS
 
-# Those that reach a whole group are the master's matter. They are taken and not ignored, because what an application
-# starts would inherit that; an application may take them itself.
-_UNHEEDED_SIGNALS = (
-    *(signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
-    *(signal.SIGTTIN, signal.SIGTTOU),
-)
 _SWITCH_INTERVAL = 0.001  # seconds after which code that computes lets the relay go on
 
 
@@ -27,7 +22,7 @@ def become_host(setup: AppSetup) -> None:
     """Be what the setup says. Raises PrivilegeError, and OSError for a directory that can't be the working one."""
     process.set_title(f"app {setup.location.app}")
     process.prefer_throughput()
-    for number in _UNHEEDED_SIGNALS:
+    for number in GROUP_SIGNALS:  # unless the application takes them itself
         signal.signal(number, _take_no_heed)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     process.raise_descriptor_limit()

@@ -40,6 +40,7 @@ def _try(parent: int) -> TrialResult:
         return TrialResult(error=str(error))
     try:
         become_host(setup)
+        handlers = _read_handlers()
         if not process.die_with_parent(parent, signal.SIGKILL):  # which a change of user would undo
             os._exit(0)
         if setup.location.app_process is False:  # as in a worker, where much is refused that a main thread may do
@@ -51,4 +52,12 @@ def _try(parent: int) -> TrialResult:
         return TrialResult(error=str(error), lines=tuple(error.trace()))
     except (PrivilegeError, ConfinementError, OSError) as error:
         return TrialResult(error=f"{setup.where}: the application {setup.location.app} can't be loaded: {error}")
-    return TrialResult(uses_jetforce=_JETFORCE in sys.modules, modules=files_of_applications())
+    return TrialResult(
+        uses_jetforce=_JETFORCE in sys.modules,
+        takes_signals=_read_handlers() != handlers,
+        modules=files_of_applications(),
+    )
+
+
+def _read_handlers() -> dict[int, object]:
+    return {number: signal.getsignal(number) for number in signal.valid_signals()}

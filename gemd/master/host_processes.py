@@ -30,7 +30,6 @@ class HostProcesses:
 
     def __init__(self, processes: ProcessControl) -> None:
         self.start_at = math.inf
-        self._changes: list[str] = []
         self._processes = processes
         self._keepers: dict[HostProcess, _Keeper] = {}
 
@@ -44,16 +43,15 @@ class HostProcesses:
         for host, keeper in list(self._keepers.items()):
             if keeper.look(now, is_wanted=host in wanted):
                 self._processes.kill_orphans(list(pids))
-            self._changes += keeper.take_changes()
             if host in wanted:
                 self.start_at = min(self.start_at, keeper.start(now))
             elif keeper.is_gone:
                 del self._keepers[host]
 
-    def take_changes(self) -> list[str]:
-        """Files that they are made of, and that have changed since this was asked last."""
-        changes, self._changes = self._changes, []
-        return changes
+    def take_change(self) -> bool:
+        """Whether a file that one is made of has changed since this was asked last, and that is to be heeded."""
+        changed = [generation for _, generation, run in self.all() if run.take_change()]
+        return any(generation.config.service.auto_reload for generation in changed)
 
     def find_failure(self, generation: Generation) -> str | None:
         """Why one of those will not be: it has ended before it was ready."""
@@ -86,17 +84,11 @@ class _Keeper:
         self._processes = processes
         self._failures = 0
         self._start_at = 0.0
-        self._changes: list[str] = []
 
     @property
     def is_gone(self) -> bool:
         """Whether there is no process."""
         return not self.runs
-
-    def take_changes(self) -> list[str]:
-        """Files that have changed since this was asked last."""
-        changes, self._changes = self._changes, []
-        return changes
 
     def start(self, now: float) -> float:
         """Start one where none is to stay, unless it is too early for the next; until when, if so."""
@@ -135,8 +127,6 @@ class _Keeper:
                 if is_wanted and not run.is_ending and run.code == ExitCode.OK:
                     error_log.warning("%s (pid %d) has ended, though nobody told it to", self._host.title, run.pid)
                 self._note_end(run, now)
-            if self.generation.config.service.auto_reload:
-                self._changes += run.take_changes()
         staying = self.runs[-1] if self.runs and not self.runs[-1].wants_to_leave else None
         if staying is not None and staying.is_ready:
             self.was_ready, self.failure = True, None

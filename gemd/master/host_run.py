@@ -36,7 +36,7 @@ class HostRun:
         self._end_by: float | None = None
         self._next_kill = now
         self._received = b""
-        self._changes: list[str] = []
+        self._has_changed = False
 
     @property
     def pid(self) -> int:
@@ -75,10 +75,10 @@ class HostRun:
         assert self._child.code is not None
         return describe_end(self._child.code)
 
-    def take_changes(self) -> list[str]:
-        """Files that have changed since this was asked last."""
-        changes, self._changes = self._changes, []
-        return changes
+    def take_change(self) -> bool:
+        """Whether a file that it is made of has changed since this was asked last."""
+        has_changed, self._has_changed = self._has_changed, False
+        return has_changed
 
     def end(self, now: float) -> None:
         """Have it end when it has answered all, for another has its place."""
@@ -138,8 +138,8 @@ class HostRun:
             reason = line.removeprefix(LEAVE).decode("utf-8", "replace")
             error_log.info("%s (pid %d) %s; another follows", self._host.title, self._child.pid, reason)
             self.wants_to_leave = True
-        elif line.startswith(CHANGED):
-            self._changes.append(line.removeprefix(CHANGED).decode("utf-8", "surrogateescape"))
+        elif line == CHANGED:
+            self._has_changed = True
         elif line.startswith(FIGURES):
             self.figures = _read_figures(line.removeprefix(FIGURES))
         elif line:

@@ -163,7 +163,7 @@ class Master:
         elif self.role is Role.STARTING and self.pool.hosts.find_failure(self.generation) is not None:
             self._begin_end(ExitCode.APPLICATION, now)
             return
-        if self.pool.hosts.take_changes():
+        if self.pool.hosts.take_change():
             self.reload.ask()
         former_role = self.role
         if self.succession.step(now):

@@ -21,7 +21,7 @@ from gemd.system import process
 from gemd.system.attempt import report_attempts
 from gemd.system.descriptors import receive_descriptors
 from gemd.system.log import error_log
-from gemd.system.signals import SignalQueue
+from gemd.system.signals import GROUP_SIGNALS, SignalQueue
 
 FAULT = "a fault of gemd itself; the error log has a traceback"
 
@@ -29,17 +29,7 @@ _MAX_SIZE = 64 * 1024**2  # bytes of all that a child may say
 _PIECE_SIZE = 256 * 1024
 _MAX_DESCRIPTORS = 1024  # that it may have opened
 _MAX_AT_ONCE = 64  # that come with one piece
-# What reaches a whole group of processes, of a terminal or by name, is for the master. It is taken and not ignored,
-# because what an application starts would inherit that.
-_UNHEEDED_SIGNALS = (
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGTTIN,
-    signal.SIGTTOU,
-)
+_UNHEEDED_SIGNALS = tuple(number for number in GROUP_SIGNALS if number != signal.SIGTERM)  # which ends a child
 
 
 class TaskError(Exception):

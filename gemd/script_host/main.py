@@ -18,13 +18,8 @@ from gemd.system.confinement import ConfinementError
 from gemd.system.orphans import adopt_orphans
 from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
 from gemd.system.script_threads import SCRIPT_THREADS
-from gemd.system.signals import SignalQueue
+from gemd.system.signals import GROUP_SIGNALS, SignalQueue
 
-# Taken and not ignored, because a script would inherit that.
-_UNHEEDED_SIGNALS = (
-    *(signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
-    *(signal.SIGTTIN, signal.SIGTTOU),
-)
 _END_TIMEOUT = 5.0  # seconds for the last scripts to end
 
 
@@ -53,7 +48,7 @@ def take_shape(setup: ScriptSetup) -> None:
     """Be what the setup says. Raises PrivilegeError and ConfinementError."""
     process.set_title(f"scripts of {setup.identity.name}")
     process.prefer_throughput()
-    SignalQueue(_UNHEEDED_SIGNALS)
+    SignalQueue(GROUP_SIGNALS)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     adopt_orphans()
     process.raise_descriptor_limit()

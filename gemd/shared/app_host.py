@@ -34,10 +34,12 @@ class AppSetup(msgspec.Struct, frozen=True):
 
 
 class TrialResult(msgspec.Struct, frozen=True):
-    """What came of importing an application: whether it is written with the package jetforce, and which modules of its
-    own it has, their files by name; or else why it can't be loaded, and where its own code raised that."""
+    """What came of importing an application: whether it is written with the package jetforce, whether it takes signals,
+    and which modules of its own it has, their files by name; or else why it can't be loaded, and where its own code
+    raised that."""
 
     uses_jetforce: bool = False
+    takes_signals: bool = False
     modules: dict[str, str] = {}
     error: str | None = None
     lines: tuple[str, ...] = ()

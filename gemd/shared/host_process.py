@@ -18,7 +18,7 @@ import gemd
 # What it says to its master, a line each; all else is for the error log: see `gemd.shared.host_log`.
 READY = b"ready"  # it has become who it should be, and takes what it is asked
 LEAVE = b"leave "  # and why: another is to take its place
-CHANGED = b"changed "  # a file that it is made of has changed
+CHANGED = b"changed"  # a file that it is made of has; which one, it logs itself
 FIGURES = b"figures "  # and a JSON object of numbers, which only the master's status shows
 # What it is told.
 SIGN = b"\n"  # is asked for, and answered, as a sign of life

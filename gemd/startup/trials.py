@@ -1,8 +1,8 @@
 """Which applications have a process of their own: found by importing each in a fresh process, as the user that serves.
 
-Rules: a key that says so wins; one that is written with the package jetforce has been promised one process; two that
-can't be in one process, because of their modules or what they find there, have one each. What can't be imported is told
-before anything has changed.
+Rules: a key that says so wins; one that is written with the package jetforce has been promised one process, and one
+that takes signals needs a main thread; two that can't be in one process, because of their modules or what they find
+there, have one each. What can't be imported is told before anything has changed.
 """
 
 import contextlib
@@ -57,7 +57,8 @@ def _has_own(location: Location, result: TrialResult | None) -> bool:
         return location.app_process
     if location.preload:
         return False
-    return location.app_user is not None or (result is not None and result.uses_jetforce)
+    needs_one = result is not None and (result.uses_jetforce or result.takes_signals)
+    return location.app_user is not None or needs_one
 
 
 def _find_clashes(

@@ -10,6 +10,13 @@ import signal
 from collections.abc import Iterable
 from types import FrameType
 
+# What reaches a whole group of processes, of a terminal or by name, is the master's matter. The others take it and do
+# not ignore it, because what a script or an application starts would inherit that.
+GROUP_SIGNALS = (
+    *(signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
+    *(signal.SIGTTIN, signal.SIGTTOU),
+)
+
 
 def block_signals() -> None:
     """Have all signals wait from now on, for this process and what it starts."""

@@ -27,7 +27,7 @@ from gemd.system.orphans import adopt_orphans, kill_running
 from gemd.system.places import find_share
 from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
 from gemd.system.script_threads import SCRIPT_THREADS
-from gemd.system.signals import SignalQueue
+from gemd.system.signals import GROUP_SIGNALS, SignalQueue
 from gemd.worker.event_loop import EventLoop
 from gemd.worker.reporter import Reporter
 from gemd.worker.server import GeminiServer, admission, loss_reporter
@@ -35,17 +35,7 @@ from gemd.worker.thread_pool import ThreadPool
 
 _SPARE_DESCRIPTORS = 128  # for listeners, logs, files and scripts; connections may have the others
 
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGQUIT)
-# A terminal's Ctrl-C and hang-up reach the whole group, and the master decides. They are taken and not ignored, because
-# a script would inherit that.
-_UNHEEDED_SIGNALS = (
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGTTIN,
-    signal.SIGTTOU,
-)
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGQUIT)  # of those; the master decides about the others
 _CLEANUP_TIMEOUT = 1.0  # seconds for applications to clean up after answers that broke off, and as many for scripts
 _LOOK_INTERVAL = 0.25  # seconds between two looks at what goes on after answers
 _FLUSH_TIMEOUT = 1.0  # seconds for the last lines of the logs
@@ -60,7 +50,7 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
     try:
         process.prefer_throughput()
         process.set_title(f"worker {nr + 1} starting")
-        signals = SignalQueue(_STOP_SIGNALS + _UNHEEDED_SIGNALS)
+        signals = SignalQueue(GROUP_SIGNALS)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         adopt_orphans()
         memory, descriptors = process.MemoryReport(), process.DescriptorReport()

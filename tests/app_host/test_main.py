@@ -326,7 +326,8 @@ def test_a_change_of_its_files_is_told(start, write):
     host = start("import part\n" + ECHO, setup={"watches": True})
     host.wait_for("figures")  # it has looked
     path = write("part", "X = 1\n")
-    assert host.wait_for("changed ") == f"changed {path}"
+    assert host.wait_for("changed") == "changed"
+    assert host.wait_for("<6>") == f"<6>{path} has changed: reloading"
 
 
 def test_one_client_does_not_have_all_that_wait(start):

@@ -341,15 +341,15 @@ def test_one_that_is_killed_while_it_is_to_leave_is_no_loss(app):
     assert len(app.children) == 2
 
 
-def test_files_that_have_changed_are_told_once(app):
+def test_that_a_file_has_changed_is_told_once(app):
     service = msgspec.structs.replace(app.generation.config.service, auto_reload=True)
     config = msgspec.structs.replace(app.generation.config, service=service)
     app.generation = msgspec.structs.replace(app.generation, config=config)
     app.wanted = [app.generation]
-    app.step().say(READY + b"\n" + CHANGED + b"/srv/a.py\n" + CHANGED + b"/srv/b\xff.py\n")
+    app.step().say(READY + b"\n" + CHANGED + b"\n" + CHANGED + b"\n")
     app.step()
-    assert app.hosts.take_changes() == ["/srv/a.py", "/srv/b\udcff.py"]
-    assert app.hosts.take_changes() == []
+    assert app.hosts.take_change()
+    assert not app.hosts.take_change()
 
 
 @pytest.mark.parametrize(
@@ -390,9 +390,9 @@ def test_one_that_nobody_wants_any_more_may_end(app, caplog):
 
 
 def test_changes_that_nobody_has_asked_for_are_none(app):
-    app.step().say(READY + b"\n" + CHANGED + b"/srv/a.py\n")
+    app.step().say(READY + b"\n" + CHANGED + b"\n")
     app.step()
-    assert app.hosts.take_changes() == []
+    assert not app.hosts.take_change()
 
 
 def test_one_that_wants_to_leave_is_heard_once(app, caplog):

@@ -33,10 +33,10 @@ def hosts(monkeypatch):
         def find_failure(self, generation):
             return self.failures.get(generation.number)
 
-        def take_changes(self):
-            taken = [path for moment, path in self.changes if moment <= self._processes.now]
-            self.changes[:] = [change for change in self.changes if change[1] not in taken]
-            return taken
+        def take_change(self):
+            due = [moment for moment in self.changes if moment <= self._processes.now]
+            self.changes[:] = [moment for moment in self.changes if moment not in due]
+            return bool(due)
 
         def all(self):
             return iter(())
@@ -97,7 +97,7 @@ def test_one_that_is_never_ready_is_named(play, hosts):
 
 
 def test_a_change_of_its_files_is_a_reload(play, hosts):
-    hosts.changes.append((5, "/srv/a.py"))
+    hosts.changes.append(5)
     story = play((20, "signal", SIGTERM))
     assert [number for _, number in story.done("adopt")] == [2]
 

@@ -49,6 +49,11 @@ def test_one_that_is_written_with_jetforce_has_its_own(try_them, write):
     assert try_them(write("a/one.py", "import jetforce")) == ("host[1].app",)
 
 
+def test_one_that_takes_signals_has_its_own(try_them, write):
+    text = "import signal\nsignal.signal(signal.SIGALRM, lambda *_: None)"
+    assert try_them(write("a/one.py", text)) == ("host[1].app",)
+
+
 def test_a_key_wins(try_them, write):
     write("a/jetforce.py")
     theirs = write("a/one.py", "import jetforce")
