@@ -55,10 +55,10 @@ def open_beneath(root: int, names: Sequence[str], symlinks: Symlinks, *, is_read
     """Open for reading what `names` lead to below the directory descriptor `root`; no names: the directory itself. What
     is not to be read need not be readable.
 
-    Raises OSError: EXDEV for a way out, ELOOP for a link that the policy forbids, or what open(2) says.
-    The names must hold no slash; a ".." among them is a way out like any other.
+    Raises OSError: EXDEV for a way out, ELOOP for a link that the policy forbids, EINVAL for a name with a slash, or
+    what open(2) says. A ".." among the names is a way out like any other.
     """
-    _refuse_dot_dot(names)
+    _refuse_impossible(names)
     path = os.fsencode("/".join(names)) or b"."
     how = _HOW_POINTER[symlinks, is_read]
     for _ in range(_RETRIES):
@@ -77,7 +77,7 @@ def open_directory(root: int, names: Sequence[str]) -> int:
     """The directory that `names` lead to below `root` without a link, to open things beneath it: it need not be
     readable. Raises OSError."""
     flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
-    _refuse_dot_dot(names)
+    _refuse_impossible(names)
     directory = os.open(".", flags, dir_fd=root)
     for name in names:
         parent = directory
@@ -90,7 +90,7 @@ def open_directory(root: int, names: Sequence[str]) -> int:
 
 def open_by_components(root: int, names: Sequence[str], *, is_read: bool = True) -> int:
     """The same without openat2(2): one component after the other, no symbolic link followed."""
-    _refuse_dot_dot(names)
+    _refuse_impossible(names)
     flags = (_FLAGS if is_read else _SEEN_FLAGS) | os.O_NOFOLLOW
     with contextlib.ExitStack() as opened:
         directory = root
@@ -104,10 +104,13 @@ def open_by_components(root: int, names: Sequence[str], *, is_read: bool = True)
     return descriptor
 
 
-def _refuse_dot_dot(names: Sequence[str]) -> None:
-    """The kernel would allow those that stay inside, and with links to anywhere all of them."""
+def _refuse_impossible(names: Sequence[str]) -> None:
+    """Refuse what the kernel would allow: ".." that stays inside, or anywhere with links to anywhere; and a slash in a
+    name, which would lead through a directory that nobody has looked at."""
     if ".." in names:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+    if "/" in "".join(names):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
 
 def has_openat2() -> bool:

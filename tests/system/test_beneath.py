@@ -149,6 +149,15 @@ def test_dot_dot_among_the_names_is_a_way_out(root, policy):
     assert outcome(open_beneath, root, ["dir", "..", "..", "outside", "file"], policy) == "EXDEV"
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_slash_in_a_name_leads_nowhere(root, policy):
+    """What decides by the names would not know the directory that it leads through."""
+    for names in (["dir/file"], ["dir/"], ["/"]):
+        assert outcome(open_beneath, root, names, policy) == "EINVAL"
+        assert outcome(open_by_components, root, names) == "EINVAL"
+        assert outcome(open_directory, root, names) == "EINVAL"
+
+
 @needs_openat2
 @pytest.mark.parametrize("policy", POLICIES)
 def test_magic_links_of_proc_lead_nowhere(policy):

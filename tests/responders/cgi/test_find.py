@@ -239,6 +239,15 @@ def test_where_there_are_no_scripts_an_index_file_is_a_file(ask, indexed):
     assert ask("/plain/", cgi="cgi-bin", index=INDEX).body.startswith(b"#!/bin/sh")
 
 
+@pytest.mark.parametrize("cgi", [".", "*/index.cgi", "*/d", "*/*", "anywhere/d", "anywhere"])
+def test_an_encoded_slash_divides_no_names_of_directories(ask, indexed, cgi):
+    """Else what protects a directory would not be asked, and a pattern match what is deeper."""
+    private = [{"path": "/private/", "root": str(indexed / "anywhere"), "client-certificate": "any"}]
+    for location in ([], private):
+        for url in ("/anywhere%2Fd/", "/anywhere%2fd", "/anywhere%2Fd/index.cgi", "/anywhere%2Fd/index.cgi/a"):
+            assert ask(url, cgi=cgi, index=INDEX, location=location).status == 51, url
+
+
 def test_nothing_stays_open(ask, indexed):
     ask("/cgi-bin/d/", cgi="cgi-bin", index=INDEX)  # the threads of scripts are there from now on
     assert SCRIPT_THREADS.wait(5)
