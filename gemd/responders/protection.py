@@ -27,7 +27,8 @@ from gemd.system.resolved import Identity, Link, Resolved, identify, open_resolv
 
 Rule = tuple[Location, Check | None]  # a location, and who may see it
 
-_LOOK_INTERVAL = 1.0  # seconds for which directories are taken to be what they were, but for links and new roots
+_LOOK_INTERVAL = 1.0  # seconds for which directories are taken to be what they were, but for links and what is new
+_CLOCK_STEP = 1_000_000_000  # nanoseconds by which a file system's clock, or a step of it, may be behind
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES})
 
 
@@ -39,9 +40,11 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """What the configured directories are at a moment: roots by path, the rules of each host, places of scripts."""
+    """What the configured directories are at a moment: roots by path, the rules of each host, places of scripts. What
+    has changed since `changed_since`, in nanoseconds of the day, may have become one of them."""
 
     moment: float
+    changed_since: int
     roots: Mapping[str, Identity | None]
     rules: Mapping[str, Mapping[Identity, Sequence[Rule]]]
     sources: KnownSources
@@ -61,7 +64,7 @@ class Protection:
             if _differ(location for location, _ in entries)
         }
         self._roots = sorted({location.root for location in locations if location.root is not None})
-        self._known = _Known(-_LOOK_INTERVAL, {}, {}, KnownSources())
+        self._known = _Known(-_LOOK_INTERVAL, 0, {}, {}, KnownSources())
 
     def open(self, root: int, names: Sequence[str], location: Location, peer: Peer, *, is_entry: bool = False) -> Found:
         """Open for reading what `names` lead to below `root`, the location's, which is open.
@@ -101,9 +104,11 @@ class Protection:
         resolved = open_resolved(root, str(location.root), names, location.symlinks, is_read=not may_be_script)
         is_over = True
         try:
-            way = resolved.trace(root)
+            statuses = resolved.stat_way(root)
+            way = [identify(status) for status in statuses]
             top = way[0] if not resolved.is_outside else identify(os.fstat(root))
-            known = self._look(str(location.root), top, is_urgent=bool(resolved.links) and not is_entry)
+            is_urgent = not is_entry and (bool(resolved.links) or self._may_be_new(statuses))
+            known = self._look(str(location.root), top, is_urgent=is_urgent)
             if not may_be_script and known.sources.have(str(location.root), way, resolved):
                 raise NotFound
             others = self._check(way, known, names, location, peer)
@@ -176,14 +181,19 @@ class Protection:
             if other.symlinks == "none" or (other.symlinks == "beneath" and link.kept < least):
                 raise NotFound
 
+    def _may_be_new(self, way: Sequence[os.stat_result]) -> bool:
+        """Whether something on the way has changed since the last look: it may have taken another one's place."""
+        return max(status.st_ctime_ns for status in way) >= self._known.changed_since
+
     def _look(self, root: str, identity: Identity, *, is_urgent: bool) -> _Known:
         """What they are, looked up anew when it is time, or when this root is another directory than it was."""
         known, now = self._known, time.monotonic()
         if is_urgent or now - known.moment >= _LOOK_INTERVAL or known.roots.get(root) != identity:
+            changed_since = time.time_ns() - _CLOCK_STEP
             roots = {path: _identify(path) for path in self._roots}
             sources = self._sources.look(roots, _identify)
             rules = {host: _by_identity(entries) for host, entries in self._rules.items()}
-            known = self._known = _Known(now, roots, rules, sources)
+            known = self._known = _Known(now, changed_since, roots, rules, sources)
         return known
 
 

@@ -30,7 +30,7 @@ class Link(msgspec.Struct, frozen=True):
 
     def trace(self, root: int) -> list[Identity]:
         """Every directory on the way from the root, or from "/", to its own. Raises OSError."""
-        return _trace(root, self.names, self.is_outside)
+        return list(map(identify, _stat_way(root, self.names, self.is_outside)))
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -43,12 +43,16 @@ class Resolved(msgspec.Struct, frozen=True):
     links: tuple[Link, ...] = ()
     is_outside: bool = False
 
-    def trace(self, root: int) -> list[Identity]:
-        """Every directory on the way from the root, or from "/", and what was opened. Raises OSError."""
-        way = _trace(root, self.names[:-1], self.is_outside)
+    def stat_way(self, root: int) -> list[os.stat_result]:
+        """What every directory on the way is from the root, or from "/", and what was opened. Raises OSError."""
+        way = _stat_way(root, self.names[:-1], self.is_outside)
         if self.names:
-            way.append(identify(self.status))
+            way.append(self.status)
         return way
+
+    def trace(self, root: int) -> list[Identity]:
+        """The same as identities."""
+        return list(map(identify, self.stat_way(root)))
 
     def open_parent(self, root: int) -> int:
         """The directory that it is in under the last of its names. Raises OSError, also where it is there no more."""
@@ -158,12 +162,12 @@ def follow_links(root: int, names: Sequence[str], *, may_leave: bool = False) ->
     return done, links
 
 
-def _trace(root: int, names: Sequence[str], is_outside: bool) -> list[Identity]:
+def _stat_way(root: int, names: Sequence[str], is_outside: bool) -> list[os.stat_result]:
     base = open_root("/") if is_outside else root
     try:
-        way = [identify(os.fstat(base))]
+        way = [os.fstat(base)]
         for depth in range(1, len(names) + 1):
-            way.append(identify(os.stat("/".join(names[:depth]), dir_fd=base, follow_symlinks=False)))
+            way.append(os.stat("/".join(names[:depth]), dir_fd=base, follow_symlinks=False))
     finally:
         if is_outside:
             os.close(base)

@@ -294,6 +294,7 @@ def test_for_all_entries_of_a_listing_the_directories_are_looked_up_once(configu
     built = Router(configure(location=[PRIVATE], index=["none"]), MIME_TABLE, None)
     looked_at, identify = [], protection._identify
     monkeypatch.setattr(protection, "_LOOK_INTERVAL", 3600.0)
+    monkeypatch.setattr(protection, "_CLOCK_STEP", -3600 * 10**9)  # all this was made just now
     monkeypatch.setattr(protection, "_identify", lambda *path: looked_at.append(path) or identify(*path))
     listing = settle(lambda: built.respond(request("/public/"))).body.decode()
     assert "page.gmi" in listing
@@ -336,6 +337,41 @@ def test_a_root_that_takes_the_place_of_another(configure, tree, monkeypatch):
     (tree.parent / "current").unlink()
     (tree.parent / "current").symlink_to("next")
     assert ask("/all/cgi-bin/script") == 51
+
+
+NEW = {"a directory": "tools", "a file": "tools/x.py", "a part that is private": "private"}
+
+
+@pytest.mark.parametrize("name", NEW.values(), ids=NEW)
+def test_what_takes_the_place_of_another_is_known_at_once(configure, tree, monkeypatch, name):
+    """As a deployment swaps them, and an editor does with each file: by renaming."""
+    monkeypatch.setattr(protection, "_LOOK_INTERVAL", 3600.0)
+    for path in ("tools/x.py", "new/x.py"):
+        (tree / path).parent.mkdir(exist_ok=True)
+        (tree / path).write_text("#!/bin/sh\necho 20 text/plain; echo SECRET")
+    around = {"path": "/around/", "root": str(tree.parent)}
+    script = {"path": "/s", "script": str(tree / "tools/x.py")}
+    cgi = "tools" if name == "tools" else "none"
+    built = Router(configure(cgi=cgi, location=[PRIVATE, around, script]), MIME_TABLE, None)
+    ask = lambda url: settle(lambda: built.respond(request(url))).status  # noqa: E731
+    refusal = 60 if name == "private" else 51
+    url = "/around/capsule/private/x.py" if name == "private" else "/around/capsule/tools/x.py"
+    assert ask(url) in (refusal, 51)
+    assert ask("/around/capsule/new/x.py") == 20
+    if (tree / name).is_dir():
+        (tree / name).rename(tree / "old")
+    (tree / ("new/x.py" if name == "tools/x.py" else "new")).rename(tree / name)
+    assert ask(url) == refusal
+
+
+def test_what_has_not_changed_is_not_looked_up_for_each_request(configure, tree, monkeypatch):
+    monkeypatch.setattr(protection, "_LOOK_INTERVAL", 3600.0)
+    monkeypatch.setattr(protection, "_CLOCK_STEP", -3600 * 10**9)
+    built = Router(configure(cgi="cgi-bin", location=[PRIVATE]), MIME_TABLE, None)
+    ask = lambda: settle(lambda: built.respond(request("/page.gmi"))).status  # noqa: E731
+    assert ask() == 20
+    monkeypatch.setattr(protection, "_identify", lambda *_: pytest.fail("it was looked up"))
+    assert ask() == 20
 
 
 def test_after_a_while_what_has_changed_is_known_without_a_link_as_well(configure, tree, monkeypatch):
