@@ -50,7 +50,8 @@ def _send_pieces(body: object) -> Iterator[Piece | Awaitable[Piece]]:
         yield body  # type: ignore[misc]
     elif body is not None:
         try:
-            yield from body  # type: ignore[misc]
+            if body:  # False, as of `query and text`, is none
+                yield from body  # type: ignore[misc]
         finally:
             close = getattr(body, "close", None)
             if close is not None:

@@ -38,6 +38,24 @@ def test_a_body_without_a_close_is_sent_too():
     assert list(send_body(None)) == []
 
 
+@pytest.mark.parametrize("body", [False, 0, "", b"", (), {}])
+def test_what_is_false_is_no_body(body):
+    """As Jetforce has it: `request.query and "text"` may be False."""
+    assert b"".join(piece.encode() if isinstance(piece, str) else piece for piece in send_body(body)) == b""
+
+
+def test_an_empty_body_is_closed():
+    class Empty(list):
+        is_closed = False
+
+        def close(self):
+            self.is_closed = True
+
+    body = Empty()
+    assert list(send_body(body)) == []
+    assert body.is_closed
+
+
 def test_an_asynchronous_body_is_handed_on_as_it_is(said, say):
     async def body():
         yield "a"
