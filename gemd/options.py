@@ -8,7 +8,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from gemd import __version__
 from gemd.config.load import DEFAULT_LISTEN, parse_listen, read_file
 from gemd.config.types import Address
 from gemd.protocol.url import DEFAULT_PORT
@@ -34,6 +33,19 @@ class UsageError(Exception):
     """A flag can't apply; the text says which and why."""
 
 
+class _ShowVersions(argparse.Action):
+    """Loads what the versions are those of."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002, argparse's name
+        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from gemd.system.versions import describe_versions
+
+        print(describe_versions())
+        parser.exit()
+
+
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line; ends the program with code 2 on an unknown flag, 0 after -h and -V."""
     parser = argparse.ArgumentParser(
@@ -42,7 +54,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog="gemd(8) and gemd.conf(5) have the details. Exit codes: 0 stopped, 1 fault, 2 usage, 3 configuration, "
         "4 address, 5 privileges, 6 workers, 7 running already, 8 application.",
     )
-    parser.add_argument("-V", "--version", action="version", version=f"gemd {__version__}")
+    parser.add_argument("-V", "--version", action=_ShowVersions, help="print the versions of gemd and what it runs on")
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="read the configuration from FILE")
     parser.add_argument("-t", "--test", action="store_true", help="check the configuration, then exit")
     parser.add_argument(

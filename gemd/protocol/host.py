@@ -47,10 +47,11 @@ def normalise_name(name: str) -> str:
     return prefix + normalise_host(bracket(name.removeprefix(_ANY_LABEL)))
 
 
-def normalise_server_name(raw: bytes | None) -> str | None:
+@functools.lru_cache(maxsize=1024)
+def normalise_server_name(raw: bytes) -> str:
     """The name that a TLS handshake asks for (RFC 6066, 3): ASCII, and A-labels already. What is none stays a text that
     no host has, for a callback of the TLS library must not raise."""
-    return None if raw is None else _clean(raw.decode("ascii", "backslashreplace"))
+    return _clean(raw.decode("ascii", "backslashreplace"))
 
 
 def _clean(name: str) -> str:

@@ -18,7 +18,7 @@ from gemd.system.confinement import Confinement
 from gemd.system.listener import Listener
 from gemd.system.logs import Logs
 from gemd.system.privileges import Identity
-from gemd.system.tls_context import Context
+from gemd.system.tls import Context
 
 
 class Generation(msgspec.Struct, frozen=True, eq=False):

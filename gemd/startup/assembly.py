@@ -30,6 +30,7 @@ from gemd.system.line_log import LineLog, NoLog
 from gemd.system.logs import Logs
 from gemd.system.privileges import Identity, PrivilegeError, can_become
 from gemd.system.process import fill_standard_streams
+from gemd.system.tls import Context
 
 
 def build_generation(
@@ -153,7 +154,7 @@ def build_router(
     return Router(config, files.mime_table, check_rate, read, users, files.private, processes)
 
 
-def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> tls_context.Context:
+def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> Context:
     """The context of the first host, which hands a connection to another one's when the client names that.
 
     Raises TLSError.

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.bindings.openssl.binding import Binding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
 from gemd.protocol.fingerprint import sha256
@@ -39,8 +39,6 @@ from gemd.system.client_chain import (
 _MAX_VERDICTS = 1024  # some 200 bytes each
 _MAX_DOUBT = 60.0  # seconds for a verdict that may have come of a want of memory
 _MARGIN = 2.0  # seconds around a moment when something changes, in which nothing is remembered
-
-_lib = Binding.lib
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -81,8 +79,6 @@ class Authorities:
     def __init__(self, *paths: str, read: Read = read_authorities) -> None:
         """Load them all. Raises CertificateError where there are none."""
         self._store = crypto.X509Store()
-        # As a TLS server should: clientAuth, or no extended key usage at all, in the whole chain.
-        _lib.X509_STORE_set_purpose(self._store._store, _lib.X509_PURPOSE_SSL_CLIENT)
         self._certificates = [certificate for path in paths for certificate in read(path)]
         for certificate in self._certificates:
             self._store.add_cert(crypto.X509.from_cryptography(certificate))
@@ -161,17 +157,36 @@ class Authorities:
             check_names(chain.certificates)
         try:
             leaf, *others = (crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain.ders)
-            crypto.X509StoreContext(self._store, leaf, others).verify_certificate()
-        except crypto.X509StoreContextError as error:
-            code, depth, _ = error.errors
-            return _OTHER_PURPOSE if (code, depth) == (_lib.X509_V_ERR_INVALID_PURPOSE, 0) else _UNKNOWN
-        except (crypto.Error, ValueError):
+            verified = crypto.X509StoreContext(self._store, leaf, others).get_verified_chain()
+            is_for_clients = [_is_for_clients(certificate.to_cryptography()) for certificate in verified]
+        except (crypto.X509StoreContextError, crypto.Error, *UNREADABLE):
             return _UNKNOWN
-        return _VOUCHED_FOR
+        if not is_for_clients[0] or not _may_sign(chain.certificates[0]):
+            return _OTHER_PURPOSE
+        return _VOUCHED_FOR if all(is_for_clients) else _UNKNOWN
 
 
 def _refuse(error: UnfitChain) -> Verdict:
     return Verdict(is_vouched_for=False, fault=str(error))
+
+
+def _is_for_clients(certificate: x509.Certificate) -> bool:
+    """Whether it may vouch for clients, or be theirs: by an extended key usage that says so, or none at all (RFC 5280,
+    4.2.1.12). Raises one of UNREADABLE."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return ExtendedKeyUsageOID.CLIENT_AUTH in usage
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    """Whether a client's key is meant for what a handshake has it do (RFC 5280, 4.2.1.3). Raises one of UNREADABLE."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return usage.digital_signature or usage.key_agreement
 
 
 def _digest(ders: tuple[bytes, ...]) -> str:

@@ -4,6 +4,7 @@ Rules: only keys are accepted of which it is known what they cost. What may take
 large, or slow, so that the event loop need not wait for it.
 """
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import cast
 
@@ -110,15 +111,17 @@ def read_chain(ders: tuple[bytes, ...]) -> ClientChain:
     return ClientChain(ders, certificates, sum([_bound(key) for key in keys][1:]))
 
 
-def is_key_affordable(certificate: crypto.X509) -> bool:
-    """Whether a signature by the certificate's own key may be verified in the handshake, where everybody waits for it.
+@functools.lru_cache(maxsize=256)
+def is_key_affordable(der: bytes) -> bool:
+    """Whether a signature by the own key of a certificate in DER may be verified in the handshake, where everybody
+    waits for it.
 
     A client chooses its key: an exponent of 3072 bits costs ten times what the rest of a handshake does, and the
     client nothing, whose own exponent is 3 then. OpenSSL has a bound for the other number: 16384 bits, which are two
     milliseconds where the exponent is short.
     """
     try:
-        key = certificate.get_pubkey()
+        key = crypto.load_certificate(crypto.FILETYPE_ASN1, der).get_pubkey()
         if key.type() in _CHEAP_TYPES:
             return True
         if key.type() not in _RSA_TYPES:

@@ -5,15 +5,18 @@ asked for and never judged here, as most are self-signed; responders decide. Onl
 much ends the handshake.
 """
 
+import functools
 from collections.abc import Mapping
 
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 
 from gemd.config.settings import TLS
 from gemd.protocol.host import find_by_name, normalise_server_name
 from gemd.system.certificates import ServerCertificate
 from gemd.system.client_chain import is_key_affordable
-from gemd.system.tls import TLSError, explain
+from gemd.system.openssl_binding import MakeContext, make_context
+from gemd.system.openssl_public import explain
+from gemd.system.tls import Context, TLSError
 
 # Server preference. AES-128 first: the cheapest with AES instructions, and Gemini's clients are many small devices.
 _TLS13_SUITES = b"TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
@@ -29,10 +32,8 @@ _OP_CIPHER_SERVER_PREFERENCE = 0x00400000
 # OpenSSL looks for another issuer while the chain has no more than depth + 1 certificates, and begins with one.
 _OWN_CERTIFICATE_ALONE = -2
 
-Context = SSL.Context
 
-
-def build_context(certificate: ServerCertificate, settings: TLS) -> Context:
+def build_context(certificate: ServerCertificate, settings: TLS, make: MakeContext = make_context) -> Context:
     """A server context for one certificate. Runs in the master; workers inherit it.
 
     Raises TLSError for a certificate that OpenSSL finds too weak.
@@ -49,7 +50,6 @@ def build_context(certificate: ServerCertificate, settings: TLS) -> Context:
     context.clear_mode(_MODE_PARTIAL_WRITE)
     context.set_cipher_list(_TLS12_SUITES)
     context.set_tls13_ciphersuites(_TLS13_SUITES)
-    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, _accept_affordable)
     # Nothing depends here on what a client sends along, which 14 KB of made 126 ms of work at a depth of 0, by names
     # that its issuer constrains. -1 would be no limit at all.
     context.set_verify_depth(_OWN_CERTIFICATE_ALONE)
@@ -61,23 +61,14 @@ def build_context(certificate: ServerCertificate, settings: TLS) -> Context:
         context.check_privatekey()
     except SSL.Error as error:
         raise TLSError(f"{certificate.path} can't be used: {explain(error)}") from None
-    return context
+    return make(context, is_key_affordable)
 
 
 def choose_by_server_name(first: Context, contexts: Mapping[str, Context]) -> None:
     """Let the name that a client asks for choose among `contexts`, whose keys may be wildcards; else `first` stays."""
 
-    def choose(connection: SSL.Connection) -> None:
-        name = normalise_server_name(connection.get_servername())
-        if name is None:
-            return
-        context = find_by_name(contexts, name)
-        if context is not None:
-            connection.set_context(context)
+    @functools.lru_cache(maxsize=256)
+    def find(name: bytes) -> Context | None:
+        return find_by_name(contexts, normalise_server_name(name))
 
-    first.set_tlsext_servername_callback(choose)
-
-
-def _accept_affordable(_connection: object, certificate: crypto.X509, *_: object) -> bool:
-    """Asked before the client's signature is verified."""
-    return is_key_affordable(certificate)
+    first.choose_by_server_name(find)

@@ -15,8 +15,7 @@ from gemd.config.settings import Timeouts
 from gemd.system.client_socket import find_address, make_peer
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
-from gemd.system.tls import TLSConnection
-from gemd.system.tls_context import Context
+from gemd.system.tls import Context
 from gemd.worker.connection import Connection
 from gemd.worker.poller import Poller
 from gemd.worker.reading import Reading
@@ -132,7 +131,7 @@ class Accepting:
         return True
 
     def _make(self, sock: socket.socket, address: object) -> Connection:
-        tls = TLSConnection(self._context)
+        tls = self._context.make_connection()
         return Connection(sock, tls, make_peer(sock, address, tls), time.monotonic() + self._timeout)
 
     # Deadlines

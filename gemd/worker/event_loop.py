@@ -16,7 +16,7 @@ from gemd.protocol.response import Answer, error_response
 from gemd.shared.under_way import UnderWay
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
-from gemd.system.tls_context import Context
+from gemd.system.tls import Context
 from gemd.worker.accepting import Accepting, Admit
 from gemd.worker.closing import Closing
 from gemd.worker.connection import Connection, ReportLoss

@@ -47,7 +47,7 @@ def test_installs_what_it_should_and_nothing_else(installation):
 def test_the_commands_run_at_their_final_place(installation):
     for command in COMMANDS:
         done = installation.run(command, "-V")
-        assert (done.returncode, done.stdout) == (0, f"{command} {gemd.__version__}\n"), done.stderr
+        assert (done.returncode, done.stdout.splitlines()[0]) == (0, f"{command} {gemd.__version__}"), done.stderr
 
 
 def test_no_file_names_the_directory_that_it_was_staged_in(installation):

@@ -2,14 +2,12 @@
 
 import ssl
 
-from gemd.system.tls import TLSConnection
-
 
 class Pair:
     """A server's connection and a client of it, with nothing between them but what a test carries."""
 
     def __init__(self, context, client, server_name=None):
-        self.server = TLSConnection(context)
+        self.server = context.make_connection()
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.client = client.wrap_bio(self.incoming, self.outgoing, server_hostname=server_name)
 

@@ -168,6 +168,19 @@ def test_a_certificate_has_to_be_meant_for_clients(authorities, root, usages, ex
         assert verdict == expected
 
 
+KEY_USAGES = {"signatures": ("digital_signature", True), "agreement": ("key_agreement", True), "mail": (None, False)}
+
+
+@pytest.mark.parametrize(("usage", "is_fit"), KEY_USAGES.values(), ids=KEY_USAGES)
+def test_a_key_has_to_be_meant_for_a_handshake(authorities, root, usage, is_fit):
+    names = ["digital_signature", "key_encipherment", "content_commitment", "data_encipherment", "key_agreement"]
+    names += ["key_cert_sign", "crl_sign", "encipher_only", "decipher_only"]
+    flags = {name: name == usage or name == "content_commitment" for name in names}
+    verdict = authorities.judge(make_leaf(root, extensions=[x509.KeyUsage(**flags)]).chain)
+    assert verdict.is_vouched_for is is_fit
+    assert bool(verdict.fault) is not is_fit
+
+
 def test_an_authority_that_is_meant_for_servers_alone_vouches_for_no_client(authorities, root):
     between = Link("between", issuer=root, extensions=[x509.ExtendedKeyUsage([USAGE.SERVER_AUTH])])
     assert authorities.judge(make_leaf(between).chain) == UNKNOWN

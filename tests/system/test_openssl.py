@@ -43,30 +43,25 @@ TICKETS = """
 import ssl, sys
 from pathlib import Path
 {before}
-from OpenSSL import SSL, crypto
 from gemd.config.settings import TLS
 from gemd.system.certificates import find_or_make
 from gemd.system.tls_context import build_context
-context = build_context(find_or_make(Path(sys.argv[1]), ("h",)), TLS())
-server = SSL.Connection(context, None)
-server.set_accept_state()
+server = build_context(find_or_make(Path(sys.argv[1]), ("h",)), TLS()).make_connection()
 there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
 client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 client_context.check_hostname, client_context.verify_mode = False, ssl.CERT_NONE
 client = client_context.wrap_bio(back, there)
 sent = []
 for _ in range(4):
-    for shake in (client.do_handshake, server.do_handshake):
+    for shake in (client.do_handshake, server.handshake):
         try:
             shake()
-        except (ssl.SSLWantReadError, SSL.WantReadError):
+        except ssl.SSLWantReadError:
             pass
-        server.bio_write(data) if (data := there.read()) else None
-        try:
-            sent.append(server.bio_read(65536))
-            back.write(sent[-1])
-        except SSL.WantReadError:
-            pass
+        server.feed(data) if (data := there.read()) else None
+        if data := server.take():
+            sent.append(data)
+            back.write(data)
 print(len(sent))
 """
 

@@ -5,10 +5,9 @@ import ssl
 
 import pytest
 
-from gemd.config.settings import TLS
-from gemd.system import tls
+from gemd.system import openssl_direct, openssl_public
 from gemd.system.tls import TLSError
-from gemd.system.tls_context import build_context, choose_by_server_name
+from gemd.system.tls_context import choose_by_server_name
 from tests.support.tls_client import make_context
 from tests.support.tls_pair import Pair
 
@@ -81,8 +80,8 @@ def test_no_session_ticket_is_sent(connect, version):
     assert not (pair.client.session and pair.client.session.has_ticket)
 
 
-def test_a_session_is_not_resumed(connect, certificates):
-    client, context = only(V12), build_context(certificates["h"], TLS())
+def test_a_session_is_not_resumed(connect, certificates, build):
+    client, context = only(V12), build(certificates["h"])
     session = connect(client, context=context).client.session
     pair = Pair(context, client)
     pair.client.session = session
@@ -90,8 +89,8 @@ def test_a_session_is_not_resumed(connect, certificates):
     assert not pair.client.session_reused
 
 
-def test_a_client_that_asks_for_a_renegotiation_gets_none(certificates):
-    assert build_context(certificates["h"], TLS()).set_options(0) & 0x40000000
+def test_a_client_that_asks_for_a_renegotiation_gets_none(certificates, build):
+    assert build(certificates["h"]).settings.set_options(0) & 0x40000000
 
 
 # Names
@@ -102,8 +101,8 @@ def fingerprint_seen(pair):
 
 
 @pytest.fixture
-def contexts(certificates):
-    contexts = {name: build_context(certificate, TLS()) for name, certificate in certificates.items()}
+def contexts(certificates, build):
+    contexts = {name: build(certificate) for name, certificate in certificates.items()}
     choose_by_server_name(contexts["h"], contexts)
     return contexts
 
@@ -134,7 +133,8 @@ def test_the_name_asked_for_is_normalised(connect, asked, name):
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"a\nb", b"\x00", b"." * 255])
 def test_a_name_that_is_none_ends_no_worker(contexts, raw, monkeypatch):
-    monkeypatch.setattr(tls.SSL.Connection, "get_servername", lambda _: raw)
+    monkeypatch.setattr(openssl_public.SSL.Connection, "get_servername", lambda _: raw)
+    monkeypatch.setattr(openssl_direct, "_find_server_name", lambda _: raw)
     pair = Pair(contexts["h"], make_context())
     pair.shake_hands()
     assert pair.server.server_name.isascii()

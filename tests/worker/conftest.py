@@ -13,7 +13,6 @@ from gemd.config.settings import TLS, Limits, Timeouts
 from gemd.protocol.peer import Peer
 from gemd.shared.under_way import SIZE, UnderWay
 from gemd.system.certificates import find_or_make
-from gemd.system.tls import TLSConnection
 from gemd.system.tls_context import build_context
 from gemd.worker.closing import Closing
 from gemd.worker.connection import Connection
@@ -81,7 +80,7 @@ def connect(context):
 
     def connect(sockets=None, *, shaken=False, client_context=None):
         its, ours = sockets or socket.socketpair()
-        tls = TLSConnection(context)
+        tls = context.make_connection()
         peer = Peer("127.0.0.1", 1, "127.0.0.1", 1965, tls)
         connection = Connection(ours, tls, peer, time.monotonic() + 60.0)
         client = Client(its, client_context)
