@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from gemd.protocol.peer import Peer, TLSInfo
 
 
-def acknowledge_now(sock: socket.socket) -> None:
+def acknowledge_now(sock: socket.SocketType) -> None:
     """Acknowledge the end of the handshake at once.
 
     Nothing of ours carries the ACK, as no session ticket is sent, and a client that leaves Nagle's algorithm on would
@@ -21,7 +21,7 @@ def acknowledge_now(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
-def count_undelivered(sock: socket.socket) -> int:
+def count_undelivered(sock: socket.SocketType) -> int:
     """How many of the bytes that were sent the client's kernel has not acknowledged (SIOCOUTQ, tcp(7)).
 
     For a unix socket it is what they take up in this kernel, which is more.
@@ -32,22 +32,23 @@ def count_undelivered(sock: socket.socket) -> int:
     return count[0]
 
 
-def find_address(sock: socket.socket, address: object) -> str:
-    """Of the client, as its peer has it."""
-    if sock.family == socket.AF_UNIX or not isinstance(address, tuple):
-        return "unix"
-    return _plain_address(address[0])
+def find_address(address: object) -> str:
+    """Of the client, as its peer has it; `address` is what accept(2) has told."""
+    return show_address(address[0]) if isinstance(address, tuple) else "unix"
 
 
-def make_peer(sock: socket.socket, address: object, tls: TLSInfo) -> Peer:
-    """Who is at the other end of an accepted socket. Raises OSError when it has left already."""
-    if sock.family == socket.AF_UNIX or not isinstance(address, tuple):
+def make_peer(sock: socket.SocketType, address: object, local: tuple[str, int] | None, tls: TLSInfo) -> Peer:
+    """Who is at the other end of an accepted socket, which came to `local`, where the listener knows. Raises OSError
+    when it has left already."""
+    if not isinstance(address, tuple):
         return Peer("unix", 0, "unix", 0, tls)
-    local = sock.getsockname()
-    return Peer(_plain_address(address[0]), address[1], _plain_address(local[0]), local[1], tls)
+    if local is None:
+        here = sock.getsockname()
+        local = show_address(here[0]), here[1]
+    return Peer(show_address(address[0]), address[1], *local, tls)
 
 
-def _plain_address(address: str) -> str:
+def show_address(address: str) -> str:
     """Without a zone, and IPv4 as IPv4 where a dual-stack socket reports it as IPv6."""
     if ":" not in address:
         return address

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from gemd.config.types import Address
 from gemd.system.attempt import attempt
+from gemd.system.client_socket import show_address
 
 _BACKLOG = 1024
 _ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104, only compared with
@@ -25,12 +26,17 @@ class BindError(Exception):
 class Listener:
     """A bound, listening, non-blocking socket and what it was bound for. Systemd keeps one that `is_given` open."""
 
-    __slots__ = ("address", "is_given", "socket")
+    __slots__ = ("_kind", "address", "is_given", "local", "socket")
 
     def __init__(self, sock: socket.socket, address: Address, *, is_given: bool = False) -> None:
         self.socket = sock
         self.address = address
         self.is_given = is_given
+        self._kind = int(sock.family), int(sock.type), sock.proto
+        # What every connection came to: host and port; None where that is known of each alone.
+        self.local: tuple[str, int] | None = None
+        if sock.family != socket.AF_UNIX and (here := sock.getsockname())[0] not in _ANY.values():
+            self.local = show_address(here[0]), here[1]
 
     def __str__(self) -> str:
         if self.address.path:
@@ -42,6 +48,19 @@ class Listener:
     def port(self) -> int:
         """The TCP port; 0 for a unix socket."""
         return 0 if self.address.path else int(self.socket.getsockname()[1])
+
+    def accept(self) -> tuple[socket.SocketType, object]:
+        """A connection that waits, and its client's address. Raises OSError; BlockingIOError where none waits.
+
+        As `socket.accept` does it, but for its Python object around each socket and enumerations of what is known: two
+        of a hundred parts of a page.
+        """
+        descriptor, address = self.socket._accept()  # type: ignore[attr-defined]
+        try:
+            return socket.SocketType(*self._kind, descriptor), address
+        except OSError:
+            os.close(descriptor)
+            raise
 
     def close(self) -> None:
         """Stop listening; the file of a unix socket stays."""

@@ -102,17 +102,22 @@ class Accepting:
 
     # Accepting
 
-    def accept_waiting(self) -> None:
-        """Accept one connection from each listener that has one. After all others, who are served first."""
-        waiting, self._waiting = self._waiting, []
+    def accept_waiting(self) -> bool:
+        """Accept one connection from each listener that has one. After all others, who are served first. Whether there
+        was any."""
+        waiting = self._waiting
+        if not waiting:
+            return False
+        self._waiting = []
         for listener in waiting:
             if listener.socket.fileno() in self._listeners:
                 self._accept(listener)
+        return True
 
     def _accept(self, listener: Listener) -> bool:
         """Take one connection; False when there is none. Raises OSError for a listener that is broken for good."""
         try:
-            sock, address = listener.socket.accept()
+            sock, address = listener.accept()
         except OSError as error:
             if error.errno in _BROKEN:
                 raise OSError(error.errno, f"{listener} can't be listened on any more: {error.strerror}") from None
@@ -120,19 +125,19 @@ class Accepting:
                 self._pause(error)
             return False
         try:
-            if self._admit is not None and not self._admit(find_address(sock, address)):
+            if self._admit is not None and not self._admit(find_address(address)):
                 sock.close()
                 self.refused += 1
                 return True
-            self._reading.add(self._make(sock, address))
+            self._reading.add(self._make(sock, address, listener.local))
         except OSError as error:
             sock.close()
             error_log.debug("a connection was gone before it was looked at: %s", error)
         return True
 
-    def _make(self, sock: socket.socket, address: object) -> Connection:
+    def _make(self, sock: socket.SocketType, address: object, local: tuple[str, int] | None) -> Connection:
         tls = self._context.make_connection()
-        return Connection(sock, tls, make_peer(sock, address, tls), time.monotonic() + self._timeout)
+        return Connection(sock, tls, make_peer(sock, address, local, tls), time.monotonic() + self._timeout)
 
     # Deadlines
 

@@ -18,6 +18,8 @@ from gemd.system.client_socket import count_undelivered
 from gemd.system.tls import TLSConnection, TLSError
 from gemd.worker.pieces import Pieces
 
+_RECEIVE_FLAGS = int(socket.MSG_DONTWAIT)  # an enumeration's member would be made anew by each "|"
+_SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 _DRAIN_CHUNK = 4 * 1024
 _MAX_DRAINED = 1024 * 1024
 _ORDINARY = 2048  # bytes of a handshake, with a certificate of the client's own
@@ -62,7 +64,7 @@ class Connection:
         "watched",
     )
 
-    def __init__(self, sock: socket.socket, tls: TLSConnection, peer: Peer, deadline: float) -> None:
+    def __init__(self, sock: socket.SocketType, tls: TLSConnection, peer: Peer, deadline: float) -> None:
         self.socket = sock
         self.fd = sock.fileno()
         self.tls = tls
@@ -134,7 +136,7 @@ class Connection:
     def receive(self, size: int) -> bytes | None:
         """At most `size` bytes from the socket; None when none are here, b"" at their end. Raises TLSError."""
         try:
-            return self.socket.recv(size, socket.MSG_DONTWAIT)
+            return self.socket.recv(size, _RECEIVE_FLAGS)
         except BlockingIOError:
             return None
         except OSError as error:
@@ -161,7 +163,7 @@ class Connection:
         if not outbox:
             return True
         try:
-            count = self.socket.send(outbox, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            count = self.socket.send(outbox, _SEND_FLAGS)
         except BlockingIOError:
             count = 0
         except OSError as error:
@@ -189,7 +191,7 @@ class Connection:
         """
         try:
             while self._drained < _MAX_DRAINED:
-                data = self.socket.recv(_DRAIN_CHUNK, socket.MSG_DONTWAIT)
+                data = self.socket.recv(_DRAIN_CHUNK, _RECEIVE_FLAGS)
                 if not data or (has_ended and len(data) < _DRAIN_CHUNK):
                     return True
                 self._drained += len(data)

@@ -27,6 +27,7 @@ from gemd.worker.thread_pool import ThreadPool
 from gemd.worker.waiting import AnswerHelper
 from gemd.worker.writing import Writing
 
+_LOOK_INTERVAL = 0.02  # seconds between two looks around while much happens: so late a deadline may be noticed
 _TOO_MUCH = "clients hold too much memory together (limits.buffered)"
 _FAULT = error_response(GeminiError("An unexpected error occurred"))
 
@@ -51,6 +52,7 @@ class EventLoop:
         self.ended: deque[Connection] = deque()
         self._poller: Poller[Connection] = Poller()
         self._max_connections = max_connections
+        self._next_look = 0.0
         self._reading = Reading(self._poller, limits, max_connections, self.ready, report_loss)
         self._accepting = Accepting(self._poller, listeners, context, timeouts, max_connections, self._reading, admit)
         self._closing = Closing(self._poller, timeouts)
@@ -106,19 +108,32 @@ class EventLoop:
             self._reading.hurry()
             self._closing.leave_deliveries()
 
-    def wait(self, timeout: float) -> None:
-        """Let things happen until there is something to do, or for `timeout` seconds."""
+    def wait(self, timeout: float) -> bool:
+        """Let things happen until there is something to do, or for `timeout` seconds. Whether it is time to look
+        around, which is not worth it in each turn where much happens."""
         runnable = self._writing.runnable()
+        is_quiet = not runnable
         for act, connection, events in self._poller.wait(0.0 if runnable else self._shorten(timeout)):
+            is_quiet = False
             self._step(act, connection, events)
         woken = self._poller.woken
         if woken:
+            is_quiet = False
             for _ in range(len(woken)):
                 self._step(self._writing.resume, woken.popleft())
         for connection in runnable:
             self._step(self._writing.go_on, connection)
-        self._accepting.accept_waiting()
+        if self._accepting.accept_waiting():
+            is_quiet = False
         now = time.monotonic()
+        is_due = is_quiet or now >= self._next_look
+        if is_due:
+            self._next_look = 0.0 if is_quiet else now + _LOOK_INTERVAL
+            self._look(now)
+        return is_due
+
+    def _look(self, now: float) -> None:
+        """See whose time is over, and who holds too much."""
         self._accepting.expire(now)
         for state in (self._reading, self._writing, self._closing):
             for connection in state.expired(now):
@@ -134,9 +149,12 @@ class EventLoop:
             self._writing.drop(connection, _TOO_MUCH)
 
     def _shorten(self, timeout: float) -> float:
-        """The timeout, or less when a deadline comes first."""
+        """The timeout, or less when a deadline comes first, which is not looked for a moment after the last time."""
         if self.ready or self.ended or self._poller.woken:
             return 0.0
+        left = self._next_look - time.monotonic()
+        if left > 0.0:
+            return min(timeout, left)
         moment = min(
             self._accepting.next_deadline(),
             self._reading.next_deadline(),

@@ -21,7 +21,7 @@ _QUICK_SHARE = 8  # what a client takes well counts as little as an eighth
 
 
 class Memory:
-    """Looks after a worker's memory, once a turn of the event loop."""
+    """Looks after a worker's memory, from time to time."""
 
     def __init__(self, reading: Reading, writing: Writing, timeouts: Timeouts, limits: Limits) -> None:
         self._reading = reading

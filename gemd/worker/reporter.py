@@ -46,7 +46,7 @@ class Reporter:
         self._next_look = self._next_count = self._next_memory = 0.0
 
     def report(self) -> None:
-        """Show the figures, once a turn of the event loop: those that have changed, and the costly ones more seldom."""
+        """Show the figures, from time to time: those that have changed, and the costly ones more seldom."""
         event_loop, pool = self._event_loop, self._pool
         here = event_loop.count()
         counts = (*here, event_loop.refused, pool.busy)

@@ -38,8 +38,8 @@ class RequestHandler(socketserver.BaseRequestHandler):
 
 
 class GeminiServer(socketserver.BaseServer):
-    """Serves what the event loop has ready until it is told to stop. `report` is called once a turn; a client may have
-    `max_pending` answers at once that take their time."""
+    """Serves what the event loop has ready until it is told to stop. `report` is called from time to time; a client may
+    have `max_pending` answers at once that take their time."""
 
     def __init__(
         self,
@@ -65,12 +65,13 @@ class GeminiServer(socketserver.BaseServer):
         """Serve until `stop` was called and the last connection is closed."""
         self.service_actions()
         while not (self._is_stopping and self._event_loop.is_idle()):
-            self._event_loop.wait(poll_interval)
+            is_due = self._event_loop.wait(poll_interval)
             while self._event_loop.ready:
                 self.handle_request()
             while self._event_loop.ended:
                 self.shutdown_request(self._event_loop.ended.popleft())
-            self.service_actions()
+            if is_due:
+                self.service_actions()
 
     def stop(self, *, is_urgent: bool) -> None:
         """Accept nothing more and end when all are answered; `is_urgent` leaves less time to those who are slow."""
@@ -78,7 +79,7 @@ class GeminiServer(socketserver.BaseServer):
         self._event_loop.stop_listening(is_urgent=is_urgent)
 
     def service_actions(self) -> None:
-        """Sign of life, once a turn."""
+        """Sign of life, and what is to be done from time to time."""
         self._row.tick()
         self._report()
 

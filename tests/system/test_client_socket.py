@@ -25,7 +25,7 @@ def tcp(request):
 
 def test_who_is_at_the_other_end(tcp):
     client, server, address, target = tcp
-    peer = make_peer(server, address, tls=None)
+    peer = make_peer(server, address, None, tls=None)
     assert (peer.address, peer.port) == (target, client.getsockname()[1])
     assert (peer.local_address, peer.local_port) == (target, client.getpeername()[1])
 
@@ -36,13 +36,13 @@ def test_who_has_left_already_has_no_address(tcp):
     client.close()
     server.close()
     with pytest.raises(OSError):
-        make_peer(server, address, tls=None)
+        make_peer(server, address, None, tls=None)
 
 
 def test_a_unix_socket_has_neither_address_nor_port():
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        peer = make_peer(ours, "", tls=None)
+        peer = make_peer(ours, "", None, tls=None)
         assert (peer.address, peer.port, peer.local_address, peer.local_port) == ("unix", 0, "unix", 0)
         acknowledge_now(ours)  # has nothing to acknowledge
 
@@ -57,7 +57,7 @@ def test_a_zone_is_no_part_of_an_address(monkeypatch):
         def fileno(self):
             return 7
 
-    peer = make_peer(Socket(), ("fe80::1%eth0", 5, 0, 3), tls=None)
+    peer = make_peer(Socket(), ("fe80::1%eth0", 5, 0, 3), None, tls=None)
     assert (peer.address, peer.local_address) == ("fe80::1", "fe80::2")
 
 
@@ -84,3 +84,8 @@ def test_an_acknowledgement_at_once(tcp):
     server.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
     acknowledge_now(server)
     assert server.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK)
+
+
+def test_what_the_listener_knows_is_not_asked_for():
+    peer = make_peer(None, ("192.0.2.1", 5), ("192.0.2.2", 1965), tls=None)
+    assert (peer.address, peer.local_address, peer.local_port) == ("192.0.2.1", "192.0.2.2", 1965)

@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 import threading
@@ -388,3 +389,47 @@ def test_one_address_for_both_takes_the_place_of_one_for_ipv4(bind, reuse, port)
     assert present[0] in listeners
     assert reuse([six], listeners) == listeners  # and again
     assert reuse([four], listeners) == present
+
+
+# Accepting
+
+
+@pytest.mark.parametrize(
+    ("family", "host", "local"),
+    [
+        (socket.AF_INET, "127.0.0.1", "127.0.0.1"),
+        (socket.AF_INET, "0.0.0.0", None),
+        (socket.AF_INET6, "::1", "::1"),
+        (socket.AF_INET6, "::", None),
+    ],
+)
+def test_what_is_accepted_is_a_socket_of_the_kernel_s_own(family, host, local):
+    sock = socket.socket(family)
+    sock.bind((host, 0))
+    sock.listen()
+    sock.setblocking(False)
+    listener = Listener(sock, Address(host, 0))
+    port = sock.getsockname()[1]
+    assert listener.local == (None if local is None else (local, port))
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+    with sock, socket.create_connection(("127.0.0.1" if family == socket.AF_INET else "::1", port), 10) as client:
+        accepted, address = listener.accept()
+        assert address[:2] == client.getsockname()[:2]
+        assert not os.get_inheritable(accepted.fileno())
+        accepted.send(b"x")
+        assert client.recv(1) == b"x"
+        accepted.close()
+        assert client.recv(1) == b""
+
+
+def test_a_connection_that_no_socket_can_be_made_of_is_closed(monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOMEM, "no memory")
+
+    with socket.create_server(("127.0.0.1", 0)) as sock, socket.create_connection(sock.getsockname(), 10) as client:
+        listener = Listener(sock, Address("127.0.0.1", 0))
+        monkeypatch.setattr(socket, "SocketType", fail)
+        with pytest.raises(OSError, match="no memory"):
+            listener.accept()
+        assert client.recv(1) == b""

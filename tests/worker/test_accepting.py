@@ -78,7 +78,7 @@ def fail_to_accept(monkeypatch):
         monkeypatch.undo()
         if number is not None:
             error = OSError(number, os.strerror(number))
-            monkeypatch.setattr(socket.socket, "accept", lambda _: (_ for _ in ()).throw(error))
+            monkeypatch.setattr(Listener, "accept", lambda _: (_ for _ in ()).throw(error))
 
     return fail
 

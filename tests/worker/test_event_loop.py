@@ -19,6 +19,7 @@ from gemd.protocol.errors import NotFound
 from gemd.protocol.response import BrokenBody, ClientLeft, Response
 from gemd.shared.under_way import SIZE, UnderWay
 from gemd.system.listener import Listener
+from gemd.worker import event_loop
 from gemd.worker import memory as memory_module
 from gemd.worker.event_loop import EventLoop
 from gemd.worker.thread_pool import ThreadPool
@@ -596,7 +597,7 @@ def test_memory_is_given_back_after_many(service, monkeypatch, is_answered):
     monkeypatch.setattr(memory_module, "_MANY", 10)
     monkeypatch.setattr(memory_module.process, "give_memory_back", lambda: given.append(service.number()))
     clients = [blocked(service)[0] if is_answered else service.connect() for _ in range(10)]
-    service.turn_until(lambda: service.number() == 10)
+    service.turn_until(lambda: service.loop._memory._most == 10)
     for client in clients[:8]:
         client.reset()
     service.turn_until(lambda: service.number() == 2)
@@ -743,3 +744,35 @@ def test_whatever_happens_each_connection_ends_once(make_service, caplog, seed):
     assert {record.exc_info[0] for record in caplog.records if record.exc_info} <= {Fault}
     for fd in fds:
         os.close(fd)
+
+
+# Looking around
+
+
+def test_a_quiet_turn_looks_around(service):
+    assert service.loop.wait(0.0)
+    assert service.loop.wait(0.0)
+
+
+def test_while_much_happens_that_is_done_now_and_then(service, monkeypatch):
+    monkeypatch.setattr(event_loop, "_LOOK_INTERVAL", 3600.0)
+    looks = []
+    for _ in range(5):
+        service.connect().shake_hands()  # which waits for an answer
+        looks.append(service.loop.wait(1.0))  # which accepts it, or has its first octets
+    assert looks == [True, False, False, False, False]
+    assert service.loop._shorten(1.0) == 1.0
+    monkeypatch.setattr(service.loop, "_next_look", 0.0)
+    service.connect().shake_hands()
+    assert service.loop.wait(1.0)
+
+
+def test_after_much_has_happened_nobody_is_forgotten(service):
+    """The turn that is the first to be quiet looks, however soon it is."""
+    service.connect().shake_hands()
+    assert service.loop.wait(1.0)
+    service.connect().shake_hands()
+    begun = time.monotonic()
+    while not service.loop.wait(10.0):
+        pass
+    assert time.monotonic() - begun < 5.0

@@ -26,10 +26,12 @@ class ScriptedLoop:
         self.ready, self.ended = deque(), deque()
         self.answered, self.given_up, self.stopped, self.turns = [], [], [], []
         self.error = None
+        self.is_due = True
 
     def wait(self, timeout):
         assert timeout == 1.0
         self.turns.pop(0)()
+        return self.is_due
 
     def is_idle(self):
         return not (self.ready or self.ended or self.turns)
@@ -239,13 +241,20 @@ def test_one_whose_answer_failed_is_counted_no_more_once_it_is_over(loop, make_s
 # Turns
 
 
-def test_there_is_a_sign_of_life_before_the_first_turn_and_after_each(loop, make_server):
+def test_there_is_a_sign_of_life_before_the_first_turn_and_when_one_is_due(loop, make_server):
     server = make_server()
     assert server.row.last_tick is None
     ticks = []
-    serve(loop, server, lambda: ticks.append(server.row.last_tick))
+
+    def note():
+        ticks.append(server.row.last_tick)
+        loop.is_due = len(ticks) == 2
+
+    serve(loop, server, *[note] * 4)
     assert ticks[0] is not None
-    assert server.row.last_tick > ticks[0]
+    assert ticks[1] == ticks[0]
+    assert ticks[2] > ticks[1]
+    assert ticks[3] == ticks[2] == server.row.last_tick
 
 
 @pytest.mark.parametrize("is_urgent", [True, False])
