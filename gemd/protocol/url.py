@@ -4,11 +4,13 @@ Rules: octets are checked before anything is split; the path is split before it 
 exactly once; what can't be told for sure is refused, never repaired.
 """
 
+import functools
 import re
 from collections.abc import Iterable
 from urllib.parse import quote, unquote_to_bytes, urljoin
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import BadRequest
@@ -39,6 +41,10 @@ class Url(msgspec.Struct, frozen=True):
     dot, and "" when the URL has no authority. `path` has its dot segments resolved and is still
     percent-encoded; `segments` are its decoded parts: "/a//b/" gives ("a", "", "b", ""). Octets that are not
     UTF-8 appear as lone surrogates (PEP 383), as in file names. `query` is raw, None without a "?".
+
+    What follows from these: `is_directory`, whether the path ends with a slash; `names`, the segments that name
+    something, without the empty ones, which mean nothing to a file system; and `rule_names`, the names as rules go by
+    them: an encoded slash divides like any other, as it may for whoever answers.
     """
 
     text: str
@@ -48,24 +54,18 @@ class Url(msgspec.Struct, frozen=True):
     path: str
     segments: tuple[str, ...]
     query: str | None
+    is_directory: bool = False
+    names: tuple[str, ...] = ()
+    rule_names: tuple[str, ...] = ()
 
-    @property
-    def is_directory(self) -> bool:
-        """Whether the path ends with a slash."""
-        return self.segments[-1] == ""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The segments that name something: without the empty ones, which mean nothing to a file system."""
-        return tuple(filter(None, self.segments))
-
-    @property
-    def rule_names(self) -> tuple[str, ...]:
-        """The names as rules go by them: an encoded slash divides like any other, as it may for whoever answers."""
-        names = self.names
-        if "%2" not in self.path:
-            return names
-        return tuple(part for name in names for part in name.split("/") if part)
+    def __post_init__(self) -> None:
+        names = tuple(filter(None, self.segments))
+        rule_names = names
+        if "%2" in self.path:
+            rule_names = tuple(part for name in names for part in name.split("/") if part)
+        force_setattr(self, "is_directory", self.segments[-1] == "")
+        force_setattr(self, "names", names)
+        force_setattr(self, "rule_names", rule_names)
 
     def names_below(self, depth: int) -> tuple[str, ...]:
         """The names that follow the first `depth` of `rule_names`, their encoded slashes still within them."""
@@ -86,8 +86,12 @@ def check_octets(raw: bytes) -> None:
         raise BadRequest("The URL has a blank or a control character; percent-encode it")
 
 
+@functools.lru_cache(maxsize=256)
 def parse_url(raw: bytes) -> Url:
-    """Parse the absolute URL `raw`, without its CRLF. Raises BadRequest (59) for anything else."""
+    """Parse the absolute URL `raw`, without its CRLF. Raises BadRequest (59) for anything else.
+
+    The same octets are always the same URL, so that those of the last ones are remembered.
+    """
     check_octets(raw)
     try:
         text = raw.decode()

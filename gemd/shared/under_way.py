@@ -5,6 +5,7 @@ that may have spoilt it, and may be any octets.
 """
 
 import contextlib
+import functools
 from collections.abc import Iterator
 
 from gemd.protocol.url import Url
@@ -29,9 +30,8 @@ class UnderWay:
             entry = self._free.pop()
         except IndexError:
             return None
-        text = f"{url.host}{url.path}".encode()[: _ENTRY - 1]
-        size = len(text)
-        self._memory[entry : entry + size + 1] = bytes((size,)) + text
+        text = _encode(url.host, url.path)
+        self._memory[entry : entry + len(text)] = text
         return entry
 
     def end(self, entry: int | None) -> None:
@@ -59,3 +59,10 @@ class UnderWay:
         raw = bytes(self._memory)
         texts = [raw[entry + 1 : entry + 1 + raw[entry]] for entry in range(0, SIZE, _ENTRY)]
         return [text.decode("utf-8", "backslashreplace") for text in texts if text]
+
+
+@functools.lru_cache(maxsize=256)
+def _encode(host: str, path: str) -> bytes:
+    """What an entry shows, after its number of octets."""
+    text = f"{host}{path}".encode()[: _ENTRY - 1]
+    return bytes((len(text),)) + text

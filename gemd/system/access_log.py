@@ -60,12 +60,13 @@ def cut(text: str, most: int, write: Callable[[str], str]) -> str:
     return text[:end] + _CUT
 
 
+@functools.lru_cache(maxsize=256)
 def _field(text: str, most: int) -> str:
     return escape_field(cut(text, most, escape_field))
 
 
 def _user(entry: Entry) -> str:
-    return _BLANK.sub("_", _field(entry.user, _MAX_USER)) or "-"
+    return _BLANK.sub("_", _field(entry.user, _MAX_USER)) if entry.user else "-"
 
 
 def address_writer(policy: Addresses, secret: bytes) -> Callable[[str], str]:

@@ -20,6 +20,8 @@ from gemd.worker.pieces import Pieces
 
 _RECEIVE_FLAGS = int(socket.MSG_DONTWAIT)  # an enumeration's member would be made anew by each "|"
 _SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+_PART_SIZE = 64 * 1024  # bytes that go out together, and what is left of a piece
+_MAX_PIECES = 8  # that go out together
 _DRAIN_CHUNK = 4 * 1024
 _MAX_DRAINED = 1024 * 1024
 _ORDINARY = 2048  # bytes of a handshake, with a certificate of the client's own
@@ -148,6 +150,25 @@ class Connection:
             data, self.head = self.head + data, b""
         self.tls.write(data)
         self.sent += len(data)
+
+    def write_part(self) -> bool:
+        """Encrypt what comes next, as much as goes out together; False when there is no more yet. Raises TLSError,
+        BrokenBody and ClientLeft."""
+        size = 0
+        for _ in range(_MAX_PIECES):
+            data = self.source.read() if self.source is not None else b""
+            if data is None:
+                if self.head:
+                    self.write(b"")  # the client need not wait for the header
+                return False
+            self.write(data)
+            if not data:
+                self.end()
+                break
+            size += len(data)
+            if size >= _PART_SIZE:
+                break
+        return True
 
     def end(self) -> None:
         """Encrypt close_notify: the answer is complete. Raises TLSError."""

@@ -33,7 +33,7 @@ class Ordered:
 
     def remove(self, connection: Connection) -> None:
         """Nothing happens if it is not here."""
-        if connection in self:
+        if self._by_fd.get(connection.fd) is connection:
             del self._by_fd[connection.fd]
 
     def oldest(self) -> Connection:

@@ -5,6 +5,7 @@ source is read only when the client has taken what was read before, so that a sl
 answer ends with close_notify, one that broke off never.
 """
 
+import contextlib
 import select
 import time
 from collections import deque
@@ -25,7 +26,7 @@ from gemd.worker.waiting import AnswerHelper, Waiting
 
 # What has to get through within one response timeout: 128 KiB in 30 seconds is 4 KB a second.
 BLOCK_SIZE = 128 * 1024
-_MAX_PIECES = 8  # of one answer in a turn, so that others have theirs
+_MAX_PARTS = 8  # of one answer in a turn, so that others have theirs
 
 
 class Writing:
@@ -104,14 +105,18 @@ class Writing:
     def _pump(self, connection: Connection, _events: int = 0) -> None:
         """Go on until the client takes no more, there is no more yet, it is over, or others should have their turn."""
         try:
-            for _ in range(_MAX_PIECES):
+            if connection.outgoing and not connection.flush():
+                self._block(connection)
+                return
+            for _ in range(_MAX_PARTS):
+                is_known = connection.complete or connection.write_part()
                 if not connection.flush():
                     self._block(connection)
                     return
                 if connection.complete:
                     self._finish(connection)
                     return
-                if not self._write_piece(connection):
+                if not is_known:
                     self._await(connection)
                     return
         except (TLSError, ClientLeft) as error:
@@ -120,21 +125,11 @@ class Writing:
         except BrokenBody as error:
             url = error_log.show_url(connection.url)
             error_log.warning("the response to %s broke off: %s", url, error, exc_info=error.__cause__)
-            self.drop(connection)
+            self._drop_after_part(connection)
             return
         self._leave(connection)
         self._poller.modify(connection.fd, 0, self._notice_end, connection)
         self._runnable.add(connection)
-
-    def _write_piece(self, connection: Connection) -> bool:
-        """Encrypt what comes next; False when it is not known yet. Raises TLSError, BrokenBody and ClientLeft."""
-        data = connection.source.read() if connection.source is not None else b""
-        if data is None and not connection.head:
-            return False
-        connection.write(data or b"")  # the client need not wait for the header
-        if data == b"":
-            connection.end()
-        return True
 
     # Where it waits
 
@@ -212,6 +207,12 @@ class Writing:
         self._poller.unregister(connection.fd)
         self._ended.append(connection)
         connection.close()
+
+    def _drop_after_part(self, connection: Connection) -> None:
+        """End it where its body broke off, after what came before, if the client takes that."""
+        with contextlib.suppress(TLSError):
+            connection.flush()
+        self.drop(connection)
 
     def replace(self, connection: Connection, answer: Answer) -> None:
         """Send this instead, where nothing is sent yet."""

@@ -131,8 +131,32 @@ def test_a_source_is_read_to_its_end(make_writing, begin, ended, settle):
     settle(writing)
     assert client.read() == HEADER + b"onetwo"
     assert client.end == "whole"
-    assert len(sends) == 3  # the header with the first piece
+    assert len(sends) == 1
     assert (source.begun, source.closed) == (1, 1)
+    assert list(ended) == [connection]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "number"), [([65536], 2), ([65536, 1], 2), ([65535, 1], 2), ([65535], 1), ([9] * 9, 2)]
+)
+def test_so_much_goes_out_together(make_writing, begin, settle, sizes, number):
+    writing = make_writing()
+    client, connection = begin()
+    sends = count_sends(connection)
+    writing.answer(connection, page(ScriptedSource(*[b"x" * size for size in sizes], b"")))
+    settle(writing)
+    assert client.read() == HEADER + b"x" * sum(sizes)
+    assert client.end == "whole"
+    assert len(sends) == number
+
+
+def test_what_came_before_a_body_broke_off_is_sent(make_writing, begin, settle, ended):
+    writing = make_writing()
+    client, connection = begin()
+    writing.answer(connection, page(ScriptedSource(b"one", BrokenBody("a fault"))))
+    settle(writing)
+    assert client.read() == HEADER + b"one"
+    assert client.end == "broken"
     assert list(ended) == [connection]
 
 
@@ -164,8 +188,10 @@ def test_others_have_their_turn_between_many_pieces(make_writing, begin, settle,
     writing = make_writing()
     client, connection = begin()
     source = ScriptedSource(*[b"x"] * 100, b"")
+    sends = count_sends(connection)
     writing.answer(connection, page(source))
-    assert source.reads == 8
+    assert source.reads == 64
+    assert len(sends) == 8
     assert writing.runnable() == [connection]
     assert len(writing) == 1
     settle(writing)
@@ -177,19 +203,19 @@ def test_others_have_their_turn_between_many_pieces(make_writing, begin, settle,
 def test_what_a_client_sends_between_two_turns_is_no_request(make_writing, begin, settle, ended):
     writing = make_writing()
     client, connection = begin()
-    writing.answer(connection, page(ScriptedSource(*[b"x"] * 20, b"")))
+    writing.answer(connection, page(ScriptedSource(*[b"x"] * 70, b"")))
     assert writing.runnable() == [connection]
     client.send(b"gemini://localhost/other\r\n")
     client.finish_sending()
     settle(writing)
-    assert client.read() == HEADER + b"x" * 20
+    assert client.read() == HEADER + b"x" * 70
     assert client.end == "whole"
 
 
 def test_a_client_that_leaves_between_two_turns(make_writing, begin, settle, ended, losses):
     writing = make_writing()
     client, connection = begin(tcp_pair())
-    source = ScriptedSource(*[b"x"] * 20, b"")
+    source = ScriptedSource(*[b"x"] * 70, b"")
     writing.answer(connection, page(source))
     client.reset()
     settle(writing)
