@@ -4,6 +4,7 @@ Rules: what is left out leaves a mark, so that a line still tells what kind of r
 treated like one, for that a request was refused makes no password public.
 """
 
+import functools
 import re
 
 from gemd.protocol.status import REDIRECTS
@@ -13,12 +14,14 @@ _TOKEN = re.compile(r"(;token=)[^;?#]*", re.IGNORECASE)  # of Titan, in the para
 _USER = re.compile(r"^([^/?#]*//)[^/?#]*@")  # user and password (RFC 3986, 3.2.1), which Gemini has not
 
 
+@functools.lru_cache(maxsize=256)
 def hide_input(url: str) -> str:
     """The URL with "?..." for its query, and without secrets."""
     path, mark, _ = url.partition("?")
     return hide_secrets(path) + mark + _MARK if mark else hide_secrets(url)
 
 
+@functools.lru_cache(maxsize=256)
 def hide_secrets(url: str) -> str:
     """The URL with its query, but without the token of an upload, and without a user's password."""
     if ";" in url:

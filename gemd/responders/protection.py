@@ -129,20 +129,21 @@ class Protection:
         status = resolved.status
         if not self._sources or not stat.S_ISREG(status.st_mode):
             return
-        path = os.path.join("/" if resolved.is_outside else str(location.root), *resolved.names)
         is_around, is_executable = sources.have_around(way), bool(status.st_mode & 0o111)
         if is_executable and is_around:
             raise NotFound
         if is_executable and status.st_nlink > 1:  # by another name it may be in a place of scripts
-            error_log.warning("%s is executable and has several hard links: it is not sent, it may be a script", path)
+            message = "%s is executable and has several hard links: it is not sent, it may be a script"
+            error_log.warning(message, _show_path(resolved, location))
             raise NotFound
+        if not is_around:
+            return
         name = resolved.names[-1] if resolved.names else ""
-        if not is_around or not (
-            has_script_extension(name) or self._looks.begins_like_script(resolved.descriptor, status)
-        ):
+        if not (has_script_extension(name) or self._looks.begins_like_script(resolved.descriptor, status)):
             return
         if not location.script_places.is_everywhere:
             raise NotFound
+        path = _show_path(resolved, location)
         error_log.error("%s looks like a script, and is not executable: it is not sent", path)
         raise CGIError("The script failed")
 
@@ -195,6 +196,11 @@ class Protection:
             rules = {host: _by_identity(entries) for host, entries in self._rules.items()}
             known = self._known = _Known(now, changed_since, roots, rules, sources)
         return known
+
+
+def _show_path(resolved: Resolved, location: Location) -> str:
+    """Of what was opened below the location's root."""
+    return os.path.join("/" if resolved.is_outside else str(location.root), *resolved.names)
 
 
 def _differ(locations: Iterable[Location]) -> bool:

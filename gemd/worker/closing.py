@@ -21,7 +21,7 @@ class Closing:
         self._poller = poller
         self._timeout = timeouts.close
         self._delivery_timeout = timeouts.response  # from accept, after which the rest is left to the kernel
-        self._connections = Ordered()
+        self._connections: Ordered[Connection] = Ordered()
 
     def __len__(self) -> int:
         return len(self._connections)

@@ -4,7 +4,6 @@ Rules: nothing here waits, each call says so to the kernel; what the socket does
 sent before anything else is added.
 """
 
-import contextlib
 import errno
 import socket
 import time
@@ -16,10 +15,12 @@ from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import Pending, Source
 from gemd.system.client_socket import count_undelivered
 from gemd.system.tls import TLSConnection, TLSError
+from gemd.worker.ordered import Ordered
 from gemd.worker.pieces import Pieces
 
 _RECEIVE_FLAGS = int(socket.MSG_DONTWAIT)  # an enumeration's member would be made anew by each "|"
 _SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+_NOTHING_FOLLOWS = int(socket.SHUT_WR)
 _PART_SIZE = 64 * 1024  # bytes that go out together, and what is left of a piece
 _MAX_PIECES = 8  # that go out together
 _DRAIN_CHUNK = 4 * 1024
@@ -29,8 +30,9 @@ _TLS_FACTOR = 18  # bytes that OpenSSL keeps for each of what is beyond that, wh
 
 
 class Connection:
-    """`deadline` is when its state ends, in monotonic seconds. `received` counts the bytes that came in the handshake,
-    whose number `handshake_size` keeps, and then those that came before the request was complete.
+    """`state` is what it is in: read, blocked, awaited, lingering; None for a moment. `deadline` is when that ends, in
+    monotonic seconds. `received` counts the bytes that came in the handshake, whose number `handshake_size` keeps, and
+    then those that came before the request was complete.
 
     `pending` is an answer that is not known yet. `head` is what comes first, the header and all of a body of bytes, and
     `source` a body that follows it; `watched` are the descriptors that an answer waits for. `complete` once the whole
@@ -61,6 +63,7 @@ class Connection:
         "sent",
         "socket",
         "source",
+        "state",
         "status",
         "tls",
         "watched",
@@ -72,6 +75,7 @@ class Connection:
         self.tls = tls
         self.peer = peer
         self.accepted = self.renewed = time.monotonic()
+        self.state: Ordered[Connection] | None = None
         self.deadline = deadline
         self.handshaken = False
         self.received = self.handshake_size = 0
@@ -90,11 +94,6 @@ class Connection:
         self._outbox: bytes | memoryview = b""
         self._taken = 0
         self._drained = 0
-
-    @property
-    def age(self) -> float:
-        """Seconds since accept."""
-        return time.monotonic() - self.accepted
 
     @property
     def client(self) -> str:
@@ -120,6 +119,11 @@ class Connection:
     def body(self) -> bytes:
         """What it holds besides, until all of it is sent, and others may hold with it: a long listing; or b""."""
         return self.source.body if isinstance(self.source, Pieces) else b""
+
+    def leave_state(self) -> None:
+        """It is in none, for the moment."""
+        if self.state is not None:
+            self.state.remove(self)
 
     def renew(self, deadline: float) -> None:
         """Another deadline, and from now on progress counts."""
@@ -201,8 +205,10 @@ class Connection:
 
     def shut_down(self) -> None:
         """Tell the client's kernel that nothing follows."""
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_WR)
+        try:
+            self.socket.shutdown(_NOTHING_FOLLOWS)
+        except OSError:
+            return  # there is nobody to tell
 
     def drain(self, *, has_ended: bool) -> bool:
         """Take and forget what the client still sends: a close with unread bytes would reset the connection, and

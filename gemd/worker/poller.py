@@ -3,7 +3,6 @@
 Rule: one descriptor has one owner; whoever is told gets what was registered with it, and the events.
 """
 
-import contextlib
 import os
 import select
 from collections import deque
@@ -66,9 +65,12 @@ class Poller(Generic[T]):
         To be called before it is closed: the kernel forgets it only when no other process holds the same thing open,
         as a script does until its exec, and whatever an application forks for good.
         """
-        if self._owners.pop(fd, None) is not None:
-            with contextlib.suppress(OSError):
-                self._epoll.unregister(fd)
+        if self._owners.pop(fd, None) is None:
+            return
+        try:
+            self._epoll.unregister(fd)
+        except OSError:
+            return  # it is closed
 
     def wait(self, timeout: float) -> Iterator[tuple[Callable[[T, int], None], T, int]]:
         """What has happened to whom, after at most `timeout` seconds; the worker's own descriptors are dealt with.

@@ -41,7 +41,7 @@ class Reading:
         self._max_connections = max_connections
         self._ready = ready
         self._report_loss = report_loss
-        self._connections = Ordered()
+        self._connections: Ordered[Connection] = Ordered()
 
     def __len__(self) -> int:
         return len(self._connections)

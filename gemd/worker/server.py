@@ -148,7 +148,7 @@ class GeminiServer(socketserver.BaseServer):
                 status=request.status,
                 meta=request.meta,
                 size=request.sent,
-                seconds=request.age,
+                seconds=time.monotonic() - request.accepted,
                 complete=request.complete,
                 user=certificate.common_name if certificate is not None else "",
                 certificate=certificate.fingerprint if certificate is not None else "",

@@ -59,7 +59,7 @@ class Waiting:
     def __init__(self, poller: Poller[Connection], act: Callable[[Connection, int], None]) -> None:
         self._poller = poller
         self._act = act
-        self._connections = Ordered()
+        self._connections: Ordered[Connection] = Ordered()
         self._soonest = math.inf  # the first of their deadlines, or earlier
 
     def __len__(self) -> int:
@@ -81,15 +81,12 @@ class Waiting:
         for fd in connection.watched:
             self._poller.watch_once(fd, self._act, connection)
 
-    def remove(self, connection: Connection) -> None:
-        """It does not wait at the moment; nothing happens if it did not."""
-        self._connections.remove(connection)
-
     def unwatch(self, connection: Connection) -> None:
         """Its answer is over, or becomes another one: watch nothing for it any more."""
-        for fd in connection.watched:
-            self._poller.unregister(fd)
-        connection.watched = set()
+        if connection.watched:
+            for fd in connection.watched:
+                self._poller.unregister(fd)
+            connection.watched = set()
 
     # Deadlines
 

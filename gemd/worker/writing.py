@@ -50,9 +50,9 @@ class Writing:
         self._max_connections = max_connections
         self._ended = ended
         self._report_loss = report_loss
-        self.blocked = Ordered()  # who took enough last is the newest
+        self.blocked: Ordered[Connection] = Ordered()  # who took enough last is the newest
         self._waiting = Waiting(poller, self.resume)  # for more of an answer, or for its header
-        self._runnable = Ordered()  # had its turn, and could go on
+        self._runnable: Ordered[Connection] = Ordered()  # had its turn, and could go on
 
     def __len__(self) -> int:
         return len(self.blocked) + len(self._waiting) + len(self._runnable)
@@ -127,7 +127,6 @@ class Writing:
             error_log.warning("the response to %s broke off: %s", url, error, exc_info=error.__cause__)
             self._drop_after_part(connection)
             return
-        self._leave(connection)
         self._poller.modify(connection.fd, 0, self._notice_end, connection)
         self._runnable.add(connection)
 
@@ -136,7 +135,6 @@ class Writing:
     def _block(self, connection: Connection) -> None:
         """The client takes no more at the moment."""
         if connection not in self.blocked:
-            self._leave(connection)
             self._renew(connection)
             self._poller.modify(connection.fd, select.EPOLLOUT, self._pump, connection)
             self.evict_oldest()
@@ -150,15 +148,8 @@ class Writing:
 
     def _await(self, connection: Connection) -> None:
         """There is no more yet."""
-        self._leave(connection)
         self._poller.modify(connection.fd, 0, self._notice_end, connection)
         self._waiting.add(connection)
-
-    def _leave(self, connection: Connection) -> None:
-        """It waits for nothing any more."""
-        self.blocked.remove(connection)
-        self._waiting.remove(connection)
-        self._runnable.remove(connection)
 
     # What it has waited for
 
@@ -171,7 +162,7 @@ class Writing:
         """There may be more of an answer that is waited for."""
         if connection not in self._waiting:
             return
-        self._leave(connection)
+        connection.leave_state()
         if connection.pending is not None:
             self._settle(connection, connection.pending)
         else:
@@ -190,7 +181,6 @@ class Writing:
 
     def _finish(self, connection: Connection) -> None:
         """All of it, with close_notify, is in the kernel."""
-        self._leave(connection)
         self._waiting.unwatch(connection)
         self._ended.append(connection)
         self._closing.linger(connection)
@@ -202,7 +192,7 @@ class Writing:
         if reason:
             self._report_loss(connection, f"response broke off: {reason}")
         connection.complete = False
-        self._leave(connection)
+        connection.leave_state()
         self._waiting.unwatch(connection)
         self._poller.unregister(connection.fd)
         self._ended.append(connection)
@@ -216,7 +206,7 @@ class Writing:
 
     def replace(self, connection: Connection, answer: Answer) -> None:
         """Send this instead, where nothing is sent yet."""
-        self._leave(connection)
+        connection.leave_state()
         self._waiting.unwatch(connection)
         connection.let_go()
         self.answer(connection, answer)

@@ -1,18 +1,21 @@
 import math
-from types import SimpleNamespace
 
 import pytest
 
 from gemd.worker.ordered import Ordered
 
 
-def connection(fd, deadline=0.0):
-    return SimpleNamespace(fd=fd, deadline=deadline)
+class Member:
+    """As much of a connection as matters here."""
+
+    def __init__(self, deadline=0.0):
+        self.state = None
+        self.deadline = deadline
 
 
 @pytest.fixture
 def three():
-    made = [connection(fd, deadline) for fd, deadline in ((5, 1.0), (3, 2.0), (4, 3.0))]
+    made = [Member(deadline) for deadline in (1.0, 2.0, 3.0)]
     ordered = Ordered()
     for one in made:
         ordered.add(one)
@@ -39,12 +42,17 @@ def test_who_is_not_here_is_removed_without_complaint(three):
     assert list(ordered) == [made[0], made[2]]
 
 
-def test_a_connection_that_had_the_descriptor_before_is_not_here(three):
+def test_who_is_added_elsewhere_is_here_no_longer(three):
     ordered, made = three
-    former = connection(made[0].fd)
-    assert former not in ordered
-    ordered.remove(former)
-    assert made[0] in ordered
+    other = Ordered()
+    other.add(made[1])
+    assert list(ordered) == [made[0], made[2]]
+    assert (made[1] in ordered, made[1] in other) == (False, True)
+    ordered.remove(made[1])
+    assert list(other) == [made[1]]
+    other.remove(made[1])
+    assert list(other) == []
+    assert made[1].state is None
 
 
 def test_some_may_be_removed_while_one_goes_through_them(three):

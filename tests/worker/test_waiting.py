@@ -34,12 +34,17 @@ def eventfd():
         os.close(fd)
 
 
-def connection(fd, source=None, pending=None):
-    return SimpleNamespace(fd=fd, source=source, pending=pending, watched=set(), deadline=0.0)
+class Waiter:
+    """As much of a connection as matters here."""
+
+    def __init__(self, fd, source=None, pending=None):
+        self.fd = fd
+        self.source, self.pending = source, pending
+        self.watched, self.deadline, self.state = set(), 0.0, None
 
 
 def test_it_is_told_of_its_descriptors(waiting, eventfd, turn, told):
-    one, fd = connection(1000), eventfd()
+    one, fd = Waiter(1000), eventfd()
     one.source = ScriptedSource(descriptors=[fd])
     waiting.add(one)
     assert turn() == 0
@@ -53,7 +58,7 @@ def test_it_is_told_of_its_descriptors(waiting, eventfd, turn, told):
 
 
 def test_those_that_are_waited_for_no_more_are_not_watched(waiting, eventfd, poller):
-    one, fds = connection(1000), [eventfd(), eventfd(), eventfd()]
+    one, fds = Waiter(1000), [eventfd(), eventfd(), eventfd()]
     one.source = ScriptedSource(descriptors=fds[:2])
     waiting.add(one)
     one.source.descriptors = fds[1:]
@@ -65,10 +70,9 @@ def test_those_that_are_waited_for_no_more_are_not_watched(waiting, eventfd, pol
 
 
 def test_it_stays_watched_while_it_is_elsewhere(waiting, eventfd, poller):
-    one = connection(1000, ScriptedSource(descriptors=[eventfd()]))
+    one = Waiter(1000, ScriptedSource(descriptors=[eventfd()]))
     waiting.add(one)
-    waiting.remove(one)
-    waiting.remove(one)
+    one.state.remove(one)
     assert one not in waiting
     assert len(poller._owners) == 1
     waiting.unwatch(one)
@@ -76,7 +80,7 @@ def test_it_stays_watched_while_it_is_elsewhere(waiting, eventfd, poller):
 
 def test_an_answer_comes_before_its_body(waiting, eventfd):
     fd = eventfd()
-    one = connection(1000, ScriptedSource(), ScriptedPending(descriptors=[fd]))
+    one = Waiter(1000, ScriptedSource(), ScriptedPending(descriptors=[fd]))
     waiting.add(one)
     assert one.watched == {fd}
     waiting.unwatch(one)
@@ -84,7 +88,7 @@ def test_an_answer_comes_before_its_body(waiting, eventfd):
 
 def test_what_was_watched_before_another_could_not_be_is_let_go(waiting, eventfd, poller, tmp_path):
     with (tmp_path / "file").open("w") as file:
-        one = connection(1000, ScriptedSource(descriptors=[eventfd(), file.fileno(), eventfd()]))
+        one = Waiter(1000, ScriptedSource(descriptors=[eventfd(), file.fileno(), eventfd()]))
         with pytest.raises(PermissionError):
             waiting.add(one)
         waiting.unwatch(one)
@@ -94,26 +98,26 @@ def test_what_was_watched_before_another_could_not_be_is_let_go(waiting, eventfd
 def test_deadlines_in_any_order(waiting):
     now = time.monotonic()
     assert waiting.next_deadline() == math.inf
-    late, early = (connection(fd, ScriptedSource(deadline=now + s)) for fd, s in ((1000, 0.7), (1001, 0.5)))
+    late, early = (Waiter(fd, ScriptedSource(deadline=now + s)) for fd, s in ((1000, 0.7), (1001, 0.5)))
     waiting.add(late)
     waiting.add(early)
     assert waiting.next_deadline() == now + 0.5
     assert waiting.expired(now + 0.4) == []
     assert waiting.expired(now + 0.6) == [early]
     assert waiting.next_deadline() == now + 0.7
-    waiting.remove(late)
+    late.state.remove(late)
     assert waiting.next_deadline() > now + 0.4  # one look too many at most
     assert waiting.expired(now + 9.0) == [early]
 
 
 def test_it_is_looked_at_every_second(waiting):
     now = time.monotonic()
-    waiting.add(connection(1000, ScriptedSource()))
+    waiting.add(Waiter(1000, ScriptedSource()))
     assert now < waiting.next_deadline() <= time.monotonic() + 1.0
 
 
 def test_each_descriptor_is_told_of_once(waiting, eventfd, turn, told):
-    one = connection(1000, ScriptedSource(descriptors=[eventfd(1), eventfd(1)]))
+    one = Waiter(1000, ScriptedSource(descriptors=[eventfd(1), eventfd(1)]))
     waiting.add(one)
     assert turn() == 2
     assert told == [one, one]
