@@ -50,6 +50,7 @@ class Accepting:
         self._admit = admit
         self._listeners = {listener.socket.fileno(): listener for listener in listeners}
         self._waiting: list[Listener] = []  # with connections to accept
+        self._accepted: list[Connection] = []
         self._are_watched = False
         self._is_left_to_others = False
         self._paused_until: float | None = None
@@ -98,21 +99,21 @@ class Accepting:
                 if not self._accept(listener):
                     break
             listener.close()
+        self._accepted.clear()  # too many for one turn: the poller tells of them
         self._paused_until = None
 
     # Accepting
 
-    def accept_waiting(self) -> bool:
-        """Accept one connection from each listener that has one. After all others, who are served first. Whether there
-        was any."""
-        waiting = self._waiting
-        if not waiting:
-            return False
-        self._waiting = []
-        for listener in waiting:
-            if listener.socket.fileno() in self._listeners:
-                self._accept(listener)
-        return True
+    def accept_waiting(self) -> list[Connection]:
+        """Accept one connection from each listener that has one. After all others, who are served first. Those who were
+        accepted since the last time: their first bytes may be here already."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for listener in waiting:
+                if listener.socket.fileno() in self._listeners:
+                    self._accept(listener)
+        accepted, self._accepted = self._accepted, []
+        return accepted
 
     def _accept(self, listener: Listener) -> bool:
         """Take one connection; False when there is none. Raises OSError for a listener that is broken for good."""
@@ -129,7 +130,9 @@ class Accepting:
                 sock.close()
                 self.refused += 1
                 return True
-            self._reading.add(self._make(sock, address, listener.local))
+            connection = self._make(sock, address, listener.local)
+            self._reading.add(connection)
+            self._accepted.append(connection)
         except OSError as error:
             sock.close()
             error_log.debug("a connection was gone before it was looked at: %s", error)

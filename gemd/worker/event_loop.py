@@ -123,8 +123,10 @@ class EventLoop:
                 self._step(self._writing.resume, woken.popleft())
         for connection in runnable:
             self._step(self._writing.go_on, connection)
-        if self._accepting.accept_waiting():
+        for connection in self._accepting.accept_waiting():
             is_quiet = False
+            if connection in self._reading:
+                self._step(self._reading.advance, connection, 0)
         now = time.monotonic()
         is_due = is_quiet or now >= self._next_look
         if is_due:

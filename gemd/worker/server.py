@@ -84,18 +84,9 @@ class GeminiServer(socketserver.BaseServer):
         self._report()
 
     def handle_request(self) -> None:
-        """Take the next connection whose request is complete, and have it answered."""
-        connection, peer = self.get_request()
-        self.process_request(connection, peer)
-
-    def get_request(self) -> tuple[Connection, Peer]:
-        """The next connection whose request is complete."""
+        """Have the next connection answered whose request is complete; it is shut down when its answer is over."""
         connection = self._event_loop.ready.popleft()
-        return connection, connection.peer
-
-    def process_request(self, request: Connection, client_address: Peer) -> None:  # type: ignore[override]
-        """Have the request handler answer; the connection is shut down when its answer is over."""
-        self.finish_request(request, client_address)
+        self.finish_request(connection, connection.peer)
 
     def finish_request(self, request: Connection, client_address: Peer) -> None:  # type: ignore[override]
         """Run the request handler. The request boundary: no error passes it."""

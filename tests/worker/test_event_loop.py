@@ -746,6 +746,27 @@ def test_whatever_happens_each_connection_ends_once(make_service, caplog, seed):
         os.close(fd)
 
 
+# Accepting
+
+
+def test_what_is_here_already_is_read_at_once(service):
+    client = service.connect()
+    client.shake_hands()  # begins
+    service.loop.wait(1.0)
+    (connection,) = service.loop._reading
+    assert connection.received > 100
+
+
+def test_the_backlog_is_left_to_the_poller_when_it_stops(service):
+    clients = [service.connect() for _ in range(3)]
+    for client in clients:
+        client.shake_hands()
+    service.loop.stop_listening(is_urgent=False)
+    assert service.loop._accepting.accept_waiting() == []
+    for client in clients:
+        service.turn_until(client.shake_hands)
+
+
 # Looking around
 
 
