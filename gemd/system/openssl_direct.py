@@ -11,17 +11,16 @@ from cryptography.hazmat.bindings.openssl.binding import Binding
 from OpenSSL import SSL
 
 from gemd.system.log import error_log
-from gemd.system.tls import IsAcceptable, TLSConnection, TLSError
+from gemd.system.tls import TAKE_SIZE, IsAcceptable, TLSConnection, TLSError
 
 NAME = "called directly"
 
 CData = Any  # what cffi has for C's values
 
 _lib, _ffi = Binding.lib, Binding.ffi
-_BUFFER_SIZE = 96 * 1024  # the largest piece of an answer fits, with what TLS adds
 _LARGE = 16 * 1024  # bytes at once, which no handshake has
-_buffer: CData = _ffi.new("char[]", _BUFFER_SIZE)
-_octets = _ffi.buffer(_buffer)
+_buffer: CData = _ffi.new("char[]", TAKE_SIZE)
+_octets = memoryview(_ffi.buffer(_buffer))
 _memory = _lib.BIO_s_mem()
 _NULL = _ffi.NULL
 
@@ -81,11 +80,12 @@ class DirectConnection(TLSConnection):
     succeeds in spite of an odd certificate, would be taken for a fault of the next call, up to OpenSSL 3: so each
     begins with an empty queue."""
 
-    __slots__ = ("_context", "_from_ssl", "_into_ssl", "_ssl")
+    __slots__ = ("_context", "_from_ssl", "_into_ssl", "_is_large", "_ssl")
 
     def __init__(self, context: DirectContext) -> None:
         super().__init__()
         self._context = context
+        self._is_large = False
         self._ssl = self._into_ssl = self._from_ssl = _NULL
 
     def _begin(self) -> None:
@@ -98,8 +98,7 @@ class DirectConnection(TLSConnection):
         _lib.SSL_set_accept_state(ssl)
 
     def _renew_memory(self) -> bool:
-        """What OpenSSL reads from and writes to keeps the size that it once had: give it new ones. False where there is
-        no memory."""
+        """Give OpenSSL something to read from and to write to. False where there is no memory."""
         incoming, outgoing = _lib.BIO_new(_memory), _lib.BIO_new(_memory)
         if incoming == _NULL or outgoing == _NULL:
             _lib.BIO_free(incoming)  # which takes NULL
@@ -112,20 +111,21 @@ class DirectConnection(TLSConnection):
     def _put(self, data: bytes) -> None:
         _lib.BIO_write(self._into_ssl, data, len(data))
 
-    def take(self) -> bytes:
-        """What is to be sent to the client, b"" if there is nothing."""
+    def take(self) -> memoryview | bytes:
+        """The next bytes that are to be sent to the client, in the buffer."""
         if not self._has_begun:
             return b""
-        size = _lib.BIO_read(self._from_ssl, _buffer, _BUFFER_SIZE)
+        size = _lib.BIO_read(self._from_ssl, _buffer, TAKE_SIZE)
         if size <= 0:
             return b""
-        taken: bytes = _octets[:size]
-        while size == _BUFFER_SIZE and (size := _lib.BIO_read(self._from_ssl, _buffer, _BUFFER_SIZE)) > 0:
-            taken += _octets[:size]
-        if len(taken) > _LARGE:
-            # A client is answered by then, and what else it has sent is of no interest.
-            self._renew_memory()
-        return taken
+        if size > _LARGE:
+            self._is_large = True
+        return _octets[:size]
+
+    def shrink(self) -> None:
+        """What OpenSSL reads from and writes to keeps the size that it once had: give it new ones."""
+        if self._is_large and self._renew_memory():
+            self._is_large = False
 
     def handshake(self) -> bool:
         """Go on with the handshake as far as what was fed reaches. Whether it is done. Raises TLSError."""
@@ -142,10 +142,9 @@ class DirectConnection(TLSConnection):
         """At most `size` bytes of what was fed, decrypted; None when there are none, b"" when the client is done
         sending. Raises TLSError."""
         _lib.ERR_clear_error()
-        result = _lib.SSL_read(self._ssl, _buffer, min(size, _BUFFER_SIZE))
+        result = _lib.SSL_read(self._ssl, _buffer, min(size, TAKE_SIZE))
         if result > 0:
-            received: bytes = _octets[:result]
-            return received
+            return bytes(_octets[:result])
         return None if self._check(result) else b""
 
     def write(self, data: bytes) -> None:
@@ -217,9 +216,8 @@ def _encode(certificate: CData) -> bytes:
     bio = _lib.BIO_new(_memory)
     try:
         _lib.i2d_X509_bio(bio, certificate)
-        size = _lib.BIO_read(bio, _buffer, _BUFFER_SIZE)  # no handshake has as much as that
-        encoded: bytes = _octets[: max(0, size)]
-        return encoded
+        size = _lib.BIO_read(bio, _buffer, TAKE_SIZE)  # no handshake has as much as that
+        return bytes(_octets[: max(0, size)])
     finally:
         _lib.BIO_free(bio)
 

@@ -10,11 +10,9 @@ from collections.abc import Callable, Iterable
 
 from OpenSSL import SSL, crypto
 
-from gemd.system.tls import IsAcceptable, TLSConnection, TLSError
+from gemd.system.tls import TAKE_SIZE, IsAcceptable, TLSConnection, TLSError
 
 NAME = "called by pyOpenSSL"
-
-_CHUNK = 96 * 1024
 
 
 class PublicContext:
@@ -68,12 +66,14 @@ class PublicConnection(TLSConnection):
             self._connection.bio_write(data)
 
     def take(self) -> bytes:
-        """What is to be sent to the client, b"" if there is nothing."""
-        pieces = []
-        with contextlib.suppress(SSL.WantReadError):
-            while self._has_begun:
-                pieces.append(self._connection.bio_read(_CHUNK))
-        return b"".join(pieces)
+        """The next bytes that are to be sent to the client."""
+        try:
+            return self._connection.bio_read(TAKE_SIZE) if self._has_begun else b""
+        except SSL.WantReadError:
+            return b""
+
+    def shrink(self) -> None:
+        """Nothing can be done: OpenSSL keeps it for as long as the connection lasts."""
 
     def handshake(self) -> bool:
         """Go on with the handshake as far as what was fed reaches. Whether it is done. Raises TLSError."""

@@ -7,10 +7,22 @@ that can't tell (overlayfs, network file systems) counts as a disk, one that is 
 import ctypes
 import errno
 import os
+import threading
 
 _TMPFS, _RAMFS = 0x01021994, 0x858458F6  # statfs(2)
 _CANNOT_TELL = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 
+_USUAL_SIZE = 64 * 1024
+
+
+class _Buffer(threading.local):
+    """One for each thread that reads: a new one for each piece would have to be filled with zeros."""
+
+    def __init__(self) -> None:
+        self.octets = memoryview(bytearray(_USUAL_SIZE))
+
+
+_buffer = _Buffer()
 _libc = ctypes.CDLL(None, use_errno=True)
 _is_memory: dict[int, bool] = {}  # by device, for those that can't tell
 
@@ -20,16 +32,16 @@ def read_from_memory(descriptor: int, size: int, offset: int) -> bytes | None:
 
     Raises OSError.
     """
-    buffer = bytearray(size)
+    buffer = _buffer.octets[:size] if size <= _USUAL_SIZE else memoryview(bytearray(size))
     try:
-        count = os.preadv(descriptor, [buffer], offset, os.RWF_NOWAIT)
+        count = os.preadv(descriptor, (buffer,), offset, os.RWF_NOWAIT)
     except BlockingIOError:
         return None
     except OSError as error:
         if error.errno not in _CANNOT_TELL:
             raise
         return os.pread(descriptor, size, offset) if _is_in_memory(descriptor) else None
-    return bytes(memoryview(buffer)[:count])
+    return bytes(buffer[:count])
 
 
 def _is_in_memory(descriptor: int) -> bool:

@@ -14,6 +14,7 @@ from gemd.system.client_certificates import parse_client_certificate
 
 IsAcceptable = Callable[[bytes], bool]  # whether a client may go on with a certificate, given in DER; never raises
 
+TAKE_SIZE = 96 * 1024  # bytes: the usual piece of an answer fits, with what TLS adds
 _HANDSHAKE = 22  # the content type of a record (RFC 8446, 5.1)
 
 
@@ -72,8 +73,14 @@ class TLSConnection(ABC):
         """Hand over what the client has sent."""
 
     @abstractmethod
-    def take(self) -> bytes:
-        """What is to be sent to the client, b"" if there is nothing."""
+    def take(self) -> bytes | memoryview:
+        """The next TAKE_SIZE bytes at most that are to be sent to the client, fewer only at the end of all there are;
+        b"" if there are none. They are good until any connection's next call: it is a buffer that all may share."""
+
+    @abstractmethod
+    def shrink(self) -> None:
+        """Let go of memory that much data has needed. To be called when all of it was taken and the client's request is
+        complete: what else it has sent is forgotten."""
 
     @abstractmethod
     def handshake(self) -> bool:

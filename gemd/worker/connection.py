@@ -14,7 +14,7 @@ from gemd.protocol.peer import Peer, network_of
 from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import Pending, Source
 from gemd.system.client_socket import count_undelivered
-from gemd.system.tls import TLSConnection, TLSError
+from gemd.system.tls import TAKE_SIZE, TLSConnection, TLSError
 from gemd.worker.ordered import Ordered
 from gemd.worker.pieces import Pieces
 
@@ -184,24 +184,32 @@ class Connection:
 
         Nothing is written before all that was is sent, so that there is only one piece to look after.
         """
-        outbox = self._outbox or self.tls.take()
-        if not outbox:
-            return True
-        try:
-            count = self.socket.send(outbox, _SEND_FLAGS)
-        except BlockingIOError:
-            count = 0
-        except OSError as error:
-            self._outbox = b""
-            raise TLSError(_name(error)) from None
-        self._taken += count
-        if count < len(outbox):
-            self._outbox = memoryview(outbox)[count:]
-            return False
-        if self._outbox:  # TLS may have had something to say meanwhile
-            self._outbox = b""
-            return self.flush()
+        while outgoing := self._outbox or self.tls.take():
+            try:
+                count = self.socket.send(outgoing, _SEND_FLAGS)
+            except BlockingIOError:
+                count = 0
+            except OSError as error:
+                self._outbox = b""
+                raise TLSError(_name(error)) from None
+            self._taken += count
+            if count < len(outgoing):
+                self._keep(outgoing[count:])
+                return False
+            if not self._outbox and len(outgoing) < TAKE_SIZE:
+                break
+            self._outbox = b""  # TLS may have more
         return True
+
+    def _keep(self, rest: bytes | memoryview) -> None:
+        """Have what the socket does not take, and what TLS has behind it, in the outbox."""
+        if not self._outbox:  # it is in a buffer that all connections share
+            pieces = [bytes(rest)]
+            while more := self.tls.take():
+                pieces.append(bytes(more))
+            rest = memoryview(b"".join(pieces))
+            self.tls.shrink()
+        self._outbox = rest
 
     def shut_down(self) -> None:
         """Tell the client's kernel that nothing follows."""

@@ -148,6 +148,7 @@ class Writing:
 
     def _await(self, connection: Connection) -> None:
         """There is no more yet."""
+        connection.tls.shrink()
         self._poller.modify(connection.fd, 0, self._notice_end, connection)
         self._waiting.add(connection)
 
@@ -181,6 +182,7 @@ class Writing:
 
     def _finish(self, connection: Connection) -> None:
         """All of it, with close_notify, is in the kernel."""
+        connection.tls.shrink()
         self._waiting.unwatch(connection)
         self._ended.append(connection)
         self._closing.linger(connection)

@@ -17,7 +17,7 @@ class Pair:
 
     def fetch(self):
         """Carry what the server wrote to the client; the octets themselves."""
-        fetched = self.server.take()
+        fetched = b"".join(bytes(piece) for piece in iter(self.server.take, b""))
         self.incoming.write(fetched)
         return fetched
 
