@@ -3,6 +3,7 @@
 Rule: signals wait from the first instruction on, until somebody can obey them.
 """
 
+import gc
 import sys
 
 from gemd.requirements import explain_import_error
@@ -12,6 +13,7 @@ from gemd.system.signals import block_signals
 def main() -> int:
     """Run gemd with the arguments of this process; return its exit code."""
     block_signals()
+    gc.disable()  # what is imported stays: looking again and again for what of it is garbage takes 10 ms
     try:
         from gemd.system.openssl import load_openssl
 
@@ -20,6 +22,8 @@ def main() -> int:
         from gemd.startup.command import run
     except ImportError as error:
         sys.exit(f"gemd: {explain_import_error(error)}")
+    gc.freeze()
+    gc.enable()
     return run()
 
 

@@ -6,7 +6,6 @@ read the values; nobody changes them.
 """
 
 from gemd.config.load import ConfigError, load_config, parse_config
-from gemd.config.render import render_config
 from gemd.config.settings import Config, Host, Location
 from gemd.config.tables import Problem
 from gemd.config.types import Address
@@ -20,5 +19,4 @@ __all__ = [
     "Problem",
     "load_config",
     "parse_config",
-    "render_config",
 ]

@@ -4,7 +4,6 @@ Rules: an unknown key names its nearest known one; a wrong value says what was e
 where something beside it is wrong.
 """
 
-import difflib
 import types
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, TypeVar, Union, get_args, get_origin
@@ -111,6 +110,8 @@ def _explain(value: object, kind: object, error: str) -> str:
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """A clause that names the known word nearest to `word`, or all of them when none is near."""
+    import difflib  # for mistakes alone
+
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else "; known here: " + ", ".join(sorted(known))
 

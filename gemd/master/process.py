@@ -129,7 +129,8 @@ class ForkingProcessControl(ProcessControl):
         self._hosts: dict[int, Child] = {}
         self._oom_kills = OutOfMemoryKills()
         adopt_orphans()
-        self.share_memory()
+        gc.collect()
+        gc.freeze()
 
     def share_memory(self) -> None:
         # Keep the collector from touching, and so copying, the pages that all processes share.

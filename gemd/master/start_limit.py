@@ -14,7 +14,7 @@ from gemd.exit_codes import ExitCode
 from gemd.protocol.characters import escape
 from gemd.system.attempt import attempt_under_way
 
-_LOOK_INTERVAL = 0.001  # seconds
+_LOOK_INTERVAL = 0.0001  # seconds
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ import functools
 import sys
 from pathlib import Path
 
-from gemd.config import render_config
 from gemd.config.settings import Timeouts
 from gemd.exit_codes import ExitCode
 from gemd.master.start_limit import start_limit
@@ -50,6 +49,8 @@ def start() -> ExitCode:
     inherited = Inherited(_current_directory())
     read = functools.partial(read_config, options, inherited.directory)
     if options.dump:
+        from gemd.config.render import render_config
+
         with start_limit(Timeouts().start):
             config = read()
         print(render_config(config), end="")

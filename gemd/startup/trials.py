@@ -9,9 +9,9 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,6 +22,9 @@ from gemd.shared.app_host import AppSetup, TrialResult
 from gemd.shared.host_process import write_setup
 from gemd.system.attempt import attempt
 from gemd.system.interpreter import interpreter_command
+
+if TYPE_CHECKING:
+    import subprocess
 
 _PROGRAM = "gemd.app_host.trial"
 _END_TIMEOUT = 1.0  # seconds from the end of what it could say a result by to its own
@@ -102,6 +105,8 @@ def _part(setups: Setups, one: object, other: object, reason: str) -> set[object
 
 def _try(setup: AppSetup) -> TrialResult:
     """Import it in a fresh process, which ends with all that the import has started. Raises AppLoadError."""
+    import subprocess  # where there are applications
+
     name = setup.location.app
     out, its = os.pipe2(os.O_CLOEXEC)
     content = b""
@@ -127,8 +132,10 @@ def _try(setup: AppSetup) -> TrialResult:
     return result
 
 
-def _start(setup: AppSetup, its: int) -> subprocess.Popen[bytes]:
+def _start(setup: AppSetup, its: int) -> "subprocess.Popen[bytes]":
     """Start the process, the leader of a group, and leave the descriptor to it. Raises AppLoadError."""
+    import subprocess
+
     try:
         descriptor = write_setup(setup)
         try:

@@ -8,7 +8,6 @@ import contextlib
 import datetime
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -149,6 +148,8 @@ def _write(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None)
 @contextlib.contextmanager
 def _complete(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None) -> Iterator[str]:
     """A file beside `path` with all of its content, on disk, which is removed unless it was moved."""
+    import tempfile  # for what is made once
+
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

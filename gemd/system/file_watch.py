@@ -7,7 +7,6 @@ files looked at has an end.
 import os
 import site
 import sys
-import sysconfig
 import time
 from collections.abc import Iterator, Sequence
 
@@ -93,9 +92,10 @@ def files_of_applications() -> dict[str, str]:
 
 def _find_libraries() -> tuple[str, ...]:
     """Where Python's library and installed packages are."""
-    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    paths |= {site.getusersitepackages(), *site.getsitepackages()}
-    return tuple(os.path.join(path, "") for path in paths if path)
+    paths = {os.path.dirname(os.__file__), site.getusersitepackages(), *site.getsitepackages()}
+    # Those that are compiled; the module sysconfig knows it too, and takes 2 ms to be imported.
+    paths.add(os.path.join(sys.base_exec_prefix, sys.platlibdir, "python{}.{}".format(*sys.version_info)))
+    return tuple(os.path.join(path, "") for path in paths)
 
 
 _LIBRARIES = _find_libraries()

@@ -140,7 +140,9 @@ def take_over(descriptor: int, request_timeout: float, address: Address | None =
 def _bind_tcp(address: Address, dual_stack: bool, request_timeout: float) -> list[Listener]:
     try:
         with attempt(f"the name {address.host} in `listen` could not be resolved"):
-            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            # As octets it needs none of the tables for internationalised names, which take a while to load.
+            host = address.host.encode() if address.host.isascii() else address.host
+            found = socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "no such name"
         raise BindError(f"can't listen on {address}: {reason}; is the address in `listen` right?") from None

@@ -1,7 +1,6 @@
 """The machine's table of file name extensions and media types, read once by the master."""
 
 import mimetypes
-import os
 
 from gemd.protocol.mime import GEMTEXT
 from gemd.system.attempt import attempt
@@ -26,8 +25,8 @@ _OURS = {
 def load_mime_table() -> dict[str, str]:
     """Lower-case extensions with their dot, to media types: the standard library's, the system's, then ours."""
     with attempt("the machine's table of media types, /etc/mime.types, could not be read"):
-        table = mimetypes.MimeTypes([name for name in mimetypes.knownfiles if os.path.isfile(name)])
-    found = table.types_map[True]
+        mimetypes.init()  # reads the files that are there; an object of its own would have all of them read twice
+    found = mimetypes.types_map
     # Some differ in case alone: what is written in lower case comes last, and counts.
     lowered = {key.lower(): found[key] for key in sorted(found, key=str.islower)}
     return {**lowered, **_OURS}

@@ -8,7 +8,6 @@ the other. What a pid file says is never trusted, only shown.
 import contextlib
 import fcntl
 import os
-import tempfile
 from pathlib import Path
 
 
@@ -35,6 +34,8 @@ class PidFile:
 
     def write(self) -> None:
         """Put this process's pid into the file. Raises PidFileError."""
+        import tempfile  # where there is to be such a file
+
         try:
             descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
         except OSError as error:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gemd.config import parse_config, render_config
+from gemd.config import parse_config
+from gemd.config.render import render_config
 
 PLAIN = {"name": "h", "root": "/srv"}
 

@@ -39,7 +39,7 @@ def wait():
         signal.pause()
 
 def slow_getaddrinfo(host, *what, **options):
-    return wait() if host == "{SLOW_NAME}" else getaddrinfo(host, *what, **options)
+    return wait() if host == b"{SLOW_NAME}" else getaddrinfo(host, *what, **options)
 
 def slow_open(path, *what, dir_fd=None, **options):
     is_dead = path == "mount" and os.path.exists(f"/proc/self/fd/{{dir_fd}}/mount/is-dead")

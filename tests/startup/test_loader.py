@@ -208,7 +208,7 @@ WAITED_FOR = {
         "the certificate {tmp}/certificates/new.example.crt could not be found or made",
     ),
     "media types": (
-        "gemd.system.mime_table.os.path.isfile",
+        "gemd.system.mime_table.mimetypes.init",
         {},
         "the machine's table of media types, /etc/mime.types, could not be read",
     ),

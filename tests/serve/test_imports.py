@@ -1,0 +1,107 @@
+"""What a worker needs it has from the start: there may be no file system to import it from when somebody asks."""
+
+import subprocess
+import sys
+
+from .certificates import fingerprint, make_certificate
+from .scripts import write_into
+
+CONFIG = """
+workers = 1
+[tls]
+ca-file = "{tmp}/ca.pem"
+[log]
+format = "json"
+addresses = "hashed"
+[limits]
+rate = "1000/1m"
+[[host]]
+name = "localhost"
+root = "{root}"
+cgi = "cgi-bin"
+listing = true
+  [[host.location]]
+  path = "/modules"
+  app = "reporter:app"
+  app-path = "{tmp}/apps"
+  [[host.location]]
+  path = "/any/"
+  client-certificate = "any"
+  [[host.location]]
+  path = "/ada/"
+  client-certificate = ["SHA256:%s", "SPKI-SHA256:%s"]
+  [[host.location]]
+  path = "/ca/"
+  client-certificate = { ca = "{tmp}/ca.pem" }
+[[host]]
+name = "*.example"
+root = "{root}"
+"""
+REPORTER = """
+import sys
+
+def app(environ, send_status):
+    send_status(20, "text/plain")
+    return ["\\n".join(sorted(sys.modules))]
+"""
+# What is imported before root, or the file system, is given up.
+LATER = "import sys; from gemd.startup import later; later.import_all(); print(*sys.modules)"
+KINDS = {
+    "/": 20,
+    "/files/": 20,  # a listing
+    "/files": 31,
+    "/files/big.bin": 20,
+    "/nowhere": 51,
+    "/cgi-bin/env": 20,
+    "/cgi-bin/broken": 42,
+    "/cgi-bin/endless?word": 20,
+    "/any/": 60,
+    "/ada/": 60,
+    "/ca/": 60,
+}
+WITH_CERTIFICATE = {"/any/": 20, "/ada/": 20, "/ca/": 20, "/cgi-bin/env": 20, "/modules": 20}
+
+
+def test_a_worker_imports_nothing_more_whatever_is_asked(configure, capsule, tmp_path):
+    certificate, _ = make_certificate(tmp_path / "ada.pem")
+    (tmp_path / "ca.pem").write_bytes((tmp_path / "ada.pem").read_bytes())
+    furnish(capsule, tmp_path / "apps")
+    daemon = configure(CONFIG.replace("%s", fingerprint(certificate), 1).replace("%s", "00" * 32))
+    daemon.expect("broken")
+    before = modules(daemon)
+    assert "gemd.worker.main" in before
+
+    assert {path: daemon.ask(path).status for path in KINDS} == KINDS
+    cert = tmp_path / "ada.pem"
+    assert {path: daemon.ask(path, cert=cert).status for path in WITH_CERTIFICATE} == WITH_CERTIFICATE
+    assert daemon.ask("/", name=None, host="bücher.example").status == 20
+    assert daemon.ask("/", name="other.example", host="other.example").status == 20
+    for wrong in (b"gemini://localhost:1/\r\n", b"http://x/\r\n", b"\xff\r\n", b"/\r\n", b"x" * 2000):
+        assert daemon.send(wrong).status in (53, 59)
+    with daemon.connect() as sock:  # no TLS
+        sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        sock.recv(100)
+
+    expected = subprocess.run([sys.executable, "-c", LATER], capture_output=True, text=True, check=True).stdout.split()
+    grown = modules(daemon) - before
+    assert "idna" in grown  # else it would not be seen
+    assert grown - set(expected) == set()
+
+
+def furnish(capsule, apps):
+    """Something of each kind to ask for."""
+    for folder in (capsule / "files", capsule / "any", capsule / "ada", capsule / "ca", apps):
+        folder.mkdir()
+    for name in ("any", "ada", "ca"):
+        (capsule / name / "index.gmi").write_text("# For some\n")
+    (capsule / "files" / "big.bin").write_bytes(b"x" * 3_000_000)
+    (capsule / "files" / "ünï.txt").touch()
+    write_script = write_into(capsule / "cgi-bin")
+    write_script("env", 'printf "20 text/plain\\r\\n"; env\n')
+    write_script("broken", "exit 3\n")
+    write_script("endless", 'printf "20 text/plain\\r\\n"; head -c 200000 /dev/zero\n')
+    (apps / "reporter.py").write_text(REPORTER)
+
+
+def modules(daemon):
+    return set(daemon.ask("/modules").text.split())
