@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gemd.protocol.fingerprint import sha256
 from gemd.system.client_certificates import parse_client_certificate
-from tests.support.certificate_chains import encode_integer, replace
+from tests.support.certificate_chains import encode, encode_integer, replace
 
 START = datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 END = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
@@ -56,6 +56,31 @@ def test_a_name_has_no_end_of_attributes(key, number, is_fit):
     given = parse_client_certificate(certify(key, *[(x509.NameOID.COMMON_NAME, "Jane")] * number))  # its issuer's too
     assert (given.fault == "") is is_fit
     assert given.common_name == ("Jane" if is_fit else "")
+
+
+@pytest.mark.parametrize(("number", "is_fit"), [(50, True), (70, False)])
+def test_the_shortest_attributes_are_counted_too(key, number, is_fit):
+    """Without a text, and by the shortest OID."""
+    shortest = encode(0x31, encode(0x30, encode(6, b"\x55") + encode(0x0C, b"")))
+    der = replace(certify(key), encode(0x30, b""), encode(0x30, shortest * number))  # its issuer's too
+    assert (parse_client_certificate(der).fault == "") is is_fit
+
+
+def test_what_is_remembered_is_of_no_other_certificate(key):
+    """A byte makes another one of it, and each is taken apart once."""
+    parse_client_certificate.cache_clear()
+    # Each has a signature of its own.
+    ders = [certify(key, (x509.NameOID.COMMON_NAME, name)) for name in ("Jane", "Jade", "Jane")]
+    for _ in range(2):
+        assert [parse_client_certificate(bytes(bytearray(der))).der for der in ders] == ders
+        assert [parse_client_certificate(der).fingerprint for der in ders] == [sha256(der) for der in ders]
+    assert parse_client_certificate.cache_info().misses == 3
+
+
+def test_what_is_remembered_has_an_end():
+    for number in range(600):
+        parse_client_certificate(b"nonsense %d" % number)
+    assert parse_client_certificate.cache_info().currsize <= 256
 
 
 @given(st.binary(max_size=60))

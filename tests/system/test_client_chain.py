@@ -112,6 +112,21 @@ def test_a_key_that_cannot_be_read(root, key):
     assert not is_key_affordable(der)
 
 
+def test_what_is_remembered_of_a_key_is_of_no_other(root):
+    is_key_affordable.cache_clear()
+    exponents = {17: True, 34: False, 33: True, 64: False}
+    ders = {bits: Link("Jane", key=make_rsa_key(2048, bits), issuer=root).der for bits in exponents}
+    for _ in range(3):  # OpenSSL asks so often in each handshake
+        assert {bits: is_key_affordable(bytes(bytearray(der))) for bits, der in ders.items()} == exponents
+    assert (is_key_affordable.cache_info().misses, is_key_affordable.cache_info().hits) == (4, 8)
+
+
+def test_the_table_of_keys_has_an_end():
+    for number in range(600):
+        assert not is_key_affordable(b"nonsense %d" % number)
+    assert is_key_affordable.cache_info().currsize <= 256
+
+
 @pytest.mark.parametrize("bits", [1024, 2048, 4095, 4096])
 def test_an_rsa_key_may_have_4096_bits(read_with, bits):
     assert read_with(make_rsa_key(bits)).cost > 0
