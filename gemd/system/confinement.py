@@ -90,17 +90,20 @@ class Confinement(msgspec.Struct, frozen=True):
         changed = self.write if self.write is not None else self.read
         rights = {os.path.realpath(path): READ for path in seen}
         rights |= {os.path.realpath(path): ALL for path in (("/",) if changed is None else (*changed, *devices))}
+        above = directories_above(hidden)
         for path, access in rights.items():
-            self._allow(ruleset, path, access, hidden)
+            self._allow(ruleset, path, access, hidden, above)
         return ruleset
 
-    def _allow(self, ruleset: Ruleset, path: str, access: Access, hidden: frozenset[str]) -> None:
-        """Allow this for all below `path` that is not hidden."""
+    def _allow(
+        self, ruleset: Ruleset, path: str, access: Access, hidden: frozenset[str], above: frozenset[str]
+    ) -> None:
+        """Allow this for all below `path` that is not hidden; `above` are the directories that lead to what is."""
         if path in hidden:
             return
-        if any(is_beneath(place, path) for place in hidden):
+        if path in above:
             for name in self._list(path):
-                self._allow(ruleset, os.path.join(path, name), access, hidden)
+                self._allow(ruleset, os.path.join(path, name), access, hidden, above)
             return
         ruleset.allow(path, access)
 
@@ -136,6 +139,15 @@ def _follow(path: str) -> Iterator[tuple[str, bool]]:
         if target.startswith("/"):
             place = "/"
     yield place, True
+
+
+def directories_above(paths: Iterable[str]) -> frozenset[str]:
+    """All directories that lead to one of these absolute paths."""
+    found: set[str] = set()
+    for path in paths:
+        while (path := os.path.dirname(path)) not in found:
+            found.add(path)
+    return frozenset(found)
 
 
 def is_beneath(path: str, directory: str) -> bool:

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from gemd.system import confinement
-from gemd.system.confinement import Confinement, ConfinementError, is_beneath
+from gemd.system.confinement import Confinement, ConfinementError, directories_above, is_beneath
 from gemd.system.landlock import ALL, READ, Access
 
 
@@ -205,6 +205,15 @@ SPOTS = {
 @pytest.mark.parametrize(("private", "needed", "expected"), SPOTS.values(), ids=SPOTS)
 def test_where_scripts_miss_what_comes_later(private, needed, expected):
     assert list(Confinement(tuple(private), tuple(needed)).find_blind_spots()) == expected
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [((), set()), (("/a",), {"/"}), (("/a/b/c", "/a/d"), {"/", "/a", "/a/b"}), (("/a", "/a/b"), {"/", "/a"})],
+)
+def test_directories_that_lead_to_something(paths, expected):
+    assert directories_above(paths) == expected
+    assert all(any(is_beneath(path, directory) for path in paths) for directory in expected)
 
 
 def test_nothing_is_allowed_twice(tree, allowed, monkeypatch):
