@@ -129,7 +129,7 @@ class ForkingProcessControl(ProcessControl):
         self._hosts: dict[int, Child] = {}
         self._oom_kills = OutOfMemoryKills()
         adopt_orphans()
-        gc.collect()
+        gc.collect()  # beside what was imported, which is frozen already
         gc.freeze()
 
     def share_memory(self) -> None:

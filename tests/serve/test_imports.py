@@ -1,4 +1,5 @@
-"""What a worker needs it has from the start: there may be no file system to import it from when somebody asks."""
+"""What a worker needs it has from the start: there may be no file system to import it from when somebody asks. And the
+garbage collector leaves that alone, in pages that all processes share."""
 
 import subprocess
 import sys
@@ -25,6 +26,10 @@ listing = true
   app = "reporter:app"
   app-path = "{tmp}/apps"
   [[host.location]]
+  path = "/collector"
+  app = "reporter:collector"
+  app-path = "{tmp}/apps"
+  [[host.location]]
   path = "/any/"
   client-certificate = "any"
   [[host.location]]
@@ -38,11 +43,15 @@ name = "*.example"
 root = "{root}"
 """
 REPORTER = """
-import sys
+import gc, sys
 
 def app(environ, send_status):
     send_status(20, "text/plain")
     return ["\\n".join(sorted(sys.modules))]
+
+def collector(environ, send_status):
+    send_status(20, "text/plain")
+    return [f"{gc.isenabled()} {gc.get_freeze_count()} {len(gc.get_objects())}"]
 """
 # What is imported before root, or the file system, is given up.
 LATER = "import sys; from gemd.startup import later; later.import_all(); print(*sys.modules)"
@@ -86,6 +95,14 @@ def test_a_worker_imports_nothing_more_whatever_is_asked(configure, capsule, tmp
     grown = modules(daemon) - before
     assert "idna" in grown  # else it would not be seen
     assert grown - set(expected) == set()
+
+
+def test_the_garbage_collector_is_on_and_leaves_alone_what_was_there_before_the_fork(configure, capsule, tmp_path):
+    make_certificate(tmp_path / "ca.pem")
+    furnish(capsule, tmp_path / "apps")
+    is_on, frozen, others = configure(CONFIG.replace("%s", "00" * 32)).ask("/collector").text.split()
+    assert is_on == "True"
+    assert int(frozen) > 10 * int(others)
 
 
 def furnish(capsule, apps):
