@@ -48,6 +48,15 @@ class Poller(Generic[T]):
         if events != before:
             self._epoll.modify(fd, events)
 
+    def await_end(self, fd: int, act: Callable[[T, int], None], owner: T) -> None:
+        """Have `act` called with an error, or the end of both directions. If the kernel was asked for input alone, that
+        may be told too, until `modify` asks for less: mostly none comes, and the two calls are saved."""
+        events = self._owners[fd][2]
+        if events == select.EPOLLIN:
+            self._owners[fd] = (act, owner, events)
+        else:
+            self.modify(fd, 0, act, owner)
+
     def watch_once(self, fd: int, act: Callable[[T, int], None], owner: T) -> None:
         """Have `act` called when the descriptor is readable, once; to hear of it again, call this again."""
         try:

@@ -127,7 +127,7 @@ class Writing:
             error_log.warning("the response to %s broke off: %s", url, error, exc_info=error.__cause__)
             self._drop_after_part(connection)
             return
-        self._poller.modify(connection.fd, 0, self._notice_end, connection)
+        self._poller.await_end(connection.fd, self._notice_end, connection)
         self._runnable.add(connection)
 
     # Where it waits
@@ -149,7 +149,7 @@ class Writing:
     def _await(self, connection: Connection) -> None:
         """There is no more yet."""
         connection.tls.shrink()
-        self._poller.modify(connection.fd, 0, self._notice_end, connection)
+        self._poller.await_end(connection.fd, self._notice_end, connection)
         self._waiting.add(connection)
 
     # What it has waited for
@@ -158,6 +158,8 @@ class Writing:
         """Only an error or the end of both directions is told: who has stopped sending alone may still read."""
         if events & (select.EPOLLERR | select.EPOLLHUP):
             self.drop(connection, "the client left")
+        else:  # more than its request, which is of no interest
+            self._poller.modify(connection.fd, 0, self._notice_end, connection)
 
     def resume(self, connection: Connection, _events: int = 0) -> None:
         """There may be more of an answer that is waited for."""

@@ -59,6 +59,33 @@ def test_without_events_only_the_end_of_both_directions_is_told(poller, turn, pa
     poller.unregister(fd)
 
 
+def test_whoever_awaits_the_end_is_told_of_input_until_that_is_declined(poller, turn, pair, told, act):
+    fd = pair[0].fileno()
+    poller.register(fd, select.EPOLLIN, lambda *_: pytest.fail("it was told"), "a")
+    poller.await_end(fd, act, "b")
+    assert turn() == 0
+    pair[1].send(b"x")
+    turn()
+    assert told == [("b", select.EPOLLIN)]
+    poller.modify(fd, 0, act, "b")
+    assert turn() == 0
+    pair[1].close()
+    turn()
+    assert told[1][1] & select.EPOLLHUP
+    poller.unregister(fd)
+
+
+def test_whoever_awaits_the_end_is_not_told_of_room(poller, turn, pair, told, act):
+    fd = pair[0].fileno()
+    poller.register(fd, select.EPOLLOUT, act, "a")
+    poller.await_end(fd, act, "a")
+    assert turn() == 0
+    pair[1].close()
+    assert turn() == 1
+    assert told[0][1] & select.EPOLLHUP
+    poller.unregister(fd)
+
+
 def test_watched_once_is_told_once(poller, turn, pair, told, act):
     fd = pair[0].fileno()
     poller.watch_once(fd, act, "a")
