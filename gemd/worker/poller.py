@@ -24,7 +24,8 @@ class Poller(Generic[T]):
         self._owners: dict[int, tuple[Callable[[T, int], None], T, int]] = {}
         self._readers: dict[int, Callable[[], None]] = {}
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self.watch(self._wakeup, self._read_wakeup)
+        self._is_awaiting = False  # or about to
+        self._epoll.register(self._wakeup, select.EPOLLIN | select.EPOLLET)  # each write is told once, and never read
 
     def watch(self, fd: int, act: Callable[[], None], events: int = select.EPOLLIN) -> None:
         """Have `act` called for a descriptor of the worker's own."""
@@ -82,11 +83,15 @@ class Poller(Generic[T]):
             return  # it is closed
 
     def wait(self, timeout: float) -> Iterator[tuple[Callable[[T, int], None], T, int]]:
-        """What has happened to whom, after at most `timeout` seconds; the worker's own descriptors are dealt with.
+        """What has happened to whom, after at most `timeout` seconds, or at once where somebody is woken; the worker's
+        own descriptors are dealt with.
 
         Who is told of one event may well close what another one was about, which is then left out.
         """
-        for fd, events in self._epoll.poll(timeout, MAX_EVENTS):
+        self._is_awaiting = True  # before that look: who wakes later writes
+        happened = self._epoll.poll(0.0 if self.woken else timeout, MAX_EVENTS)
+        self._is_awaiting = False
+        for fd, events in happened:
             owner = self._owners.get(fd)
             if owner is not None:
                 yield owner[0], owner[1], events
@@ -96,10 +101,9 @@ class Poller(Generic[T]):
     def wake(self, owner: T) -> None:
         """Hand something over to the event loop. May be called by any thread."""
         self.woken.append(owner)
-        os.eventfd_write(self._wakeup, 1)
-
-    def _read_wakeup(self) -> None:
-        os.eventfd_read(self._wakeup)
+        if self._is_awaiting:
+            self._is_awaiting = False  # one write is enough
+            os.eventfd_write(self._wakeup, 1)
 
     def close(self) -> None:
         """Close what it has opened."""

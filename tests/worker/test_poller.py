@@ -1,7 +1,9 @@
 import os
 import select
 import socket
+import sys
 import threading
+import time
 
 import pytest
 
@@ -183,6 +185,35 @@ def test_several_wakes_are_all_there(poller, turn):
         poller.wake(owner)
     turn()
     assert list(poller.woken) == ["a", "b", "a"]
+
+
+def test_who_is_woken_before_the_wait_is_not_waited_for(poller, turn):
+    poller.wake("a")
+    start = time.monotonic()
+    turn(10.0)
+    assert time.monotonic() - start < 5.0
+    assert poller._epoll.poll(0) == []  # nothing was written for it
+
+
+def test_no_wake_is_lost(poller, turn):
+    """However the threads that wake and the one that waits come between one another."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads, woken = [threading.Thread(target=lambda: [poller.wake("a") for _ in range(2000)]) for _ in range(4)], 0
+    try:
+        for thread in threads:
+            thread.start()
+        while woken < 8000:
+            start = time.monotonic()
+            turn(10.0)
+            assert time.monotonic() - start < 5.0
+            while poller.woken:
+                poller.woken.popleft()
+                woken += 1
+    finally:
+        sys.setswitchinterval(interval)
+        for thread in threads:
+            thread.join()
 
 
 def test_the_time_to_wait_is_kept(poller, turn):
