@@ -1,11 +1,11 @@
 """The main thread as the first of an application's threads: it does what it is given, one after the other."""
 
 import contextlib
-import queue
 from collections.abc import Callable
 from typing import ParamSpec
 
 from gemd.config.settings import Location
+from gemd.responders.app.inbox import Inbox
 from gemd.responders.app.threads import AppThreads
 
 P = ParamSpec("P")
@@ -15,7 +15,7 @@ class MainThread:
     """Works from `run` to `stop`."""
 
     def __init__(self) -> None:
-        self._inbox: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._inbox = Inbox()
 
     def make_threads(self, location: Location, where: str, seconds: float) -> AppThreads:
         """The application's threads, of which this is the first."""
@@ -31,6 +31,6 @@ class MainThread:
 
     def run(self) -> None:
         """Work. Called by the main thread."""
-        while (act := self._inbox.get()) is not None:
+        while (act := self._inbox.take()) is not None:
             with contextlib.suppress(BaseException):  # the call has what the application raised
                 act()

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 
+from gemd.config.app_settings import find_applications
 from gemd.config.settings import Config
 from gemd.exit_codes import ExitCode
 from gemd.protocol import figures
@@ -198,6 +199,8 @@ def _leave_at_once() -> None:
 
 def connection_limit(config: Config) -> int:
     """How many connections may be read, and as many again answered: as configured, or what the limit of open
-    descriptors leaves. One that is answered may have a file or some pipes open besides."""
-    left = process.raise_descriptor_limit() - 3 * config.limits.threads - _SPARE_DESCRIPTORS
+    descriptors leaves. One that is answered may have a file or some pipes open besides, each thread of an application
+    has one."""
+    applications = sum(location.app_threads for _, location in find_applications(config))
+    left = process.raise_descriptor_limit() - 3 * config.limits.threads - applications - _SPARE_DESCRIPTORS
     return max(16, min(config.limits.connections, left // 3))

@@ -157,6 +157,9 @@ def test_connections_leave_descriptors_for_everything_else(monkeypatch):
     monkeypatch.setattr("gemd.worker.main.process.raise_descriptor_limit", lambda: 1024)
     config = make_generation(1, limits={"connections": 100_000, "threads": 64}).config
     assert connection_limit(config) == (1024 - 3 * 64 - 128) // 3
+    host = {"name": "localhost", "location": [{"path": "/a", "app": "m:app", "app-threads": 500}]}
+    config = make_generation(1, limits={"connections": 100_000, "threads": 64}, host=[host]).config
+    assert connection_limit(config) == (1024 - 3 * 64 - 500 - 128) // 3
     config = make_generation(1, limits={"connections": 100_000, "threads": 10_000}).config
     assert connection_limit(config) == 16
 

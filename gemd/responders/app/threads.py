@@ -152,11 +152,11 @@ class AppThreads:
             end_if_forked(self.pid, sys.exception())
             if board is not None:
                 board.end(shown)
-            if is_over:
-                call.finish(note_hint(sys.exception()))
             following = self._schedule.leave(thread)
             if following is not None:
                 self._start(thread, following)
+            if is_over:  # told last: who is woken wants the interpreter
+                call.finish(note_hint(sys.exception()))
 
     def is_awaited(self) -> bool:
         """Whether somebody waits for a thread."""

@@ -8,11 +8,11 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Callable
-from queue import SimpleQueue
 from typing import ParamSpec
 
+from gemd.responders.app.inbox import Inbox
+
 P = ParamSpec("P")
-_Work = Callable[[], object]
 
 
 class WorkThread:
@@ -20,22 +20,33 @@ class WorkThread:
     any more, or with its process. What is raised there ends nothing, and is for who gives it something to tell."""
 
     def __init__(self, name: str) -> None:
-        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
-        self._thread = threading.Thread(target=_work, args=(self._queue,), name=name, daemon=True)
-        self._is_started = False
-        weakref.finalize(self, self._queue.put, None).atexit = False
+        self._name = name
+        self._inbox: Inbox | None = None  # once it is started
 
     def submit(self, act: Callable[P, object], /, *values: P.args, **named: P.kwargs) -> None:
         """Have something done. Raises RuntimeError where the thread can't be started."""
-        if not self._is_started:
-            self._thread.start()
-            self._is_started = True
-        self._queue.put(lambda: act(*values, **named))
+        if self._inbox is None:
+            self._inbox = self._start()
+        self._inbox.put(lambda: act(*values, **named))
+
+    def _start(self) -> Inbox:
+        try:
+            inbox = Inbox()
+        except OSError as error:
+            raise RuntimeError(f"can't start a thread: {error.strerror}") from None
+        try:
+            threading.Thread(target=_work, args=(inbox,), name=self._name, daemon=True).start()
+        except RuntimeError:
+            inbox.close()
+            raise
+        weakref.finalize(self, inbox.put, None).atexit = False
+        return inbox
 
 
-def _work(queue: "SimpleQueue[_Work | None]") -> None:
+def _work(inbox: Inbox) -> None:
     """Runs in the thread. Nothing that was done is held on to while it waits."""
-    while (do_it := queue.get()) is not None:
+    while (do_it := inbox.take()) is not None:
         with contextlib.suppress(BaseException):
             do_it()
         del do_it
+    inbox.close()

@@ -155,6 +155,16 @@ def test_what_the_application_raises_is_the_calls(start):
     assert not threads.is_stuck
 
 
+def test_the_thread_is_free_before_it_is_told_that_a_call_is_over(start, gate):
+    """Who is told wants the interpreter, and finds the thread with nothing left to do."""
+    threads, seen = start(app_threads=1), []
+    gate.open.set()
+    call = threads.make_call(URL, {})
+    call.begin(SimpleNamespace(wake=lambda: seen.append(threads.is_busy), client="192.0.2.1"))
+    wait_for(lambda: seen, "the answer")
+    assert seen == [False]
+
+
 def test_what_no_thread_can_be_started_for_runs_once_and_later(start, gate, monkeypatch):
     def refuse(thread):
         raise RuntimeError("can't start new thread")

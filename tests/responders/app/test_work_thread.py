@@ -1,13 +1,16 @@
 """A thread for an application's code."""
 
+import errno
 import gc
 import multiprocessing
+import os
 import threading
 from queue import SimpleQueue
 
 import pytest
 
 from gemd.responders.app.work_thread import WorkThread
+from tests.support.descriptors import open_descriptors
 from tests.support.waiting import LONGEST, wait_for
 
 
@@ -39,11 +42,13 @@ def test_what_is_raised_ends_nothing():
 
 
 def test_it_ends_when_nobody_has_it():
+    before = open_descriptors()
     thread = WorkThread("mine")
     works_in = do_in(thread, threading.current_thread)
     del thread
     gc.collect()
     wait_for(lambda: not works_in.is_alive(), "its end")
+    assert open_descriptors().keys() <= before.keys()
 
 
 def test_one_that_is_not_needed_is_not_started():
@@ -53,13 +58,28 @@ def test_one_that_is_not_needed_is_not_started():
 
 
 def test_one_that_can_not_be_started_is_tried_again(monkeypatch):
+    before = open_descriptors()
     thread = WorkThread("mine")
     with monkeypatch.context() as changes:
         changes.setattr("threading._start_new_thread", refuse, raising=False)
         changes.setattr("threading._start_joinable_thread", refuse, raising=False)  # of Python 3.13 and later
         with pytest.raises(RuntimeError):
             thread.submit(len, [])
+    assert open_descriptors().keys() <= before.keys()
     assert do_in(thread, len, [1]) == 1
+
+
+def test_one_that_finds_no_descriptor_is_tried_again(monkeypatch):
+    thread = WorkThread("mine")
+    with monkeypatch.context() as changes:
+        changes.setattr("os.eventfd", has_none)
+        with pytest.raises(RuntimeError):
+            thread.submit(len, [])
+    assert do_in(thread, len, [1]) == 1
+
+
+def has_none(*_values):
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def refuse(*_values, **_named):
