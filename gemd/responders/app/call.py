@@ -32,11 +32,11 @@ class Call(RunningCall):
 
         Raises CGIError (42) where it failed before its first byte, and Overloaded (41) where it could not begin.
         """
-        if self._is_late():
+        if not self._has_answered:
+            if not self._is_late():
+                return None
             self._give_up()
         with self._lock:
-            if not self._has_answered:
-                return None
             error, has_chunks = self.error, bool(self._output)
             is_whole = self.is_over and error is None and len(self._output) <= PIECE_SIZE
             body = self._output.take() if is_whole else b""
@@ -57,8 +57,7 @@ class Call(RunningCall):
 
     def _is_late(self) -> bool:
         """Whether nobody can wait any longer for its first byte."""
-        is_waiting_in_vain = self.threads.is_blocked and not self._has_begun
-        return not self._has_answered and (self._has_timed_out() or self._must_end() or is_waiting_in_vain)
+        return self._has_timed_out() or self._must_end() or (not self._has_begun and self.threads.is_blocked)
 
     def _has_timed_out(self) -> bool:
         return time.monotonic() >= self.deadline

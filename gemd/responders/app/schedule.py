@@ -24,18 +24,13 @@ class Schedule(Generic[T]):
 
     def __init__(self, threads: int) -> None:
         self.running: dict[int, T] = {}  # by thread
+        self.waiting = 0  # for a thread
         self._threads = range(threads)
         self._waiting: dict[str, deque[T]] = {}  # by client, who has waited for longest first
         self._lock = threading.Lock()
 
-    @property
-    def waiting(self) -> int:
-        """How many wait for a thread."""
-        with self._lock:
-            return sum(map(len, self._waiting.values()))
-
     def count_waiting(self, client: str) -> int:
-        """How many of them are this client's."""
+        """How many of those who wait are this client's."""
         with self._lock:
             return len(self._waiting.get(client, ()))
 
@@ -46,6 +41,7 @@ class Schedule(Generic[T]):
             free = next((thread for thread in wanted if thread not in self.running), None)
             if free is None:
                 self._waiting.setdefault(call.client, deque()).append(call)
+                self.waiting += 1
             else:
                 call.thread = free
                 self.running[free] = call
@@ -55,7 +51,7 @@ class Schedule(Generic[T]):
         """A thread is free; whose turn it is there now."""
         with self._lock:
             del self.running[thread]
-            call = self._take_next(thread)
+            call = self._take_next(thread) if self.waiting else None
             if call is not None:
                 call.thread = thread
                 self.running[thread] = call
@@ -67,6 +63,7 @@ class Schedule(Generic[T]):
             call = self.running.pop(thread)
             call.thread = None
             self._waiting.setdefault(call.client, deque()).appendleft(call)
+            self.waiting += 1
 
     def read_running(self) -> list[T]:
         """What is running."""
@@ -81,6 +78,7 @@ class Schedule(Generic[T]):
             call = next((call for call in calls if call.thread in (None, thread)), None)
             if call is not None:
                 calls.remove(call)
+                self.waiting -= 1
                 del self._waiting[client]
                 if calls:
                     self._waiting[client] = calls  # behind the others

@@ -118,8 +118,11 @@ class AppThreads:
     def has_place(self, client: str) -> bool:
         """Whether a client's call would be taken up in time, as far as one can know."""
         schedule = self._schedule
-        is_full = schedule.waiting >= _MAX_WAITING or schedule.count_waiting(client) >= find_share(_MAX_WAITING)
-        return not (is_full or self.is_blocked)
+        if schedule.waiting >= _MAX_WAITING:
+            return False
+        if schedule.waiting and schedule.count_waiting(client) >= find_share(_MAX_WAITING):
+            return False
+        return not self.is_blocked
 
     def make_call(self, url: Url | None, environ: Environ) -> Call:
         """A call that `begin` begins."""
@@ -172,7 +175,7 @@ class AppThreads:
     @property
     def is_blocked(self) -> bool:
         """Whether every thread should."""
-        return self._count_late() >= self._number
+        return len(self._schedule.running) >= self._number and self._count_late() >= self._number
 
     @property
     def is_busy(self) -> bool:
