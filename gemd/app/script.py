@@ -14,8 +14,10 @@ from gemd.protocol.characters import percent_encode
 from gemd.protocol.errors import CGIError
 from gemd.responders.cgi.environ import own_variables
 from gemd.responders.cgi.run import ScriptRun
+from gemd.responders.cgi.start import ScriptStart
 from gemd.system.places import Places
-from gemd.system.script import Script, ScriptLimits
+from gemd.system.script import Script
+from gemd.system.script_limits import NO_LIMITS
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS
 
@@ -43,8 +45,8 @@ def run_script(path: str, environ: Environ) -> Response:
     return Response(status, meta)
 
 
-def _start(file: ScriptFile, environ: Mapping[str, str]) -> Script:
-    return Script(file, environ, ScriptLimits())
+def _make(file: ScriptFile, environ: Mapping[str, str]) -> Script:
+    return Script(file, environ, NO_LIMITS)
 
 
 class _Waiter:
@@ -55,7 +57,8 @@ class _Waiter:
     def __init__(self, path: str, environ: Mapping[str, str]) -> None:
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         file, places = ScriptFile(path), Places(1, 1)
-        self._run = ScriptRun(file, environ, _start, path, _SETTINGS, _MAX_OUTPUT, SCRIPT_THREADS, places)
+        start = ScriptStart(file, environ, _make, SCRIPT_THREADS, places)
+        self._run = ScriptRun(start, path, _SETTINGS, _MAX_OUTPUT, SCRIPT_THREADS)
         self._run.begin(self)
 
     def wake(self) -> None:

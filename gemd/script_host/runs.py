@@ -15,7 +15,8 @@ from gemd.shared.host_process import END
 from gemd.system.hosted_script import Ended, Failed, Gone, Started, StartRequest, is_wanted, receive_request, tell
 from gemd.system.privileges import PrivilegeError
 from gemd.system.process import read_limits
-from gemd.system.script import Remains, ScriptProcess
+from gemd.system.running_script import Remains
+from gemd.system.script import ScriptProcess
 from gemd.system.script_ending import Ending
 from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
@@ -145,15 +146,26 @@ class Run:
         """Runs in a thread that starts scripts."""
         then = partial(self._fail, "can't be started: a fault of gemd itself")
         try:
-            if is_wanted(self._control):  # who has asked this host, or the one before, may have waited long
-                then = partial(self._note_start, ScriptProcess(self._file, self._environ, self._limits))
-            else:
-                then = partial(self._close)
+            # Who has asked this host, or the one before, may have waited long.
+            is_asked = is_wanted(self._control)
+            then = partial(self._note_start, self._start_script()) if is_asked else partial(self._close)
         except ScriptError as error:
             then = partial(self._fail, str(error))
         finally:
             self._file.close()
             self._runs.do_later(then)
+
+    def _start_script(self) -> ScriptProcess:
+        """Raises ScriptError."""
+        script = ScriptProcess(self._file, self._environ, self._limits)
+        is_started = False
+        try:
+            script.start()
+            is_started = True
+        finally:
+            if not is_started:
+                script.discard()
+        return script
 
     def _fail(self, text: str) -> None:
         tell(self._control, Failed(text))

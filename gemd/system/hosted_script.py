@@ -9,11 +9,13 @@ import contextlib
 import os
 import socket
 from collections.abc import Collection, Mapping
+from functools import partial
 
 import msgspec
 
 from gemd.system.descriptors import receive_descriptors, send_descriptors
-from gemd.system.script import Remains, RunningScript, ScriptLimits
+from gemd.system.running_script import Remains, RunningScript
+from gemd.system.script_limits import ScriptLimits
 from gemd.system.script_output import ScriptError, ScriptOutput
 from gemd.system.script_start import ScriptFile
 
@@ -64,6 +66,7 @@ class HostedScript(RunningScript):
     """One run, as who has asked for it knows it."""
 
     is_elsewhere = True
+    _control: socket.socket  # once it is started
 
     def __init__(
         self,
@@ -73,19 +76,24 @@ class HostedScript(RunningScript):
         limits: ScriptLimits,
         after: float = 0.0,
     ) -> None:
-        """Ask by `requests`. Raises ScriptError."""
+        """It is asked for by `requests` when it is started."""
+        self._ask = partial(_ask, requests, file, environ, limits, after)
+        self._is_started = False
         self._text: ScriptOutput | None = None
         self._code: int | None = None
         self._failure: ScriptError | None = None
         self._remains: Remains | None = None
+
+    def start(self) -> None:
         try:
-            self._control = _ask(requests, file, environ, limits, after)
+            self._control = self._ask()
         except BlockingIOError:
             raise ScriptError("can't be started: its script host does not answer") from None
         except OSError as error:
             raise ScriptError(f"can't be started: its script host can't be asked: {error.strerror}") from None
         except ValueError as error:  # a lone surrogate in its environment
             raise ScriptError(f"can't be started: {error}") from None
+        self._is_started = True
 
     @property
     def stderr(self) -> bytes:
@@ -97,7 +105,7 @@ class HostedScript(RunningScript):
 
     @property
     def descriptors(self) -> Collection[int]:
-        return {self.fileno(), *(self._text.open if self._text is not None else ())}
+        return (self.fileno(), *(self._text.open if self._text is not None else ())) if self._is_started else ()
 
     def read(self) -> bytes | None:
         self._hear()

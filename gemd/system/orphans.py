@@ -68,6 +68,12 @@ def _read_children() -> list[int]:
     return [int(pid) for pid in os.pread(_children_file, _MAX_CHILDREN, 0).split()]
 
 
+def has_adopted() -> bool:
+    """Whether scripts, those that run included, have left anything to this process. What a script that has ended began
+    is among it, or has a parent that is."""
+    return _children_file is not None and bool(os.pread(_children_file, 1, 0))
+
+
 def find_left(leader: int) -> list[int]:
     """What goes on of a script whose leader has ended: processes of its session that were left to this process, and
     may have children in their turn. Those that have ended are reaped, but for the leader."""
@@ -141,6 +147,8 @@ def _kill(pid: int) -> bool:
 
 def is_sweep_due() -> bool:
     """Whether a sweep was put off, and could be made now."""
+    if not _is_sweep_due:
+        return False
     with _lock:
         return _is_sweep_due and not _is_any_starting()
 

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 
-from gemd.system.script import TERM_TIMEOUT, Leader, Remains
+from gemd.system.running_script import TERM_TIMEOUT, Leader, Remains
 
 _MOMENT = 0.1  # seconds for what is about to end by itself when its leader has
 _HOST_SLACK = 2.0  # seconds for a script host to do the same, and to say so

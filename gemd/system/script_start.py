@@ -3,16 +3,22 @@
 Rule: a file is known by a name in an open directory, where it was found; no path leads there once more.
 """
 
-import contextlib
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gemd.system.beneath import open_root
 from gemd.system.orphans import registration
 from gemd.system.spawn import spawn
 
 _MAX_LINE = 256  # bytes of a #! line that the kernel reads
+_WHY = {
+    errno.ENOENT: "its interpreter (the #! line) or the script itself does not exist",
+    errno.EACCES: "it, its interpreter or its directory may not be executed by uid {uid}",
+    errno.ENOEXEC: "it is neither a program nor begins with a #! line",
+    errno.ETXTBSY: "it is open for writing",
+    errno.E2BIG: "its environment is too large",
+}
 _HOLD = ("/bin/sh", "-c", 'read -r _ && exec "$0" </dev/null')
 
 
@@ -49,7 +55,14 @@ def read_first_line(file: ScriptFile) -> bytes:
         os.close(descriptor)
 
 
-def explain_first_line(file: ScriptFile, number: int) -> str | None:
+def explain_start_failure(file: ScriptFile, error: OSError) -> str:
+    """Why it can't be started, as this error says, for the log. May wait for a disk."""
+    number = error.errno or 0
+    why = _explain_first_line(file, number) or _WHY.get(number, "").format(uid=os.geteuid())
+    return f"{error.strerror}; {why}" if why else str(error.strerror)
+
+
+def _explain_first_line(file: ScriptFile, number: int) -> str | None:
     """What an editor may have done to a #! line that is not understood, as this number of an error says; None if
     nothing is seen. May wait for a disk."""
     if number not in (errno.ENOENT, errno.ENOEXEC):
@@ -63,28 +76,51 @@ def explain_first_line(file: ScriptFile, number: int) -> str | None:
     return "its #! line ends with CR LF, and should with LF alone" if line.endswith(b"\r\n") else None
 
 
-def start_script(file: ScriptFile, environ: Mapping[str, str], is_held: bool) -> tuple[int, int | None, int, int]:
-    """Start and register a program: its pid, and our ends of its standard streams. May wait for its disk.
+class Pipes:
+    """By which a script's output and errors come: our ends, `output` and `errors`, become the caller's, and theirs stay
+    open until the script has them. Raises OSError where none can be had."""
 
-    One that `is_held` does not run before it is sent a line: limits are set from outside, and must be there first.
+    def __init__(self) -> None:
+        self.output, output = os.pipe()
+        try:
+            self.errors, errors = os.pipe()
+        except OSError:
+            os.close(self.output)
+            os.close(output)
+            raise
+        self.theirs: tuple[int, ...] = (output, errors)
+
+    def close_theirs(self) -> None:
+        """The script has them, or is not to be started."""
+        theirs, self.theirs = self.theirs, ()
+        for descriptor in theirs:
+            os.close(descriptor)
+
+
+def start_script(file: ScriptFile, environ: Mapping[str, str], pipes: Pipes, is_held: bool) -> tuple[int, int | None]:
+    """Start and register a program: its pid. May wait for its disk. Raises OSError, and ValueError for an environment
+    that can't be.
+
+    One that `is_held` does not run before it is sent a line, by the descriptor that comes along: limits are set from
+    outside, and must be there first.
     """
     program = f"./{file.name}"  # of what runs it, a script learns this name; a program of its own learns its path
-    command = (_HOLD[0], [*_HOLD, program]) if is_held else (program, [file.path])
-    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
-        stdin, held = _open_pipe(theirs, ours) if is_held else (os.open(os.devnull, os.O_RDONLY), None)
-        if not is_held:
-            theirs.callback(os.close, stdin)
-        output, errors = (_open_pipe(ours, theirs) for _ in range(2))
-        with registration() as register:
-            pid = spawn(file.open(), *command, environ, (stdin, output[1], errors[1]))
-            register(pid)
-        ours.pop_all()
-    return pid, held, output[0], errors[0]
+    if not is_held:
+        return _spawn(file, program, [file.path], environ, (None, *pipes.theirs)), None
+    stdin, held = os.pipe()
+    try:
+        return _spawn(file, _HOLD[0], [*_HOLD, program], environ, (stdin, *pipes.theirs)), held
+    except (OSError, ValueError):
+        os.close(held)
+        raise
+    finally:
+        os.close(stdin)
 
 
-def _open_pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[int, int]:
-    """A pipe whose ends are closed with these."""
-    ends = os.pipe()
-    reader.callback(os.close, ends[0])
-    writer.callback(os.close, ends[1])
-    return ends
+def _spawn(
+    file: ScriptFile, program: str, arguments: Sequence[str], environ: Mapping[str, str], streams: Sequence[int | None]
+) -> int:
+    with registration() as register:
+        pid = spawn(file.open(), program, arguments, environ, streams)
+        register(pid)
+    return pid

@@ -1,28 +1,24 @@
 """The threads of a process that start its scripts and end them.
 
 Rules: starting may have to wait for a disk, ending for a script that takes its time over SIGTERM; neither may stop who
-asks for it. A start that does not come back keeps its thread, and others go on with the others: one program can hold
-half of them up, and all programs all of them. The threads begin when they are first needed, in whichever process.
+asks for it. The threads begin when they are first needed, in whichever process.
 """
 
+import contextlib
 import math
 import os
 import queue
 import select
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from gemd.system.orphans import is_sweep_due, kill_orphans
-from gemd.system.script import Leader, Remains
+from gemd.system.running_script import Leader, Remains
 from gemd.system.script_ending import Ending
+from gemd.system.script_starts import Inbox, ScriptStarts, Start
 
 _STACK_SIZE = 512 * 1024
-_MAX_STARTERS = 8
-_MAX_OF_ONE = 4  # of these for one program
-_START_TIMEOUT = 1.0  # seconds after which a start is taken to hang
 
 
 class ScriptThreads:
@@ -32,9 +28,8 @@ class ScriptThreads:
         self._new_ends: queue.SimpleQueue[Ending] = queue.SimpleQueue()
         self._wakeup = -1
         self._restrict: Callable[[], None] | None = None
-        self._starters = 0
-        self._waiting: list[_Start] = []
-        self._running: dict[int, tuple[str, float]] = {}  # by thread: what it starts, and since when
+        self._starts = ScriptStarts()
+        self._is_looking = False  # at starts that wait
         self._ender: threading.Thread | None = None
         self._unfinished = 0  # starts and ends
         self._lingering = 0  # of the ends those of scripts that may go on after their answers
@@ -51,29 +46,43 @@ class ScriptThreads:
         Raises OSError where no thread can be had, or those that might do it hang.
         """
         with self._changed:
-            now = time.monotonic()
-            late = Counter(name for name, began in self._running.values() if now - began >= _START_TIMEOUT)
-            if late[program] >= _MAX_OF_ONE or late.total() >= _MAX_STARTERS:
-                raise OSError("earlier starts have not come back: is its file system, or its interpreter's, dead?")
-            if len(self._waiting) >= self._starters - len(self._running) and self._starters < _MAX_STARTERS:
-                self._launch_starter(late.total())
-            self._waiting.append(_Start(work, program))
+            self._starts.refuse_late(program)
+            if self._starts.lack_thread:
+                self._launch_starter()
+            self._starts.add(Start(work, program))
             self._unfinished += 1
-            self._changed.notify_all()
+            self._look_later()
 
-    def _launch_starter(self, late: int) -> None:
+    def _launch_starter(self) -> None:
         """One more, unless those that do not hang can do it and no other can be had."""
         restricted: queue.SimpleQueue[OSError | None] = queue.SimpleQueue()
+        inbox: Inbox = queue.SimpleQueue()
         try:
             self._launch_ender()  # before any that is restricted: a thread is what the one is that launches it
-            _launch(lambda: self._run_starts(restricted), "script starter")
+            _launch(lambda: self._run_starts(inbox, restricted), "script starter")
             if (error := restricted.get()) is not None:
                 raise error
         except OSError:
-            if late >= self._starters:
+            if self._starts.hang:
                 raise
         else:
-            self._starters += 1
+            self._starts.add_thread(inbox)
+
+    def _look_later(self) -> None:
+        """Have those that wait to be started not wait for one that takes long."""
+        if self._starts.look_at < math.inf and not self._is_looking:
+            self._is_looking = True
+            os.eventfd_write(self._wakeup, 1)
+
+    def _look_after_starts(self) -> None:
+        """Runs in the thread for ends."""
+        with self._changed:
+            if time.monotonic() >= self._starts.look_at:
+                if self._starts.lack_thread:
+                    with contextlib.suppress(OSError):
+                        self._launch_starter()
+                self._starts.hand_out()
+            self._is_looking = self._starts.look_at < math.inf
 
     def end(
         self, script: Leader, *, is_over: bool, then: Callable[[Remains], None], after: float = 0.0
@@ -81,8 +90,12 @@ class ScriptThreads:
         """End a script and all that it left behind, then call `then`, which must not raise.
 
         One that is not over has a moment between SIGTERM and SIGKILL; what goes on of one that is may do so for so many
-        seconds `after`. Where no thread can be had to wait for that, it is ended at once, and there is no Ending.
+        seconds `after`. Where nothing goes on, or no thread can be had to wait for that, it is ended at once, and there
+        is no Ending.
         """
+        if is_over and script.end_if_gone():
+            then(Remains())
+            return None
         try:
             with self._changed:
                 self._launch_ender()
@@ -133,7 +146,7 @@ class ScriptThreads:
             self._unfinished -= 1
             self._changed.notify_all()
 
-    def _run_starts(self, restricted: "queue.SimpleQueue[OSError | None]") -> None:
+    def _run_starts(self, inbox: Inbox, restricted: "queue.SimpleQueue[OSError | None]") -> None:
         """Tell by `restricted` why this thread can't be, then end, or else start scripts for ever.
 
         It ends with work that raises, too; another takes its place when it is needed.
@@ -145,37 +158,30 @@ class ScriptThreads:
             restricted.put(OSError(f"it can't be confined: {error.strerror}"))
             return
         restricted.put(None)
-        me = threading.get_ident()
         while True:
-            with self._changed:
-                start = self._changed.wait_for(self._take_start)
-                assert start is not None
-                self._running[me] = start.program, time.monotonic()
+            start = inbox.get()
             has_returned = False
             try:
                 start.work()
                 has_returned = True
             finally:
                 del start  # with all that it holds, before the next wait
-                if is_sweep_due():
-                    os.eventfd_write(self._wakeup, 1)  # one that is restricted may not kill what another one started
-                with self._changed:
-                    del self._running[me]
-                    self._starters -= not has_returned
-                self._note_finished()
+                self._note_started(inbox, has_returned=has_returned)
 
-    def _take_start(self) -> "_Start | None":
-        """The oldest that is waiting, but for programs that have as many threads as one may have."""
-        programs = Counter(program for program, _ in self._running.values())
-        for number, start in enumerate(self._waiting):
-            if programs[start.program] < _MAX_OF_ONE:
-                return self._waiting.pop(number)
-        return None
+    def _note_started(self, inbox: Inbox, *, has_returned: bool) -> None:
+        with self._changed:
+            self._starts.finish(inbox, has_returned=has_returned)
+            self._look_later()
+            self._unfinished -= 1
+            self._changed.notify_all()
+        if is_sweep_due():
+            os.eventfd_write(self._wakeup, 1)  # one that is restricted may not kill what another one started
 
     def _run_ends(self) -> None:
         endings: list[Ending] = []
         while True:
             self._wait_for_ends(endings)
+            self._look_after_starts()
             if is_sweep_due():
                 kill_orphans()
             while not self._new_ends.empty():
@@ -198,6 +204,7 @@ class ScriptThreads:
             if (descriptor := ending.descriptor) is not None:
                 poll.register(descriptor, select.POLLIN)
         soonest = min((ending.next_look() for ending in endings), default=math.inf)
+        soonest = min(soonest, self._starts.look_at)
         if poll.poll(None if soonest == math.inf else max(0.0, soonest - time.monotonic()) * 1000):
             self._take_wakeup()
 
@@ -212,13 +219,6 @@ class ScriptThreads:
             os.eventfd_read(self._wakeup)
         except BlockingIOError:
             return
-
-
-class _Start(NamedTuple):
-    """What starts a program."""
-
-    work: Callable[[], None]
-    program: str
 
 
 def _launch(work: Callable[[], None], name: str) -> threading.Thread:

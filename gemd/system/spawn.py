@@ -1,7 +1,8 @@
 """Starting a program in a directory that is open: posix_spawn(3), which neither copies the server nor goes by a path.
 
-Rule: it is called by ctypes, so that other threads go on however long the program takes to be loaded. The program has a
-session of its own, descriptors 0 to 2 and no other, and signals as they are by default.
+Rules: it is called by ctypes, so that other threads go on however long the program takes to be loaded; what waits for
+nothing keeps the interpreter's lock, since each time that it is given up another thread may have to be waited for. The
+program has a session of its own, descriptors 0 to 2 and no other, and signals as they are by default.
 """
 
 import ctypes
@@ -12,7 +13,10 @@ _SET_SIGDEF, _SET_SIGMASK, _SET_SID = 0x04, 0x08, 0x80  # <spawn.h>, of the GNU 
 _CLONE_FS = 0x200
 _SIZE = 1024  # bytes for any of the C library's opaque structures, the largest of which has 336
 
+_NOTHING = os.fsencode(os.devnull)
+
 _libc = ctypes.CDLL(None, use_errno=True)
+_quick = ctypes.PyDLL(None)  # keeps the lock
 # Since glibc 2.29 and musl 1.1.24.
 _HAS_FCHDIR = hasattr(_libc, "posix_spawn_file_actions_addfchdir_np")
 # Since glibc 2.34; elsewhere what is closed on exec is closed, which is everything that Python opens.
@@ -34,10 +38,10 @@ _ATTRIBUTES = _make_attributes()
 
 
 def spawn(
-    directory: int, program: str, arguments: Sequence[str], environ: Mapping[str, str], streams: Sequence[int]
+    directory: int, program: str, arguments: Sequence[str], environ: Mapping[str, str], streams: Sequence[int | None]
 ) -> int:
     """Start `program`, a path that may be relative to the open `directory`, where it runs; `streams` become its
-    descriptors 0 to 2. Returns its pid.
+    descriptors 0 to 2; None is one that has nothing to be read. Returns its pid.
 
     Waits until the program is loaded. Raises OSError with what execve(2) or fchdir(2) says, and ValueError for an
     environment that can't be.
@@ -46,20 +50,23 @@ def spawn(
     argv = _make_array([os.fsencode(argument) for argument in arguments])
     envp = _make_array([_make_variable(name, value) for name, value in environ.items()])
     actions = ctypes.create_string_buffer(_SIZE)
-    _check(_libc.posix_spawn_file_actions_init(actions))
+    _check(_quick.posix_spawn_file_actions_init(actions))
     try:
         for number, descriptor in enumerate(streams):
-            _check(_libc.posix_spawn_file_actions_adddup2(actions, descriptor, number))
+            if descriptor is None:
+                _check(_quick.posix_spawn_file_actions_addopen(actions, number, _NOTHING, os.O_RDONLY, 0))
+            else:
+                _check(_quick.posix_spawn_file_actions_adddup2(actions, descriptor, number))
         if _HAS_FCHDIR:
-            _check(_libc.posix_spawn_file_actions_addfchdir_np(actions, directory))
+            _check(_quick.posix_spawn_file_actions_addfchdir_np(actions, directory))
         else:
             _enter(directory)
         if _HAS_CLOSEFROM:
-            _check(_libc.posix_spawn_file_actions_addclosefrom_np(actions, len(streams)))
+            _check(_quick.posix_spawn_file_actions_addclosefrom_np(actions, len(streams)))
         pid = ctypes.c_int()
         _check(_libc.posix_spawn(ctypes.byref(pid), path, actions, _ATTRIBUTES, argv, envp))
     finally:
-        _libc.posix_spawn_file_actions_destroy(actions)
+        _quick.posix_spawn_file_actions_destroy(actions)
     return pid.value
 
 

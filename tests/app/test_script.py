@@ -116,14 +116,14 @@ def test_a_body_that_nobody_wants(run, how_much, how):
 
 def test_one_that_is_started_when_nobody_waits_any_more(run, short, monkeypatch):
     """Whoever starts it must not wake somebody by a descriptor that is closed, or another's by now."""
-    real, late = script_module.Script, threading.Event()
+    late = threading.Event()
 
-    def start_late(*arguments):
-        script = real(*arguments)
-        assert late.wait(15)
-        return script
+    class Late(script_module.Script):
+        def start(self):
+            super().start()
+            assert late.wait(15)
 
-    monkeypatch.setattr(script_module, "Script", start_late)
+    monkeypatch.setattr(script_module, "Script", Late)
     assert run("sleep 60").status == 42
     monkeypatch.undo()
     late.set()

@@ -19,11 +19,12 @@ from gemd.shared.script_host import ScriptHost, ScriptSetup
 from gemd.system.confinement import Confinement
 from gemd.system.hosted_script import HostedScript
 from gemd.system.privileges import Identity, find_identity
-from gemd.system.script import ScriptLimits
+from gemd.system.script_limits import ScriptLimits
 from gemd.system.script_start import ScriptFile
 from tests.conftest import need_landlock
 from tests.script_host.test_runs import read_all
 from tests.serve.conftest import title_of
+from tests.support.scripts import started
 from tests.support.waiting import LONGEST, wait_for
 
 need_prlimit = pytest.mark.skipif(shutil.which("prlimit") is None, reason="needs prlimit(1)")
@@ -98,7 +99,7 @@ def run(public):
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
         file = ScriptFile(str(path))
-        script = HostedScript(host.requests, file, {"PATH": "/usr/bin:/bin"}, ScriptLimits())
+        script = started(HostedScript(host.requests, file, {"PATH": "/usr/bin:/bin"}, ScriptLimits()))
         file.close()
         try:
             return read_all(script).decode()

@@ -18,12 +18,14 @@ from gemd.system.hosted_script import HostedScript
 from gemd.system.orphans import adopt_orphans
 from gemd.system.privileges import PrivilegeError
 from gemd.system.process import become_subreaper
-from gemd.system.script import Remains, ScriptLimits
+from gemd.system.running_script import Remains
+from gemd.system.script_limits import ScriptLimits
 from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS
 from tests.support.descriptors import open_descriptors
 from tests.support.processes import is_alive
+from tests.support.scripts import started
 from tests.support.waiting import LONGEST, wait_for
 
 NONE = ScriptLimits()
@@ -94,7 +96,7 @@ def ask(tmp_path, write):
     def ask(host, what, limits=NONE, after=0.0):
         file = ScriptFile(str(write(what) if isinstance(what, str) else what))
         environ = {"PATH": os.environ["PATH"], "DIR": str(tmp_path)}
-        asked.append(Asked(host.requests, file, environ, limits, after))
+        asked.append(started(Asked(host.requests, file, environ, limits, after)))
         file.close()
         return asked[-1]
 
@@ -187,21 +189,21 @@ def test_a_worker_that_is_gone_wants_nothing_any_more(serve, ask):
 
 
 def test_one_that_is_unwanted_before_it_is_started_is_ended_then(serve, ask, monkeypatch):
-    is_starting, may_start, started = threading.Event(), threading.Event(), []
+    is_starting, may_start, pids = threading.Event(), threading.Event(), []
 
     class Slow(runs_module.ScriptProcess):
-        def __init__(self, *arguments):
+        def start(self):
             is_starting.set()
             may_start.wait(LONGEST)
-            super().__init__(*arguments)
-            started.append(self.pid)
+            super().start()
+            pids.append(self.pid)
 
     monkeypatch.setattr(runs_module, "ScriptProcess", Slow)
     script = ask(serve(), "sleep 60")
     assert is_starting.wait(LONGEST)
     script.terminate()
     may_start.set()
-    wait_for(lambda: started and not is_alive(started[0]), "it to be ended")
+    wait_for(lambda: pids and not is_alive(pids[0]), "it to be ended")
     wait_for(script.has_ended, "the end to be told")
 
 

@@ -11,10 +11,12 @@ import pytest
 from gemd.system import hosted_script
 from gemd.system.descriptors import send_descriptors
 from gemd.system.hosted_script import Ended, Failed, Gone, HostedScript, Started, is_wanted, receive_request, tell
-from gemd.system.script import Remains, ScriptLimits
+from gemd.system.running_script import Remains
+from gemd.system.script_limits import ScriptLimits
 from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
 from tests.support.descriptors import open_descriptors
+from tests.support.scripts import started
 
 LIMITS = ScriptLimits(cpu_seconds=7)
 ENVIRON = {"PATH": "/bin", "ODD": "\udcff"}
@@ -48,7 +50,7 @@ def ask(host, tmp_path):
 
     def ask():
         file = ScriptFile(str(tmp_path / "script"))
-        script = Asked(host[0], file, ENVIRON, LIMITS)
+        script = started(Asked(host[0], file, ENVIRON, LIMITS))
         file.close()
         _, found, control = receive_request(host[1])
         found.close()
@@ -87,7 +89,7 @@ def is_readable(script):
 
 def test_the_host_learns_what_to_start_and_where(host, tmp_path):
     file = ScriptFile(str(tmp_path / "s\udcfe"))
-    script = HostedScript(host[0], file, ENVIRON, LIMITS)
+    script = started(HostedScript(host[0], file, ENVIRON, LIMITS))
     file.close()
     request, found, control = receive_request(host[1])
     with control:
@@ -103,8 +105,16 @@ def test_there_is_nothing_to_read_before_it_is_started(ask):
     script, _ = ask()
     assert script.read() is None
     assert not script.has_ended()
-    assert script.descriptors == {script.fileno()}
+    assert script.descriptors == (script.fileno(),)
     assert (script.stderr, script.deadline) == (b"", float("inf"))
+
+
+def test_one_that_is_not_started_has_nothing_to_watch(host, tmp_path):
+    script = HostedScript(host[0], ScriptFile(str(tmp_path / "script")), ENVIRON, LIMITS)
+    assert tuple(script.descriptors) == ()
+    script.discard()
+    with pytest.raises(BlockingIOError):
+        receive_request(host[1])
 
 
 def test_its_output_is_read_and_its_end_told(start):
@@ -168,7 +178,7 @@ def test_one_that_was_ended_itself_is_gone_as_well(start):
 
 def test_the_host_learns_how_long_it_may_go_on(host, tmp_path):
     asking = ScriptFile(str(tmp_path / "script"))
-    script = HostedScript(host[0], asking, ENVIRON, LIMITS, 2.5)
+    script = started(HostedScript(host[0], asking, ENVIRON, LIMITS, 2.5))
     asking.close()
     request, file, control = receive_request(host[1])
     file.close()
@@ -284,7 +294,7 @@ def test_what_is_said_to_nobody_is_lost(ask):
 def asks(host, tmp_path, environ=ENVIRON):
     file = ScriptFile(str(tmp_path / "script"))
     try:
-        return HostedScript(host[0], file, environ, LIMITS)
+        return started(HostedScript(host[0], file, environ, LIMITS))
     finally:
         file.close()
 
@@ -329,7 +339,7 @@ def test_what_is_larger_than_a_message_is_an_error(host, tmp_path):
 def test_a_directory_that_is_gone_is_an_error(host, tmp_path):
     file = ScriptFile(str(tmp_path / "gone" / "script"))
     with pytest.raises(ScriptError, match="No such file"):
-        HostedScript(host[0], file, ENVIRON, LIMITS)
+        started(HostedScript(host[0], file, ENVIRON, LIMITS))
 
 
 # The host's side

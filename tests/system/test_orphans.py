@@ -9,7 +9,8 @@ import pytest
 PRELUDE = """
 import itertools, os, subprocess, threading, time
 from gemd.system import orphans
-from gemd.system.script import Script, ScriptLimits
+from gemd.system.script import Script
+from gemd.system.script_limits import ScriptLimits
 from gemd.system.script_start import ScriptFile
 
 def is_alive(pid):
@@ -26,7 +27,9 @@ def start(text):
     started = []
     # scripts are started by another thread than the main one, whose children are orphans
     def start_and_stay():
-        started.append(Script(ScriptFile(path), dict(os.environ), ScriptLimits()))
+        script = Script(ScriptFile(path), dict(os.environ), ScriptLimits())
+        script.start()
+        started.append(script)
         keep.wait()
     thread = threading.Thread(target=start_and_stay, daemon=True)
     thread.start()

@@ -12,11 +12,14 @@ import time
 import pytest
 
 from gemd.system import script_output
-from gemd.system.script import Remains, Script, ScriptLimits
+from gemd.system.running_script import Remains
+from gemd.system.script import Script
+from gemd.system.script_limits import ScriptLimits
 from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
 from tests.support.descriptors import open_descriptors
 from tests.support.processes import is_alive
+from tests.support.scripts import started
 from tests.support.waiting import wait_for
 
 ENVIRON = {"PATH": os.environ["PATH"]}
@@ -25,7 +28,7 @@ ENVIRON = {"PATH": os.environ["PATH"]}
 @pytest.fixture
 def start(tmp_path):
     """Start a script in sh, or in what its first line says. All are ended when the test is."""
-    started = []
+    running = []
 
     def start(text, limits=None, environ=ENVIRON):
         path = tmp_path / "script"
@@ -33,13 +36,13 @@ def start(tmp_path):
         path.chmod(0o755)
         file = ScriptFile(str(path))
         try:
-            started.append(Script(file, environ, limits or ScriptLimits()))
+            running.append(started(Script(file, environ, limits or ScriptLimits())))
         finally:
             file.close()
-        return started[-1]
+        return running[-1]
 
     yield start
-    for script in started:
+    for script in running:
         if not script.is_reaped:
             script.end()
 
@@ -277,13 +280,13 @@ def test_what_can_not_be_started_says_why(tmp_path, content, mode, why):
     path.chmod(mode)
     file = ScriptFile(str(path))
     with contextlib.closing(file), pytest.raises(ScriptError, match=re.escape(f"can't be started: {why}")):
-        Script(file, {}, ScriptLimits())
+        started(Script(file, {}, ScriptLimits()))
 
 
 def test_one_that_is_gone(tmp_path):
     file = ScriptFile(str(tmp_path / "none"))
     with contextlib.closing(file), pytest.raises(ScriptError, match="can't be started: No such file"):
-        Script(file, {}, ScriptLimits())
+        started(Script(file, {}, ScriptLimits()))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from gemd.system import script_ending
-from gemd.system.script import Remains
+from gemd.system.running_script import Remains
 from gemd.system.script_ending import Ending
 
 HERE, ELSEWHERE = False, True

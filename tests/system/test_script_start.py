@@ -11,7 +11,7 @@ import pytest
 
 from gemd.system import orphans, script_start
 from gemd.system.beneath import open_root
-from gemd.system.script_start import ScriptFile, start_script
+from gemd.system.script_start import Pipes, ScriptFile, start_script
 from tests.support.descriptors import open_descriptors
 from tests.support.waiting import wait_for
 
@@ -25,15 +25,29 @@ def script(tmp_path):
     return path
 
 
+def start(file, environ, *, is_held=False):
+    """Its pid, what holds it, and our ends of its pipes."""
+    with contextlib.closing(file):
+        pipes = Pipes()
+        try:
+            pid, held = start_script(file, environ, pipes, is_held)
+        except OSError:
+            os.close(pipes.output)
+            os.close(pipes.errors)
+            raise
+        finally:
+            pipes.close_theirs()
+    return pid, held, pipes
+
+
 def run(file, *, is_held=False):
     """What it says."""
-    with contextlib.closing(file):
-        pid, held, output, errors = start_script(file, {"PATH": os.environ["PATH"]}, is_held)
+    pid, held, pipes = start(file, {"PATH": os.environ["PATH"]}, is_held=is_held)
     if held is not None:
         os.write(held, b"\n")
         os.close(held)
-    os.close(errors)
-    with os.fdopen(output) as reader:
+    os.close(pipes.errors)
+    with os.fdopen(pipes.output) as reader:
         said = reader.read()
     forget(pid)
     return said
@@ -68,20 +82,18 @@ def test_a_path_without_a_directory_is_one_here(script, tmp_path, monkeypatch):
 def test_a_program_of_its_own_is_told_its_path(tmp_path):
     """The one that a script is run by is told its name."""
     (tmp_path / "yes").symlink_to(shutil.which("yes"))
-    with contextlib.closing(ScriptFile(str(tmp_path / "yes"))) as file:
-        pid, _, *pipes = start_script(file, {}, False)
+    pid, _, pipes = start(ScriptFile(str(tmp_path / "yes")), {})
     command = Path(f"/proc/{pid}/cmdline")
     wait_for(command.read_text, "it to be loaded")
     assert command.read_text() == f"{tmp_path}/yes\0"
     os.kill(pid, signal.SIGKILL)
-    forget(pid, *pipes)
+    forget(pid, pipes.output, pipes.errors)
 
 
 def test_it_is_registered_while_it_runs(script):
-    with contextlib.closing(ScriptFile(str(script))) as file:
-        pid, _, *pipes = start_script(file, {}, False)
+    pid, _, pipes = start(ScriptFile(str(script)), {})
     assert pid in orphans._running
-    forget(pid, *pipes)
+    forget(pid, pipes.output, pipes.errors)
 
 
 def test_closed_twice_it_is_closed_once(tmp_path):
@@ -117,6 +129,6 @@ def test_no_descriptor_is_left_open_when_none_can_be_had(script, monkeypatch, is
             run(file, is_held=is_held)
         elif number < 3:
             with pytest.raises(OSError, match="Too many open files"):
-                start_script(file, {}, is_held)
+                start(file, {}, is_held=is_held)
     monkeypatch.undo()
     assert open_descriptors() == before

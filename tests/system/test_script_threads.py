@@ -7,11 +7,15 @@ import time
 
 import pytest
 
-from gemd.system import script_threads
-from gemd.system.script import TERM_TIMEOUT, Remains, Script, ScriptLimits
+from gemd.system import script_starts, script_threads
+from gemd.system.running_script import TERM_TIMEOUT, Remains
+from gemd.system.script import Script
+from gemd.system.script_limits import ScriptLimits
 from gemd.system.script_start import ScriptFile
+from gemd.system.script_starts import MAX_STARTERS
 from gemd.system.script_threads import ScriptThreads
 from tests.support.processes import exists
+from tests.support.scripts import started
 from tests.support.waiting import wait_for
 
 STUBBORN = "trap '' TERM; echo up; while :; do sleep 1; done"
@@ -35,7 +39,7 @@ def start(tmp_path):
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
         with contextlib.closing(ScriptFile(str(path))) as file:
-            script = Script(file, ENVIRON, ScriptLimits())
+            script = started(Script(file, ENVIRON, ScriptLimits()))
         wait_for(lambda: script.has_ended() or script.read(), "its first output")
         return script
 
@@ -59,7 +63,7 @@ def test_another_thread_takes_the_place_of_one_whose_work_raised(threads):
         done.append(threading.current_thread())
         raise MemoryError
 
-    for _ in range(script_threads._MAX_STARTERS + 1):
+    for _ in range(MAX_STARTERS + 1):
         threads.start(fail, "x")
         assert threads.wait(15)
     threads.start(lambda: done.append(threading.current_thread()), "x")
@@ -106,13 +110,18 @@ def hang(threads):
 @pytest.fixture
 def patient(monkeypatch):
     """However long a start takes here, it is not taken to hang."""
-    monkeypatch.setattr(script_threads, "_START_TIMEOUT", 3600.0)
+    monkeypatch.setattr(script_starts, "_HANG_TIMEOUT", 3600.0)
 
 
 @pytest.fixture
 def impatient(monkeypatch):
     """Any start that has begun is taken to hang."""
-    return lambda: monkeypatch.setattr(script_threads, "_START_TIMEOUT", 0.0)
+
+    def begin():
+        for name in ("_PATIENCE", "_HANG_TIMEOUT"):
+            monkeypatch.setattr(script_starts, name, 0.0)
+
+    return begin
 
 
 @pytest.mark.usefixtures("patient")
@@ -253,6 +262,9 @@ class Unkillable:
 
     def kill(self):
         self.calls.append("kill")
+
+    def end_if_gone(self):
+        return False
 
     def end(self):
         self.calls.append("end")

@@ -60,6 +60,15 @@ def test_it_has_what_it_is_given_and_nothing_else(run):
     assert said.endswith("['-c', 'x', '\\udcff'] ['0', '1', '2']\n")
 
 
+def test_where_nothing_is_given_there_is_nothing_to_read(directory):
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as output:
+        pid = spawn(directory, "/bin/sh", ["sh", "-c", "cat; readlink /proc/self/fd/0"], {}, (None, writer, 2))
+        os.close(writer)
+        assert output.read() == f"{os.devnull}\n"
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
 def test_it_leads_a_session_with_signals_as_they_are_by_default(run):
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     former = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
@@ -96,9 +105,9 @@ def test_what_can_not_be_started(run, tmp_path, program, environ, kind, text):
 
 
 def test_no_directory(run, directory, monkeypatch):
-    real = spawn_module._libc.posix_spawn_file_actions_addfchdir_np
+    real = spawn_module._quick.posix_spawn_file_actions_addfchdir_np
     monkeypatch.setattr(
-        spawn_module._libc, "posix_spawn_file_actions_addfchdir_np", lambda actions, _: real(actions, 9999)
+        spawn_module._quick, "posix_spawn_file_actions_addfchdir_np", lambda actions, _: real(actions, 9999)
     )
     with pytest.raises(OSError, match="Bad file descriptor"):
         run("true")

@@ -5,7 +5,7 @@ Rule: what it said itself is quoted in part, line by line.
 
 from gemd.config.script_settings import ScriptSettings
 from gemd.system.log import error_log
-from gemd.system.script import Remains
+from gemd.system.running_script import Remains
 
 _MAX_LINES = 20
 _MAX_LINE = 500

@@ -4,56 +4,34 @@ Rules: a script's output is an answer only if its first line is a header; it has
 the client learns that it failed, the error log why.
 """
 
-import math
-import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from functools import partial
 
 from gemd.config.script_settings import ScriptSettings
-from gemd.protocol.errors import CGIError, Overloaded
+from gemd.protocol.errors import CGIError
 from gemd.protocol.response import BrokenBody, Helper, Response
 from gemd.protocol.status import has_body
 from gemd.responders.cgi.header import MAX_HEADER, parse_header, quote
 from gemd.responders.cgi.last_words import log_complaints, log_strays, log_what_went_on
+from gemd.responders.cgi.start import ScriptStart
 from gemd.system.log import error_log
-from gemd.system.places import Place, Places
-from gemd.system.script import Remains, RunningScript
+from gemd.system.running_script import Remains, RunningScript
 from gemd.system.script_output import ScriptError, ScriptExit
-from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import ScriptThreads
-
-TOO_MANY = "Too many scripts are running, try again later"
 
 _MAX_UNSENT = 4 * 1024 * 1024  # bytes that follow a header without a body
 
 
-Start = Callable[[ScriptFile, Mapping[str, str]], RunningScript]  # with an environment; raises ScriptError
-
-
 class ScriptRun:
-    """The script has one of the `places`, from before it starts until it has ended. Its file is closed when it was
-    started by `start`, or is not to be."""
+    """What is begun by `start`, read, and ended by `threads`."""
 
     def __init__(
-        self,
-        file: ScriptFile,
-        environ: Mapping[str, str],
-        start: Start,
-        name: str,
-        settings: ScriptSettings,
-        max_output: int,
-        threads: ScriptThreads,
-        places: Places,
+        self, start: ScriptStart, name: str, settings: ScriptSettings, max_output: int, threads: ScriptThreads
     ) -> None:
-        self._file = file
-        self._environ = environ
-        self._start_script = start
+        self._start = start
         self._name = name
         self._threads = threads
-        self._places = places
-        self._place: Place | None = None  # that it has, or waits for
-        self._has_turn = False
         self._settings = settings
         self._set_deadlines()  # for its turn to come
         self._too_late = f"did not end within {settings.timeout:g} s ({settings.timeout_key})"
@@ -61,12 +39,8 @@ class ScriptRun:
         if settings.timeout < settings.header_timeout:
             self._no_header = self._too_late
         self._max_output = max_output
-        self._helper: Helper | None = None
-        self._script: RunningScript | None = None
-        self._failure: ScriptError | None = None  # to start
-        self._lock = threading.Lock()  # between the thread that starts the script and who closes this
-        self._is_starting = False  # a thread is at it
-        self._is_closed = False
+        self._is_new = True
+        self._script: RunningScript | None = None  # once it is known to run
         self._is_over = False
         self._has_answered = False  # in full
         self._output = b""  # that was read and not taken yet
@@ -78,77 +52,33 @@ class ScriptRun:
         self._end_at = now + self._settings.timeout
         self._header_at = now + min(self._settings.header_timeout, self._settings.timeout)
 
-    # Starting
-
     def begin(self, helper: Helper) -> None:
-        """Have a thread start the script, when it has its turn."""
-        self._helper = helper
-        self._place = self._places.request(helper.client, self._take_place)
-
-    def _take_place(self, _place: Place) -> None:
-        """Runs in the event loop, or in the thread that has ended another script."""
-        with self._lock:
-            if self._is_closed:
-                return
-            self._has_turn = True
-            self._set_deadlines()  # its own time begins
-        try:
-            self._threads.start(self._start, self._file.path)
-        except OSError as error:
-            with self._lock:
-                self._failure = ScriptError(f"can't be started: {error}")
-                if not self._is_closed and self._helper is not None:
-                    self._helper.wake()
-
-    def _start(self) -> None:
-        """Runs in a thread that starts scripts."""
-        with self._lock:
-            if self._is_closed:
-                return
-            self._is_starting = True
-        script: RunningScript | None = None
-        failure: ScriptError | None = ScriptError("can't be started: a fault of gemd itself")
-        try:
-            script = self._start_script(self._file, self._environ)
-            failure = None
-        except ScriptError as error:
-            failure = error
-        finally:
-            self._note_start(script, failure)
-
-    def _note_start(self, script: RunningScript | None, failure: ScriptError | None) -> None:
-        self._file.close()
-        with self._lock:
-            self._script, self._failure = script, failure
-            self._is_starting = False
-            is_closed = self._is_closed
-            if not is_closed and self._helper is not None:
-                self._helper.wake()  # before `close` returns, or never
-        if is_closed:
-            self._end()
+        """Have it started, when it has its turn."""
+        self._start.begin(helper, self._set_deadlines, self._end)
 
     # Reading
 
     @property
     def descriptors(self) -> Collection[int]:
-        """The script's, once it runs."""
-        return self._script.descriptors if self._script is not None else ()
+        """The script's."""
+        return self._start.descriptors
 
     @property
     def deadline(self) -> float:
         """When its time is over, for the header or for all."""
         limit = self._end_at if self._header is not None else self._header_at
-        return min(limit, self._script.deadline if self._script is not None else math.inf)
+        script = self._script
+        return min(limit, self._start.look_at) if script is None else min(limit, script.deadline)
 
     def settle(self) -> Response | None:
         """The answer once the header is there; one without a body is known when the script has ended.
 
         Raises CGIError (42) for a script that failed, and Overloaded (41) where its turn does not come.
         """
-        with self._lock:
-            is_too_late = not self._has_turn and time.monotonic() >= self._header_at
-        if is_too_late:
-            raise Overloaded(TOO_MANY)
+        if self._is_new:
+            self._is_new = False
+            return None  # who asks at once is not to wait for the start
+        self._start.refuse_late(self._header_at)
         try:
             return self._settle()
         except ScriptError as error:
@@ -207,9 +137,9 @@ class ScriptRun:
 
     def _read(self, deadline: float, late: str) -> bytes | None:
         """What the script has written. Raises ScriptError: with the text `late` when the deadline has passed."""
-        if self._failure is not None:
-            raise self._failure
         script = self._script
+        if script is None:
+            script = self._script = self._start.find_started()
         if time.monotonic() >= deadline and not (script is not None and script.has_ended()):
             raise ScriptError(late)
         try:
@@ -224,25 +154,15 @@ class ScriptRun:
 
     def close(self) -> None:
         """End the script if it has not ended; one that a thread is starting ends when it is."""
-        with self._lock:
-            self._is_closed = True
-            is_starting = self._is_starting
-        if not is_starting:
-            self._end()
+        self._start.close()
 
-    def _end(self) -> None:
-        self._file.close()
-        script = self._script
-        if script is not None:
-            after = self._settings.cgi.after if self._has_answered else 0.0
-            self._threads.end(script, is_over=self._is_over, then=partial(self._note_end, script), after=after)
-        elif self._place is not None:
-            self._place.leave()
+    def _end(self, script: RunningScript) -> None:
+        after = self._settings.cgi.after if self._has_answered else 0.0
+        self._threads.end(script, is_over=self._is_over, then=partial(self._note_end, script), after=after)
 
     def _note_end(self, script: RunningScript, remains: Remains) -> None:
-        """Runs in the thread that ends scripts."""
-        assert self._place is not None  # it was started
-        self._place.leave()
+        """Runs in the thread that ends scripts, or in the event loop."""
+        self._start.leave()
         if self._has_answered:
             log_what_went_on(self._name, self._settings, remains)
         log_strays(self._name, remains)

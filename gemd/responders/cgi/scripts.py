@@ -28,14 +28,16 @@ from gemd.responders.cgi.find import (
     split_mounted_path,
     split_script_path,
 )
-from gemd.responders.cgi.run import TOO_MANY, ScriptRun, Start
+from gemd.responders.cgi.run import ScriptRun
+from gemd.responders.cgi.start import TOO_MANY, Make, ScriptStart
 from gemd.responders.refusals import NOT_FOUND, explain_error
 from gemd.responders.static import redirect_to_directory
 from gemd.system.hosted_script import HostedScript
 from gemd.system.log import error_log
 from gemd.system.places import Places, find_share
 from gemd.system.resolved import Resolved
-from gemd.system.script import Script, ScriptLimits
+from gemd.system.script import Script
+from gemd.system.script_limits import ScriptLimits
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS
 
@@ -154,12 +156,13 @@ class CGI:
         finally:
             if is_over:
                 file.close()
-        start = make_start(self._users[user].requests, settings.cgi)
-        return ScriptRun(file, environ, start, name, settings, self._max_output, SCRIPT_THREADS, self._places)
+        make = find_maker(self._users[user].requests, settings.cgi)
+        start = ScriptStart(file, environ, make, SCRIPT_THREADS, self._places)
+        return ScriptRun(start, name, settings, self._max_output, SCRIPT_THREADS)
 
 
-def make_start(requests: socket.socket | None, settings: CGISettings) -> Start:
-    """What starts a script with the limits that are configured: here, or where `requests` are heard."""
+def find_maker(requests: socket.socket | None, settings: CGISettings) -> Make:
+    """What makes a script with the limits that are configured: here, or where `requests` are heard."""
     limits = ScriptLimits.of(settings)
     if requests is None:
         return lambda file, environ: Script(file, environ, limits)

@@ -3,7 +3,7 @@ import pytest
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.script_settings import ScriptSettings
 from gemd.responders.cgi.last_words import log_complaints, log_strays, log_what_went_on
-from gemd.system.script import Remains
+from gemd.system.running_script import Remains
 
 SETTINGS = ScriptSettings(CGISettings(after=2.5), 1.0, 1.0, after_key="cgi-after")
 

@@ -17,8 +17,10 @@ from gemd.config.script_settings import ScriptSettings
 from gemd.protocol.errors import CGIError, Overloaded
 from gemd.protocol.response import BrokenBody
 from gemd.responders.cgi.run import ScriptRun
+from gemd.responders.cgi.start import ScriptStart
 from gemd.system.places import Places
-from gemd.system.script import Script, ScriptLimits
+from gemd.system.script import Script
+from gemd.system.script_limits import NO_LIMITS
 from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS, ScriptThreads
@@ -52,8 +54,8 @@ def make(tmp_path):
         settings = settings or ScriptSettings(CGISettings(**{"exit_status": "strict", **keys}), cgi, header)
         environ = {"PATH": os.environ["PATH"], "DIR": str(tmp_path)}
         places, file = CountedPlaces() if places is None else places, ScriptFile(str(path))
-        start = lambda *asked: Script(*asked, ScriptLimits())  # noqa: E731
-        return Run(file, environ, start, "/cgi-bin/script", settings, output, threads, places)
+        start = ScriptStart(file, environ, lambda *asked: Script(*asked, NO_LIMITS), threads, places)
+        return Run(start, "/cgi-bin/script", settings, output, threads)
 
     yield make
     assert SCRIPT_THREADS.wait(15)
@@ -76,7 +78,7 @@ class Run(ScriptRun):
 
     @property
     def left(self):
-        return self._places.left
+        return self._start._places.left
 
 
 @pytest.fixture
@@ -112,6 +114,20 @@ def test_a_header_may_come_octet_by_octet(answer):
     assert answer(text) == (20, "t/p", b"body\n")
 
 
+def test_what_has_ended_and_left_nothing_is_read_and_ended_at_once(make, caplog):
+    """So it can be sent in one go, and its place is free then: no thread waits for nothing."""
+    starter, places = Starter(), CountedPlaces()
+    run = make("echo 20 a/b; echo body; echo why >&2", threads=starter, places=places)
+    run.begin(SimpleNamespace(client=CLIENT, wake=lambda: None))
+    starter.go()
+    wait_for(run._start._script.has_ended, "its end")
+    assert run.settle() is None  # the look at what has just begun
+    assert (run.settle().body, run.read(), run.read()) == (run, b"body\n", b"")
+    run.close()
+    assert places.left == 1
+    assert said(caplog) == ["script /cgi-bin/script says: why"]
+
+
 def test_a_large_body_is_whole(answer):
     assert answer("echo 20 a/b; head -c 3000000 /dev/zero") == (20, "a/b", bytes(3_000_000))
 
@@ -137,11 +153,11 @@ def test_a_signal_is_no_business_of_its_own(make, pump):
 
 def test_a_body_is_there_as_it_is_written(make, pump):
     run = make("echo 20 a/b; echo one; read x < $DIR/fifo; echo two")
-    os.mkfifo(run._environ["DIR"] + "/fifo")
+    os.mkfifo(run._start._environ["DIR"] + "/fifo")
     assert pump.settle(run).body is run
     assert pump.wait_for(run, run.read) == b"one\n"
     assert run.read() is None
-    with open(run._environ["DIR"] + "/fifo", "w") as fifo:  # noqa: PTH123
+    with open(run._start._environ["DIR"] + "/fifo", "w") as fifo:  # noqa: PTH123
         fifo.write("go\n")
     assert pump.read(run) == b"two\n"
 
@@ -217,7 +233,7 @@ def test_a_refusal_that_writes_endlessly_lets_others_have_their_turn(make):
     run = make("echo 51 None here; yes")
     with Pump() as pump:
         run.begin(pump)
-        wait_for(lambda: run._script is not None, "its start")
+        wait_for(lambda: run._start._is_started, "its start")
         for _ in range(50):
             start = time.monotonic()
             assert run.settle() is None
@@ -278,7 +294,7 @@ def test_what_a_script_has_said_before_it_ended_in_time_is_never_late(make, pump
     """The client may be slow: then there is more to read when the time is over, of a script that is done."""
     run = make("echo 20 a/b; head -c 60000 /dev/zero", cgi=0.5)
     assert pump.settle(run).body is run
-    wait_for(lambda: run._script.has_ended(), "its end")
+    wait_for(lambda: run._start._script.has_ended(), "its end")
     time.sleep(max(0.0, run.deadline - time.monotonic()))
     assert len(pump.read(run)) == 60_000
 
@@ -313,12 +329,16 @@ def test_the_time_for_the_header_runs_while_the_script_is_being_started(make, pu
 
 def test_nothing_is_known_before_it_has_started(make):
     starter, woken = Starter(), []
-    run = make("echo 20 a/b", threads=starter)
+    run = make("sleep 60", threads=starter)
     run.begin(SimpleNamespace(client=CLIENT, wake=lambda: woken.append(True)))
-    assert (run.settle(), tuple(run.descriptors), woken) == (None, (), [])
+    assert (run.settle(), tuple(run.descriptors)) == (None, (run._start._script.output,))
+    assert run.deadline < run._header_at  # when to see whether it has started
+    assert (run.settle(), tuple(run.descriptors)) == (None, ())  # it has not: whoever asks again is told when it has
     assert run.deadline == run._header_at
+    assert woken == []
     starter.go()
     assert woken == [True]
+    assert run.settle() is None
     assert len(tuple(run.descriptors)) == 3
     run.close()
 
@@ -336,17 +356,17 @@ def test_no_thread_can_be_had(make, pump, caplog):
 
 
 def test_a_fault_in_starting_it_keeps_nothing(make, pump, caplog):
-    def fail(_file, _environ):
+    def fail():
         raise ZeroDivisionError
 
     starter = Starter()
     run = make("echo 20 a/b", threads=starter)
-    run._start_script = fail
     run.begin(pump)
+    run._start._script.start = fail
     with pytest.raises(ZeroDivisionError):
         starter.go()
     with pytest.raises(CGIError):
-        run.settle()
+        pump.wait_for(run, run.settle)
     run.close()
     assert "script /cgi-bin/script can't be started: a fault of gemd itself" in caplog.text
     assert run.left == 1
@@ -408,7 +428,7 @@ def test_closed_as_its_turn_comes(make, tmp_path):
 def test_an_environment_that_can_not_be(make, pump, caplog, environ):
     """Neither ends the thread that starts scripts."""
     run = make("echo 20 a/b")
-    run._environ = environ
+    run._start._environ = environ
     with pytest.raises(CGIError):
         pump.settle(run)
     assert "can't be started: " in caplog.text
@@ -439,7 +459,7 @@ def dead(tmp_path):
 def test_one_that_does_not_load_stops_no_other_and_has_its_time(make, pump, dead, caplog):
     hanging = make(f"#!{dead.path}\necho 20 a/b", header=0.3)
     hanging.begin(pump)
-    wait_for(lambda: hanging._is_starting, "its start")
+    wait_for(lambda: hanging._start._is_starting, "its start")
     with Pump() as other:
         run = make("echo 20 a/b", name="second")
         assert other.settle(run).status == 20
@@ -470,39 +490,39 @@ def test_closed_before_its_start_it_never_runs(make, tmp_path):
     run.close()
     assert run.left == 1
     starter.go()
-    assert (run.left, run._script) == (1, None)
+    assert (run.left, run._start._is_started) == (1, False)
     assert not (tmp_path / "ran").exists()
 
 
 def test_closed_while_it_starts(make, monkeypatch):
-    starter, made = Starter(), []
+    starter = Starter()
+    run = make("sleep 60", threads=starter)
+    run.begin(SimpleNamespace(client=CLIENT, wake=lambda: pytest.fail("it was closed")))
+    script = run._start._script
+    start_script = script.start
 
-    def start_and_close(*arguments):
-        made.append(run_script(*arguments))
+    def start_and_close():
+        start_script()
         run.close()
         assert run.left == 0  # its place is taken while it lives
-        return made[0]
 
-    run = make("sleep 60", threads=starter)
-    run_script = run._start_script
-    monkeypatch.setattr(run, "_start_script", start_and_close)
-    run.begin(SimpleNamespace(client=CLIENT, wake=lambda: pytest.fail("it was closed")))
+    monkeypatch.setattr(script, "start", start_and_close)
     starter.go()
     assert SCRIPT_THREADS.wait(15)
     assert run.left == 1
-    assert not exists(made[0].pid)
+    assert not exists(script.pid)
 
 
 def test_closed_while_its_start_fails(make, monkeypatch):
     starter = Starter()
 
-    def fail(*_):
+    def fail():
         run.close()
         raise ScriptError("can't be started")
 
     run = make("", threads=starter)
-    monkeypatch.setattr(run, "_start_script", fail)
     run.begin(SimpleNamespace(client=CLIENT, wake=lambda: pytest.fail("it was closed")))
+    monkeypatch.setattr(run._start._script, "start", fail)
     starter.go()
     assert run.left == 1
 
@@ -512,12 +532,12 @@ def test_closed_while_it_runs_its_place_is_free_when_it_has_ended(make, text):
     run = make(text)
     with Pump() as pump:
         run.begin(pump)
-        wait_for(lambda: run._script is not None, "its start")
+        wait_for(lambda: run._start._is_started, "its start")
         run.settle()
-        pid = run._script.pid
+        pid = run._start._script.pid
         is_gone = []
-        leave = run._places.leave
-        run._places.leave = lambda place: (is_gone.append(not exists(pid)), leave(place))
+        leave = run._start._places.leave
+        run._start._places.leave = lambda place: (is_gone.append(not exists(pid)), leave(place))
         run.close()
         assert SCRIPT_THREADS.wait(15)
     assert (is_gone, run.left) == ([True], 1)
@@ -527,7 +547,7 @@ def test_closed_in_the_middle_of_its_body(make, pump):
     run = make("echo 20 a/b; yes")
     pump.settle(run)
     assert run.read() is not None or pump.wait_for(run, run.read)
-    pid = run._script.pid
+    pid = run._start._script.pid
     run.close()
     assert SCRIPT_THREADS.wait(15)
     assert (run.left, exists(pid)) == (1, False)
