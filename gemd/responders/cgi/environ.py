@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.settings import Location
-from gemd.protocol.characters import percent_encode
+from gemd.protocol.characters import is_misleading, percent_encode
 from gemd.protocol.peer import ClientCertificate
 from gemd.protocol.request import Request
 from gemd.responders.cgi.dialects import Asked, translate
@@ -47,7 +47,9 @@ def build_environ(
     if certificate is not None:
         environ |= _certificate_variables(certificate)
     translate(environ, settings, Asked(request.url.query, script.path, certificate))
-    return {name: percent_encode(value) for name, value in environ.items()} | settings.environment
+    if is_misleading("".join(environ.values())):  # which hardly any is, and none of them more so with others
+        environ = {name: percent_encode(value) for name, value in environ.items()}
+    return environ | settings.environment
 
 
 def own_variables(settings: CGISettings) -> dict[str, str]:

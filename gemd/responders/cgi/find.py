@@ -17,6 +17,8 @@ from gemd.responders.refusals import NOT_FOUND, explain_error, open_root_of
 from gemd.system.beneath import open_root
 from gemd.system.resolved import Resolved
 
+_WORTH_TRYING = 2  # names that may lead to the script
+
 OpenBelow = Callable[[int, Sequence[str]], Resolved]  # what names lead to below the open root
 
 
@@ -39,26 +41,60 @@ def find_script(location: Location, names: Sequence[str], depth: int, open_below
     `open_below` opens what names lead to below the open root. Raises NotFound (51) where there is none, GeminiError
     (40) where that can't be told at the moment, and what `open_below` raises.
     """
-    mount = len(location.mount)
     root = open_root_of(location)
     try:
-        for end in range(depth + 1, len(names) + 1):
-            if "/" in names[end - 1]:
-                break
-            resolved = open_below(root, names[mount:end])
-            try:
-                if stat.S_ISREG(resolved.status.st_mode):
-                    is_executable = bool(resolved.status.st_mode & 0o111)
-                    return FoundScript(end, resolved.open_parent(root), resolved.names[-1], is_executable)
-            finally:
-                os.close(resolved.descriptor)
-            if not stat.S_ISDIR(resolved.status.st_mode):
-                break
+        found = _find_deepest(location, names, depth, open_below, root)
+        if found is None:
+            found = _find_first(location, names, depth, open_below, root)
     except OSError as error:
         raise explain_error(error, "/" + "/".join(names)) from None
     finally:
         os.close(root)
-    raise NotFound
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _find_deepest(
+    location: Location, names: Sequence[str], depth: int, open_below: OpenBelow, root: int
+) -> FoundScript | None:
+    """What all of the names lead to, if it is a regular file, as it mostly is: then nothing on the way to it is one."""
+    if len(names) - depth < _WORTH_TRYING or any("/" in name for name in names[depth:]):
+        return None
+    try:
+        return _find_at(location, names, len(names), open_below, root)[0]
+    except NotFound:
+        return None
+    except OSError as error:
+        if error.errno in NOT_FOUND:
+            return None
+        raise
+
+
+def _find_first(
+    location: Location, names: Sequence[str], depth: int, open_below: OpenBelow, root: int
+) -> FoundScript | None:
+    for end in range(depth + 1, len(names) + 1):
+        if "/" in names[end - 1]:
+            break
+        found, is_directory = _find_at(location, names, end, open_below, root)
+        if found is not None or not is_directory:
+            return found
+    return None
+
+
+def _find_at(
+    location: Location, names: Sequence[str], end: int, open_below: OpenBelow, root: int
+) -> tuple[FoundScript | None, bool]:
+    """The script that the first `end` names lead to, None where it is no regular file; whether it is a directory."""
+    resolved = open_below(root, names[len(location.mount) : end])
+    mode = resolved.status.st_mode
+    try:
+        if not stat.S_ISREG(mode):
+            return None, stat.S_ISDIR(mode)
+        return FoundScript(end, resolved.open_parent(root), resolved.names[-1], bool(mode & 0o111)), False
+    finally:
+        os.close(resolved.descriptor)
 
 
 def find_in_places(location: Location, url: Url, open_below: OpenBelow) -> FoundScript | None:

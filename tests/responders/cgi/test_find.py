@@ -1,10 +1,13 @@
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
-from gemd.responders.cgi.find import open_mounted, split_mounted_path, split_script_path
+from gemd.protocol.errors import NotFound
+from gemd.responders.cgi.find import find_script, open_mounted, split_mounted_path, split_script_path
 from gemd.responders.router import Router
+from gemd.system.resolved import open_resolved
 from gemd.system.script_threads import SCRIPT_THREADS
 from tests.responders.asking import request, settle
 from tests.support.descriptors import open_descriptors
@@ -82,6 +85,43 @@ FOUND = {
 def test_finds_what_a_place_has(ask, tree, url, expected):
     path = tree.joinpath(*expected.split(" ")[0].split("/"))
     assert ask(url, cgi=CGI).body.decode() == f"SECRET {expected} {path}\n"
+
+
+@pytest.fixture
+def look(tree):
+    """Find a script by these names from the first on: how many of them lead to it, and all that was looked at."""
+    location = SimpleNamespace(root=str(tree), mount=(), where="")
+
+    def look(*names):
+        looked_at = []
+
+        def open_below(root, names):
+            looked_at.append("/".join(names))
+            return open_resolved(root, str(tree), names, "beneath", is_read=False)
+
+        before = open_descriptors()
+        try:
+            found = find_script(location, names, 0, open_below)
+            os.close(found.directory)
+            return found.depth, looked_at
+        except NotFound:
+            return None, looked_at
+        finally:
+            assert open_descriptors() == before
+
+    return look
+
+
+def test_what_all_names_lead_to_is_looked_at_once(look):
+    assert look("cgi-bin", "run") == (2, ["cgi-bin/run"])
+    assert look("lib", "sub.py", "deep", "run") == (4, ["lib/sub.py/deep/run"])
+
+
+def test_else_it_is_the_first_file_on_the_way(look):
+    assert look("cgi-bin", "run", "a") == (2, ["cgi-bin/run/a", "cgi-bin", "cgi-bin/run"])
+    assert look("cgi-bin", "run", "a/b") == (2, ["cgi-bin", "cgi-bin/run"])
+    assert look("cgi-bin", "none", "a") == (None, ["cgi-bin/none/a", "cgi-bin", "cgi-bin/none"])
+    assert look("cgi-bin") == (None, ["cgi-bin"])
 
 
 NOT_RUN = {
