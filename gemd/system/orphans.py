@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 
 from gemd.system import process
 
@@ -24,17 +24,19 @@ _strays = 0  # that were killed and not told of yet
 _lock = threading.Lock()
 
 
-@contextlib.contextmanager
-def registration() -> Iterator[Callable[[int], None]]:
+class Registration:
     """To start a script within; what it gives takes the pid. No sweep takes place meanwhile, unless it hangs."""
-    start = object()
-    with _lock:
-        _starting[start] = time.monotonic()
-    try:
-        yield _running.add
-    finally:
+
+    __slots__ = ()
+
+    def __enter__(self) -> Callable[[int], None]:
         with _lock:
-            del _starting[start]
+            _starting[self] = time.monotonic()
+        return _running.add
+
+    def __exit__(self, *_: object) -> None:
+        with _lock:
+            del _starting[self]
             must_sweep = _is_sweep_due and not _is_any_starting()
         if must_sweep:
             kill_orphans()

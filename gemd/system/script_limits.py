@@ -34,19 +34,25 @@ def set_limits(pid: int, limits: ScriptLimits) -> None:
 
     That of descriptors is not the server's, which programs that close or select(2) suffer from.
     """
+    with contextlib.suppress(ProcessLookupError):
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        if soft > _MAX_DESCRIPTORS or soft < 0:  # the latter is none
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (_MAX_DESCRIPTORS, hard))
+        if limits != NO_LIMITS:
+            _set_those_configured(pid, limits)
+
+
+def _set_those_configured(pid: int, limits: ScriptLimits) -> None:
     wanted = {
         resource.RLIMIT_CPU: limits.cpu_seconds,
         resource.RLIMIT_AS: limits.memory,
         resource.RLIMIT_FSIZE: limits.file_size,
         resource.RLIMIT_NPROC: limits.processes,
     }
-    with contextlib.suppress(ProcessLookupError):
-        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(soft, _MAX_DESCRIPTORS), hard))
-        for what, value in wanted.items():
-            if value is not None:
-                hard = resource.prlimit(pid, what)[1]
-                most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-                resource.prlimit(pid, what, (most, most))
-        if limits.nice:
-            os.setpriority(os.PRIO_PGRP, pid, limits.nice)
+    for what, value in wanted.items():
+        if value is not None:
+            hard = resource.prlimit(pid, what)[1]
+            most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.prlimit(pid, what, (most, most))
+    if limits.nice:
+        os.setpriority(os.PRIO_PGRP, pid, limits.nice)

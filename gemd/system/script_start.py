@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from gemd.system.beneath import open_root
-from gemd.system.orphans import registration
+from gemd.system.orphans import Registration
 from gemd.system.spawn import spawn
 
 _MAX_LINE = 256  # bytes of a #! line that the kernel reads
@@ -120,7 +120,7 @@ def start_script(file: ScriptFile, environ: Mapping[str, str], pipes: Pipes, is_
 def _spawn(
     file: ScriptFile, program: str, arguments: Sequence[str], environ: Mapping[str, str], streams: Sequence[int | None]
 ) -> int:
-    with registration() as register:
+    with Registration() as register:
         pid = spawn(file.open(), program, arguments, environ, streams)
         register(pid)
     return pid

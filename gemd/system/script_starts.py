@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 MAX_STARTERS = 8
 _MAX_OF_ONE = 4  # of these for one program
-_PATIENCE = 0.01  # seconds for which others wait for a start
+_PATIENCE = 0.025  # seconds for which others wait for a start
 _HANG_TIMEOUT = 1.0  # seconds after which it is taken to hang
 
 

@@ -7,6 +7,7 @@ program has a session of its own, descriptors 0 to 2 and no other, and signals a
 
 import ctypes
 import os
+import sys
 from collections.abc import Mapping, Sequence
 
 _SET_SIGDEF, _SET_SIGMASK, _SET_SID = 0x04, 0x08, 0x80  # <spawn.h>, of the GNU C library and musl alike
@@ -14,6 +15,7 @@ _CLONE_FS = 0x200
 _SIZE = 1024  # bytes for any of the C library's opaque structures, the largest of which has 336
 
 _NOTHING = os.fsencode(os.devnull)
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _quick = ctypes.PyDLL(None)  # keeps the lock
@@ -47,8 +49,7 @@ def spawn(
     environment that can't be.
     """
     path = os.fsencode(program)
-    argv = _make_array([os.fsencode(argument) for argument in arguments])
-    envp = _make_array([_make_variable(name, value) for name, value in environ.items()])
+    argv, envp = _make_array(arguments), _make_environ(environ)
     actions = ctypes.create_string_buffer(_SIZE)
     _check(_quick.posix_spawn_file_actions_init(actions))
     try:
@@ -77,16 +78,16 @@ def _enter(directory: int) -> None:
     os.fchdir(directory)
 
 
-def _make_variable(name: str, value: str) -> bytes:
-    if not name or "=" in name:
+def _make_environ(environ: Mapping[str, str]) -> "ctypes.Array[ctypes.c_char_p]":
+    if "" in environ or "=" in "".join(environ):
         raise ValueError("illegal environment variable name")
-    return os.fsencode(f"{name}={value}")
+    return _make_array([f"{name}={value}" for name, value in environ.items()])
 
 
-def _make_array(entries: Sequence[bytes]) -> "ctypes.Array[ctypes.c_char_p]":
-    for entry in entries:
-        if b"\0" in entry:
-            raise ValueError("embedded null byte")
+def _make_array(texts: Sequence[str]) -> "ctypes.Array[ctypes.c_char_p]":
+    entries = [text.encode(_ENCODING, _ERRORS) for text in texts]
+    if b"\0" in b"".join(entries):
+        raise ValueError("embedded null byte")
     return (ctypes.c_char_p * (len(entries) + 1))(*entries, None)
 
 

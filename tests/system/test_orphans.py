@@ -152,7 +152,7 @@ def test_a_start_that_hangs_stops_no_end_and_nothing_that_it_began_is_killed(tel
     unknown = subprocess.Popen(["sleep", "60"], start_new_session=True)
     may_go_on = threading.Event()
     def hang():
-        with orphans.registration() as register:
+        with orphans.Registration() as register:
             may_go_on.wait()
             register(unknown.pid)
     hanging = threading.Thread(target=hang)
@@ -178,7 +178,7 @@ def test_a_start_that_hangs_stops_no_end_and_nothing_that_it_began_is_killed(tel
 def test_a_start_that_hangs_for_long_puts_no_sweep_off(tell):
     tell("""
     orphans._START_TIMEOUT = 0.0
-    with orphans.registration():
+    with orphans.Registration():
         script = start(DAEMON + "sleep 60")
         (daemon,) = said(script, 1)
         script.end()
@@ -198,7 +198,7 @@ def test_all_that_run_are_killed_at_once(tell):
 def test_a_start_that_fails_is_over(tell):
     tell("""
     try:
-        with orphans.registration():
+        with orphans.Registration():
             raise OSError
     except OSError:
         pass
@@ -228,7 +228,7 @@ def test_what_may_not_be_killed_is_left_to_a_later_sweep(tell):
     orphans.kill_orphans()
     os.kill = real
     assert is_alive(left.pid) and orphans.is_sweep_due()
-    with orphans.registration():
+    with orphans.Registration():
         assert not orphans.is_sweep_due()  # it would be put off again
     assert not orphans.is_sweep_due()
     assert not is_alive(left.pid)
