@@ -20,7 +20,7 @@ from gemd.system.script_threads import ScriptThreads
 
 TOO_MANY = "Too many scripts are running, try again later"
 
-_LOOK_AFTER = 0.02  # seconds after which to see whether one that has written nothing has started
+_LOOK_AFTER = 0.05  # seconds after which to see whether one that has written nothing has started
 
 # What is to be started, with an environment; raises ScriptError. It needs the file until it is.
 Make = Callable[[ScriptFile, Mapping[str, str]], RunningScript]
