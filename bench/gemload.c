@@ -31,6 +31,7 @@ enum outcome { OK, NO_CONNECTION, NO_HANDSHAKE, NO_ANSWER, BAD_HEADER, BAD_BODY,
 struct client {
     pthread_t thread;
     SSL_SESSION *session;
+    const char *group; /* that the key was agreed in, NULL until the first handshake, or `several` */
     long outcomes[OUTCOMES];
     long resumed;
     double due;      /* when the next request is to be made, with an interval */
@@ -40,7 +41,7 @@ struct client {
 };
 
 static struct {
-    const char *host, *path, *address, *source, *expect, *certificate, *key;
+    const char *host, *path, *address, *source, *expect, *certificate, *key, *groups;
     int port, connections, patience;
     long requests, body;
     double seconds; /* 0: until `requests` are done */
@@ -55,10 +56,12 @@ static char request[MAX_REQUEST + 1];
 static int request_length;
 static atomic_long started;
 static double end_time;
+static const char several[] = "several";
 
 static const char help[] =
     "usage: gemload [-c CONNS] [-n REQUESTS | -d SECONDS] [-i SECONDS] [-r] [-N] [-e EXPECT] [-b BYTES]\n"
-    "               [-k CERT.pem [-K KEY.pem]] [-a ADDRESS] [-s ADDRESS] [-w SECONDS] HOST PORT PATH\n"
+    "               [-k CERT.pem [-K KEY.pem]] [-g GROUPS] [-a ADDRESS] [-s ADDRESS] [-w SECONDS] HOST PORT PATH\n"
+    "       gemload -V      prints OpenSSL's version\n"
     "\n"
     "Ask a Gemini server for gemini://HOST:PORT/PATH again and again, and print what came of it as a line of JSON.\n"
     "\n"
@@ -73,6 +76,8 @@ static const char help[] =
     "  -b BYTES      the size that the body has to have (any)\n"
     "  -k CERT.pem   present this client certificate\n"
     "  -K KEY.pem    its private key (in CERT.pem)\n"
+    "  -g GROUPS     offer these groups for the key exchange, as SSL_CTX_set1_groups_list(3) takes them (OpenSSL's\n"
+    "                own); the result names the group that was agreed, or says \"several\"\n"
     "  -a ADDRESS    IPv4 address to connect to (127.0.0.1)\n"
     "  -s ADDRESS    IPv4 address to connect from (the system's choice)\n"
     "  -w SECONDS    give up on a server that is silent for so long (20)\n"
@@ -137,8 +142,15 @@ static enum outcome read_answer(SSL *ssl, struct client *client) {
     return OK;
 }
 
+/* The one of two groups that both are, `several` when they differ; NULL is no group. */
+static const char *join_groups(const char *one, const char *other) {
+    if (!one || !other) return one ? one : other;
+    return strcmp(one, other) ? several : one;
+}
+
 static enum outcome ask(SSL *ssl, struct client *client) {
     if (SSL_connect(ssl) != 1) return NO_HANDSHAKE;
+    client->group = join_groups(client->group, SSL_group_to_name(ssl, SSL_get_negotiated_group(ssl)));
     if (SSL_session_reused(ssl)) client->resumed++;
     if (SSL_write(ssl, request, request_length) != request_length) return NO_ANSWER;
     enum outcome outcome = read_answer(ssl, client);
@@ -205,6 +217,7 @@ static int report(struct client *clients, double seconds) {
         for (size_t r = 0; r < clients[i].requests; r++) keep_latency(&all, clients[i].latency[r]);
         all.resumed += clients[i].resumed;
         all.bytes += clients[i].bytes;
+        all.group = join_groups(all.group, clients[i].group);
     }
     if (!all.requests) die("no request was made", "");
     qsort(all.latency, all.requests, sizeof *all.latency, ascending);
@@ -214,9 +227,10 @@ static int report(struct client *clients, double seconds) {
            all.requests, count[OK], count[NO_CONNECTION] + count[NO_HANDSHAKE] + count[NO_ANSWER], count[NO_CONNECTION],
            count[NO_HANDSHAKE], count[NO_ANSWER], count[BAD_HEADER], count[BAD_BODY], count[NO_CLOSE_NOTIFY],
            all.resumed);
-    printf("\"seconds\": %.3f, \"rps\": %.1f, \"mb_s\": %.1f, \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"max_ms\": %.2f}\n",
+    printf("\"seconds\": %.3f, \"rps\": %.1f, \"mb_s\": %.1f, \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"max_ms\": %.2f, "
+           "\"group\": \"%s\"}\n",
            seconds, all.requests / seconds, all.bytes / seconds / 1e6, all.latency[all.requests / 2] * 1e3,
-           all.latency[all.requests * 99 / 100] * 1e3, all.latency[last] * 1e3);
+           all.latency[all.requests * 99 / 100] * 1e3, all.latency[last] * 1e3, all.group ? all.group : "");
     return count[OK] == (long)all.requests ? 0 : 1;
 }
 
@@ -231,8 +245,9 @@ static double parse_number(const char *text, char option, double least) {
 }
 
 static void parse_options(int argc, char **argv) {
-    for (int option; (option = getopt(argc, argv, "hc:n:d:i:rNe:b:k:K:a:s:w:")) != -1;) switch (option) {
+    for (int option; (option = getopt(argc, argv, "hVc:n:d:i:rNe:b:k:K:g:a:s:w:")) != -1;) switch (option) {
         case 'h': fputs(help, stdout); exit(0);
+        case 'V': puts(OpenSSL_version(OPENSSL_VERSION)); exit(0);
         case 'c': options.connections = parse_number(optarg, option, 1); break;
         case 'n': options.requests = parse_number(optarg, option, 1); break;
         case 'd': options.seconds = parse_number(optarg, option, 0.01); break;
@@ -243,6 +258,7 @@ static void parse_options(int argc, char **argv) {
         case 'b': options.body = parse_number(optarg, option, 0); break;
         case 'k': options.certificate = optarg; break;
         case 'K': options.key = optarg; break;
+        case 'g': options.groups = optarg; break;
         case 'a': options.address = optarg; break;
         case 's': options.source = optarg; break;
         case 'w': options.patience = parse_number(optarg, option, 1); break;
@@ -276,6 +292,8 @@ static void build_context(void) {
         SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
         SSL_CTX_sess_set_new_cb(context, keep_session);
     }
+    if (options.groups && SSL_CTX_set1_groups_list(context, options.groups) != 1)
+        die("OpenSSL knows no such groups: ", options.groups);
     if (!options.certificate) return;
     const char *key = options.key ? options.key : options.certificate;
     if (SSL_CTX_use_certificate_chain_file(context, options.certificate) != 1)
