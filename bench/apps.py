@@ -16,7 +16,8 @@ from pathlib import Path
 import measure
 import prepare
 from measure import ADDRESS, HOST, Running, Server
-from prepare import HERE, PAGE_SIZE, Missing, Site
+from prepare import PAGE_SIZE, Site
+from programs import HERE, Missing
 
 # apps
 _WARM_UP = 200

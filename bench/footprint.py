@@ -16,7 +16,8 @@ import measure
 import targets
 from chains import Chains
 from measure import MeasureError, Server
-from prepare import Missing, Site
+from prepare import Site
+from programs import Missing
 from tables import print_table
 
 _ADDRESSES = 500

@@ -13,12 +13,13 @@ from pathlib import Path
 import attackers
 import footprint
 import measure
-import prepare
+import programs
 import targets
 from chains import Chains
 from footprint import FOOTPRINTS
 from measure import MeasureError, Server
-from prepare import Missing, Site
+from prepare import Site
+from programs import Missing
 from tables import print_table
 
 _CALM_SECONDS = 3.0
@@ -82,7 +83,7 @@ def run_hostile(
     gemload: Path, site: Site, workers: int, servers: Sequence[str] | None, attacks: Sequence[str] | None
 ) -> None:
     """The attacks and footprints that are named, on the servers that are named; all of them by default."""
-    program = prepare.compile_program("hostile")
+    program = programs.compile_program("hostile")
     targets.furnish(site)
     chains = Chains(site.folder)
     wanted_servers = [name for name in targets.SERVERS if not servers or name in servers]

@@ -16,11 +16,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ADDRESS = "127.0.0.1"
 HOST = "localhost"
 _TICKS = os.sysconf("SC_CLK_TCK")
 _STOP_TIMEOUT = 5.0
+
+Counted = dict[str, Any]  # what gemload prints: numbers, and the `group` of the key exchange
 
 
 class MeasureError(Exception):
@@ -197,21 +200,27 @@ def cpu_seconds(pid: int) -> float:
     ticks = 0
     for member in tree(pid):
         with contextlib.suppress(OSError):
-            # proc(5): utime, stime, cutime and cstime are the fields 14 to 17; the name before may have any byte.
-            fields = Path(f"/proc/{member}/stat").read_bytes().rpartition(b")")[2].split()
-            ticks += sum(map(int, fields[11:15]))
+            ticks += sum(_read_ticks(member))
     return ticks / _TICKS
 
 
 def cpu_nanoseconds(pid: int) -> int:
-    """The same of the live threads alone, without what has ended, and without ticks: for servers that fork nothing."""
+    """The same, of live threads without ticks: a burst is enough. Threads that ended in a live process don't count."""
     spent = 0
     for member in tree(pid):
         with contextlib.suppress(OSError):
             for task in Path(f"/proc/{member}/task").iterdir():
                 with contextlib.suppress(OSError):
                     spent += int((task / "schedstat").read_text().split()[0])
+            spent += sum(_read_ticks(member)[2:]) * (1_000_000_000 // _TICKS)
     return spent
+
+
+def _read_ticks(pid: int) -> list[int]:
+    """A process's utime, stime, cutime and cstime, the fields 14 to 17 of proc(5). Raises OSError."""
+    # The name before them may have any byte.
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    return [int(field) for field in fields[11:15]]
 
 
 def memory(pid: int) -> Memory:
@@ -254,6 +263,11 @@ def count_threads(pid: int) -> int:
 # Load
 
 
+def pin(command: Sequence[str | Path], cpu: int | None) -> list[str | Path]:
+    """The command, on this CPU alone; None lets it run where it may."""
+    return [*(() if cpu is None else ("taskset", "-c", str(cpu))), *command]
+
+
 def load(
     gemload: Path,
     port: int,
@@ -263,23 +277,26 @@ def load(
     requests: int | None = None,
     seconds: float | None = None,
     timeout: float = 60.0,
-) -> dict[str, float]:
-    """What gemload counts; either `requests` in all, or for so many `seconds`. Raises MeasureError."""
+    groups: str = "X25519",
+    cpu: int | None = None,
+) -> Counted:
+    """What gemload counts; either `requests` in all, or for so many `seconds`. It offers `groups` for the key exchange,
+    and runs on `cpu` alone if that is given. Raises MeasureError."""
     amount = ["-d", str(seconds)] if seconds is not None else ["-n", str(requests)]
-    command = [str(gemload), "-c", str(connections), *amount, *options, HOST, str(port), path]
+    command = [str(gemload), "-c", str(connections), "-g", groups, *amount, *options, HOST, str(port), path]
+    command = pin(command, cpu)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
         raise MeasureError(f"the load did not end within {timeout:.0f} s") from None
     if done.returncode not in (0, 1):
         raise MeasureError(f"gemload ended with code {done.returncode}: {done.stderr.strip()}")
-    counted: dict[str, float] = json.loads(done.stdout)
-    return counted
+    return json.loads(done.stdout)
 
 
 def load_and_count(
     gemload: Path, server: Server, running: Running, path: str, size: int, requests: int, connections: int
-) -> tuple[dict[str, float], float]:
+) -> tuple[Counted, float]:
     """What gemload says of answers that have to be of this size, and the server's CPU seconds meanwhile."""
     before = cpu_seconds(running.pid)
     counted = load(gemload, server.port, path, "-b", str(size), connections=connections, requests=requests)
@@ -287,7 +304,7 @@ def load_and_count(
     return counted, cpu_seconds(running.pid) - before
 
 
-def describe_faults(counted: dict[str, float]) -> str:
+def describe_faults(counted: Counted) -> str:
     """The requests that were not ok, by kind; "" when all were."""
     kinds = ("no_connection", "no_handshake", "no_answer", "bad_header", "bad_body", "no_close_notify")
     return ", ".join(f"{int(counted[kind])} {kind}" for kind in kinds if counted[kind])
