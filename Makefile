@@ -27,7 +27,14 @@ override PREFIX := $(abspath $(PREFIX))
 # A file of ours as it is installed, with its paths.
 FILL = sed $(foreach name,SBINDIR LIBDIR DATADIR SYSCONFDIR,-e 's|@$(name)@|$($(name))|g')
 
-.PHONY: help run test test-slow test-unit test-system lint bench install install-program install-files uninstall clean
+# The oldest pyOpenSSL and cryptography that setup.cfg allows, an environment for them, and the tests of what they do.
+OLDEST = $(shell sed -n 's/^ *\(pyOpenSSL\|cryptography\) >= \(.*\)/\1==\2/p' setup.cfg)
+OLDEST_VENV := .venv-oldest
+OLDEST_TESTS := tests/system tests/worker tests/startup tests/gemctl tests/responders/app tests/responders/test_access.py \
+  tests/app/test_tls.py $(patsubst %,tests/serve/test_%.py,tls client_certificates hosts requests static reload upgrade \
+  privileges command_line systemd)
+
+.PHONY: help run test test-slow test-unit test-system test-oldest lint bench install install-program install-files uninstall clean
 .DEFAULT_GOAL := help
 
 help:  ## show what can be made
@@ -49,7 +56,7 @@ run: $(VENV)/run  ## serve the sample capsule on gemini://localhost:1965/ (PORT=
 	@STATE_DIRECTORY='$(CURDIR)/.run' XDG_DATA_HOME='$(CURDIR)/.run' exec $(BIN)/python -m gemd -c etc/capsule.conf --port $(PORT) $(if $(filter 0,$(shell id -u)),--user root)
 
 # A daemon starts quicker from compiled modules, which some machines forbid to keep.
-test test-slow test-unit test-system: export PYTHONDONTWRITEBYTECODE =
+test test-slow test-unit test-system test-oldest: export PYTHONDONTWRITEBYTECODE =
 
 test: $(VENV)/test  ## run the tests, all but the slow ones
 	$(BIN)/python -X dev -W error::ResourceWarning -m pytest -m 'not slow' $(TESTS)
@@ -63,6 +70,11 @@ test-unit: $(VENV)/test  ## run the tests that start no daemon
 
 test-system: $(VENV)/test  ## test the service under a systemd in a container (slow; as root)
 	GEMD_SYSTEM_TEST=1 $(BIN)/python -X dev -W error::ResourceWarning -m pytest $(or $(TESTS),tests/system_service)
+
+test-oldest:  ## test TLS, certificates and start with the oldest libraries that setup.cfg allows for them
+	$(MAKE) --no-print-directory $(OLDEST_VENV)/test VENV=$(OLDEST_VENV)
+	$(OLDEST_VENV)/bin/pip install --quiet --disable-pip-version-check $(OLDEST)
+	$(OLDEST_VENV)/bin/python -X dev -W error::ResourceWarning -m pytest -m 'not slow' $(or $(TESTS),$(OLDEST_TESTS))
 
 lint: $(VENV)/test  ## check style and types
 	$(BIN)/ruff check .
