@@ -12,6 +12,7 @@ from tests.conftest import need_root
 
 from .applications import APP, EXAMPLES, reload_and_wait, serve_app, write  # noqa: F401, some are fixtures
 from .conftest import AS_ROOT, wait_for
+from .services import change_constant
 from .succession import public_folder
 
 
@@ -69,9 +70,8 @@ def test_a_preloaded_application_shares_what_it_made(serve_app, write):
 
 
 def test_a_leak_is_answered_with_another_worker(serve_app, tmp_path):
-    look_more_often = "import gemd.worker.main\ngemd.worker.main._MEMORY_INTERVAL = 0.1\n"
-    (tmp_path / "sitecustomize.py").write_text(look_more_often)
-    daemon = serve_app(more="max-memory = 80_000_000\n", env={"PYTHONPATH": str(tmp_path)})
+    look_more_often = change_constant(tmp_path, "gemd.worker.reporter._MEMORY_INTERVAL", 0.1)
+    daemon = serve_app(more="max-memory = 80_000_000\n", env=look_more_often)
     first = set(daemon.workers)
     for _ in range(8):
         assert daemon.ask("/leak").text == "leaked"

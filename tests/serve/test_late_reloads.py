@@ -264,7 +264,6 @@ def test_a_start_that_never_comes_to_its_end_says_what_for(start, tmp_path, caps
     (tmp_path / "sitecustomize.py").write_text(WAIT_FOR_EVER)
     (tmp_path / "mount").mkdir()
     (tmp_path / "mount" / "is-dead").touch()
-    conf = tmp_path / "gemd.conf"
     good = (SERVICE + HOST).replace("{root}", str(capsule))
     cases = {
         good.replace("127.0.0.1:0", SLOW_NAME): f"the name {SLOW_NAME} in `listen` could not be resolved",
@@ -272,9 +271,13 @@ def test_a_start_that_never_comes_to_its_end_says_what_for(start, tmp_path, caps
             f"the log {tmp_path}/mount/access.log could not be opened"
         ),
     }
-    for text, reason in cases.items():
-        conf.write_text(text.replace("{tmp}", str(tmp_path)))
-        daemon = start("-c", conf, as_root=False, env={"PYTHONPATH": str(tmp_path)})
+    daemons = []
+    for nr, text in enumerate(cases):
+        conf = tmp_path / f"gemd{nr}.conf"
+        own = text.replace("{tmp}/gemd.pid", f"{{tmp}}/{nr}.pid").replace("{tmp}/control", f"{{tmp}}/control{nr}")
+        conf.write_text(own.replace("{tmp}", str(tmp_path)))
+        daemons.append(start("-c", conf, as_root=False, env={"PYTHONPATH": str(tmp_path)}))
+    for daemon, reason in zip(daemons, cases.values(), strict=True):
         assert daemon.process.wait(LONGEST) == ExitCode.CONFIGURATION
         assert daemon.errors.splitlines()[-1] == f"gemd: {reason} within 3 s"
 

@@ -48,7 +48,7 @@ def test_what_another_left_in_the_pid_file_is_not_believed(configure, tmp_path, 
 def test_after_a_killed_master_the_next_start_serves_at_once(configure, tmp_path, capsule):
     """Although a script of the old one still runs, and its pid file and control socket lie about."""
     write_script(capsule, "endless", "printf '20 text/plain\\r\\n'\nexec sleep 600\n")
-    daemon = configure(SERVICE + HOST)
+    daemon = configure(SERVICE + "[timeouts]\nrequest = 3\n" + HOST)  # its workers leave within that
     daemon.expect("the master is gone", "broke off")
     wait_for((tmp_path / "gemd.pid").exists, "the pid file")
     with daemon.tls() as tls:

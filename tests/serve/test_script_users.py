@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import need_root
 
 from .conftest import children_of, is_alive, read_answer, title_of, wait_for
+from .services import change_constant
 from .succession import Succession, public_folder, tell, wait_until_serving, write_script
 
 pytestmark = need_root
@@ -288,7 +289,7 @@ def test_a_master_that_waits_for_the_last_answer_looks_after_its_hosts(serve_pub
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
 def test_a_host_that_was_stopped_is_not_left_behind(serve_public, public, number):
     write_script(public / "capsule", "who", WHO)
-    daemon = serve_public()
+    daemon = serve_public(env=change_constant(public, "gemd.master.shutdown._HOST_TIMEOUT", 1.0))
     assert daemon.ask("/cgi-bin/who").status == 20
     host = hosts_of(daemon.process.pid)["daemon"]
     os.kill(host, signal.SIGSTOP)

@@ -1,12 +1,11 @@
 """Clients that stall: none of them may hold the service, and each is gone after its deadline."""
 
+import itertools
 import socket
 import ssl
 import threading
 import time
 from contextlib import ExitStack, suppress
-
-import pytest
 
 from tests.support.tls_client import make_context
 
@@ -80,17 +79,18 @@ def never_answers_close_notify(daemon):
 STALLS = [bare_tcp, half_a_client_hello, no_crlf, one_byte_a_moment, never_reads, never_answers_close_notify]
 
 
-@pytest.mark.parametrize("stall", STALLS, ids=lambda stall: stall.__name__)
-def test_twenty_that_stall_delay_nobody_and_are_gone_in_time(configure, capsule, tmp_path, stall):
+def test_those_that_stall_delay_nobody_and_are_gone_in_time(configure, capsule, tmp_path):
+    """Twenty of each kind, one kind after the other."""
     (capsule / "large.bin").write_bytes(bytes(8 << 20))
     daemon = configure(CONFIG)
     control = tmp_path / "control.sock"
     before = sum(descriptors(control).values())
     with ExitStack() as clients:
-        for _ in range(20):
-            clients.enter_context(stall(daemon))
-        for _ in range(5):
-            assert daemon.ask("/").seconds < 1.0
+        for stall in STALLS:
+            for _ in range(20):
+                clients.enter_context(stall(daemon))
+            for _ in range(5):
+                assert daemon.ask("/").seconds < 1.0
         wait_for_descriptors(control, lambda now: sum(now.values()) <= before + 4, "the stalled to be gone", 8)
     assert daemon.ask("/").status == 20
 
@@ -104,8 +104,7 @@ def test_when_too_many_requests_are_not_complete_the_oldest_is_dropped(configure
         assert "closed because too many requests are not complete" in daemon.errors
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.9"])
-def test_clients_that_read_nothing_cost_nobody_a_thread(configure, capsule, address):
+def test_clients_that_read_nothing_cost_nobody_a_thread(configure, capsule):
     """Whoever they are, and whoever asks meanwhile: files, listings and scripts are there as fast as ever."""
     (capsule / "large.bin").write_bytes(bytes(8 << 20))
     (capsule / "folder").mkdir()
@@ -117,7 +116,8 @@ def test_clients_that_read_nothing_cost_nobody_a_thread(configure, capsule, addr
     with ExitStack() as clients:
         for _ in range(400):
             clients.enter_context(never_reads(daemon))
-        for path in ("/large.bin", "/folder/", "/cgi-bin/hello"):
+        paths = ("/large.bin", "/folder/", "/cgi-bin/hello")
+        for address, path in itertools.product(("127.0.0.1", "127.0.0.9"), paths):
             with socket.socket() as sock:
                 sock.bind((address, 0))
                 sock.connect(("127.0.0.1", daemon.port))
