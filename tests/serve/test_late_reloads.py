@@ -135,7 +135,7 @@ def operate(configure, tmp_path, capsule):
 
 
 def test_what_never_answers_is_refused_by_name(operate, tmp_path):
-    good = SERVICE + HOST
+    good = SERVICE.replace("start = 3", "start = 2") + HOST  # six times
     app = '[[host]]\nname = "app.example"\napp = "hanging:app"\napp-path = "{tmp}/apps"\npreload = true\n'
     cases = {
         None: "the configuration {tmp}/gemd.conf could not be read",
@@ -158,7 +158,7 @@ def test_what_never_answers_is_refused_by_name(operate, tmp_path):
             operator.write(text)
         else:
             operator.write_pipe()
-        reason = operator.fill(reason) + " within 3 s"
+        reason = operator.fill(reason) + " within 2 s"
         with operator.asking("reload") as answers:
             loader = operator.wait_for_loader()
         assert answers == [{"ok": False, "errors": [reason]}]
