@@ -44,6 +44,7 @@ class Footprint:
 
 FOOTPRINTS = {
     "memory-hello": Footprint("half a ClientHello", "half-hello", 500),
+    "memory-idle": Footprint("a handshake and no request", "idle", 500),
     "memory-half-chain": Footprint("half of the longest chain", "hold", 500, options=("-w", "0.5"), chain="small"),
     "memory-chain": Footprint("the longest chain, but for a byte", "hold", 500, chain="small"),
     "memory-dear-chain": Footprint("the dearest chain, but for a byte", "hold", 500, chain="dear"),

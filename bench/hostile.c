@@ -32,9 +32,9 @@ enum {
 static const double STEP = 0.01, RETRY = 0.05; /* seconds */
 
 /* What is done, in the order of `names`. */
-enum attack { HALF_OPEN, HALF_HELLO, HELLO, HANDSHAKE, HOLD, ASK, UNREAD, DRIBBLE, KEYUPDATE, ATTACKS };
+enum attack { HALF_OPEN, HALF_HELLO, HELLO, HANDSHAKE, IDLE, HOLD, ASK, UNREAD, DRIBBLE, KEYUPDATE, ATTACKS };
 static const char *const names[ATTACKS] = {
-    "half-open", "half-hello", "hello", "handshake", "hold", "ask", "unread", "dribble", "keyupdate",
+    "half-open", "half-hello", "hello", "handshake", "idle", "hold", "ask", "unread", "dribble", "keyupdate",
 };
 
 /* OPENING until it is where the attack wants it, then SETTLED; the others of the CONNS have no socket. */
@@ -85,6 +85,7 @@ static const char help[] =
     "  half-hello    half a ClientHello from each\n"
     "  hello         a whole ClientHello, the same each time; leave at the answer\n"
     "  handshake     a whole handshake; leave without a request\n"
+    "  idle          a whole handshake, and nothing more\n"
     "  hold          a handshake, but for the end of it, which never comes\n"
     "  ask           ask for PATH, and read the answer to its end\n"
     "  unread        ask for PATH, and read nothing\n"
@@ -247,6 +248,11 @@ static void make_tls(struct client *c) {
     SSL_set_tlsext_host_name(c->ssl, "localhost");
 }
 
+/* Whether connections that are settled do nothing but wait for their end. */
+static bool is_quiet(void) {
+    return options.attack == IDLE || options.attack == HOLD || options.attack == UNREAD;
+}
+
 /* The client's last flight is made: send as much of it as the attack wants. */
 static void finish_handshake(struct client *c) {
     long withheld = 0;
@@ -262,7 +268,7 @@ static void finish_handshake(struct client *c) {
         return;
     }
     settle(c);
-    if (options.attack == HOLD || options.attack == UNREAD) {
+    if (is_quiet()) {
         if (options.attack == UNREAD) free_tls(c);
         watch(c, EPOLLRDHUP);
     }
@@ -349,7 +355,7 @@ static void act(struct client *c, uint32_t events) {
         begin(c);
         return;
     }
-    if (c->state == SETTLED && (options.attack == HOLD || options.attack == UNREAD)) {
+    if (c->state == SETTLED && is_quiet()) {
         lose(c); /* nothing else is watched for */
         return;
     }
