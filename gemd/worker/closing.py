@@ -9,9 +9,13 @@ import time
 
 from gemd.config.settings import Timeouts
 from gemd.system.client_socket import count_undelivered
+from gemd.system.tls import TLSError
 from gemd.worker.connection import Connection
 from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
+
+_DRAIN_CHUNK = 4 * 1024
+_MAX_DRAINED = 1024 * 1024
 
 
 class Closing:
@@ -37,7 +41,7 @@ class Closing:
         self._poller.modify(connection.fd, select.EPOLLIN, self._drain, connection)
 
     def _drain(self, connection: Connection, events: int) -> None:
-        if connection.drain(has_ended=bool(events & select.EPOLLHUP)):
+        if drain(connection, has_ended=bool(events & select.EPOLLHUP)):
             self.drop(connection)
 
     def drop(self, connection: Connection) -> None:
@@ -74,3 +78,21 @@ class Closing:
             self._connections.add(connection)
         else:
             self.drop(connection)
+
+
+def drain(connection: Connection, *, has_ended: bool) -> bool:
+    """Take and forget what the client still sends. True when it is done, or has sent too much, or left.
+
+    `has_ended` says that its FIN is here, so that what does not fill the buffer is the last piece.
+    """
+    try:
+        while connection.drained < _MAX_DRAINED:
+            data = connection.receive(_DRAIN_CHUNK)
+            if data is None:
+                return False
+            if not data or (has_ended and len(data) < _DRAIN_CHUNK):
+                return True
+            connection.drained += len(data)
+    except TLSError:
+        return True
+    return True

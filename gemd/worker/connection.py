@@ -23,8 +23,6 @@ _SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 _NOTHING_FOLLOWS = int(socket.SHUT_WR)
 _PART_SIZE = 64 * 1024  # bytes that go out together, and what is left of a piece
 _MAX_PIECES = 8  # that go out together
-_DRAIN_CHUNK = 4 * 1024
-_MAX_DRAINED = 1024 * 1024
 _ORDINARY = 2048  # bytes of a handshake, with a certificate of the client's own
 _TLS_FACTOR = 18  # bytes that OpenSSL keeps for each of what is beyond that, where it is many small certificates
 
@@ -37,17 +35,17 @@ class Connection:
     `pending` is an answer that is not known yet. `head` is what comes first, the header and all of a body of bytes, and
     `source` a body that follows it; `watched` are the descriptors that an answer waits for. `complete` once the whole
     answer and close_notify are encrypted. `status`, `meta` and `sent` (header and body, in bytes) are what the log says
-    of the answer.
+    of the answer; `drained` counts what the client has sent since.
     """
 
     __slots__ = (
         "_delivered_before",
-        "_drained",
         "_outbox",
         "_taken",
         "accepted",
         "complete",
         "deadline",
+        "drained",
         "fd",
         "handshake_size",
         "handshaken",
@@ -93,7 +91,7 @@ class Connection:
         self._delivered_before = 0
         self._outbox: bytes | memoryview = b""
         self._taken = 0
-        self._drained = 0
+        self.drained = 0
 
     @property
     def client(self) -> str:
@@ -217,24 +215,6 @@ class Connection:
             self.socket.shutdown(_NOTHING_FOLLOWS)
         except OSError:
             return  # there is nobody to tell
-
-    def drain(self, *, has_ended: bool) -> bool:
-        """Take and forget what the client still sends: a close with unread bytes would reset the connection, and
-        destroy the end of the answer on its way. True when the client is done, or has sent too much.
-
-        `has_ended` says that the client's FIN is here, so that what does not fill the buffer is the last piece.
-        """
-        try:
-            while self._drained < _MAX_DRAINED:
-                data = self.socket.recv(_DRAIN_CHUNK, _RECEIVE_FLAGS)
-                if not data or (has_ended and len(data) < _DRAIN_CHUNK):
-                    return True
-                self._drained += len(data)
-        except BlockingIOError:
-            return False
-        except OSError:
-            pass
-        return True
 
     def let_go(self) -> None:
         """Let go of the answer, as far as there is one. Raises what its own close raises, and has let go then too."""

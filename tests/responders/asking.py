@@ -41,20 +41,18 @@ def request(url, asker=None):
 def settle(find_answer):
     """The answer in full, its header checked and its body read and closed; None where it is declined."""
     with Pump() as pump:
-        is_body = False
         try:
             answer = find_answer()
             if answer is None:
                 return None
             response = answer if isinstance(answer, Response) else pump.settle(answer)
-            is_body = response.body is answer
         except GeminiError as error:
             response = error_response(error)
         assert isinstance(response, Response)
         assert encode_header(response.status, response.meta)
         body = response.body
         if not isinstance(body, bytes):
-            if not is_body:
+            if body is not pump.settled:  # which has begun
                 body.begin(pump)
             body = pump.read(body)
     return Answer(int(response.status), response.meta, body)

@@ -24,6 +24,7 @@ class Pump:
     def __init__(self, *, threads: bool = True):
         self.woken = 0
         self.asked = 0  # how often the answer was asked in vain
+        self.settled = None  # the pending answer that was settled last
         self._threads = threads
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._started = []
@@ -60,6 +61,7 @@ class Pump:
 
     def settle(self, pending):
         """Begin, and wait for the response, through all that is pending. What has not become the body is closed."""
+        self.settled = pending
         pending.begin(self)
         answer = None
         try:

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from gemd.system.client_socket import count_undelivered
+from gemd.worker.closing import drain
 from tests.support.gemini_client import tcp_pair
 from tests.support.waiting import wait_for
 from tests.worker.conftest import expire
@@ -164,3 +165,24 @@ def test_the_oldest_makes_room(make_closing, linger):
     assert not is_open(first)
     assert closing.drop_oldest()
     assert not closing.drop_oldest()
+
+
+# What the client still sends
+
+
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_draining(connect, has_ended):
+    client, connection = connect()
+    client.socket.send(b"x" * 100)
+    assert drain(connection, has_ended=has_ended) is has_ended
+    client.socket.close()
+    assert drain(connection, has_ended=True)
+
+
+def test_draining_what_is_more_than_one_buffer(connect):
+    client, connection = connect()
+    client.socket.send(b"x" * 8192)
+    client.finish_sending()
+    assert drain(connection, has_ended=True)
+    with pytest.raises(BlockingIOError):
+        client.socket.recv(1)

@@ -106,24 +106,6 @@ def test_what_is_held_is_the_outbox_and_what_tls_keeps_of_a_long_handshake(conne
     assert connection.held == held + connection.outgoing > held
 
 
-@pytest.mark.parametrize("has_ended", [True, False])
-def test_draining(connect, has_ended):
-    client, connection = connect()
-    client.socket.send(b"x" * 100)
-    assert connection.drain(has_ended=has_ended) is has_ended
-    client.socket.close()
-    assert connection.drain(has_ended=True)
-
-
-def test_draining_what_is_more_than_one_buffer(connect):
-    client, connection = connect()
-    client.socket.send(b"x" * 8192)
-    client.finish_sending()
-    assert connection.drain(has_ended=True)
-    with pytest.raises(BlockingIOError):
-        client.socket.recv(1)
-
-
 def test_the_url_is_the_one_of_the_request_or_what_came_of_it(connect):
     _, connection = connect()
     assert connection.url == ""
@@ -166,7 +148,6 @@ def test_nothing_waits_even_on_a_socket_that_would(connect):
     _, connection = connect(shaken=True)
     connection.socket.setblocking(True)
     assert connection.receive(10) is None
-    assert not connection.drain(has_ended=False)
     connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     connection.write(b"x" * 1_000_000)
     assert not connection.flush()

@@ -513,7 +513,7 @@ def test_a_fault_while_lingering_ends_the_connection(service, caplog, monkeypatc
     def fail(*_, **__):
         raise Fault
 
-    monkeypatch.setattr("gemd.worker.connection.Connection.drain", fail)
+    monkeypatch.setattr("gemd.worker.closing.drain", fail)
     client.send(b"x")
     service.turn_until(service.loop.is_idle)
     assert one_logged(caplog)
