@@ -22,6 +22,7 @@ _LARGE = 16 * 1024  # bytes at once, which no handshake has
 _buffer: CData = _ffi.new("char[]", TAKE_SIZE)
 _octets = memoryview(_ffi.buffer(_buffer))
 _memory = _lib.BIO_s_mem()
+_judged: list[tuple[bytes, bool]] = []  # the certificate of the handshake that goes on, and whether it is accepted
 _NULL = _ffi.NULL
 
 for _name in (
@@ -47,8 +48,10 @@ class DirectContext:
         self._choose: object = None
 
         def verify(_is_known: int, store: CData) -> int:
-            certificate = _lib.X509_STORE_CTX_get_current_cert(store)
-            is_accepted = certificate != _NULL and is_acceptable(_encode(certificate))
+            if not _judged:  # it is asked for each fault that OpenSSL finds in it, and once more
+                der = _encode(_lib.X509_STORE_CTX_get_current_cert(store))
+                _judged.append((der, is_acceptable(der)))
+            is_accepted = _judged[0][1]
             if is_accepted:
                 _lib.X509_STORE_CTX_set_error(store, _lib.X509_V_OK)
             return int(is_accepted)
@@ -76,16 +79,17 @@ class DirectContext:
 
 
 class DirectConnection(TLSConnection):
-    """All connections share a buffer. What a call leaves in OpenSSL's queue of errors, as does a handshake that
-    succeeds in spite of an odd certificate, would be taken for a fault of the next call, up to OpenSSL 3: so each
-    begins with an empty queue."""
+    """All connections share a buffer, and the judgement of a certificate within one call. What a call leaves in
+    OpenSSL's queue of errors, as does a handshake that succeeds in spite of an odd certificate, would be taken for a
+    fault of the next call, up to OpenSSL 3: so each begins with an empty queue."""
 
-    __slots__ = ("_context", "_from_ssl", "_into_ssl", "_is_large", "_ssl")
+    __slots__ = ("_context", "_der", "_from_ssl", "_into_ssl", "_is_large", "_ssl")
 
     def __init__(self, context: DirectContext) -> None:
         super().__init__()
         self._context = context
         self._is_large = False
+        self._der: bytes | None = None  # of the client's certificate, once that was judged
         self._ssl = self._into_ssl = self._from_ssl = _NULL
 
     def _begin(self) -> None:
@@ -132,8 +136,12 @@ class DirectConnection(TLSConnection):
         if not self._has_begun:
             return False
         _lib.ERR_clear_error()
+        _judged.clear()
         result = _lib.SSL_do_handshake(self._ssl)
+        if _judged:
+            self._der = _judged[0][0]
         if result == 1:
+            self._is_large = True  # a flight is more than a request needs
             return True
         self._check(result)
         return False
@@ -144,6 +152,7 @@ class DirectConnection(TLSConnection):
         _lib.ERR_clear_error()
         result = _lib.SSL_read(self._ssl, _buffer, min(size, TAKE_SIZE))
         if result > 0:
+            self._is_large = False  # it will soon be over
             return bytes(_octets[:result])
         return None if self._check(result) else b""
 
@@ -190,8 +199,8 @@ class DirectConnection(TLSConnection):
         return _find_server_name(self._ssl) if self._has_begun else None
 
     def _find_certificate(self) -> bytes | None:
-        if not self._has_begun:
-            return None
+        if self._der is not None or not self._has_begun:
+            return self._der
         certificate = _lib.SSL_get_peer_certificate(self._ssl)
         if certificate == _NULL:
             return None
@@ -212,7 +221,7 @@ def _find_server_name(ssl: CData) -> bytes | None:
 
 
 def _encode(certificate: CData) -> bytes:
-    """In DER."""
+    """In DER; b"" for none."""
     bio = _lib.BIO_new(_memory)
     try:
         _lib.i2d_X509_bio(bio, certificate)

@@ -79,8 +79,8 @@ class TLSConnection(ABC):
 
     @abstractmethod
     def shrink(self) -> None:
-        """Let go of memory that much data has needed. To be called when all of it was taken and the client's request is
-        complete: what else it has sent is forgotten."""
+        """Let go of memory that a handshake or much data has needed. To be called when all of that was taken, and
+        `receive` has found nothing more or the request is complete: else it is forgotten what the client has sent."""
 
     @abstractmethod
     def handshake(self) -> bool:

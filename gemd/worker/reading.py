@@ -111,7 +111,8 @@ class Reading:
             data = connection.tls.receive(_RECEIVE_SIZE)
             if data is None:
                 acknowledge_now(connection.socket)
-                connection.flush()  # what TLS may have to say to what came
+                if connection.flush():  # what TLS may have to say to what came
+                    connection.tls.shrink()
                 return
             if not data:
                 raise TLSError("the client left before its request was complete")

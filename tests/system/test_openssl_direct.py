@@ -1,5 +1,7 @@
 """What only the direct calls do."""
 
+import contextlib
+
 import pytest
 
 from gemd.config.settings import TLS
@@ -72,6 +74,52 @@ def test_what_was_written_to_is_not_kept(pair):
     pair.server.shrink()
     assert pair.server._from_ssl == held
     assert pair.client.read(1 << 20) + pair.client.read(1 << 20) + pair.client.read(1 << 20)
+
+
+def test_what_a_handshake_has_needed_is_not_kept_by_who_waits(pair):
+    held = pair.server._from_ssl
+    assert pair.server.receive(100) is None
+    pair.server.shrink()
+    assert pair.server._from_ssl != held
+    pair.client.write(b"gemini://h/\r\n")
+    pair.flush()
+    assert pair.server.receive(100) == b"gemini://h/\r\n"
+
+
+def test_who_asks_at_once_costs_no_new_memory(pair):
+    held = pair.server._from_ssl
+    pair.client.write(b"gemini://h/\r\n")
+    pair.flush()
+    assert pair.server.receive(100) == b"gemini://h/\r\n"
+    pair.server.write(b"x")
+    pair.fetch()
+    pair.server.shrink()
+    assert pair.server._from_ssl == held
+
+
+def test_a_certificate_is_judged_once_in_a_handshake_and_anew_in_each(certificates, monkeypatch, tmp_path):
+    judged = []
+
+    def judge(der):
+        judged.append(der)
+        return len(judged) != 2
+
+    monkeypatch.setattr(tls_context, "is_key_affordable", judge)
+    context = build_context(certificates["h"], TLS(), DirectContext)
+    for number in range(3):
+        made = find_or_make(tmp_path, (f"client{number}",))
+        client = make_context()
+        client.load_cert_chain(made.path, made.path.with_suffix(".key"))
+        pair = Pair(context, client)
+        with pytest.raises(TLSError, match="certificate verify failed") if number == 1 else contextlib.nullcontext():
+            pair.shake_hands()
+        if number != 1:
+            assert pair.server.client_certificate.der == judged[-1]
+            assert pair.server.client_certificate.fingerprint == made.fingerprint
+    assert len(set(judged)) == len(judged) == 3
+    without = Pair(context, make_context())
+    without.shake_hands()
+    assert without.server.client_certificate is None
 
 
 def test_a_connection_that_openssl_has_no_memory_for_is_a_fault_of_tls(context, monkeypatch):
