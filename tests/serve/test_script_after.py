@@ -108,7 +108,7 @@ def test_whoever_has_jobs_has_places(configure, job):
     path = job()
     text = AFTER.replace("cgi-per-address = 8", "cgi-per-address = 2")
     daemon = configure(text.replace("workers = 2", "workers = 1"))
-    daemon.expect("says: begun")
+    daemon.expect("says: begun", ENDED)  # the last one, if that is not done when the daemon ends
     assert [daemon.ask("/cgi-bin/job").status for _ in range(4)] == [20, 20, 41, 41]
     release(path)
     wait_for(lambda: daemon.ask("/cgi-bin/job").status == 20, "a place to be free")
