@@ -14,12 +14,14 @@ from gemd.protocol.fastcgi import FastCGIError, ParamsReader, ProtocolStatus, Re
 from gemd.protocol.peer import network_of
 from gemd.protocol.response import BrokenBody, encode_header, error_response
 from gemd.responders.app.call import Call
+from gemd.responders.app.contract import Environ
 from gemd.responders.app.environ import read_app_params
 from gemd.responders.app.threads import AppThreads
 from gemd.system.log import error_log
 
 _PIECE = 64 * 1024  # bytes that are read at once
 _MAX_UNSENT = 64 * 1024  # bytes that are ready and that the worker has not taken
+_AT_ONCE = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 _FAILED = 1  # the exit code of an answer that broke off
 
 
@@ -28,6 +30,9 @@ class Loop(Protocol):
 
     def wake(self, exchange: "Exchange") -> None:
         """Have its `look` called. From any thread."""
+
+    def begin_soon(self, exchange: "Exchange") -> None:
+        """Have its `begin` called when there is nothing else to do."""
 
     def await_room(self, exchange: "Exchange", *, is_blocked: bool) -> None:
         """Look when the worker takes more, or no more than when it hangs up."""
@@ -47,6 +52,7 @@ class Exchange:
         self._reader = ParamsReader()
         self._call: Call | None = None
         self._unsent = b""
+        self._is_asked = False  # the request is complete
         self._has_header = False
         self._is_complete = False  # all is in `_unsent`, or sent
         self._is_over = False
@@ -63,7 +69,7 @@ class Exchange:
     def hear(self) -> None:
         """The socket is readable: more of the request, or the worker has hung up."""
         try:
-            data = self.socket.recv(_PIECE)
+            data = self.socket.recv(_PIECE, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         except OSError:
@@ -71,19 +77,33 @@ class Exchange:
         if not data:
             self.close()
             return
-        if self._call is not None or self._is_complete:
+        if self._is_asked or self._is_complete:
             return
         try:
-            if self._reader.feed(data):
-                self._begin()
+            self._is_asked = self._reader.feed(data)
         except (FastCGIError, ValueError) as error:
-            error_log.error("a request can't be understood: %s", error)
-            self._complete(encode_end(_FAILED))
+            self._refuse(error)
+        if self._is_asked:
+            self._loop.begin_soon(self)
+
+    def begin(self) -> None:
+        """The request is complete: hand it to the application's threads."""
+        if self._is_over:
+            return
+        assert self._reader.params is not None
+        try:
+            self._call_for(read_app_params(self._reader.params))
+        except ValueError as error:
+            self._refuse(error)
+        else:
+            self.look()
+
+    def _refuse(self, error: Exception) -> None:
+        error_log.error("a request can't be understood: %s", error)
+        self._complete(encode_end(_FAILED))
         self.look()
 
-    def _begin(self) -> None:
-        assert self._reader.params is not None  # it is complete
-        environ = read_app_params(self._reader.params)
+    def _call_for(self, environ: Environ) -> None:
         self.client = network_of(str(environ.get("REMOTE_ADDR", "")))
         if not self._threads.has_place(self.client):
             self._complete(encode_end(protocol_status=ProtocolStatus.OVERLOADED))
@@ -100,7 +120,7 @@ class Exchange:
         is_blocked = False
         while self._unsent and not is_blocked:
             try:
-                self._unsent = self._unsent[self.socket.send(self._unsent, socket.MSG_NOSIGNAL) :]
+                self._unsent = self._unsent[self.socket.send(self._unsent, _AT_ONCE) :]
             except BlockingIOError:
                 is_blocked = True
             except OSError:

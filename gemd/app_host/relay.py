@@ -25,7 +25,6 @@ from gemd.system.descriptors import receive_descriptors
 from gemd.system.log import error_log
 
 _LOOK_INTERVAL = 1.0  # seconds between two looks at how things are
-_MAX_AT_ONCE = 16  # requests that are taken before all else has its turn
 _MAX_EXCHANGES = 4096
 _PIECE = 4096
 
@@ -43,9 +42,10 @@ class Relay:
         self._acts: dict[int, Callable[[int], None]] = {}
         self._exchanges: dict[Exchange, None] = {}
         self._woken: deque[Exchange] = deque()
+        self._beginning: deque[Exchange] = deque()
         self._unsaid: deque[bytes] = deque()  # that the master has to hear
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._is_signalled = False
+        self._is_awaiting = False  # or about to
         self._is_taking = False  # requests
         self._is_leaving = False
         self._next_look = self._next_deadline = math.inf
@@ -62,14 +62,20 @@ class Relay:
         """The application is loaded: take requests. `stop` is called when there will be no more. From another
         thread."""
         self._threads, self._stop = threads, stop
-        self._signal()
+        os.eventfd_write(self._wakeup, 1)
 
     # What exchanges ask for
 
     def wake(self, exchange: Exchange) -> None:
         """Have it looked at. From any thread."""
         self._woken.append(exchange)
-        self._signal()
+        if self._is_awaiting:
+            self._is_awaiting = False  # one write is enough
+            os.eventfd_write(self._wakeup, 1)
+
+    def begin_soon(self, exchange: Exchange) -> None:
+        """Have its `begin` called when there is nothing else to do: a thread that comes up wants the interpreter."""
+        self._beginning.append(exchange)
 
     def await_room(self, exchange: Exchange, *, is_blocked: bool) -> None:
         """Look when the worker takes more, or no more than when it hangs up."""
@@ -98,10 +104,15 @@ class Relay:
                 os._exit(ExitCode.INTERNAL)
 
     def _step(self) -> None:
+        while self._beginning:
+            self._beginning.popleft().begin()
         now = time.monotonic()
         moment = min(self._next_look, self._next_deadline)
         timeout = None if moment == math.inf else max(0, math.ceil((moment - now) * 1000))
-        for descriptor, event in self._poll.poll(timeout):
+        self._is_awaiting = True  # before that look: who wakes later writes
+        events = self._poll.poll(0 if self._woken else timeout)
+        self._is_awaiting = False
+        for descriptor, event in events:
             act = self._acts.get(descriptor)  # none where an earlier one has put an end to it
             if act is not None:
                 act(event)
@@ -126,14 +137,8 @@ class Relay:
         if self._acts.pop(descriptor, None) is not None:
             self._poll.unregister(descriptor)
 
-    def _signal(self) -> None:
-        if not self._is_signalled:
-            self._is_signalled = True
-            os.eventfd_write(self._wakeup, 1)
-
     def _wake_up(self, _event: int) -> None:
         os.eventfd_read(self._wakeup)
-        self._is_signalled = False  # before anything is taken, so that nothing is missed
         if self._threads is not None and self._next_look == math.inf:
             self._unsaid.append(READY)
             self._next_look = time.monotonic()
@@ -152,22 +157,22 @@ class Relay:
         self._is_taking = is_taking
 
     def _take_requests(self, _event: int) -> None:
+        """Take one: where there are more, that is told again."""
         assert self._threads is not None
-        for _ in range(_MAX_AT_ONCE):
-            if not self._has_descriptor():
-                self._condition.is_exhausted = True
-                return
-            try:
-                data, descriptors = receive_descriptors(self._requests, 1, 1)
-            except BlockingIOError:
-                return
-            except OSError:
-                data, descriptors = b"", []
-            if not data:
-                self._is_leaving = True  # there is nobody left who could ask
-                return
-            if descriptors:  # else the last one was taken just now, and the worker learns that by the end of its socket
-                self._take(socket.socket(fileno=descriptors[0]), self._threads)
+        if not self._has_descriptor():
+            self._condition.is_exhausted = True
+            return
+        try:
+            data, descriptors = receive_descriptors(self._requests, 1, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors = b"", []
+        if not data:
+            self._is_leaving = True  # there is nobody left who could ask
+        elif descriptors:  # else the last one was taken just now, and the worker learns that by the end of its socket
+            kind = socket.AF_UNIX, socket.SOCK_STREAM, 0  # which are asked for where they are not said
+            self._take(socket.socket(*kind, descriptors[0]), self._threads)
 
     def _has_descriptor(self) -> bool:
         """Whether one is free here: else who asks is better off with another process."""
@@ -178,7 +183,6 @@ class Relay:
         return True
 
     def _take(self, sock: socket.socket, threads: AppThreads) -> None:
-        sock.setblocking(False)
         exchange = Exchange(self, sock, threads)
         self._exchanges[exchange] = None
 

@@ -24,6 +24,9 @@ class Loop:
     def wake(self, exchange):
         self.woken += 1
 
+    def begin_soon(self, exchange):
+        exchange.begin()
+
     def await_room(self, exchange, *, is_blocked):
         self.blocked = is_blocked
 

@@ -302,8 +302,11 @@ def test_another_takes_its_place_when_no_descriptor_is_left(start, tmp_path):
     )
     limit = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n    "
     host = start(text + PLAIN + limit + "threading.Thread(target=leak, daemon=True).start()\n    return 'x'\n")
-    assert host.ask()[1] == DONE
+    with host.send("/") as sock:
+        assert read_answer(sock)[1] == DONE
+        assert sock.recv(1) == b""  # closed there
     wait_for(mark.read_bytes, "the last descriptor")
+    wait_for(lambda: {*map(str, range(64))} <= {*os.listdir(f"/proc/{host.pid}/fd")}, "that of the first request")
     with host.send("/later") as sock:
         assert host.wait_for("leave ") == "leave has no descriptor left"
         host.end()

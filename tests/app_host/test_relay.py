@@ -3,6 +3,8 @@
 import contextlib
 import os
 import socket
+import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -13,6 +15,7 @@ from gemd.config.settings import Location
 from gemd.protocol.fastcgi import AnswerReader, End, ProtocolStatus, encode_request
 from gemd.shared.host_process import END, SIGN
 from gemd.system.descriptors import send_descriptors
+from tests.support.waiting import LONGEST
 
 from .conftest import make_setup
 
@@ -30,7 +33,7 @@ def relay():
 
     def step(times=1):
         for _ in range(times):
-            of._signal()  # so that it does not wait
+            os.eventfd_write(of._wakeup, 1)  # so that it does not wait
             of._step()
 
     def heard():
@@ -116,10 +119,52 @@ def test_what_is_woken_while_others_are_looked_at_is_not_missed(relay):
                 relay.of.wake(Woken(self.nr + 1))
 
     relay.of.wake(Woken(1))
-    relay.of._step()
-    relay.of._step()
+    relay.of._step()  # which does not wait
     assert looked == [1, 2, 3]
     assert relay.of._woken == type(relay.of._woken)()
+
+
+def test_who_is_woken_before_the_wait_is_not_waited_for(relay):
+    looked = []
+    relay.of.wake(SimpleNamespace(look=lambda: looked.append(1)))
+    relay.of._step()
+    assert looked == [1]
+    os.set_blocking(relay.of._wakeup, False)
+    with pytest.raises(BlockingIOError):
+        os.eventfd_read(relay.of._wakeup)  # nothing was written for it
+
+
+def test_no_wake_is_lost(relay):
+    """However the threads that wake and the relay come between one another."""
+    interval, looked = sys.getswitchinterval(), []
+    woken = SimpleNamespace(look=lambda: looked.append(1))
+    threads = [threading.Thread(target=lambda: [relay.of.wake(woken) for _ in range(2000)]) for _ in range(4)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        relay.of._next_look = time.monotonic() + LONGEST  # so that a lost one is seen, and not waited for for ever
+        while len(looked) < 8000:
+            assert time.monotonic() < relay.of._next_look
+            relay.of._step()
+    finally:
+        sys.setswitchinterval(interval)
+        for thread in threads:
+            thread.join()
+
+
+def test_calls_begin_when_all_else_is_done(relay):
+    """Whoever comes up for them wants the interpreter."""
+    done = []
+    relay.of.wake(SimpleNamespace(look=lambda: done.append("look")))
+    relay.of.wake(
+        SimpleNamespace(look=lambda: relay.of.begin_soon(SimpleNamespace(begin=lambda: done.append("begin"))))
+    )
+    relay.of.wake(SimpleNamespace(look=lambda: done.append("look")))
+    relay.step()
+    assert done == ["look", "look"]
+    relay.step()
+    assert done == ["look", "look", "begin"]
 
 
 def test_what_the_master_has_to_hear_is_said_when_it_has_room(relay):

@@ -40,8 +40,7 @@ class AppProcess:
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with its:
             try:
-                ours.setblocking(False)
-                if ours.send(request) < len(request):
+                if ours.send(request, socket.MSG_DONTWAIT) < len(request):
                     raise BlockingIOError
                 send_descriptors(self._requests, b"\0", [its.fileno()])
             except OSError:
@@ -170,7 +169,7 @@ class RelayedCall:
         if has_more or self._reader.end is not None or self._socket is None:
             return
         try:
-            data = self._socket.recv(_PIECE)
+            data = self._socket.recv(_PIECE, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         except OSError:
