@@ -43,6 +43,7 @@ _SCENARIOS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; 0 unless the tools themselves could not be made."""
     options = parse_arguments(arguments)
+    sys.stdout.reconfigure(line_buffering=True)  # whoever writes it to a file wants to see how far it is
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that every server is stopped on the way out
     try:
         gemload, cases = _prepare_load(options.case or list(CASES))
