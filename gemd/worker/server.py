@@ -58,6 +58,7 @@ class GeminiServer(socketserver.BaseServer):
         self._max_pending = max_pending
         self._report = report
         self._is_stopping = False
+        self._is_due = True  # to look around: time for it, or something that takes time has begun or ended
         self._pending: dict[Connection, str] = {}  # the client of each
         self._per_client: Counter[str] = Counter()
 
@@ -65,12 +66,12 @@ class GeminiServer(socketserver.BaseServer):
         """Serve until `stop` was called and the last connection is closed."""
         self.service_actions()
         while not (self._is_stopping and self._event_loop.is_idle()):
-            is_due = self._event_loop.wait(poll_interval)
+            self._is_due = self._event_loop.wait(poll_interval)
             while self._event_loop.ready:
                 self.handle_request()
             while self._event_loop.ended:
                 self.shutdown_request(self._event_loop.ended.popleft())
-            if is_due:
+            if self._is_due:
                 self.service_actions()
 
     def stop(self, *, is_urgent: bool) -> None:
@@ -112,6 +113,7 @@ class GeminiServer(socketserver.BaseServer):
     def start_answer(self, connection: Connection, answer: Answer) -> None:
         """Have the event loop send it, unless it takes time and its client has too many of that kind already."""
         if not isinstance(answer, Response):
+            self._is_due = True
             client = connection.client
             if self._per_client[client] >= self._max_pending:
                 answer.close()
@@ -125,6 +127,7 @@ class GeminiServer(socketserver.BaseServer):
         """Count and log what was answered."""
         client = self._pending.pop(request, None)
         if client is not None:
+            self._is_due = True
             self._per_client[client] -= 1
             if not self._per_client[client]:
                 del self._per_client[client]

@@ -1,5 +1,6 @@
 """The request handler's frame, with an event loop that only takes down what it is told."""
 
+import itertools
 import socket
 from collections import deque
 from types import SimpleNamespace
@@ -276,3 +277,19 @@ def test_a_loss_is_logged_with_the_address_as_the_access_log_has_it(make_connect
     log = AccessLog(SimpleNamespace(write=pytest.fail), "common", "truncated", b"")
     loss_reporter(log)(make_connection("192.0.2.77"), "timed out")
     assert caplog.messages == ["192.0.2.0: timed out"]
+
+
+def test_what_takes_time_is_shown_at_once_when_it_begins_and_when_it_ends(loop, make_server, make_connection):
+    server = make_server(lambda _: ScriptedPending())
+    connection = make_connection()
+    ticks = []
+
+    def note(act):
+        ticks.append(server.row.last_tick)
+        act()
+
+    loop.is_due = False
+    begin, end = (lambda: loop.ready.append(connection)), (lambda: loop.ended.append(connection))
+    serve(loop, server, *[lambda act=act: note(act) for act in (begin, lambda: None, end, lambda: None)])
+    ticks.append(server.row.last_tick)
+    assert [after > before for before, after in itertools.pairwise(ticks)] == [True, False, True, False]
