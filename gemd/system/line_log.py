@@ -7,7 +7,6 @@ bounded; a line that is lost is counted, and told of as soon as writing works ag
 import contextlib
 import functools
 import threading
-import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
@@ -54,6 +53,7 @@ class LineLog:
         self._queue: SimpleQueue[Line | Callable[[], object]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._pause = 0.0
+        self._is_awaited = threading.Event()  # by somebody for whom there is to be no pause
         self._has_ended = False
         self._is_late = False  # somebody has waited in vain, and the thread has not come so far yet
         self._lock = threading.Lock()
@@ -104,6 +104,7 @@ class LineLog:
             return True
         is_done = threading.Event()
         self._queue.put(is_done.set)
+        self._is_awaited.set()
         return is_done.wait(seconds)
 
     def move_to(self, descriptor: int) -> None:
@@ -124,6 +125,7 @@ class LineLog:
         """Write what is here, and close the sink."""
         if self._thread is not None:
             self._queue.put(self._end)
+            self._is_awaited.set()
             self._thread.join()
         self.sink.close()
 
@@ -134,7 +136,8 @@ class LineLog:
         while not self._has_ended:
             items = [self._queue.get()]
             if self._pause and isinstance(items[0], tuple):
-                time.sleep(self._pause)
+                self._is_awaited.wait(self._pause)
+                self._is_awaited.clear()
             items += [self._queue.get() for _ in range(self._queue.qsize())]
             lines: list[Line] = []
             for item in items:

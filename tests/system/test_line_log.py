@@ -115,6 +115,17 @@ def test_lines_that_come_together_are_written_together(log, sink):
     assert len(sink.lines) == 100
 
 
+@pytest.mark.parametrize("act", [lambda log: log.flush(LONGEST), LineLog.close], ids=["flush", "close"])
+def test_there_is_no_pause_for_who_waits(sink, act):
+    log = LineLog(sink, "name", lambda *_: None)
+    log.start(3600.0)
+    log.write("a")
+    log.write("b")
+    act(log)
+    assert sink.lines == ["a", "b"]
+    log.close()
+
+
 def test_a_write_that_lasts_holds_nobody_up_and_what_waits_is_bounded(log, sink, reports, monkeypatch):
     monkeypatch.setattr(line_log, "_MAX_WAITING", 10)
     sink.go_on.clear()
