@@ -5,6 +5,7 @@ woken by one of Python's locks, as a queue's, comes up while its waker still has
 """
 
 import os
+import weakref
 from collections import deque
 from collections.abc import Callable
 
@@ -12,13 +13,16 @@ Work = Callable[[], object]
 
 
 class Inbox:
-    """For one thread that takes, and any that put. Has a descriptor until `close`."""
+    """For one thread that takes, and any that put. Its descriptor is closed with the last who has it, who may be about
+    to write there when the thread has ended; or by `close`."""
 
     def __init__(self) -> None:
         """Raises OSError where no descriptor is free."""
         self._works: deque[Work | None] = deque()
         self._is_awaiting = False  # or about to
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC)
+        self._closing = weakref.finalize(self, os.close, self._wakeup)
+        self._closing.atexit = False  # threads may wait there to the last
 
     def put(self, work: Work | None) -> None:
         """Hand it over; None is the last. From any thread."""
@@ -37,5 +41,5 @@ class Inbox:
         return self._works.popleft()
 
     def close(self) -> None:
-        """Nothing is taken any more."""
-        os.close(self._wakeup)
+        """Nothing is put or taken any more."""
+        self._closing()

@@ -49,4 +49,3 @@ def _work(inbox: Inbox) -> None:
         with contextlib.suppress(BaseException):
             do_it()
         del do_it
-    inbox.close()

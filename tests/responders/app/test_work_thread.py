@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 import os
 import threading
+import weakref
 from queue import SimpleQueue
 
 import pytest
@@ -49,6 +50,26 @@ def test_it_ends_when_nobody_has_it():
     gc.collect()
     wait_for(lambda: not works_in.is_alive(), "its end")
     assert open_descriptors().keys() <= before.keys()
+
+
+def test_who_wakes_it_at_its_end_writes_to_nothing_else(monkeypatch):
+    """Its descriptor is not closed, so that its number is not another one's, before that."""
+    thread, open_then = WorkThread("mine"), []
+    works_in, inbox = do_in(thread, threading.current_thread), weakref.ref(thread._inbox)
+    wait_for(lambda: inbox()._is_awaiting, "the thread")
+    write = os.eventfd_write
+
+    def write_late(descriptor, number):
+        write(descriptor, number)
+        wait_for(lambda: not works_in.is_alive(), "its end")
+        open_then.append(descriptor in open_descriptors())
+
+    with monkeypatch.context() as changes:
+        changes.setattr("os.eventfd_write", write_late)
+        del thread
+        gc.collect()
+    assert False not in open_then  # nor is there anything to write where it has just looked
+    assert inbox() is None
 
 
 def test_one_that_is_not_needed_is_not_started():
