@@ -206,7 +206,8 @@ class Connection:
             while more := self.tls.take():
                 pieces.append(bytes(more))
             rest = memoryview(b"".join(pieces))
-            self.tls.shrink()
+            if self.request is not None:  # else the end of a handshake may have brought some of it
+                self.tls.shrink()
         self._outbox = rest
 
     def shut_down(self) -> None:

@@ -70,6 +70,25 @@ def test_what_the_socket_does_not_take_stays(connect):
     assert connection.outgoing == 0
 
 
+def test_what_came_with_the_end_of_a_handshake_is_not_lost_where_the_client_takes_nothing(connect):
+    client, connection = connect(tcp_pair(receive=4096, send=4096), shaken=True)
+    client.send(URL)
+    wait_for(lambda: (data := connection.receive(1000)) and not connection.tls.feed(data), "the request")
+    connection.write(b"x" * 1_000_000)
+    assert not connection.flush()
+    assert connection.tls.receive(100) == URL
+
+
+def test_memory_for_a_long_piece_is_not_kept_where_the_client_takes_nothing(connect, monkeypatch):
+    _, connection = connect(tcp_pair(receive=4096, send=4096), shaken=True)
+    connection.request = connection.reader.feed(URL)
+    shrunk = []
+    monkeypatch.setattr(type(connection.tls), "shrink", lambda tls: shrunk.append(tls.take()))
+    connection.write(b"x" * 1_000_000)
+    assert not connection.flush()
+    assert shrunk == [b""]  # and all of it is in the outbox
+
+
 def test_what_tls_says_meanwhile_comes_after_it(connect):
     client, connection = connect(tcp_pair(receive=4096, send=4096), shaken=True)
     connection.write(b"x" * 1_000_000)
