@@ -35,8 +35,10 @@ class Listener:
         self._kind = int(sock.family), int(sock.type), sock.proto
         # What every connection came to: host and port; None where that is known of each alone.
         self.local: tuple[str, int] | None = None
-        if sock.family != socket.AF_UNIX and (here := sock.getsockname())[0] not in _ANY.values():
-            self.local = show_address(here[0]), here[1]
+        if sock.family != socket.AF_UNIX:
+            host, port = sock.getsockname()[:2]
+            if (local := show_address(host)) not in _ANY.values():
+                self.local = local, port
 
     def __str__(self) -> str:
         if self.address.path:
