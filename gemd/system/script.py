@@ -21,7 +21,7 @@ class ScriptProcess(Leader):
     """A child of this process, once it is started; `output` and `errors` are the reading ends of what it writes, the
     caller's to close."""
 
-    pid = 0
+    pid: int  # once it is started: 0 would be our own group
 
     def __init__(self, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits) -> None:
         """What `start` takes. Raises ScriptError."""
