@@ -1,7 +1,7 @@
 """TLS: the server's side of one connection, by OpenSSL.
 
 Rules: nothing here knows a socket; bytes go in and come out. How OpenSSL is called is the business of two modules that
-do the same, `openssl_direct` and `openssl_public`; `tls_context` says which is used.
+do the same, `openssl_direct` and `openssl_public`; `openssl_binding` says which is used.
 """
 
 from abc import ABC, abstractmethod
