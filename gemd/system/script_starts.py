@@ -25,7 +25,7 @@ class Start(NamedTuple):
     program: str
 
 
-Inbox = queue.SimpleQueue[Start]  # of a thread that starts scripts
+Starter = queue.SimpleQueue[Start]  # a thread that starts scripts, known by what it is given them by
 
 
 class ScriptStarts:
@@ -33,9 +33,9 @@ class ScriptStarts:
 
     def __init__(self) -> None:
         self.look_at = math.inf
-        self._idle: list[Inbox] = []
+        self._idle: list[Starter] = []
         self._waiting: deque[Start] = deque()
-        self._running: dict[Inbox, tuple[str, float]] = {}  # by thread: what it starts, and since when
+        self._running: dict[Starter, tuple[str, float]] = {}  # by thread: what it starts, and since when
 
     def refuse_late(self, program: str) -> None:
         """Raise OSError where too many starts hang, of this program or of all."""
@@ -72,16 +72,16 @@ class ScriptStarts:
         self._waiting.append(start)
         self.hand_out()
 
-    def add_thread(self, inbox: Inbox) -> None:
+    def add_thread(self, starter: Starter) -> None:
         """There is another thread, which does what comes by this."""
-        self._idle.append(inbox)
+        self._idle.append(starter)
 
     def hand_out(self) -> None:
         """Have a thread do what waits for one, unless others are at it that do not take long."""
         while self._waiting and self._idle and self._are_slow() and (start := self._take()) is not None:
-            inbox = self._idle.pop()
-            self._running[inbox] = start.program, time.monotonic()
-            inbox.put(start)
+            starter = self._idle.pop()
+            self._running[starter] = start.program, time.monotonic()
+            starter.put(start)
         self.look_at = time.monotonic() + _PATIENCE if self._waiting and not self._are_slow() else math.inf
 
     def _take(self) -> Start | None:
@@ -95,11 +95,11 @@ class ScriptStarts:
                 return start
         return None
 
-    def finish(self, inbox: Inbox, *, has_returned: bool) -> None:
+    def finish(self, starter: Starter, *, has_returned: bool) -> None:
         """A thread is done with what it had to start, and ends unless it has returned from it."""
-        del self._running[inbox]
+        del self._running[starter]
         if has_returned:
-            self._idle.append(inbox)
+            self._idle.append(starter)
         self.hand_out()
         if self._waiting and not has_returned:
             self.look_at = time.monotonic()  # there may be nobody left

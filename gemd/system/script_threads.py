@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from gemd.system.orphans import is_sweep_due, kill_orphans
 from gemd.system.running_script import Leader, Remains
 from gemd.system.script_ending import Ending
-from gemd.system.script_starts import Inbox, ScriptStarts, Start
+from gemd.system.script_starts import ScriptStarts, Start, Starter
 
 _STACK_SIZE = 512 * 1024
 
@@ -56,17 +56,17 @@ class ScriptThreads:
     def _launch_starter(self) -> None:
         """One more, unless those that do not hang can do it and no other can be had."""
         restricted: queue.SimpleQueue[OSError | None] = queue.SimpleQueue()
-        inbox: Inbox = queue.SimpleQueue()
+        starter: Starter = queue.SimpleQueue()
         try:
             self._launch_ender()  # before any that is restricted: a thread is what the one is that launches it
-            _launch(lambda: self._run_starts(inbox, restricted), "script starter")
+            _launch(lambda: self._run_starts(starter, restricted), "script starter")
             if (error := restricted.get()) is not None:
                 raise error
         except OSError:
             if self._starts.hang:
                 raise
         else:
-            self._starts.add_thread(inbox)
+            self._starts.add_thread(starter)
 
     def _look_later(self) -> None:
         """Have those that wait to be started not wait for one that takes long."""
@@ -146,7 +146,7 @@ class ScriptThreads:
             self._unfinished -= 1
             self._changed.notify_all()
 
-    def _run_starts(self, inbox: Inbox, restricted: "queue.SimpleQueue[OSError | None]") -> None:
+    def _run_starts(self, starter: Starter, restricted: "queue.SimpleQueue[OSError | None]") -> None:
         """Tell by `restricted` why this thread can't be, then end, or else start scripts for ever.
 
         It ends with work that raises, too; another takes its place when it is needed.
@@ -159,18 +159,18 @@ class ScriptThreads:
             return
         restricted.put(None)
         while True:
-            start = inbox.get()
+            start = starter.get()
             has_returned = False
             try:
                 start.work()
                 has_returned = True
             finally:
                 del start  # with all that it holds, before the next wait
-                self._note_started(inbox, has_returned=has_returned)
+                self._note_started(starter, has_returned=has_returned)
 
-    def _note_started(self, inbox: Inbox, *, has_returned: bool) -> None:
+    def _note_started(self, starter: Starter, *, has_returned: bool) -> None:
         with self._changed:
-            self._starts.finish(inbox, has_returned=has_returned)
+            self._starts.finish(starter, has_returned=has_returned)
             self._look_later()
             self._unfinished -= 1
             self._changed.notify_all()

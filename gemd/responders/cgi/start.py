@@ -36,7 +36,7 @@ class ScriptStart:
         self, file: ScriptFile, environ: Mapping[str, str], make: Make, threads: ScriptThreads, places: Places
     ) -> None:
         self.look_at = math.inf
-        self.has_turn = False
+        self._has_turn = False
         self._file = file
         self._environ = environ
         self._make_script = make
@@ -67,7 +67,7 @@ class ScriptStart:
         with self._lock:
             if self._is_closed or self._note_turn is None:
                 return
-            self.has_turn = True
+            self._has_turn = True
             self._note_turn()
         try:
             if self._make():
@@ -139,9 +139,9 @@ class ScriptStart:
 
     def refuse_late(self, deadline: float) -> None:
         """Raise Overloaded (41) where its turn has not come by then."""
-        if not self.has_turn:
+        if not self._has_turn:
             with self._lock:
-                is_late = not self.has_turn and time.monotonic() >= deadline
+                is_late = not self._has_turn and time.monotonic() >= deadline
             if is_late:
                 raise Overloaded(TOO_MANY)
 
