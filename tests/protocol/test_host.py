@@ -12,6 +12,7 @@ from gemd.protocol.host import (
     normalise_server_name,
     place,
 )
+from tests.support.tables import check_table
 
 HOSTS = {
     "Example.ORG": "example.org",
@@ -86,6 +87,10 @@ def test_refuses_names_that_no_host_can_have(name):
 @pytest.mark.parametrize(("raw", "name"), [(b"Example.ORG.", "example.org"), (b"", ""), (b"b\xfccher", "b\\xfccher")])
 def test_the_name_of_a_handshake(raw, name):
     assert normalise_server_name(raw) == name
+
+
+def test_what_is_remembered_of_a_name_is_of_no_other():
+    check_table(normalise_server_name, [((b"H%d", b"h\xff%d.")[n % 2] % n,) for n in range(1200)])
 
 
 @pytest.mark.parametrize(("host", "text"), [("h", "h:1"), ("::1", "[::1]:1"), ("[::1]", "[::1]:1")])

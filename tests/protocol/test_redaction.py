@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemd.protocol.redaction import hide_input, hide_input_in_meta, hide_secrets, hide_secrets_in_meta
+from tests.support.tables import check_table
 
 # What was sent, what is shown of it, and what with the query.
 URLS = {
@@ -42,6 +43,11 @@ def test_what_follows_the_status(status):
     meta = "/a;token=t?What is it"
     assert hide_input_in_meta(status, meta) == ("/a;token=...?..." if is_url else meta)
     assert hide_secrets_in_meta(status, meta) == ("/a;token=...?What is it" if is_url else meta)
+
+
+@pytest.mark.parametrize("hide", [hide_input, hide_secrets])
+def test_what_is_remembered_of_a_url_is_of_no_other(hide):
+    check_table(hide, [(f"titan://h/{n // 2};token=hunter{n}{'?a' * (n % 2)}",) for n in range(400)])
 
 
 @given(st.text())

@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from gemd.protocol.errors import BadRequest
 from gemd.protocol.url import encode_path, encode_segment, parse_url, resolve, split_path
+from tests.support.tables import check_table
 
 FILE_NAMES = (
     st.binary(min_size=1, max_size=20)
@@ -84,6 +85,10 @@ def test_directory_and_names():
     assert parse_url(b"gemini://h/a//b/").is_directory
     assert parse_url(b"gemini://h/a//b/").names == ("a", "b")
     assert not parse_url(b"gemini://h/a").is_directory
+
+
+def test_what_is_remembered_of_a_url_is_of_no_other():
+    check_table(parse_url, [(b"gemini://h/%d%s" % (n // 4, (b"", b"/", b"?", b"?a")[n % 4]),) for n in range(400)])
 
 
 @given(PATHS)

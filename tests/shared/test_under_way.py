@@ -5,7 +5,9 @@ import os
 import pytest
 
 from gemd.protocol.url import parse_url
+from gemd.shared import under_way as module
 from gemd.shared.under_way import MAX_SHOWN, SIZE, UnderWay
+from tests.support.tables import check_table
 
 
 @pytest.fixture
@@ -76,6 +78,10 @@ def test_what_begins_beyond_those_is_not_shown_and_takes_no_entry(under_way):
         under_way.end(entry)
     assert under_way.read() == []
     assert all(under_way.begin(url("gemini://localhost/")) is not None for _ in range(MAX_SHOWN))
+
+
+def test_what_is_remembered_of_a_place_is_of_no_other():
+    check_table(module._encode, [(f"h{n // 2}", f"/{'x' * 300 * (n % 2)}{n}") for n in range(400)])
 
 
 def test_the_former_workers_is_forgotten(under_way, memory):

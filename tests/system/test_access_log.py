@@ -9,6 +9,7 @@ import pytest
 from gemd.system import access_log
 from gemd.system.access_log import AccessLog, Entry, address_writer
 from gemd.system.line_log import NoLog
+from tests.support.tables import check_table
 
 FORMATS = ["jetforce", "common", "combined", "condensed", "json"]
 POLICIES = ["full", "truncated", "hashed", "none"]
@@ -160,6 +161,10 @@ def test_what_a_client_chose_pushes_nothing_out_of_the_line(write, log_format, v
     else:
         assert re.search(r" 20( |$)", line)
         assert re.search(r" 1234( |$)", line)
+
+
+def test_what_is_remembered_of_a_field_is_of_no_other():
+    check_table(access_log._field, [(f'"{n // 2}' * 10, 20 + n % 2) for n in range(400)])
 
 
 def test_a_name_that_fits_is_whole_and_one_that_does_not_is_marked(write):

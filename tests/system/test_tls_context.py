@@ -8,6 +8,7 @@ import pytest
 from gemd.system import openssl_direct, openssl_public
 from gemd.system.tls import TLSError
 from gemd.system.tls_context import choose_by_server_name
+from tests.support.tables import check_table
 from tests.support.tls_client import make_context
 from tests.support.tls_pair import Pair
 
@@ -124,6 +125,25 @@ CHOICES = {
 def test_the_name_asked_for_chooses_the_certificate(connect, contexts, certificates, asked, served):
     pair = connect(server_name=asked, context=contexts["h"])
     assert fingerprint_seen(pair) == certificates[served].fingerprint
+
+
+class Choosing:
+    """A context that keeps what it is to choose by."""
+
+    def choose_by_server_name(self, find):
+        self.find = find
+
+
+def test_what_is_remembered_of_a_name_is_of_no_other_and_of_no_other_generation():
+    before, now = ({name: Choosing() for name in ("h", "g", "*.wild")} for _ in range(2))
+    for contexts in (before, now):
+        choose_by_server_name(contexts["h"], contexts)
+    names = [(asked % n, served) for n in range(100) for asked, served in ((b"A%d.wild.", "*.wild"), (b"x%d", None))]
+    for contexts in (before, now):
+        find = contexts["h"].find
+        for asked, served in [*names, *names, (b"g", "g"), (b"G.", "g"), (b"\xff", None)]:
+            assert find(asked) is contexts.get(served)
+        check_table(find, [(b"%d.wild" % n,) for n in range(400)])
 
 
 @pytest.mark.parametrize(("asked", "name"), [("H.Example.", "h.example"), ("xn--bcher-kva.example",) * 2, (None, None)])
