@@ -21,6 +21,7 @@ from gemd.exit_codes import ExitCode
 from gemd.responders.app.threads import AppThreads
 from gemd.shared.app_host import AppSetup
 from gemd.shared.host_process import CHANGED, END, FIGURES, LEAVE, READY
+from gemd.system.default_timeout import ignore_default_timeout
 from gemd.system.descriptors import receive_descriptors
 from gemd.system.log import error_log
 
@@ -183,6 +184,7 @@ class Relay:
         return True
 
     def _take(self, sock: socket.socket, threads: AppThreads) -> None:
+        ignore_default_timeout(sock)
         exchange = Exchange(self, sock, threads)
         self._exchanges[exchange] = None
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from gemd.config.types import Address
 from gemd.system.attempt import attempt
 from gemd.system.client_socket import show_address
+from gemd.system.default_timeout import ignore_default_timeout
 
 _BACKLOG = 1024
 _ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104, only compared with
@@ -59,10 +60,12 @@ class Listener:
         """
         descriptor, address = self.socket._accept()  # type: ignore[attr-defined]
         try:
-            return socket.SocketType(*self._kind, descriptor), address
+            sock = socket.SocketType(*self._kind, descriptor)
         except OSError:
             os.close(descriptor)
             raise
+        ignore_default_timeout(sock)
+        return sock, address
 
     def close(self) -> None:
         """Stop listening; the file of a unix socket stays."""

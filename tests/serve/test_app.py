@@ -72,6 +72,27 @@ def test_the_contract(serve_app):
     assert answer.body == b"".join(bytes([number]) * 65_536 for number in range(64))
 
 
+PATIENT = """
+import socket
+socket.setdefaulttimeout(600)
+
+def app(environ, send_status):
+    send_status(20, "text/plain")
+    return "x" * 8_000_000 if environ["GEMINI_URL"].endswith("long") else "ok"
+"""
+
+
+@pytest.mark.parametrize("keys", ["", "preload = true\n", "app-process = true\n"], ids=["inside", "preloaded", "own"])
+def test_a_timeout_for_all_sockets_is_for_the_application_alone(serve_app, write, keys):
+    """The event loop, and what relays to an application, never wait for one socket."""
+    write("patient.py", PATIENT)
+    daemon = serve_app("patient:app", keys=keys, workers=1)
+    with daemon.connect(), daemon.tls() as reads_nothing:
+        reads_nothing.sendall(daemon.url("/long").encode() + b"\r\n")
+        for _ in range(3):
+            assert daemon.ask("/").text == "ok"
+
+
 FORGING = """
 import threading
 from urllib.parse import unquote

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from gemd.system.descriptors import receive_descriptors
+from gemd.system.descriptors import receive_descriptors, send_descriptors
 from tests.support.descriptors import open_descriptors
 
 
@@ -38,6 +38,21 @@ def test_text_and_descriptors_come_together_and_do_not_survive_exec(ends, send, 
     assert not any(os.get_inheritable(descriptor) for descriptor in descriptors)
     for descriptor in descriptors:
         os.close(descriptor)
+
+
+@pytest.mark.parametrize("timeout", [None, 0.0, 600.0])
+def test_nobody_waits_whatever_timeout_the_socket_has(ends, timeout):
+    for end in ends:
+        end.settimeout(timeout)
+    with pytest.raises(BlockingIOError):
+        receive_descriptors(ends[1], 100, 2)
+    with pytest.raises(BlockingIOError):
+        fill(ends[0])
+
+
+def fill(sock):
+    while True:
+        send_descriptors(sock, b"text", ())
 
 
 def test_more_than_are_asked_for_are_closed(ends, send):

@@ -14,6 +14,7 @@ from gemd.protocol.fastcgi import AnswerReader, FastCGIError, ProtocolStatus, en
 from gemd.protocol.response import MAX_META, BrokenBody, ClientLeft, Helper, Response, encode_header
 from gemd.protocol.status import has_body
 from gemd.responders.app.output import PIECE_SIZE
+from gemd.system.default_timeout import ignore_default_timeout
 from gemd.system.descriptors import send_descriptors
 from gemd.system.log import error_log
 
@@ -40,6 +41,7 @@ class AppProcess:
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with its:
             try:
+                ignore_default_timeout(ours)
                 if ours.send(request, socket.MSG_DONTWAIT) < len(request):
                     raise BlockingIOError
                 send_descriptors(self._requests, b"\0", [its.fileno()])
