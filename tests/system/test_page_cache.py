@@ -52,6 +52,12 @@ def test_what_is_in_memory(file, can_tell, size, offset):
     assert read_from_memory(file, size, offset) == CONTENT[offset : offset + size]
 
 
+def test_a_piece_stays_what_it_was_when_the_next_is_read(file, can_tell):
+    os.pread(file, 200_000, 0)
+    pieces = [read_from_memory(file, 1000, offset) for offset in range(0, 5000, 1000)]
+    assert b"".join(pieces) == CONTENT[:5000]
+
+
 def test_an_empty_file(tmp_path):
     (tmp_path / "empty").touch()
     descriptor = os.open(tmp_path / "empty", os.O_RDONLY)
