@@ -108,13 +108,13 @@ class ScriptStart:
     def _note(self, failure: ScriptError | None) -> None:
         """It was started, or could not be."""
         with self._lock:
+            must_let_go = self._is_closed and self._is_starting  # else `close` has, or will
             self._is_starting = False
             self._is_started = failure is None
             self._failure = failure
-            is_closed = self._is_closed
-            if not is_closed and (self._is_awaited or failure is not None) and self._helper is not None:
+            if not self._is_closed and (self._is_awaited or failure is not None) and self._helper is not None:
                 self._helper.wake()  # before `close` returns, or never
-        if is_closed:
+        if must_let_go:
             self._let_go()
 
     @property

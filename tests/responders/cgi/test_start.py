@@ -171,6 +171,21 @@ def test_closed_while_it_is_made_nothing_of_it_stays(begun):
     assert (one.script.done, one.works, one.places.are_taken) == (["discard"], [], False)
 
 
+def test_closed_while_no_thread_can_be_had_it_is_let_go_of_once(begun):
+    """Descriptors that are closed twice may be another's the second time."""
+    places = Places(1, 1)
+    other = places.request("192.0.2.2", lambda _: None)
+    one = begun(places=places)
+
+    def refuse(*_asked):
+        one.start.close()
+        raise OSError("earlier starts have not come back")
+
+    one.start._threads.start = refuse
+    other.leave()
+    assert (one.script.done, one.woken, one.places.are_taken) == (["discard"], [], False)
+
+
 def test_closed_while_it_starts_it_is_ended_then(begun):
     one = begun()
     start = one.script.start
