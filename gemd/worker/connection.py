@@ -28,9 +28,9 @@ _TLS_FACTOR = 18  # bytes that OpenSSL keeps for each of what is beyond that, wh
 
 
 class Connection:
-    """`state` is what it is in: read, blocked, awaited, lingering; None for a moment. `deadline` is when that ends, in
-    monotonic seconds. `received` counts the bytes that came in the handshake, whose number `handshake_size` keeps, and
-    then those that came before the request was complete.
+    """`state` is what it is in: read, blocked, awaited, runnable, lingering; None for a moment. `deadline` is when it
+    ends, in monotonic seconds. `received` counts the bytes that came in the handshake, whose number `handshake_size`
+    keeps, and then those that came before the request was complete.
 
     `pending` is an answer that is not known yet. `head` is what comes first, the header and all of a body of bytes, and
     `source` a body that follows it; `watched` are the descriptors that an answer waits for. `complete` once the whole
