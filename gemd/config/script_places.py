@@ -31,9 +31,16 @@ class ScriptPlaces(msgspec.Struct, frozen=True):
 
     def find_depth(self, names: tuple[str, ...]) -> int | None:
         """How many of these names lead to what an entry matches, the fewest; None where none does."""
-        depths = [len(plain) for plain in self.plain if names[: len(plain)] == plain]
-        depths += [depth for glob in self.globs if (depth := find_depth(glob, names)) is not None]
-        return min(depths, default=None)
+        best = None
+        for plain in self.plain:
+            depth = len(plain)
+            if names[:depth] == plain and (best is None or depth < best):
+                best = depth
+        for glob in self.globs:
+            found = find_depth(glob, names)
+            if found is not None and (best is None or found < best):
+                best = found
+        return best
 
 
 @functools.lru_cache(maxsize=1024)

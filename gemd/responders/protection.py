@@ -28,6 +28,7 @@ from gemd.system.resolved import Identity, Link, Resolved, identify, open_resolv
 Rule = tuple[Location, Check | None]  # a location, and who may see it
 
 _LOOK_INTERVAL = 1.0  # seconds for which directories are taken to be what they were, but for links and what is new
+_EXECUTABLE = 0o111  # for somebody
 _CLOCK_STEP = 1_000_000_000  # nanoseconds by which a file system's clock, or a step of it, may be behind
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES})
 
@@ -101,19 +102,21 @@ class Protection:
         is_entry: bool = False,
         may_be_script: bool = False,
     ) -> Found:
-        resolved = open_resolved(root, str(location.root), names, location.symlinks, is_read=not may_be_script)
+        path = str(location.root)
+        resolved = open_resolved(root, path, names, location.symlinks, is_read=not may_be_script)
         is_over = True
         try:
             statuses = resolved.stat_way(root)
-            way = [identify(status) for status in statuses]
+            way = [(status.st_dev, status.st_ino) for status in statuses]
             top = way[0] if not resolved.is_outside else identify(os.fstat(root))
             is_urgent = not is_entry and (bool(resolved.links) or self._may_be_new(statuses))
-            known = self._look(str(location.root), top, is_urgent=is_urgent)
-            if not may_be_script and known.sources.have(str(location.root), way, resolved):
+            known = self._look(path, top, is_urgent=is_urgent)
+            sources = known.sources
+            if not may_be_script and sources.have(path, way, resolved):
                 raise NotFound
-            others = self._check(way, known, names, location, peer)
-            if not may_be_script and not is_entry:
-                self._refuse_what_looks_like_source(resolved, way, known.sources, location)
+            others = self._check(way, known, names, location, peer) if location.host in known.rules else ()
+            if not may_be_script and not is_entry and (sources.everywhere or resolved.status.st_mode & _EXECUTABLE):
+                self._refuse_what_looks_like_source(resolved, way, sources, location)
             for link in resolved.links:
                 self._check_link(link, root, known, location)
             is_over = False
@@ -129,7 +132,7 @@ class Protection:
         status = resolved.status
         if not self._sources or not stat.S_ISREG(status.st_mode):
             return
-        is_around, is_executable = sources.have_around(way), bool(status.st_mode & 0o111)
+        is_around, is_executable = sources.have_around(way), bool(status.st_mode & _EXECUTABLE)
         if is_executable and is_around:
             raise NotFound
         if is_executable and status.st_nlink > 1:  # by another name it may be in a place of scripts
