@@ -116,17 +116,7 @@ def _serve(
     config = generation.config
     pool = ThreadPool(config.limits.threads)
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    event_loop = EventLoop(
-        generation.listeners,
-        generation.context,
-        config.timeouts,
-        config.limits,
-        connection_limit(config),
-        pool,
-        row.under_way,
-        loss_reporter(generation.access_log),
-        admission(limit, generation.access_log) if (limit := generation.handshake_limit) is not None else None,
-    )
+    event_loop = _make_event_loop(generation, row, pool)
     reporter = Reporter(generation, row, event_loop, pool, memory, descriptors, watch)
     max_pending = find_share(config.limits.threads)  # nobody may have all of what takes time
     server = GeminiServer(event_loop, generation.respond, generation.access_log, row, max_pending, reporter.report)
@@ -158,14 +148,34 @@ def _serve(
     reporter.report()
     process.set_title(f"worker {nr + 1}")
     server.serve_forever()
-    generation.applications.wait(_CLEANUP_TIMEOUT)
-    seconds = exit_timeout(last_moment - time.monotonic(), config.timeouts.worker)
-    if not generation.applications.run_last(run_handlers, seconds):
-        error_log.warning("exit handlers of applications did not end within %.1f seconds", seconds)
+    _clean_up(generation, last_moment)
     while not SCRIPT_THREADS.wait_for_rest(_LOOK_INTERVAL):
         row.tick()
         obey()  # which may leave it less time
     SCRIPT_THREADS.wait(_CLEANUP_TIMEOUT)  # what they said last is logged when they have ended
+
+
+def _make_event_loop(generation: Generation, row: Row, pool: ThreadPool) -> EventLoop:
+    config, limit = generation.config, generation.handshake_limit
+    return EventLoop(
+        generation.listeners,
+        generation.context,
+        config.timeouts,
+        config.limits,
+        connection_limit(config),
+        pool,
+        row.under_way,
+        loss_reporter(generation.access_log),
+        admission(limit, generation.access_log) if limit is not None else None,
+    )
+
+
+def _clean_up(generation: Generation, last_moment: float) -> None:
+    """Let applications clean up after answers that broke off, then run their exit handlers."""
+    generation.applications.wait(_CLEANUP_TIMEOUT)
+    seconds = exit_timeout(last_moment - time.monotonic(), generation.config.timeouts.worker)
+    if not generation.applications.run_last(run_handlers, seconds):
+        error_log.warning("exit handlers of applications did not end within %.1f seconds", seconds)
 
 
 def app_timeout(stop: float) -> float:
