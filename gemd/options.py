@@ -8,7 +8,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from gemd.config.load import DEFAULT_LISTEN, parse_listen, read_file
+from gemd.config.listen import DEFAULT_LISTEN, parse_listen
+from gemd.config.load import read_file
 from gemd.config.types import Address
 from gemd.protocol.url import DEFAULT_PORT
 

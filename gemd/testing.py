@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.errors import GeminiError, ProxyRefused
 from gemd.protocol.peer import ClientCertificate, Peer
 from gemd.protocol.request import RequestReader

@@ -20,7 +20,7 @@ from gemd.app.request import Request
 from gemd.app.response import Environ, Response, Status
 from gemd.app.route import RoutePattern
 from gemd.app.script import run_script
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.mime import GEMTEXT, UNKNOWN, quote_parameter
 from gemd.protocol.url import Url, encode_path

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 from typing import ParamSpec
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.responders.app.inbox import Inbox
 from gemd.responders.app.threads import AppThreads
 

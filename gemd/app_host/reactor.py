@@ -13,7 +13,7 @@ from twisted.internet import defer
 from twisted.internet import reactor as installed
 
 from gemd.app_host.main_thread import MainThread
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.responders.app.speech import Cancel, Outcome
 from gemd.responders.app.threads import AppThreads
 

@@ -1,12 +1,14 @@
 """What was decided: the configuration, from TOML and flags to frozen values.
 
-`settings` has the values with their defaults, `types` their limits, `tables` checks a table against them, `load` reads
-the file, `rate` a rate, `hosts` merges a host into its locations, `render` writes it as it takes effect. Everyone may
-read the values; nobody changes them.
+`settings` and `host_settings` have the values with their defaults, `types` their limits, `tables` checks a table
+against them, `load` reads the file, `listen` where to listen, `rate` a rate, `hosts` merges a host into its locations,
+which `location_checks` judges, `render` writes it as it takes effect. Everyone may read the values; nobody changes
+them.
 """
 
+from gemd.config.host_settings import Host, Location
 from gemd.config.load import ConfigError, load_config, parse_config
-from gemd.config.settings import Config, Host, Location
+from gemd.config.settings import Config
 from gemd.config.tables import Problem
 from gemd.config.types import Address
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from gemd.config.settings import Answer, Config, Location
+from gemd.config.host_settings import Answer, Location
+from gemd.config.settings import Config
 from gemd.config.tables import key_path
 
 

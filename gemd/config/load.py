@@ -4,7 +4,6 @@ Rules: all mistakes are reported at once; a host's settings are merged into its 
 else; nothing is opened but the file itself, so that a value can be checked without side effects.
 """
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,17 +12,15 @@ import msgspec
 
 from gemd.config.app_settings import find_app_users
 from gemd.config.cgi_settings import CGISettings
-from gemd.config.hosts import absolute, join_path, judge_variables, read_hosts
+from gemd.config.hosts import absolute, join_path, read_hosts
+from gemd.config.listen import DEFAULT_LISTEN, read_listen
+from gemd.config.location_checks import judge_variables
 from gemd.config.rate import parse_rate
 from gemd.config.script_settings import find_script_users
 from gemd.config.settings import TLS, Config, Limits, Log, Service, Timeouts
 from gemd.config.tables import Problem, key_path, keys_of, read_settings, read_table, show
-from gemd.config.types import LOG_WORDS, Address, Rate, Settings, Workers
-from gemd.protocol.url import DEFAULT_PORT
+from gemd.config.types import LOG_WORDS, Rate, Settings, Workers
 
-DEFAULT_LISTEN = (f"localhost:{DEFAULT_PORT}",)
-
-_LISTEN = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]+))?")
 _TABLES: dict[str, type[Settings]] = {
     "tls": TLS,
     "timeouts": Timeouts,
@@ -92,7 +89,7 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
         *("chroot", "pid_file", "control"),
     )
     config = Config(
-        listen=_read_listen(top.get("listen", DEFAULT_LISTEN), problems),
+        listen=read_listen(top.get("listen", DEFAULT_LISTEN), problems),
         hosts=read_hosts(top.get("host", []), base, problems),
         workers=_read_workers(top.get("workers", "auto"), cpus, problems),
         service=service,
@@ -112,24 +109,6 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
     return config
 
 
-def parse_listen(text: str) -> Address:
-    """ "[::]:1965", "0.0.0.0:1965", "localhost", "*:1965" or "unix:/path". Raises ValueError."""
-    if text.startswith("unix:"):
-        if not text.startswith("unix:/") or not text.isprintable():
-            raise ValueError("expected an absolute path, as in unix:/run/gemd.sock")
-        return Address("unix", 0, text.removeprefix("unix:"))
-    match = _LISTEN.fullmatch(text)
-    host = match and (match["v6"] if match["v6"] is not None else match["name"])
-    if match is None or not host:
-        raise ValueError('expected "address:port", "[address]:port" or "unix:/path"')
-    if host.isdecimal():
-        raise ValueError(f'a port needs an address: expected "[::]:{host}" for all, or "localhost:{host}"')
-    port = int(match["port"] or DEFAULT_PORT)
-    if port > 65535:
-        raise ValueError("a port is at most 65535")
-    return Address("::" if host == "*" else host, port)
-
-
 def _absolute_all(paths: tuple[str, ...] | None, base: Path) -> tuple[str, ...] | None:
     return None if paths is None else tuple(join_path(base, path) for path in paths)
 
@@ -145,23 +124,6 @@ def _read_rate(text: str | None, problems: list[Problem]) -> Rate | None:
         problems.append(Problem("limits.rate", f"{error}, not {show(text)}"))
         return None
     return rate
-
-
-def _read_listen(entries: object, problems: list[Problem]) -> tuple[Address, ...]:
-    assert isinstance(entries, tuple)
-    addresses: list[Address] = []
-    for i, entry in enumerate(entries, 1):
-        try:
-            address = parse_listen(entry)
-        except ValueError as error:
-            problems.append(Problem(key_path("listen", i), f"{error}, not {show(entry)}"))
-            continue
-        if address in addresses and address.port != 0:
-            problems.append(Problem(key_path("listen", i), f"{entry} is listed twice"))
-        addresses.append(address)
-    if not entries:
-        problems.append(Problem("listen", "expected at least one address"))
-    return tuple(addresses)
 
 
 def _read_workers(value: object, cpus: int, problems: list[Problem]) -> int:

@@ -6,7 +6,8 @@ Values that no key can spell (those that are not set) are left out.
 import msgspec
 import tomli_w
 
-from gemd.config.settings import DERIVED, Config, Host, Location
+from gemd.config.host_settings import DERIVED, Host, Location
+from gemd.config.settings import Config
 
 
 def render_config(config: Config) -> str:

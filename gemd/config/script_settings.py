@@ -3,7 +3,8 @@
 import msgspec
 
 from gemd.config.cgi_settings import CGISettings
-from gemd.config.settings import Answer, Config, Location
+from gemd.config.host_settings import Answer, Location
+from gemd.config.settings import Config
 
 _OWN = {name: f"cgi_{name}" for name in CGISettings.__struct_fields__ if f"cgi_{name}" in Location.__struct_fields__}
 

@@ -4,35 +4,23 @@ Rules: values are frozen and complete, so that nothing is looked up twice or def
 seconds, sizes are bytes. A key of the file is the field's name with hyphens. gemd.conf(5) describes them.
 """
 
-import enum
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from gemd.config.cgi_settings import CGISettings
-from gemd.config.script_places import ScriptPlaces, parse_places
+from gemd.config.host_settings import Host
 from gemd.config.types import (
     Address,
     Addresses,
-    ClientCertificate,
     Count,
-    Dialect,
-    Duration,
-    ExitStatus,
-    FileSize,
     Format,
-    MemorySize,
-    Niceness,
     Queries,
     Rate,
-    RedirectStatus,
     Seconds,
     Settings,
-    Symlinks,
     Text,
 )
-from gemd.protocol.status import Status
-from gemd.protocol.url import split_path
 
 
 class Service(Settings, frozen=True):
@@ -101,130 +89,6 @@ class Log(Settings, frozen=True):
     addresses: Addresses = "full"
     queries: Queries = "none"
     level: Literal["debug", "info", "warning", "error"] = "info"
-
-
-class Redirect(Settings, frozen=True):
-    """A `redirect` table: where everything below a location has gone."""
-
-    to: Text
-    status: RedirectStatus = Status.REDIRECT_PERMANENT
-
-
-class Answer(enum.Enum):
-    """What a location may answer with, in the order in which it is tried, each by the key that says so."""
-
-    GONE = "gone"
-    REDIRECT = "redirect"
-    SCRIPT = "script"
-    CGI = "cgi"
-    APP = "app"
-    FILES = "root"
-
-
-class Location(Settings, frozen=True):
-    """A part of a host, and all settings that hold in it: its own, or else the host's.
-
-    `mount` is where the root's own content begins: the location's names when it has a root of its own,
-    nothing when it is a part of the host's root. `host` is the host's name, `where` the path of its table in the file.
-    They follow from other keys and are none themselves: see DERIVED. `log` is whether its requests are logged, or the
-    file of an access log for them. `schemes` are those of the URLs that an application takes; with `hosts` those of
-    foreign hosts as well.
-    """
-
-    path: str = "/"
-    root: Text | None = None
-    index: tuple[Text, ...] = ("index.gmi", "index.gemini")
-    listing: bool = True
-    lang: Text | None = None
-    charset: Text | None = None
-    mime: dict[str, str] = {}
-    symlinks: Symlinks = "beneath"
-    dot_files: bool | tuple[Text, ...] = (".well-known",)
-    script: Text | None = None
-    cgi: Text | tuple[Text, ...] | None = None
-    cgi_user: Text | None = None
-    cgi_dialect: Dialect | None = None
-    cgi_exit_status: ExitStatus | None = None
-    cgi_environment: dict[str, str] = {}
-    cgi_timeout: Seconds | None = None
-    cgi_header_timeout: Seconds | None = None
-    cgi_after: Duration | None = None
-    cgi_nice: Niceness | None = None
-    cgi_cpu_seconds: Count | None = None
-    cgi_memory: MemorySize | None = None
-    cgi_file_size: FileSize | None = None
-    cgi_processes: Count | None = None
-    app: Text | None = None
-    app_path: Text | None = None
-    app_process: bool | None = None
-    app_user: Text | None = None
-    app_directory: Text | None = None
-    app_env: dict[str, str] = {}
-    app_options: dict[str, str | int | float | bool] = {}
-    app_threads: Annotated[int, Meta(ge=1, le=1024, description="a whole number from 1 to 1024")] = 1
-    preload: bool = False
-    schemes: tuple[Text, ...] = ("gemini",)
-    hosts: Literal["*"] | None = None
-    redirect: Redirect | None = None
-    gone: bool = False
-    client_certificate: ClientCertificate = "none"
-    log: bool | Text = True
-    mount: tuple[str, ...] = ()
-    host: str = ""
-    where: str = ""
-
-    @property
-    def answers(self) -> tuple[Answer, ...]:
-        """What it answers with; nothing where a key is still missing."""
-        given = {
-            Answer.GONE: self.gone,
-            Answer.REDIRECT: self.redirect is not None,
-            Answer.SCRIPT: self.script is not None,
-            Answer.CGI: bool(self.cgi) and self.root is not None,
-            Answer.APP: self.app is not None,
-            Answer.FILES: self.root is not None,
-        }
-        return tuple(answer for answer in Answer if given[answer])
-
-    @property
-    def source(self) -> str:
-        """Where its content comes from, for people; nothing where it has none."""
-        return self.script or self.app or self.root or ""
-
-    @property
-    def script_places(self) -> ScriptPlaces:
-        """Where its scripts are, below its root."""
-        return parse_places(self.cgi)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The path's segments, as `Url.names` has them."""
-        return split_path(self.path)
-
-    def allows_name(self, name: str) -> bool:
-        """Whether a file or directory of this name may be seen at all: dot-files need a permission."""
-        if not name.startswith("."):
-            return True
-        return self.dot_files if isinstance(self.dot_files, bool) else name in self.dot_files
-
-
-DERIVED = frozenset({"mount", "host", "where"})
-
-
-class Host(Settings, frozen=True):
-    """A named host. The first location has the path "/" and holds for everything that no other one matches."""
-
-    name: Text
-    aliases: tuple[Text, ...] = ()
-    certificate: Text | None = None
-    key: Text | None = None
-    check_port: bool = True
-    locations: tuple[Location, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Every name that the host answers to."""
-        return (self.name, *self.aliases)
 
 
 class Config(Settings, frozen=True):

@@ -15,7 +15,7 @@ from itertools import islice
 
 import msgspec
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.gemtext import heading, link
 from gemd.protocol.mime import GEMTEXT, add_parameters

@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
+from gemd.config.host_settings import Location
 from gemd.config.script_settings import find_own_keys
-from gemd.config.settings import Location
 from gemd.protocol.errors import CGIError, NotFound
 from gemd.protocol.peer import Peer
 from gemd.responders.access import Check

@@ -1,6 +1,6 @@
 """Locations that are gone, or have moved."""
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.errors import NotFound
 from gemd.protocol.request import Request
 from gemd.protocol.response import MAX_META, Response

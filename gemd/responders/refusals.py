@@ -2,7 +2,7 @@
 
 import errno
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.errors import GeminiError, NotFound
 from gemd.system.beneath import open_root
 from gemd.system.log import error_log

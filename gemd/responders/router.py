@@ -10,8 +10,9 @@ from ipaddress import ip_address
 
 import msgspec
 
-from gemd.config import settings
-from gemd.config.settings import Config, Host, Location
+from gemd.config import host_settings
+from gemd.config.host_settings import Host, Location
+from gemd.config.settings import Config
 from gemd.protocol.errors import BadRequest, GeminiError, NotFound, ProxyRefused
 from gemd.protocol.host import find_by_name
 from gemd.protocol.peer import Peer
@@ -73,13 +74,13 @@ class Router:
         protection = Protection(rules, private)
         self.applications = Applications(config, authorities, app_processes)
         self._scripts = CGI(config, authorities, protection, script_users)
-        responders: dict[settings.Answer, Responder] = {
-            settings.Answer.GONE: gone,
-            settings.Answer.REDIRECT: redirect,
-            settings.Answer.SCRIPT: self._scripts.run_mounted,
-            settings.Answer.CGI: self._scripts,
-            settings.Answer.APP: self.applications,
-            settings.Answer.FILES: StaticFiles(mime_table, config.limits.listing, protection),
+        responders: dict[host_settings.Answer, Responder] = {
+            host_settings.Answer.GONE: gone,
+            host_settings.Answer.REDIRECT: redirect,
+            host_settings.Answer.SCRIPT: self._scripts.run_mounted,
+            host_settings.Answer.CGI: self._scripts,
+            host_settings.Answer.APP: self.applications,
+            host_settings.Answer.FILES: StaticFiles(mime_table, config.limits.listing, protection),
         }
         self._locations = {host: _longest_first(entries, responders) for host, entries in rules.items()}
 
@@ -168,14 +169,14 @@ def load_authorities(config: Config, read: Read = read_authorities) -> Authoriti
     return Authorities(*paths, read=read) if paths else None
 
 
-def _longest_first(rules: Sequence[Rule], responders: Mapping[settings.Answer, Responder]) -> list[ServedLocation]:
+def _longest_first(rules: Sequence[Rule], responders: Mapping[host_settings.Answer, Responder]) -> list[ServedLocation]:
     locations = [
         ServedLocation(
             location.names,
             location,
             check,
             tuple(responders[answer] for answer in location.answers),
-            responders[settings.Answer.APP],
+            responders[host_settings.Answer.APP],
         )
         for location, check in rules
     ]

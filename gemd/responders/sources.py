@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
+from gemd.config.host_settings import Answer, Location
 from gemd.config.script_places import Pattern, find_depth, fold_name, fold_pattern, split_pattern
-from gemd.config.settings import Answer, Location
 from gemd.system.resolved import Identity, Resolved
 
 Identify = Callable[[str], Identity | None]  # what is at a path; raises OSError where it can't be told

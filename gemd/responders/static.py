@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.errors import NotFound
 from gemd.protocol.mime import add_parameters, guess_type
 from gemd.protocol.peer import Peer

@@ -9,7 +9,7 @@ import base64
 from typing import TYPE_CHECKING
 
 from gemd import __version__
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.host import is_wildcard
 from gemd.protocol.request import Request
 from gemd.responders.judged import Unjudged

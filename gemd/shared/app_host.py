@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.shared.host_process import HostProcess
 from gemd.system.confinement import Confinement
 from gemd.system.level import Level

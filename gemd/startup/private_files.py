@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 
 from gemd.config import Config
+from gemd.config.host_settings import Answer
 from gemd.config.script_places import split_pattern
-from gemd.config.settings import Answer
 from gemd.config.types import LOG_WORDS
 from gemd.system.attempt import attempt
 from gemd.system.certificate_directory import find_certificate_directory

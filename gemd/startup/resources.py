@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from gemd.config import Config, Host
-from gemd.config.load import parse_listen
+from gemd.config.listen import parse_listen
 from gemd.master.control import ControlSocket, bind_control
 from gemd.master.handover import Handover, take_handover
 from gemd.system import certificates

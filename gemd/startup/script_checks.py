@@ -9,8 +9,8 @@ import stat
 from collections.abc import Iterator
 
 from gemd.config import Config, Host, Problem
+from gemd.config.host_settings import Answer, Location
 from gemd.config.script_places import EVERYWHERE, Pattern, find_depth, list_entries, split_pattern
-from gemd.config.settings import Answer, Location
 from gemd.config.tables import key_path
 from gemd.options import DEFAULT_CGI
 from gemd.protocol.url import split_path

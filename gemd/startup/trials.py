@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gemd.config.app_settings import app_key, find_applications
-from gemd.config.settings import Config, Location
+from gemd.config.host_settings import Location
+from gemd.config.settings import Config
 from gemd.responders.app.load import AppLoadError
 from gemd.shared.app_host import AppSetup, TrialResult
 from gemd.shared.host_process import write_setup

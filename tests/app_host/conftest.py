@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.master.host_processes import run_host
 from gemd.protocol.fastcgi import AnswerReader, encode_request
 from gemd.responders.app.relayed import AppProcess

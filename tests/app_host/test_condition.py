@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from gemd.app_host.condition import Condition
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 
 from .conftest import make_setup
 

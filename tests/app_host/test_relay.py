@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from gemd.app_host.relay import Relay
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.fastcgi import AnswerReader, End, ProtocolStatus, encode_request
 from gemd.shared.host_process import END, SIGN
 from gemd.system.descriptors import send_descriptors

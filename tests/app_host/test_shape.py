@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from gemd.app_host.shape import become_host
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 
 from .conftest import make_setup
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.shared.host_process import write_setup
 from gemd.system.interpreter import interpreter_command
 

@@ -1,8 +1,8 @@
 import pytest
 
 from gemd.config import parse_config
+from gemd.config.host_settings import Answer, Location, Redirect
 from gemd.config.hosts import PROTECTING, is_about, is_inherited
-from gemd.config.settings import Answer, Location, Redirect
 from gemd.config.tables import keys_of
 
 from .reading import DIGEST, HOST, first, parse, problems_of
@@ -209,48 +209,9 @@ def test_a_log_is_inherited_and_may_be_had_back():
     assert [location.log for location in locations] == [False, False, True]
 
 
-@pytest.mark.parametrize("word", ["stdout", "stderr", "syslog", "off"])
-def test_a_word_is_no_log_of_a_location(word):
-    assert problems_of(HOST + f"log = '{word}'\n") == {
-        "host[1].log": f'expected true, false or the path of a file, not "{word}"'
-    }
-
-
-@pytest.mark.parametrize("value", ["1", "''", "[]"])
-def test_what_is_no_log_is_refused(value):
-    assert set(problems_of(HOST + f"log = {value}\n")) == {"host[1].log"}
-
-
 def test_an_application_may_answer_for_others():
     hosts = parse(APP + "schemes = ['gemini', 'https']\nhosts = '*'\n[[host.location]]\npath = '/a/'\n").hosts
     assert [(location.schemes, location.hosts) for location in hosts[0].locations] == [(("gemini", "https"), "*")] * 2
     files = "schemes = ['https']\nhosts = '*'\n[[host.location]]\npath = '/a/'\nroot = '/srv'\n"
     location = parse(APP + files).hosts[0].locations[1]
     assert (location.schemes, location.hosts) == (("gemini",), None)
-
-
-FOREIGN = {
-    "files with a scheme": (
-        HOST + "schemes = ['https']\n",
-        {"host[1].schemes": "needs an app: nothing else answers for others"},
-    ),
-    "files for all": (HOST + "hosts = '*'\n", {"host[1].hosts": "needs an app: nothing else answers for others"}),
-    "no scheme": (
-        APP + "schemes = []\n",
-        {"host[1].schemes": 'expected schemes in lower case, as in ["gemini", "https"]'},
-    ),
-    "capitals": (
-        APP + "schemes = ['HTTPS']\n",
-        {"host[1].schemes": 'expected schemes in lower case, as in ["gemini", "https"]'},
-    ),
-    "a URL": (
-        APP + "schemes = ['https://']\n",
-        {"host[1].schemes": 'expected schemes in lower case, as in ["gemini", "https"]'},
-    ),
-    "a name": (APP + "hosts = 'example.org'\n", {"host[1].hosts": 'expected "*", not "example.org"'}),
-}
-
-
-@pytest.mark.parametrize(("text", "problems"), FOREIGN.values(), ids=FOREIGN)
-def test_whom_else_it_answers_for_is_checked(text, problems):
-    assert problems_of(text) == problems

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from gemd.config import Address, ConfigError, load_config, parse_config
-from gemd.config.load import parse_listen
+from gemd.config import ConfigError, load_config, parse_config
 from gemd.config.types import CAFile, Rate
 
 from .reading import HOST, parse, problems_of
@@ -214,47 +213,6 @@ def test_relative_paths_are_taken_from_the_base():
 )
 def test_workers(workers, cpus, count):
     assert parse(f"workers = {workers}\n" + HOST, cpus).workers == count
-
-
-LISTEN = {
-    "localhost": Address("localhost", 1965),
-    "localhost:1": Address("localhost", 1),
-    "0.0.0.0:0": Address("0.0.0.0", 0),
-    "*:65535": Address("::", 65535),
-    "[::1]": Address("::1", 1965),
-    "[::]:1965": Address("::", 1965),
-    "unix:/run/gemd.sock": Address("unix", 0, "/run/gemd.sock"),
-}
-
-
-@pytest.mark.parametrize(("text", "address"), LISTEN.items())
-def test_listen(text, address):
-    assert parse_listen(text) == address
-    assert parse_listen(str(address)) == address
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        ":1",
-        "a:",
-        "a:x",
-        "a:-1",
-        "a:65536",
-        "a:1:2",
-        "::1",
-        "[::1",
-        "[]:1",
-        "a:١",
-        "unix:",
-        "unix:a",
-        "a:" + "9" * 5000,
-    ],
-)
-def test_listen_on_nothing(text):
-    with pytest.raises(ValueError):
-        parse_listen(text)
 
 
 def test_a_rate_is_that_of_limits():

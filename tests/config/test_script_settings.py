@@ -6,8 +6,8 @@ import pytest
 
 from gemd.config import ConfigError, parse_config
 from gemd.config.cgi_settings import CGISettings
+from gemd.config.host_settings import Location
 from gemd.config.script_settings import find_script_settings, find_script_users
-from gemd.config.settings import Location
 from gemd.config.tables import keys_of
 
 TOP = {"user": "gemd", "master-user": "root"}

@@ -1,6 +1,7 @@
 import pytest
 
-from gemd.config.settings import TLS, Location, Timeouts
+from gemd.config.host_settings import Location
+from gemd.config.settings import TLS, Timeouts
 from gemd.config.tables import Problem, describe, key_path, keys_of, read_settings, show, suggest
 from gemd.config.types import Settings
 

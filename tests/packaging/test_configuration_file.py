@@ -12,7 +12,8 @@ import pytest
 
 from gemd.config import parse_config
 from gemd.config.cgi_settings import CGISettings
-from gemd.config.settings import DERIVED, TLS, Host, Limits, Location, Log, Service, Timeouts
+from gemd.config.host_settings import DERIVED, Host, Location
+from gemd.config.settings import TLS, Limits, Log, Service, Timeouts
 from gemd.config.tables import keys_of
 from tests.packaging.installing import PROJECT
 

@@ -11,7 +11,8 @@ import pytest
 from gemd import options
 from gemd.config import parse_config
 from gemd.config.cgi_settings import CGISettings
-from gemd.config.settings import DERIVED, TLS, Host, Limits, Location, Log, Redirect, Service, Timeouts
+from gemd.config.host_settings import DERIVED, Host, Location, Redirect
+from gemd.config.settings import TLS, Limits, Log, Service, Timeouts
 from gemd.config.tables import keys_of
 from gemd.config.types import Dialect
 from gemd.exit_codes import ExitCode

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.errors import GeminiError
 from gemd.responders.refusals import NOT_FOUND, explain_error, open_root_of
 

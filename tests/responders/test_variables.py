@@ -3,7 +3,7 @@ import datetime
 
 import pytest
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.peer import ClientCertificate
 from gemd.responders.judged import Unjudged
 from gemd.responders.variables import common_variables, server_name

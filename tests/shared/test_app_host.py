@@ -1,6 +1,6 @@
 import os
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.shared.app_host import AppHost, AppSetup
 from gemd.shared.host_process import read_setup, write_setup
 from gemd.system.level import Level

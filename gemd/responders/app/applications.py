@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from gemd.config.app_settings import app_key, find_applications
-from gemd.config.settings import Config, Location
+from gemd.config.host_settings import Location
+from gemd.config.settings import Config
 from gemd.protocol.errors import Overloaded
 from gemd.protocol.peer import network_of
 from gemd.protocol.request import Request

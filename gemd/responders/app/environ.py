@@ -5,7 +5,7 @@ the URL has no dot segments, so that an application and the rules for its locati
 another process it is FastCGI's parameters, and arrives with the same entries in the same order.
 """
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.request import Request
 from gemd.protocol.url import Url
 from gemd.responders.app.contract import Environ

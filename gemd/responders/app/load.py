@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.responders.app.contract import App
 from gemd.responders.app.faults import explain_fault, leave_own_frames, note_hint
 from gemd.system.file_watch import files_of_applications

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, Protocol
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.url import Url
 from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App, Environ

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from gemd.config.cgi_settings import CGISettings
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.characters import is_misleading, percent_encode
 from gemd.protocol.peer import ClientCertificate
 from gemd.protocol.request import Request

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.errors import NotFound
 from gemd.protocol.url import Url, split_path
 from gemd.responders.refusals import NOT_FOUND, explain_error, open_root_of

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gemd.config.cgi_settings import CGISettings
+from gemd.config.host_settings import Answer, Location
 from gemd.config.script_settings import find_script_settings
-from gemd.config.settings import Answer, Config, Location
+from gemd.config.settings import Config
 from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import CGIError, NotFound, Overloaded
 from gemd.protocol.peer import network_of

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.responders.app.load import (
     AppLoadError,
     NoApplicationError,

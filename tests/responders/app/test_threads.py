@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gemd.config.settings import Location
+from gemd.config.host_settings import Location
 from gemd.protocol.url import parse_url
 from gemd.responders.app.load import AppLoadError
 from gemd.responders.app.threads import AppThreads

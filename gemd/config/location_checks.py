@@ -1,0 +1,81 @@
+"""What is wrong with a location's values, each by itself and with those beside it.
+
+Rule: nothing is opened or looked up; each fault is told with its key and what was expected.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from gemd.config.host_settings import Location
+from gemd.config.script_places import EVERYWHERE, list_entries
+from gemd.config.tables import key_path, show
+from gemd.config.types import LOG_WORDS
+from gemd.protocol.fingerprint import parse_fingerprint
+from gemd.protocol.mime import is_media_type
+
+_LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)*")
+_APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
+_REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def judge_location(location: Location) -> Iterator[tuple[str, str]]:
+    """What is wrong with a location's values, by key."""
+    if not location.path.startswith("/") or _is_climbing(location.path):
+        yield "path", f"expected a path that begins with a slash, not {show(location.path)}"
+    for extension, media_type in location.mime.items():
+        if not (extension.startswith(".") or extension == "*") or not is_media_type(media_type):
+            entry = f"{show(extension)} = {show(media_type)}"
+            yield "mime", f'expected entries such as ".gmi" = "text/gemini", not {entry}'
+    for name in location.index:
+        if name.startswith("/") or _is_climbing(name):
+            yield "index", f"expected a path below the root, not {show(name)}"
+    for entry in list_entries(location.cgi):
+        if entry != EVERYWHERE and (entry.startswith("/") or _is_climbing(entry)):
+            yield "cgi", f'expected a path below the root, or "." for all of it, not {show(entry)}'
+    if location.redirect is not None and not _REFERENCE.fullmatch(location.redirect.to):
+        yield "redirect.to", f"expected a percent-encoded URL or path, not {show(location.redirect.to)}"
+    if location.lang is not None and not _LANGUAGES.fullmatch(location.lang):
+        yield "lang", f'expected a language tag as in "en" or "en,fr", not {show(location.lang)}'
+    if location.charset is not None and not (location.charset.isprintable() and location.charset.isascii()):
+        yield "charset", f"expected printable ASCII, not {show(location.charset)}"
+    if location.app is not None and not _APP.fullmatch(location.app):
+        yield "app", f'expected "package.module:name" or "package.module:factory()", not {show(location.app)}'
+    if location.app_options and not (location.app or "").endswith("()"):
+        yield "app-options", 'needs an app that is a factory, as in "package.module:factory()"'
+    yield from _judge_proxy(location)
+    if location.app_process and location.preload:
+        yield "preload", "an application in a process of its own (app-process) is loaded there, and not by the master"
+    if location.app_user is not None and location.app_process is False:
+        yield "app-user", "needs a process for the application: set app-process = true"
+    for name, text in judge_variables(location.cgi_environment):
+        yield key_path("cgi-environment", name), text
+    if location.log in LOG_WORDS:
+        yield "log", f"expected true, false or the path of a file, not {show(location.log)}"
+    for entry in location.client_certificate if isinstance(location.client_certificate, tuple) else ():
+        try:
+            parse_fingerprint(entry)
+        except ValueError as error:
+            yield "client-certificate", f"{error}, not {show(entry)}"
+
+
+def _judge_proxy(location: Location) -> Iterator[tuple[str, str]]:
+    """What is wrong with whom an application answers for."""
+    if not location.schemes or not all(map(_SCHEME.fullmatch, location.schemes)):
+        yield "schemes", 'expected schemes in lower case, as in ["gemini", "https"]'
+    for key, is_given in (("schemes", location.schemes != ("gemini",)), ("hosts", location.hosts is not None)):
+        if is_given and location.app is None:
+            yield key, "needs an app: nothing else answers for others"
+
+
+def judge_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What is wrong with variables of scripts, by name."""
+    for name, value in environment.items():
+        if not _VARIABLE.fullmatch(name) or "\0" in value:
+            yield name, "expected a variable name of letters, digits and _, and a text without NUL"
+
+
+def _is_climbing(path: str) -> bool:
+    """Whether a path has dot segments, which would never match a URL's names."""
+    return not {".", ".."}.isdisjoint(path.split("/"))

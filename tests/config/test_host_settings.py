@@ -1,0 +1,68 @@
+import pytest
+
+from gemd.config.host_settings import DERIVED, Answer, Host, Location, Redirect
+from gemd.config.tables import keys_of
+
+from .reading import HOST, first
+
+
+def test_dot_files_need_a_permission():
+    assert first(HOST).allows_name(".well-known")
+    assert not first(HOST).allows_name(".git")
+    assert not first(HOST + "dot-files = false\n").allows_name(".well-known")
+    assert first(HOST + "dot-files = true\n").allows_name(".git")
+    assert first(HOST + "dot-files = ['.plan']\n").allows_name(".plan")
+
+
+ANSWERS = {
+    "nothing": (Location(), ()),
+    "scripts without a root": (Location(cgi="bin"), ()),
+    "files": (Location(root="/x"), (Answer.FILES,)),
+    "scripts": (Location(root="/x", cgi="bin"), (Answer.CGI, Answer.FILES)),
+    "no place for scripts": (Location(root="/x", cgi=()), (Answer.FILES,)),
+    "an application": (Location(app="m:a"), (Answer.APP,)),
+    "a redirect": (Location(root="/x", redirect=Redirect(to="/")), (Answer.REDIRECT, Answer.FILES)),
+    "everything": (
+        Location(root="/x", cgi="b", script="/s", app="m:a", gone=True, redirect=Redirect(to="/")),
+        tuple(Answer),
+    ),
+    "a script": (Location(script="/s"), (Answer.SCRIPT,)),
+}
+
+
+@pytest.mark.parametrize(("location", "answers"), ANSWERS.values(), ids=ANSWERS)
+def test_what_a_location_answers_with(location, answers):
+    assert location.answers == answers
+
+
+def test_a_location_has_one_place_for_scripts_or_several():
+    assert first(HOST + "cgi = 'cgi-bin'\n").script_places.patterns == (("cgi-bin",),)
+    assert first(HOST + "cgi = ['a/b', '*.py']\n").script_places.patterns == (("a", "b"), ("*.py",))
+    assert first(HOST + "cgi = '.'\n").script_places.is_everywhere
+    assert not first(HOST).script_places.is_everywhere
+
+
+@pytest.mark.parametrize(
+    ("location", "source"),
+    [
+        (Location(root="/x", app="m:a"), "m:a"),
+        (Location(root="/x"), "/x"),
+        (Location(root="/x", script="/s"), "/s"),
+        (Location(), ""),
+    ],
+)
+def test_where_its_content_comes_from(location, source):
+    assert location.source == source
+
+
+def test_what_is_derived_is_a_field_of_a_location():
+    assert keys_of(Location).keys() >= DERIVED
+
+
+def test_a_host_has_its_name_and_its_aliases():
+    assert Host(name="a", aliases=("b", "*.c")).names == ("a", "b", "*.c")
+
+
+@pytest.mark.parametrize(("path", "names"), [("/", ()), ("/a/", ("a",)), ("/a//b", ("a", "b"))])
+def test_a_locations_names(path, names):
+    assert Location(path=path).names == names

@@ -1,0 +1,42 @@
+import pytest
+
+from .reading import HOST, problems_of
+
+APP = '[[host]]\nname = "h"\napp = "m:app"\napp-env = { A = "b" }\napp-threads = 2\npreload = true\n'
+FOREIGN = {
+    "files with a scheme": (
+        HOST + "schemes = ['https']\n",
+        {"host[1].schemes": "needs an app: nothing else answers for others"},
+    ),
+    "files for all": (HOST + "hosts = '*'\n", {"host[1].hosts": "needs an app: nothing else answers for others"}),
+    "no scheme": (
+        APP + "schemes = []\n",
+        {"host[1].schemes": 'expected schemes in lower case, as in ["gemini", "https"]'},
+    ),
+    "capitals": (
+        APP + "schemes = ['HTTPS']\n",
+        {"host[1].schemes": 'expected schemes in lower case, as in ["gemini", "https"]'},
+    ),
+    "a URL": (
+        APP + "schemes = ['https://']\n",
+        {"host[1].schemes": 'expected schemes in lower case, as in ["gemini", "https"]'},
+    ),
+    "a name": (APP + "hosts = 'example.org'\n", {"host[1].hosts": 'expected "*", not "example.org"'}),
+}
+
+
+@pytest.mark.parametrize(("text", "problems"), FOREIGN.values(), ids=FOREIGN)
+def test_whom_else_it_answers_for_is_checked(text, problems):
+    assert problems_of(text) == problems
+
+
+@pytest.mark.parametrize("word", ["stdout", "stderr", "syslog", "off"])
+def test_a_word_is_no_log_of_a_location(word):
+    assert problems_of(HOST + f"log = '{word}'\n") == {
+        "host[1].log": f'expected true, false or the path of a file, not "{word}"'
+    }
+
+
+@pytest.mark.parametrize("value", ["1", "''", "[]"])
+def test_what_is_no_log_is_refused(value):
+    assert set(problems_of(HOST + f"log = {value}\n")) == {"host[1].log"}
