@@ -66,7 +66,8 @@ def find_size(data: bytes, max_size: int) -> int | None:
     that is too long, or not to be read, before any of the rest has to come."""
     if len(data) < PREFIX_SIZE:
         return None
-    _, command, family, length = _PREFIX.unpack_from(data)
+    command, family = data[12], data[13]
+    length = int.from_bytes(data[14:PREFIX_SIZE], "big")
     if PREFIX_SIZE + length > max_size:
         raise ProxyHeaderError(f"the PROXY header is longer than {max_size} octets")
     if command & 0xF0 != _VERSION:
