@@ -24,6 +24,7 @@ def test_the_environ_is_that_of_the_daemon():
         "REMOTE_ADDR=192.0.2.1",
         "client_certificate=None",
         "gemd.location=/app",
+        "gemd.client=192.0.2.1",
     } <= set(lines)
 
 

@@ -14,6 +14,7 @@ from gemd.app.request import Request
 from gemd.app.response import Response, Status
 from gemd.config.rate import parse_rate
 from gemd.protocol.peer import network_of
+from gemd.responders.app.contract import CLIENT
 from gemd.shared.rate_limit import WINDOWS
 
 Groups = ParamSpec("Groups")
@@ -52,9 +53,10 @@ class RateLimiter:
     def get_key(self, request: Request) -> object:
         """Whose requests are counted together: by default those of one client. None is exempt. To be overridden.
 
-        A client is an IPv4 address or an IPv6 /64, as for gemd's own limits. Keys are the same if their repr is.
+        A client is an IPv4 address or an IPv6 network, as for gemd's own limits (`limits.ipv6-prefix`). Keys are the
+        same if their repr is.
         """
-        return network_of(request.environ["REMOTE_ADDR"])
+        return request.environ.get(CLIENT) or network_of(request.environ["REMOTE_ADDR"])
 
     def check(self, request: Request) -> Response | None:
         """Count a request: None if it is within the limit, else the answer to it (44)."""

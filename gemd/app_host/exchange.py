@@ -11,10 +11,9 @@ from typing import Protocol
 
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.fastcgi import FastCGIError, ParamsReader, ProtocolStatus, RecordType, encode_end, encode_stream
-from gemd.protocol.peer import network_of
 from gemd.protocol.response import BrokenBody, encode_header, error_response
 from gemd.responders.app.call import Call
-from gemd.responders.app.contract import Environ
+from gemd.responders.app.contract import CLIENT, Environ
 from gemd.responders.app.environ import read_app_params
 from gemd.responders.app.threads import AppThreads
 from gemd.system.log import error_log
@@ -104,7 +103,7 @@ class Exchange:
         self.look()
 
     def _call_for(self, environ: Environ) -> None:
-        self.client = network_of(str(environ.get("REMOTE_ADDR", "")))
+        self.client = str(environ.get(CLIENT, ""))
         if not self._threads.has_place(self.client):
             self._complete(encode_end(protocol_status=ProtocolStatus.OVERLOADED))
             return

@@ -21,6 +21,7 @@ from gemd.config.types import (
     Settings,
     Text,
 )
+from gemd.protocol.peer import V6_PREFIX
 
 
 class Service(Settings, frozen=True):
@@ -73,6 +74,7 @@ class Limits(Settings, frozen=True):
     buffered: Annotated[int, Meta(ge=1 << 20, description="a whole number of bytes, at least 1048576")] = 64 * 1024**2
     threads: Count = 64
     handshakes: Count | None = None
+    ipv6_prefix: Annotated[int, Meta(ge=32, le=128, description="a whole number from 32 to 128")] = V6_PREFIX
     rate: Text | None = None
     listing: Count = 50_000
     cgi: Count = 34

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-_V6_PREFIX = 64  # what one customer is given; single addresses cost an attacker nothing
+V6_PREFIX = 64  # what one customer is given; single addresses cost an attacker nothing
 
 
 class ClientCertificate(msgspec.Struct, frozen=True):
@@ -63,7 +63,8 @@ class TLSInfo(Protocol):
 class Peer(msgspec.Struct, frozen=True):
     """The client of one connection, and the address that it came in on.
 
-    Addresses are in text form without a zone; a client on a unix socket has the address "unix" and port 0.
+    Addresses are in text form without a zone; a client on a unix socket has the address "unix" and port 0. IPv6 clients
+    are counted by networks of `v6_prefix` bits.
     """
 
     address: str
@@ -71,14 +72,21 @@ class Peer(msgspec.Struct, frozen=True):
     local_address: str
     local_port: int
     tls: TLSInfo
+    v6_prefix: int = V6_PREFIX
+
+    @property
+    def client(self) -> str:
+        """Whom every limit counts this peer for."""
+        return network_of(self.address, self.v6_prefix)
 
 
 @functools.lru_cache(maxsize=1024)
-def network_of(address: str) -> str:
-    """Who is counted as one client by every limit: an IPv4 address, an IPv6 /64, or whatever the address says."""
+def network_of(address: str, v6_prefix: int = V6_PREFIX) -> str:
+    """Who is counted as one client by every limit: an IPv4 address, an IPv6 network of so many bits, or whatever the
+    address says."""
     if ":" not in address:
         return address
     try:
-        return str(ip_network((ip_address(address), _V6_PREFIX), strict=False))
+        return str(ip_network((ip_address(address), v6_prefix), strict=False))
     except ValueError:
         return address

@@ -22,7 +22,7 @@ class Helper(Protocol):
 
     @property
     def client(self) -> str:
-        """For whom it is, as limits count: see `gemd.protocol.peer.network_of`."""
+        """For whom it is, as limits count: see `gemd.protocol.peer.Peer.client`."""
 
     def wake(self) -> None:
         """Look at the answer again. May be called by any thread."""

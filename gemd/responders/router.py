@@ -47,7 +47,7 @@ class ServedLocation(msgspec.Struct, frozen=True):
 
 
 class Router:
-    """The hosts with their locations, and the responders. `check_rate` takes an address and raises SlowDown; `read` has
+    """The hosts with their locations, and the responders. `check_rate` takes a client and raises SlowDown; `read` has
     the authorities in a file or directory; `script_users` are whom scripts run as, by name, and None for the
     workers' user; `private` are the paths of files that are never shown; `app_processes` are what leads to applications
     that have a process of their own, by `app_key`."""
@@ -88,7 +88,7 @@ class Router:
         """The answer. Raises GeminiError where it is a refusal."""
         served = self.find(request)
         if self._check_rate is not None:
-            self._check_rate(request.peer.address)
+            self._check_rate(request.peer.client)
         return _answer(request, served)
 
     def has_room(self) -> bool:

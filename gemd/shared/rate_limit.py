@@ -13,7 +13,6 @@ import time
 
 from gemd.config.types import Rate
 from gemd.protocol.errors import SlowDown
-from gemd.protocol.peer import network_of
 
 _CELLS = 65_536
 
@@ -24,32 +23,32 @@ class RateLimit:
 
     def __init__(self, rate: Rate) -> None:
         self._cells = memoryview(mmap.mmap(-1, _CELLS * 8)).cast("Q")
-        self._secret = os.urandom(16)  # so that nobody chooses an address to share somebody's cell
+        self._secret = os.urandom(16)  # so that nobody chooses a network to share somebody's cell
         self._interval = int(rate.seconds / rate.count * 1e9)
         self._burst = int(rate.seconds * 1e9) - self._interval
 
-    def check(self, address: str) -> None:
-        """Count a request from this address. Raises SlowDown (44), its text beginning with the seconds to wait."""
-        delay = self._count(address)
+    def check(self, client: str) -> None:
+        """Count a request of this client. Raises SlowDown (44), its text beginning with the seconds to wait."""
+        delay = self._count(client)
         if delay:
             raise SlowDown(f"{math.ceil(delay / 1e9)} seconds to wait: too many requests")
 
-    def admits(self, address: str) -> bool:
-        """Count something from this address; False when it has had its budget."""
-        return not self._count(address)
+    def admits(self, client: str) -> bool:
+        """Count something of this client; False when it has had its budget."""
+        return not self._count(client)
 
-    def _count(self, address: str) -> int:
+    def _count(self, client: str) -> int:
         """0, or how long to wait where it is too many, which does not count then. In nanoseconds."""
         now = time.monotonic_ns()
-        cell = self._cell(address)
+        cell = self._cell(client)
         due = max(now, self._cells[cell])
         if due - now > self._burst:
             return due - now - self._burst
         self._cells[cell] = due + self._interval
         return 0
 
-    def _cell(self, address: str) -> int:
-        digest = hashlib.blake2b(network_of(address).encode(), key=self._secret, digest_size=4).digest()
+    def _cell(self, client: str) -> int:
+        digest = hashlib.blake2b(client.encode(), key=self._secret, digest_size=4).digest()
         return int.from_bytes(digest) % _CELLS
 
 

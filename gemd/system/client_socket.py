@@ -7,7 +7,7 @@ import socket
 import termios
 from ipaddress import ip_address
 
-from gemd.protocol.peer import Peer, TLSInfo
+from gemd.protocol.peer import V6_PREFIX, Peer, TLSInfo
 
 
 def acknowledge_now(sock: socket.SocketType) -> None:
@@ -37,15 +37,21 @@ def find_address(address: object) -> str:
     return show_address(address[0]) if isinstance(address, tuple) else "unix"
 
 
-def make_peer(sock: socket.SocketType, address: object, local: tuple[str, int] | None, tls: TLSInfo) -> Peer:
+def make_peer(
+    sock: socket.SocketType,
+    address: object,
+    local: tuple[str, int] | None,
+    tls: TLSInfo,
+    v6_prefix: int = V6_PREFIX,
+) -> Peer:
     """Who is at the other end of an accepted socket, which came to `local`, where the listener knows. Raises OSError
     when it has left already."""
     if not isinstance(address, tuple):
-        return Peer("unix", 0, "unix", 0, tls)
+        return Peer("unix", 0, "unix", 0, tls, v6_prefix)
     if local is None:
         here = sock.getsockname()
         local = show_address(here[0]), here[1]
-    return Peer(show_address(address[0]), address[1], *local, tls)
+    return Peer(show_address(address[0]), address[1], *local, tls, v6_prefix)
 
 
 def show_address(address: str) -> str:

@@ -9,13 +9,15 @@ import math
 import select
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from gemd.config.settings import Timeouts
+from gemd.protocol.peer import V6_PREFIX
 from gemd.system.client_socket import find_address, make_peer
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
 from gemd.system.tls import Context
+from gemd.worker.admission import Admission
 from gemd.worker.connection import Connection
 from gemd.worker.poller import Poller
 from gemd.worker.reading import Reading
@@ -25,11 +27,9 @@ _LOOK_INTERVAL = 1.0  # seconds at most between two looks at the listeners
 _BROKEN = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
-Admit = Callable[[str], bool]  # whether a client with this address may begin a handshake; counts it
-
 
 class Accepting:
-    """What is accepted is read by `reading`. `admit` may turn clients away, whose number is `refused`."""
+    """What is accepted is read by `reading`. `admission` may turn clients away."""
 
     def __init__(
         self,
@@ -39,15 +39,16 @@ class Accepting:
         timeouts: Timeouts,
         max_backlog: int,
         reading: Reading,
-        admit: Admit | None,
+        admission: Admission | None,
+        v6_prefix: int = V6_PREFIX,
     ) -> None:
-        self.refused = 0
         self._poller = poller
         self._context = context
         self._timeout = timeouts.request
         self._max_backlog = max_backlog
         self._reading = reading
-        self._admit = admit
+        self._admission = admission
+        self._v6_prefix = v6_prefix
         self._listeners = {listener.socket.fileno(): listener for listener in listeners}
         self._waiting: list[Listener] = []  # with connections to accept
         self._accepted: list[Connection] = []
@@ -125,22 +126,26 @@ class Accepting:
             if error.errno in _OUT_OF_RESOURCES and self._listeners:
                 self._pause(error)
             return False
+        leave = None
+        if self._admission is not None and (leave := self._admission.enter(find_address(address))) is None:
+            sock.close()
+            return True
         try:
-            if self._admit is not None and not self._admit(find_address(address)):
-                sock.close()
-                self.refused += 1
-                return True
             connection = self._make(sock, address, listener.local)
+            connection.leave = leave
             self._reading.add(connection)
             self._accepted.append(connection)
         except OSError as error:
             sock.close()
+            if leave is not None:
+                leave()
             error_log.debug("a connection was gone before it was looked at: %s", error)
         return True
 
     def _make(self, sock: socket.SocketType, address: object, local: tuple[str, int] | None) -> Connection:
         tls = self._context.make_connection()
-        return Connection(sock, tls, make_peer(sock, address, local, tls), time.monotonic() + self._timeout)
+        peer = make_peer(sock, address, local, tls, self._v6_prefix)
+        return Connection(sock, tls, peer, time.monotonic() + self._timeout)
 
     # Deadlines
 

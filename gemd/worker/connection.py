@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from gemd.protocol.errors import GeminiError
-from gemd.protocol.peer import Peer, network_of
+from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import Pending, Source
 from gemd.system.client_socket import count_undelivered
@@ -35,7 +35,7 @@ class Connection:
     `pending` is an answer that is not known yet. `head` is what comes first, the header and all of a body of bytes, and
     `source` a body that follows it; `watched` are the descriptors that an answer waits for. `complete` once the whole
     answer and close_notify are encrypted. `status`, `meta` and `sent` (header and body, in bytes) are what the log says
-    of the answer; `drained` counts what the client has sent since.
+    of the answer; `drained` counts what the client has sent since. `leave` is called once it is closed.
     """
 
     __slots__ = (
@@ -50,6 +50,7 @@ class Connection:
         "handshake_size",
         "handshaken",
         "head",
+        "leave",
         "meta",
         "peer",
         "pending",
@@ -92,11 +93,12 @@ class Connection:
         self._outbox: bytes | memoryview = b""
         self._taken = 0
         self.drained = 0
+        self.leave: Callable[[], None] | None = None
 
     @property
     def client(self) -> str:
         """Whom limits count this connection for."""
-        return network_of(self.peer.address)
+        return self.peer.client
 
     @property
     def url(self) -> str:
@@ -229,6 +231,9 @@ class Connection:
         """Close the socket, whatever state it is in."""
         self._outbox = b""
         self.socket.close()
+        if self.leave is not None:
+            leave, self.leave = self.leave, None
+            leave()
         self.let_go()
 
 

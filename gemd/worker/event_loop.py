@@ -17,7 +17,8 @@ from gemd.shared.under_way import UnderWay
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
 from gemd.system.tls import Context
-from gemd.worker.accepting import Accepting, Admit
+from gemd.worker.accepting import Accepting
+from gemd.worker.admission import Admission
 from gemd.worker.closing import Closing
 from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.memory import Memory
@@ -46,15 +47,25 @@ class EventLoop:
         pool: ThreadPool,
         under_way: UnderWay,
         report_loss: ReportLoss,
-        admit: Admit | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self.ready: deque[Connection] = deque()
         self.ended: deque[Connection] = deque()
         self._poller: Poller[Connection] = Poller()
         self._max_connections = max_connections
+        self._admission = admission
         self._next_look = 0.0
         self._reading = Reading(self._poller, limits, max_connections, self.ready, report_loss)
-        self._accepting = Accepting(self._poller, listeners, context, timeouts, max_connections, self._reading, admit)
+        self._accepting = Accepting(
+            self._poller,
+            listeners,
+            context,
+            timeouts,
+            max_connections,
+            self._reading,
+            admission,
+            limits.ipv6_prefix,
+        )
         self._closing = Closing(self._poller, timeouts)
         self._writing = Writing(
             self._poller,
@@ -74,7 +85,7 @@ class EventLoop:
     @property
     def refused(self) -> int:
         """How many connections were turned away before TLS began."""
-        return self._accepting.refused
+        return self._admission.refused if self._admission is not None else 0
 
     def has_room(self, reading: int, writing: int, lingering: int) -> bool:
         """Whether another connection could be taken beside these, as `count` has them, without one having to go."""

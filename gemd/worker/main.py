@@ -29,9 +29,10 @@ from gemd.system.places import find_share
 from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
 from gemd.system.script_threads import SCRIPT_THREADS
 from gemd.system.signals import GROUP_SIGNALS, SignalQueue
+from gemd.worker.admission import Admission
 from gemd.worker.event_loop import EventLoop
 from gemd.worker.reporter import Reporter
-from gemd.worker.server import GeminiServer, admission, loss_reporter
+from gemd.worker.server import GeminiServer, loss_reporter
 from gemd.worker.thread_pool import ThreadPool
 
 _SPARE_DESCRIPTORS = 128  # for listeners, logs, files and scripts; connections may have the others
@@ -156,7 +157,7 @@ def _serve(
 
 
 def _make_event_loop(generation: Generation, row: Row, pool: ThreadPool) -> EventLoop:
-    config, limit = generation.config, generation.handshake_limit
+    config = generation.config
     return EventLoop(
         generation.listeners,
         generation.context,
@@ -166,8 +167,16 @@ def _make_event_loop(generation: Generation, row: Row, pool: ThreadPool) -> Even
         pool,
         row.under_way,
         loss_reporter(generation.access_log),
-        admission(limit, generation.access_log) if limit is not None else None,
+        _make_admission(generation),
     )
+
+
+def _make_admission(generation: Generation) -> Admission | None:
+    """None where everybody may begin a handshake."""
+    limit = generation.handshake_limit
+    if limit is None:
+        return None
+    return Admission(generation.access_log, limit, generation.config.limits.ipv6_prefix)
 
 
 def _clean_up(generation: Generation, last_moment: float) -> None:

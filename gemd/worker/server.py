@@ -13,16 +13,13 @@ from gemd.protocol.errors import BadRequest, GeminiError, Overloaded
 from gemd.protocol.peer import Peer
 from gemd.protocol.response import Answer, Response, error_response
 from gemd.responders.router import Respond
-from gemd.shared.rate_limit import RateLimit
 from gemd.shared.scoreboard import Row
 from gemd.system.access_log import AccessLog, Entry
 from gemd.system.log import error_log
-from gemd.worker.accepting import Admit
 from gemd.worker.connection import Connection
 from gemd.worker.event_loop import EventLoop
 
 _OVERLOADED = error_response(Overloaded())
-_LINE_INTERVAL = 1.0  # seconds between two lines about those who are turned away
 _TICK_INTERVAL = 1.0  # seconds at most between two signs of life
 
 
@@ -158,18 +155,3 @@ def loss_reporter(access_log: AccessLog) -> Callable[[Connection, str], None]:
         error_log.info("%s: %s", access_log.write_address(connection.peer.address), reason)
 
     return report_loss
-
-
-def admission(limit: RateLimit, access_log: AccessLog) -> Admit:
-    """What turns away who has had its handshakes. The error log names one of them a second."""
-    next_line = 0.0
-
-    def admit(address: str) -> bool:
-        nonlocal next_line
-        is_admitted = limit.admits(address)
-        if not is_admitted and time.monotonic() >= next_line:
-            next_line = time.monotonic() + _LINE_INTERVAL
-            error_log.info("%s: closed before TLS: too many (limits.handshakes)", access_log.write_address(address))
-        return is_admitted
-
-    return admit

@@ -68,6 +68,15 @@ def test_counts_stay_within_their_bits(clock, monkeypatch):
     assert [windows.count("x", "a", 60) for _ in range(5)] == [(1, 60), (2, 60), (3, 60), (3, 60), (3, 60)]
 
 
+def test_a_client_is_who_gemd_says():
+    limiter = RateLimiter("1/d")
+    requests = [
+        Request({"GEMINI_URL": "gemini://localhost/", "REMOTE_ADDR": f"2001:db8:1:{nr}::1", "gemd.client": "here"})
+        for nr in range(2)
+    ]
+    assert [limiter.check(request) is None for request in requests] == [True, False]
+
+
 def test_limiters_and_keys_are_told_apart():
     one, other = RateLimiter("1/d"), RateLimiter("1/d")
     assert one.check(request_of()) is None

@@ -10,7 +10,7 @@ from gemd.app_host.exchange import _MAX_UNSENT, Exchange
 from gemd.protocol.fastcgi import AnswerReader, End, ProtocolStatus, encode_request
 from gemd.responders.app.call import Call
 
-REQUEST = encode_request({b"GEMINI_URL": b"gemini://h/", b"REMOTE_ADDR": b"192.0.2.7"})
+REQUEST = encode_request({b"GEMINI_URL": b"gemini://h/", b"gemd.client": b"192.0.2.7"})
 DONE = End(0, 0)
 BUSY = b"41 Too much is going on, try again later\r\n"
 

@@ -70,7 +70,7 @@ def test_a_connection_to_a_database_made_at_import_can_be_used(start, tmp_path):
 def test_as_many_calls_at_once_as_it_has_threads(start):
     text = "import threading\nBARRIER = threading.Barrier(3)\n" + PLAIN + "BARRIER.wait(15)\n    return 'met'\n"
     host = start(text, app_threads=3)
-    sockets = [host.send("/", REMOTE_ADDR=f"192.0.2.{nr}") for nr in range(3)]
+    sockets = [host.send("/", **{"gemd.client": f"192.0.2.{nr}"}) for nr in range(3)]
     assert [read_answer(sock) for sock in sockets] == [("20 text/plain\r\nmet", DONE)] * 3
     for sock in sockets:
         sock.close()

@@ -22,6 +22,7 @@ TYPES = {
     "TLS_VERSION": "str",
     "client_certificate": "NoneType",
     "gemd.location": "str",
+    "gemd.client": "str",
 }
 
 

@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -233,18 +234,48 @@ def test_the_backlog_is_accepted_before_listening_ends_even_so(accepting, readin
 
 
 def test_who_is_not_admitted_is_closed_before_tls_begins(poller, context, listener, reading, call, turn):
-    asked = []
+    asked, left = [], []
 
-    def admit(address):
-        asked.append(address)
-        return len(asked) != 2
+    class Admission:
+        def enter(self, address):
+            asked.append(address)
+            return (lambda: left.append(address)) if len(asked) != 2 else None
 
-    accepting = Accepting(poller, [listener], context, Timeouts(), 100, reading, admit)
+    accepting = Accepting(poller, [listener], context, Timeouts(), 100, reading, Admission())
     clients = [call() for _ in range(3)]
     for _ in range(3):
         turn()
         accepting.accept_waiting()
     accepting.stop()
     assert asked == ["127.0.0.1"] * 3
-    assert (len(reading), accepting.refused) == (2, 1)
+    assert len(reading) == 2
     assert [client.is_closed() for client in clients] == [False, True, False]
+    assert left == []
+    for connection in list(reading):
+        reading.drop(connection, "")
+    assert left == ["127.0.0.1"] * 2
+
+
+def test_who_is_gone_before_it_is_looked_at_has_left(monkeypatch, poller, context, listener, reading, call, turn):
+    left = []
+    admission = SimpleNamespace(enter=lambda address: lambda: left.append(address))
+    accepting = Accepting(poller, [listener], context, Timeouts(), 100, reading, admission)
+
+    def fail(connection):
+        raise OSError(errno.ENOSPC, "no watches")
+
+    monkeypatch.setattr(reading, "add", fail)
+    call()
+    turn()
+    assert accepting.accept_waiting() == []
+    accepting.stop()
+    assert left == ["127.0.0.1"]
+
+
+def test_ipv6_clients_are_counted_by_the_prefix_that_is_given(poller, context, listener, reading, call, turn):
+    accepting = Accepting(poller, [listener], context, Timeouts(), 100, reading, None, 48)
+    call()
+    turn()
+    (connection,) = accepting.accept_waiting()
+    accepting.stop()
+    assert connection.peer.v6_prefix == 48

@@ -15,7 +15,6 @@ from gemd.config.app_settings import app_key, find_applications
 from gemd.config.host_settings import Location
 from gemd.config.settings import Config
 from gemd.protocol.errors import Overloaded
-from gemd.protocol.peer import network_of
 from gemd.protocol.request import Request
 from gemd.responders.app.call import Call
 from gemd.responders.app.environ import build_app_environ, build_app_params
@@ -97,7 +96,7 @@ class Applications:
         if isinstance(application, AppProcess):
             params = build_app_params(request, location, self._authorities)
             return RelayedCall(application, params, request.url.text)
-        if not application.has_place(network_of(request.peer.address)):
+        if not application.has_place(request.peer.client):
             raise Overloaded
         environ = build_app_environ(request, location, self._authorities)
         return application.make_call(request.url, environ)

@@ -11,6 +11,9 @@ SendStatus = Callable[[int, str], None]
 App = Callable[[Environ, SendStatus], object]  # what it may return is checked: see `check_result`
 
 
+CLIENT = "gemd.client"  # an entry of the environ: whom limits count the request for
+
+
 class AppError(Exception):
     """An application does not keep to the contract; the text says how, for the log."""
 

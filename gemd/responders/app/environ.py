@@ -1,14 +1,15 @@
 """What an application is told of a request: Jetforce 1.0's environ, entry by entry and type by type.
 
-Rules: nothing is in it that Jetforce does not give, but `gemd.location`, the path that the application is mounted at;
-the URL has no dot segments, so that an application and the rules for its locations see the same path. On its way to
-another process it is FastCGI's parameters, and arrives with the same entries in the same order.
+Rules: nothing is in it that Jetforce does not give, but `gemd.location`, the path that the application is mounted at,
+and `gemd.client`, whom limits count the request for; the URL has no dot segments, so that an application and the rules
+for its locations see the same path. On its way to another process it is FastCGI's parameters, and arrives with the same
+entries in the same order.
 """
 
 from gemd.config.host_settings import Location
 from gemd.protocol.request import Request
 from gemd.protocol.url import Url
-from gemd.responders.app.contract import Environ
+from gemd.responders.app.contract import CLIENT, Environ
 from gemd.responders.variables import common_variables
 from gemd.system.authorities import Authorities
 from gemd.system.client_certificates import decode_certificate, decode_der
@@ -28,6 +29,7 @@ def build_app_environ(request: Request, location: Location, authorities: Authori
         "HOSTNAME": request.url.host,
         _CERTIFICATE: decode_certificate(certificate) if certificate is not None else None,
         "gemd.location": location.path,
+        CLIENT: request.peer.client,
     }
 
 
@@ -40,6 +42,7 @@ def build_app_params(request: Request, location: Location, authorities: Authorit
         "HOSTNAME": request.url.host,
         _CERTIFICATE: "",
         "gemd.location": location.path,
+        CLIENT: request.peer.client,
     }
     params = {name.encode(): str(value).encode(*_ENCODING) for name, value in texts.items()}
     if certificate is not None and not certificate.fault:

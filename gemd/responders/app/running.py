@@ -25,7 +25,7 @@ class Hearer(Protocol):
 
     @property
     def client(self) -> str:
-        """See `gemd.protocol.peer.network_of`."""
+        """See `gemd.protocol.peer.Peer.client`."""
 
     def wake(self) -> None:
         """There is something new. May be called by any thread."""

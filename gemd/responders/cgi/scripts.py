@@ -18,7 +18,6 @@ from gemd.config.script_settings import find_script_settings
 from gemd.config.settings import Config
 from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import CGIError, NotFound, Overloaded
-from gemd.protocol.peer import network_of
 from gemd.protocol.request import Request
 from gemd.protocol.response import Response
 from gemd.responders.cgi.environ import ScriptNames, build_environ
@@ -151,7 +150,7 @@ class CGI:
                 raise CGIError("The script failed")
             script = ScriptNames(script_name, path_info, file.path, self._users[user].home)
             environ = build_environ(request, location, settings.cgi, script, self._authorities)
-            if not self._places.has_share_left(network_of(request.peer.address)):
+            if not self._places.has_share_left(request.peer.client):
                 raise Overloaded(TOO_MANY)
             is_over = False
         finally:

@@ -1,5 +1,6 @@
 import datetime
 
+import msgspec
 import pytest
 from cryptography import x509
 
@@ -34,7 +35,13 @@ def test_the_environ_without_a_certificate(environ_of):
         "TLS_VERSION": "TLSv1.3",
         "client_certificate": None,
         "gemd.location": "/",
+        "gemd.client": "192.0.2.1",
     }
+
+
+def test_an_ipv6_client_is_a_network(environ_of):
+    asker = msgspec.structs.replace(peer(address="2001:db8:1:2::3"), v6_prefix=48)
+    assert environ_of("/", asker)["gemd.client"] == "2001:db8:1::/48"
 
 
 def test_the_environ_with_a_certificate(environ_of):

@@ -1,0 +1,46 @@
+"""Who may begin a handshake: the first that is decided of a client, as soon as its address is known.
+
+Rule: who may not is closed without a byte, and counted; the error log names one of them a second.
+"""
+
+import time
+from collections.abc import Callable
+
+from gemd.protocol.peer import V6_PREFIX, network_of
+from gemd.shared.rate_limit import RateLimit
+from gemd.system.access_log import AccessLog
+from gemd.system.log import error_log
+
+_LINE_INTERVAL = 1.0  # seconds between two lines about those who are turned away
+
+Leave = Callable[[], None]  # to be called once when the connection ends
+
+
+class Admission:
+    """`refused` is how many were turned away. IPv6 clients are counted by networks of `v6_prefix` bits."""
+
+    def __init__(self, access_log: AccessLog, handshakes: RateLimit | None, v6_prefix: int = V6_PREFIX) -> None:
+        self.refused = 0
+        self._access_log = access_log
+        self._handshakes = handshakes
+        self._v6_prefix = v6_prefix
+        self._next_line = 0.0
+
+    def enter(self, address: str) -> Leave | None:
+        """Count a connection of a client with this address, "unix" where it has none: what is to be called when it
+        ends; None where it may not go on, and is to be closed."""
+        client = network_of(address, self._v6_prefix)
+        if self._handshakes is not None and not self._handshakes.admits(client):
+            self._refuse(address, "too many (limits.handshakes)")
+            return None
+        return _leave_nothing
+
+    def _refuse(self, address: str, reason: str) -> None:
+        self.refused += 1
+        if time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + _LINE_INTERVAL
+            error_log.info("%s: closed before TLS: %s", self._access_log.write_address(address), reason)
+
+
+def _leave_nothing() -> None:
+    """Nobody counts who is there."""

@@ -1,0 +1,59 @@
+import pytest
+
+from gemd.config.types import Rate
+from gemd.shared.rate_limit import RateLimit
+from gemd.worker.admission import Admission
+
+
+class AccessLogOf:
+    def write_address(self, address):
+        return f"<{address}>"
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    """What the error log is told; `time` is what the clock shows."""
+    lines = []
+    monkeypatch.setattr("gemd.worker.admission.error_log.info", lambda text, *args: lines.append(text % args))
+    return lines
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("gemd.worker.admission.time.monotonic", lambda: now[0])
+    return now
+
+
+def few(count=1):
+    return RateLimit(Rate(count, 86400.0))
+
+
+def test_who_has_had_its_handshakes_is_refused_and_counted(lines):
+    admission = Admission(AccessLogOf(), few(2))
+    assert [admission.enter("192.0.2.1") is not None for _ in range(4)] == [True, True, False, False]
+    assert admission.enter("192.0.2.2") is not None
+    assert admission.refused == 2
+    assert lines == ["<192.0.2.1>: closed before TLS: too many (limits.handshakes)"]
+
+
+def test_one_of_them_a_second_is_named(lines, clock):
+    admission = Admission(AccessLogOf(), few())
+    admission.enter("192.0.2.1")
+    for moment in (100.0, 100.9, 101.0, 101.5, 102.1):
+        clock[0] = moment
+        assert admission.enter("192.0.2.1") is None
+    assert (len(lines), admission.refused) == (3, 5)
+
+
+@pytest.mark.parametrize(("prefix", "passes"), [(64, [True, False, True]), (56, [True, False, False])])
+def test_ipv6_clients_are_counted_by_network(lines, prefix, passes):
+    admission = Admission(AccessLogOf(), few(), prefix)
+    addresses = ["2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:2::1"]
+    assert [admission.enter(address) is not None for address in addresses] == passes
+
+
+def test_leaving_means_nothing_where_nobody_counts_who_is_there():
+    leave = Admission(AccessLogOf(), few()).enter("unix")
+    leave()
+    leave()
