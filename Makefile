@@ -66,7 +66,7 @@ test-slow: $(VENV)/test  ## run the slow tests: long loads, and whole installati
 
 test-unit: $(VENV)/test  ## run the tests that start no daemon
 	$(BIN)/python -X dev -W error::ResourceWarning -m pytest -m 'not slow' --ignore=tests/serve --ignore=tests/packaging \
-	  --ignore=tests/programs $(TESTS)
+	  --ignore=tests/programs --ignore=tests/scaling $(TESTS)
 
 test-system: $(VENV)/test  ## test the service under a systemd in a container (slow; as root)
 	GEMD_SYSTEM_TEST=1 $(BIN)/python -X dev -W error::ResourceWarning -m pytest $(or $(TESTS),tests/system_service)

@@ -29,8 +29,8 @@ class ProxyHeader(msgspec.Struct, frozen=True):
     Both endpoints are None where the proxy named none: then those of the socket hold. `is_local`: it speaks for the
     proxy itself, as a health check does (LOCAL, UNKNOWN). `server_name` is what the client asked the proxy for, a name
     in lower case. The others are about TLS that ended at the proxy: `certificate` is the client's, in DER, and
-    `is_verified` tells that the client gave one and the proxy has verified it; version and cipher are "" if not told.
-    `hops` says how many gemd have handed the connection on.
+    `is_verified` tells that the client gave one and the proxy has verified it; version and cipher are as
+    OpenSSL names them, and "" if not told. `hops` says how many gemd have handed the connection on.
     """
 
     source: Endpoint | None = None

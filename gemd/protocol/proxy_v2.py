@@ -37,6 +37,7 @@ _UNIX = 0x31
 _FAMILIES = {4: 0x11, 6: 0x21}
 _HOPS_MAGIC = b"gemd hops:"  # the type is anybody's, so the value has to tell that it is ours
 _PLAIN = re.compile(rb"[A-Za-z0-9._+-]{1,64}")  # a version of TLS, or a cipher
+_GO_VERSION = b"TLS 1."  # as Go's library names it
 _DIGITS_AND_DOTS = re.compile(r"[0-9.]+")
 
 
@@ -171,7 +172,7 @@ def _parse_ssl(value: bytes | None) -> tuple[bytes | None, bool, str, str]:
     return (
         (fields.get(_Type.SSL_CLIENT_CERT) or None) if has_certificate else None,
         has_certificate and verify == 0,
-        _parse_plain(fields.get(_Type.SSL_VERSION, b"")),
+        _parse_plain(fields.get(_Type.SSL_VERSION, b"").replace(_GO_VERSION, b"TLSv1.")),
         _parse_plain(fields.get(_Type.SSL_CIPHER, b"")),
     )
 

@@ -62,6 +62,10 @@ def test_a_version_or_cipher_that_is_no_plain_word_is_not_told(text):
     assert (header.tls_version, header.cipher) == ("", "")
 
 
+def test_a_version_has_the_name_that_openssl_gives_it():
+    assert read(tls(1, 0, field(0x21, b"TLS 1.3"))).tls_version == "TLSv1.3"
+
+
 def test_an_empty_certificate_is_none():
     assert read(tls(3, 0, field(0x28, b""))).certificate is None
 
