@@ -69,7 +69,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--host", metavar="ADDRESS", help='address to listen on; "" is every address (default: localhost)'
     )
     listen.add_argument("--port", type=int, metavar="PORT", help=f"port to listen on (default: {DEFAULT_PORT})")
+    listen.add_argument("--proxy-protocol", action="store_true", help="a PROXY header comes before TLS, from loopback")
     tls = parser.add_argument_group("TLS")
+    tls.add_argument("--no-tls", action="store_true", help="TLS is ended before gemd: plain TCP, on loopback")
     tls.add_argument("--tls-certfile", metavar="FILE", help="certificate in PEM, with its chain (default: one is made)")
     tls.add_argument("--tls-keyfile", metavar="FILE", help="private key in PEM (default: in --tls-certfile)")
     tls.add_argument("--tls-cafile", metavar="FILE", help="authorities that vouch for client certificates")
@@ -132,31 +134,40 @@ def _absolute(path: str | None, directory: Path) -> str | None:
 
 
 def _apply_listen(tables: Tables, options: argparse.Namespace) -> None:
-    if options.host is None and options.port is None:
+    if (options.host, options.port, options.no_tls, options.proxy_protocol) == (None, None, False, False):
         return
     if options.port is not None and not 0 <= options.port <= 65535:
         raise UsageError(f"--port: expected a number from 0 to 65535, not {options.port}")
-    addresses = _listed(tables)
+    entries = _listed(tables)
+    addresses = [address for address, _ in entries]
     ports = {address.port for address in addresses if not address.path}
     if options.host is not None and options.port is None and len(ports) > 1:
         raise UsageError("--host can't apply: the file listens on several ports; add --port")
     if options.port is not None and options.host is None and not ports:
         raise UsageError("--port can't apply: the file listens on unix sockets only; add --host")
     if options.host is not None:
+        if any(others != entries[0][1] for _, others in entries):
+            raise UsageError("--host can't apply: the file's listeners are of several kinds; change it there")
         port = options.port if options.port is not None else (ports or {DEFAULT_PORT}).pop()
-        addresses = [Address(options.host or "::", port)]
-    else:
-        addresses = [a if a.path else Address(a.host, options.port) for a in addresses]
-    tables["listen"] = list(dict.fromkeys(map(str, addresses)))
+        entries = [(Address(options.host or "::", port), entries[0][1])]
+    elif options.port is not None:
+        entries = [(a if a.path else Address(a.host, options.port), others) for a, others in entries]
+    flags: Tables = {"tls": False} if options.no_tls else {}
+    flags |= {"proxy-protocol": True} if options.proxy_protocol else {}
+    listed = {str(address): {**others, **flags} for address, others in entries}
+    tables["listen"] = [{"address": a, **others} if others else a for a, others in listed.items()]
 
 
-def _listed(tables: Tables) -> list[Address]:
-    """The addresses of the file; a wrong one is left to its check."""
+def _listed(tables: Tables) -> list[tuple[Address, Tables]]:
+    """The addresses of the file, and what it says of each; what is wrong is left to its check."""
     entries = tables.get("listen", DEFAULT_LISTEN)
+    if not isinstance(entries, (list, tuple)):
+        return []
+    found = [dict(entry) if isinstance(entry, dict) else {"address": entry} for entry in entries]
     try:
-        return [parse_listen(str(entry)) for entry in entries] if isinstance(entries, (list, tuple)) else []
+        return [(parse_listen(str(entry.pop("address", ""))), entry) for entry in found]
     except ValueError as error:
-        raise UsageError(f"--host and --port can't apply: {error} in `listen`") from None
+        raise UsageError(f"the flags for `listen` can't apply: {error} in the file") from None
 
 
 def _apply_host_flags(tables: Tables, options: argparse.Namespace, directory: Path) -> None:

@@ -84,6 +84,16 @@ LISTEN = {
     "host over the file": (["--host=c"], ["a:1", "b:1"], ["c:1"]),
     "both over the file": (["--host=c", "--port=3"], ["a:1", "b:2"], ["c:3"]),
     "both over a unix socket": (["--host=c", "--port=3"], ["unix:/s"], ["c:3"]),
+    "PROXY headers": (["--proxy-protocol"], None, [{"address": "localhost:1965", "proxy-protocol": True}]),
+    "no TLS": (["--no-tls", "--port=7"], None, [{"address": "localhost:7", "tls": False}]),
+    "both flags over the file": (
+        ["--no-tls", "--proxy-protocol"],
+        ["a:1", "unix:/s"],
+        [
+            {"address": "a:1", "tls": False, "proxy-protocol": True},
+            {"address": "unix:/s", "tls": False, "proxy-protocol": True},
+        ],
+    ),
 }
 
 
@@ -91,6 +101,14 @@ LISTEN = {
 def test_listen(read, flags, listed, expected):
     file = None if listed is None else f"listen = {listed}\n{HOST}"
     assert read(*flags, file=file)["listen"] == expected
+
+
+def test_what_the_file_says_of_a_listener_stays(read):
+    file = "[[listen]]\naddress = 'a:1'\nproxy-protocol = true\nfrom = ['192.0.2.1']\n" + HOST
+    others = {"proxy-protocol": True, "from": ["192.0.2.1"]}
+    assert read("--port=7", file=file)["listen"] == [{"address": "a:7", **others}]
+    assert read("--host=b", file=file)["listen"] == [{"address": "b:1", **others}]
+    assert read("--no-tls", file=file)["listen"] == [{"address": "a:1", **others, "tls": False}]
 
 
 def test_without_flags_listen_stays_as_the_file_has_it(read):
@@ -102,7 +120,12 @@ WRONG = {
     "negative port": (["--port=-1"], None, "--port: expected a number from 0 to 65535"),
     "several ports": (["--host=c"], "listen = ['a:1', 'a:2']\n" + HOST, "several ports; add --port"),
     "unix sockets only": (["--port=1"], "listen = ['unix:/s']\n" + HOST, "unix sockets only; add --host"),
-    "a wrong address": (["--port=1"], "listen = ['a:b']\n" + HOST, "--host and --port can't apply"),
+    "a wrong address": (["--port=1"], "listen = ['a:b']\n" + HOST, "the flags for `listen` can't apply: expected"),
+    "several kinds": (
+        ["--host=c"],
+        "listen = ['a:1', {address = 'b:1', proxy-protocol = true}]\n" + HOST,
+        "the file's listeners are of several kinds",
+    ),
     "two hosts": (
         ["--dir=d", "--default-lang=en"],
         HOST + HOST,

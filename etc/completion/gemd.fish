@@ -11,6 +11,8 @@ complete -c gemd -l user -x -a '(__fish_complete_users)' -d 'Become this user wh
 complete -c gemd -l workers -x -d 'Worker processes'
 complete -c gemd -l host -x -d 'Address to listen on'
 complete -c gemd -l port -x -d 'Port to listen on'
+complete -c gemd -l proxy-protocol -d 'A PROXY header comes before TLS'
+complete -c gemd -l no-tls -d 'TLS is ended before gemd'
 complete -c gemd -l hostname -x -a '(__fish_print_hostnames)' -d 'Host name of the capsule'
 complete -c gemd -l dir -x -a '(__fish_complete_directories)' -d 'Root directory of the capsule'
 complete -c gemd -l app -x -d 'A Python application, as module:name'

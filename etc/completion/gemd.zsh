@@ -12,6 +12,8 @@ _arguments -s -S \
   '--workers=[worker processes]:number: ' \
   '--host=[address to listen on]:address: ' \
   '--port=[port to listen on]:port: ' \
+  '--proxy-protocol[a PROXY header comes before TLS]' \
+  '--no-tls[TLS is ended before gemd]' \
   '*--hostname=[host name of the capsule]:name:_hosts' \
   '--dir=[root directory of the capsule]:directory:_directories' \
   '--app=[a Python application]:module\:name: ' \

@@ -13,7 +13,7 @@ import msgspec
 from gemd.config.app_settings import find_app_users
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.hosts import absolute, join_path, read_hosts
-from gemd.config.listen import DEFAULT_LISTEN, read_listen
+from gemd.config.listen import DEFAULT_LISTEN, Entries, read_listen
 from gemd.config.location_checks import judge_variables
 from gemd.config.rate import parse_rate
 from gemd.config.script_settings import find_script_users
@@ -30,7 +30,7 @@ _TABLES: dict[str, type[Settings]] = {
 }
 _SERVICE_KEYS = keys_of(Service)
 _TOP_KEYS = {
-    "listen": tuple[str, ...],
+    "listen": Entries,
     "workers": int | str,
     **_SERVICE_KEYS,
     "host": list[dict[str, object]],

@@ -7,13 +7,14 @@ import msgspec
 import tomli_w
 
 from gemd.config.host_settings import DERIVED, Host, Location
+from gemd.config.listen import Listen
 from gemd.config.settings import Config
 
 
 def render_config(config: Config) -> str:
     """The configuration in TOML, every default spelled out."""
     tables = {
-        "listen": [str(address) for address in config.listen],
+        "listen": list(map(_listen, config.listen)),
         "workers": config.workers,
         **_table(config.service),
         "tls": _table(config.tls),
@@ -24,6 +25,13 @@ def render_config(config: Config) -> str:
         "host": [_host(host) for host in config.hosts],
     }
     return tomli_w.dumps(tables)
+
+
+def _listen(listen: Listen) -> str | dict[str, object]:
+    table, plain = _table(listen), _table(Listen(address=listen.address))
+    others = {key: value for key, value in table.items() if value != plain.get(key)}
+    address = str(listen.address)
+    return {"address": address, **others} if others else address
 
 
 def _host(host: Host) -> dict[str, object]:

@@ -10,8 +10,8 @@ from msgspec import Meta
 
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.host_settings import Host
+from gemd.config.listen import Listen
 from gemd.config.types import (
-    Address,
     Addresses,
     Count,
     Format,
@@ -96,7 +96,7 @@ class Log(Settings, frozen=True):
 class Config(Settings, frozen=True):
     """The whole configuration."""
 
-    listen: tuple[Address, ...]
+    listen: tuple[Listen, ...]
     hosts: tuple[Host, ...]
     workers: int
     service: Service
@@ -107,3 +107,8 @@ class Config(Settings, frozen=True):
     cgi: CGISettings
     rate: Rate | None = None
     source: str | None = None
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether any listener does, and certificates are needed."""
+        return any(entry.tls for entry in self.listen)

@@ -12,6 +12,7 @@ from gemd import __version__
 from gemd.config.host_settings import Location
 from gemd.protocol.host import is_wildcard
 from gemd.protocol.request import Request
+from gemd.protocol.url import DEFAULT_PORT
 from gemd.responders.judged import Unjudged
 
 if TYPE_CHECKING:  # it would take the cryptography library along, which an application's program may not want yet
@@ -28,7 +29,7 @@ def common_variables(request: Request, location: Location, authorities: "Authori
         "REMOTE_ADDR": peer.address,
         "REMOTE_HOST": peer.address,
         "SERVER_NAME": server_name(request, location),
-        "SERVER_PORT": peer.local_port,
+        "SERVER_PORT": peer.local_port or url.port or DEFAULT_PORT,
         "SERVER_PROTOCOL": "GEMINI",
         "SERVER_SOFTWARE": _SOFTWARE,
         "TLS_CIPHER": peer.tls.cipher,

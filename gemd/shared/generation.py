@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from gemd.config.listen import Listen
 from gemd.config.settings import Config
 from gemd.responders.app.applications import Applications
 from gemd.responders.router import Respond
@@ -22,7 +23,8 @@ from gemd.system.tls import Context
 
 
 class Generation(msgspec.Struct, frozen=True, eq=False):
-    """What workers are made of. `identity` is who they become after the fork, None when they are that already.
+    """What workers are made of. `listen` is what is configured for each of the listeners; `context` is None where none
+    uses TLS. `identity` is who they become after the fork, None when they are that already.
 
     `has_room` says whether what answers could take one more request at once. `confinement` is what scripts may touch,
     None for all that the user may. `hosts` are the processes beside the workers: for scripts that have a user of their
@@ -32,7 +34,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     number: int
     config: Config
     listeners: Sequence[Listener]
-    context: Context
+    listen: Sequence[Listen]
+    context: Context | None
     respond: Respond
     has_room: Callable[[], bool]
     applications: Applications

@@ -22,7 +22,7 @@ from gemd.startup.app_setups import build_app_setups
 from gemd.startup.files import Files
 from gemd.startup.inside import see_from_inside
 from gemd.startup.private_files import find_log_files
-from gemd.startup.resources import Resources
+from gemd.startup.resources import Resources, find_settings
 from gemd.system import tls_context
 from gemd.system.access_log import AccessLog
 from gemd.system.certificates import ServerCertificate
@@ -42,6 +42,7 @@ def build_generation(
 ) -> Generation:
     """All that workers are made of. They become `identity`, unless it is None. Log files are opened, and applications
     preloaded; nothing else is touched. Raises one of FAILURES."""
+    listen = find_settings(resources.listeners, config)
     context = build_server_context(config, resources.certificates)
     rate_limit = _share_rate_limit(config, former)
     with contextlib.ExitStack() as new:
@@ -62,6 +63,7 @@ def build_generation(
         number=former.number + 1 if former is not None else 1,
         config=config,
         listeners=resources.listeners,
+        listen=listen,
         context=context,
         respond=router.respond,
         has_room=router.has_room,
@@ -154,11 +156,14 @@ def build_router(
     return Router(config, files.mime_table, check_rate, read, users, files.private, processes)
 
 
-def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> Context:
-    """The context of the first host, which hands a connection to another one's when the client names that.
+def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> Context | None:
+    """The context of the first host, which hands a connection to another one's when the client names that; None where
+    no listener uses TLS.
 
     Raises TLSError.
     """
+    if not config.uses_tls:
+        return None
     contexts = {name: tls_context.build_context(certificate, config.tls) for name, certificate in loaded.items()}
     by_name = {name: contexts[host.name] for host in config.hosts for name in host.names}
     first = contexts[config.hosts[0].name]

@@ -33,6 +33,7 @@ from gemd.system import certificates, tls_context
 from gemd.system.attempt import attempt
 from gemd.system.log_file import check_log_file
 from gemd.system.privileges import PrivilegeError, can_become, find_identity
+from gemd.system.socket_file import find_socket_file
 
 
 def read_config(options: argparse.Namespace, directory: Path) -> Config:
@@ -73,6 +74,11 @@ def _check_user(config: Config) -> list[Problem]:
             find_identity(user, None)
         except PrivilegeError as error:
             problems.append(Problem(path, str(error)))
+    for i, entry in enumerate(config.listen, 1):
+        try:
+            find_socket_file(entry.mode, entry.owner)
+        except PrivilegeError as error:
+            problems.append(Problem(key_path(key_path("listen", i), "owner"), str(error)))
     if service.chroot is not None and (reason := _why_no_root(service.chroot)):
         problems.append(Problem("chroot", f"{service.chroot} {reason}"))
     return problems

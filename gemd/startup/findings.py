@@ -145,7 +145,8 @@ def _check(findings: Findings, descriptors: int, listeners: int) -> None:
         raise ValueError("another number of descriptors was needed")
     if any(number is not None and not 0 <= number < listeners for number in present):
         raise ValueError("there is no such listener")
-    if not {host.name for host in findings.config.hosts} <= set(findings.certificates):
+    config = findings.config
+    if config.uses_tls and not {host.name for host in config.hosts} <= set(findings.certificates):
         raise ValueError("a host has no certificate")
     if not set(authority_paths(findings.config)) <= set(findings.authorities):
         raise ValueError("there are authorities missing")

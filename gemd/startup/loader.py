@@ -18,7 +18,7 @@ from gemd.startup.failures import FAILURES, explain_failure
 from gemd.startup.files import read_all
 from gemd.startup.findings import Unpacked, pack_findings, unpack_findings
 from gemd.startup.private_files import NOT_CONFINED, is_confinement_missing
-from gemd.startup.resources import Resources, acquire_resources, close_new
+from gemd.startup.resources import Resources, acquire_resources, apply_socket_files, close_new
 from gemd.startup.trials import describe_processes
 from gemd.system.log import error_log
 from gemd.system.log_file import log_files_opened
@@ -44,6 +44,7 @@ class ConfigLoader(Loader):
             resources = acquire_resources(config, current.listeners, None)
             files = read_all(config, self._workers_user)
             trial = build_generation(config, resources, files, self._workers_user, current)
+            apply_socket_files(config, current.listeners)
         except FAILURES as failure:
             raise TaskError(*explain_failure(failure)[1]) from None
         return pack_findings(trial, resources, files, current, warnings)

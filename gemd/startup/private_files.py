@@ -11,7 +11,7 @@ from gemd.config.script_places import split_pattern
 from gemd.config.types import LOG_WORDS
 from gemd.system.attempt import attempt
 from gemd.system.certificate_directory import find_certificate_directory
-from gemd.system.certificates import certificate_paths
+from gemd.system.certificates import CertificateError, certificate_paths
 from gemd.system.confinement import Confinement, is_beneath
 from gemd.system.landlock import find_version
 
@@ -89,7 +89,13 @@ def _find_certificates(config: Config) -> Iterator[tuple[str, str]]:
         if host.certificate is not None and host.key is not None:
             yield host.certificate, host.key
         else:
-            certificate, key = certificate_paths(find_certificate_directory(config), host.name)
+            try:
+                directory = find_certificate_directory(config)
+            except CertificateError:
+                if config.uses_tls:
+                    raise
+                return  # there is no place for them, and they are not needed
+            certificate, key = certificate_paths(directory, host.name)
             yield str(certificate), str(key)
 
 
@@ -97,7 +103,7 @@ def _private_files(config: Config) -> Iterator[str]:
     yield from (certificate for certificate, _ in _find_certificates(config))
     yield from find_secrets(config)
     yield from filter(None, (config.service.pid_file, config.service.control))
-    yield from (address.path for address in config.listen if address.path)
+    yield from (entry.address.path for entry in config.listen if entry.address.path)
 
 
 def _needed(config: Config) -> Iterator[str]:

@@ -11,15 +11,16 @@ from pathlib import Path
 import msgspec
 
 from gemd.config import Config, Host
-from gemd.config.listen import parse_listen
+from gemd.config.listen import Listen, find_listen, parse_listen
 from gemd.master.control import ControlSocket, bind_control
 from gemd.master.handover import Handover, take_handover
 from gemd.system import certificates
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificates import CertificateError, ServerCertificate
-from gemd.system.listener import Listener, bind_all, take_over
+from gemd.system.listener import BindError, Listener, bind_all, take_over
 from gemd.system.pid_file import PidFile, lock_pid_file
 from gemd.system.privileges import Identity
+from gemd.system.socket_file import SocketFile, find_socket_file
 from gemd.system.systemd import Notifier, take_listen_descriptors
 
 
@@ -44,7 +45,8 @@ class Inherited:
 
 
 class Resources(msgspec.Struct, frozen=True):
-    """What only root can get: sockets below port 1024, and keys. `certificates` by host name."""
+    """What only root can get: sockets below port 1024, and keys. `certificates` by host name; none where no listener
+    uses TLS."""
 
     listeners: Sequence[Listener]
     certificates: dict[str, ServerCertificate]
@@ -53,14 +55,45 @@ class Resources(msgspec.Struct, frozen=True):
 def acquire_resources(config: Config, present: Sequence[Listener], owner: Identity | None) -> Resources:
     """Bind what none of the listeners that are `present` serves, and load the certificates, or make them for `owner`.
 
-    Raises BindError and CertificateError, and then closes what it has bound.
+    Raises BindError, PrivilegeError and CertificateError, and then closes what it has bound.
     """
-    listeners = bind_all(config.listen, config.timeouts.request, present)
+    addresses = [entry.address for entry in config.listen]
+    listeners = bind_all(addresses, config.timeouts.request, present, find_socket_files(config))
+    served = config.hosts if config.uses_tls else ()
     try:
-        return Resources(listeners, {host.name: load_certificate(host, config, owner) for host in config.hosts})
+        return Resources(listeners, {host.name: load_certificate(host, config, owner) for host in served})
     except CertificateError:
         close_new(listeners, present)
         raise
+
+
+def find_socket_files(config: Config) -> dict[str, SocketFile]:
+    """What unix sockets are to be, by their paths. Raises PrivilegeError for an owner that there is not."""
+    entries = [entry for entry in config.listen if entry.address.path]
+    return {entry.address.path: find_socket_file(entry.mode, entry.owner) for entry in entries}
+
+
+def apply_socket_files(config: Config, listeners: Sequence[Listener]) -> None:
+    """The same for those that are bound already. Raises BindError."""
+    files = find_socket_files(config)
+    for listener in listeners:
+        if listener.address.path in files and not listener.is_given:
+            try:
+                files[listener.address.path].apply(listener.address.path)
+            except OSError as error:
+                text = f"the mode or owner of {listener} can't be changed: {error.strerror}"
+                raise BindError(f"{text}; that takes a restart, or master-user") from None
+
+
+def find_settings(listeners: Sequence[Listener], config: Config) -> tuple[Listen, ...]:
+    """What is configured for each. Raises BindError for a socket that was handed over and could be any of them."""
+    found = []
+    for listener in listeners:
+        entry = find_listen(listener.address, config.listen)
+        if entry is None:
+            raise BindError(f"{listener} was handed over, and `listen` has several kinds of entries but none for it")
+        found.append(entry)
+    return tuple(found)
 
 
 def close_new(listeners: Sequence[Listener], present: Sequence[Listener]) -> None:

@@ -140,10 +140,12 @@ def announce(config: Config, resources: Resources, files: Files) -> None:
     """Say in the log what is served where, with which certificate, and where applications run."""
     port = next((listener.port for listener in resources.listeners if listener.port), 0)
     for host in config.hosts:
-        certificate = resources.certificates[host.name]
+        certificate = resources.certificates.get(host.name)
         url = f"gemini://{host.name}/" if port in (0, DEFAULT_PORT) else f"gemini://{host.name}:{port}/"
         error_log.info("serving %s from %s", url, host.locations[0].source or "its locations")
-        error_log.info("its certificate %s has the SHA-256 fingerprint %s", certificate.path, certificate.fingerprint)
+        if certificate is not None:
+            fingerprint = certificate.fingerprint
+            error_log.info("its certificate %s has the SHA-256 fingerprint %s", certificate.path, fingerprint)
     for line in describe_processes(config, files.apart):
         error_log.info("%s", line)
     warn(resources, config)

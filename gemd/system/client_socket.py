@@ -4,10 +4,15 @@ import array
 import contextlib
 import fcntl
 import socket
+import struct
 import termios
 from ipaddress import ip_address
 
+from msgspec import structs
+
 from gemd.protocol.peer import V6_PREFIX, Peer, TLSInfo
+
+_AT_ONCE = struct.pack("ii", 1, 0)  # struct linger, socket(7): on, for no time
 
 
 def acknowledge_now(sock: socket.SocketType) -> None:
@@ -19,6 +24,13 @@ def acknowledge_now(sock: socket.SocketType) -> None:
     if sock.family != socket.AF_UNIX:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+def reset_on_close(sock: socket.SocketType) -> None:
+    """Have the close of a socket be a reset, so that the other end can tell it from the end of an answer. Unix sockets
+    have no such thing."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
 
 
 def count_undelivered(sock: socket.SocketType) -> int:
@@ -52,6 +64,16 @@ def make_peer(
         here = sock.getsockname()
         local = show_address(here[0]), here[1]
     return Peer(show_address(address[0]), address[1], *local, tls, v6_prefix)
+
+
+def name_client(peer: Peer, address: str, port: int, local_address: str, local_port: int) -> Peer:
+    """The same connection with the client, and the address it came to, that a proxy has named."""
+    return structs.replace(peer, address=address, port=port, local_address=local_address, local_port=local_port)
+
+
+def forget_port(peer: Peer) -> Peer:
+    """The same peer where the port that it came to says nothing of the one that its client knows."""
+    return structs.replace(peer, local_port=0)
 
 
 def show_address(address: str) -> str:

@@ -9,14 +9,16 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gemd.config.types import Address
 from gemd.system.attempt import attempt
 from gemd.system.client_socket import show_address
 from gemd.system.default_timeout import ignore_default_timeout
+from gemd.system.socket_file import SocketFile
 
 _BACKLOG = 1024
+_AS_MADE = SocketFile()
 _ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104, only compared with
 
 
@@ -72,8 +74,14 @@ class Listener:
         self.socket.close()
 
 
-def bind_all(addresses: Iterable[Address], request_timeout: float, present: Sequence[Listener] = ()) -> list[Listener]:
-    """Bind every address, or none. A name is bound on all of its addresses. Raises BindError.
+def bind_all(
+    addresses: Iterable[Address],
+    request_timeout: float,
+    present: Sequence[Listener] = (),
+    files: Mapping[str, SocketFile] | None = None,
+) -> list[Listener]:
+    """Bind every address, or none. A name is bound on all of its addresses; `files` are what unix sockets at these
+    paths are to be. Raises BindError.
 
     An address that one of `present` was bound for is not bound again; where systemd gave us sockets, they are all.
     """
@@ -89,7 +97,7 @@ def bind_all(addresses: Iterable[Address], request_timeout: float, present: Sequ
             if known:
                 listeners.extend(known)
             elif address.path:
-                listeners.append(bind_unix(address))
+                listeners.append(bind_unix(address, (files or {}).get(address.path, _AS_MADE)))
             else:
                 dual_stack = address.port not in v4_any
                 listeners.extend(_bind_tcp(address, dual_stack, request_timeout))
@@ -196,13 +204,14 @@ def _tune(sock: socket.socket, request_timeout: float) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, max(1, round(request_timeout)))
 
 
-def bind_unix(address: Address) -> Listener:
+def bind_unix(address: Address, file: SocketFile = _AS_MADE) -> Listener:
     """Bind a unix socket, in place of one that nobody listens on any more. Raises BindError."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with attempt(f"{address} could not be bound"):
             _remove_stale(address.path)
             sock.bind(address.path)
+            file.apply(address.path)
         sock.listen(_BACKLOG)
         sock.setblocking(False)
     except OSError as error:

@@ -50,7 +50,7 @@ def find_identity(user: str, group: str | None) -> Identity:
             entry = pwd.getpwuid(int(user)) if _is_number(user) else pwd.getpwnam(user)
     except (KeyError, ValueError):
         raise PrivilegeError(f"there is no user {user!r}; `useradd --system {user}` makes one") from None
-    gid = entry.pw_gid if group is None else _find_group(group)
+    gid = entry.pw_gid if group is None else find_group(group)
     if entry.pw_uid == 0 or gid == 0:
         raise PrivilegeError("root can't be the user or group that serves strangers")
     with attempt(f"the groups of the user {user} could not be looked up"):
@@ -67,7 +67,8 @@ def find_home() -> str:
         return "/"
 
 
-def _find_group(group: str) -> int:
+def find_group(group: str) -> int:
+    """The id of a group, by name or number. Raises PrivilegeError."""
     try:
         with attempt(f"the group {group} could not be looked up"):
             return (grp.getgrgid(int(group)) if _is_number(group) else grp.getgrnam(group)).gr_gid

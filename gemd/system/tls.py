@@ -15,6 +15,7 @@ from gemd.system.client_certificates import parse_client_certificate
 IsAcceptable = Callable[[bytes], bool]  # whether a client may go on with a certificate, given in DER; never raises
 
 TAKE_SIZE = 96 * 1024  # bytes: the usual piece of an answer fits, with what TLS adds
+_PROXY_HEADERS = (b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n")  # how they begin (proxy-protocol.txt, 2)
 _HANDSHAKE = 22  # the content type of a record (RFC 8446, 5.1)
 
 
@@ -42,6 +43,8 @@ class TLSConnection(ABC):
     For one thread alone: all connections share OpenSSL's queue of errors, and may share a buffer.
     """
 
+    is_plain = False  # without close_notify
+
     __slots__ = ("__weakref__", "_certificate", "_chain", "_has_asked", "_has_begun", "_record", "_server_name")
 
     def __init__(self) -> None:
@@ -53,13 +56,16 @@ class TLSConnection(ABC):
         self._chain: tuple[bytes, ...] | None = None
 
     def feed(self, data: bytes) -> None:
-        """What the client has sent; nothing is done with it yet. Raises TLSError when there is no memory for it."""
+        """What the client has sent; nothing is done with it yet. Raises TLSError when there is no memory for it, and
+        for what is meant for another listener."""
         if not self._has_begun:
             data = self._record + data
             if not has_whole_record(data):
                 self._record = data
                 return
             self._record = b""
+            if data.startswith(_PROXY_HEADERS):
+                raise TLSError("a PROXY header came, which nothing expects here: proxy-protocol, in `listen`")
             self._begin()
             self._has_begun = True
         self._put(data)

@@ -9,17 +9,20 @@ import math
 import select
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 
+from gemd.config.listen import Listen
 from gemd.config.settings import Timeouts
 from gemd.protocol.peer import V6_PREFIX
-from gemd.system.client_socket import find_address, make_peer
+from gemd.system.client_socket import find_address, forget_port, make_peer
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
+from gemd.system.plain import PlainConnection
 from gemd.system.tls import Context
 from gemd.worker.admission import Admission
 from gemd.worker.connection import Connection
 from gemd.worker.poller import Poller
+from gemd.worker.proxied import Proxied
 from gemd.worker.reading import Reading
 
 _PAUSE = 0.1  # seconds without accepting after this machine ran out of something
@@ -29,13 +32,14 @@ _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 
 
 class Accepting:
-    """What is accepted is read by `reading`. `admission` may turn clients away."""
+    """What is accepted from `listeners`, each with what is configured for it, is read by `reading`. `admission` may
+    turn clients away."""
 
     def __init__(
         self,
         poller: Poller[Connection],
-        listeners: Sequence[Listener],
-        context: Context,
+        listeners: Mapping[Listener, Listen],
+        context: Context | None,
         timeouts: Timeouts,
         max_backlog: int,
         reading: Reading,
@@ -50,6 +54,8 @@ class Accepting:
         self._admission = admission
         self._v6_prefix = v6_prefix
         self._listeners = {listener.socket.fileno(): listener for listener in listeners}
+        self._plain = frozenset(listener for listener, listen in listeners.items() if not listen.tls)
+        self._proxied = Proxied(listeners, reading, admission)
         self._waiting: list[Listener] = []  # with connections to accept
         self._accepted: list[Connection] = []
         self._are_watched = False
@@ -126,12 +132,15 @@ class Accepting:
             if error.errno in _OUT_OF_RESOURCES and self._listeners:
                 self._pause(error)
             return False
+        if listener in self._proxied.listeners:
+            self._accept_proxied(sock, address, listener)
+            return True
         leave = None
         if self._admission is not None and (leave := self._admission.enter(find_address(address))) is None:
             sock.close()
             return True
         try:
-            connection = self._make(sock, address, listener.local)
+            connection = self._make(sock, address, listener)
             connection.leave = leave
             self._reading.add(connection)
             self._accepted.append(connection)
@@ -142,9 +151,24 @@ class Accepting:
             error_log.debug("a connection was gone before it was looked at: %s", error)
         return True
 
-    def _make(self, sock: socket.SocketType, address: object, local: tuple[str, int] | None) -> Connection:
+    def _accept_proxied(self, sock: socket.SocketType, address: object, listener: Listener) -> None:
+        """Have the proxy say first whose connection it is. What it says is told by the poller."""
+        if not self._proxied.trusts(find_address(address), listener):
+            sock.close()
+            return
+        try:
+            self._proxied.add(self._make(sock, address, listener))
+        except OSError as error:
+            sock.close()
+            error_log.debug("a proxy was gone before it was looked at: %s", error)
+
+    def _make(self, sock: socket.SocketType, address: object, listener: Listener) -> Connection:
+        if self._context is None or listener in self._plain:
+            plain = PlainConnection()
+            peer = forget_port(make_peer(sock, address, listener.local, plain, self._v6_prefix))
+            return Connection(sock, plain, peer, time.monotonic() + self._timeout)
         tls = self._context.make_connection()
-        peer = make_peer(sock, address, local, tls, self._v6_prefix)
+        peer = make_peer(sock, address, listener.local, tls, self._v6_prefix)
         return Connection(sock, tls, peer, time.monotonic() + self._timeout)
 
     # Deadlines

@@ -11,9 +11,11 @@ from collections.abc import Callable
 
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import Peer
+from gemd.protocol.proxy_header import ProxyHeader
+from gemd.protocol.proxy_reader import ProxyHeaderReader
 from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import Pending, Source
-from gemd.system.client_socket import count_undelivered
+from gemd.system.client_socket import count_undelivered, reset_on_close
 from gemd.system.tls import TAKE_SIZE, TLSConnection, TLSError
 from gemd.worker.ordered import Ordered
 from gemd.worker.pieces import Pieces
@@ -30,7 +32,8 @@ _TLS_FACTOR = 18  # bytes that OpenSSL keeps for each of what is beyond that, wh
 class Connection:
     """`state` is what it is in: read, blocked, awaited, runnable, lingering; None for a moment. `deadline` is when it
     ends, in monotonic seconds. `received` counts the bytes that came in the handshake, whose number `handshake_size`
-    keeps, and then those that came before the request was complete.
+    keeps, and then those that came before the request was complete. `header_reader` is there while a proxy's header is
+    awaited, and `proxy_header` is what it said.
 
     `pending` is an answer that is not known yet. `head` is what comes first, the header and all of a body of bytes, and
     `source` a body that follows it; `watched` are the descriptors that an answer waits for. `complete` once the whole
@@ -39,33 +42,10 @@ class Connection:
     """
 
     __slots__ = (
-        "_delivered_before",
-        "_outbox",
-        "_taken",
-        "accepted",
-        "complete",
-        "deadline",
-        "drained",
-        "fd",
-        "handshake_size",
-        "handshaken",
-        "head",
-        "leave",
-        "meta",
-        "peer",
-        "pending",
-        "reader",
-        "received",
-        "refusal",
-        "renewed",
-        "request",
-        "sent",
-        "socket",
-        "source",
-        "state",
-        "status",
-        "tls",
-        "watched",
+        *("_delivered_before", "_outbox", "_taken", "accepted", "complete", "deadline", "drained", "fd"),
+        *("handshake_size", "handshaken", "head", "header_reader", "leave", "meta", "peer", "pending"),
+        *("proxy_header", "reader", "received", "refusal", "renewed", "request", "sent", "socket", "source", "state"),
+        *("status", "tls", "watched"),
     )
 
     def __init__(self, sock: socket.SocketType, tls: TLSConnection, peer: Peer, deadline: float) -> None:
@@ -78,6 +58,8 @@ class Connection:
         self.deadline = deadline
         self.handshaken = False
         self.received = self.handshake_size = 0
+        self.header_reader: ProxyHeaderReader | None = None
+        self.proxy_header: ProxyHeader | None = None
         self.reader = RequestReader(peer)
         self.request: Request | None = None
         self.refusal: GeminiError | None = None
@@ -230,6 +212,8 @@ class Connection:
     def close(self) -> None:
         """Close the socket, whatever state it is in."""
         self._outbox = b""
+        if self.tls.is_plain and self.sent and not self.complete:
+            reset_on_close(self.socket)
         self.socket.close()
         if self.leave is not None:
             leave, self.leave = self.leave, None

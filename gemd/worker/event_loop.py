@@ -8,8 +8,9 @@ connection alone.
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
+from gemd.config.listen import Listen
 from gemd.config.settings import Limits, Timeouts
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.response import Answer, error_response
@@ -39,8 +40,8 @@ class EventLoop:
 
     def __init__(
         self,
-        listeners: Sequence[Listener],
-        context: Context,
+        listeners: Mapping[Listener, Listen],
+        context: Context | None,
         timeouts: Timeouts,
         limits: Limits,
         max_connections: int,

@@ -159,7 +159,7 @@ def _serve(
 def _make_event_loop(generation: Generation, row: Row, pool: ThreadPool) -> EventLoop:
     config = generation.config
     return EventLoop(
-        generation.listeners,
+        dict(zip(generation.listeners, generation.listen, strict=True)),
         generation.context,
         config.timeouts,
         config.limits,

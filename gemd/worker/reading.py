@@ -7,7 +7,7 @@ for the handshake and again for the request; when there are too many of them the
 import select
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from gemd.config.settings import Limits
 from gemd.protocol.errors import GeminiError
@@ -58,19 +58,26 @@ class Reading:
         for connection in self._connections:
             connection.deadline = min(connection.deadline, soon)
 
-    def add(self, connection: Connection) -> None:
-        """Read the request of a connection that was accepted. Raises OSError when it can't be watched."""
+    def add(self, connection: Connection, act: Callable[[Connection, int], None] | None = None) -> None:
+        """Read the request of a connection that was accepted, unless `act` is to see first what comes. Raises OSError
+        when it can't be watched."""
         if len(self._connections) >= self._max_connections:
             self.drop(self._connections.oldest(), "closed because too many requests are not complete")
-        self._poller.register(connection.fd, select.EPOLLIN, self.advance, connection)
+        self._poller.register(connection.fd, select.EPOLLIN, act or self.advance, connection)
         self._connections.add(connection)
 
     # Handshake and request line
 
-    def advance(self, connection: Connection, _events: int) -> None:
-        """As far as the bytes reach that are here: handshake, then request line."""
+    def begin(self, connection: Connection, data: bytes) -> None:
+        """Read the request of a connection whose PROXY header was read, and `data` behind it."""
+        self._poller.modify(connection.fd, select.EPOLLIN, self.advance, connection)
+        if data:
+            self.advance(connection, 0, data)
+
+    def advance(self, connection: Connection, _events: int, data: bytes | None = None) -> None:
+        """As far as the bytes reach that are here, or `data`: handshake, then request line."""
         try:
-            if self._receive(connection):
+            if self._receive(connection, data):
                 self._step(connection)
         except TLSError as error:
             stage = "request" if connection.handshaken else "handshake"
@@ -83,14 +90,15 @@ class Reading:
             self._connections.remove(connection)
             self._ready.append(connection)
 
-    def _receive(self, connection: Connection) -> bool:
+    def _receive(self, connection: Connection, data: bytes | None) -> bool:
         """Feed TLS what is here; False when nothing is. Raises TLSError when that was the end, or is too much."""
         left = self._max_bytes + _RECORD_OVERHEAD - connection.received
         if left <= 0:
             raise TLSError(f"more than {self._max_bytes} bytes came and were not enough")
-        data = connection.receive(min(left, _RECEIVE_SIZE))
         if data is None:
-            return False
+            data = connection.receive(min(left, _RECEIVE_SIZE))
+            if data is None:
+                return False
         if not data:
             raise TLSError("the client left before its request was complete")
         connection.received += len(data)
@@ -137,9 +145,11 @@ class Reading:
             return
 
     def drop(self, connection: Connection, reason: str) -> None:
-        """Close a connection whose request is not complete."""
+        """Close a connection whose request is not complete. Where a `reason` is given it is reported, unless all that
+        a proxy wanted to know is whether somebody is here."""
         self._connections.remove(connection)
-        self._report_loss(connection, reason)
+        if reason and not _is_health_check(connection):
+            self._report_loss(connection, reason)
         self._poller.unregister(connection.fd)
         connection.close()
 
@@ -156,4 +166,15 @@ class Reading:
     def time_out(self, connection: Connection, now: float) -> None:
         """Drop it, and say how long it took."""
         stage = "request" if connection.handshaken else "handshake"
+        if connection.header_reader is not None:
+            stage = "PROXY header"
         self.drop(connection, f"{stage} timed out after {now - connection.accepted:.1f} s")
+
+
+def _is_health_check(connection: Connection) -> bool:
+    """Whether nothing came but, at most, the header of a proxy that speaks for itself."""
+    if connection.received or connection.handshaken:
+        return False
+    return connection.header_reader is not None or (
+        connection.proxy_header is not None and connection.proxy_header.is_local
+    )

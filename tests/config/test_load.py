@@ -34,7 +34,12 @@ MISTAKES = {
         "a whole number from 1 to 1000000, not 1.5",
     ),
     "number for a switch": (HOST + "listing = 1\n", "host[1].listing", "expected true or false, not 1"),
-    "text for a list": ("listen = 'localhost'\n" + HOST, "listen", 'expected a list of texts, not "localhost"'),
+    "text for a list": (HOST + "index = 'i.gmi'\n", "host[1].index", 'expected a list of texts, not "i.gmi"'),
+    "text for listeners": (
+        "listen = 'localhost'\n" + HOST,
+        "listen",
+        'expected a list of addresses such as "[::]:1965", or tables with one, not "localhost"',
+    ),
     "table for a text": (HOST + "lang = {}\n", "host[1].lang", "expected a text that is not empty, not a table"),
     "text for a table": ("tls = 'on'\n" + HOST, "tls", 'expected a table, not "on"'),
     "empty text": (HOST + "lang = ''\n", "host[1].lang", 'expected a text that is not empty, not ""'),

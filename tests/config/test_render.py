@@ -14,6 +14,21 @@ PLAIN = {"name": "h", "root": "/srv"}
 CONFIGS = {
     "least": {"host": [PLAIN]},
     "addresses": {"listen": ["[::]:1965", "a:1", "unix:/run/s"], "workers": 7, "host": [PLAIN]},
+    "listeners": {
+        "listen": [
+            "a:1",
+            {"address": "[::]:2", "proxy-protocol": True, "from": ["192.0.2.0/24", "unix"]},
+            {"address": "unix:/run/s", "mode": "0660", "owner": "a:b", "tls": False},
+            {"address": "b:1", "tls": False, "force": True},
+            {"address": "localhost:7", "proxy-protocol": True},
+        ],
+        "host": [PLAIN],
+    },
+    "listeners in tables": {
+        "listen": [{"address": "unix:/s", "mode": "600"}, {"address": "b:1", "tls": False, "force": True}],
+        "host": [PLAIN],
+    },
+    "a listener without TLS": {"listen": [{"address": "unix:/s", "tls": False}], "workers": 3, "host": [PLAIN]},
     "tables": {
         "tls": {"certificates": "c", "minimum-version": "1.3", "ca-path": "/ca"},
         "timeouts": {"request": 1.5},

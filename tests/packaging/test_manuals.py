@@ -12,6 +12,7 @@ from gemd import options
 from gemd.config import parse_config
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.host_settings import DERIVED, Host, Location, Redirect
+from gemd.config.listen import Listen
 from gemd.config.settings import TLS, Limits, Log, Service, Timeouts
 from gemd.config.tables import keys_of
 from gemd.config.types import Dialect
@@ -31,7 +32,7 @@ from tests.packaging.test_completion import LINES
 from tests.responders.asking import TLSOf
 
 PAGES = sorted((PROJECT / "man").iterdir())
-TABLES = (Service, TLS, Timeouts, Limits, CGISettings, Log, Host, Location)
+TABLES = (Listen, Service, TLS, Timeouts, Limits, CGISettings, Log, Host, Location)
 
 
 def items(page, macro):
@@ -66,6 +67,7 @@ def test_every_extension_of_scripts_is_named():
 
 SECTIONS = {
     "Keys of no table": (Service,),
+    "[[listen]]": (Listen,),
     "[tls]": (TLS,),
     "[timeouts]": (Timeouts,),
     "[limits]": (Limits,),

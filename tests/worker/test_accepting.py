@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from gemd.config.listen import Listen
 from gemd.config.settings import Timeouts
 from gemd.config.types import Address
 from gemd.system.listener import Listener
@@ -22,6 +23,10 @@ def listener():
     made = Listener(sock, Address("127.0.0.1", 0))
     yield made
     made.close()
+
+
+def as_usual(listener):
+    return {listener: Listen(address=listener.address)}
 
 
 @pytest.fixture
@@ -46,7 +51,7 @@ def reading(make_reading):
 @pytest.fixture
 def accepting(poller, context, listener, reading):
     """Accepts for `reading` from the listener, which is watched no more in the end."""
-    made = Accepting(poller, [listener], context, Timeouts(request=60.0), 100, reading, None)
+    made = Accepting(poller, as_usual(listener), context, Timeouts(request=60.0), 100, reading, None)
     yield made
     made.stop()
     assert poller._readers == {}
@@ -241,7 +246,7 @@ def test_who_is_not_admitted_is_closed_before_tls_begins(poller, context, listen
             asked.append(address)
             return (lambda: left.append(address)) if len(asked) != 2 else None
 
-    accepting = Accepting(poller, [listener], context, Timeouts(), 100, reading, Admission())
+    accepting = Accepting(poller, as_usual(listener), context, Timeouts(), 100, reading, Admission())
     clients = [call() for _ in range(3)]
     for _ in range(3):
         turn()
@@ -259,7 +264,7 @@ def test_who_is_not_admitted_is_closed_before_tls_begins(poller, context, listen
 def test_who_is_gone_before_it_is_looked_at_has_left(monkeypatch, poller, context, listener, reading, call, turn):
     left = []
     admission = SimpleNamespace(enter=lambda address: lambda: left.append(address))
-    accepting = Accepting(poller, [listener], context, Timeouts(), 100, reading, admission)
+    accepting = Accepting(poller, as_usual(listener), context, Timeouts(), 100, reading, admission)
 
     def fail(connection):
         raise OSError(errno.ENOSPC, "no watches")
@@ -273,7 +278,7 @@ def test_who_is_gone_before_it_is_looked_at_has_left(monkeypatch, poller, contex
 
 
 def test_ipv6_clients_are_counted_by_the_prefix_that_is_given(poller, context, listener, reading, call, turn):
-    accepting = Accepting(poller, [listener], context, Timeouts(), 100, reading, None, 48)
+    accepting = Accepting(poller, as_usual(listener), context, Timeouts(), 100, reading, None, 48)
     call()
     turn()
     (connection,) = accepting.accept_waiting()

@@ -13,6 +13,7 @@ from collections import Counter
 
 import pytest
 
+from gemd.config.listen import Listen
 from gemd.config.settings import Limits, Timeouts
 from gemd.config.types import Address
 from gemd.protocol.errors import NotFound
@@ -49,7 +50,7 @@ class Service:
         listener = Listener(sock, Address("127.0.0.1", 0))
         report_loss = lambda _, reason: losses.append(reason)  # noqa: E731
         self.loop = EventLoop(
-            [listener],
+            {listener: Listen(address=listener.address)},
             context,
             timeouts,
             limits,

@@ -1,0 +1,51 @@
+"""The file of a unix socket: who may connect, by its mode and owner.
+
+Rule: both are set before anybody can connect, and again only where they differ, so that whoever has given up root can
+still reload.
+"""
+
+import os
+import pwd
+import stat
+
+import msgspec
+
+from gemd.system.attempt import attempt
+from gemd.system.privileges import PrivilegeError, find_group
+
+
+class SocketFile(msgspec.Struct, frozen=True):
+    """What a socket's file is to be; None for what stays as the umask and the process have made it."""
+
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+
+    def apply(self, path: str) -> None:
+        """Make it so. Raises OSError."""
+        present = os.lstat(path)
+        uid = -1 if self.uid in (None, present.st_uid) else self.uid
+        gid = -1 if self.gid in (None, present.st_gid) else self.gid
+        if (uid, gid) != (-1, -1):
+            os.chown(path, uid, gid, follow_symlinks=False)
+        if self.mode not in (None, stat.S_IMODE(present.st_mode)) and stat.S_ISSOCK(present.st_mode):
+            os.chmod(path, self.mode)
+
+
+def find_socket_file(mode: str | None, owner: str | None) -> SocketFile:
+    """What a mode in octal digits, and "user", "user:group" or ":group", mean here; a user brings its group along.
+
+    Raises PrivilegeError for who is not there.
+    """
+    user, _, group = (owner or "").partition(":")
+    uid = gid = None
+    if user:
+        try:
+            with attempt(f"the user {user} could not be looked up"):
+                account = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
+        except (KeyError, ValueError, OverflowError):
+            raise PrivilegeError(f"there is no user {user!r}") from None
+        uid, gid = account.pw_uid, account.pw_gid
+    if group:
+        gid = find_group(group)
+    return SocketFile(None if mode is None else int(mode, 8), uid, gid)

@@ -1,0 +1,98 @@
+"""Connections that come by a proxy, which says before all else whose they are: the PROXY protocol, versions 1 and 2.
+
+Rules: only proxies of configured networks are listened to, and nobody else is answered there; a header is complete and
+right, or the connection ends without a byte; from then on it is the client that counts, for limits, logs and access.
+"""
+
+import time
+from collections.abc import Mapping
+
+from gemd.config.listen import Listen
+from gemd.protocol.networks import build_rule
+from gemd.protocol.proxy_header import ProxyHeader, ProxyHeaderError
+from gemd.protocol.proxy_reader import ProxyHeaderReader
+from gemd.protocol.request import RequestReader
+from gemd.system.client_socket import name_client
+from gemd.system.listener import Listener
+from gemd.system.log import error_log
+from gemd.system.plain import PlainConnection
+from gemd.system.tls import TLSError
+from gemd.worker.admission import Admission
+from gemd.worker.connection import Connection
+from gemd.worker.reading import Reading
+
+_RECEIVE_SIZE = 4096
+_LINE_INTERVAL = 1.0  # seconds between two lines about what a proxy should not have done
+
+
+class Proxied:
+    """What comes from `listeners`, those that `settings` calls proxied, is read here first, and by `reading` then."""
+
+    def __init__(self, settings: Mapping[Listener, Listen], reading: Reading, admission: Admission | None) -> None:
+        self._rules = {
+            listener: build_rule(listen.trusted, ()) for listener, listen in settings.items() if listen.proxy_protocol
+        }
+        self.listeners = frozenset(self._rules)
+        self._reading = reading
+        self._admission = admission
+        self._next_line = 0.0
+
+    def trusts(self, address: str, listener: Listener) -> bool:
+        """Whether a proxy of this address may say who the client is. Who may not is named in the error log."""
+        if self._rules[listener](address):
+            return True
+        self._warn("%s is no proxy of %s: closed (from, in `listen`)", address, listener)
+        return False
+
+    def add(self, connection: Connection) -> None:
+        """Read the header of a connection that was accepted. Raises OSError when it can't be watched."""
+        connection.header_reader = ProxyHeaderReader()
+        self._reading.add(connection, self.advance)
+
+    def advance(self, connection: Connection, _events: int) -> None:
+        """As far as the bytes reach that are here."""
+        reader = connection.header_reader
+        assert reader is not None
+        try:
+            data = connection.receive(_RECEIVE_SIZE)
+            if data is None:
+                return
+            if not data:
+                raise TLSError("the proxy left before its header was complete")
+            connection.received += len(data)
+            header = reader.feed(data)
+        except TLSError as error:
+            self._reading.drop(connection, str(error))
+            return
+        except ProxyHeaderError as error:
+            self._warn("closed a connection of the proxy %s: %s", connection.peer.address, error)
+            self._reading.drop(connection, "")
+            return
+        if header is not None:
+            connection.received = 0
+            connection.header_reader = None
+            self._believe(connection, header)
+            if self._admission is not None:
+                connection.leave = self._admission.enter(connection.peer.address)
+                if connection.leave is None:
+                    self._reading.drop(connection, "")
+                    return
+            self._reading.begin(connection, reader.rest)
+
+    def _believe(self, connection: Connection, header: ProxyHeader) -> None:
+        connection.proxy_header = header
+        if isinstance(connection.tls, PlainConnection):
+            connection.tls.believe(header.server_name, header.certificate, header.tls_version, header.cipher)
+        if header.source is not None and header.destination is not None:
+            source, destination = header.source, header.destination
+            connection.peer = name_client(
+                connection.peer, source.address, source.port, destination.address, destination.port
+            )
+            connection.reader = RequestReader(connection.peer)
+
+    def _warn(self, text: str, *arguments: object) -> None:
+        """At most one line a second."""
+        now = time.monotonic()
+        if now >= self._next_line:
+            self._next_line = now + _LINE_INTERVAL
+            error_log.warning(text, *arguments)

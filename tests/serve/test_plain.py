@@ -1,0 +1,116 @@
+"""Without TLS, which ended before gemd, and over unix sockets."""
+
+import os
+import signal
+import stat
+
+import pytest
+
+from gemd.protocol.proxy_header import Endpoint
+from gemd.protocol.proxy_v2 import encode_v2
+from tests.support.waiting import wait_for
+
+from .listeners import connect, place_of, read_all, send_behind
+from .scripts import write_into
+
+TEXT = """
+listen = [
+    "127.0.0.1:0",
+    { address = "127.0.0.2:0", tls = false },
+    { address = "unix:{tmp}/plain.sock", tls = false, mode = "0600" },
+    { address = "unix:{tmp}/tls.sock", mode = "0660", proxy-protocol = true },
+]
+timeouts.cgi = 20
+[[host]]
+name = "localhost"
+root = "{root}"
+cgi = "cgi-bin"
+[[host.location]]
+path = "/private/"
+client-certificate = "any"
+"""
+
+
+@pytest.fixture
+def daemon(configure, capsule):
+    write_into(capsule / "cgi-bin")(
+        "env",
+        'printf "20 text/plain\\r\\n"; echo "$REMOTE_ADDR $SERVER_PORT ${TLS_VERSION-none} ${TLS_CIPHER-none}"',
+    )
+    write_into(capsule / "cgi-bin")("dies", 'printf "20 text/plain\\r\\nhalf"; sleep 0.2; kill -9 $$')
+    return configure(TEXT)
+
+
+def ask(place, url, header=b""):
+    with connect(place) as sock:
+        sock.sendall(header + url.encode() + b"\r\n")
+        return read_all(sock)
+
+
+@pytest.fixture(params=["TCP", "unix"])
+def place(request, daemon, tmp_path):
+    return place_of(daemon, "127.0.0.2") if request.param == "TCP" else str(tmp_path / "plain.sock")
+
+
+def test_a_page(place):
+    answer = ask(place, "gemini://localhost/")
+    assert answer.complete
+    assert answer.raw == b"20 text/gemini\r\n# A capsule\n"
+
+
+def test_the_port_is_the_one_that_the_client_names(place):
+    assert ask(place, "gemini://localhost:7/cgi-bin/env").text.split()[1] == "7"
+    assert ask(place, "gemini://localhost/cgi-bin/env").text.split()[1] == "1965"
+    assert ask(place, "gemini://elsewhere/").status == 53
+
+
+def test_nothing_is_known_of_tls_and_certificates(place):
+    assert ask(place, "gemini://localhost/private/").status == 60
+    assert ask(place, "gemini://localhost/cgi-bin/env").text.split()[2:] in ([], ["none", "none"])
+
+
+def test_large_answers_are_whole(place, capsule):
+    content = os.urandom(3_000_000)
+    (capsule / "large.bin").write_bytes(content)
+    answer = ask(place, "gemini://localhost/large.bin")
+    assert answer.body == content
+    assert answer.complete
+
+
+def test_an_answer_that_breaks_off_is_reset(daemon):
+    daemon.expect("/cgi-bin/dies")
+    answer = ask(place_of(daemon, "127.0.0.2"), "gemini://localhost/cgi-bin/dies")
+    assert not answer.complete
+
+
+def test_who_speaks_tls_is_closed_and_named(daemon):
+    with connect(place_of(daemon, "127.0.0.2")) as sock:
+        sock.sendall(b"\x16\x03\x01\x00\x05hello")
+        assert read_all(sock).raw == b""
+    wait_for(lambda: "it speaks TLS, and this listener is without" in daemon.errors, "a hint")
+
+
+def test_unix_sockets_have_their_mode_which_a_reload_changes(daemon, tmp_path):
+    def modes():
+        return [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("plain.sock", "tls.sock")]
+
+    assert modes() == [0o600, 0o660]
+    conf = tmp_path / "gemd.conf"
+    conf.write_text(conf.read_text().replace('"0600"', '"0666"'))
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "reloaded: generation 2" in daemon.errors, "the reload")
+    assert modes() == [0o666, 0o660]
+
+
+def test_tls_over_a_unix_socket_behind_a_proxy(daemon, tmp_path):
+    header = encode_v2(Endpoint("192.0.2.7", 7), Endpoint("198.51.100.1", 1965))
+    answer = send_behind(connect(str(tmp_path / "tls.sock")), header, "gemini://localhost/cgi-bin/env")
+    assert answer.text.startswith("192.0.2.7 1965 TLSv1.3 ")
+
+
+def test_flags_alone_serve_without_tls_and_make_no_certificate(start, capsule):
+    daemon = start("--dir", capsule, "--port", "0", "--host", "127.0.0.1", "--no-tls").wait_until_ready()
+    answer = ask(("127.0.0.1", daemon.port), "gemini://localhost/")
+    assert answer.body == b"# A capsule\n"
+    assert not list(daemon.folder.rglob("*.pem"))
+    assert daemon.stop() == 0

@@ -1,0 +1,82 @@
+import grp
+import os
+import pwd
+import socket
+import stat
+
+import pytest
+
+from gemd.system.privileges import PrivilegeError
+from gemd.system.socket_file import SocketFile, find_socket_file
+
+ME = pwd.getpwuid(os.getuid())
+MY_GROUP = grp.getgrgid(os.getgid())
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(path)
+        yield path
+
+
+def mode_of(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+FOUND = {
+    "nothing": (None, None, SocketFile()),
+    "a mode": ("0660", None, SocketFile(0o660)),
+    "a user has its group": (None, ME.pw_name, SocketFile(None, ME.pw_uid, ME.pw_gid)),
+    "a number": ("660", str(ME.pw_uid), SocketFile(0o660, ME.pw_uid, ME.pw_gid)),
+    "a group alone": (None, f":{MY_GROUP.gr_name}", SocketFile(None, None, MY_GROUP.gr_gid)),
+    "both": (None, f"{ME.pw_uid}:{MY_GROUP.gr_gid}", SocketFile(None, ME.pw_uid, MY_GROUP.gr_gid)),
+}
+
+
+@pytest.mark.parametrize(("mode", "owner", "expected"), FOUND.values(), ids=FOUND)
+def test_what_is_meant(mode, owner, expected):
+    assert find_socket_file(mode, owner) == expected
+
+
+@pytest.mark.parametrize("owner", ["nobody-of-this-name", "9" * 30])
+def test_who_is_not_there(owner):
+    with pytest.raises(PrivilegeError, match="there is no user"):
+        find_socket_file(None, owner)
+    with pytest.raises(PrivilegeError, match="there is no group"):
+        find_socket_file(None, f"{ME.pw_uid}:{owner}")
+
+
+def test_the_mode_is_set(path):
+    SocketFile(0o602).apply(path)
+    assert mode_of(path) == 0o602
+
+
+def test_what_is_right_already_is_left_alone(path, monkeypatch):
+    SocketFile(0o602, os.getuid(), os.getgid()).apply(path)
+
+    def refuse(*_arguments, **_options):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    monkeypatch.setattr(os, "chown", refuse)
+    SocketFile(0o602, os.stat(path).st_uid, os.stat(path).st_gid).apply(path)
+    SocketFile().apply(path)
+    with pytest.raises(PermissionError):
+        SocketFile(0o600).apply(path)
+
+
+def test_nothing_but_a_socket_has_its_mode_changed(tmp_path):
+    plain = tmp_path / "f"
+    plain.touch(0o644)
+    os.symlink(plain, tmp_path / "l")
+    for name in ("f", "l"):
+        SocketFile(0o600).apply(str(tmp_path / name))
+    assert mode_of(plain) == 0o644
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+def test_the_owner_is_set(path):
+    SocketFile(None, 65534, 65534).apply(path)
+    assert (os.stat(path).st_uid, os.stat(path).st_gid) == (65534, 65534)
