@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from gemd.config.script_places import ScriptPlaces, parse_places
 from gemd.config.types import (
+    Budget,
     ClientCertificate,
     Count,
     Dialect,
@@ -18,6 +19,7 @@ from gemd.config.types import (
     FileSize,
     MemorySize,
     Niceness,
+    RateTable,
     RedirectStatus,
     Seconds,
     Settings,
@@ -50,10 +52,10 @@ class Location(Settings, frozen=True):
     """A part of a host, and all settings that hold in it: its own, or else the host's.
 
     `mount` is where the root's own content begins: the location's names when it has a root of its own,
-    nothing when it is a part of the host's root. `host` is the host's name, `where` the path of its table in the file.
-    They follow from other keys and are none themselves: see DERIVED. `log` is whether its requests are logged, or the
-    file of an access log for them. `schemes` are those of the URLs that an application takes; with `hosts` those of
-    foreign hosts as well.
+    nothing when it is a part of the host's root. `host` is the host's name, `where` the path of its table in the file,
+    `budgets` are those of all `rate` that hold for it, its own last. They follow from other keys and are none
+    themselves: see DERIVED. `log` is whether its requests are logged, or the file of an access log for them. `schemes`
+    are those of the URLs that an application takes; with `hosts` those of foreign hosts as well.
     """
 
     path: str = "/"
@@ -93,10 +95,12 @@ class Location(Settings, frozen=True):
     redirect: Redirect | None = None
     gone: bool = False
     client_certificate: ClientCertificate = "none"
+    rate: Text | RateTable | None = None
     log: bool | Text = True
     mount: tuple[str, ...] = ()
     host: str = ""
     where: str = ""
+    budgets: tuple[Budget, ...] = ()
 
     @property
     def answers(self) -> tuple[Answer, ...]:
@@ -133,7 +137,7 @@ class Location(Settings, frozen=True):
         return self.dot_files if isinstance(self.dot_files, bool) else name in self.dot_files
 
 
-DERIVED = frozenset({"mount", "host", "where"})
+DERIVED = frozenset({"mount", "host", "where", "budgets"})
 
 
 class Host(Settings, frozen=True):
@@ -144,6 +148,7 @@ class Host(Settings, frozen=True):
     certificate: Text | None = None
     key: Text | None = None
     check_port: bool = True
+    rate: Text | RateTable | None = None
     locations: tuple[Location, ...] = ()
 
     @property

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from gemd.config.budgets import find_budgets, judge_rate
 from gemd.config.host_settings import DERIVED, Answer, Host, Location
 from gemd.config.location_checks import judge_location
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
@@ -83,6 +84,7 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
         else:
             locations.append(location)
     host = msgspec.structs.replace(msgspec.convert(host_values, Host), locations=tuple(locations))
+    problems += [Problem(key_path(path, "rate", key), text) for key, text in judge_rate(host.rate)]
     if (host.certificate is None) != (host.key is None):
         problems.append(Problem(path, 'needs both "certificate" and "key", or neither'))
     host = msgspec.structs.replace(
@@ -90,9 +92,11 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
         name=_host_name(host.name, key_path(path, "name"), problems),
         aliases=tuple(_host_name(alias, key_path(path, "aliases"), problems) for alias in host.aliases),
     )
-    host = msgspec.structs.replace(
-        host, locations=tuple(msgspec.structs.replace(location, host=host.name) for location in host.locations)
+    placed = (
+        msgspec.structs.replace(location, host=host.name, budgets=find_budgets(host, location))
+        for location in host.locations
     )
+    host = msgspec.structs.replace(host, locations=tuple(placed))
     return absolute(host, base, "certificate", "key")
 
 

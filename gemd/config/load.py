@@ -11,15 +11,15 @@ from pathlib import Path
 import msgspec
 
 from gemd.config.app_settings import find_app_users
+from gemd.config.budgets import judge_rate, make_budget
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.hosts import absolute, join_path, read_hosts
 from gemd.config.listen import DEFAULT_LISTEN, Entries, read_listen
 from gemd.config.location_checks import judge_variables
-from gemd.config.rate import parse_rate
 from gemd.config.script_settings import find_script_users
 from gemd.config.settings import TLS, Config, Limits, Log, Service, Timeouts
 from gemd.config.tables import Problem, key_path, keys_of, read_settings, read_table, show
-from gemd.config.types import LOG_WORDS, Rate, Settings, Workers
+from gemd.config.types import LOG_WORDS, Settings, Workers
 
 _TABLES: dict[str, type[Settings]] = {
     "tls": TLS,
@@ -82,6 +82,9 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
         read=_absolute_all(cgi.read, base),
         write=_absolute_all(cgi.write, base),
     )
+    problems += [
+        Problem(key_path("limits.rate", key), text) for key, text in judge_rate(limits.rate, is_everywhere=True)
+    ]
     problems += [Problem(key_path("cgi", "environment", name), text) for name, text in judge_variables(cgi.environment)]
     service = absolute(
         msgspec.convert({key: top[key] for key in _SERVICE_KEYS if key in top}, Service),
@@ -100,7 +103,7 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
         limits=limits,
         log=_read_log(tables.get("log", {}), base, service, problems),
         cgi=cgi,
-        rate=_read_rate(limits.rate, problems),
+        budget=make_budget(limits.rate),
         source=source,
     )
     problems.extend(_judge(config))
@@ -111,19 +114,6 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
 
 def _absolute_all(paths: tuple[str, ...] | None, base: Path) -> tuple[str, ...] | None:
     return None if paths is None else tuple(join_path(base, path) for path in paths)
-
-
-def _read_rate(text: str | None, problems: list[Problem]) -> Rate | None:
-    if text is None:
-        return None
-    try:
-        rate = parse_rate(text)
-        if not rate.count:
-            raise ValueError('a rate of 0 would refuse everybody: expected one such as "120/1m"')
-    except ValueError as error:
-        problems.append(Problem("limits.rate", f"{error}, not {show(text)}"))
-        return None
-    return rate
 
 
 def _read_workers(value: object, cpus: int, problems: list[Problem]) -> int:

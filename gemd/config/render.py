@@ -37,7 +37,7 @@ def _listen(listen: Listen) -> str | dict[str, object]:
 def _host(host: Host) -> dict[str, object]:
     table = _table(host)
     del table["locations"]
-    if len(host.locations) == 1:
+    if len(host.locations) == 1 and host.locations[0].rate is None:
         table |= _location(host.locations[0])
         del table["path"]
         return table
@@ -58,4 +58,12 @@ def _location(location: Location) -> dict[str, object]:
 
 def _table(settings: msgspec.Struct) -> dict[str, object]:
     table = msgspec.to_builtins(settings)
-    return {key: value for key, value in table.items() if value not in (None, "")}
+    return _without_unset(table)
+
+
+def _without_unset(table: dict[str, object]) -> dict[str, object]:
+    return {
+        key: _without_unset(value) if isinstance(value, dict) else value
+        for key, value in table.items()
+        if value not in (None, "")
+    }

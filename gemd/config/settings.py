@@ -13,10 +13,11 @@ from gemd.config.host_settings import Host
 from gemd.config.listen import Listen
 from gemd.config.types import (
     Addresses,
+    Budget,
     Count,
     Format,
     Queries,
-    Rate,
+    RateTable,
     Seconds,
     Settings,
     Text,
@@ -75,7 +76,7 @@ class Limits(Settings, frozen=True):
     threads: Count = 64
     handshakes: Count | None = None
     ipv6_prefix: Annotated[int, Meta(ge=32, le=128, description="a whole number from 32 to 128")] = V6_PREFIX
-    rate: Text | None = None
+    rate: Text | RateTable | None = None
     listing: Count = 50_000
     cgi: Count = 34
     cgi_per_address: Count = 8
@@ -94,7 +95,7 @@ class Log(Settings, frozen=True):
 
 
 class Config(Settings, frozen=True):
-    """The whole configuration."""
+    """The whole configuration. `budget` is that of `limits.rate`."""
 
     listen: tuple[Listen, ...]
     hosts: tuple[Host, ...]
@@ -105,7 +106,7 @@ class Config(Settings, frozen=True):
     limits: Limits
     log: Log
     cgi: CGISettings
-    rate: Rate | None = None
+    budget: Budget | None = None
     source: str | None = None
 
     @property

@@ -63,3 +63,24 @@ class Rate(msgspec.Struct, frozen=True):
 
     count: int
     seconds: float
+
+
+class RateTable(Settings, frozen=True):
+    """A `rate` in full: `burst` is how many may come at once, the whole count by default, and `exempt` who is not
+    counted."""
+
+    limit: Text
+    by: Literal["address", "certificate"] = "address"
+    burst: Count | None = None
+    exempt: tuple[Text, ...] = ()
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """What each client may ask of a place, which is a name that no other place has."""
+
+    place: str
+    count: int
+    seconds: float
+    burst: int
+    by: Literal["address", "certificate"] = "address"
+    exempt: tuple[str, ...] = ()

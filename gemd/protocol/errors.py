@@ -34,7 +34,7 @@ class CGIError(GeminiError):
 
 
 class SlowDown(GeminiError):
-    """44: this client asks too often."""
+    """44: this client asks too often. The text is the whole seconds to wait, and nothing else."""
 
     status = Status.SLOW_DOWN
 

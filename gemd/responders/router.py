@@ -13,6 +13,7 @@ import msgspec
 from gemd.config import host_settings
 from gemd.config.host_settings import Host, Location
 from gemd.config.settings import Config
+from gemd.config.types import Budget
 from gemd.protocol.errors import BadRequest, GeminiError, NotFound, ProxyRefused
 from gemd.protocol.host import find_by_name
 from gemd.protocol.peer import Peer
@@ -29,14 +30,16 @@ from gemd.system.authorities import Authorities, Read, read_authorities
 
 Responder = Callable[[Request, Location], Answer | None]  # raises GeminiError, or Unjudged to be asked again
 Respond = Callable[[Request], Answer]  # raises GeminiError
+MakeLimit = Callable[[Sequence[Budget]], Check]
 
 
 class ServedLocation(msgspec.Struct, frozen=True):
-    """A location, who may see it, and who answers there, in the order in which they are asked; `application` is the one
-    of them that answers for others."""
+    """A location, how often and by whom it may be asked for, and who answers there, in the order in which they are
+    asked; `application` is the one of them that answers for others."""
 
     names: tuple[str, ...]
     location: Location
+    check_rate: Check | None
     check_access: Check | None
     responders: tuple[Responder, ...]
     application: Responder
@@ -47,16 +50,16 @@ class ServedLocation(msgspec.Struct, frozen=True):
 
 
 class Router:
-    """The hosts with their locations, and the responders. `check_rate` takes a client and raises SlowDown; `read` has
-    the authorities in a file or directory; `script_users` are whom scripts run as, by name, and None for the
-    workers' user; `private` are the paths of files that are never shown; `app_processes` are what leads to applications
-    that have a process of their own, by `app_key`."""
+    """The hosts with their locations, and the responders. `make_limit` makes of budgets what counts a peer's request
+    and raises SlowDown; `read` has the authorities in a file or directory; `script_users` are whom scripts run as, by
+    name, and None for the workers' user; `private` are the paths of files that are never shown; `app_processes` are
+    what leads to applications that have a process of their own, by `app_key`."""
 
     def __init__(
         self,
         config: Config,
         mime_table: Mapping[str, str],
-        check_rate: Callable[[str], None] | None,
+        make_limit: MakeLimit | None,
         read: Read = read_authorities,
         script_users: ScriptUsers = NO_USERS,
         private: Collection[str] = (),
@@ -65,7 +68,6 @@ class Router:
         self._first = config.hosts[0]
         self._hosts = {name: host for host in config.hosts for name in host.names}
         self._proxies = [host for host in config.hosts if any(location.hosts for location in host.locations)]
-        self._check_rate = check_rate
         authorities = load_authorities(config, read)
         rules = {
             host.name: [(location, build_check(location.client_certificate, read)) for location in host.locations]
@@ -82,13 +84,13 @@ class Router:
             host_settings.Answer.APP: self.applications,
             host_settings.Answer.FILES: StaticFiles(mime_table, config.limits.listing, protection),
         }
-        self._locations = {host: _longest_first(entries, responders) for host, entries in rules.items()}
+        self._locations = {host: _longest_first(entries, responders, make_limit) for host, entries in rules.items()}
 
     def respond(self, request: Request) -> Answer:
         """The answer. Raises GeminiError where it is a refusal."""
         served = self.find(request)
-        if self._check_rate is not None:
-            self._check_rate(request.peer.client)
+        if served.check_rate is not None:
+            served.check_rate(request.peer)
         return _answer(request, served)
 
     def has_room(self) -> bool:
@@ -169,11 +171,14 @@ def load_authorities(config: Config, read: Read = read_authorities) -> Authoriti
     return Authorities(*paths, read=read) if paths else None
 
 
-def _longest_first(rules: Sequence[Rule], responders: Mapping[host_settings.Answer, Responder]) -> list[ServedLocation]:
+def _longest_first(
+    rules: Sequence[Rule], responders: Mapping[host_settings.Answer, Responder], make_limit: MakeLimit | None
+) -> list[ServedLocation]:
     locations = [
         ServedLocation(
             location.names,
             location,
+            make_limit(location.budgets) if make_limit is not None and location.budgets else None,
             check,
             tuple(responders[answer] for answer in location.answers),
             responders[host_settings.Answer.APP],

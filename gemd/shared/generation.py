@@ -12,6 +12,7 @@ from gemd.config.listen import Listen
 from gemd.config.settings import Config
 from gemd.responders.app.applications import Applications
 from gemd.responders.router import Respond
+from gemd.shared.cells import Cells
 from gemd.shared.host_process import HostProcess
 from gemd.shared.rate_limit import RateLimit
 from gemd.system.access_log import AccessLog
@@ -27,8 +28,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     uses TLS. `identity` is who they become after the fork, None when they are that already.
 
     `has_room` says whether what answers could take one more request at once. `confinement` is what scripts may touch,
-    None for all that the user may. `hosts` are the processes beside the workers: for scripts that have a user of their
-    own, and for applications that have a process of their own.
+    None for all that the user may. `cells` have the budgets of all limits. `hosts` are the processes beside the
+    workers: for scripts that have a user of their own, and for applications that have a process of their own.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     respond: Respond
     has_room: Callable[[], bool]
     applications: Applications
+    cells: Cells
     rate_limit: RateLimit | None
     handshake_limit: RateLimit | None
     logs: Logs

@@ -6,17 +6,19 @@ Rule: a generation shares with the former one what has not changed, so that a re
 import contextlib
 import os
 from collections.abc import Mapping
+from functools import partial
 
 from gemd.config import Config
 from gemd.config.app_settings import app_key, find_app_users, find_applications
 from gemd.config.script_settings import find_script_users
-from gemd.config.types import Rate
+from gemd.config.types import Budget
 from gemd.protocol.request import Request
 from gemd.responders.cgi.scripts import ScriptUser
-from gemd.responders.router import Router
+from gemd.responders.router import MakeLimit, Router
 from gemd.shared.app_host import AppHost
+from gemd.shared.cells import Cells
 from gemd.shared.generation import Generation
-from gemd.shared.rate_limit import RateLimit
+from gemd.shared.rate_limit import RateLimit, join_limits
 from gemd.shared.script_host import ScriptHost, ScriptSetup
 from gemd.startup.app_setups import build_app_setups
 from gemd.startup.files import Files
@@ -44,7 +46,7 @@ def build_generation(
     preloaded; nothing else is touched. Raises one of FAILURES."""
     listen = find_settings(resources.listeners, config)
     context = build_server_context(config, resources.certificates)
-    rate_limit = _share_rate_limit(config, former)
+    cells = former.cells if former is not None else Cells()
     with contextlib.ExitStack() as new:
         script_hosts = make_script_hosts(config, files)
         for host in script_hosts.values():
@@ -52,7 +54,7 @@ def build_generation(
         app_hosts = make_app_hosts(config, files, identity)
         for app_host in app_hosts.values():
             new.callback(app_host.close)
-        router = build_router(see_from_inside(config), files, rate_limit, script_hosts, app_hosts)
+        router = build_router(see_from_inside(config), files, partial(join_limits, cells), script_hosts, app_hosts)
         logs = Logs(config.log, find_log_files(config), former.logs if former is not None else None)
         new.callback(logs.close_all_but, former.logs if former is not None else None)
         router.applications.preload()
@@ -68,8 +70,9 @@ def build_generation(
         respond=router.respond,
         has_room=router.has_room,
         applications=router.applications,
-        rate_limit=rate_limit,
-        handshake_limit=_share_handshake_limit(config, former),
+        cells=cells,
+        rate_limit=RateLimit(cells, config.budget) if config.budget is not None else None,
+        handshake_limit=RateLimit(cells, handshakes) if (handshakes := _find_handshakes(config)) is not None else None,
         logs=logs,
         access_log=build_access_log(config, logs, secret, router),
         identity=identity,
@@ -120,40 +123,25 @@ def build_access_log(config: Config, logs: Logs, secret: bytes, router: Router) 
     return AccessLog(logs.access, log.format, log.addresses, secret, log.queries, None if is_one else choose)
 
 
-def _share_rate_limit(config: Config, former: Generation | None) -> RateLimit | None:
-    """The former generation's budgets where the rate is still the same: a reload forgives nobody."""
-    if config.rate is None:
-        return None
-    if former is not None and former.rate_limit is not None and former.config.rate == config.rate:
-        return former.rate_limit
-    return RateLimit(config.rate)
-
-
-def _share_handshake_limit(config: Config, former: Generation | None) -> RateLimit | None:
-    """The same for handshakes."""
+def _find_handshakes(config: Config) -> Budget | None:
     number = config.limits.handshakes
-    if number is None:
-        return None
-    if former is not None and former.handshake_limit is not None and former.config.limits.handshakes == number:
-        return former.handshake_limit
-    return RateLimit(Rate(number, 1.0))
+    return Budget("limits.handshakes", number, 1.0, number) if number is not None else None
 
 
 def build_router(
     config: Config,
     files: Files,
-    rate_limit: RateLimit | None,
+    make_limit: MakeLimit | None,
     script_hosts: Mapping[str, ScriptHost],
     app_hosts: Mapping[object, AppHost],
 ) -> Router:
     """The hosts, with all that they need of the machine."""
-    check_rate = rate_limit.check if rate_limit is not None else None
     users: dict[str | None, ScriptUser] = {None: ScriptUser(files.home)}
     for name, host in script_hosts.items():
         users[name] = ScriptUser(files.users[name].home, host.requests)
     processes = {key: host.requests for key, host in app_hosts.items()}
     read = files.authorities.__getitem__
-    return Router(config, files.mime_table, check_rate, read, users, files.private, processes)
+    return Router(config, files.mime_table, make_limit, read, users, files.private, processes)
 
 
 def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> Context | None:

@@ -120,7 +120,15 @@ def _serve(
     event_loop = _make_event_loop(generation, row, pool)
     reporter = Reporter(generation, row, event_loop, pool, memory, descriptors, watch)
     max_pending = find_share(config.limits.threads)  # nobody may have all of what takes time
-    server = GeminiServer(event_loop, generation.respond, generation.access_log, row, max_pending, reporter.report)
+    server = GeminiServer(
+        event_loop,
+        generation.respond,
+        generation.access_log,
+        row,
+        max_pending,
+        reporter.report,
+        generation.rate_limit.check if generation.rate_limit is not None else None,
+    )
 
     last_moment = 0.0  # for what goes on, once it has to stop
 

@@ -36,7 +36,8 @@ class RequestHandler(socketserver.BaseRequestHandler):
 
 class GeminiServer(socketserver.BaseServer):
     """Serves what the event loop has ready until it is told to stop. `report` is called from time to time; a client may
-    have `max_pending` answers at once that take their time."""
+    have `max_pending` answers at once that take their time. `check_rate` counts whatever came of a peer, and raises
+    SlowDown."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class GeminiServer(socketserver.BaseServer):
         row: Row,
         max_pending: int,
         report: Callable[[], None],
+        check_rate: Callable[[Peer], None] | None = None,
     ) -> None:
         super().__init__(("", 0), RequestHandler)
         self._event_loop = event_loop
@@ -54,6 +56,7 @@ class GeminiServer(socketserver.BaseServer):
         self._row = row
         self._max_pending = max_pending
         self._report = report
+        self._check_rate = check_rate
         self._is_stopping = False
         self._is_due = True  # to look around: time for it, or something that takes time has begun or ended
         self._pending: dict[Connection, str] = {}  # the client of each
@@ -100,9 +103,11 @@ class GeminiServer(socketserver.BaseServer):
     def find_answer(self, connection: Connection) -> Answer:
         """What the request is to be answered with."""
         request = connection.request
-        if request is None:
-            return error_response(connection.refusal or BadRequest())
         try:
+            if self._check_rate is not None:
+                self._check_rate(connection.peer)
+            if request is None:
+                return error_response(connection.refusal or BadRequest())
             return self._respond(request)
         except GeminiError as error:
             return error_response(error)

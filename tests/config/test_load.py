@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from gemd.config import ConfigError, load_config, parse_config
-from gemd.config.types import CAFile, Rate
+from gemd.config.types import CAFile
 
 from .reading import HOST, parse, problems_of
 
@@ -122,7 +122,7 @@ MISTAKES = {
         "host[1].client-certificate.cas",
         "did you mean 'ca'?",
     ),
-    "rate": ("[limits]\nrate = 'often'\n" + HOST, "limits.rate", 'such as "120/1m" or "5/s", not "often"'),
+    "ipv6-prefix": ("[limits]\nipv6-prefix = 24\n" + HOST, "limits.ipv6-prefix", "from 32 to 128, not 24"),
     "variable": ("[cgi.environment]\n'A B' = '1'\n" + HOST, "cgi.environment.A B", "letters, digits and _"),
     "NUL in a variable": ('[cgi.environment]\nA = "\\u0000"\n' + HOST, "cgi.environment.A", "expected"),
     "lists that nothing keeps to": ("[cgi]\nconfine = false\nwrite = []\n" + HOST, "cgi.write", "needs confine = true"),
@@ -218,11 +218,3 @@ def test_relative_paths_are_taken_from_the_base():
 )
 def test_workers(workers, cpus, count):
     assert parse(f"workers = {workers}\n" + HOST, cpus).workers == count
-
-
-def test_a_rate_is_that_of_limits():
-    assert parse("[limits]\nrate = '120/1m'\n" + HOST).rate == Rate(120, 60.0)
-
-
-def test_a_rate_of_nothing_is_none_for_a_server():
-    assert "would refuse everybody" in problems_of("[limits]\nrate = '0/s'\n" + HOST)["limits.rate"]

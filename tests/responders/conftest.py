@@ -86,8 +86,8 @@ def ask_static(configure):
 def ask(configure):
     """What the router answers at a host with these keys."""
 
-    def ask(url, asker=None, check_rate=None, **keys):
-        router = Router(configure(**keys), MIME_TABLE, check_rate)
+    def ask(url, asker=None, make_limit=None, **keys):
+        router = Router(configure(**keys), MIME_TABLE, make_limit)
         return settle(lambda: router.respond(request(url, asker)))
 
     return ask

@@ -224,31 +224,41 @@ def test_who_answers_for_others(proxies, server_name, url, answer):
 def test_a_limit_is_for_them_too(configure, tmp_path):
     (tmp_path / "says.py").write_text(SAYS)
     host = {**PROXIES[0], "app-path": str(tmp_path)}
-    router = Router(configure(hosts=[host]), {}, refuse)
+    router = Router(configure(hosts=[{**host, "rate": "5/h"}]), {}, lambda budgets: refuse)
     assert settle(lambda: router.respond(request("https://wiki.example/"))).status == 44
 
 
 # The order of things
 
 
-def refuse(_address):
-    raise SlowDown("3 seconds to wait")
+def refuse(_peer):
+    raise SlowDown("3")
 
 
 def test_who_asks_too_often_learns_nothing_else(ask):
     for url in ("/", "/nothing", "/old/"):
         location = [{"path": "/old/", "client-certificate": "any"}]
-        assert ask(url, check_rate=refuse, location=location).status == 44
+        assert ask(url, make_limit=lambda budgets: refuse, location=location, rate="5/h").status == 44
 
 
-def test_a_foreign_host_costs_no_budget(ask):
-    assert ask("gemini://foreign/", check_rate=refuse).status == 53
+def test_a_foreign_host_costs_no_hosts_budget(ask):
+    assert ask("gemini://foreign/", make_limit=lambda budgets: refuse, rate="5/h").status == 53
 
 
-def test_the_limit_is_that_of_the_address(ask):
+def test_a_location_is_limited_by_its_budgets(ask):
     seen = []
-    ask("/", peer(address="192.0.2.77"), check_rate=seen.append)
-    assert seen == ["192.0.2.77"]
+
+    def make_limit(budgets):
+        return lambda peer: seen.append((peer.address, [budget.place for budget in budgets]))
+
+    location = [{"path": "/dir/", "rate": "5/h"}, {"path": "/indexed/", "rate": "none"}]
+    for path in ("/", "/dir/page.gmi", "/indexed/"):
+        assert ask(path, peer(address="192.0.2.77"), make_limit=make_limit, rate="9/h", location=location).status == 20
+    assert seen == [("192.0.2.77", ["//h"]), ("192.0.2.77", ["//h", "//h/dir"])]
+
+
+def test_without_a_rate_nobody_counts(ask):
+    assert ask("/", make_limit=pytest.fail).status == 20
 
 
 def test_without_a_certificate_nobody_learns_what_exists(ask):
@@ -388,6 +398,6 @@ def test_two_judgements_follow_each_other(route, root, tmp_path):
 def test_a_location_is_found_without_an_answer(configure, url, path):
     """By who logs it, whatever the answer was: a budget is not touched, nor is a certificate looked at."""
     location = {"path": "/a/", "client-certificate": "any"}
-    router = Router(configure(hosts=[OTHER], location=[location]), {}, pytest.fail)
+    router = Router(configure(hosts=[OTHER], location=[location]), {}, lambda budgets: pytest.fail)
     found = router.locate(request(url))
     assert path == (found.path if found is not None else None)

@@ -14,7 +14,7 @@ from gemd.startup.resources import Resources
 from gemd.system.access_log import Entry
 from gemd.system.certificates import find_or_make
 from gemd.system.privileges import PrivilegeError
-from tests.responders.asking import request
+from tests.responders.asking import peer, request
 from tests.support.certificate_chains import Link, make_leaf
 
 
@@ -85,25 +85,52 @@ def test_who_is_that_user_runs_them(build, with_scripts, monkeypatch):
     assert [host.name for host in build(with_scripts).hosts] == ["bin"]
 
 
-RATE = {"limits": {"rate": "2/1h"}}
+RATE = {"limits": {"rate": "2/1h", "handshakes": 2}}
+
+
+def passes(check):
+    try:
+        check(peer())
+    except SlowDown:
+        return False
+    return True
+
+
+def ask(generation):
+    """Whether a request for the host is within its budgets."""
+    try:
+        generation.respond(request("gemini://localhost/"))
+    except SlowDown:
+        return False
+    return True
 
 
 def test_a_rate_that_stays_forgives_nobody(build, configure):
     first = build(configure(**RATE))
-    for _ in range(2):
-        first.rate_limit.check("192.0.2.1")
-    second = build(configure(**RATE), first)
-    with pytest.raises(SlowDown):
-        second.rate_limit.check("192.0.2.1")
+    assert [passes(first.rate_limit.check) for _ in range(2)] == [True, True]
+    assert [first.handshake_limit.admits("192.0.2.1") for _ in range(2)] == [True, True]
+    second = build(configure(**RATE, workers=3), first)
+    assert not passes(second.rate_limit.check)
+    third = build(configure(limits={"rate": "2/1h", "listing": 5}), second)
+    assert (passes(third.rate_limit.check), third.handshake_limit) == (False, None)
 
 
 def test_another_rate_begins_anew(build, configure):
     first = build(configure(**RATE))
-    for _ in range(2):
-        first.rate_limit.check("192.0.2.1")
+    assert [passes(first.rate_limit.check) for _ in range(2)] == [True, True]
     second = build(configure(limits={"rate": "3/1h"}), first)
-    second.rate_limit.check("192.0.2.1")
+    assert passes(second.rate_limit.check)
     assert build(configure(), second).rate_limit is None
+
+
+def test_a_hosts_rate_that_stays_forgives_nobody_wherever_the_host_is(build, configure, root):
+    host = {"name": "localhost", "root": str(root), "rate": "1/1h"}
+    first = build(configure(host=[host]))
+    assert [ask(first), ask(first)] == [True, False]
+    second = build(configure(host=[{"name": "other", "root": str(root)}, host]), first)
+    assert not ask(second)
+    assert ask(build(configure(host=[{**host, "rate": "2/1h"}]), second))
+    assert ask(build(configure(host=[host])))
 
 
 def test_addresses_are_hashed_the_same_by_all_generations(build, configure):
@@ -140,11 +167,6 @@ def test_one_host_has_nothing_to_choose(configure, resources, monkeypatch):
     monkeypatch.setattr(assembly.tls_context, "choose_by_server_name", None)
     config = configure()
     build_server_context(config, resources(config).certificates)
-
-
-def test_requests_are_counted_by_the_rate(build, configure):
-    generation = build(configure(**RATE))
-    assert generation.respond.__self__._check_rate == generation.rate_limit.check
 
 
 def test_authorities_are_those_that_were_read(configure, tmp_path):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gemd.protocol.errors import BadRequest, NotFound
+from gemd.protocol.errors import BadRequest, NotFound, SlowDown
 from gemd.protocol.peer import ClientCertificate, Peer
 from gemd.protocol.response import Response
 from gemd.shared.scoreboard import Scoreboard
@@ -61,10 +61,10 @@ def lines():
 
 @pytest.fixture
 def make_server(loop, lines):
-    def make(respond=lambda _: PAGE, max_pending=2):
+    def make(respond=lambda _: PAGE, max_pending=2, check_rate=None):
         row = Scoreboard(1).row(0)
         log = AccessLog(SimpleNamespace(write=lines.append), "common", "full", b"")
-        server = GeminiServer(loop, respond, log, row, max_pending, lambda: None)
+        server = GeminiServer(loop, respond, log, row, max_pending, lambda: None, check_rate)
         server.row = row
         return server
 
@@ -137,6 +137,20 @@ def test_a_request_that_is_none_is_answered_with_why(loop, make_server, make_con
     (_, answer), *_ = loop.answered
     assert answer.status == 59
     assert answer.meta == connection.refusal.meta
+
+
+@pytest.mark.parametrize("line", [URL, b"no url\r\n", b"gemini://foreign/\r\n"])
+def test_whatever_comes_is_counted_before_anything_else(loop, make_server, make_connection, line):
+    counted = []
+
+    def check_rate(peer):
+        counted.append(peer.address)
+        raise SlowDown("3")
+
+    server = make_server(respond=pytest.fail, check_rate=check_rate)
+    serve(loop, server, lambda: loop.ready.append(make_connection("192.0.2.5", line)))
+    assert loop.answered[0][1] == Response(44, "3")
+    assert counted == ["192.0.2.5"]
 
 
 def test_an_error_is_an_answer(loop, make_server, make_connection):
