@@ -1,6 +1,7 @@
 import pytest
 
-from gemd.config.types import Rate
+from gemd.config.types import Budget
+from gemd.shared.cells import Cells
 from gemd.shared.rate_limit import RateLimit
 from gemd.worker.admission import Admission
 
@@ -26,7 +27,7 @@ def clock(monkeypatch):
 
 
 def few(count=1):
-    return RateLimit(Rate(count, 86400.0))
+    return RateLimit(Cells(), Budget("here", count, 86400.0, count))
 
 
 def test_who_has_had_its_handshakes_is_refused_and_counted(lines):
