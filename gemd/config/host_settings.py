@@ -26,6 +26,7 @@ from gemd.config.types import (
     Symlinks,
     Text,
 )
+from gemd.protocol.host import ANY_HOST
 from gemd.protocol.status import Status
 from gemd.protocol.url import split_path
 
@@ -155,3 +156,13 @@ class Host(Settings, frozen=True):
     def names(self) -> tuple[str, ...]:
         """Every name that the host answers to."""
         return (self.name, *self.aliases)
+
+    @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """Those that are in the certificate that is made for it."""
+        return tuple(name for name in self.names if name != ANY_HOST)
+
+    @property
+    def has_certificate(self) -> bool:
+        """Whether it has one of its own, configured or made; the first host's is for it otherwise."""
+        return self.certificate is not None or self.name != ANY_HOST

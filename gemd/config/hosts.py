@@ -43,6 +43,9 @@ def read_hosts(tables: object, base: Path, problems: list[Problem]) -> tuple[Hos
     if not tables:
         problems.append(Problem("host", "expected at least one [[host]] table"))
     hosts = [_read_host(table, key_path("host", i), base, problems) for i, table in enumerate(tables, 1)]
+    if hosts and not hosts[0].has_certificate:
+        text = "is for what no other host has: the first one has the certificate for clients that ask for no host"
+        problems.append(Problem(key_path("host", 1, "name"), f"{text}; give it one, or list another host before it"))
     owners: dict[str, int] = {}
     for i, host in enumerate(hosts, 1):
         for name in host.names:

@@ -13,12 +13,14 @@ from gemd.config import Config, Host, load_config
 from gemd.gemctl.failure import ExitCode, Failure
 from gemd.gemctl.options import DEFAULT_CONFIG
 from gemd.gemctl.terminal import complain, escape
-from gemd.protocol.host import covers, normalise_name
+from gemd.protocol.host import ANY_HOST, covers, normalise_name
 from gemd.protocol.quantities import count
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificate_facts import CertificateFacts, read_facts
 from gemd.system.certificates import CertificateError, certificate_paths, find_or_make, renew_self_signed
 from gemd.system.privileges import PrivilegeError, find_identity
+
+_FIRST_HOSTS = f"the host {ANY_HOST} has the certificate of the first host, and none of its own"
 
 
 def run_cert(options: argparse.Namespace) -> ExitCode:
@@ -32,10 +34,14 @@ def run_cert(options: argparse.Namespace) -> ExitCode:
 def show_certificates(config: Config, name: str | None) -> ExitCode:
     """Print what is known of each host's certificate, or of one."""
     hosts = config.hosts if name is None else (find_host(config, name),)
+    if not any(host.has_certificate for host in hosts):
+        raise Failure(_FIRST_HOSTS)
     outcome = ExitCode.OK
     now = datetime.datetime.now(datetime.UTC)
     reports = []
     for host in hosts:
+        if not host.has_certificate:
+            continue
         path = _path_of(host, config)
         if host.certificate is None and not _exists(path):
             complain(f"{host.name}: no certificate yet: gemd makes one when it starts, `gemctl cert new` at once")
@@ -53,7 +59,7 @@ def show_certificates(config: Config, name: str | None) -> ExitCode:
 def describe_certificate(host: Host, path: Path, facts: CertificateFacts, now: datetime.datetime) -> str:
     """A certificate, in lines for people."""
     origin = "self-signed, kept by gemd" if host.certificate is None else "configured"
-    lacking = [name for name in host.names if not covers(facts.names, name)]
+    lacking = [name for name in host.certificate_names if not covers(facts.names, name)]
     rows = [
         ("certificate", f"{path} ({origin})"),
         ("names", ", ".join(facts.names) or "none"),
@@ -85,7 +91,7 @@ def make(options: argparse.Namespace) -> ExitCode:
         assert config is not None
         host = find_host(config, options.host)
         _refuse_configured(host)
-        directory, names = find_certificate_directory(config), host.names
+        directory, names = find_certificate_directory(config), host.certificate_names
     else:
         directory, names = options.directory, _names_for(options.host, config)
     path, _ = certificate_paths(directory, names[0])
@@ -103,7 +109,7 @@ def renew(config: Config, name: str) -> ExitCode:
     path = _path_of(host, config)
     if not _exists(path):
         raise Failure(f"{path} is not there; `gemctl cert new {host.name}` makes it")
-    renewed = renew_self_signed(path.parent, host.names)
+    renewed = renew_self_signed(path.parent, host.certificate_names)
     print(f"renewed {path} for its key, with the SHA-256 fingerprint {renewed.fingerprint}")
     print(f"the old one is {path}.old; to show the new one to clients: gemctl reload")
     print("clients that have pinned the certificate, and not its key, will ask their users")
@@ -131,11 +137,15 @@ def _normalise(name: str) -> str:
 def _names_for(name: str, config: Config | None) -> tuple[str, ...]:
     """All names of the host, if the configuration has it, else the one."""
     wanted = _normalise(name)
+    if wanted == ANY_HOST:
+        raise Failure(_FIRST_HOSTS)
     hosts = config.hosts if config is not None else ()
-    return next((host.names for host in hosts if wanted in host.names), (wanted,))
+    return next((host.certificate_names for host in hosts if wanted in host.names), (wanted,))
 
 
 def _refuse_configured(host: Host) -> None:
+    if not host.has_certificate:
+        raise Failure(_FIRST_HOSTS)
     if host.certificate is not None:
         raise Failure(
             f"{host.name}: its certificate {host.certificate} is configured, and not gemd's to make or renew: "

@@ -7,7 +7,7 @@ name that has one label in its place.
 import functools
 import re
 from collections.abc import Collection, Mapping
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv6Address, ip_address
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -15,6 +15,7 @@ T = TypeVar("T")
 _ASCII_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 _MAX_HOST = 253  # RFC 1035, 2.3.4: the longest name in text form
 _ANY_LABEL = "*."
+ANY_HOST = "*"  # the host that has what no other one has
 
 
 @functools.lru_cache(maxsize=1024)
@@ -43,15 +44,23 @@ def normalise_host(host: str) -> str:
 def normalise_name(name: str) -> str:
     """The same for a name that an operator wrote: it may be a wildcard, which keeps its "*.", and an IPv6 address needs
     no brackets. Raises ValueError."""
+    if name == ANY_HOST:
+        return name
     prefix = _ANY_LABEL if is_wildcard(name) else ""
     return prefix + normalise_host(bracket(name.removeprefix(_ANY_LABEL)))
 
 
 @functools.lru_cache(maxsize=1024)
-def normalise_server_name(raw: bytes) -> str:
-    """The name that a TLS handshake asks for (RFC 6066, 3): ASCII, and A-labels already. What is none stays a text that
-    no host has, for a callback of the TLS library must not raise."""
-    return _clean(raw.decode("ascii", "backslashreplace"))
+def normalise_server_name(raw: bytes) -> str | None:
+    """The name that a TLS handshake asks for (RFC 6066, 3): ASCII, and A-labels already; None for an IP address, which
+    must not be there. What else is no name stays a text that no host has, for a callback of the TLS library must not
+    raise."""
+    name = _clean(raw.decode("ascii", "backslashreplace"))
+    try:
+        ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return name
+    return None
 
 
 def _clean(name: str) -> str:
@@ -70,7 +79,7 @@ def place(host: str, port: int) -> str:
 
 def is_wildcard(name: str) -> bool:
     """Whether the name stands for several."""
-    return name.startswith(_ANY_LABEL)
+    return name == ANY_HOST or name.startswith(_ANY_LABEL)
 
 
 def find_by_name(entries: Mapping[str, T], name: str) -> T | None:

@@ -15,7 +15,7 @@ from gemd.config.host_settings import Host, Location
 from gemd.config.settings import Config
 from gemd.config.types import Budget
 from gemd.protocol.errors import BadRequest, GeminiError, NotFound, ProxyRefused
-from gemd.protocol.host import find_by_name
+from gemd.protocol.host import ANY_HOST, find_by_name
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer
@@ -67,6 +67,7 @@ class Router:
     ) -> None:
         self._first = config.hosts[0]
         self._hosts = {name: host for host in config.hosts for name in host.names}
+        self._rest = self._hosts.pop(ANY_HOST, None)
         self._proxies = [host for host in config.hosts if any(location.hosts for location in host.locations)]
         authorities = load_authorities(config, read)
         rules = {
@@ -115,7 +116,7 @@ class Router:
             return self._find_proxy(request, host)
         if host.check_port and peer.local_port and (url.port or peer.local_port) != peer.local_port:
             raise ProxyRefused(f"This port is not served here, only {peer.local_port} is")
-        if peer.tls.server_name not in (None, url.host):
+        if not self._is_set_up_for(host, url.host, peer):
             raise ProxyRefused("The URL names another host than the TLS handshake did")
         served = self.find_location(host, url.rule_names)
         if url.scheme not in served.location.schemes:
@@ -123,17 +124,23 @@ class Router:
         return served
 
     def _find_host(self, name: str, peer: Peer) -> Host | None:
-        """The one of this name, or the first one where it is the address that the connection came to."""
+        """The one of this name, or the first one where it is the address that the connection came to, or the one that
+        has the rest."""
         host = find_by_name(self._hosts, name)
         if host is None and _is_address(name) and name == peer.local_address:
             return self._first
-        return host
+        return host if host is not None else self._rest
+
+    def _is_set_up_for(self, host: Host, name: str, peer: Peer) -> bool:
+        """Whether TLS was set up for the host of this name, by that or another one of its names, or for none."""
+        server_name = peer.tls.server_name
+        return server_name is None or server_name == name or self._find_host(server_name, peer) is host
 
     def _find_proxy(self, request: Request, own: Host | None) -> ServedLocation:
         """The application for a URL of a foreign scheme or host: of `own`, the URL's host, or else one for all hosts,
         of the host that TLS was set up for if it has one. Raises ProxyRefused (53)."""
         url, server_name = request.url, request.peer.tls.server_name
-        if own is not None and server_name in (None, url.host):
+        if own is not None and self._is_set_up_for(own, url.host, request.peer):
             served = self.find_location(own, url.rule_names)
             if url.scheme in served.location.schemes:
                 return served.application_alone()

@@ -153,7 +153,7 @@ def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -
     if not config.uses_tls:
         return None
     contexts = {name: tls_context.build_context(certificate, config.tls) for name, certificate in loaded.items()}
-    by_name = {name: contexts[host.name] for host in config.hosts for name in host.names}
+    by_name = {name: contexts[host.name] for host in config.hosts if host.has_certificate for name in host.names}
     first = contexts[config.hosts[0].name]
     if len(contexts) > 1:
         tls_context.choose_by_server_name(first, by_name)

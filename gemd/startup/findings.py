@@ -146,7 +146,9 @@ def _check(findings: Findings, descriptors: int, listeners: int) -> None:
     if any(number is not None and not 0 <= number < listeners for number in present):
         raise ValueError("there is no such listener")
     config = findings.config
-    if config.uses_tls and not {host.name for host in config.hosts} <= set(findings.certificates):
+    if config.uses_tls and not {host.name for host in config.hosts if host.has_certificate} <= set(
+        findings.certificates
+    ):
         raise ValueError("a host has no certificate")
     if not set(authority_paths(findings.config)) <= set(findings.authorities):
         raise ValueError("there are authorities missing")

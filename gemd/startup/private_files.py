@@ -88,7 +88,7 @@ def _find_certificates(config: Config) -> Iterator[tuple[str, str]]:
     for host in config.hosts:
         if host.certificate is not None and host.key is not None:
             yield host.certificate, host.key
-        else:
+        elif host.has_certificate:
             try:
                 directory = find_certificate_directory(config)
             except CertificateError:

@@ -59,7 +59,7 @@ def acquire_resources(config: Config, present: Sequence[Listener], owner: Identi
     """
     addresses = [entry.address for entry in config.listen]
     listeners = bind_all(addresses, config.timeouts.request, present, find_socket_files(config))
-    served = config.hosts if config.uses_tls else ()
+    served = [host for host in config.hosts if host.has_certificate] if config.uses_tls else []
     try:
         return Resources(listeners, {host.name: load_certificate(host, config, owner) for host in served})
     except CertificateError:
@@ -108,7 +108,7 @@ def load_certificate(host: Host, config: Config, owner: Identity | None) -> Serv
     if host.certificate is not None and host.key is not None:
         return certificates.load(Path(host.certificate), Path(host.key))
     ids = (owner.uid, owner.gid) if owner is not None else None
-    return certificates.find_or_make(find_certificate_directory(config), host.names, ids)
+    return certificates.find_or_make(find_certificate_directory(config), host.certificate_names, ids)
 
 
 def take_pid_file(config: Config, handover: Handover | None, owner: Identity | None) -> PidFile | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from OpenSSL import SSL
 
 from gemd.config.settings import TLS
-from gemd.protocol.host import find_by_name, normalise_server_name
+from gemd.protocol.host import ANY_HOST, find_by_name, normalise_server_name
 from gemd.system.certificates import ServerCertificate
 from gemd.system.client_chain import is_key_affordable
 from gemd.system.openssl_binding import MakeContext, make_context
@@ -69,6 +69,7 @@ def choose_by_server_name(first: Context, contexts: Mapping[str, Context]) -> No
 
     @functools.lru_cache(maxsize=256)
     def find(name: bytes) -> Context | None:
-        return find_by_name(contexts, normalise_server_name(name))
+        host = normalise_server_name(name)
+        return None if host is None else find_by_name(contexts, host) or contexts.get(ANY_HOST)
 
     first.choose_by_server_name(find)

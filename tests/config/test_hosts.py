@@ -215,3 +215,15 @@ def test_an_application_may_answer_for_others():
     files = "schemes = ['https']\nhosts = '*'\n[[host.location]]\npath = '/a/'\nroot = '/srv'\n"
     location = parse(APP + files).hosts[0].locations[1]
     assert (location.schemes, location.hosts) == (("gemini",), None)
+
+
+def test_a_host_may_have_the_rest():
+    host = "[[host]]\nname = 'h'\nroot = '/srv'\n"
+    rest = "[[host]]\nname = '*'\nroot = '/srv'\n"
+    hosts = parse(host + rest).hosts
+    assert [one.has_certificate for one in hosts] == [True, False]
+    assert set(problems_of(rest + host)) == {"host[1].name"}
+    assert problems_of(host + rest + rest) == {"host[3]": "* belongs to host[2] already"}
+    own = parse(rest + "certificate = 'c'\nkey = 'k'\naliases = ['h']\n").hosts[0]
+    assert own.has_certificate
+    assert own.certificate_names == ("h",)

@@ -332,3 +332,17 @@ def test_the_paths_are_those_of_the_server(tmp_path, name):
     path, key = certificate_paths(tmp_path, name)
     assert path == made.path
     assert key.exists()
+
+
+def test_who_has_the_rest_has_no_certificate_of_its_own(cert, kept):
+    more = "[[host]]\nname = '*'\nroot = '/srv'\n"
+    assert cert("new", "example.org", more=more)[0] == 0
+    code, printed, _ = cert("show")
+    assert "*.xn--" not in printed.partition("example.org")[0]
+    for action in ("show", "new", "renew"):
+        code, _, said = cert(action, "*")
+        assert code
+        assert "has the certificate of the first host" in said
+    code, _, said = cert("new", "*", "--directory", kept)
+    assert code
+    assert "has the certificate of the first host" in said

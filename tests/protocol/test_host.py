@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemd.protocol.host import (
+    ANY_HOST,
     bracket,
     covers,
     find_by_name,
@@ -69,6 +70,7 @@ NAMES = {
     "*.BÜCHER.example": "*.xn--bcher-kva.example",
     "2001:DB8:0:0::A": "2001:db8::a",
     "[::1]": "::1",
+    "*": "*",
 }
 
 
@@ -78,15 +80,24 @@ def test_normalises_what_an_operator_wrote(name, normal):
     assert normalise_name(normal) == normal
 
 
-@pytest.mark.parametrize("name", [*(host for host in NO_HOSTS if host != "a:1"), "*.", "*.*.a", "a.*.b", "*a"])
+@pytest.mark.parametrize(
+    "name", [*(host for host in NO_HOSTS if host not in ("a:1", ANY_HOST)), "*.", "*.*.a", "a.*.b", "*a"]
+)
 def test_refuses_names_that_no_host_can_have(name):
     with pytest.raises(ValueError):
         normalise_name(name)
 
 
-@pytest.mark.parametrize(("raw", "name"), [(b"Example.ORG.", "example.org"), (b"", ""), (b"b\xfccher", "b\\xfccher")])
+@pytest.mark.parametrize(
+    ("raw", "name"), [(b"Example.ORG.", "example.org"), (b"", ""), (b"b\xfccher", "b\\xfccher"), (b"*", "*")]
+)
 def test_the_name_of_a_handshake(raw, name):
     assert normalise_server_name(raw) == name
+
+
+@pytest.mark.parametrize("raw", [b"192.0.2.1", b"192.0.2.1.", b"::1", b"[::1]", b"2001:DB8::1"])
+def test_an_address_in_a_handshake_is_no_name(raw):
+    assert normalise_server_name(raw) is None
 
 
 def test_what_is_remembered_of_a_name_is_of_no_other():
@@ -113,4 +124,4 @@ def test_which_hosts_names_cover(name, covered):
 
 
 def test_a_wildcard_has_a_label_that_is_a_star():
-    assert [name for name in ("*.h", "h", "*", "*h", "a.*.h") if is_wildcard(name)] == ["*.h"]
+    assert [name for name in ("*.h", "h", "*", "*h", "a.*.h") if is_wildcard(name)] == ["*.h", "*"]

@@ -85,13 +85,36 @@ SERVER_NAMES = {
     "another": ("g", "gemini://h/", 53),
     "another way round": ("h", "gemini://g/", 53),
     "A-label": ("xn--bcher-kva.example", "gemini://bücher.example/", 52),
-    "another of the wildcard": ("a.wild.example", "gemini://b.wild.example/", 53),
+    "another of the wildcard": ("a.wild.example", "gemini://b.wild.example/", 52),
+    "an alias": ("g", "gemini://a.wild.example/", 52),
+    "the name for an alias": ("xn--bcher-kva.example", "gemini://g/", 52),
+    "a foreign one": ("example.org", "gemini://h/", 53),
+    "of the host at this address": ("h", "gemini://192.0.2.9/", 20),
+    "of another host than at this address": ("g", "gemini://192.0.2.9/", 53),
 }
 
 
 @pytest.mark.parametrize(("server_name", "url", "status"), SERVER_NAMES.values(), ids=SERVER_NAMES)
 def test_tls_was_set_up_for_the_same_host(visit, server_name, url, status):
     assert visit(url, peer(server_name=server_name)) == status
+
+
+THE_REST = {
+    "a foreign host": (None, "gemini://example.org/", 52),
+    "another address": (None, "gemini://192.0.2.8/", 52),
+    "a known host": (None, "gemini://h/", 20),
+    "this address": (None, "gemini://192.0.2.9/", 20),
+    "two foreign ones": ("a.example", "gemini://b.example/", 52),
+    "a known host's handshake": ("h", "gemini://b.example/", 53),
+    "a foreign one's handshake": ("b.example", "gemini://h/", 53),
+    "another scheme": (None, "https://example.org/", 53),
+}
+
+
+@pytest.mark.parametrize(("server_name", "url", "status"), THE_REST.values(), ids=THE_REST)
+def test_a_host_may_have_the_rest(ask, server_name, url, status):
+    rest = {"name": "*", "gone": True}
+    assert ask(url, peer(server_name=server_name), hosts=[rest]).status == status
 
 
 LOCATIONS = [

@@ -92,8 +92,42 @@ def test_a_url_for_another_host_than_the_server_name_is_refused(daemon):
         assert daemon.ask("/", host=url_host, name=name).status == 53
 
 
+def test_a_url_may_name_another_alias_than_the_server_name(daemon):
+    assert daemon.ask("/", host="one.example", name="uno.example").text == "one"
+    assert daemon.ask("/", host="three.example", name="four.example").text == "wild"
+
+
 def test_a_deeper_name_is_not_the_wildcards(daemon):
     assert daemon.ask("/", host="a.b.example", name=None).status == 53
+
+
+REST = """
+[[host]]
+name = "localhost"
+root = "{root}"
+[[host]]
+name = "*"
+gone = true
+"""
+
+
+def test_a_host_may_have_the_rest_with_the_first_ones_certificate(configure, need_program):
+    need_program("openssl")
+    daemon = configure(REST)
+    assert daemon.ask("/", host="anybody.example", name="anybody.example").status == 52
+    assert daemon.ask("/", host="anybody.example", name=None).status == 52
+    assert daemon.ask("/", host="anybody.example", name="localhost").status == 53
+    assert daemon.ask("/", host="localhost", name="localhost").status == 20
+    assert common_name(daemon, "anybody.example") == "subject=CN=localhost"
+
+
+def test_an_address_in_the_handshake_is_no_name(daemon, need_program):
+    done = subprocess.run(
+        [need_program("openssl"), "s_client", "-quiet", "-connect", f"127.0.0.1:{daemon.port}",
+         "-servername", "192.0.2.111"],
+        input=daemon.url("/", "two.example").encode() + b"\r\n", capture_output=True, timeout=20,
+    )  # fmt: skip
+    assert done.stdout == b"20 text/gemini; lang=de\r\ntwo"
 
 
 def test_an_address_is_the_first_hosts(daemon):

@@ -3,23 +3,28 @@
 import os
 import select
 import socket
+import stat
 from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from gemd.config import Address
 from gemd.master.handover import Handover
 from gemd.startup import resources
 from gemd.startup.resources import (
     Inherited,
     acquire_resources,
+    apply_socket_files,
     close_new,
+    find_settings,
     load_certificate,
     take_control,
     take_pid_file,
 )
 from gemd.system.certificates import CertificateError
+from gemd.system.listener import BindError, Listener, bind_all
 from gemd.system.pid_file import AlreadyRunning
 
 
@@ -181,3 +186,56 @@ def test_listeners_of_a_predecessor_are_taken_with_their_addresses(environ, monk
         (True, "127.0.0.1"),
     ]
     assert "GEMD_HANDOVER" not in environ
+
+
+def test_without_tls_no_certificate_is_made(configure, tmp_path):
+    config = configure(listen=[{"address": "127.0.0.1:0", "tls": False}])
+    got = acquire_resources(config, [], None)
+    close_new(got.listeners, ())
+    assert got.certificates == {}
+    assert not (tmp_path / "certificates").exists()
+
+
+def test_who_has_the_rest_needs_no_certificate(configure, root):
+    hosts = [{"name": "localhost", "root": str(root)}, {"name": "*", "root": str(root)}]
+    got = acquire_resources(configure(host=hosts), [], None)
+    close_new(got.listeners, ())
+    assert list(got.certificates) == ["localhost"]
+
+
+@pytest.fixture
+def unix(configure, tmp_path):
+    """A configuration with a unix socket of this mode, and another listener."""
+
+    def unix(mode):
+        return configure(listen=["127.0.0.1:0", {"address": f"unix:{tmp_path}/s", "mode": mode}])
+
+    return unix
+
+
+def test_a_unix_socket_has_its_mode_from_the_start_and_a_new_one_later(unix, tmp_path):
+    config = unix("0600")
+    got = acquire_resources(config, [], None)
+    try:
+        assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o600
+        assert [entry.mode for entry in find_settings(got.listeners, config)] == [None, "0600"]
+        apply_socket_files(unix("0620"), got.listeners)
+        assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o620
+        (tmp_path / "s").unlink()
+        with pytest.raises(BindError, match="that takes a restart"):
+            apply_socket_files(config, got.listeners)
+    finally:
+        close_new(got.listeners, ())
+
+
+def test_a_socket_that_could_be_any_is_refused(configure, tmp_path):
+    several = configure(listen=["127.0.0.1:0", {"address": f"unix:{tmp_path}/s", "tls": False}])
+    given = bind_all([Address("127.0.0.1", 0)], 10.0)
+    place = Address(*given[0].socket.getsockname())
+    handed = [Listener(given[0].socket, place, is_given=True)]
+    try:
+        with pytest.raises(BindError, match="was handed over, and `listen` has several kinds"):
+            find_settings(handed, several)
+        assert find_settings(handed, configure())[0].address == place
+    finally:
+        close_new(given, ())

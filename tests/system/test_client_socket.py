@@ -4,7 +4,14 @@ import struct
 
 import pytest
 
-from gemd.system.client_socket import acknowledge_now, count_undelivered, make_peer
+from gemd.system.client_socket import (
+    acknowledge_now,
+    count_undelivered,
+    forget_port,
+    make_peer,
+    name_client,
+    reset_on_close,
+)
 
 
 @pytest.fixture(params=["127.0.0.1", "::1", "dual stack"])
@@ -89,3 +96,25 @@ def test_an_acknowledgement_at_once(tcp):
 def test_what_the_listener_knows_is_not_asked_for():
     peer = make_peer(None, ("192.0.2.1", 5), ("192.0.2.2", 1965), tls=None)
     assert (peer.address, peer.local_address, peer.local_port) == ("192.0.2.1", "192.0.2.2", 1965)
+
+
+def test_a_proxy_names_another_client_of_the_same_connection(tcp):
+    _, server, address, _ = tcp
+    peer = make_peer(server, address, None, None, 48)
+    named = name_client(peer, "2001:db8:1:2::7", 9, "2001:db8::1", 1965)
+    assert (named.address, named.port, named.local_address, named.local_port) == (
+        "2001:db8:1:2::7", 9, "2001:db8::1", 1965,
+    )  # fmt: skip
+    assert named.client == "2001:db8:1::/48"
+    assert (forget_port(named).local_port, forget_port(named).port) == (0, 9)
+
+
+def test_a_close_may_be_a_reset(tcp):
+    client, server, _, _ = tcp
+    reset_on_close(server)
+    server.close()
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        reset_on_close(ours)

@@ -127,6 +127,18 @@ def test_the_name_asked_for_chooses_the_certificate(connect, contexts, certifica
     assert fingerprint_seen(pair) == certificates[served].fingerprint
 
 
+def test_a_host_may_have_the_rest_and_an_address_is_nobodys(certificates, build, connect):
+    contexts = {name: build(certificate) for name, certificate in certificates.items()}
+    contexts["*"] = contexts["g"]
+    choose_by_server_name(contexts["h"], contexts)
+    served = {"x": "g", "h": "h", "a.wild": "*.wild", None: "h"}
+    for asked, name in served.items():
+        assert fingerprint_seen(connect(server_name=asked, context=contexts["h"])) == certificates[name].fingerprint
+    finder = {name: Choosing() for name in ("h", "192.0.2.1", "*")}
+    choose_by_server_name(finder["h"], finder)
+    assert finder["h"].find(b"192.0.2.1") is None
+
+
 class Choosing:
     """A context that keeps what it is to choose by."""
 

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from gemd.protocol.errors import BadRequest
+from gemd.system.plain import PlainConnection
 from gemd.system.tls import TLSError
 from tests.support.answers import ScriptedPending, ScriptedSource
 from tests.support.gemini_client import tcp_pair
@@ -170,3 +171,17 @@ def test_nothing_waits_even_on_a_socket_that_would(connect):
     connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     connection.write(b"x" * 1_000_000)
     assert not connection.flush()
+
+
+@pytest.mark.parametrize(("complete", "sent", "is_reset"), [(False, 1, True), (True, 1, False), (False, 0, False)])
+def test_without_tls_an_answer_that_broke_off_ends_by_a_reset(connect, complete, sent, is_reset):
+    client, connection = connect(tcp_pair())
+    connection.tls = PlainConnection()
+    connection.complete, connection.sent = complete, sent
+    connection.close()
+    client.socket.setblocking(True)
+    if is_reset:
+        with pytest.raises(ConnectionResetError):
+            client.socket.recv(1)
+    else:
+        assert client.socket.recv(1) == b""

@@ -302,3 +302,35 @@ def test_a_worker_that_has_to_stop_leaves_them_a_second(make_reading, join):
     join(reading)
     reading.hurry()
     assert reading.next_deadline() < time.monotonic() + 1.1
+
+
+# Behind a PROXY header
+
+
+def test_what_came_behind_a_header_is_read_first(make_reading, connect, settle, ready):
+    reading = make_reading()
+    seen = []
+    client, connection = connect()
+    reading.add(connection, lambda connection, _: seen.append(connection.receive(4096)))
+    hello = client.hello()
+    client.socket.sendall(hello[:50])
+    settle()
+    assert seen == [hello[:50]]
+    reading.begin(connection, hello[:50])
+    client.socket.sendall(hello[50:])
+    for _ in range(3):
+        settle()
+        client.shake_hands()
+    client.send(URL)
+    settle()
+    assert asked_for(ready) == URL.decode().strip()
+
+
+def test_what_came_behind_a_header_counts(make_reading, connect, losses):
+    reading = make_reading(max_bytes=2048)
+    client, connection = connect()
+    reading.add(connection, lambda *_: None)
+    reading.begin(connection, b"\x16\x03\x01\xff\xff" + bytes(4000))
+    reading.advance(connection, 0)
+    assert losses == ["handshake failed: more than 2048 bytes came and were not enough"]
+    assert client.is_closed()
