@@ -7,9 +7,11 @@ right, or the connection ends without a byte; from then on it is the client that
 import time
 from collections.abc import Mapping
 
+from msgspec import structs
+
 from gemd.config.listen import Listen
 from gemd.protocol.networks import build_rule
-from gemd.protocol.proxy_header import ProxyHeader, ProxyHeaderError
+from gemd.protocol.proxy_header import Endpoint, ProxyHeader, ProxyHeaderError
 from gemd.protocol.proxy_reader import ProxyHeaderReader
 from gemd.protocol.request import RequestReader
 from gemd.system.client_socket import name_client
@@ -80,6 +82,8 @@ class Proxied:
             self._reading.begin(connection, reader.rest)
 
     def _believe(self, connection: Connection, header: ProxyHeader) -> None:
+        if header.source == Endpoint(connection.peer.address, connection.peer.port):
+            header = structs.replace(header, is_local=True)  # version 1 has no other way to say so
         connection.proxy_header = header
         if isinstance(connection.tls, PlainConnection):
             connection.tls.believe(header.server_name, header.certificate, header.tls_version, header.cipher)

@@ -118,7 +118,10 @@ def test_a_proxy_may_speak_for_itself(header, join, settle, ready):
     assert [one.peer.address for one in ready] == ["127.0.0.1"]
 
 
-@pytest.mark.parametrize("sent", [b"", LOCAL, b"PROXY UNKNOWN\r\n"])
+ITSELF = encode_v1(Endpoint("127.0.0.1", 1), Endpoint("127.0.0.1", 1965))  # as `connect` has the peer
+
+
+@pytest.mark.parametrize("sent", [b"", LOCAL, b"PROXY UNKNOWN\r\n", ITSELF])
 def test_a_health_check_is_no_loss(sent, join, settle, reading, losses):
     client, _ = join()
     client.socket.sendall(sent)
