@@ -30,6 +30,7 @@ from gemd.startup.resources import (
     Inherited,
     Resources,
     acquire_resources,
+    apply_socket_files,
     close_new,
     take_control,
     take_pid_file,
@@ -66,6 +67,7 @@ def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
         pid_file = take_pid_file(config, handover, user)
         present = inherited.take_listeners(config.timeouts.request)
         resources = acquire_resources(config, present, None if config.service.master_user else user)
+        apply_socket_files(config, resources.listeners)  # those of a former master may be others
     close_new(present, resources.listeners)
     if user is not None:
         later.import_all()

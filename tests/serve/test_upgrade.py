@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import sys
 import time
 from pathlib import Path
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 
 import gemd
+from tests.support.tls_client import make_context
 
-from .conftest import children_of, is_alive, wait_for, workers_of
+from .conftest import children_of, is_alive, read_answer, wait_for, workers_of
 from .load import Load, SlowDownload
 from .succession import (
     FRESH,
@@ -114,6 +116,21 @@ def test_an_upgrade_may_change_where_it_listens(configure, tmp_path):
         conf.write_text(conf.read_text().replace(":0", f':0", "127.0.0.1:{port}'))
         service.upgrade()
         socket.create_connection(("127.0.0.1", port), timeout=5).close()
+
+
+def test_what_listeners_are_for_goes_with_the_configuration(configure, tmp_path):
+    user = 'user = "root"\n' if os.geteuid() == 0 else ""
+    table = f'{{ address = "unix:{tmp_path}/s", tls = false, mode = "0600" }}'
+    with Succession(configure(f'{user}{SERVICE}listen = ["127.0.0.1:0", {table}]\n{HOST}'), tmp_path) as service:
+        conf = tmp_path / "gemd.conf"
+        conf.write_text(conf.read_text().replace('tls = false, mode = "0600"', 'mode = "0640"'))
+        service.upgrade()
+        assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o640
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(tmp_path / "s"))
+            with make_context().wrap_socket(sock, server_hostname="localhost") as tls:
+                tls.sendall(b"gemini://localhost/\r\n")
+                assert read_answer(tls).complete
 
 
 @pytest.mark.parametrize("count", [4, pytest.param(10, marks=pytest.mark.slow)])
