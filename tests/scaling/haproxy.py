@@ -25,6 +25,9 @@ class HAProxy:
             self._process = subprocess.Popen(
                 [*command, "-db", *files], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
+
+    def wait_until_ready(self) -> None:
+        """Until it answers to commands."""
         wait_for(self._is_ready, "HAProxy to be ready")
 
     def _is_ready(self) -> bool:

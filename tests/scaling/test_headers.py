@@ -9,6 +9,7 @@ import pytest
 from gemd.protocol.proxy_header import Endpoint, ProxyHeader
 from gemd.protocol.proxy_reader import ProxyHeaderReader
 from tests.serve.certificates import make_certificate
+from tests.support.processes import free_port
 from tests.support.tls_client import make_context
 from tests.support.waiting import LONGEST
 
@@ -26,11 +27,6 @@ listen one
 ALL = "ssl,cert-cn,ssl-cipher,cert-sig,cert-key,authority,crc32c,unique-id"
 # Takes any certificate, as Gemini needs it; and for that HAProxy has to have an authority all the same.
 TLS = "ssl crt {pem} verify optional ca-file {pem} ca-ignore-err all crt-ignore-err all"
-
-
-def find_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
 
 
 @pytest.fixture
@@ -59,7 +55,7 @@ def read_header(listener: socket.socket) -> tuple[ProxyHeader, bytes]:
     ["send-proxy", "send-proxy-v2", f"send-proxy-v2 proxy-v2-options {ALL}", "send-proxy-v2-ssl-cn"],
 )
 def test_a_client_is_named(start_haproxy, listener, server):
-    front = find_port()
+    front = free_port()
     configuration = CONFIGURATION.format(front=front, back=listener.getsockname()[1], bind="", server=server)
     start_haproxy(configuration + "    unique-id-format %ci-%cp-%rt\n")
     with socket.create_connection(("127.0.0.1", front), LONGEST, ("127.0.0.7", 0)) as client:
@@ -74,13 +70,13 @@ def test_a_client_is_named(start_haproxy, listener, server):
 
 @pytest.mark.parametrize("server", ["send-proxy-v2 check", f"send-proxy-v2 proxy-v2-options {ALL} check"])
 def test_a_health_check_is_its_own(start_haproxy, listener, server):
-    start_haproxy(CONFIGURATION.format(front=find_port(), back=listener.getsockname()[1], bind="", server=server))
+    start_haproxy(CONFIGURATION.format(front=free_port(), back=listener.getsockname()[1], bind="", server=server))
     assert read_header(listener)[0] == ProxyHeader(is_local=True)
 
 
 def test_a_health_check_of_version_1_can_not_be_told_from_a_client(start_haproxy, listener):
     back = listener.getsockname()[1]
-    start_haproxy(CONFIGURATION.format(front=find_port(), back=back, bind="", server="send-proxy check"))
+    start_haproxy(CONFIGURATION.format(front=free_port(), back=back, bind="", server="send-proxy check"))
     header, rest = read_header(listener)
     assert (header.source.address, header.destination) == ("127.0.0.1", Endpoint("127.0.0.1", back))
     assert rest == b""
@@ -90,7 +86,7 @@ def test_a_health_check_of_version_1_can_not_be_told_from_a_client(start_haproxy
 def test_tls_that_has_ended_there_is_told(start_haproxy, listener, folder, has_certificate):
     make_certificate(folder / "example.org.pem", "example.org")
     make_certificate(folder / "ada.pem", "Ada")
-    front = find_port()
+    front = free_port()
     start_haproxy(
         CONFIGURATION.format(
             front=front,
