@@ -17,6 +17,7 @@ from gemd.config.types import (
     Duration,
     ExitStatus,
     FileSize,
+    LocationAccess,
     MemorySize,
     Niceness,
     RateTable,
@@ -96,6 +97,7 @@ class Location(Settings, frozen=True):
     redirect: Redirect | None = None
     gone: bool = False
     client_certificate: ClientCertificate = "none"
+    access: Literal["any"] | LocationAccess = "any"
     rate: Text | RateTable | None = None
     log: bool | Text = True
     mount: tuple[str, ...] = ()

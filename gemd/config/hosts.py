@@ -24,7 +24,7 @@ S = TypeVar("S", bound=Settings)
 _LOCATION_KEYS = {k: t for k, t in keys_of(Location).items() if k not in DERIVED}
 # What protects holds for all that is below, until a location there has another word for it; so do limits of scripts.
 PROTECTING = (
-    *("client-certificate", "dot-files", "listing", "symlinks"),
+    *("access", "client-certificate", "dot-files", "listing", "symlinks"),
     *(key for key in _LOCATION_KEYS if key.startswith("cgi-")),
 )
 # Beside `app` and `app-...`.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from gemd.config.access_lists import judge_access
 from gemd.config.app_settings import find_app_users
 from gemd.config.budgets import judge_rate, make_budget
 from gemd.config.cgi_settings import CGISettings
@@ -19,7 +20,7 @@ from gemd.config.location_checks import judge_variables
 from gemd.config.script_settings import find_script_users
 from gemd.config.settings import TLS, Config, Limits, Log, Service, Timeouts
 from gemd.config.tables import Problem, key_path, keys_of, read_settings, read_table, show
-from gemd.config.types import LOG_WORDS, Settings, Workers
+from gemd.config.types import LOG_WORDS, AccessList, Settings, Workers
 
 _TABLES: dict[str, type[Settings]] = {
     "tls": TLS,
@@ -27,6 +28,7 @@ _TABLES: dict[str, type[Settings]] = {
     "limits": Limits,
     "cgi": CGISettings,
     "log": Log,
+    "access": AccessList,
 }
 _SERVICE_KEYS = keys_of(Service)
 _TOP_KEYS = {
@@ -82,6 +84,8 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
         read=_absolute_all(cgi.read, base),
         write=_absolute_all(cgi.write, base),
     )
+    access = read_settings(tables.get("access", {}), AccessList, "access", problems)
+    problems += [Problem(key_path("access", key), text) for key, text in judge_access(access)]
     problems += [
         Problem(key_path("limits.rate", key), text) for key, text in judge_rate(limits.rate, is_everywhere=True)
     ]
@@ -102,6 +106,7 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
         timeouts=read_settings(tables.get("timeouts", {}), Timeouts, "timeouts", problems),
         limits=limits,
         log=_read_log(tables.get("log", {}), base, service, problems),
+        access=access,
         cgi=cgi,
         budget=make_budget(limits.rate),
         source=source,

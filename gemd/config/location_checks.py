@@ -6,6 +6,7 @@ Rule: nothing is opened or looked up; each fault is told with its key and what w
 import re
 from collections.abc import Iterator, Mapping
 
+from gemd.config.access_lists import judge_location_access
 from gemd.config.budgets import judge_rate
 from gemd.config.host_settings import Location
 from gemd.config.script_places import EVERYWHERE, list_entries
@@ -54,6 +55,9 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
         yield key_path("cgi-environment", name), text
     if location.log in LOG_WORDS:
         yield "log", f"expected true, false or the path of a file, not {show(location.log)}"
+    if location.access != "any":
+        for key, text in judge_location_access(location.access):
+            yield key_path("access", key), text
     for key, text in judge_rate(location.rate):
         yield key_path("rate", key), text
     for entry in location.client_certificate if isinstance(location.client_certificate, tuple) else ():

@@ -21,6 +21,7 @@ def render_config(config: Config) -> str:
         "timeouts": _table(config.timeouts),
         "limits": _table(config.limits),
         "log": _table(config.log),
+        "access": _table(config.access),
         "cgi": _table(config.cgi),
         "host": [_host(host) for host in config.hosts],
     }

@@ -12,6 +12,7 @@ from gemd.config.cgi_settings import CGISettings
 from gemd.config.host_settings import Host
 from gemd.config.listen import Listen
 from gemd.config.types import (
+    AccessList,
     Addresses,
     Budget,
     Count,
@@ -74,6 +75,9 @@ class Limits(Settings, frozen=True):
     request_bytes: Annotated[int, Meta(ge=2048, description="a whole number of bytes, at least 2048")] = 16 * 1024
     buffered: Annotated[int, Meta(ge=1 << 20, description="a whole number of bytes, at least 1048576")] = 64 * 1024**2
     threads: Count = 64
+    connections_per_address: (
+        Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")] | None
+    ) = None
     handshakes: Count | None = None
     ipv6_prefix: Annotated[int, Meta(ge=32, le=128, description="a whole number from 32 to 128")] = V6_PREFIX
     rate: Text | RateTable | None = None
@@ -105,6 +109,7 @@ class Config(Settings, frozen=True):
     timeouts: Timeouts
     limits: Limits
     log: Log
+    access: AccessList
     cgi: CGISettings
     budget: Budget | None = None
     source: str | None = None

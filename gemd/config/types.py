@@ -17,7 +17,7 @@ Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")
 RedirectStatus = Annotated[
     int, Meta(ge=min(REDIRECTS), le=max(REDIRECTS), description=" or ".join(map(str, REDIRECTS)))
 ]
-
+RefusalStatus = Literal[40, 41, 42, 43, 50, 51, 52, 53, 59]  # not 44, whose text is seconds to wait
 
 Format = Literal["jetforce", "common", "combined", "condensed", "json"]  # of the access log
 Addresses = Literal["full", "truncated", "hashed", "none"]
@@ -43,6 +43,19 @@ class CAFile(Settings, frozen=True):
 
 
 ClientCertificate = Literal["none", "any"] | tuple[Text, ...] | CAFile
+
+
+class AccessList(Settings, frozen=True):
+    """Networks that may come and others that may not: the most specific one decides. Without `allow` all others may."""
+
+    allow: tuple[Text, ...] | None = None
+    deny: tuple[Text, ...] = ()
+
+
+class LocationAccess(AccessList, frozen=True):
+    """The same for a location; `status` is what the others are answered with."""
+
+    status: RefusalStatus = 50
 
 
 class Address(msgspec.Struct, frozen=True):

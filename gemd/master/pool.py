@@ -42,6 +42,7 @@ class Pool:
             worker = self.workers.find(pid)
             if worker is not None:
                 self.workers.remove(worker, now, served=self.row(worker).last_tick is not None)
+                self.row(worker).clients.clear()  # whose connections have ended with it
                 yield worker, code
         self._processes.kill_orphans(self.workers.pids)
 

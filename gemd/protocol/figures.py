@@ -74,7 +74,7 @@ REFUSED = Figure(
     "refused",
     "REFUSED",
     "gemd_connections_refused",
-    "Connections that were closed before TLS began, because of limits.handshakes.",
+    "Connections that were closed before TLS began, because of access or of limits of clients.",
     Kind.COUNTER,
 )
 

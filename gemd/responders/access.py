@@ -1,21 +1,31 @@
-"""Who may see a location: client certificates and the answers 60, 61 and 62 (specification 0.24.1, "Status codes").
+"""Who may see a location: networks, then client certificates and the answers 60, 61 and 62 (specification 0.24.1,
+"Status codes").
 
-Rule: the answer depends on the location's path and the certificate alone, never on what is below the path, so that
-nobody learns from it whether a file exists.
+Rule: the answer depends on the location's path, the network and the certificate alone, never on what is below the path,
+so that nobody learns from it whether a file exists.
 """
 
 import datetime
 from collections.abc import Callable
 
-from gemd.config.types import CAFile, ClientCertificate
-from gemd.protocol.errors import CertificateNotAuthorised, CertificateNotValid, CertificateRequired
+from gemd.config.host_settings import Location
+from gemd.config.types import CAFile, ClientCertificate, LocationAccess
+from gemd.protocol.errors import (
+    CertificateNotAuthorised,
+    CertificateNotValid,
+    CertificateRequired,
+    GeminiError,
+    NotFound,
+)
 from gemd.protocol.fingerprint import parse_fingerprint
+from gemd.protocol.networks import build_rule
 from gemd.protocol.peer import Peer
 from gemd.responders.judged import Unjudged
 from gemd.system.authorities import Authorities, Read, Verdict, read_authorities
 
 Check = Callable[[Peer], None]
 
+_NOT_FOR_NETWORK = "This is not for your network"
 _NOT_AUTHORISED = "The client certificate is not authorised"
 
 
@@ -41,6 +51,33 @@ def build_check(rule: ClientCertificate, read: Read = read_authorities) -> Check
         _demand_valid(peer)
         if not is_listed:
             raise CertificateNotAuthorised(_NOT_AUTHORISED)
+
+    return check
+
+
+def build_location_check(location: Location, read: Read = read_authorities) -> Check | None:
+    """The same by the network that the peer comes from, which is looked at first, and then by its certificate."""
+    by_certificate = build_check(location.client_certificate, read)
+    if location.access == "any":
+        return by_certificate
+    by_network = _by_network(location.access)
+    if by_certificate is None:
+        return by_network
+
+    def check(peer: Peer) -> None:
+        by_network(peer)
+        by_certificate(peer)
+
+    return check
+
+
+def _by_network(access: LocationAccess) -> Check:
+    may_come = build_rule(access.allow, access.deny)
+    text = NotFound.text if access.status == NotFound.status else _NOT_FOR_NETWORK
+
+    def check(peer: Peer) -> None:
+        if not may_come(peer.address):
+            raise GeminiError(text, access.status)
 
     return check
 

@@ -64,6 +64,9 @@ class Protection:
             for host, entries in rules.items()
             if _differ(location for location, _ in entries)
         }
+        self._by_network = {
+            host for host, entries in rules.items() if any(location.access != "any" for location, _ in entries)
+        }
         self._roots = sorted({location.root for location in locations if location.root is not None})
         self._known = _Known(-_LOOK_INTERVAL, 0, {}, {}, KnownSources())
 
@@ -87,6 +90,12 @@ class Protection:
             os.close(found.resolved.descriptor)
             raise
         return found
+
+    def list_for(self, location: Location, peer: Peer) -> tuple[str, str]:
+        """Whom a listing of the location is for, as far as rules for what is linked in it may look at that."""
+        certificate = peer.tls.client_certificate
+        address = peer.address if location.host in self._by_network else ""
+        return address, certificate.fingerprint if certificate is not None else ""
 
     def open_script(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Found:
         """The same for a script, or a directory on the way to it: it is not read."""
@@ -209,7 +218,10 @@ def _show_path(resolved: Resolved, location: Location) -> str:
 def _differ(locations: Iterable[Location]) -> bool:
     """Whether what protects is not the same everywhere."""
     kinds = [
-        (each.client_certificate, each.listing, each.dot_files, each.symlinks, each.cgi == (), find_own_keys(each))
+        (
+            *(each.access, each.client_certificate, each.listing, each.dot_files, each.symlinks),
+            *(each.cgi == (), find_own_keys(each)),
+        )
         for each in locations
         if each.root is not None
     ]

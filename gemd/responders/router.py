@@ -19,7 +19,7 @@ from gemd.protocol.host import ANY_HOST, find_by_name
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer
-from gemd.responders.access import Check, build_check
+from gemd.responders.access import Check, build_location_check
 from gemd.responders.app.applications import NO_PROCESSES, Applications
 from gemd.responders.cgi.scripts import CGI, NO_USERS, ScriptUsers
 from gemd.responders.judged import Judged, Unjudged
@@ -71,7 +71,7 @@ class Router:
         self._proxies = [host for host in config.hosts if any(location.hosts for location in host.locations)]
         authorities = load_authorities(config, read)
         rules = {
-            host.name: [(location, build_check(location.client_certificate, read)) for location in host.locations]
+            host.name: [(location, build_location_check(location, read)) for location in host.locations]
             for host in config.hosts
         }
         protection = Protection(rules, private)

@@ -171,9 +171,9 @@ class StaticFiles:
     def _list(
         self, url: Url, location: Location, found: os.stat_result, others: Sequence[Location], peer: Peer
     ) -> Answer:
-        """The listing of a directory, from memory or to be worked out. What it shows may depend on the certificate."""
+        """The listing of a directory, from memory or to be worked out. What it shows may depend on who asks."""
         certificate = peer.tls.client_certificate
-        key = location.where, url.names, certificate.fingerprint if certificate is not None else ""
+        key = location.where, url.names, self._protection.list_for(location, peer)
         known = self._listings.find(key, found)
         if known is not None:
             return known

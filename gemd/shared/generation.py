@@ -28,7 +28,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     uses TLS. `identity` is who they become after the fork, None when they are that already.
 
     `has_room` says whether what answers could take one more request at once. `confinement` is what scripts may touch,
-    None for all that the user may. `cells` have the budgets of all limits. `hosts` are the processes beside the
+    None for all that the user may. `cells` have the budgets of all limits. `may_come` says whether
+    an address may, None where all may. `hosts` are the processes beside the
     workers: for scripts that have a user of their own, and for applications that have a process of their own.
     """
 
@@ -43,6 +44,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     cells: Cells
     rate_limit: RateLimit | None
     handshake_limit: RateLimit | None
+    may_come: Callable[[str], bool] | None
     logs: Logs
     access_log: AccessLog
     identity: Identity | None

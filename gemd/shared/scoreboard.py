@@ -5,10 +5,12 @@ aligned 64-bit store. What stands here came from a worker and may be any number:
 page, so that a worker can write its own and read the others: what it spoils is spoilt for itself.
 """
 
+import os
 import time
 
 from gemd.protocol.figures import BYTES, FIGURES, PRIVATE, REQUESTS, Figure
-from gemd.shared import under_way
+from gemd.shared import client_counts, under_way
+from gemd.shared.client_counts import ClientCounts
 from gemd.shared.under_way import UnderWay
 from gemd.system.shared_memory import PAGE, SharedMemory
 
@@ -27,13 +29,15 @@ _MOMENT = 2_000_000_000  # nanoseconds: an idle worker shows itself each second
 
 
 class Row:
-    """One worker's cells, and what is `under_way` in it. Runs in the worker, except for `clear` and what is read."""
+    """One worker's cells, what is `under_way` in it, and the connections of its `clients`. Runs in the worker, except
+    for `clear` and what is read."""
 
-    __slots__ = ("_cells", "_start", "under_way")
+    __slots__ = ("_cells", "_start", "clients", "under_way")
 
-    def __init__(self, octets: memoryview, nr: int) -> None:
+    def __init__(self, octets: memoryview, nr: int, clients: ClientCounts) -> None:
         self._cells = octets.cast("Q")
         self._start = nr * PAGE // _CELL
+        self.clients = clients
         self.under_way = UnderWay(octets[nr * PAGE + _UNDER_WAY :][: under_way.SIZE])
 
     def clear(self) -> None:
@@ -41,6 +45,7 @@ class Row:
         for column in range(_WIDTH):
             self._cells[self._start + column] = 0
         self.under_way.clear()
+        self.clients.clear()
 
     def tick(self) -> None:
         """Sign of life."""
@@ -103,12 +108,15 @@ class Scoreboard:
     def __init__(self, size: int) -> None:
         self.size = size
         self._memory = SharedMemory(size * PAGE)
+        self._clients = SharedMemory(size * client_counts.SIZE)
+        self._secret = os.urandom(16)  # so that nobody chooses a network to be taken for another
 
     def row(self, nr: int) -> Row:
         """Row `nr`, from 0."""
-        return Row(self._memory.octets, nr)
+        return Row(self._memory.octets, nr, ClientCounts(self._clients.octets, nr, self._secret))
 
     def keep_to(self, nr: int) -> Row:
         """Row `nr`; this process can only read the others from now on. Runs in the worker. Raises OSError."""
         self._memory.write_only(nr * PAGE, PAGE)
+        self._clients.write_only(nr * client_counts.SIZE, client_counts.SIZE)
         return self.row(nr)

@@ -11,7 +11,8 @@ from functools import partial
 from gemd.config import Config
 from gemd.config.app_settings import app_key, find_app_users, find_applications
 from gemd.config.script_settings import find_script_users
-from gemd.config.types import Budget
+from gemd.config.types import AccessList, Budget
+from gemd.protocol.networks import build_rule
 from gemd.protocol.request import Request
 from gemd.responders.cgi.scripts import ScriptUser
 from gemd.responders.router import MakeLimit, Router
@@ -73,6 +74,7 @@ def build_generation(
         cells=cells,
         rate_limit=RateLimit(cells, config.budget) if config.budget is not None else None,
         handshake_limit=RateLimit(cells, handshakes) if (handshakes := _find_handshakes(config)) is not None else None,
+        may_come=build_rule(access.allow, access.deny) if (access := config.access) != AccessList() else None,
         logs=logs,
         access_log=build_access_log(config, logs, secret, router),
         identity=identity,

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from gemd.config import Config, ConfigError, Problem, parse_config
+from gemd.config.access_lists import find_idle_entries
 from gemd.config.app_settings import app_key, find_app_users, find_applications
 from gemd.config.script_settings import find_script_users
 from gemd.config.tables import key_path
@@ -139,6 +140,12 @@ def check_certificates(config: Config) -> None:
 def check_script_places(config: Config) -> None:
     """Print where there can be no scripts, or are none, against expectation."""
     for problem in find_idle_places(config):
+        print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
+
+
+def check_access_lists(config: Config) -> None:
+    """Print what has no effect in lists of networks."""
+    for problem in find_idle_entries(config):
         print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
 
 

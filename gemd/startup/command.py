@@ -14,6 +14,7 @@ from gemd.master.start_limit import start_limit
 from gemd.options import UsageError, parse_arguments
 from gemd.protocol.characters import escape
 from gemd.startup.checks import (
+    check_access_lists,
     check_applications,
     check_certificates,
     check_confinement,
@@ -62,6 +63,7 @@ def start() -> ExitCode:
             check_certificates(config)
             check_logs(config)
             check_applications(config)
+            check_access_lists(config)
             check_script_places(config)
             check_confinement(config)
         print(f"gemd: the configuration {config.source or 'by flags'} is in order", file=sys.stderr)

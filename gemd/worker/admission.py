@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from gemd.protocol.peer import V6_PREFIX, network_of
+from gemd.shared.client_counts import ClientCounts
 from gemd.shared.rate_limit import RateLimit
 from gemd.system.access_log import AccessLog
 from gemd.system.log import error_log
@@ -16,12 +17,37 @@ _LINE_INTERVAL = 1.0  # seconds between two lines about those who are turned awa
 Leave = Callable[[], None]  # to be called once when the connection ends
 
 
-class Admission:
-    """`refused` is how many were turned away. IPv6 clients are counted by networks of `v6_prefix` bits."""
+class Room:
+    """How many connections a client may have at once, over the first `rows` workers' parts of what is shared."""
 
-    def __init__(self, access_log: AccessLog, handshakes: RateLimit | None, v6_prefix: int = V6_PREFIX) -> None:
+    def __init__(self, counts: ClientCounts, limit: int, rows: int) -> None:
+        self._counts = counts
+        self._limit = limit
+        self._rows = rows
+
+    def enter(self, client: str) -> Leave | None:
+        """Count one more: what is to be called when it ends; None where it is too many."""
+        if not self._counts.begin(client, self._limit, self._rows):
+            return None
+        return lambda: self._counts.end(client)
+
+
+class Admission:
+    """`refused` is how many were turned away. `may_come` says that of an address; `room` is for connections at once,
+    `handshakes` for those in a second. IPv6 clients are counted by networks of `v6_prefix` bits."""
+
+    def __init__(
+        self,
+        access_log: AccessLog,
+        may_come: Callable[[str], bool] | None = None,
+        room: Room | None = None,
+        handshakes: RateLimit | None = None,
+        v6_prefix: int = V6_PREFIX,
+    ) -> None:
         self.refused = 0
         self._access_log = access_log
+        self._may_come = may_come
+        self._room = room
         self._handshakes = handshakes
         self._v6_prefix = v6_prefix
         self._next_line = 0.0
@@ -29,11 +55,21 @@ class Admission:
     def enter(self, address: str) -> Leave | None:
         """Count a connection of a client with this address, "unix" where it has none: what is to be called when it
         ends; None where it may not go on, and is to be closed."""
-        client = network_of(address, self._v6_prefix)
+        if self._may_come is not None and not self._may_come(address):
+            self._refuse(address, "not for its network (access)")
+            return None
+        client, leave = network_of(address, self._v6_prefix), _leave_nothing
+        if self._room is not None:
+            entered = self._room.enter(client)
+            if entered is None:
+                self._refuse(address, "too many at once (limits.connections-per-address)")
+                return None
+            leave = entered
         if self._handshakes is not None and not self._handshakes.admits(client):
+            leave()
             self._refuse(address, "too many (limits.handshakes)")
             return None
-        return _leave_nothing
+        return leave
 
     def _refuse(self, address: str, reason: str) -> None:
         self.refused += 1

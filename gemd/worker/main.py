@@ -18,7 +18,7 @@ from gemd.protocol import figures
 from gemd.responders.app.load import AppLoadError
 from gemd.shared.channel import receive_files
 from gemd.shared.generation import Generation
-from gemd.shared.scoreboard import Row
+from gemd.shared.scoreboard import ROWS_PER_SLOT, Row
 from gemd.system import process
 from gemd.system.confinement import Confinement, ConfinementError
 from gemd.system.exit_handlers import forget_inherited_handlers, run_handlers
@@ -29,7 +29,7 @@ from gemd.system.places import find_share
 from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
 from gemd.system.script_threads import SCRIPT_THREADS
 from gemd.system.signals import GROUP_SIGNALS, SignalQueue
-from gemd.worker.admission import Admission
+from gemd.worker.admission import Admission, Room
 from gemd.worker.event_loop import EventLoop
 from gemd.worker.reporter import Reporter
 from gemd.worker.server import GeminiServer, loss_reporter
@@ -175,16 +175,18 @@ def _make_event_loop(generation: Generation, row: Row, pool: ThreadPool) -> Even
         pool,
         row.under_way,
         loss_reporter(generation.access_log),
-        _make_admission(generation),
+        _make_admission(generation, row),
     )
 
 
-def _make_admission(generation: Generation) -> Admission | None:
+def _make_admission(generation: Generation, row: Row) -> Admission | None:
     """None where everybody may begin a handshake."""
-    limit = generation.handshake_limit
-    if limit is None:
+    limits, handshakes, may_come = generation.config.limits, generation.handshake_limit, generation.may_come
+    most = limits.connections_per_address
+    room = Room(row.clients, most, ROWS_PER_SLOT * generation.config.workers) if most is not None else None
+    if may_come is None and room is None and handshakes is None:
         return None
-    return Admission(generation.access_log, limit, generation.config.limits.ipv6_prefix)
+    return Admission(generation.access_log, may_come, room, handshakes, limits.ipv6_prefix)
 
 
 def _clean_up(generation: Generation, last_moment: float) -> None:

@@ -33,6 +33,7 @@ CONFIGS = {
         "tls": {"certificates": "c", "minimum-version": "1.3", "ca-path": "/ca"},
         "timeouts": {"request": 1.5},
         "limits": {"rate": {"limit": "5/2m", "exempt": ["unix"]}, "ipv6-prefix": 56},
+        "access": {"allow": ["192.0.2.0/24", "unix"]},
         "log": {"access": "off", "format": "json", "addresses": "hashed"},
         "cgi": {"environment": {"A": 'quo"te\\\n'}, "memory": 1 << 20, "read": [], "write": ["db"]},
         "host": [PLAIN],
@@ -85,6 +86,7 @@ SETTINGS = {
     "redirect": st.fixed_dictionaries({"to": st.just("/x/")}, optional={"status": st.sampled_from([30, 31])}),
     "gone": st.booleans(),
     "client-certificate": st.just("any") | st.lists(st.just("cd" * 32)) | st.fixed_dictionaries({"ca": TEXT}),
+    "access": st.sampled_from(["any", {"deny": ["unix"]}, {"allow": ["::/64"], "deny": ["::"], "status": 51}]),
     "rate": st.sampled_from(["none", "5/s", {"limit": "9/2h", "by": "certificate", "burst": 3, "exempt": ["::/64"]}]),
 }
 PATHS = st.lists(st.sampled_from(["/", "/a/", "/a/b", "/c d/", "/ä"]), unique=True, max_size=3)

@@ -15,11 +15,12 @@ from gemd.config.cgi_settings import CGISettings
 from gemd.config.host_settings import DERIVED, Host, Location
 from gemd.config.settings import TLS, Limits, Log, Service, Timeouts
 from gemd.config.tables import keys_of
+from gemd.config.types import AccessList
 from tests.packaging.installing import PROJECT
 
 SHIPPED = (PROJECT / "etc/gemd.conf").read_text()
 FULL = re.sub(r"^#(?=[^\s#])", "", SHIPPED, flags=re.MULTILINE)  # with the settings that stand there as comments
-TABLES = {"tls": TLS, "timeouts": Timeouts, "limits": Limits, "cgi": CGISettings, "log": Log}
+TABLES = {"tls": TLS, "timeouts": Timeouts, "limits": Limits, "cgi": CGISettings, "log": Log, "access": AccessList}
 LOCATION = set(keys_of(Location)) - DERIVED
 HOST = (set(keys_of(Host)) | LOCATION) - {"locations", "path"}
 

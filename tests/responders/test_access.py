@@ -4,10 +4,11 @@ import msgspec
 import pytest
 from cryptography import x509
 
+from gemd.config.host_settings import Location
 from gemd.config.types import CAFile
-from gemd.protocol.errors import GeminiError
+from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.peer import ClientCertificate
-from gemd.responders.access import build_check
+from gemd.responders.access import build_check, build_location_check
 from gemd.responders.judged import Unjudged
 from gemd.system.certificates import CertificateError
 from gemd.system.client_certificates import parse_client_certificate
@@ -133,3 +134,49 @@ def test_authorities_that_can_not_be_loaded_are_named(tmp_path, content):
         (tmp_path / "ca.pem").write_bytes(content)
     with pytest.raises(CertificateError, match=r"ca\.pem"):
         build_check(CAFile(ca=str(tmp_path / "ca.pem")))
+
+
+# Networks
+
+
+def location_of(**keys):
+    keys = {key: value for key, value in keys.items() if value is not None}
+    return msgspec.convert({"path": "/", **keys}, Location)
+
+
+DENIED = {"deny": ["192.0.2.0/24"]}
+
+
+def test_a_location_for_everybody_has_no_check():
+    assert build_location_check(location_of()) is None
+    assert build_location_check(location_of(**{"access": "any", "client-certificate": "none"})) is None
+
+
+@pytest.mark.parametrize(
+    ("access", "address", "status"),
+    [
+        (DENIED, "192.0.2.1", 50),
+        (DENIED, "198.51.100.1", None),
+        (DENIED, "unix", None),
+        ({"allow": ["unix"]}, "unix", None),
+        ({"allow": ["unix"]}, "192.0.2.1", 50),
+        ({**DENIED, "allow": ["192.0.2.1"]}, "192.0.2.1", None),
+        ({**DENIED, "status": 40}, "192.0.2.1", 40),
+        ({**DENIED, "status": 53}, "192.0.2.1", 53),
+    ],
+)
+def test_by_network(access, address, status):
+    assert status_of(build_location_check(location_of(access=access)), peer(address=address)) == status
+
+
+def test_what_is_hidden_looks_as_what_is_not_there():
+    check = build_location_check(location_of(access={**DENIED, "status": 51}))
+    with pytest.raises(GeminiError) as caught:
+        check(peer(address="192.0.2.1"))
+    assert (caught.value.status, caught.value.meta) == (51, NotFound().meta)
+
+
+@pytest.mark.parametrize(("address", "status"), [("192.0.2.1", 50), ("198.51.100.1", 60)])
+def test_the_network_is_looked_at_before_the_certificate(address, status):
+    check = build_location_check(location_of(**{"access": DENIED, "client-certificate": "any"}))
+    assert status_of(check, peer(address=address)) == status

@@ -120,6 +120,45 @@ def test_who_has_to_be_judged_at_length_is_judged_by_a_thread(configure, tree, t
     assert threading.current_thread() not in threads
 
 
+INSIDE = {"path": "/private", "access": {"deny": ["192.0.2.0/24"]}}
+
+
+@pytest.mark.parametrize(
+    "url", ["/private/page.gmi", "/public/link/page.gmi", "/public/deep/page.gmi", "/public/file", "/chain/", "/dir/"]
+)
+def test_a_network_is_refused_by_every_name(ask, tree, url):
+    assert ask(url, location=[INSIDE], index=["index.gmi"]).status == 50
+    assert ask(url, peer(address="198.51.100.1"), location=[INSIDE], index=["index.gmi"]).status == 20
+
+
+@pytest.mark.parametrize("url", ["/cgi-bin/sub/script", "/link/sub/script", "/sub/script"])
+def test_a_network_is_refused_scripts_by_every_name(ask, tree, url):
+    location = [{**INSIDE, "path": "/cgi-bin/sub"}]
+    keys = {"cgi": ["cgi-bin", "link", "sub"], "location": location}
+    assert ask(url, **keys).status == 50
+    assert ask(url, peer(address="198.51.100.1"), **keys).status == 20
+
+
+def test_a_listing_names_what_is_for_a_network_to_that_alone(configure, tree):
+    """Also where it was worked out for the other a moment ago."""
+    built = Router(configure(location=[INSIDE], index=["none"]), MIME_TABLE, None)
+    for _ in range(2):
+        bodies = [
+            settle(lambda address=address: built.respond(request("/public/", peer(address=address)))).body
+            for address in ("192.0.2.1", "198.51.100.1")
+        ]
+        assert [b"file" in body for body in bodies] == [False, True]
+        assert all(b"page.gmi" in body for body in bodies)
+
+
+def test_a_listing_is_worked_out_for_each_address_only_where_networks_matter(configure):
+    askers = [peer(address=address) for address in ("192.0.2.1", "192.0.2.2")]
+    for keys, number in (({}, 1), ({"location": [INSIDE]}, 2)):
+        config = configure(**keys)
+        built = protection.Protection({"h": [(location, None) for location in config.hosts[0].locations]})
+        assert len({built.list_for(config.hosts[0].locations[0], asker) for asker in askers}) == number
+
+
 def test_a_location_may_be_a_file(ask, tree):
     location = [{"path": "/private/page.gmi", "client-certificate": "any"}]
     os.link(tree / "private/page.gmi", tree / "public/hard")

@@ -1,9 +1,12 @@
 import pytest
 
 from gemd.config.types import Budget
+from gemd.protocol.networks import build_rule
 from gemd.shared.cells import Cells
+from gemd.shared.client_counts import SIZE, ClientCounts
 from gemd.shared.rate_limit import RateLimit
-from gemd.worker.admission import Admission
+from gemd.system.shared_memory import SharedMemory
+from gemd.worker.admission import Admission, Room
 
 
 class AccessLogOf:
@@ -31,7 +34,7 @@ def few(count=1):
 
 
 def test_who_has_had_its_handshakes_is_refused_and_counted(lines):
-    admission = Admission(AccessLogOf(), few(2))
+    admission = Admission(AccessLogOf(), handshakes=few(2))
     assert [admission.enter("192.0.2.1") is not None for _ in range(4)] == [True, True, False, False]
     assert admission.enter("192.0.2.2") is not None
     assert admission.refused == 2
@@ -39,7 +42,7 @@ def test_who_has_had_its_handshakes_is_refused_and_counted(lines):
 
 
 def test_one_of_them_a_second_is_named(lines, clock):
-    admission = Admission(AccessLogOf(), few())
+    admission = Admission(AccessLogOf(), handshakes=few())
     admission.enter("192.0.2.1")
     for moment in (100.0, 100.9, 101.0, 101.5, 102.1):
         clock[0] = moment
@@ -49,12 +52,46 @@ def test_one_of_them_a_second_is_named(lines, clock):
 
 @pytest.mark.parametrize(("prefix", "passes"), [(64, [True, False, True]), (56, [True, False, False])])
 def test_ipv6_clients_are_counted_by_network(lines, prefix, passes):
-    admission = Admission(AccessLogOf(), few(), prefix)
+    admission = Admission(AccessLogOf(), handshakes=few(), v6_prefix=prefix)
     addresses = ["2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:2::1"]
     assert [admission.enter(address) is not None for address in addresses] == passes
 
 
 def test_leaving_means_nothing_where_nobody_counts_who_is_there():
-    leave = Admission(AccessLogOf(), few()).enter("unix")
+    leave = Admission(AccessLogOf(), handshakes=few()).enter("unix")
     leave()
     leave()
+
+
+@pytest.fixture
+def counts():
+    return ClientCounts(SharedMemory(SIZE).octets, 0, b"secret")
+
+
+def test_whose_network_may_not_come_spends_nothing(lines, counts):
+    limit = few()
+    rule = build_rule(None, ["192.0.2.0/24"])
+    admission = Admission(AccessLogOf(), rule, Room(counts, 1, 1), limit)
+    assert [admission.enter("192.0.2.1") for _ in range(3)] == [None] * 3
+    assert lines == ["<192.0.2.1>: closed before TLS: not for its network (access)"]
+    assert admission.refused == 3
+    assert limit.admits("192.0.2.1")
+    assert not counts._counts
+    assert admission.enter("198.51.100.1") is not None
+
+
+def test_a_client_has_so_many_connections_until_they_end(lines, counts):
+    admission = Admission(AccessLogOf(), room=Room(counts, 2, 1))
+    leave, _, refused = (admission.enter("2001:db8::1") for _ in range(3))
+    assert refused is None
+    assert admission.enter("2001:db8:0:1::1") is not None
+    assert lines == ["<2001:db8::1>: closed before TLS: too many at once (limits.connections-per-address)"]
+    leave()
+    assert [admission.enter("2001:db8::2") is not None for _ in range(2)] == [True, False]
+
+
+def test_who_has_had_its_handshakes_takes_no_place(lines, counts):
+    admission = Admission(AccessLogOf(), room=Room(counts, 9, 1), handshakes=few())
+    admission.enter("192.0.2.1")
+    assert [admission.enter("192.0.2.1") for _ in range(3)] == [None] * 3
+    assert counts._counts["192.0.2.1"] == 1
