@@ -15,9 +15,11 @@ def main() -> int:
     block_signals()
     gc.disable()  # what is imported stays: looking again and again for what of it is garbage takes 10 ms
     try:
-        from gemd.system.openssl import load_openssl
+        from gemd.startup.tickets import wants_tickets
+        from gemd.system.openssl import WITH_TICKETS, WITHOUT_TICKETS, load_openssl
 
-        load_openssl()  # before whatever needs it
+        # Before whatever needs it.
+        load_openssl(WITH_TICKETS if wants_tickets(sys.argv[1:]) else WITHOUT_TICKETS)
 
         from gemd.startup.command import run
     except ImportError as error:

@@ -52,6 +52,7 @@ class TLS(Settings, frozen=True):
     minimum_version: Literal["1.2", "1.3"] = "1.2"
     ca_file: Text | None = None
     ca_path: Text | None = None
+    session_tickets: bool = False
 
 
 class Timeouts(Settings, frozen=True):

@@ -20,7 +20,7 @@ from gemd.system.confinement import Confinement
 from gemd.system.listener import Listener
 from gemd.system.logs import Logs
 from gemd.system.privileges import Identity
-from gemd.system.tls import Context
+from gemd.system.tls import ConnectionMaker
 
 
 class Generation(msgspec.Struct, frozen=True, eq=False):
@@ -37,7 +37,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     config: Config
     listeners: Sequence[Listener]
     listen: Sequence[Listen]
-    context: Context | None
+    context: ConnectionMaker | None
     respond: Respond
     has_room: Callable[[], bool]
     applications: Applications

@@ -26,6 +26,7 @@ from gemd.startup.files import Files
 from gemd.startup.inside import see_from_inside
 from gemd.startup.private_files import find_log_files
 from gemd.startup.resources import Resources, find_settings
+from gemd.startup.tickets import gives_tickets
 from gemd.system import tls_context
 from gemd.system.access_log import AccessLog
 from gemd.system.certificates import ServerCertificate
@@ -33,7 +34,8 @@ from gemd.system.line_log import LineLog, NoLog
 from gemd.system.logs import Logs
 from gemd.system.privileges import Identity, PrivilegeError, can_become
 from gemd.system.process import fill_standard_streams
-from gemd.system.tls import Context
+from gemd.system.session_tickets import TicketContext
+from gemd.system.tls import ConnectionMaker, Context
 
 
 def build_generation(
@@ -146,17 +148,30 @@ def build_router(
     return Router(config, files.mime_table, make_limit, read, users, files.private, processes)
 
 
-def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> Context | None:
-    """The context of the first host, which hands a connection to another one's when the client names that; None where
-    no listener uses TLS.
+def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> ConnectionMaker | None:
+    """The context of the first host, which hands a connection to another one's when the client names that; with
+    session tickets, what chooses among the contexts; None where no listener uses TLS.
 
     Raises TLSError.
     """
     if not config.uses_tls:
         return None
     contexts = {name: tls_context.build_context(certificate, config.tls) for name, certificate in loaded.items()}
-    by_name = {name: contexts[host.name] for host in config.hosts if host.has_certificate for name in host.names}
     first = contexts[config.hosts[0].name]
     if len(contexts) > 1:
+        by_name = {name: contexts[host.name] for host in config.hosts if host.has_certificate for name in host.names}
         tls_context.choose_by_server_name(first, by_name)
-    return first
+    return add_tickets(config, loaded, first) if config.tls.session_tickets else first
+
+
+def add_tickets(config: Config, loaded: dict[str, ServerCertificate], plain: Context) -> TicketContext:
+    """Contexts that clients get tickets by, of each host alone, beside a plain one that serves all. Raises TLSError."""
+    first = config.hosts[0].name
+    by_name: dict[str, Context] = {}
+    for host in config.hosts:
+        context = plain
+        if gives_tickets(host):
+            certificate = loaded.get(host.name, loaded[first])
+            context = tls_context.build_context(certificate, config.tls, tickets_for=host.name)
+        by_name.update(dict.fromkeys(host.names, context))
+    return TicketContext(plain, tls_context.find_among(by_name), by_name[first] if len(config.hosts) == 1 else None)

@@ -29,6 +29,7 @@ from gemd.startup.private_files import (
     script_directories,
 )
 from gemd.startup.script_checks import find_idle_places, find_missing_places, find_missing_scripts
+from gemd.startup.tickets import find_idle_tickets
 from gemd.startup.trials import describe_processes, try_applications
 from gemd.system import certificates, tls_context
 from gemd.system.attempt import attempt
@@ -129,6 +130,8 @@ def _why_no_directory(path: str, flags: int = os.O_PATH) -> str | None:
 def check_certificates(config: Config) -> None:
     """Load what is configured, without making anything, and print what is worth a look. Raises CertificateError."""
     build_router(config, read_files(config), None, {}, {})
+    for warning in find_idle_tickets(config):
+        print(f"gemd: warning: {warning}", file=sys.stderr)
     for host in config.hosts:
         if host.certificate is not None and host.key is not None:
             certificate = certificates.load(Path(host.certificate), Path(host.key))

@@ -19,6 +19,8 @@ from gemd.startup.files import read_all
 from gemd.startup.findings import Unpacked, pack_findings, unpack_findings
 from gemd.startup.private_files import NOT_CONFINED, is_confinement_missing
 from gemd.startup.resources import Resources, acquire_resources, apply_socket_files, close_new
+from gemd.startup.tickets import FIXED as TICKETS_FIXED
+from gemd.startup.tickets import find_idle_tickets, set_tickets
 from gemd.startup.trials import describe_processes
 from gemd.system.log import error_log
 from gemd.system.log_file import log_files_opened
@@ -81,12 +83,19 @@ def _keep_fixed(config: Config, current: Config) -> tuple[Config, Sequence[str]]
     fixed = msgspec.structs.replace(
         current.service, max_requests=new.max_requests, max_memory=new.max_memory, auto_reload=new.auto_reload
     )
-    return msgspec.structs.replace(config, service=fixed), [] if fixed == new else [_FIXED]
+    has_tickets = current.tls.session_tickets
+    said = [
+        text
+        for text, is_changed in ((_FIXED, fixed != new), (TICKETS_FIXED, has_tickets != config.tls.session_tickets))
+        if is_changed
+    ]
+    return set_tickets(msgspec.structs.replace(config, service=fixed), is_on=has_tickets), said
 
 
 def warn(resources: Resources, config: Config, others: Sequence[str] = ()) -> None:
     """Say in the log what an operator should mend."""
     if is_confinement_missing(config):
         error_log.warning("%s", NOT_CONFINED)
+    others = [*others, *find_idle_tickets(config)]
     for warning in [*others, *(line for one in resources.certificates.values() for line in one.warnings)]:
         error_log.warning("%s", warning)

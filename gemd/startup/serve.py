@@ -7,6 +7,7 @@ goes on until it is told to stop.
 import contextlib
 import os
 import select
+from collections.abc import Sequence
 
 from gemd.config import Config
 from gemd.config.settings import Timeouts
@@ -35,6 +36,7 @@ from gemd.startup.resources import (
     take_control,
     take_pid_file,
 )
+from gemd.startup.tickets import keep_to_loaded
 from gemd.startup.trials import describe_processes
 from gemd.system import process
 from gemd.system.log import error_log
@@ -60,7 +62,7 @@ def serve(read: Read, inherited: Inherited) -> ExitCode:
 
 def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
     with start_limit(Timeouts().start):
-        config = read()
+        config, warnings = keep_to_loaded(read())
     handover, seconds = inherited.handover, config.timeouts.start
     with start_limit(seconds):
         user = find_user(config)
@@ -85,7 +87,7 @@ def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
     control = take_control(config, handover, poll)
     lock_down(keep_capabilities=os.geteuid() == 0)
     generation.logs.use()
-    announce(config, resources, files)
+    announce(config, resources, files, warnings)
     is_daemon = config.service.daemon and handover is None
     launched = _detach(generation, pid_file, control, signals) if is_daemon else Launch()
     notices = DaemonNotices(
@@ -138,7 +140,7 @@ def run_master(notices: DaemonNotices, generation: Generation, poll: select.poll
     return Master(processes, notices, scoreboard, generation).run()
 
 
-def announce(config: Config, resources: Resources, files: Files) -> None:
+def announce(config: Config, resources: Resources, files: Files, warnings: Sequence[str]) -> None:
     """Say in the log what is served where, with which certificate, and where applications run."""
     port = next((listener.port for listener in resources.listeners if listener.port), 0)
     for host in config.hosts:
@@ -150,5 +152,5 @@ def announce(config: Config, resources: Resources, files: Files) -> None:
             error_log.info("its certificate %s has the SHA-256 fingerprint %s", certificate.path, fingerprint)
     for line in describe_processes(config, files.apart):
         error_log.info("%s", line)
-    warn(resources, config)
+    warn(resources, config, warnings)
     error_log.info("listening on %s; SIGTERM or Ctrl-C stops", ", ".join(map(str, resources.listeners)))

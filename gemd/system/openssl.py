@@ -10,23 +10,35 @@ import sys
 import warnings
 from pathlib import Path
 
+WITHOUT_TICKETS, WITH_TICKETS = "openssl.cnf", "openssl-tickets.cnf"
+
 _VARIABLE = "OPENSSL_CONF"  # openssl-env(7)
 _LIBRARY = "cryptography.hazmat.bindings._rust"
 
+_loaded: str | None = None  # the configuration of ours that it was loaded with
 
-def load_openssl() -> bool:
-    """Load it with the configuration beside this file, unless the environment names another one; the environment is
+
+def load_openssl(configuration: str = WITHOUT_TICKETS) -> bool:
+    """Load it with the `configuration` beside this file, unless the environment names another one; the environment is
     afterwards what it was. False when it is there already, and goes by somebody else's."""
+    global _loaded
     is_first, is_given = _LIBRARY not in sys.modules, _VARIABLE in os.environ
     if not is_given:
-        os.environ[_VARIABLE] = str(Path(__file__).with_name("openssl.cnf"))
+        os.environ[_VARIABLE] = str(Path(__file__).with_name(configuration))
     try:
         importlib.import_module(_LIBRARY)
     finally:
         if not is_given:
             del os.environ[_VARIABLE]
     ignore_certificate_warnings()
+    if is_first and not is_given:
+        _loaded = configuration
     return is_first or is_given
+
+
+def has_tickets() -> bool:
+    """Whether OpenSSL may send session tickets, as far as that is known of somebody else's configuration."""
+    return _loaded != WITHOUT_TICKETS
 
 
 def ignore_certificate_warnings() -> None:

@@ -22,7 +22,8 @@ class PublicContext:
         """Ask clients for a certificate; `is_acceptable` decides by its DER before a signature is verified."""
         self.settings = settings
 
-        def verify(_connection: object, certificate: crypto.X509, *_: object) -> bool:
+        def verify(connection: SSL.Connection, certificate: crypto.X509, *_: object) -> bool:
+            connection.set_app_data(True)
             return is_acceptable(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate))
 
         settings.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, verify)
@@ -37,6 +38,10 @@ class PublicContext:
                 connection.set_context(context.settings)
 
         self.settings.set_tlsext_servername_callback(choose)
+
+    def spare_tickets(self) -> None:
+        """Nothing can be done, but to have OpenSSL keep the name that a client asks for."""
+        self.choose_by_server_name(lambda _: None)
 
     def make_connection(self) -> "PublicConnection":
         """The server's side of a connection."""
@@ -54,7 +59,7 @@ class PublicConnection(TLSConnection):
         super().__init__()
         self._context = context
 
-    def _begin(self) -> None:
+    def _begin(self, record: bytes) -> None:
         try:
             self._connection = SSL.Connection(self._context.settings, None)
         except SSL.Error as error:
@@ -128,6 +133,11 @@ class PublicConnection(TLSConnection):
 
     def _find_server_name(self) -> bytes | None:
         return self._connection.get_servername() if self._has_begun else None
+
+    @property
+    def has_shown_certificate(self) -> bool:
+        """Whether the client has shown one in this very handshake."""
+        return self._has_begun and self._connection.get_app_data() is True
 
     def _find_certificate(self) -> bytes | None:
         certificate = self._connection.get_peer_certificate() if self._has_begun else None

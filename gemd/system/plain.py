@@ -33,12 +33,12 @@ class PlainConnection(TLSConnection):
     def feed(self, data: bytes) -> None:
         """What the client has sent. Raises TLSError for what is TLS."""
         if not self._has_begun and data:
-            self._begin()
+            self._begin(data)
             if data[0] == _TLS_HANDSHAKE:
                 raise TLSError("it speaks TLS, and this listener is without (tls = false)")
         self._put(data)
 
-    def _begin(self) -> None:
+    def _begin(self, record: bytes) -> None:
         self._has_begun = True
 
     def _put(self, data: bytes) -> None:

@@ -23,15 +23,23 @@ class TLSError(Exception):
     """The connection can't go on; the text says why, in words fit for a log line."""
 
 
-class Context(Protocol):
+class ConnectionMaker(Protocol):
+    """What stands behind a listener."""
+
+    def make_connection(self) -> "TLSConnection":
+        """The server's side of a new connection."""
+
+
+class Context(ConnectionMaker, Protocol):
     """What all connections to one host have in common: its certificate, and what TLS may do."""
 
     def choose_by_server_name(self, find: Callable[[bytes], Self | None]) -> None:
         """Have the name that a client asks for, as it is sent, decide about its context: what `find` has for it, or
         else this one."""
 
-    def make_connection(self) -> "TLSConnection":
-        """The server's side of a new connection."""
+    def spare_tickets(self) -> None:
+        """Where clients are given tickets: none when they resume a session, nor with a certificate, as far as the
+        binding can have that. In the place of `choose_by_server_name`."""
 
 
 class TLSConnection(ABC):
@@ -66,13 +74,14 @@ class TLSConnection(ABC):
             self._record = b""
             if data.startswith(_PROXY_HEADERS):
                 raise TLSError("a PROXY header came, which nothing expects here: proxy-protocol, in `listen`")
-            self._begin()
+            self._begin(data)
             self._has_begun = True
         self._put(data)
 
     @abstractmethod
-    def _begin(self) -> None:
-        """Have OpenSSL make what it needs for the connection. Raises TLSError when it has no memory for that."""
+    def _begin(self, record: bytes) -> None:
+        """Have OpenSSL make what it needs for the connection, which begins with `record` and is yet to be handed that.
+        Raises TLSError when it has no memory for it."""
 
     @abstractmethod
     def _put(self, data: bytes) -> None:
@@ -140,6 +149,12 @@ class TLSConnection(ABC):
     @abstractmethod
     def _find_certificate(self) -> bytes | None:
         """The client's own, in DER."""
+
+    @property
+    def has_shown_certificate(self) -> bool:
+        """Whether the client has one, and has shown it in this very handshake: what a session carries was shown in
+        another."""
+        return self._find_certificate() is not None
 
     @property
     def client_chain(self) -> tuple[bytes, ...]:

@@ -1,12 +1,13 @@
 """TLS contexts, which the master builds and workers inherit.
 
-Rules: TLS 1.2 and 1.3 with forward secrecy and AEAD only, no renegotiation, no resumption. A client certificate is
-asked for and never judged here, as most are self-signed; responders decide. Only one whose signature would cost too
-much ends the handshake.
+Rules: TLS 1.2 and 1.3 with forward secrecy and AEAD only, no renegotiation, no early data; no session is kept, and
+resumed only by a ticket, where that is wanted. A client certificate is asked for and never judged here, as most are
+self-signed; responders decide. Only one whose signature would cost too much ends the handshake.
 """
 
 import functools
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 
 from OpenSSL import SSL
 
@@ -33,17 +34,25 @@ _OP_CIPHER_SERVER_PREFERENCE = 0x00400000
 _OWN_CERTIFICATE_ALONE = -2
 
 
-def build_context(certificate: ServerCertificate, settings: TLS, make: MakeContext = make_context) -> Context:
+def build_context(
+    certificate: ServerCertificate, settings: TLS, make: MakeContext = make_context, tickets_for: str | None = None
+) -> Context:
     """A server context for one certificate. Runs in the master; workers inherit it.
+
+    Where `tickets_for` names its host, clients are given tickets, good for two hours, as OpenSSL has it; their keys are
+    the context's own, made at random.
 
     Raises TLSError for a certificate that OpenSSL finds too weak.
     """
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(_MINIMUM[settings.minimum_version])
-    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION | _OP_NO_RENEGOTIATION | _OP_CIPHER_SERVER_PREFERENCE)
+    context.set_options(SSL.OP_NO_COMPRESSION | _OP_NO_RENEGOTIATION | _OP_CIPHER_SERVER_PREFERENCE)
+    if tickets_for is None:
+        context.set_options(SSL.OP_NO_TICKET)
     # OP_NO_TICKET alone would make OpenSSL keep every session: 1 KB a handshake.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_session_id(b"gemd")  # needed wherever client certificates are asked for
+    # Needed wherever client certificates are asked for; who has another one can't go on with a session.
+    context.set_session_id(b"gemd" if tickets_for is None else hashlib.sha256(tickets_for.encode()).digest())
     # Without it OpenSSL builds the chain anew at each handshake; ours is loaded in full.
     context.set_mode(_MODE_NO_AUTO_CHAIN | _MODE_RELEASE_BUFFERS)
     # A partial write returns after each 16 KB record; a whole one leaves the loop to OpenSSL.
@@ -61,15 +70,23 @@ def build_context(certificate: ServerCertificate, settings: TLS, make: MakeConte
         context.check_privatekey()
     except SSL.Error as error:
         raise TLSError(f"{certificate.path} can't be used: {explain(error)}") from None
-    return make(context, is_key_affordable)
+    made = make(context, is_key_affordable)
+    if tickets_for is not None:
+        made.spare_tickets()
+    return made
 
 
 def choose_by_server_name(first: Context, contexts: Mapping[str, Context]) -> None:
     """Let the name that a client asks for choose among `contexts`, whose keys may be wildcards; else `first` stays."""
+    first.choose_by_server_name(find_among(contexts))
+
+
+def find_among(contexts: Mapping[str, Context]) -> Callable[[bytes], Context | None]:
+    """What has the context for a name as a client sends it, or None."""
 
     @functools.lru_cache(maxsize=256)
     def find(name: bytes) -> Context | None:
         host = normalise_server_name(name)
         return None if host is None else find_by_name(contexts, host) or contexts.get(ANY_HOST)
 
-    first.choose_by_server_name(find)
+    return find

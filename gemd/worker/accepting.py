@@ -18,7 +18,7 @@ from gemd.system.client_socket import find_address, forget_port, make_peer
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
 from gemd.system.plain import PlainConnection
-from gemd.system.tls import Context
+from gemd.system.tls import ConnectionMaker
 from gemd.worker.admission import Admission
 from gemd.worker.connection import Connection
 from gemd.worker.poller import Poller
@@ -39,7 +39,7 @@ class Accepting:
         self,
         poller: Poller[Connection],
         listeners: Mapping[Listener, Listen],
-        context: Context | None,
+        context: ConnectionMaker | None,
         timeouts: Timeouts,
         max_backlog: int,
         reading: Reading,

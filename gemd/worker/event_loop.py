@@ -17,7 +17,7 @@ from gemd.protocol.response import Answer, error_response
 from gemd.shared.under_way import UnderWay
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
-from gemd.system.tls import Context
+from gemd.system.tls import ConnectionMaker
 from gemd.worker.accepting import Accepting
 from gemd.worker.admission import Admission
 from gemd.worker.closing import Closing
@@ -41,7 +41,7 @@ class EventLoop:
     def __init__(
         self,
         listeners: Mapping[Listener, Listen],
-        context: Context | None,
+        context: ConnectionMaker | None,
         timeouts: Timeouts,
         limits: Limits,
         max_connections: int,

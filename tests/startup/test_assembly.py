@@ -14,6 +14,7 @@ from gemd.startup.resources import Resources
 from gemd.system.access_log import Entry
 from gemd.system.certificates import find_or_make
 from gemd.system.privileges import PrivilegeError
+from gemd.system.session_tickets import TicketContext
 from tests.responders.asking import peer, request
 from tests.support.certificate_chains import Link, make_leaf
 
@@ -167,6 +168,33 @@ def test_one_host_has_nothing_to_choose(configure, resources, monkeypatch):
     monkeypatch.setattr(assembly.tls_context, "choose_by_server_name", None)
     config = configure()
     build_server_context(config, resources(config).certificates)
+
+
+def test_hosts_have_tickets_unless_they_may_ask_for_a_certificate(configure, resources, root):
+    locations = [{"path": "/m/", "client-certificate": "any"}]
+    hosts = [{"name": "a", "root": str(root)}, {"name": "b", "root": str(root), "location": locations}]
+    tls = {"certificates": str(root.parent / "certificates"), "session-tickets": True}
+    config = configure(host=hosts, tls=tls)
+    context = build_server_context(config, resources(config).certificates)
+    assert isinstance(context, TicketContext)
+    assert context._only is None
+    assert context._find(b"b") is context.plain
+    assert context._find(b"a") is not context.plain
+    assert context._find(b"x") is None
+    alone = configure(host=hosts[:1], tls=tls)
+    context = build_server_context(alone, resources(alone).certificates)
+    assert context._only is context._find(b"a") is not None
+
+
+def test_the_host_of_all_others_has_tickets_of_its_own(configure, resources, root):
+    """And is not taken for one that gives none."""
+    locations = [{"path": "/m/", "client-certificate": "any"}]
+    hosts = [{"name": name, "root": str(root)} for name in ("a", "*")]
+    hosts.append({"name": "b", "root": str(root), "location": locations})
+    config = configure(host=hosts, tls={"certificates": str(root.parent / "certificates"), "session-tickets": True})
+    context = build_server_context(config, resources(config).certificates)
+    assert context._find(b"b") is context.plain
+    assert len({context._find(b"a"), context._find(b"x"), context.plain}) == 3
 
 
 def test_authorities_are_those_that_were_read(configure, tmp_path):

@@ -10,6 +10,7 @@ from gemd.startup.checks import check_machine
 from gemd.startup.files import read_files
 from gemd.startup.loader import ConfigLoader, warn
 from gemd.startup.resources import acquire_resources
+from gemd.startup.tickets import FIXED
 from gemd.system.attempt import attempt_under_way
 from gemd.system.log import error_log
 
@@ -110,6 +111,14 @@ def test_where_files_are_is_looked_up_by_the_child_alone(configure, load_scripts
     assert second.confinement == first.confinement
     assert second.respond.__self__.has_room()
     second.close_all_but(first)
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+def test_session_tickets_stay_as_they_were(configure, first, load, said, tmp_path, is_on):
+    tls = {"certificates": str(tmp_path / "certificates"), "session-tickets": is_on}
+    second = load(lambda: configure(tls=tls))
+    assert second.config.tls == first.config.tls
+    assert [line for line in said() if line.startswith("tls.")] == [FIXED] * is_on
 
 
 def test_a_configuration_that_can_not_be_used_is_told_in_lines(configure, first, load, root):

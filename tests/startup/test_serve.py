@@ -109,9 +109,10 @@ def test_it_is_said_what_is_served_and_where(configure, said, root):
     config = configure()
     resources = acquire_resources(config, [], None)
     (listener,) = resources.listeners
-    announce(config, resources, read_files(config))
+    announce(config, resources, read_files(config), ["a key is fixed"])
     lines = said()
     assert f"serving gemini://localhost:{listener.port}/ from {root}" in lines
     assert lines[-1] == f"listening on 127.0.0.1:{listener.port}; SIGTERM or Ctrl-C stops"
+    assert "a key is fixed" in lines
     assert any(resources.certificates["localhost"].fingerprint in line for line in lines)
     listener.close()

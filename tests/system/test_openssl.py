@@ -25,6 +25,16 @@ def test_it_says_that_it_came_too_late():
     assert run("import cryptography.x509\n" + LOAD, OPENSSL_CONF="/dev/null") == ["True", "/dev/null"]
 
 
+HAS = "from gemd.system import openssl as o; o.load_openssl({}); print(o.has_tickets())"
+
+
+def test_whether_there_may_be_tickets_is_known():
+    assert run(HAS.format("o.WITHOUT_TICKETS")) == ["False"]
+    assert run(HAS.format("o.WITH_TICKETS")) == ["True"]
+    assert run(HAS.format("o.WITHOUT_TICKETS"), OPENSSL_CONF="/dev/null") == ["True"]
+    assert run("import cryptography.x509; " + HAS.format("o.WITHOUT_TICKETS")) == ["True"]
+
+
 ODDITIES = {
     "deprecated": "from cryptography.utils import CryptographyDeprecationWarning as W; warnings.warn('odd', W)",
     "a name too long": "from cryptography.x509 import *; NameAttribute(NameOID.COMMON_NAME, 'x' * 65, _validate=False)",

@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.bindings.openssl.binding import Binding
 
-from gemd.system import openssl_binding, openssl_direct, openssl_public
+from gemd.system import openssl_binding, openssl_calls, openssl_direct, openssl_public
 
 _lib = Binding.lib
-NAMES = sorted(set(re.findall(r"_lib\.(\w+)", Path(openssl_direct.__file__).read_text())))
+TEXT = "".join(Path(module.__file__).read_text() for module in (openssl_calls, openssl_direct))
+NAMES = sorted(set(re.findall(r"\b_?lib\.(\w+)", TEXT)))
 
 
 @pytest.fixture
 def import_again(monkeypatch):
     """The choice, made anew."""
-    for module in (openssl_binding, openssl_direct):
+    for module in (openssl_binding, openssl_calls, openssl_direct):
         monkeypatch.delitem(sys.modules, module.__name__)
         monkeypatch.delattr(sys.modules["gemd.system"], module.__name__.rpartition(".")[2])
     return lambda: importlib.import_module(openssl_binding.__name__)

@@ -125,7 +125,7 @@ def test_a_certificate_is_judged_once_in_a_handshake_and_anew_in_each(certificat
 def test_a_connection_that_openssl_has_no_memory_for_is_a_fault_of_tls(context, monkeypatch):
     def fail(*_):
         _lib.ERR_put_error(_lib.ERR_LIB_EVP, 0, 138, b"", 0)
-        return openssl_direct._NULL
+        return openssl_direct.NULL
 
     for name in ("SSL_new", "BIO_new"):
         pair = Pair(context, make_context())

@@ -166,7 +166,7 @@ def test_the_name_asked_for_is_normalised(connect, asked, name):
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"a\nb", b"\x00", b"." * 255])
 def test_a_name_that_is_none_ends_no_worker(contexts, raw, monkeypatch):
     monkeypatch.setattr(openssl_public.SSL.Connection, "get_servername", lambda _: raw)
-    monkeypatch.setattr(openssl_direct, "_find_server_name", lambda _: raw)
+    monkeypatch.setattr(openssl_direct, "find_server_name", lambda _: raw)
     pair = Pair(contexts["h"], make_context())
     pair.shake_hands()
     assert pair.server.server_name.isascii()
