@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from gemd.config.listen import DEFAULT_LISTEN, parse_listen
+from gemd.config.listen import DEFAULT_LISTEN, is_loopback, parse_listen
 from gemd.config.load import read_file
 from gemd.config.types import Address
 from gemd.protocol.url import DEFAULT_PORT
@@ -139,6 +139,8 @@ def _apply_listen(tables: Tables, options: argparse.Namespace) -> None:
     if options.port is not None and not 0 <= options.port <= 65535:
         raise UsageError(f"--port: expected a number from 0 to 65535, not {options.port}")
     entries = _listed(tables)
+    if not entries:
+        return
     addresses = [address for address, _ in entries]
     ports = {address.port for address in addresses if not address.path}
     if options.host is not None and options.port is None and len(ports) > 1:
@@ -154,20 +156,42 @@ def _apply_listen(tables: Tables, options: argparse.Namespace) -> None:
         entries = [(a if a.path else Address(a.host, options.port), others) for a, others in entries]
     flags: Tables = {"tls": False} if options.no_tls else {}
     flags |= {"proxy-protocol": True} if options.proxy_protocol else {}
-    listed = {str(address): {**others, **flags} for address, others in entries}
+    listed: dict[str, Tables] = {}
+    for address, others in entries:
+        _check_reach(options, address, others)
+        if listed.setdefault(str(address), {**others, **flags}) != {**others, **flags}:
+            raise UsageError(f"--port can't apply: the file says other things of two that are {address} then")
     tables["listen"] = [{"address": a, **others} if others else a for a, others in listed.items()]
 
 
 def _listed(tables: Tables) -> list[tuple[Address, Tables]]:
-    """The addresses of the file, and what it says of each; what is wrong is left to its check."""
+    """The addresses of the file, and what it says of each; none where anything is wrong, which is left to its check."""
     entries = tables.get("listen", DEFAULT_LISTEN)
     if not isinstance(entries, (list, tuple)):
         return []
     found = [dict(entry) if isinstance(entry, dict) else {"address": entry} for entry in entries]
+    if not all(isinstance(entry.get("address"), str) for entry in found):
+        return []
     try:
-        return [(parse_listen(str(entry.pop("address", ""))), entry) for entry in found]
-    except ValueError as error:
-        raise UsageError(f"the flags for `listen` can't apply: {error} in the file") from None
+        return [(parse_listen(str(entry.pop("address"))), entry) for entry in found]
+    except ValueError:
+        return []
+
+
+def _check_reach(options: argparse.Namespace, address: Address, others: Tables) -> None:
+    """Flags alone don't open to others what is for this machine. Raises UsageError."""
+    if address.path or is_loopback(address.host):
+        return
+    if options.no_tls and not others.get("force"):
+        raise UsageError(
+            f"--no-tls can't apply to {address}: others could read and change all; listen on localhost or a unix "
+            "socket, or say tls = false and force = true in [[listen]] of a file"
+        )
+    if options.proxy_protocol and not others.get("from"):
+        raise UsageError(
+            f"--proxy-protocol can't apply to {address}: anybody could say to be anyone; listen on localhost or a unix "
+            "socket, or name the proxies' networks by from in [[listen]] of a file"
+        )
 
 
 def _apply_host_flags(tables: Tables, options: argparse.Namespace, directory: Path) -> None:

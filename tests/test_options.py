@@ -88,9 +88,9 @@ LISTEN = {
     "no TLS": (["--no-tls", "--port=7"], None, [{"address": "localhost:7", "tls": False}]),
     "both flags over the file": (
         ["--no-tls", "--proxy-protocol"],
-        ["a:1", "unix:/s"],
+        ["127.0.0.1:1", "unix:/s"],
         [
-            {"address": "a:1", "tls": False, "proxy-protocol": True},
+            {"address": "127.0.0.1:1", "tls": False, "proxy-protocol": True},
             {"address": "unix:/s", "tls": False, "proxy-protocol": True},
         ],
     ),
@@ -108,7 +108,9 @@ def test_what_the_file_says_of_a_listener_stays(read):
     others = {"proxy-protocol": True, "from": ["192.0.2.1"]}
     assert read("--port=7", file=file)["listen"] == [{"address": "a:7", **others}]
     assert read("--host=b", file=file)["listen"] == [{"address": "b:1", **others}]
-    assert read("--no-tls", file=file)["listen"] == [{"address": "a:1", **others, "tls": False}]
+    assert read("--proxy-protocol", file=file)["listen"] == [{"address": "a:1", **others}]
+    file = "listen = [{address = 'a:1', force = true}]\n" + HOST
+    assert read("--no-tls", file=file)["listen"] == [{"address": "a:1", "force": True, "tls": False}]
 
 
 def test_without_flags_listen_stays_as_the_file_has_it(read):
@@ -120,7 +122,14 @@ WRONG = {
     "negative port": (["--port=-1"], None, "--port: expected a number from 0 to 65535"),
     "several ports": (["--host=c"], "listen = ['a:1', 'a:2']\n" + HOST, "several ports; add --port"),
     "unix sockets only": (["--port=1"], "listen = ['unix:/s']\n" + HOST, "unix sockets only; add --host"),
-    "a wrong address": (["--port=1"], "listen = ['a:b']\n" + HOST, "the flags for `listen` can't apply: expected"),
+    "two made one": (
+        ["--port=1"],
+        "listen = ['a:1', {address = 'a:2', mode = '0600'}]\n" + HOST,
+        "--port can't apply: the file says other things of two that are a:1 then",
+    ),
+    "no TLS for all": (["--no-tls", "--host="], None, "--no-tls can't apply to [::]:1965: others could read"),
+    "no TLS for others": (["--no-tls", "--host=192.0.2.1"], None, "--no-tls can't apply to 192.0.2.1:1965"),
+    "PROXY headers from all": (["--proxy-protocol", "--host="], None, "--proxy-protocol can't apply to [::]:1965"),
     "several kinds": (
         ["--host=c"],
         "listen = ['a:1', {address = 'b:1', proxy-protocol = true}]\n" + HOST,
@@ -144,6 +153,13 @@ def test_a_flag_that_can_not_apply_says_why(read, flags, file, message):
 
 def test_a_flag_over_a_wrong_table_is_left_to_the_check(read):
     assert read("--rate-limit=5/s", file="limits = 1\n" + HOST)["limits"] == 1
+
+
+@pytest.mark.parametrize("flag", ["--host=c", "--port=1", "--no-tls", "--proxy-protocol"])
+@pytest.mark.parametrize("listed", ["[]", "5", "'a:1'", "[5]", "[true]", "['a:b']", "[{}]", "[{adress = 'a:1'}]", "{}"])
+def test_a_flag_for_a_wrong_listen_is_left_to_the_check(read, flag, listed):
+    file = f"listen = {listed}\n{HOST}"
+    assert read(flag, file=file)["listen"] == read(file=file)["listen"]
 
 
 def test_a_missing_file_is_a_mistake_of_the_configuration(read):
