@@ -1,9 +1,10 @@
 """The file of a unix socket: who may connect, by its mode and owner.
 
-Rule: both are set before anybody can connect, and again only where they differ, so that whoever has given up root can
-still reload.
+Rules: both are set before anybody can connect, and again only where they differ, so that whoever has given up root can
+still reload; and of the socket that was looked at, for others may be able to put something else in its place.
 """
 
+import errno
 import os
 import pwd
 import stat
@@ -22,14 +23,23 @@ class SocketFile(msgspec.Struct, frozen=True):
     gid: int | None = None
 
     def apply(self, path: str) -> None:
-        """Make it so. Raises OSError."""
-        present = os.lstat(path)
-        uid = -1 if self.uid in (None, present.st_uid) else self.uid
-        gid = -1 if self.gid in (None, present.st_gid) else self.gid
-        if (uid, gid) != (-1, -1):
-            os.chown(path, uid, gid, follow_symlinks=False)
-        if self.mode not in (None, stat.S_IMODE(present.st_mode)) and stat.S_ISSOCK(present.st_mode):
-            os.chmod(path, self.mode)
+        """Make it so. Raises OSError, also where there is no socket but something else."""
+        if (self.mode, self.uid, self.gid) == (None, None, None):
+            return
+        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            present = os.fstat(descriptor)
+            if not stat.S_ISSOCK(present.st_mode):
+                raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
+            opened = f"/proc/self/fd/{descriptor}"
+            uid = -1 if self.uid in (None, present.st_uid) else self.uid
+            gid = -1 if self.gid in (None, present.st_gid) else self.gid
+            if (uid, gid) != (-1, -1):
+                os.chown(opened, uid, gid)
+            if self.mode not in (None, stat.S_IMODE(present.st_mode)):
+                os.chmod(opened, self.mode)
+        finally:
+            os.close(descriptor)
 
 
 def find_socket_file(mode: str | None, owner: str | None) -> SocketFile:

@@ -72,8 +72,34 @@ def test_nothing_but_a_socket_has_its_mode_changed(tmp_path):
     plain.touch(0o644)
     os.symlink(plain, tmp_path / "l")
     for name in ("f", "l"):
-        SocketFile(0o600).apply(str(tmp_path / name))
+        with pytest.raises(OSError, match="non-socket"):
+            SocketFile(0o600).apply(str(tmp_path / name))
     assert mode_of(plain) == 0o644
+
+
+@pytest.mark.parametrize("wanted", [SocketFile(0o606), SocketFile(0o606, 65534, 65534)], ids=["mode", "owner"])
+def test_what_takes_its_place_meanwhile_is_left_alone(path, tmp_path, monkeypatch, wanted):
+    if wanted.uid is not None and os.getuid() != 0:
+        pytest.skip("only root can give a file away")
+    victim = tmp_path / "victim"
+    victim.touch(0o600)
+    is_socket = stat.S_ISSOCK
+
+    def swap(mode):
+        os.rename(path, path + ".moved")
+        os.symlink(victim, path)
+        return is_socket(mode)
+
+    monkeypatch.setattr(stat, "S_ISSOCK", swap)
+    wanted.apply(path)
+    assert mode_of(path + ".moved") == 0o606
+    assert (mode_of(victim), victim.stat().st_uid) == (0o600, os.getuid())
+
+
+def test_a_file_that_is_gone_matters_only_where_something_is_wanted(tmp_path):
+    SocketFile().apply(str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError):
+        SocketFile(0o600).apply(str(tmp_path / "none"))
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
