@@ -72,7 +72,7 @@ def read_listen(entries: object, problems: list[Problem]) -> tuple[Listen, ...]:
         if listen is None:
             continue
         is_any_port = not listen.address.path and listen.address.port == 0
-        if not is_any_port and listen.address in [known.address for known in found]:
+        if any(known.address == listen.address and not (is_any_port and known == listen) for known in found):
             problems.append(Problem(where, f"{listen.address} is listed twice"))
         found.append(listen)
     if not entries:
@@ -111,6 +111,10 @@ def _judge(listen: Listen) -> Iterator[tuple[str, str]]:
             parse_network(network)
         except ValueError as error:
             yield "from", f"{error}, not {show(network)}"
+    if listen.trusted and listen.address.path and UNIX not in listen.trusted:
+        yield "from", 'has to hold "unix": whoever comes by a unix socket has no address'
+    if set(listen.trusted) == {UNIX} and not listen.address.path:
+        yield "from", 'needs a network: "unix" is who comes by a unix socket'
     if listen.trusted and not listen.proxy_protocol:
         yield "from", "needs proxy-protocol = true: nothing else is taken from a proxy"
     is_local = bool(listen.address.path) or is_loopback(listen.address.host)

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from gemd.config import Config, Host
-from gemd.config.listen import Listen, find_listen, parse_listen
+from gemd.config.listen import Listen, find_listen, is_loopback, parse_listen
 from gemd.master.control import ControlSocket, bind_control
 from gemd.master.handover import Handover, take_handover
 from gemd.system import certificates
@@ -86,12 +86,17 @@ def apply_socket_files(config: Config, listeners: Sequence[Listener]) -> None:
 
 
 def find_settings(listeners: Sequence[Listener], config: Config) -> tuple[Listen, ...]:
-    """What is configured for each. Raises BindError for a socket that was handed over and could be any of them."""
+    """What is configured for each. Raises BindError for a socket that was handed over and could be any of them, or
+    would be without TLS where others could listen in."""
     found = []
     for listener in listeners:
         entry = find_listen(listener.address, config.listen)
         if entry is None:
             raise BindError(f"{listener} was handed over, and `listen` has several kinds of entries but none for it")
+        is_local = bool(listener.address.path) or (listener.local is not None and is_loopback(listener.local[0]))
+        if listener.is_given and not (entry.tls or entry.force or is_local):
+            text = "was handed over, and would be without TLS where others can read and change all"
+            raise BindError(f"{listener} {text}: that takes an entry of its own in `listen`, with force = true")
         found.append(entry)
     return tuple(found)
 

@@ -95,7 +95,7 @@ def bind_all(
         for address in wanted:
             known = [listener for listener in present if listener.address == address]
             if known:
-                listeners.extend(known)
+                listeners.extend(listener for listener in known if listener not in listeners)
             elif address.path:
                 listeners.append(bind_unix(address, (files or {}).get(address.path, _AS_MADE)))
             else:

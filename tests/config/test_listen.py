@@ -95,6 +95,14 @@ WRONG = {
         {"address": "a:1", "from": ["::/0"]},
         {"listen[1].from": "needs proxy-protocol = true: nothing else is taken from a proxy"},
     ),
+    "networks for a unix socket": (
+        {"address": "unix:/s", "proxy-protocol": True, "from": ["127.0.0.1"]},
+        {"listen[1].from": 'has to hold "unix": whoever comes by a unix socket has no address'},
+    ),
+    "unix for TCP": (
+        {"address": "a:1", "proxy-protocol": True, "from": ["unix"]},
+        {"listen[1].from": 'needs a network: "unix" is who comes by a unix socket'},
+    ),
     "plain for all": ({"address": "0.0.0.0:1", "tls": False}, {"listen[1].tls": PLAIN}),
     "plain for a name": ({"address": "h:1", "tls": False}, {"listen[1].tls": PLAIN}),
     "force for nothing": (
@@ -123,6 +131,10 @@ def test_no_address_is_listed_twice():
     assert read("a:1", {"address": "a:1"})[1] == {"listen[2]": "a:1 is listed twice"}
     assert read("unix:/s", "unix:/s")[1] == {"listen[2]": "unix:/s is listed twice"}
     assert read("a:0", "a:0")[1] == {}
+    assert read("a:0", {"address": "a:0", "tls": True})[1] == {}
+    assert read("a:0", {"address": "a:0", "proxy-protocol": True, "from": ["::1"]})[1] == {
+        "listen[2]": "a:0 is listed twice"
+    }
 
 
 @pytest.mark.parametrize(

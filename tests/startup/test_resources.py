@@ -239,3 +239,25 @@ def test_a_socket_that_could_be_any_is_refused(configure, tmp_path):
         assert find_settings(handed, configure())[0].address == place
     finally:
         close_new(given, ())
+
+
+@pytest.mark.parametrize(
+    ("host", "entry", "is_right"),
+    [
+        ("0.0.0.0", {"address": "127.0.0.1:{}", "tls": False}, False),
+        ("0.0.0.0", {"address": "0.0.0.0:{}", "tls": False, "force": True}, True),
+        ("127.0.0.2", {"address": "127.0.0.1:{}", "tls": False}, True),
+        ("0.0.0.0", "127.0.0.1:{}", True),
+    ],
+)
+def test_a_socket_for_all_is_without_tls_only_by_force(configure, host, entry, is_right):
+    with socket.create_server((host, 0)) as server:
+        port = server.getsockname()[1]
+        handed = [Listener(server, Address(host, port), is_given=True)]
+        address = {"address": entry} if isinstance(entry, str) else entry
+        config = configure(listen=[{**address, "address": address["address"].format(port)}])
+        if is_right:
+            assert find_settings(handed, config)[0].tls == config.listen[0].tls
+        else:
+            with pytest.raises(BindError, match=r"would be without TLS .* with force = true"):
+                find_settings(handed, config)

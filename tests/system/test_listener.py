@@ -180,6 +180,11 @@ def test_all_listeners_of_a_name_stay(bind, reuse, monkeypatch):
     assert reuse([name], present) == present
 
 
+def test_addresses_listed_twice_do_not_grow_in_number(bind, reuse):
+    present = bind(FREE, FREE)
+    assert reuse([FREE, FREE], present) == present
+
+
 def test_a_failure_closes_what_is_new_and_nothing_else(bind, reuse, tmp_path):
     present = bind(FREE)
     (taken,) = bind(Address("127.0.0.1", 0))
