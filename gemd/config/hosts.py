@@ -14,6 +14,7 @@ import msgspec
 from gemd.config.budgets import find_budgets, judge_rate
 from gemd.config.host_settings import DERIVED, Answer, Host, Location
 from gemd.config.location_checks import judge_location
+from gemd.config.pass_settings import PassHost, is_pass_host, read_pass_host
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.config.types import CAFile, Settings
 from gemd.protocol.host import normalise_name
@@ -37,23 +38,32 @@ _HOST_KEYS = {
 }
 
 
-def read_hosts(tables: object, base: Path, problems: list[Problem]) -> tuple[Host, ...]:
-    """The `[[host]]` tables, relative paths taken from `base`. What is wrong goes to `problems`."""
+def read_hosts(tables: object, base: Path, problems: list[Problem]) -> tuple[tuple[Host, ...], tuple[PassHost, ...]]:
+    """The `[[host]]` tables, those that are served and those that are passed on; relative paths are taken from `base`.
+    What is wrong goes to `problems`."""
     assert isinstance(tables, list)
     if not tables:
         problems.append(Problem("host", "expected at least one [[host]] table"))
-    hosts = [_read_host(table, key_path("host", i), base, problems) for i, table in enumerate(tables, 1)]
-    if hosts and not hosts[0].has_certificate:
+    hosts: list[Host] = []
+    passes: list[PassHost] = []
+    owners: dict[str, str] = {}
+    for i, table in enumerate(tables, 1):
+        path = key_path("host", i)
+        host: Host | PassHost | None
+        if not is_pass_host(table):
+            hosts.append(host := _read_host(table, path, base, problems))
+        elif (host := read_pass_host(table, path, _HOST_KEYS, _host_name, problems)) is not None:
+            passes.append(host)
+        for name in host.names if host is not None else ():
+            if owners.setdefault(name, path) != path:
+                problems.append(Problem(path, f"{name} belongs to {owners[name]} already"))
+    if tables and is_pass_host(tables[0]):
+        text = "the first host answers clients that name none, so it has to be served here: put another one before it"
+        problems.append(Problem(key_path("host", 1, "pass"), text))
+    elif hosts and not hosts[0].has_certificate:
         text = "is for what no other host has: the first one has the certificate for clients that ask for no host"
         problems.append(Problem(key_path("host", 1, "name"), f"{text}; give it one, or list another host before it"))
-    owners: dict[str, int] = {}
-    for i, host in enumerate(hosts, 1):
-        for name in host.names:
-            if owners.setdefault(name, i) != i:
-                problems.append(
-                    Problem(key_path("host", i), f"{name} belongs to {key_path('host', owners[name])} already")
-                )
-    return tuple(hosts)
+    return tuple(hosts), tuple(passes)
 
 
 def _read_host(table: object, path: str, base: Path, problems: list[Problem]) -> Host:

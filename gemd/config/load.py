@@ -95,9 +95,11 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
         base,
         *("chroot", "pid_file", "control"),
     )
+    hosts, passes = read_hosts(top.get("host", []), base, problems)
     config = Config(
         listen=read_listen(top.get("listen", DEFAULT_LISTEN), problems),
-        hosts=read_hosts(top.get("host", []), base, problems),
+        hosts=hosts,
+        passes=passes,
         workers=_read_workers(top.get("workers", "auto"), cpus, problems),
         service=service,
         tls=absolute(
@@ -175,3 +177,7 @@ def _judge(config: Config) -> Iterator[Problem]:
             for path, where in paths.items():
                 if path is not None and not Path(path).is_relative_to(service.chroot):
                     yield Problem(key_path(where, key), f"{path} is not below the chroot {service.chroot}")
+    for passed in config.passes:
+        path = passed.address.path
+        if path and not Path(path).is_relative_to(service.chroot):
+            yield Problem(key_path(passed.where, "pass"), f"{path} is not below the chroot {service.chroot}")

@@ -8,6 +8,7 @@ import tomli_w
 
 from gemd.config.host_settings import DERIVED, Host, Location
 from gemd.config.listen import Listen
+from gemd.config.pass_settings import PassHost
 from gemd.config.settings import Config
 
 
@@ -23,7 +24,7 @@ def render_config(config: Config) -> str:
         "log": _table(config.log),
         "access": _table(config.access),
         "cgi": _table(config.cgi),
-        "host": [_host(host) for host in config.hosts],
+        "host": [*map(_host, config.hosts), *map(_passed, config.passes)],
     }
     return tomli_w.dumps(tables)
 
@@ -46,6 +47,12 @@ def _host(host: Host) -> dict[str, object]:
     # have the host's.
     roots = [location.root for location in host.locations if location.names and not location.mount and location.root]
     return {**table, **({"root": roots[0]} if roots else {}), "location": list(map(_location, host.locations))}
+
+
+def _passed(host: PassHost) -> dict[str, object]:
+    table = _table(host)
+    del table["where"]
+    return table
 
 
 def _location(location: Location) -> dict[str, object]:

@@ -11,6 +11,7 @@ from msgspec import Meta
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.host_settings import Host
 from gemd.config.listen import Listen
+from gemd.config.pass_settings import PassHost
 from gemd.config.types import (
     AccessList,
     Addresses,
@@ -67,6 +68,7 @@ class Timeouts(Settings, frozen=True):
     cgi: Seconds = 30.0
     cgi_header: Seconds = 10.0
     app: Seconds = 60.0
+    pass_idle: Seconds = 60.0
 
 
 class Limits(Settings, frozen=True):
@@ -100,7 +102,8 @@ class Log(Settings, frozen=True):
 
 
 class Config(Settings, frozen=True):
-    """The whole configuration. `budget` is that of `limits.rate`."""
+    """The whole configuration. `budget` is that of `limits.rate`; `passes` are the hosts that are handed on, beside
+    those that are served."""
 
     listen: tuple[Listen, ...]
     hosts: tuple[Host, ...]
@@ -113,6 +116,7 @@ class Config(Settings, frozen=True):
     access: AccessList
     cgi: CGISettings
     budget: Budget | None = None
+    passes: tuple[PassHost, ...] = ()
     source: str | None = None
 
     @property

@@ -41,6 +41,7 @@ BYTES = Figure(
 READING = Figure("reading", "READING", _CONNECTIONS, _CONNECTIONS_TEXT, state="reading")
 WRITING = Figure("writing", "WRITING", _CONNECTIONS, _CONNECTIONS_TEXT, state="writing")
 LINGERING = Figure("lingering", "LINGERING", _CONNECTIONS, _CONNECTIONS_TEXT, state="lingering")
+PASSING = Figure("passing", "PASSING", _CONNECTIONS, _CONNECTIONS_TEXT, state="passing")
 THREADS = Figure("threads", "THREADS", "gemd_busy_threads", "Threads of the pool that are at work.")
 MEMORY = Figure(
     "memory",
@@ -78,6 +79,19 @@ REFUSED = Figure(
     Kind.COUNTER,
 )
 
-FIGURES = (REQUESTS, BYTES, READING, WRITING, LINGERING, THREADS, MEMORY, PRIVATE, DESCRIPTORS, DROPPED, REFUSED)
+FIGURES = (
+    REQUESTS,
+    BYTES,
+    READING,
+    WRITING,
+    LINGERING,
+    PASSING,
+    THREADS,
+    MEMORY,
+    PRIVATE,
+    DESCRIPTORS,
+    DROPPED,
+    REFUSED,
+)
 
 ACTIVE = "active"  # requests that the process of an application is answering

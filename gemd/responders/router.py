@@ -12,6 +12,7 @@ import msgspec
 
 from gemd.config import host_settings
 from gemd.config.host_settings import Host, Location
+from gemd.config.pass_settings import PassHost
 from gemd.config.settings import Config
 from gemd.config.types import Budget
 from gemd.protocol.errors import BadRequest, GeminiError, NotFound, ProxyRefused
@@ -67,6 +68,8 @@ class Router:
     ) -> None:
         self._first = config.hosts[0]
         self._hosts = {name: host for host in config.hosts for name in host.names}
+        passed = {name: host for host in config.passes for name in host.names}
+        self._owners = {**self._hosts, **passed} if passed else {}  # only where some are handed on
         self._rest = self._hosts.pop(ANY_HOST, None)
         self._proxies = [host for host in config.hosts if any(location.hosts for location in host.locations)]
         authorities = load_authorities(config, read)
@@ -125,10 +128,13 @@ class Router:
 
     def _find_host(self, name: str, peer: Peer) -> Host | None:
         """The one of this name, or the first one where it is the address that the connection came to, or the one that
-        has the rest."""
+        has the rest. Raises ProxyRefused (53) for one that is handed on before TLS: what it has is nobody's to answer
+        here."""
         host = find_by_name(self._hosts, name)
         if host is None and _is_address(name) and name == peer.local_address:
             return self._first
+        if self._owners and isinstance(find_by_name(self._owners, name) or self._owners.get(ANY_HOST), PassHost):
+            raise ProxyRefused("This host is served only to who names it in the TLS handshake")
         return host if host is not None else self._rest
 
     def _is_set_up_for(self, host: Host, name: str, peer: Peer) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from gemd.config.listen import Listen
+from gemd.config.pass_settings import PassHost
 from gemd.config.settings import Config
 from gemd.responders.app.applications import Applications
 from gemd.responders.router import Respond
@@ -28,9 +29,10 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     uses TLS. `identity` is who they become after the fork, None when they are that already.
 
     `has_room` says whether what answers could take one more request at once. `confinement` is what scripts may touch,
-    None for all that the user may. `cells` have the budgets of all limits. `may_come` says whether
-    an address may, None where all may. `hosts` are the processes beside the
-    workers: for scripts that have a user of their own, and for applications that have a process of their own.
+    None for all that the user may. `cells` have the budgets of all limits. `may_come` says whether an address may, None
+    where all may. `hosts` are the processes beside the workers: for scripts that have a user of their own, and for
+    applications that have a process of their own. `passes` are the hosts that workers pass on, with paths as these see
+    them.
     """
 
     number: int
@@ -50,6 +52,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     identity: Identity | None
     confinement: Confinement | None
     hosts: Sequence[HostProcess] = ()
+    passes: Sequence[PassHost] = ()
 
     def close_all_but(self, kept: "Generation | None") -> None:
         """Close the listeners and logs that `kept` does not share, and what leads to processes beside the workers,

@@ -82,6 +82,7 @@ def build_generation(
         identity=identity,
         confinement=files.confinement,
         hosts=(*script_hosts.values(), *app_hosts.values()),
+        passes=see_from_inside(config).passes,
     )
 
 

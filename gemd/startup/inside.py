@@ -5,12 +5,13 @@ import os
 import msgspec
 
 from gemd.config import Config, Host
+from gemd.config.pass_settings import PassHost
 
 _PATHS = ("root", "script", "app_path", "app_directory")
 
 
 def see_from_inside(config: Config) -> Config:
-    """With roots, scripts, and what is an application's, as paths in there."""
+    """With roots, scripts, what is an application's, and sockets of upstreams, as paths in there."""
     chroot = config.service.chroot
     if chroot is None:
         return config
@@ -25,4 +26,10 @@ def see_from_inside(config: Config) -> Config:
         )
         return msgspec.structs.replace(host, locations=locations)
 
-    return msgspec.structs.replace(config, hosts=tuple(map(inside, config.hosts)))
+    def passed_inside(host: PassHost) -> PassHost:
+        path = host.address.path
+        return msgspec.structs.replace(host, pass_to=f"unix:{move(path)}") if path else host
+
+    return msgspec.structs.replace(
+        config, hosts=tuple(map(inside, config.hosts)), passes=tuple(map(passed_inside, config.passes))
+    )

@@ -29,6 +29,7 @@ _MAX_META = 1024
 _MAX_USER = 64  # X.520, ub-common-name
 _MAX_ESCAPE = 12  # two surrogates, in JSON
 _CUT = "..."
+_UNKNOWN = "-"  # in the place of what can't be known of a connection that was passed on
 _BROKEN = "broken"  # in the place of an identity (RFC 1413), which nobody has: any reader of this format takes a word
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -36,7 +37,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 class Entry(msgspec.Struct, frozen=True):
     """What one request came to. `size` counts header and body, in bytes; `seconds` from accept to the end.
 
-    `url` is what was sent, "" when no request line was complete; `user` is the certificate's common name.
+    `url` is what was sent, "" when no request line was complete; `user` is the certificate's common name. `received` is
+    told of a connection that was passed on, of which no request is known: how many bytes the client has sent.
     """
 
     address: str
@@ -49,6 +51,7 @@ class Entry(msgspec.Struct, frozen=True):
     complete: bool
     user: str = ""
     certificate: str = ""
+    received: int | None = None
 
 
 def cut(text: str, most: int, write: Callable[[str], str]) -> str:
@@ -134,7 +137,8 @@ def _combined(entry: Entry, address: str, url: str, meta: str, now: int) -> str:
 def _condensed(entry: Entry, address: str, url: str, meta: str, now: int) -> str:
     host, url = escape_field(entry.host) or "-", _BLANK.sub("%20", _field(url, _MAX_URL)) or "-"
     meta = _field(meta, _MAX_META)
-    return f"{_iso_time(now)} {address} {_user(entry)} {host} {url} 0 {entry.size} {entry.status} {meta}"
+    sizes = f"{entry.received or 0} {entry.size}"
+    return f"{_iso_time(now)} {address} {_user(entry)} {host} {url} {sizes} {entry.status} {meta}"
 
 
 def _json(entry: Entry, address: str, url: str, meta: str, now: int) -> str:
@@ -152,6 +156,7 @@ def _json(entry: Entry, address: str, url: str, meta: str, now: int) -> str:
             "complete": entry.complete,
             "user": cut(entry.user, _MAX_USER, _escape_json),
             "certificate": entry.certificate,
+            **({} if entry.received is None else {"sent": entry.size, "received": entry.received}),
         }
     )
 
@@ -198,5 +203,8 @@ class AccessLog:
         """Write one line for the entry, with the time of day. `request` is None where none was complete."""
         log = self.log if self._choose is None or request is None else self._choose(request)
         if not isinstance(log, NoLog):
-            url, meta = self._show_url(entry.url), self._show_meta(entry.status, entry.meta)
+            if entry.received is None:
+                url, meta = self._show_url(entry.url), self._show_meta(entry.status, entry.meta)
+            else:
+                url = meta = _UNKNOWN
             log.write(self._format(entry, self.write_address(entry.address), url, meta, int(time.time())))

@@ -43,7 +43,7 @@ class Connection:
 
     __slots__ = (
         *("_delivered_before", "_outbox", "_taken", "accepted", "complete", "deadline", "drained", "fd"),
-        *("handshake_size", "handshaken", "head", "header_reader", "leave", "meta", "peer", "pending"),
+        *("handshake_size", "handshaken", "head", "header_reader", "hello", "leave", "meta", "peer", "pending"),
         *("proxy_header", "reader", "received", "refusal", "renewed", "request", "sent", "socket", "source", "state"),
         *("status", "tls", "watched"),
     )
@@ -56,6 +56,7 @@ class Connection:
         self.accepted = self.renewed = time.monotonic()
         self.state: Ordered[Connection] | None = None
         self.deadline = deadline
+        self.hello: bytes | None = None
         self.handshaken = False
         self.received = self.handshake_size = 0
         self.header_reader: ProxyHeaderReader | None = None

@@ -1,8 +1,8 @@
 """The event loop: where a worker waits, for clients and for what answers them.
 
 Rules: only `wait` waits, in one place. A connection is in one state: reading until its request is complete, writing
-until its answer is in the kernel, lingering until it is closed. What goes wrong in a step of one connection ends that
-connection alone.
+until its answer is in the kernel, lingering until it is closed; or passing, where another server answers it. What goes
+wrong in a step of one connection ends that connection alone.
 """
 
 import math
@@ -23,14 +23,18 @@ from gemd.worker.admission import Admission
 from gemd.worker.closing import Closing
 from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.memory import Memory
+from gemd.worker.passed import PassedConnection, Passes
+from gemd.worker.passing import Passing
 from gemd.worker.poller import Poller
 from gemd.worker.reading import Reading
+from gemd.worker.sorter import Sorter
 from gemd.worker.thread_pool import ThreadPool
 from gemd.worker.waiting import AnswerHelper
 from gemd.worker.writing import Writing
 
 _LOOK_INTERVAL = 0.02  # seconds between two looks around while much happens: so late a deadline may be noticed
 _TOO_MUCH = "clients hold too much memory together (limits.buffered)"
+_OWN_FAULT = "a fault of gemd itself"
 _FAULT = error_response(GeminiError("An unexpected error occurred"))
 
 
@@ -49,6 +53,7 @@ class EventLoop:
         under_way: UnderWay,
         report_loss: ReportLoss,
         admission: Admission | None = None,
+        passes: Passes | None = None,
     ) -> None:
         self.ready: deque[Connection] = deque()
         self.ended: deque[Connection] = deque()
@@ -77,21 +82,37 @@ class EventLoop:
             self.ended,
             report_loss,
         )
-        self._memory = Memory(self._reading, self._writing, timeouts, limits)
+        self._passing: Passing | None = None
+        self._states: tuple[Reading | Writing | Closing | Passing, ...] = (self._reading, self._writing, self._closing)
+        if passes is not None:
+            self._passing = Passing(
+                self._poller,
+                listeners,
+                self._writing,
+                self._closing,
+                timeouts,
+                max_connections,
+                report_loss,
+                passes.log,
+            )
+            self._reading.sorter = Sorter(passes.find, self._passing.begin)
+            self._states = (*self._states, self._passing)
+        self._memory = Memory(self._reading, self._writing, timeouts, limits, self._passing)
 
-    def count(self) -> tuple[int, int, int]:
-        """How many connections are in each state: reading, writing, lingering."""
-        return len(self._reading), len(self._writing), len(self._closing)
+    def count(self) -> tuple[int, int, int, int]:
+        """How many connections are in each state: reading, writing, lingering, passing."""
+        passing = len(self._passing) if self._passing is not None else 0
+        return len(self._reading), len(self._writing), len(self._closing), passing
 
     @property
     def refused(self) -> int:
         """How many connections were turned away before TLS began."""
         return self._admission.refused if self._admission is not None else 0
 
-    def has_room(self, reading: int, writing: int, lingering: int) -> bool:
+    def has_room(self, reading: int, writing: int, lingering: int, passing: int) -> bool:
         """Whether another connection could be taken beside these, as `count` has them, without one having to go."""
         most = self._max_connections
-        return reading < most and writing + lingering < most and self._accepting.is_listening
+        return reading < most and writing + lingering + passing < most and self._accepting.is_listening
 
     def leave_accepting(self, *, is_left: bool) -> None:
         """Leave accepting to the other workers, or take part in it again."""
@@ -132,7 +153,7 @@ class EventLoop:
         if woken:
             is_quiet = False
             for _ in range(len(woken)):
-                self._step(self._writing.resume, woken.popleft())
+                self._step(self._resume, woken.popleft())
         for connection in runnable:
             self._step(self._writing.go_on, connection)
         for connection in self._accepting.accept_waiting():
@@ -146,10 +167,18 @@ class EventLoop:
             self._look(now)
         return is_due
 
+    def _resume(self, connection: Connection) -> None:
+        """A thread has done something for it."""
+        if isinstance(connection, PassedConnection):
+            if self._passing is not None:
+                self._passing.resume(connection)
+        else:
+            self._writing.resume(connection)
+
     def _look(self, now: float) -> None:
         """See whose time is over, and who holds too much."""
         self._accepting.expire(now)
-        for state in (self._reading, self._writing, self._closing):
+        for state in self._states:
             for connection in state.expired(now):
                 self._step(state.time_out, connection, now)
         for connection in self._memory.look(now, sum(self.count())):
@@ -159,8 +188,14 @@ class EventLoop:
         """Clients hold too much memory together, and this one has to go."""
         if connection in self._reading:
             self._reading.drop(connection, _TOO_MUCH)
+        elif isinstance(connection, PassedConnection):
+            self._drop_passed(connection, _TOO_MUCH)
         else:
             self._writing.drop(connection, _TOO_MUCH)
+
+    def _drop_passed(self, connection: PassedConnection, reason: str) -> None:
+        if self._passing is not None and connection in self._passing:
+            self._passing.drop(connection, reason)
 
     def _shorten(self, timeout: float) -> float:
         """The timeout, or less when a deadline comes first, which is not looked for a moment after the last time."""
@@ -169,12 +204,7 @@ class EventLoop:
         left = self._next_look - time.monotonic()
         if left > 0.0:
             return min(timeout, left)
-        moment = min(
-            self._accepting.next_deadline(),
-            self._reading.next_deadline(),
-            self._writing.next_deadline(),
-            self._closing.next_deadline(),
-        )
+        moment = min(self._accepting.next_deadline(), *(state.next_deadline() for state in self._states))
         return timeout if moment == math.inf else max(0.0, min(timeout, moment - time.monotonic()))
 
     def _step(self, act: Callable[..., None], connection: Connection, *arguments: float) -> None:
@@ -193,9 +223,11 @@ class EventLoop:
         if connection.socket.fileno() < 0:
             return  # it is closed already
         if connection in self._reading:
-            self._reading.drop(connection, "a fault of gemd itself")
+            self._reading.drop(connection, _OWN_FAULT)
         elif connection in self._closing:
             self._closing.drop(connection)
+        elif isinstance(connection, PassedConnection):
+            self._drop_passed(connection, _OWN_FAULT)
         elif connection.sent:
             self._writing.drop(connection)
         else:

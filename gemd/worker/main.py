@@ -31,9 +31,12 @@ from gemd.system.script_threads import SCRIPT_THREADS
 from gemd.system.signals import GROUP_SIGNALS, SignalQueue
 from gemd.worker.admission import Admission, Room
 from gemd.worker.event_loop import EventLoop
+from gemd.worker.pass_log import pass_logger
+from gemd.worker.passed import Passes
 from gemd.worker.reporter import Reporter
 from gemd.worker.server import GeminiServer, loss_reporter
 from gemd.worker.thread_pool import ThreadPool
+from gemd.worker.upstream import find_upstreams
 
 _SPARE_DESCRIPTORS = 128  # for listeners, logs, files and scripts; connections may have the others
 
@@ -176,7 +179,16 @@ def _make_event_loop(generation: Generation, row: Row, pool: ThreadPool) -> Even
         row.under_way,
         loss_reporter(generation.access_log),
         _make_admission(generation, row),
+        _make_passes(generation, pool),
     )
+
+
+def _make_passes(generation: Generation, pool: ThreadPool) -> Passes | None:
+    """None where no host is passed on."""
+    config = generation.config
+    if not config.passes:
+        return None
+    return Passes(find_upstreams(config.hosts, generation.passes, pool), pass_logger(generation.access_log))
 
 
 def _make_admission(generation: Generation, row: Row) -> Admission | None:

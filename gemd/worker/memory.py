@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from gemd.config.settings import Limits, Timeouts
 from gemd.system import process
 from gemd.worker.connection import Connection
+from gemd.worker.passing import Passing
 from gemd.worker.reading import Reading
 from gemd.worker.writing import BLOCK_SIZE, Writing
 
@@ -23,9 +24,12 @@ _QUICK_SHARE = 8  # what a client takes well counts as little as an eighth
 class Memory:
     """Looks after a worker's memory, from time to time."""
 
-    def __init__(self, reading: Reading, writing: Writing, timeouts: Timeouts, limits: Limits) -> None:
+    def __init__(
+        self, reading: Reading, writing: Writing, timeouts: Timeouts, limits: Limits, passing: Passing | None = None
+    ) -> None:
         self._reading = reading
         self._writing = writing
+        self._passing = passing
         self._least_rate = BLOCK_SIZE / timeouts.response  # bytes a second
         self._max_held = limits.buffered
         self._next_count = 0.0
@@ -45,6 +49,8 @@ class Memory:
     def _find_largest(self, now: float) -> list[Connection]:
         """So many that what is left is below the limit."""
         connections = [*self._reading, *self._writing.blocked]
+        if self._passing is not None:
+            connections += self._passing.blocked
         if sum(connection.held + len(connection.body) for connection in connections) <= self._max_held:
             return []
         held = _weigh(connections)

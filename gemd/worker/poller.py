@@ -49,6 +49,13 @@ class Poller(Generic[T]):
         if events != before:
             self._epoll.modify(fd, events)
 
+    def put(self, fd: int, events: int, act: Callable[[T, int], None], owner: T) -> None:
+        """The same, whether the descriptor is registered or not."""
+        if fd in self._owners:
+            self.modify(fd, events, act, owner)
+        else:
+            self.register(fd, events, act, owner)
+
     def await_end(self, fd: int, act: Callable[[T, int], None], owner: T) -> None:
         """Have `act` called with an error, or the end of both directions. If the kernel was asked for input alone, that
         may be told too, until `modify` asks for less: mostly none comes, and the two calls are saved."""

@@ -16,6 +16,7 @@ from gemd.system.tls import TLSError
 from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
+from gemd.worker.sorter import Sorter
 
 _RECEIVE_SIZE = 4096
 _RECORD_OVERHEAD = 1024  # for the framing of a record with 16 KiB (RFC 8446, 5.2), and of some small ones before it
@@ -25,7 +26,8 @@ _LAST_REQUESTS = 1.0  # seconds for requests that are not complete when the work
 class Reading:
     """At most `max_connections` at once. `ready` gets those whose request is complete, or refused.
 
-    `report_loss` is told of each that ended without an answer, and why.
+    `report_loss` is told of each that ended without an answer, and why. Where there are hosts whose connections are
+    passed on, `sorter` looks at what comes before TLS does.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Reading:
         ready: deque[Connection],
         report_loss: ReportLoss,
     ) -> None:
+        self.sorter: Sorter | None = None
         self._poller = poller
         self._max_bytes = limits.request_bytes
         self._max_connections = max_connections
@@ -63,6 +66,8 @@ class Reading:
         when it can't be watched."""
         if len(self._connections) >= self._max_connections:
             self.drop(self._connections.oldest(), "closed because too many requests are not complete")
+        if self.sorter is not None and not connection.tls.is_plain:
+            connection.hello = b""
         self._poller.register(connection.fd, select.EPOLLIN, act or self.advance, connection)
         self._connections.add(connection)
 
@@ -102,8 +107,24 @@ class Reading:
         if not data:
             raise TLSError("the client left before its request was complete")
         connection.received += len(data)
+        if connection.hello is not None and self.sorter is not None:
+            return self._sort(connection, data, self.sorter)
         connection.tls.feed(data)
         return True
+
+    def _sort(self, connection: Connection, data: bytes, sorter: Sorter) -> bool:
+        """Feed TLS all that came once it is known to be ours; False while it is not, or where it is another's."""
+        connection.hello = hello = (connection.hello or b"") + data
+        destination = sorter.find(hello)
+        if destination is None:
+            return False
+        connection.hello = None
+        if destination.upstream is None:
+            connection.tls.feed(hello)
+            return True
+        self._connections.remove(connection)
+        sorter.pass_on(connection, hello, destination)
+        return False
 
     def _step(self, connection: Connection) -> None:
         """Raises TLSError, and GeminiError for a request line that is none."""

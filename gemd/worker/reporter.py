@@ -14,7 +14,10 @@ from gemd.system.log import error_log
 from gemd.worker.event_loop import EventLoop
 from gemd.worker.thread_pool import ThreadPool
 
-_COUNTED = (figures.READING, figures.WRITING, figures.LINGERING, figures.REFUSED, figures.THREADS)
+_COUNTED = (
+    *(figures.READING, figures.WRITING, figures.LINGERING, figures.PASSING),  # as the event loop counts connections
+    *(figures.REFUSED, figures.THREADS),
+)
 _LOOK_INTERVAL = 1.0  # seconds between two looks at applications and their files
 _MEMORY_INTERVAL = 10.0  # seconds between two looks at how much memory this process has
 _MANY_DESCRIPTORS = 1000  # that are counted no oftener than that either: an older kernel has to list them

@@ -47,7 +47,8 @@ class Writing:
         self._make_helper = make_helper
         self._closing = closing
         self._timeout = timeouts.response
-        self._max_connections = max_connections
+        self.room = max_connections  # for those here, and those who linger
+        self.take_place: Callable[[int], bool] = lambda _number: False  # of one elsewhere, if there are more than that
         self._ended = ended
         self._report_loss = report_loss
         self.blocked: Ordered[Connection] = Ordered()  # who took enough last is the newest
@@ -217,8 +218,8 @@ class Writing:
 
     def evict_oldest(self) -> None:
         """When there are too many, the oldest goes of those who linger, or else of those who read too slowly."""
-        while len(self) + len(self._closing) > self._max_connections:
-            if not self._closing.drop_oldest():
+        while len(self) + len(self._closing) > self.room:
+            if not self._closing.drop_oldest() and not self.take_place(len(self)):
                 if not self.blocked:
                     return
                 self.drop(self.blocked.oldest(), "too many read too slowly")

@@ -13,6 +13,7 @@ import pytest
 from gemd.config import parse_config
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.host_settings import DERIVED, Host, Location
+from gemd.config.pass_settings import PASS_KEYS
 from gemd.config.settings import TLS, Limits, Log, Service, Timeouts
 from gemd.config.tables import keys_of
 from gemd.config.types import AccessList
@@ -31,10 +32,11 @@ def parse(text):
 
 def test_has_every_key():
     full = tomllib.loads(FULL)
-    (host,) = full.pop("host")
+    host, passed = full.pop("host")
     locations = host.pop("location")
     for name, table in TABLES.items():
         assert full.pop(name).keys() == set(keys_of(table)), name
+    assert passed.keys() == set(PASS_KEYS)
     assert full.keys() == {"listen", "workers"} | set(keys_of(Service))
     assert host.keys() | {key for location in locations for key in location} == HOST | LOCATION
 

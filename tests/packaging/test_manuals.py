@@ -13,6 +13,7 @@ from gemd.config import parse_config
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.host_settings import DERIVED, Host, Location, Redirect
 from gemd.config.listen import Listen
+from gemd.config.pass_settings import PASS_KEYS
 from gemd.config.settings import TLS, Limits, Log, Service, Timeouts
 from gemd.config.tables import keys_of
 from gemd.config.types import Dialect
@@ -53,7 +54,8 @@ def test_every_command_and_the_configuration_have_a_page():
 
 
 def test_every_key_is_explained():
-    keys = {key for table in TABLES for key in keys_of(table)} - DERIVED - {"locations"}
+    keys = {key for table in TABLES for key in keys_of(table)} | set(PASS_KEYS)
+    keys -= DERIVED | {"locations"}
     assert keys | {"listen", "workers"} <= items("gemd.conf.5", "Ic")
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from gemd.protocol.errors import SlowDown
+from gemd.protocol.errors import ProxyRefused, SlowDown
 from gemd.responders.judged import Judged
 from gemd.responders.router import Router
 from gemd.system.client_certificates import parse_client_certificate
@@ -55,6 +55,29 @@ HOSTS = {
 @pytest.mark.parametrize(("url", "status"), HOSTS.values(), ids=HOSTS)
 def test_hosts(visit, url, status):
     assert visit(url) == status
+
+
+PASSED = [{"name": "b.example", "aliases": ["*.b.example"], "pass": "192.0.2.3"}]
+
+
+@pytest.mark.parametrize("name", [None, "h", "g", "b.example", "x.b.example", "z.example"])
+@pytest.mark.parametrize("host", ["b.example", "B.Example.", "x.b.example"])
+def test_a_url_of_a_host_that_is_passed_on_is_answered_by_nobody_here(configure, name, host):
+    wild = {"name": "*.example", "gone": True}
+    rest = {"name": "*", "gone": True}
+    proxy = {"name": "p", "app": "m:app", "hosts": "*", "schemes": ["gemini", "https"]}
+    router = Router(configure(hosts=[OTHER, wild, rest, proxy, *PASSED]), {}, None)
+    for scheme in ("gemini", "https"):
+        with pytest.raises(ProxyRefused, match="served only to who names it in the TLS handshake"):
+            router.find(request(f"{scheme}://{host}/", peer(server_name=name)))
+
+
+def test_what_is_left_may_be_passed_on(configure):
+    router = Router(configure(hosts=[OTHER, {"name": "*", "pass": "192.0.2.3"}]), {}, None)
+    with pytest.raises(ProxyRefused, match="served only to who names it in the TLS handshake"):
+        router.find(request("gemini://anything.example/"))
+    for url in ("gemini://h/", "gemini://g/", "gemini://x.wild.example/", "gemini://192.0.2.9/"):
+        assert router.find(request(url))
 
 
 def test_an_ipv6_address_of_the_connection(visit):

@@ -11,13 +11,18 @@ def test_paths_are_named_as_they_are_seen_from_a_chroot(configure, tmp_path):
             user="gemd",
             master_user="root",
             chroot=str(tmp_path),
-            host=[{"name": "localhost", "root": str(root), "location": [location, script]}],
+            host=[
+                {"name": "localhost", "root": str(root), "location": [location, script]},
+                {"name": "b.example", "pass": f"unix:{tmp_path}/run/b.sock"},
+                {"name": "c.example", "pass": "192.0.2.3:1966"},
+            ],
         )
     )
     first, second, third = shut.hosts[0].locations
     assert (first.root, first.app_path) == ("/capsule", None)
     assert (first.script, third.script) == (None, "/s/x.py")
     assert (second.root, second.app_path, second.app_directory) == ("/capsule/a", "/apps", "/work")
+    assert [str(host.address) for host in shut.passes] == ["unix:/run/b.sock", "192.0.2.3:1966"]
 
 
 def test_without_one_they_stay(configure):

@@ -101,6 +101,31 @@ def test_a_line_of_json(write):
     }
 
 
+PASSED = Entry("192.0.2.77", "b.example", "", 0, "", 871, 1.5, True, received=654)
+LINES_OF_PASSED = {
+    "jetforce": '192.0.2.77 [14/Nov/2023:22:13:20 +0000] "-" 0 "-" 871',
+    "common": '192.0.2.77 - - [14/Nov/2023:22:13:20 +0000] "-" 0 871',
+    "combined": '192.0.2.77 - - [14/Nov/2023:22:13:20 +0000] "-" 0 871 "-" "-"',
+    "condensed": "2023-11-14T22:13:20+00:00 192.0.2.77 - b.example - 654 871 0 -",
+}
+
+
+@pytest.mark.parametrize(("log_format", "line"), LINES_OF_PASSED.items(), ids=LINES_OF_PASSED)
+def test_a_connection_that_was_passed_on(write, log_format, line):
+    assert write(PASSED, log_format) == line
+
+
+def test_a_connection_that_was_passed_on_in_json(write):
+    told = json.loads(write(PASSED, "json"))
+    assert (told["host"], told["url"], told["status"], told["sent"], told["received"]) == (
+        "b.example",
+        "-",
+        0,
+        871,
+        654,
+    )
+
+
 def test_nothing_but_an_address(write):
     entry = Entry("192.0.2.77", "", "", 59, "", 4, 0.0, complete=True)
     assert write(entry, "common") == '192.0.2.77 - - [14/Nov/2023:22:13:20 +0000] "" 59 4'

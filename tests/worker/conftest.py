@@ -22,6 +22,7 @@ from gemd.worker.thread_pool import ThreadPool
 from gemd.worker.waiting import AnswerHelper
 from gemd.worker.writing import Writing
 from tests.support.gemini_client import Client, tcp_pair
+from tests.support.waiting import wait_for
 
 URL = b"gemini://localhost/\r\n"
 
@@ -71,6 +72,16 @@ def settle(turn):
         raise AssertionError("it does not come to rest")
 
     return settle
+
+
+@pytest.fixture
+def until(turn):
+    """Turns until something is so."""
+
+    def until(condition, what):
+        wait_for(lambda: (turn(), condition())[1], what)
+
+    return until
 
 
 @pytest.fixture

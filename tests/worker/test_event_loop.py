@@ -162,7 +162,7 @@ def test_a_page(service):
     assert service.read(client) == HEADER + b"# Hello\n"
     assert client.end == "whole"
     assert connection.complete
-    assert service.loop.count() == (0, 0, 1)
+    assert service.loop.count() == (0, 0, 1, 0)
     client.socket.close()
     service.turn_until(service.loop.is_idle)
 
@@ -368,7 +368,7 @@ def test_a_reset_in_any_state_ends_that_connection_alone(service):
         client = service.clients[-1]
         service.turn()
         client.reset()
-        service.turn_until(lambda: service.loop.count() == (0, 1, 0))
+        service.turn_until(lambda: service.loop.count() == (0, 1, 0, 0))
     pending.pieces = [page(b"x")]
     pending.helper.wake()
     assert service.read(good) == HEADER + b"x"
@@ -561,9 +561,10 @@ def test_there_is_room_for_so_many(make_service, losses):
     sources = [blocked(service)[2] for _ in range(3)]
     assert losses == ["response broke off: too many read too slowly"]
     assert [source.closed for source in sources] == [1, 0, 0]
-    assert service.loop.count() == (0, 2, 0)
+    assert service.loop.count() == (0, 2, 0, 0)
     assert not service.loop.has_room(*service.loop.count())
-    assert service.loop.has_room(1, 0, 1)
+    assert service.loop.has_room(1, 0, 1, 0)
+    assert not service.loop.has_room(1, 0, 1, 1)
 
 
 def test_all_outboxes_together_have_a_limit(make_service, losses):

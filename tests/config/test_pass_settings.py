@@ -1,0 +1,84 @@
+"""Hosts that are passed on: what stands in their table, and what can't stand there."""
+
+import pytest
+
+from gemd.config.pass_settings import parse_upstream
+from gemd.config.render import render_config
+from gemd.config.types import Address
+
+from .reading import HOST, parse, problems_of
+
+PASS = '[[host]]\nname = "B.Example"\naliases = ["*.b.example"]\npass = "10.0.0.3"\n'
+
+
+def test_a_host_that_is_passed_on_is_none_that_is_served():
+    config = parse(HOST + PASS + 'send-proxy = "v2"\n')
+    assert [host.name for host in config.hosts] == ["h"]
+    (passed,) = config.passes
+    assert passed.names == ("b.example", "*.b.example")
+    assert passed.address == Address("10.0.0.3", 1965)
+    assert (passed.send_proxy, passed.where) == ("v2", "host[2]")
+
+
+def test_it_is_printed_as_it_is_read():
+    config = parse(HOST + PASS + 'send-proxy = "v1"\n')
+    assert parse(render_config(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("10.0.0.3:1966", Address("10.0.0.3", 1966)),
+        ("b.internal", Address("b.internal", 1965)),
+        ("Bücher.example:1", Address("xn--bcher-kva.example", 1)),
+        ("[::1]:1966", Address("::1", 1966)),
+        ("[fe80::1%eth0]", Address("fe80::1%eth0", 1965)),
+        ("unix:/run/b.sock", Address("unix", 0, "/run/b.sock")),
+    ],
+)
+def test_upstreams(text, address):
+    assert parse_upstream(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["*", "0.0.0.0:1965", "[::]", "[0::0]:1", "b:0", "b:65536", "b:x", "1966", "[b]", "a b:1", "unix:b", "::1", "[::1"],
+)
+def test_what_is_no_upstream(text):
+    with pytest.raises(ValueError):
+        parse_upstream(text)
+
+
+MISTAKES = {
+    "first": (PASS, "host[1].pass", "has to be served here"),
+    "root": (HOST + PASS + 'root = "/srv"\n', "host[2].root", "answers nothing itself"),
+    "location": (HOST + PASS + '[[host.location]]\npath = "/a"\n', "host[2].location", "answers nothing itself"),
+    "certificate": (HOST + PASS + 'certificate = "c"\n', "host[2].certificate", "answers nothing itself"),
+    "unknown": (HOST + PASS + 'send_proxy = "v1"\n', "host[2].send_proxy", "did you mean 'send-proxy'?"),
+    "derived": (HOST + PASS + 'where = "x"\n', "host[2].where", "there is no such key"),
+    "version": (HOST + PASS + 'send-proxy = "v3"\n', "host[2].send-proxy", 'expected "v1" or "v2", not "v3"'),
+    "no pass": (HOST + '[[host]]\nname = "b"\nsend-proxy = "v1"\n', "host[2]", 'needs the key "pass"'),
+    "no name": (HOST + '[[host]]\npass = "b"\n', "host[2]", 'needs the key "name"'),
+    "no upstream": (HOST + '[[host]]\nname = "b"\npass = "*"\n', "host[2].pass", 'address of one server, not "*"'),
+    "no text": (HOST + '[[host]]\nname = "b"\npass = 1965\n', "host[2].pass", "a text that is not empty, not 1965"),
+    "no host": (HOST + '[[host]]\nname = "b c"\npass = "b"\n', "host[2].name", '"b c" can\'t be a host'),
+    "address": (
+        HOST + '[[host]]\nname = "::1"\npass = "b"\n',
+        "host[2]",
+        "::1 is an address, which no client can name",
+    ),
+    "taken": (HOST + '[[host]]\nname = "h"\npass = "b"\n', "host[2]", "h belongs to host[1] already"),
+    "taken by a pass": (HOST + PASS + '[[host]]\nname = "b.example"\nroot = "/b"\n', "host[3]", "belongs to host[2]"),
+    "outside": (
+        'chroot = "/srv"\nuser = "gemd"\nmaster-user = "root"\n'
+        + HOST
+        + '[[host]]\nname = "b"\npass = "unix:/run/b"\n',
+        "host[2].pass",
+        "/run/b is not below the chroot /srv",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "path", "expected"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes(text, path, expected):
+    assert expected in problems_of(text)[path]
