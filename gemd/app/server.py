@@ -65,12 +65,9 @@ class GeminiServer:
         added that the application's routes and CompositeApplication know. Without `certfile` one is made and kept.
 
         `threads` of each of the `workers` (by default one a CPU, at least 2) may call the application at once. `user`
-        is who to become when started as root. There is no `reactor`. Raises ValueError for what gemd does not do.
+        is who to become when started as root. There is no `reactor`. With `proxy_protocol`, proxies on this machine say
+        who the client is; without TLS it has to be a loopback address: see gemd.conf(5), [[listen]].
         """
-        if proxy_protocol:
-            raise ValueError("gemd does not read the PROXY protocol")
-        if not use_tls:
-            raise ValueError("gemd serves over TLS only")
         self.app = app
         self.host = host
         self.port = port
@@ -79,6 +76,8 @@ class GeminiServer:
         self.keyfile = keyfile
         self.cafile = cafile
         self.capath = capath
+        self.proxy_protocol = proxy_protocol
+        self.use_tls = use_tls
         self.aliases = tuple(aliases)
         self.workers = workers
         self.threads = threads
@@ -135,7 +134,9 @@ class GeminiServer:
         tls = {"ca-file": self.cafile, "ca-path": self.capath}
         optional = {"workers": self.workers, "user": self.user}
         return {
-            "listen": [f"{address}:{self.port}"],
+            "listen": [
+                {"address": f"{address}:{self.port}", "proxy-protocol": self.proxy_protocol, "tls": self.use_tls}
+            ],
             "host": [host],
             "tls": {key: value for key, value in tls.items() if value is not None},
             **{key: value for key, value in optional.items() if value is not None},

@@ -3,6 +3,7 @@ import pytest
 from gemd.app import Application, CompositeApplication, GeminiServer
 from gemd.app.server import find_foreign, find_hostnames, served
 from gemd.config import ConfigError
+from gemd.config.listen import LOCAL_PROXIES
 
 from .conftest import load_jetforce
 
@@ -27,7 +28,7 @@ def test_the_configuration_that_it_stands_for(tmp_path):
         Application(), host="", port=7, hostname="h.example", certfile="c.pem", cafile="/ca", workers=3, threads=2
     )
     config = server.read_config()
-    assert [str(address) for address in config.listen] == ["[::]:7"]
+    assert [str(entry.address) for entry in config.listen] == ["[::]:7"]
     assert (config.hosts[0].name, config.workers, config.tls.ca_file) == ("h.example", 3, "/ca")
     assert config.hosts[0].certificate == config.hosts[0].key
     location = first_location(config)
@@ -36,7 +37,7 @@ def test_the_configuration_that_it_stands_for(tmp_path):
 
 @pytest.mark.parametrize(("host", "listen"), [("::1", "[::1]:1965"), ("127.0.0.1", "127.0.0.1:1965")])
 def test_addresses(host, listen):
-    assert [str(a) for a in GeminiServer(Application(), host=host).read_config().listen] == [listen]
+    assert [str(e.address) for e in GeminiServer(Application(), host=host).read_config().listen] == [listen]
 
 
 def test_it_answers_to_the_hosts_that_the_application_names(framework):
@@ -67,10 +68,17 @@ def test_other_applications_name_none():
     assert find_hostnames(CompositeApplication({})) == []
 
 
+def test_what_stands_before_it():
+    (listen,) = GeminiServer(Application(), proxy_protocol=True, use_tls=False).read_config().listen
+    assert (listen.proxy_protocol, listen.tls, listen.trusted) == (True, False, LOCAL_PROXIES)
+    (listen,) = GeminiServer(Application()).read_config().listen
+    assert (listen.proxy_protocol, listen.tls) == (False, True)
+
+
 @pytest.mark.parametrize("option", [{"proxy_protocol": True}, {"use_tls": False}])
-def test_what_gemd_does_not_do(option):
-    with pytest.raises(ValueError, match="gemd"):
-        GeminiServer(Application(), **option)
+def test_strangers_are_neither_believed_nor_served_without_tls(option):
+    with pytest.raises(ConfigError):
+        GeminiServer(Application(), host="", **option).read_config()
 
 
 def test_what_is_wrong_is_said_when_it_is_to_run():
