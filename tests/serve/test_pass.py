@@ -2,61 +2,30 @@
 
 import re
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from tests.support.gemini_client import Client
 from tests.support.tls_client import make_context
-from tests.support.upstreams import Server
 from tests.support.waiting import wait_for
 
 from .certificates import make_certificate
-from .conftest import read_answer
-from .passes import BIG, FRONT, ask, lines_of_passes, make_hello, serve_behind
-from .scripts import write_into
-
-
-@pytest.fixture
-def run(start, tmp_path, capsule):
-    """Serve by a configuration of its own: TOML text, with {root} and {tmp} to fill in."""
-
-    def run(name, text, port=0):
-        path = tmp_path / f"{name}.conf"
-        path.write_text(text.replace("{root}", str(capsule)).replace("{tmp}", str(tmp_path)))
-        flags = () if "\nlisten = " in text else ("--host", "127.0.0.1", "--port", port)
-        return start("-c", path, *flags).wait_until_ready(1)
-
-    return run
-
-
-@pytest.fixture
-def ada(tmp_path):
-    make_certificate(tmp_path / "ada.pem")
-    return tmp_path / "ada.pem"
-
-
-@pytest.fixture
-def back(run, tmp_path, ada):
-    """The server behind."""
-    daemon = serve_behind(run, tmp_path / "back", ada)
-    write_into(tmp_path / "back" / "cgi-bin")(
-        "who", 'printf "20 text/plain\\r\\n"; echo "$REMOTE_ADDR $TLS_CLIENT_HASH"'
-    )
-    return daemon
-
-
-@pytest.fixture
-def front(run, back):
-    return run("front", FRONT % ("", f"localhost:{back.port}"))
-
-
-@pytest.fixture
-def server():
-    """An upstream that says nothing by itself."""
-    made = Server()
-    yield made
-    made.close()
-
+from .conftest import AS_ROOT, read_answer
+from .passes import (  # noqa: F401, some are fixtures
+    BIG,
+    FRONT,
+    ada,
+    ask,
+    back,
+    front,
+    lines_of_passes,
+    make_hello,
+    run,
+    serve_behind,
+    server,
+)
 
 # From end to end
 
@@ -244,3 +213,23 @@ def port_of_clients(daemon, other):
     """Where it listens without a PROXY header."""
     ports = {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", daemon.errors.partition("listening on")[2])}
     return (ports - {other}).pop()
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_the_server_behind_is_told_whose_connection_it_is(run, serve_behind, version):
+    (port,) = find_free_ports(1)
+    serve_behind(f'listen = ["127.0.0.1:0", {{ address = "127.0.0.1:{port}", proxy-protocol = true }}]')
+    front = run("front", FRONT % ("", f"127.0.0.1:{port}") + f'send-proxy = "{version}"\n')
+    for source in ("127.0.0.1", "127.0.0.9"):
+        answer = ask(front, "/cgi-bin/who", source=source)
+        assert (answer.text.split()[0], answer.complete) == (source, True)
+
+
+def test_what_leads_to_gemd_itself_is_told_before(tmp_path, capsule):
+    path = tmp_path / "front.conf"
+    text = '\nlisten = ["[::1]:29651", "unix:{tmp}/s"]' + FRONT % ("", "localhost:29651")
+    path.write_text(text.replace("{root}", str(capsule)).replace("{tmp}", str(tmp_path)))
+    done = subprocess.run([sys.executable, "-m", "gemd", "-t", "-c", path, *AS_ROOT], capture_output=True, text=True)
+    assert done.returncode != 0
+    expected = f"{path}: host[3].pass: gemd itself listens on [::1]:29651: name the server that is behind it"
+    assert expected in done.stderr
