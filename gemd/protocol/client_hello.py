@@ -5,6 +5,7 @@ is bounded in bytes and in records, so that a client which sends it byte by byte
 """
 
 from ipaddress import ip_address
+from struct import Struct
 from typing import NamedTuple
 
 MAX_HELLO = 16 * 1024  # bytes of the message, its header included
@@ -17,6 +18,8 @@ _MAX_FRAGMENT = 1 << 14
 _SERVER_NAME = 0  # an extension
 _HOST_NAME = 0  # a type of name
 _MAX_NAME = 255  # RFC 1035, 2.3.4, as OpenSSL has it
+_EXTENSION = Struct(">HH")  # its type, and how many bytes follow
+_TOO_LONG = "a field of the ClientHello is longer than what it is in"
 
 
 class ClientHelloError(ValueError):
@@ -44,7 +47,7 @@ class _Reader:
     def take(self, size: int) -> bytes:
         end = self._at + size
         if end > len(self._data):
-            raise ClientHelloError("a field of the ClientHello is longer than what it is in")
+            raise ClientHelloError(_TOO_LONG)
         taken = self._data[self._at : end]
         self._at = end
         return taken
@@ -119,20 +122,30 @@ def _parse_message(message: bytes) -> ClientHello:
         raise ClientHelloError("legacy_compression_methods has no null")
     if hello.is_empty:  # as before TLS 1.3
         return ClientHello(None)
-    extensions = _Reader(hello.vector(2))
+    extensions = hello.vector(2)
     if not hello.is_empty:
         raise ClientHelloError("something follows the extensions")
     return ClientHello(_find_server_name(extensions))
 
 
-def _find_server_name(extensions: _Reader) -> bytes | None:
-    found: dict[int, bytes] = {}
-    while not extensions.is_empty:
-        kind = extensions.number(2)
-        if kind in found:
+def _find_server_name(extensions: bytes) -> bytes | None:
+    """There are a dozen or more of them: by their places, as a reader would cost as much as all the rest."""
+    name: bytes | None = None
+    seen: set[int] = set()
+    at, end = 0, len(extensions)
+    while at < end:
+        if end - at < _EXTENSION.size:
+            raise ClientHelloError(_TOO_LONG)
+        kind, size = _EXTENSION.unpack_from(extensions, at)
+        at += _EXTENSION.size + size
+        if at > end:
+            raise ClientHelloError(_TOO_LONG)
+        if kind in seen:
             raise ClientHelloError(f"the extension {kind} is there twice")
-        found[kind] = extensions.vector(2)
-    return _parse_server_name(found[_SERVER_NAME]) if _SERVER_NAME in found else None
+        seen.add(kind)
+        if kind == _SERVER_NAME:
+            name = extensions[at - size : at]
+    return _parse_server_name(name) if name is not None else None
 
 
 def _parse_server_name(data: bytes) -> bytes | None:
@@ -149,6 +162,8 @@ def _parse_server_name(data: bytes) -> bytes | None:
 
 
 def _is_address(name: str) -> bool:
+    if ":" not in name and not name.removesuffix("]")[-1:].isdigit():
+        return False  # as most names, and at a tenth of the cost
     try:
         ip_address(name.removeprefix("[").removesuffix("]"))
     except ValueError:
