@@ -46,7 +46,7 @@ static struct {
     long requests, body;
     double seconds; /* 0: until `requests` are done */
     double interval;
-    bool resume, nagle;
+    bool resume, old, nagle;
 } options = {.address = "127.0.0.1", .expect = "20 ", .connections = 16, .patience = 20, .requests = 1000, .body = -1};
 
 static SSL_CTX *context;
@@ -59,7 +59,7 @@ static double end_time;
 static const char several[] = "several";
 
 static const char help[] =
-    "usage: gemload [-c CONNS] [-n REQUESTS | -d SECONDS] [-i SECONDS] [-r] [-N] [-e EXPECT] [-b BYTES]\n"
+    "usage: gemload [-c CONNS] [-n REQUESTS | -d SECONDS] [-i SECONDS] [-r] [-2] [-N] [-e EXPECT] [-b BYTES]\n"
     "               [-k CERT.pem [-K KEY.pem]] [-g GROUPS] [-a ADDRESS] [-s ADDRESS] [-w SECONDS] HOST PORT PATH\n"
     "       gemload -V      prints OpenSSL's version\n"
     "\n"
@@ -70,7 +70,8 @@ static const char help[] =
     "  -d SECONDS    go on for so long instead\n"
     "  -i SECONDS    of each connection, from one request to the next, or more when that one takes longer (0);\n"
     "                connections begin one after the other, spread over the interval\n"
-    "  -r            resume the TLS session of the previous connection, when the server gave one\n"
+    "  -r            resume the TLS session that the server gave last, again and again\n"
+    "  -2            speak TLS 1.2, and not 1.3\n"
     "  -N            leave TCP_NODELAY off, as many clients do: Nagle's algorithm may hold the request back\n"
     "  -e EXPECT     what the header has to begin with (\"20 \")\n"
     "  -b BYTES      the size that the body has to have (any)\n"
@@ -166,7 +167,11 @@ static enum outcome visit(struct client *client) {
     SSL_set_fd(ssl, fd);
     SSL_set_tlsext_host_name(ssl, options.host);
     SSL_set_ex_data(ssl, client_index, client);
-    if (client->session) SSL_set_session(ssl, client->session);
+    if (client->session) {
+        SSL_SESSION *once = SSL_SESSION_dup(client->session); /* OpenSSL lets go of one of TLS 1.3 that it has resumed */
+        SSL_set_session(ssl, once);
+        SSL_SESSION_free(once);
+    }
     enum outcome outcome = ask(ssl, client);
     ERR_clear_error();
     SSL_free(ssl);
@@ -245,7 +250,7 @@ static double parse_number(const char *text, char option, double least) {
 }
 
 static void parse_options(int argc, char **argv) {
-    for (int option; (option = getopt(argc, argv, "hVc:n:d:i:rNe:b:k:K:g:a:s:w:")) != -1;) switch (option) {
+    for (int option; (option = getopt(argc, argv, "hVc:n:d:i:r2Ne:b:k:K:g:a:s:w:")) != -1;) switch (option) {
         case 'h': fputs(help, stdout); exit(0);
         case 'V': puts(OpenSSL_version(OPENSSL_VERSION)); exit(0);
         case 'c': options.connections = parse_number(optarg, option, 1); break;
@@ -253,6 +258,7 @@ static void parse_options(int argc, char **argv) {
         case 'd': options.seconds = parse_number(optarg, option, 0.01); break;
         case 'i': options.interval = parse_number(optarg, option, 0); break;
         case 'r': options.resume = true; break;
+        case '2': options.old = true; break;
         case 'N': options.nagle = true; break;
         case 'e': options.expect = optarg; break;
         case 'b': options.body = parse_number(optarg, option, 0); break;
@@ -292,6 +298,7 @@ static void build_context(void) {
         SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
         SSL_CTX_sess_set_new_cb(context, keep_session);
     }
+    if (options.old) SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
     if (options.groups && SSL_CTX_set1_groups_list(context, options.groups) != 1)
         die("OpenSSL knows no such groups: ", options.groups);
     if (!options.certificate) return;
