@@ -153,11 +153,12 @@ class Accepting:
 
     def _accept_proxied(self, sock: socket.SocketType, address: object, listener: Listener) -> None:
         """Have the proxy say first whose connection it is. What it says is told by the poller."""
-        if not self._proxied.trusts(find_address(address), listener):
-            sock.close()
-            return
         try:
-            self._proxied.add(self._make(sock, address, listener))
+            connection = self._make(sock, address, listener)
+            if self._proxied.trusts(connection, listener):
+                self._proxied.add(connection)
+            else:
+                connection.close()
         except OSError as error:
             sock.close()
             error_log.debug("a proxy was gone before it was looked at: %s", error)

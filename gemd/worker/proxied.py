@@ -39,11 +39,14 @@ class Proxied:
         self._admission = admission
         self._next_line = 0.0
 
-    def trusts(self, address: str, listener: Listener) -> bool:
-        """Whether a proxy of this address may say who the client is. Who may not is named in the error log."""
-        if self._rules[listener](address):
+    def trusts(self, connection: Connection, listener: Listener) -> bool:
+        """Whether it comes from a proxy that may say who the client is. Who may not is named in the error log, as
+        clients are."""
+        if self._rules[listener](connection.peer.address):
             return True
-        self._warn("%s is no proxy of %s: closed (from, in `listen`)", address, listener)
+        if self._is_line_due():
+            text = f"closed: no proxy of {listener} has this address (from, in `listen`)"
+            self._reading.report_loss(connection, text)
         return False
 
     def add(self, connection: Connection) -> None:
@@ -60,14 +63,15 @@ class Proxied:
             if data is None:
                 return
             if not data:
-                raise TLSError("the proxy left before its header was complete")
+                raise TLSError("the proxy left before it was complete")
             connection.received += len(data)
             header = reader.feed(data)
         except TLSError as error:
-            self._reading.drop(connection, str(error))
+            self._reading.drop(connection, f"PROXY header failed: {error}")
             return
         except ProxyHeaderError as error:
-            self._warn("closed a connection of the proxy %s: %s", connection.peer.address, error)
+            if self._is_line_due():
+                error_log.warning("closed a connection of the proxy %s: %s", connection.peer.address, error)
             self._reading.drop(connection, "")
             return
         if header is not None:
@@ -94,9 +98,10 @@ class Proxied:
             )
             connection.reader = RequestReader(connection.peer)
 
-    def _warn(self, text: str, *arguments: object) -> None:
-        """At most one line a second."""
+    def _is_line_due(self) -> bool:
+        """Whether something may be said: at most one line a second."""
         now = time.monotonic()
-        if now >= self._next_line:
+        is_due = now >= self._next_line
+        if is_due:
             self._next_line = now + _LINE_INTERVAL
-            error_log.warning(text, *arguments)
+        return is_due

@@ -43,7 +43,7 @@ class Reading:
         self._max_bytes = limits.request_bytes
         self._max_connections = max_connections
         self._ready = ready
-        self._report_loss = report_loss
+        self.report_loss = report_loss
         self._connections: Ordered[Connection] = Ordered()
 
     def __len__(self) -> int:
@@ -170,7 +170,7 @@ class Reading:
         a proxy wanted to know is whether somebody is here."""
         self._connections.remove(connection)
         if reason and not _is_health_check(connection):
-            self._report_loss(connection, reason)
+            self.report_loss(connection, reason)
         self._poller.unregister(connection.fd)
         connection.close()
 

@@ -4,6 +4,7 @@ import socket
 import time
 
 import pytest
+from msgspec import structs
 
 from gemd.config.listen import Listen
 from gemd.config.types import Address
@@ -144,7 +145,7 @@ def test_half_a_header_is_a_loss(join, settle, reading, losses):
     client.socket.sendall(HEADERS["version 1"][:20])
     client.socket.close()
     settle()
-    assert losses == ["the proxy left before its header was complete"]
+    assert losses == ["PROXY header failed: the proxy left before it was complete"]
 
 
 BAD = {
@@ -186,11 +187,20 @@ def test_who_is_named_has_to_be_admitted(join, settle, refused, reading, losses,
     assert left == []
 
 
-def test_who_is_trusted(proxied, listener):
-    assert proxied.trusts("192.0.2.200", listener)
-    assert proxied.trusts("unix", listener)
-    assert not proxied.trusts("192.0.3.1", listener)
-    assert not proxied.trusts("2001:db8::1", listener)
+def test_who_is_trusted(connect, proxied, listener, losses):
+    _, connection = connect()
+
+    def trusts(address):
+        connection.peer = structs.replace(connection.peer, address=address)
+        return proxied.trusts(connection, listener)
+
+    assert trusts("192.0.2.200")
+    assert trusts("unix")
+    assert losses == []
+    assert not trusts("192.0.3.1")
+    assert not trusts("2001:db8::1")
+    # Once a second, and by way of who knows how addresses of clients are to be logged.
+    assert losses == [f"closed: no proxy of {listener} has this address (from, in `listen`)"]
 
 
 def test_a_listener_without_the_key_is_none_of_it(listener, reading):
