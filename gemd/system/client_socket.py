@@ -13,6 +13,7 @@ from msgspec import structs
 from gemd.protocol.peer import V6_PREFIX, Peer, TLSInfo
 
 _AT_ONCE = struct.pack("ii", 1, 0)  # struct linger, socket(7): on, for no time
+_AS_USUAL = struct.pack("ii", 0, 0)
 
 
 def acknowledge_now(sock: socket.SocketType) -> None:
@@ -26,11 +27,11 @@ def acknowledge_now(sock: socket.SocketType) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
-def reset_on_close(sock: socket.SocketType) -> None:
-    """Have the close of a socket be a reset, so that the other end can tell it from the end of an answer. Unix sockets
-    have no such thing."""
+def reset_on_close(sock: socket.SocketType, *, is_reset: bool = True) -> None:
+    """Have the close of a socket be a reset, so that the other end can tell it from the end of an answer, also where
+    the end of this process closes it; or no longer. Unix sockets have no such thing."""
     with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE if is_reset else _AS_USUAL)
 
 
 def count_undelivered(sock: socket.SocketType) -> int:

@@ -195,8 +195,16 @@ class Connection:
                 self.tls.shrink()
         self._outbox = rest
 
+    def take_time(self) -> None:
+        """More follows what is sent now. Without close_notify the client tells from a reset that it never came, even
+        where this process has been killed."""
+        if self.tls.is_plain:
+            reset_on_close(self.socket)
+
     def shut_down(self) -> None:
         """Tell the client's kernel that nothing follows."""
+        if self.tls.is_plain:
+            reset_on_close(self.socket, is_reset=False)
         try:
             self.socket.shutdown(_NOTHING_FOLLOWS)
         except OSError:

@@ -95,9 +95,11 @@ class Writing:
                 body = b""
             if len(body) > BLOCK_SIZE:
                 body, connection.source = b"", Pieces(body)
+                connection.take_time()
             connection.head = encode_header(response.status, response.meta) + body
         else:
             connection.source = body  # which is closed with the connection, whatever follows
+            connection.take_time()
             connection.head = encode_header(response.status, response.meta)
             if not has_begun:
                 body.begin(self._make_helper(connection))
@@ -136,6 +138,7 @@ class Writing:
     def _block(self, connection: Connection) -> None:
         """The client takes no more at the moment."""
         if connection not in self.blocked:
+            connection.take_time()
             self._renew(connection)
             self._poller.modify(connection.fd, select.EPOLLOUT, self._pump, connection)
             self.evict_oldest()

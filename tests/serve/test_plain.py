@@ -83,6 +83,20 @@ def test_an_answer_that_breaks_off_is_reset(daemon):
     assert not answer.complete
 
 
+@pytest.mark.parametrize("path", ["large.bin", "cgi-bin/begins"])
+def test_an_answer_whose_worker_is_killed_is_reset(daemon, capsule, path):
+    write_into(capsule / "cgi-bin")("begins", 'printf "20 text/plain\\r\\nhalf"; sleep 15')
+    (capsule / "large.bin").write_bytes(bytes(30_000_000))
+    daemon.expect("was killed by SIGKILL")
+    with connect(place_of(daemon, "127.0.0.2")) as sock:
+        sock.sendall(f"gemini://localhost/{path}\r\n".encode())
+        assert sock.recv(9)
+        for pid in daemon.workers:
+            os.kill(pid, signal.SIGKILL)
+        assert not read_all(sock).complete
+    wait_for(lambda: len(daemon.workers) == 2, "other workers")
+
+
 def test_who_speaks_tls_is_closed_and_named(daemon):
     with connect(place_of(daemon, "127.0.0.2")) as sock:
         sock.sendall(b"\x16\x03\x01\x00\x05hello")
