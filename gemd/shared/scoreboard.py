@@ -2,7 +2,8 @@
 
 Rules: there is no lock, for a worker that is killed while it holds one would hang the others; each cell is one
 aligned 64-bit store. What stands here came from a worker and may be any number: the master only compares it. A row is a
-page, so that a worker can write its own and read the others: what it spoils is spoilt for itself.
+page, so that a worker can write its own and read the others: what it spoils is spoilt for itself. The last page is the
+master's: how many rows, from the first on, have ever had a worker.
 """
 
 import os
@@ -32,16 +33,18 @@ class Row:
     """One worker's cells, what is `under_way` in it, and the connections of its `clients`. Runs in the worker, except
     for `clear` and what is read."""
 
-    __slots__ = ("_cells", "_start", "clients", "under_way")
+    __slots__ = ("_cells", "_start", "_used", "clients", "under_way")
 
     def __init__(self, octets: memoryview, nr: int, clients: ClientCounts) -> None:
         self._cells = octets.cast("Q")
         self._start = nr * PAGE // _CELL
+        self._used = (len(octets) - PAGE) // _CELL
         self.clients = clients
         self.under_way = UnderWay(octets[nr * PAGE + _UNDER_WAY :][: under_way.SIZE])
 
     def clear(self) -> None:
         """Forget the row's former worker. Runs in the master, before it forks the next one."""
+        self._cells[self._used] = max(self.used, self._start * _CELL // PAGE + 1)
         for column in range(_WIDTH):
             self._cells[self._start + column] = 0
         self.under_way.clear()
@@ -55,11 +58,17 @@ class Row:
         """Whether the worker can take more connections now."""
         self._cells[self._start + _ROOM] = time.monotonic_ns() if has_room else 0
 
-    def is_room_elsewhere(self, rows: int) -> bool:
-        """Whether another worker has shown a moment ago that it can take more, in one of the first `rows` rows. Asked
-        by one that can't. Each row is a page: those of nobody need not be looked at."""
+    @property
+    def used(self) -> int:
+        """How many rows, from the first on, have ever had a worker. Each is a page: the others need not be looked at.
+        Not for one generation to know: those who came before, and were more, may have had the first."""
+        return self._cells[self._used]
+
+    def is_room_elsewhere(self) -> bool:
+        """Whether another worker has shown a moment ago that it can take more. Asked by one that can't."""
         step = PAGE // _CELL
-        return max(self._cells[_ROOM : rows * step : step].tolist()) > time.monotonic_ns() - _MOMENT
+        shown = self._cells[_ROOM : self.used * step : step].tolist()
+        return max(shown, default=0) > time.monotonic_ns() - _MOMENT
 
     def count(self, size: int) -> None:
         """One more request, answered with `size` bytes."""
@@ -107,7 +116,7 @@ class Scoreboard:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._memory = SharedMemory(size * PAGE)
+        self._memory = SharedMemory((size + 1) * PAGE)
         self._clients = SharedMemory(size * client_counts.SIZE)
         self._secret = os.urandom(16)  # so that nobody chooses a network to be taken for another
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from gemd.protocol.peer import V6_PREFIX, network_of
-from gemd.shared.client_counts import ClientCounts
 from gemd.shared.rate_limit import RateLimit
+from gemd.shared.scoreboard import Row
 from gemd.system.access_log import AccessLog
 from gemd.system.log import error_log
 
@@ -18,18 +18,18 @@ Leave = Callable[[], None]  # to be called once when the connection ends
 
 
 class Room:
-    """How many connections a client may have at once, over the first `rows` workers' parts of what is shared."""
+    """How many connections a client may have at once, over all workers: this one has `row`."""
 
-    def __init__(self, counts: ClientCounts, limit: int, rows: int) -> None:
-        self._counts = counts
+    def __init__(self, row: Row, limit: int) -> None:
+        self._row = row
         self._limit = limit
-        self._rows = rows
 
     def enter(self, client: str) -> Leave | None:
         """Count one more: what is to be called when it ends; None where it is too many."""
-        if not self._counts.begin(client, self._limit, self._rows):
+        counts = self._row.clients
+        if not counts.begin(client, self._limit, self._row.used):
             return None
-        return lambda: self._counts.end(client)
+        return lambda: counts.end(client)
 
 
 class Admission:

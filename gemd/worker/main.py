@@ -18,7 +18,7 @@ from gemd.protocol import figures
 from gemd.responders.app.load import AppLoadError
 from gemd.shared.channel import receive_files
 from gemd.shared.generation import Generation
-from gemd.shared.scoreboard import ROWS_PER_SLOT, Row
+from gemd.shared.scoreboard import Row
 from gemd.system import process
 from gemd.system.confinement import Confinement, ConfinementError
 from gemd.system.exit_handlers import forget_inherited_handlers, run_handlers
@@ -195,7 +195,7 @@ def _make_admission(generation: Generation, row: Row) -> Admission | None:
     """None where everybody may begin a handshake."""
     limits, handshakes, may_come = generation.config.limits, generation.handshake_limit, generation.may_come
     most = limits.connections_per_address
-    room = Room(row.clients, most, ROWS_PER_SLOT * generation.config.workers) if most is not None else None
+    room = Room(row, most) if most is not None else None
     if may_come is None and room is None and handshakes is None:
         return None
     return Admission(generation.access_log, may_come, room, handshakes, limits.ipv6_prefix)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gemd.protocol import figures
 from gemd.shared.generation import Generation
-from gemd.shared.scoreboard import ROWS_PER_SLOT, Row
+from gemd.shared.scoreboard import Row
 from gemd.system import process
 from gemd.system.file_watch import FileWatch
 from gemd.system.log import error_log
@@ -43,7 +43,6 @@ class Reporter:
         self._memory = memory
         self._descriptors = descriptors
         self._watch = watch
-        self._rows = ROWS_PER_SLOT * generation.config.workers
         self._is_left = False  # accepting, to the others
         self._counts: Sequence[int] = (0,) * len(_COUNTED)
         self._next_look = self._next_count = self._next_memory = 0.0
@@ -58,7 +57,7 @@ class Reporter:
         has_room = event_loop.has_room(*here) and not pool.is_full and self._generation.has_room()
         self._row.show_room(has_room=has_room)
         if self._is_left or not has_room:
-            self._is_left = not has_room and self._row.is_room_elsewhere(self._rows)
+            self._is_left = not has_room and self._row.is_room_elsewhere()
             event_loop.leave_accepting(is_left=self._is_left)
         now = time.monotonic()
         if now >= self._next_look:

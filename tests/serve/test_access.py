@@ -169,6 +169,18 @@ def test_places_of_a_worker_that_dies_are_free(configure):
             assert count_open(daemon, again, 5) == 3
 
 
+def test_they_are_as_many_after_a_reload_to_fewer_workers(configure, tmp_path):
+    daemon = start(configure, FEW, workers=8)
+    path = tmp_path / "gemd.conf"
+    path.write_text(path.read_text().replace("workers = 8", "workers = 2"))
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "reloaded: " in daemon.errors and len(daemon.workers) == 2, "two workers")
+    for _ in range(3):  # so that both have some
+        with ExitStack() as stack:
+            assert count_open(daemon, stack, 12) <= 3
+        wait_for(lambda: is_let_in(daemon, "127.0.0.2"), "a place")
+
+
 def test_connections_of_a_former_generation_count(configure):
     daemon = start(configure, FEW)
     with daemon.tls(source="127.0.0.2") as held, ExitStack() as stack:

@@ -50,23 +50,30 @@ def test_counts_add_up_and_others_are_replaced():
 def test_room_is_elsewhere_while_another_one_says_so(clock):
     scoreboard = Scoreboard(3)
     full, other = scoreboard.row(0), scoreboard.row(2)
-    assert not full.is_room_elsewhere(3)
+    assert not full.is_room_elsewhere()
+    other.clear()
+    assert not full.is_room_elsewhere()
     other.show_room(has_room=True)
-    assert full.is_room_elsewhere(3)
+    assert full.is_room_elsewhere()
     clock[0] += 1.5
-    assert full.is_room_elsewhere(3)
+    assert full.is_room_elsewhere()
     clock[0] += 1.0  # it is stuck, or gone
-    assert not full.is_room_elsewhere(3)
+    assert not full.is_room_elsewhere()
     other.show_room(has_room=True)
     other.show_room(has_room=False)
-    assert not full.is_room_elsewhere(3)
+    assert not full.is_room_elsewhere()
 
 
 def test_rows_of_nobody_are_not_looked_at(clock):
     scoreboard = Scoreboard(3)
+    for nr in (1, 0):
+        scoreboard.row(nr).clear()
+    assert [scoreboard.row(nr).used for nr in range(3)] == [2, 2, 2]
     scoreboard.row(2).show_room(has_room=True)
-    assert not scoreboard.row(0).is_room_elsewhere(2)
-    assert scoreboard.row(0).is_room_elsewhere(100)
+    assert not scoreboard.row(0).is_room_elsewhere()
+    scoreboard.row(2).clear()
+    scoreboard.row(2).show_room(has_room=True)
+    assert scoreboard.row(0).is_room_elsewhere()
 
 
 def test_each_figure_has_a_cell_of_its_own():
@@ -110,7 +117,7 @@ def test_a_worker_can_write_its_own_row_alone_and_read_the_others():
     scoreboard = Scoreboard(3)
     scoreboard.row(0).show(READING, 7)
     ends = []
-    for nr in range(3):
+    for nr in range(4):
         pid = os.fork()
         if pid == 0:
             faulthandler.disable()
@@ -118,12 +125,12 @@ def test_a_worker_can_write_its_own_row_alone_and_read_the_others():
                 row = scoreboard.keep_to(1)
                 row.tick()
                 assert scoreboard.row(0).figures["reading"] == 7
-                scoreboard.row(nr).tick()
+                scoreboard.row(nr).tick() if nr < 3 else scoreboard.row(1).clear()
                 os._exit(0)
             finally:
                 os._exit(1)
         ends.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-    assert ends == [-signal.SIGSEGV, 0, -signal.SIGSEGV]
+    assert ends == [-signal.SIGSEGV, 0, -signal.SIGSEGV, -signal.SIGSEGV]
     assert [scoreboard.row(nr).last_tick is None for nr in range(3)] == [True, False, True]
 
 

@@ -3,9 +3,8 @@ import pytest
 from gemd.config.types import Budget
 from gemd.protocol.networks import build_rule
 from gemd.shared.cells import Cells
-from gemd.shared.client_counts import SIZE, ClientCounts
 from gemd.shared.rate_limit import RateLimit
-from gemd.system.shared_memory import SharedMemory
+from gemd.shared.scoreboard import Scoreboard
 from gemd.worker.admission import Admission, Room
 
 
@@ -64,24 +63,35 @@ def test_leaving_means_nothing_where_nobody_counts_who_is_there():
 
 
 @pytest.fixture
-def counts():
-    return ClientCounts(SharedMemory(SIZE).octets, 0, b"secret")
+def row():
+    row = Scoreboard(1).row(0)
+    row.clear()
+    return row
 
 
-def test_whose_network_may_not_come_spends_nothing(lines, counts):
+def test_what_workers_of_any_row_have_counts(lines):
+    """As many as there are now may be in later rows than the first: who came before them, and were more, had those."""
+    board = Scoreboard(10)
+    for nr in range(10):
+        board.row(nr).clear()
+    first, last = (Admission(AccessLogOf(), room=Room(board.row(nr), 3)) for nr in (8, 9))
+    assert [each.enter("192.0.2.1") is not None for each in (first, last, first, last)] == [True, True, True, False]
+
+
+def test_whose_network_may_not_come_spends_nothing(lines, row):
     limit = few()
     rule = build_rule(None, ["192.0.2.0/24"])
-    admission = Admission(AccessLogOf(), rule, Room(counts, 1, 1), limit)
+    admission = Admission(AccessLogOf(), rule, Room(row, 1), limit)
     assert [admission.enter("192.0.2.1") for _ in range(3)] == [None] * 3
     assert lines == ["<192.0.2.1>: closed before TLS: not for its network (access)"]
     assert admission.refused == 3
     assert limit.admits("192.0.2.1")
-    assert not counts._counts
+    assert not row.clients._counts
     assert admission.enter("198.51.100.1") is not None
 
 
-def test_a_client_has_so_many_connections_until_they_end(lines, counts):
-    admission = Admission(AccessLogOf(), room=Room(counts, 2, 1))
+def test_a_client_has_so_many_connections_until_they_end(lines, row):
+    admission = Admission(AccessLogOf(), room=Room(row, 2))
     leave, _, refused = (admission.enter("2001:db8::1") for _ in range(3))
     assert refused is None
     assert admission.enter("2001:db8:0:1::1") is not None
@@ -90,8 +100,8 @@ def test_a_client_has_so_many_connections_until_they_end(lines, counts):
     assert [admission.enter("2001:db8::2") is not None for _ in range(2)] == [True, False]
 
 
-def test_who_has_had_its_handshakes_takes_no_place(lines, counts):
-    admission = Admission(AccessLogOf(), room=Room(counts, 9, 1), handshakes=few())
+def test_who_has_had_its_handshakes_takes_no_place(lines, row):
+    admission = Admission(AccessLogOf(), room=Room(row, 9), handshakes=few())
     admission.enter("192.0.2.1")
     assert [admission.enter("192.0.2.1") for _ in range(3)] == [None] * 3
-    assert counts._counts["192.0.2.1"] == 1
+    assert row.clients._counts["192.0.2.1"] == 1

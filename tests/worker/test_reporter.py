@@ -34,8 +34,7 @@ def make_reporter(monkeypatch):
     def make(*, are_stuck=False, number=10, watch=None, is_full=False, is_room_elsewhere=False):
         scoreboard = Scoreboard(2)
         applications, logs = SimpleNamespace(are_stuck=are_stuck), SimpleNamespace(dropped=7)
-        config = SimpleNamespace(workers=1)
-        generation = SimpleNamespace(config=config, logs=logs, applications=applications, has_room=lambda: True)
+        generation = SimpleNamespace(logs=logs, applications=applications, has_room=lambda: True)
         looks = SimpleNamespace(memory=0, descriptors=0)
 
         def read_memory():
@@ -47,6 +46,7 @@ def make_reporter(monkeypatch):
             return number
 
         row, other = scoreboard.row(0), scoreboard.row(1)
+        other.clear()  # as for a worker
         other.show_room(has_room=is_room_elsewhere)
         pool, loop = SimpleNamespace(busy=7, is_full=is_full), ScriptedLoop()
         memory, descriptors = SimpleNamespace(read=read_memory), SimpleNamespace(read=read_descriptors)
