@@ -46,11 +46,14 @@ class RateLimit:
 
     def find_key(self, peer: Peer) -> Key | None:
         """Where a peer is counted: by its certificate if that is what counts and it has one, else by its network. None
-        where it is exempt."""
+        where it is exempt. Certificates with one key are one: who has it makes as many of them as they like, and those
+        that an authority has signed have more than one form."""
         if self._exempt is not None and self._exempt.find(peer.address):
             return None
         certificate = peer.tls.client_certificate if self._is_by_certificate else None
-        return self._key_of(peer.client if certificate is None else f"certificate {certificate.fingerprint}")
+        if certificate is None:
+            return self._key_of(peer.client)
+        return self._key_of(f"certificate {certificate.public_key_fingerprint or certificate.fingerprint}")
 
     def wait(self, key: Key, now: int) -> int:
         """How long this key has to wait, by the clock of the cells; 0 if not at all."""

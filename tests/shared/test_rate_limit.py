@@ -4,7 +4,7 @@ import pytest
 
 from gemd.config.types import Budget
 from gemd.protocol.errors import SlowDown
-from gemd.protocol.peer import Peer
+from gemd.protocol.peer import ClientCertificate, Peer
 from gemd.shared.cells import Cells
 from gemd.shared.rate_limit import RateLimit, join_limits
 
@@ -25,8 +25,8 @@ def limit_of(count, seconds, burst=None, cells=None, **keys):
     return RateLimit(cells or Cells(), budget(count, seconds, burst, **keys))
 
 
-def peer(address="192.0.2.1", fingerprint=None, v6_prefix=64):
-    certificate = SimpleNamespace(fingerprint=fingerprint) if fingerprint is not None else None
+def peer(address="192.0.2.1", fingerprint=None, key="", v6_prefix=64):
+    certificate = ClientCertificate(b"", fingerprint, key) if fingerprint is not None else None
     return Peer(address, 5, "::1", 1965, SimpleNamespace(client_certificate=certificate), v6_prefix)
 
 
@@ -121,6 +121,13 @@ def test_by_certificate_where_there_is_one(clock):
     assert [passes(limit, "192.0.2.1", "ab"), passes(limit, "192.0.2.2", "ab")] == [True, False]
     assert [passes(limit, "192.0.2.1", "cd"), passes(limit, "192.0.2.1", "cd")] == [True, False]
     assert [passes(limit, "192.0.2.1"), passes(limit, "192.0.2.1"), passes(limit, "192.0.2.2")] == [True, False, True]
+
+
+def test_certificates_with_one_key_are_one(clock):
+    """A location for those with a certain key (SPKI-SHA256) takes any certificate that is made with it."""
+    limit = limit_of(1, 60.0, by="certificate")
+    names = (("ab", "key"), ("cd", "key"), ("ef", "another"), ("unreadable", ""), ("unreadable too", ""))
+    assert [passes(limit, "192.0.2.1", *name) for name in names] == [True, False, True, True, True]
 
 
 def test_by_address_whatever_the_certificate(clock):
