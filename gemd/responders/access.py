@@ -60,7 +60,7 @@ def build_location_check(location: Location, read: Read = read_authorities) -> C
     by_certificate = build_check(location.client_certificate, read)
     if location.access == "any":
         return by_certificate
-    by_network = _by_network(location.access)
+    by_network = NetworkRule(location.access).check
     if by_certificate is None:
         return by_network
 
@@ -71,15 +71,22 @@ def build_location_check(location: Location, read: Read = read_authorities) -> C
     return check
 
 
-def _by_network(access: LocationAccess) -> Check:
-    may_come = build_rule(access.allow, access.deny)
-    text = NotFound.text if access.status == NotFound.status else _NOT_FOR_NETWORK
+class NetworkRule:
+    """Whose network may enter, and what the others are told."""
 
-    def check(peer: Peer) -> None:
-        if not may_come(peer.address):
-            raise GeminiError(text, access.status)
+    def __init__(self, access: LocationAccess) -> None:
+        self._may_come = build_rule(access.allow, access.deny)
+        self._status = access.status
+        self._text = NotFound.text if access.status == NotFound.status else _NOT_FOR_NETWORK
 
-    return check
+    def admits(self, peer: Peer) -> bool:
+        """Whether this one may."""
+        return self._may_come(peer.address)
+
+    def check(self, peer: Peer) -> None:
+        """Raise GeminiError with the status of the rule where this one may not."""
+        if not self._may_come(peer.address):
+            raise GeminiError(self._text, self._status)
 
 
 def _by_authorities(authorities: Authorities) -> Check:

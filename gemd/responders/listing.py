@@ -27,6 +27,7 @@ from gemd.responders.script_looks import has_script_extension
 from gemd.system.beneath import open_beneath, open_root
 
 OpenBelow = Callable[[int, Sequence[str]], int]  # root and names; gives a descriptor
+Hides = Callable[[os.stat_result, Sequence[str]], bool]  # what is there, and the names of its URL
 
 _DIGITS = re.compile("[0-9]+")
 
@@ -44,16 +45,17 @@ def list_directory(
     limit: int,
     open_below: OpenBelow | None = None,
     others: Sequence[Location] = (),
+    hides: Hides = lambda *_: False,
 ) -> Response:
     """The listing of the directory that the URL names, at most `limit` entries.
 
     `open_below` opens what names lead to below the open root, and raises what keeps the client from it; by default what
-    is beneath. `others` are locations that have to allow a name besides. Raises NotFound (51), and what `open_below`
-    raises for the directory.
+    is beneath. `others` are locations that have to allow a name besides, and `hides` says of what nothing is shown.
+    Raises NotFound (51), and what `open_below` raises for the directory.
     """
     open_below = open_below or partial(open_beneath, symlinks=location.symlinks)
     try:
-        entries = list(islice(_read_entries(url, location, open_below, others), limit + 1))
+        entries = list(islice(_read_entries(url, location, open_below, others, hides), limit + 1))
     except OSError:
         raise NotFound from None  # it was there a moment ago
     more = len(entries) > limit
@@ -83,7 +85,9 @@ def _order_digits(found: re.Match[str]) -> str:
     return f"\0{len(digits):03}{digits}\0{found[0]}\0"
 
 
-def _read_entries(url: Url, location: Location, open_below: OpenBelow, others: Sequence[Location]) -> Iterator[_Entry]:
+def _read_entries(
+    url: Url, location: Location, open_below: OpenBelow, others: Sequence[Location], hides: Hides
+) -> Iterator[_Entry]:
     """What may be seen: regular files and directories, and links to them that would be served."""
     assert location.root is not None
     names = url.names[len(location.mount) :]
@@ -99,7 +103,7 @@ def _read_entries(url: Url, location: Location, open_below: OpenBelow, others: S
                 status = _stat_link(root, (*names, entry.name), open_below) if entry.is_symlink() else entry.stat()
             except (OSError, GeminiError):
                 continue  # a link that leads nowhere, or out, or where the client may not go; or gone meanwhile
-            if not _is_shown((*names, entry.name), status, location):
+            if hides(status, (*url.names, entry.name)) or not _is_shown((*names, entry.name), status, location):
                 continue
             if stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode):
                 yield _Entry(entry.name, stat.S_ISDIR(status.st_mode), status.st_size, status.st_mtime)

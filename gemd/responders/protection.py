@@ -5,7 +5,6 @@ that are followed included; the source of a script of any host is never shown. B
 symbolic links, other spellings where a file system folds case, mounts and roots within roots are names like any other.
 """
 
-import errno
 import os
 import stat
 import time
@@ -17,20 +16,19 @@ from gemd.config.host_settings import Location
 from gemd.config.script_settings import find_own_keys
 from gemd.protocol.errors import CGIError, NotFound
 from gemd.protocol.peer import Peer
-from gemd.responders.access import Check
+from gemd.responders.access import Check, NetworkRule
 from gemd.responders.private import PrivateFiles
 from gemd.responders.script_looks import ScriptLooks, has_script_extension
 from gemd.responders.sources import KnownSources, Sources
 from gemd.system.beneath import open_beneath
 from gemd.system.log import error_log
-from gemd.system.resolved import Identity, Link, Resolved, identify, open_resolved
+from gemd.system.resolved import Identity, Link, Resolved, identify, identify_path, open_resolved
 
 Rule = tuple[Location, Check | None]  # a location, and who may see it
 
 _LOOK_INTERVAL = 1.0  # seconds for which directories are taken to be what they were, but for links and what is new
 _EXECUTABLE = 0o111  # for somebody
 _CLOCK_STEP = 1_000_000_000  # nanoseconds by which a file system's clock, or a step of it, may be behind
-_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES})
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -64,9 +62,8 @@ class Protection:
             for host, entries in rules.items()
             if _differ(location for location, _ in entries)
         }
-        self._by_network = {
-            host for host, entries in rules.items() if any(location.access != "any" for location, _ in entries)
-        }
+        self._access = {each.where: NetworkRule(each.access) for each in locations if each.access != "any"}
+        self._by_network = {each.host for each in locations if each.access != "any"}
         self._roots = sorted({location.root for location in locations if location.root is not None})
         self._known = _Known(-_LOOK_INTERVAL, 0, {}, {}, KnownSources())
 
@@ -96,6 +93,14 @@ class Protection:
         certificate = peer.tls.client_certificate
         address = peer.address if location.host in self._by_network else ""
         return address, certificate.fingerprint if certificate is not None else ""
+
+    def hides(self, status: os.stat_result, names: Sequence[str], location: Location, peer: Peer) -> bool:
+        """Whether a listing has nothing of what is there, by the names of a URL: it is a location's that the peer's
+        network may not enter."""
+        rules = self._known.rules.get(location.host, {}).get(identify(status), ()) if self._access else ()
+        own = [other for other, _ in rules if other.names == names]
+        places = [other.where for other in own or [other for other, _ in rules]]
+        return any(where in self._access and not self._access[where].admits(peer) for where in places)
 
     def open_script(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Found:
         """The same for a script, or a directory on the way to it: it is not read."""
@@ -203,8 +208,8 @@ class Protection:
         known, now = self._known, time.monotonic()
         if is_urgent or now - known.moment >= _LOOK_INTERVAL or known.roots.get(root) != identity:
             changed_since = time.time_ns() - _CLOCK_STEP
-            roots = {path: _identify(path) for path in self._roots}
-            sources = self._sources.look(roots, _identify)
+            roots = {path: identify_path(path) for path in self._roots}
+            sources = self._sources.look(roots, identify_path)
             rules = {host: _by_identity(entries) for host, entries in self._rules.items()}
             known = self._known = _Known(now, changed_since, roots, rules, sources)
         return known
@@ -231,17 +236,7 @@ def _differ(locations: Iterable[Location]) -> bool:
 def _by_identity(rules: Sequence[Rule]) -> dict[Identity, list[Rule]]:
     found: dict[Identity, list[Rule]] = {}
     for location, check in rules:
-        identity = _identify(str(location.root), *location.names[len(location.mount) :])
+        identity = identify_path(str(location.root), *location.names[len(location.mount) :])
         if identity is not None:
             found.setdefault(identity, []).append((location, check))
     return found
-
-
-def _identify(*names: str) -> Identity | None:
-    """What is at a path at the moment; None where there is nothing. Raises OSError where it can't be told."""
-    try:
-        return identify(os.stat("/".join(names)))
-    except OSError as error:
-        if error.errno in _ABSENT:
-            return None
-        raise

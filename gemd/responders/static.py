@@ -195,7 +195,8 @@ class StaticFiles:
         def compute() -> Response:
             response = self._listings.find(key, found)  # others may have waited for the same one
             if response is None:
-                response = list_directory(url, location, self._max_listing, open_below, others)
+                hides = partial(self._protection.hides, location=location, peer=peer)
+                response = list_directory(url, location, self._max_listing, open_below, others, hides)
                 self._listings.keep(key, found, response)
             return response
 

@@ -16,6 +16,7 @@ from gemd.system.beneath import open_beneath, open_directory, open_root
 Identity = tuple[int, int]  # device and inode
 
 _MAX_LINKS = 40  # as many as Linux follows
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES})
 _RETRIES = 10  # when a link takes a directory's place, again and again
 
 
@@ -75,6 +76,16 @@ class Resolved(msgspec.Struct, frozen=True):
 def identify(status: os.stat_result) -> Identity:
     """What a file or directory is, whatever it is called."""
     return status.st_dev, status.st_ino
+
+
+def identify_path(*names: str) -> Identity | None:
+    """What is at a path at the moment; None where there is nothing. Raises OSError where it can't be told."""
+    try:
+        return identify(os.stat("/".join(names)))
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
 
 
 def open_resolved(root: int, path: str, names: Sequence[str], symlinks: Symlinks, *, is_read: bool = True) -> Resolved:

@@ -151,6 +151,26 @@ def test_a_listing_names_what_is_for_a_network_to_that_alone(configure, tree):
         assert all(b"page.gmi" in body for body in bodies)
 
 
+def test_a_listing_shows_no_location_that_a_network_may_not_enter(configure, tree):
+    """Neither a directory nor a file, by whatever name the directory that it is in was reached; but what is at a place
+    of its own has the rule of that."""
+    locations = [INSIDE, {**INSIDE, "path": "/public/page.gmi"}]
+    locations.append({"path": "/public/free", "access": "any"})
+    (tree / "public/free").mkdir()
+    locations.append({**INSIDE, "path": "/elsewhere", "root": str(tree / "public/free")})
+    built = Router(configure(location=locations, index=["none"], symlinks="any"), MIME_TABLE, None)
+    (tree / "around").symlink_to(".")
+    for url in ("/", "/around/", "/"):
+        for address, is_seen in (("192.0.2.1", False), ("198.51.100.1", True)):
+            body = settle(lambda: built.respond(request(url, peer(address=address)))).body  # noqa: B023
+            assert (b"=> private/" in body) is is_seen
+            assert b"=> public/" in body
+    for address, is_seen in (("192.0.2.1", False), ("198.51.100.1", True)):
+        body = settle(lambda: built.respond(request("/public/", peer(address=address)))).body  # noqa: B023
+        assert (b"page.gmi" in body) is is_seen
+        assert b"=> free/" in body
+
+
 def test_a_listing_is_worked_out_for_each_address_only_where_networks_matter(configure):
     askers = [peer(address=address) for address in ("192.0.2.1", "192.0.2.2")]
     for keys, number in (({}, 1), ({"location": [INSIDE]}, 2)):
@@ -331,10 +351,10 @@ def test_for_all_entries_of_a_listing_the_directories_are_looked_up_once(configu
     for number in range(20):
         (tree / f"public/{number}").symlink_to("../private/page.gmi")
     built = Router(configure(location=[PRIVATE], index=["none"]), MIME_TABLE, None)
-    looked_at, identify = [], protection._identify
+    looked_at, identify = [], protection.identify_path
     monkeypatch.setattr(protection, "_LOOK_INTERVAL", 3600.0)
     monkeypatch.setattr(protection, "_CLOCK_STEP", -3600 * 10**9)  # all this was made just now
-    monkeypatch.setattr(protection, "_identify", lambda *path: looked_at.append(path) or identify(*path))
+    monkeypatch.setattr(protection, "identify_path", lambda *path: looked_at.append(path) or identify(*path))
     listing = settle(lambda: built.respond(request("/public/"))).body.decode()
     assert "page.gmi" in listing
     assert " 7" not in listing
@@ -409,7 +429,7 @@ def test_what_has_not_changed_is_not_looked_up_for_each_request(configure, tree,
     built = Router(configure(cgi="cgi-bin", location=[PRIVATE]), MIME_TABLE, None)
     ask = lambda: settle(lambda: built.respond(request("/page.gmi"))).status  # noqa: E731
     assert ask() == 20
-    monkeypatch.setattr(protection, "_identify", lambda *_: pytest.fail("it was looked up"))
+    monkeypatch.setattr(protection, "identify_path", lambda *_: pytest.fail("it was looked up"))
     assert ask() == 20
 
 
@@ -484,7 +504,7 @@ def test_where_nobody_can_tell_nothing_is_shown(ask, tree, monkeypatch, number):
     def fail(*_):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(protection, "_identify", fail)
+    monkeypatch.setattr(protection, "identify_path", fail)
     assert ask("/public/link/page.gmi", location=[PRIVATE]).status == 40
     assert ask("/link/script", cgi="cgi-bin").status == 40
 

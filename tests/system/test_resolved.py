@@ -8,7 +8,7 @@ import pytest
 
 from gemd.system import resolved as resolved_module
 from gemd.system.beneath import has_openat2, open_root
-from gemd.system.resolved import Link, follow_links, identify, open_resolved
+from gemd.system.resolved import Link, follow_links, identify, identify_path, open_resolved
 from tests.support.descriptors import open_descriptors
 from tests.support.swapping import swapping
 from tests.support.waiting import wait_for
@@ -230,3 +230,20 @@ def test_no_descriptor_is_left_open(find):
             with contextlib.suppress(OSError):
                 find(path, policy)
     assert open_descriptors() == before
+
+
+def test_what_is_at_a_path_and_what_is_not(tmp_path, monkeypatch):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "link").symlink_to("d")
+    (tmp_path / "loop").symlink_to("loop")
+    assert (
+        identify_path(str(tmp_path), "d") == identify_path(str(tmp_path), "link") == identify((tmp_path / "d").stat())
+    )
+    assert identify_path(str(tmp_path), "nothing") is identify_path(str(tmp_path), "loop") is None
+
+    def fail(_path):
+        raise OSError(errno.EIO, "")
+
+    monkeypatch.setattr(os, "stat", fail)
+    with pytest.raises(OSError, match="5"):
+        identify_path(str(tmp_path))
