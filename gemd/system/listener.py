@@ -8,14 +8,13 @@ import contextlib
 import errno
 import os
 import socket
-import stat
 from collections.abc import Iterable, Mapping, Sequence
 
 from gemd.config.types import Address
 from gemd.system.attempt import attempt
 from gemd.system.client_socket import show_address
 from gemd.system.default_timeout import ignore_default_timeout
-from gemd.system.socket_file import SocketFile
+from gemd.system.socket_file import SocketFile, remove_stale
 
 _BACKLOG = 1024
 _AS_MADE = SocketFile()
@@ -209,9 +208,9 @@ def bind_unix(address: Address, file: SocketFile = _AS_MADE) -> Listener:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with attempt(f"{address} could not be bound"):
-            _remove_stale(address.path)
+            remove_stale(address.path)
             sock.bind(address.path)
-            file.apply(address.path)
+            file.apply_to_new(address.path)
         sock.listen(_BACKLOG)
         sock.setblocking(False)
     except OSError as error:
@@ -220,28 +219,10 @@ def bind_unix(address: Address, file: SocketFile = _AS_MADE) -> Listener:
     return Listener(sock, address)
 
 
-def _remove_stale(path: str) -> None:
-    """Remove a socket that nobody listens on any more. Raises OSError (EADDRINUSE) for one that is alive."""
-    try:
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-            return
-        except BlockingIOError:
-            pass  # its backlog is full: it is alive
-    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-
-
 def _explain(address: Address, error: OSError) -> str:
     advice = {
         errno.EADDRINUSE: "another program listens there; stop it or choose another port",
+        errno.EPERM: "only root can give a unix socket to another owner: that takes a restart, or master-user",
         errno.EACCES: "ports below 1024 need root, and a unix socket a directory that may be written",
         errno.EADDRNOTAVAIL: "this machine has no such address",
         errno.EEXIST: "a file that is no socket has this name",

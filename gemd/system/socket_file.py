@@ -7,6 +7,7 @@ still reload; and of the socket that was looked at, for others may be able to pu
 import errno
 import os
 import pwd
+import socket
 import stat
 
 import msgspec
@@ -21,6 +22,14 @@ class SocketFile(msgspec.Struct, frozen=True):
     mode: int | None = None
     uid: int | None = None
     gid: int | None = None
+
+    def apply_to_new(self, path: str) -> None:
+        """The same for one that was just bound, whose file does not stay where that fails. Raises OSError."""
+        try:
+            self.apply(path)
+        except OSError:
+            os.unlink(path)
+            raise
 
     def apply(self, path: str) -> None:
         """Make it so. Raises OSError, also where there is no socket but something else."""
@@ -59,3 +68,22 @@ def find_socket_file(mode: str | None, owner: str | None) -> SocketFile:
     if group:
         gid = find_group(group)
     return SocketFile(None if mode is None else int(mode, 8), uid, gid)
+
+
+def remove_stale(path: str) -> None:
+    """Remove a socket that nobody listens on any more. Raises OSError (EADDRINUSE) for one that is alive."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except BlockingIOError:
+            pass  # its backlog is full: it is alive
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

@@ -8,6 +8,7 @@ import pytest
 from gemd.config.types import Address
 from gemd.system.client_socket import show_address
 from gemd.system.listener import BindError, Listener, bind_all, take_over
+from gemd.system.socket_file import SocketFile
 
 FREE = Address("127.0.0.1", 0)
 
@@ -178,6 +179,16 @@ def test_all_listeners_of_a_name_stay(bind, reuse, monkeypatch):
     name = Address("name", 0)
     present = bind(name)
     assert reuse([name], present) == present
+
+
+def test_a_unix_socket_that_can_not_be_given_away_says_who_can(tmp_path, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "chown", refuse)
+    path = str(tmp_path / "s")
+    with pytest.raises(BindError, match=r"Operation not permitted; only root can give .* takes a restart"):
+        bind_all([Address("unix", 0, path)], 10.0, (), {path: SocketFile(uid=os.getuid() + 1)})
 
 
 def test_addresses_listed_twice_do_not_grow_in_number(bind, reuse):

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from gemd.system.privileges import PrivilegeError
-from gemd.system.socket_file import SocketFile, find_socket_file
+from gemd.system.socket_file import SocketFile, find_socket_file, remove_stale
 
 ME = pwd.getpwuid(os.getuid())
 MY_GROUP = grp.getgrgid(os.getgid())
@@ -106,3 +106,27 @@ def test_a_file_that_is_gone_matters_only_where_something_is_wanted(tmp_path):
 def test_the_owner_is_set(path):
     SocketFile(None, 65534, 65534).apply(path)
     assert (os.stat(path).st_uid, os.stat(path).st_gid) == (65534, 65534)
+
+
+def test_a_new_one_that_can_not_be_as_wanted_does_not_stay(path, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    with pytest.raises(PermissionError):
+        SocketFile(0o602).apply_to_new(path)
+    assert not os.path.lexists(path)
+
+
+def test_what_nobody_listens_on_is_removed_and_nothing_else(path, tmp_path):
+    with socket.socket(socket.AF_UNIX) as alive:
+        alive.bind(str(tmp_path / "alive"))
+        alive.listen()
+        for name in ("alive", "f"):
+            (tmp_path / "f").touch()
+            with pytest.raises(OSError, match=r"in use|exists"):
+                remove_stale(str(tmp_path / name))
+            assert os.path.lexists(tmp_path / name)
+    remove_stale(path)
+    remove_stale(path)
+    assert not os.path.lexists(path)
