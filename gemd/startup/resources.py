@@ -92,7 +92,8 @@ def find_settings(listeners: Sequence[Listener], config: Config) -> tuple[Listen
     for listener in listeners:
         entry = find_listen(listener.address, config.listen)
         if entry is None:
-            raise BindError(f"{listener} was handed over, and `listen` has several kinds of entries but none for it")
+            text = "was handed over, and `listen` has several kinds of entries but none for it: add one"
+            raise BindError(f"{listener} {text}")
         is_local = bool(listener.address.path) or (listener.local is not None and is_loopback(listener.local[0]))
         if listener.is_given and not (entry.tls or entry.force or is_local):
             text = "was handed over, and would be without TLS where others can read and change all"
