@@ -83,3 +83,11 @@ def test_the_roles_of_a_master_are_those_of_the_table():
     rows = re.findall(r"^\| ([a-z]+) \| ([a-z, ]*)\|.*\|$", text.partition("| role | may become |")[2], re.MULTILINE)
     documented = {name: set(re.findall(r"[a-z]+", changes)) for name, changes in rows[: len(CHANGES)]}
     assert documented == {role.value: {change.value for change in changes} for role, changes in CHANGES.items()}
+
+
+def test_the_map_has_each_module_of_the_wings_that_it_lists():
+    tree = read(PROJECT / "docs" / "ARCHITECTURE.md").partition("## The tree")[2]
+    entries = dict(re.findall(r"^  (\w+)/ (.*\n(?: {8}.*\n)*)", tree, re.MULTILINE))
+    for wing in ("startup", "master", "worker", "shared"):
+        modules = {path.stem for path in (PROJECT / "gemd" / wing).glob("*.py")} - {"__init__"}
+        assert modules - set(re.findall(r"\w+", entries[wing])) == set(), wing

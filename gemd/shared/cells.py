@@ -11,9 +11,9 @@ import time
 
 from gemd.system.shared_memory import SharedMemory
 
-SECOND = 1e9 / 4096  # a second, in the unit of moments
-
 _UNIT_BITS = 12  # of nanoseconds
+SECOND = 1e9 / (1 << _UNIT_BITS)  # in the unit of moments
+
 _WAYS = 8  # cells in which one key may be: a line of the processor's cache
 _BUCKETS = 8192
 _MOMENT_BITS = 46  # nine years from when the table was made; the other bits of a cell tell keys apart
@@ -25,7 +25,8 @@ Key = tuple[int, int]  # the first of its cells, and what is in the upper bits o
 
 
 class Cells:
-    """Made in the master, used in the workers. Times are whole numbers of SECOND / 1e9 * 4096, since it was made."""
+    """Made in the master, used in the workers. Moments are counted from when it was made, and times are whole numbers,
+    in both cases of 4,096 nanoseconds: a second has SECOND of them."""
 
     def __init__(self) -> None:
         self._cells = SharedMemory(_BUCKETS * _WAYS * 8).octets.cast("Q")
