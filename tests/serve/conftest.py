@@ -174,6 +174,14 @@ class Daemon:
             tls.sendall(raw)
             return read_answer(tls)
 
+    def reload(self) -> None:
+        """By SIGHUP, until the former workers have ended, which take connections for a moment yet. Nobody may hold
+        one of theirs."""
+        former, before = set(self.workers), self.errors.count("reloaded: ")
+        self.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.errors.count("reloaded: ") > before, "the reload")
+        wait_for(lambda: not former & set(self.workers), "the former workers to end")
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(LONGEST)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import random
 import re
+import socket
 import ssl
 from pathlib import Path
 
@@ -112,6 +113,14 @@ def server():
 def ask(daemon: Daemon, path: str = "/", name: str = "b.example", **options) -> Answer:
     """The answer to a request whose handshake names its host."""
     return daemon.send(f"gemini://{name}{path}\r\n".encode(), name=name, **options)
+
+
+def receive(sock: socket.socket, size: int) -> bytes:
+    """So many bytes, or fewer where it ends before."""
+    got = b""
+    while len(got) < size and (data := sock.recv(size - len(got))):
+        got += data
+    return got
 
 
 def lines_of_passes(daemon: Daemon) -> list[dict[str, object]]:

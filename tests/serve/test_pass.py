@@ -22,6 +22,7 @@ from .passes import (  # noqa: F401, some are fixtures
     front,
     lines_of_passes,
     make_hello,
+    receive,
     run,
     serve_behind,
     server,
@@ -129,13 +130,6 @@ def test_a_name_that_there_is_not(run):
     with pytest.raises(OSError):
         ask(front)
     wait_for(lambda: "it can't be looked up" in front.errors, "the warning")
-
-
-def receive(sock, size):
-    got = b""
-    while len(got) < size:
-        got += sock.recv(size - len(got))
-    return got
 
 
 def test_an_upstream_that_says_nothing(run, server):
