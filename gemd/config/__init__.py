@@ -1,8 +1,9 @@
 """What was decided: the configuration, from TOML and flags to frozen values.
 
 `settings` and `host_settings` have the values with their defaults, `types` their limits, `tables` checks a table
-against them, `load` reads the file, `listen` where to listen, `rate` a rate, `hosts` merges a host into its locations,
-which `location_checks` judges, `render` writes it as it takes effect. Everyone may read the values; nobody changes
+against them, `load` reads the file, `listen` where to listen, `rate` a rate, `budgets` whom it counts for,
+`access_lists` who may come, `hosts` merges a host into its locations, which `location_checks` judges, `pass_settings`
+reads one that is passed on, `render` writes it all as it takes effect. Everyone may read the values; nobody changes
 them.
 """
 

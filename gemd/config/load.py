@@ -1,7 +1,7 @@
 """Reads the configuration: TOML, then flags over it, then the checks that need more than one key.
 
-Rules: all mistakes are reported at once; a host's settings are merged into its locations here and nowhere
-else; nothing is opened but the file itself, so that a value can be checked without side effects.
+Rules: all mistakes are reported at once; nothing is opened but the file itself, so that a value can be checked without
+side effects.
 """
 
 import tomllib

@@ -50,6 +50,7 @@ def build_generation(
     listen = find_settings(resources.listeners, config)
     context = build_server_context(config, resources.certificates)
     cells = former.cells if former is not None else Cells()
+    inside = see_from_inside(config)
     with contextlib.ExitStack() as new:
         script_hosts = make_script_hosts(config, files)
         for host in script_hosts.values():
@@ -57,7 +58,7 @@ def build_generation(
         app_hosts = make_app_hosts(config, files, identity)
         for app_host in app_hosts.values():
             new.callback(app_host.close)
-        router = build_router(see_from_inside(config), files, partial(join_limits, cells), script_hosts, app_hosts)
+        router = build_router(inside, files, partial(join_limits, cells), script_hosts, app_hosts)
         logs = Logs(config.log, find_log_files(config), former.logs if former is not None else None)
         new.callback(logs.close_all_but, former.logs if former is not None else None)
         router.applications.preload()
@@ -82,7 +83,7 @@ def build_generation(
         identity=identity,
         confinement=files.confinement,
         hosts=(*script_hosts.values(), *app_hosts.values()),
-        passes=see_from_inside(config).passes,
+        passes=inside.passes,
     )
 
 

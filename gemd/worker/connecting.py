@@ -32,8 +32,8 @@ _MAX_HOPS = 8
 
 
 class Connecting:
-    """`connected` gets each connection that has an upstream, and `failed` each that gets none,
-    whose `failure` says why."""
+    """`connected` gets each connection that has an upstream, and `failed` each that gets none, whose `failure` says
+    why."""
 
     def __init__(
         self,

@@ -19,8 +19,7 @@ class PassedConnection(Connection):
 
     `link` is the socket that leads to the upstream, None until there is one; `targets` are the addresses that are left
     to try, and `connect_by` when one of them has to have answered. `hops` is how many gemd have passed it on before, as
-    far as they say so. `up` and `down` are its two directions, once the
-    upstream is connected.
+    far as they say so. `up` and `down` are its two directions, once the upstream is connected.
     """
 
     __slots__ = ("connect_by", "down", "failure", "first", "hops", "link", "name", "targets", "up", "upstream")
