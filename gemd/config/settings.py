@@ -102,7 +102,7 @@ class Log(Settings, frozen=True):
 
 
 class Config(Settings, frozen=True):
-    """The whole configuration. `budget` is that of `limits.rate`; `passes` are the hosts that are handed on, beside
+    """The whole configuration. `budget` is that of `limits.rate`; `passes` are the hosts that are passed on, beside
     those that are served."""
 
     listen: tuple[Listen, ...]

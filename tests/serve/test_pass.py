@@ -1,4 +1,4 @@
-"""Hosts that another server answers: their connections are handed on as they come."""
+"""Hosts that another server answers: their connections are passed on as they come."""
 
 import re
 import socket
