@@ -13,7 +13,8 @@ from msgspec import Meta
 
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.config.types import Address, Settings, Text
-from gemd.protocol.networks import UNIX, parse_network
+from gemd.protocol.networks import parse_network
+from gemd.protocol.peer import UNIX
 from gemd.protocol.url import DEFAULT_PORT
 
 DEFAULT_LISTEN = (f"localhost:{DEFAULT_PORT}",)

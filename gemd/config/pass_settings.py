@@ -1,10 +1,10 @@
-"""A `[[host]]` with `pass`: whose connections are handed on as they come, to a server behind that ends TLS itself.
+"""A `[[host]]` with `pass`: whose connections are passed on as they come, to a server behind that ends TLS itself.
 
 Rule: such a host answers nothing here, and so has no other setting: each would be one that is not obeyed.
 """
 
 from collections.abc import Callable, Collection
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import Literal
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from gemd.config.listen import parse_listen
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.config.types import Address, Settings, Text
-from gemd.protocol.host import normalise_host
+from gemd.protocol.host import is_address, normalise_host
 
 _ANY = ("0.0.0.0", "::")  # noqa: S104, only compared with
 
@@ -20,7 +20,7 @@ NormaliseName = Callable[[str, str, list[Problem]], str]  # with the path of its
 
 
 class PassHost(Settings, frozen=True):
-    """A host that is handed on. `where` is the path of its table in the file, and no key."""
+    """A host that is passed on. `where` is the path of its table in the file, and no key."""
 
     name: Text
     pass_to: Text = msgspec.field(name="pass")
@@ -30,12 +30,12 @@ class PassHost(Settings, frozen=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that is handed on."""
+        """Every name that is passed on."""
         return (self.name, *self.aliases)
 
     @property
     def address(self) -> Address:
-        """Where it is handed on to. Raises ValueError."""
+        """Where it is passed on to. Raises ValueError."""
         return parse_upstream(self.pass_to)
 
 
@@ -54,7 +54,7 @@ def read_pass_host(
     host that answers itself."""
     before = len(problems)
     foreign = [key for key in table if key in served_keys and key not in PASS_KEYS]
-    text = "a host with pass hands its connections on and answers nothing itself: remove this key, or pass"
+    text = "a host with pass passes its connections on and answers nothing itself: remove this key, or pass"
     problems += [Problem(key_path(path, key), text) for key in foreign]
     values = read_table({key: table[key] for key in table if key not in foreign}, PASS_KEYS, path, problems)
     problems += [Problem(path, f'needs the key "{key}"') for key in ("name", "pass") if key not in table]
@@ -66,7 +66,7 @@ def read_pass_host(
     problems += [
         Problem(path, f"{name} is an address, which no client can name in a handshake (RFC 6066): pass needs names")
         for name in names
-        if _is_address(name)
+        if is_address(name)
     ]
     try:
         parse_upstream(host.pass_to)
@@ -86,11 +86,3 @@ def parse_upstream(text: str) -> Address:
     if address.host in _ANY or (text.startswith("[") and IPv6Address(address.host).is_unspecified):
         raise ValueError("expected the address of one server")
     return address if text.startswith("[") else Address(normalise_host(address.host), address.port)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True

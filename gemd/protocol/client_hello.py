@@ -4,14 +4,15 @@ Rules: nothing is guessed: what RFC 8446 (4.1.2, 5.1), RFC 5246 (7.4.1.2) or RFC
 is bounded in bytes and in records, so that a client which sends it byte by byte costs little each time.
 """
 
-from ipaddress import ip_address
 from struct import Struct
 from typing import NamedTuple
 
+from gemd.protocol.host import is_address
+
+HANDSHAKE = 22  # the content type of a record: the first octet of a client that speaks TLS
 MAX_HELLO = 16 * 1024  # bytes of the message, its header included
 _MAX_RECORDS = 64  # that it is spread over: no client needs more than a few
 _HEADER = 5  # bytes before a record's content
-_HANDSHAKE = 22  # the content type of a record
 _CLIENT_HELLO = 1  # the type of a handshake message
 _MAJOR_VERSION = 3  # of all versions of TLS, in a record and in a hello, whatever the minor one
 _MAX_FRAGMENT = 1 << 14
@@ -75,7 +76,7 @@ def _join_records(data: bytes) -> bytes | None:
     message, size, at = b"", 4, 0
     for _ in range(_MAX_RECORDS):
         header = data[at : at + _HEADER]
-        if header and header[0] != _HANDSHAKE:
+        if header and header[0] != HANDSHAKE:
             raise ClientHelloError("a record of another kind is where a ClientHello should be")
         if len(header) > 1 and header[1] != _MAJOR_VERSION:
             raise ClientHelloError("a record has a version that is none of TLS")
@@ -158,14 +159,4 @@ def _parse_server_name(data: bytes) -> bytes | None:
         raise ClientHelloError("server_name has more than one host name, or none")
     if 0 in name or not name.isascii():
         raise ClientHelloError("server_name is no host name")
-    return None if _is_address(name.decode()) else name
-
-
-def _is_address(name: str) -> bool:
-    if ":" not in name and not name.removesuffix("]")[-1:].isdigit():
-        return False  # as most names, and at a tenth of the cost
-    try:
-        ip_address(name.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return False
-    return True
+    return None if is_address(name.decode()) else name

@@ -56,11 +56,18 @@ def normalise_server_name(raw: bytes) -> str | None:
     must not be there. What else is no name stays a text that no host has, for a callback of the TLS library must not
     raise."""
     name = _clean(raw.decode("ascii", "backslashreplace"))
+    return None if is_address(name) else name
+
+
+def is_address(name: str) -> bool:
+    """Whether it is an IP address and no name; an IPv6 one may be in brackets."""
+    if ":" not in name and not name.removesuffix("]")[-1:].isdigit():
+        return False  # as most names, and at a tenth of the cost
     try:
         ip_address(name.removeprefix("[").removesuffix("]"))
     except ValueError:
-        return name
-    return None
+        return False
+    return True
 
 
 def _clean(name: str) -> str:
@@ -83,9 +90,9 @@ def is_wildcard(name: str) -> bool:
 
 
 def find_by_name(entries: Mapping[str, T], name: str) -> T | None:
-    """The entry of the host `name`, or else that of the wildcard which stands for it."""
+    """The entry of the host `name`, or else that of the wildcard which stands for it, or that of the rest."""
     found = entries.get(name)
-    return found if found is not None else entries.get(_wildcard_for(name))
+    return found if found is not None else entries.get(_wildcard_for(name), entries.get(ANY_HOST))
 
 
 def covers(names: Collection[str], name: str) -> bool:

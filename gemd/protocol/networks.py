@@ -12,9 +12,10 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from gemd.protocol.peer import UNIX
+
 V = TypeVar("V")
 
-UNIX = "unix"  # as peers have it in place of an address
 _BITS = {4: 32, 6: 128, 0: 0}  # of an address, by family
 _MAPPED = 96  # bits before an IPv4 address that is mapped
 _LENGTH = re.compile("0|[1-9][0-9]{0,2}")

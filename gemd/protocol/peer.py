@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+UNIX = "unix"  # in place of the address of who came by a unix socket
 V6_PREFIX = 64  # what one customer is given; single addresses cost an attacker nothing
 
 

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
 
-UNIX_ADDRESS = "unix"
+from gemd.protocol.peer import UNIX
 
 
 class ProxyHeaderError(ValueError):
@@ -30,7 +30,7 @@ class ProxyHeader(msgspec.Struct, frozen=True):
     proxy itself, as a health check does (LOCAL, UNKNOWN). `server_name` is what the client asked the proxy for, a name
     in lower case. The others are about TLS that ended at the proxy: `certificate` is the client's, in DER, and
     `is_verified` tells that the client gave one and the proxy has verified it; version and cipher are as
-    OpenSSL names them, and "" if not told. `hops` says how many gemd have handed the connection on.
+    OpenSSL names them, and "" if not told. `hops` says how many gemd have passed the connection on.
     """
 
     source: Endpoint | None = None
@@ -54,7 +54,7 @@ def parse_pair(source: Endpoint, destination: Endpoint) -> tuple[IPv4Address | I
     """Both addresses in one family, as a header must have them: of a mixed pair the IPv4 one is mapped. None if one is
     a unix socket. Raises ValueError for what is no address."""
     texts = source.address, destination.address
-    if UNIX_ADDRESS in texts:
+    if UNIX in texts:
         return None
     if not any(":" in text for text in texts):
         return tuple(map(IPv4Address, texts))

@@ -5,10 +5,10 @@ one. Of a header that is not complete no more is held than it may have.
 """
 
 from gemd.protocol import proxy_v1, proxy_v2
+from gemd.protocol.client_hello import HANDSHAKE
 from gemd.protocol.proxy_header import ProxyHeader, ProxyHeaderError
 
-_STARTS = (proxy_v2.SIGNATURE, *proxy_v1.STARTS)
-_TLS_HANDSHAKE = b"\x16"
+HEADER_STARTS = (proxy_v2.SIGNATURE, *proxy_v1.STARTS)
 
 
 class ProxyHeaderReader:
@@ -22,9 +22,9 @@ class ProxyHeaderReader:
     def feed(self, data: bytes) -> ProxyHeader | None:
         """The header once it is complete, and None until then. Raises ProxyHeaderError; either is the end."""
         data = self._data + data
-        start = next((start for start in _STARTS if data.startswith(start[: len(data)])), None)
+        start = next((start for start in HEADER_STARTS if data.startswith(start[: len(data)])), None)
         if start is None:
-            is_tls = data.startswith(_TLS_HANDSHAKE)
+            is_tls = data[:1] == bytes((HANDSHAKE,))
             raise ProxyHeaderError("no PROXY header, it looks like TLS" if is_tls else "no PROXY header")
         size = None
         if start is proxy_v2.SIGNATURE:

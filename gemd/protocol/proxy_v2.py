@@ -14,8 +14,8 @@ from ipaddress import IPv4Address, IPv6Address
 
 from gemd.protocol.crc32c import crc32c
 from gemd.protocol.host import normalise_host
+from gemd.protocol.peer import UNIX
 from gemd.protocol.proxy_header import (
-    UNIX_ADDRESS,
     Endpoint,
     ProxyHeader,
     ProxyHeaderError,
@@ -33,7 +33,7 @@ _VERSION = 0x20
 _UNSPECIFIED = 0x00
 _STREAMS = {0x11: struct.Struct(">4s4sHH"), 0x21: struct.Struct(">16s16sHH"), 0x31: struct.Struct(">108s108s")}
 _DATAGRAMS = (0x12, 0x22, 0x32)
-_UNIX = 0x31
+_UNIX_STREAM = 0x31
 _FAMILIES = {4: 0x11, 6: 0x21}
 _HOPS_MAGIC = b"gemd hops:"  # the type is anybody's, so the value has to tell that it is ours
 _PLAIN = re.compile(rb"[A-Za-z0-9._+-]{1,64}")  # a version of TLS, or a cipher
@@ -117,8 +117,8 @@ def _parse_addresses(header: bytes, family: int) -> tuple[Endpoint | None, Endpo
         return None, None, PREFIX_SIZE
     block = _STREAMS[family]
     end = PREFIX_SIZE + block.size
-    if family == _UNIX:
-        return Endpoint(UNIX_ADDRESS, 0), Endpoint(UNIX_ADDRESS, 0), end
+    if family == _UNIX_STREAM:
+        return Endpoint(UNIX, 0), Endpoint(UNIX, 0), end
     source, destination, source_port, destination_port = block.unpack_from(header, PREFIX_SIZE)
     kind = IPv4Address if len(source) == 4 else IPv6Address
     return make_endpoint(kind(source), source_port), make_endpoint(kind(destination), destination_port), end

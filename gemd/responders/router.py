@@ -6,7 +6,6 @@ so that no spelling of a URL steps around a rule; who answers in a location is w
 
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
-from ipaddress import ip_address
 
 import msgspec
 
@@ -16,7 +15,7 @@ from gemd.config.pass_settings import PassHost
 from gemd.config.settings import Config
 from gemd.config.types import Budget
 from gemd.protocol.errors import BadRequest, GeminiError, NotFound, ProxyRefused
-from gemd.protocol.host import ANY_HOST, find_by_name
+from gemd.protocol.host import ANY_HOST, find_by_name, is_address
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer
@@ -69,7 +68,7 @@ class Router:
         self._first = config.hosts[0]
         self._hosts = {name: host for host in config.hosts for name in host.names}
         passed = {name: host for host in config.passes for name in host.names}
-        self._owners = {**self._hosts, **passed} if passed else {}  # only where some are handed on
+        self._owners = {**self._hosts, **passed} if passed else {}  # only where some are passed on
         self._rest = self._hosts.pop(ANY_HOST, None)
         self._proxies = [host for host in config.hosts if any(location.hosts for location in host.locations)]
         authorities = load_authorities(config, read)
@@ -128,12 +127,12 @@ class Router:
 
     def _find_host(self, name: str, peer: Peer) -> Host | None:
         """The one of this name, or the first one where it is the address that the connection came to, or the one that
-        has the rest. Raises ProxyRefused (53) for one that is handed on before TLS: what it has is nobody's to answer
+        has the rest. Raises ProxyRefused (53) for one that is passed on before TLS: what it has is nobody's to answer
         here."""
         host = find_by_name(self._hosts, name)
-        if host is None and _is_address(name) and name == peer.local_address:
+        if host is None and is_address(name) and name == peer.local_address:
             return self._first
-        if self._owners and isinstance(find_by_name(self._owners, name) or self._owners.get(ANY_HOST), PassHost):
+        if self._owners and isinstance(find_by_name(self._owners, name), PassHost):
             raise ProxyRefused("This host is served only to who names it in the TLS handshake")
         return host if host is not None else self._rest
 
@@ -199,11 +198,3 @@ def _longest_first(
         for location, check in rules
     ]
     return sorted(locations, key=lambda served: -len(served.names))
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 from msgspec import structs
 
-from gemd.protocol.peer import V6_PREFIX, Peer, TLSInfo
+from gemd.protocol.peer import UNIX, V6_PREFIX, Peer, TLSInfo
 
 _AT_ONCE = struct.pack("ii", 1, 0)  # struct linger, socket(7): on, for no time
 _AS_USUAL = struct.pack("ii", 0, 0)
@@ -47,7 +47,7 @@ def count_undelivered(sock: socket.SocketType) -> int:
 
 def find_address(address: object) -> str:
     """Of the client, as its peer has it; `address` is what accept(2) has told."""
-    return show_address(address[0]) if isinstance(address, tuple) else "unix"
+    return show_address(address[0]) if isinstance(address, tuple) else UNIX
 
 
 def make_peer(
@@ -60,7 +60,7 @@ def make_peer(
     """Who is at the other end of an accepted socket, which came to `local`, where the listener knows. Raises OSError
     when it has left already."""
     if not isinstance(address, tuple):
-        return Peer("unix", 0, "unix", 0, tls, v6_prefix)
+        return Peer(UNIX, 0, UNIX, 0, tls, v6_prefix)
     if local is None:
         here = sock.getsockname()
         local = show_address(here[0]), here[1]

@@ -4,9 +4,8 @@ Rules: nothing is decrypted or encrypted; what TLS would have told of the client
 PROXY header, or nothing. There is no close_notify, so that an answer which broke off has to end by a reset.
 """
 
+from gemd.protocol.client_hello import HANDSHAKE
 from gemd.system.tls import TAKE_SIZE, TLSConnection, TLSError
-
-_TLS_HANDSHAKE = 22  # the first octet of a client that speaks TLS (RFC 8446, 5.1)
 
 
 class PlainConnection(TLSConnection):
@@ -34,7 +33,7 @@ class PlainConnection(TLSConnection):
         """What the client has sent. Raises TLSError for what is TLS."""
         if not self._has_begun and data:
             self._begin(data)
-            if data[0] == _TLS_HANDSHAKE:
+            if data[0] == HANDSHAKE:
                 raise TLSError("it speaks TLS, and this listener is without (tls = false)")
         self._put(data)
 

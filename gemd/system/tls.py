@@ -8,15 +8,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol, Self
 
+from gemd.protocol.client_hello import HANDSHAKE
 from gemd.protocol.host import normalise_server_name
 from gemd.protocol.peer import ClientCertificate
+from gemd.protocol.proxy_reader import HEADER_STARTS
 from gemd.system.client_certificates import parse_client_certificate
 
 IsAcceptable = Callable[[bytes], bool]  # whether a client may go on with a certificate, given in DER; never raises
 
 TAKE_SIZE = 96 * 1024  # bytes: the usual piece of an answer fits, with what TLS adds
-_PROXY_HEADERS = (b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n")  # how they begin (proxy-protocol.txt, 2)
-_HANDSHAKE = 22  # the content type of a record (RFC 8446, 5.1)
 
 
 class TLSError(Exception):
@@ -72,7 +72,7 @@ class TLSConnection(ABC):
                 self._record = data
                 return
             self._record = b""
-            if data.startswith(_PROXY_HEADERS):
+            if data.startswith(HEADER_STARTS):
                 raise TLSError("a PROXY header came, which nothing expects here: proxy-protocol, in `listen`")
             self._begin(data)
             self._has_begun = True
@@ -171,4 +171,4 @@ class TLSConnection(ABC):
 
 def has_whole_record(data: bytes) -> bool:
     """Whether a client's first record is here, or something that is none (RFC 8446, 5.1)."""
-    return bool(data) and (data[0] != _HANDSHAKE or (len(data) >= 5 and len(data) >= 5 + int.from_bytes(data[3:5])))
+    return bool(data) and (data[0] != HANDSHAKE or (len(data) >= 5 and len(data) >= 5 + int.from_bytes(data[3:5])))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from OpenSSL import SSL
 
 from gemd.config.settings import TLS
-from gemd.protocol.host import ANY_HOST, find_by_name, normalise_server_name
+from gemd.protocol.host import find_by_name, normalise_server_name
 from gemd.system.certificates import ServerCertificate
 from gemd.system.client_chain import is_key_affordable
 from gemd.system.openssl_binding import MakeContext, make_context
@@ -87,6 +87,6 @@ def find_among(contexts: Mapping[str, Context]) -> Callable[[bytes], Context | N
     @functools.lru_cache(maxsize=256)
     def find(name: bytes) -> Context | None:
         host = normalise_server_name(name)
-        return None if host is None else find_by_name(contexts, host) or contexts.get(ANY_HOST)
+        return None if host is None else find_by_name(contexts, host)
 
     return find

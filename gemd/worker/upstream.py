@@ -9,11 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from ipaddress import ip_address
 
 from gemd.config.host_settings import Host
 from gemd.config.pass_settings import PassHost
-from gemd.protocol.host import ANY_HOST, find_by_name, normalise_server_name
+from gemd.protocol.host import find_by_name, is_address, normalise_server_name
 from gemd.worker.thread_pool import ThreadPool
 
 _KEPT = 30.0  # seconds for which addresses hold
@@ -97,9 +96,7 @@ def _fixed_targets(host: PassHost) -> Sequence[Target]:
     address = host.address
     if address.path:
         return [(int(socket.AF_UNIX), address.path)]
-    try:
-        ip_address(address.host)
-    except ValueError:
+    if not is_address(address.host):
         return ()
     entries = socket.getaddrinfo(
         address.host.encode(), address.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
@@ -116,12 +113,11 @@ def find_upstreams(hosts: Sequence[Host], passes: Sequence[PassHost], pool: Thre
     names: dict[str, Upstream | Host] = {name: host for host in hosts for name in host.names}
     for host in passes:
         names |= dict.fromkeys(host.names, Upstream(host, pool))
-    rest = names.pop(ANY_HOST, None)
 
     @lru_cache(maxsize=256)
     def find(name: bytes) -> Upstream | None:
         normal = normalise_server_name(name)
-        found = find_by_name(names, normal) or rest if normal is not None else None
+        found = find_by_name(names, normal) if normal is not None else None
         return found if isinstance(found, Upstream) else None
 
     return find

@@ -7,6 +7,7 @@ from gemd.protocol.host import (
     bracket,
     covers,
     find_by_name,
+    is_address,
     is_wildcard,
     normalise_host,
     normalise_name,
@@ -113,6 +114,18 @@ def test_an_entry_of_its_own_comes_before_that_of_a_wildcard():
     entries = {"a.g": 0, "*.g": 1, "h": 2}
     found = {name: find_by_name(entries, name) for name in ("a.g", "b.g", "h", "g", "a.b.g", "a.h", "localhost", "")}
     assert found == {"a.g": 0, "b.g": 1, "h": 2, "g": None, "a.b.g": None, "a.h": None, "localhost": None, "": None}
+    found = {name: find_by_name({**entries, ANY_HOST: 3}, name) for name in found}
+    assert found == {"a.g": 0, "b.g": 1, "h": 2, "g": 3, "a.b.g": 3, "a.h": 3, "localhost": 3, "": 3}
+
+
+ADDRESSES = ["192.0.2.1", "::1", "[::1]", "2001:db8::1", "::ffff:192.0.2.1", "fe80::1%eth0"]
+
+
+@pytest.mark.parametrize(
+    "name", [*ADDRESSES, "", "h", "a.g", "1", "256.0.0.1", "h1", "[h1]", "a:1", "\xb2", "192.0.2.1."]
+)
+def test_what_is_an_address(name):
+    assert is_address(name) == (name in ADDRESSES)
 
 
 @pytest.mark.parametrize(
