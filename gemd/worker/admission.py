@@ -17,7 +17,7 @@ _LINE_INTERVAL = 1.0  # seconds between two lines about those who are turned awa
 Leave = Callable[[], None]  # to be called once when the connection ends
 
 
-class Room:
+class ConnectionLimit:
     """How many connections a client may have at once, over all workers: this one has `row`."""
 
     def __init__(self, row: Row, limit: int) -> None:
@@ -33,21 +33,21 @@ class Room:
 
 
 class Admission:
-    """`refused` is how many were turned away. `may_come` says that of an address; `room` is for connections at once,
+    """`refused` is how many were turned away. `may_come` says that of an address; `connections` is for those at once,
     `handshakes` for those in a second. IPv6 clients are counted by networks of `v6_prefix` bits."""
 
     def __init__(
         self,
         access_log: AccessLog,
         may_come: Callable[[str], bool] | None = None,
-        room: Room | None = None,
+        connections: ConnectionLimit | None = None,
         handshakes: RateLimit | None = None,
         v6_prefix: int = V6_PREFIX,
     ) -> None:
         self.refused = 0
         self._access_log = access_log
         self._may_come = may_come
-        self._room = room
+        self._connections = connections
         self._handshakes = handshakes
         self._v6_prefix = v6_prefix
         self._next_line = 0.0
@@ -59,8 +59,8 @@ class Admission:
             self._refuse(address, "not for its network (access)")
             return None
         client, leave = network_of(address, self._v6_prefix), _leave_nothing
-        if self._room is not None:
-            entered = self._room.enter(client)
+        if self._connections is not None:
+            entered = self._connections.enter(client)
             if entered is None:
                 self._refuse(address, "too many at once (limits.connections-per-address)")
                 return None

@@ -29,7 +29,7 @@ from gemd.system.places import find_share
 from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
 from gemd.system.script_threads import SCRIPT_THREADS
 from gemd.system.signals import GROUP_SIGNALS, SignalQueue
-from gemd.worker.admission import Admission, Room
+from gemd.worker.admission import Admission, ConnectionLimit
 from gemd.worker.event_loop import EventLoop
 from gemd.worker.pass_log import pass_logger
 from gemd.worker.passed import Passes
@@ -195,10 +195,10 @@ def _make_admission(generation: Generation, row: Row) -> Admission | None:
     """None where everybody may begin a handshake."""
     limits, handshakes, may_come = generation.config.limits, generation.handshake_limit, generation.may_come
     most = limits.connections_per_address
-    room = Room(row, most) if most is not None else None
-    if may_come is None and room is None and handshakes is None:
+    connections = ConnectionLimit(row, most) if most is not None else None
+    if may_come is None and connections is None and handshakes is None:
         return None
-    return Admission(generation.access_log, may_come, room, handshakes, limits.ipv6_prefix)
+    return Admission(generation.access_log, may_come, connections, handshakes, limits.ipv6_prefix)
 
 
 def _clean_up(generation: Generation, last_moment: float) -> None:

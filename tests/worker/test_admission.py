@@ -5,7 +5,7 @@ from gemd.protocol.networks import build_rule
 from gemd.shared.cells import Cells
 from gemd.shared.rate_limit import RateLimit
 from gemd.shared.scoreboard import Scoreboard
-from gemd.worker.admission import Admission, Room
+from gemd.worker.admission import Admission, ConnectionLimit
 
 
 class AccessLogOf:
@@ -74,14 +74,14 @@ def test_what_workers_of_any_row_have_counts(lines):
     board = Scoreboard(10)
     for nr in range(10):
         board.row(nr).clear()
-    first, last = (Admission(AccessLogOf(), room=Room(board.row(nr), 3)) for nr in (8, 9))
+    first, last = (Admission(AccessLogOf(), connections=ConnectionLimit(board.row(nr), 3)) for nr in (8, 9))
     assert [each.enter("192.0.2.1") is not None for each in (first, last, first, last)] == [True, True, True, False]
 
 
 def test_whose_network_may_not_come_spends_nothing(lines, row):
     limit = few()
     rule = build_rule(None, ["192.0.2.0/24"])
-    admission = Admission(AccessLogOf(), rule, Room(row, 1), limit)
+    admission = Admission(AccessLogOf(), rule, ConnectionLimit(row, 1), limit)
     assert [admission.enter("192.0.2.1") for _ in range(3)] == [None] * 3
     assert lines == ["<192.0.2.1>: closed before TLS: not for its network (access)"]
     assert admission.refused == 3
@@ -91,7 +91,7 @@ def test_whose_network_may_not_come_spends_nothing(lines, row):
 
 
 def test_a_client_has_so_many_connections_until_they_end(lines, row):
-    admission = Admission(AccessLogOf(), room=Room(row, 2))
+    admission = Admission(AccessLogOf(), connections=ConnectionLimit(row, 2))
     leave, _, refused = (admission.enter("2001:db8::1") for _ in range(3))
     assert refused is None
     assert admission.enter("2001:db8:0:1::1") is not None
@@ -101,7 +101,7 @@ def test_a_client_has_so_many_connections_until_they_end(lines, row):
 
 
 def test_who_has_had_its_handshakes_takes_no_place(lines, row):
-    admission = Admission(AccessLogOf(), room=Room(row, 9), handshakes=few())
+    admission = Admission(AccessLogOf(), connections=ConnectionLimit(row, 9), handshakes=few())
     admission.enter("192.0.2.1")
     assert [admission.enter("192.0.2.1") for _ in range(3)] == [None] * 3
     assert row.clients._counts["192.0.2.1"] == 1
