@@ -28,9 +28,9 @@ class ProxyHeader(msgspec.Struct, frozen=True):
 
     Both endpoints are None where the proxy named none: then those of the socket hold. `is_local`: it speaks for the
     proxy itself, as a health check does (LOCAL, UNKNOWN). `server_name` is what the client asked the proxy for, a name
-    in lower case. The others are about TLS that ended at the proxy: `certificate` is the client's, in DER, and
-    `is_verified` tells that the client gave one and the proxy has verified it; version and cipher are as
-    OpenSSL names them, and "" if not told. `hops` says how many gemd have passed the connection on.
+    in lower case. The others are about TLS that ended at the proxy: `certificate` is the client's, in DER, whose key it
+    has, whatever the proxy thinks of who signed it; version and cipher are as OpenSSL names them, and "" if not told.
+    `hops` says how many gemd have passed the connection on.
     """
 
     source: Endpoint | None = None
@@ -38,7 +38,6 @@ class ProxyHeader(msgspec.Struct, frozen=True):
     is_local: bool = False
     server_name: str | None = None
     certificate: bytes | None = None
-    is_verified: bool = False
     tls_version: str = ""
     cipher: str = ""
     hops: int = 0

@@ -97,14 +97,13 @@ def parse_v2(header: bytes) -> ProxyHeader:
         if kind == _Type.CRC32C:
             _check(header, start, value, is_first=kind not in fields)
         fields.setdefault(kind, value)
-    certificate, is_verified, version, cipher = _parse_ssl(fields.get(_Type.SSL))
+    certificate, version, cipher = _parse_ssl(fields.get(_Type.SSL))
     return ProxyHeader(
         source,
         destination,
         False,
         _parse_name(fields.get(_Type.AUTHORITY, b"")),
         certificate,
-        is_verified,
         version,
         cipher,
         _parse_hops(fields.get(_Type.HOPS, b"")),
@@ -156,22 +155,21 @@ def _parse_name(value: bytes) -> str | None:
     return None if _DIGITS_AND_DOTS.fullmatch(name) else name
 
 
-def _parse_ssl(value: bytes | None) -> tuple[bytes | None, bool, str, str]:
-    """The client's certificate, whether it was verified, version and cipher."""
+def _parse_ssl(value: bytes | None) -> tuple[bytes | None, str, str]:
+    """The client's certificate, version and cipher."""
     if value is None:
-        return None, False, "", ""
+        return None, "", ""
     if len(value) < _SSL.size:
         raise ProxyHeaderError("the field about TLS of the PROXY header is too short")
-    client, verify = _SSL.unpack_from(value)
+    client, _ = _SSL.unpack_from(value)  # and whether it could be verified, which a self-signed one can't
     fields: dict[int, bytes] = {}
     for kind, _, content in _split_fields(value, _SSL.size):
         fields.setdefault(kind, content)
     if not client & _Client.SSL:
-        return None, False, "", ""
+        return None, "", ""
     has_certificate = bool(client & (_Client.CERT_CONN | _Client.CERT_SESS))
     return (
         (fields.get(_Type.SSL_CLIENT_CERT) or None) if has_certificate else None,
-        has_certificate and verify == 0,
         _parse_plain(fields.get(_Type.SSL_VERSION, b"").replace(_GO_VERSION, b"TLSv1.")),
         _parse_plain(fields.get(_Type.SSL_CIPHER, b"")),
     )

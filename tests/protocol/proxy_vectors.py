@@ -45,7 +45,7 @@ GOOD = {
             (
                 "verified certificate",
                 "21110024" + TCP4 + "2000150500000000" "210007544c5376312e33" "220003416461",
-                ProxyHeader(CLIENT, SERVER, is_verified=True, tls_version="TLSv1.3"),
+                ProxyHeader(CLIENT, SERVER, tls_version="TLSv1.3"),
             ),
             ("TCP6", "21210024" + TCP6, HERE6),
             ("TCP6+crc", "2121002b" + TCP6 + "030004736570ea", HERE6),
