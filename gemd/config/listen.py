@@ -94,15 +94,12 @@ def _read_entry(entry: object, where: str, problems: list[Problem]) -> Listen | 
     except ValueError as error:
         problems.append(Problem(place, f"{error}, not {show(values['address'])}"))
         return None
-    listen = Listen(**{**{_FIELDS[key]: value for key, value in values.items()}, "address": address})  # type: ignore[arg-type]
+    listen = msgspec.convert({**values, "address": address}, Listen)
     if len(problems) == before:
         problems.extend(Problem(key_path(where, key), text) for key, text in _judge(listen))
     if listen.proxy_protocol and not listen.trusted:
         listen = msgspec.structs.replace(listen, trusted=LOCAL_PROXIES)
     return listen
-
-
-_FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(Listen)}
 
 
 def _judge(listen: Listen) -> Iterator[tuple[str, str]]:
