@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.config.types import Address, Settings, Text
+from gemd.protocol.host import ANY_ADDRESSES
 from gemd.protocol.networks import parse_network
 from gemd.protocol.peer import UNIX
 from gemd.protocol.url import DEFAULT_PORT
@@ -145,7 +146,7 @@ def find_listen(address: Address, entries: Sequence[Listen]) -> Listen | None:
         if entry.address == address:
             return entry
     for entry in entries:
-        if entry.address.port == address.port != 0 and entry.address.host in ("::", "0.0.0.0"):  # noqa: S104, compared
+        if entry.address.port == address.port != 0 and entry.address.host in ANY_ADDRESSES:
             return entry
     first = msgspec.structs.replace(entries[0], address=address)
     alike = [msgspec.structs.replace(entry, address=address, mode=None, owner=None) for entry in entries]

@@ -12,9 +12,7 @@ import msgspec
 from gemd.config.listen import parse_listen
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.config.types import Address, Settings, Text
-from gemd.protocol.host import is_address, normalise_host
-
-_ANY = ("0.0.0.0", "::")  # noqa: S104, only compared with
+from gemd.protocol.host import ANY_ADDRESSES, is_address, normalise_host
 
 NormaliseName = Callable[[str, str, list[Problem]], str]  # with the path of its key, and where its fault goes
 
@@ -83,6 +81,6 @@ def parse_upstream(text: str) -> Address:
         return address
     if not address.port:
         raise ValueError("expected a port from 1 to 65535")
-    if address.host in _ANY or (text.startswith("[") and IPv6Address(address.host).is_unspecified):
+    if address.host in ANY_ADDRESSES or (text.startswith("[") and IPv6Address(address.host).is_unspecified):
         raise ValueError("expected the address of one server")
     return address if text.startswith("[") else Address(normalise_host(address.host), address.port)

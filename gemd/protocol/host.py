@@ -16,6 +16,7 @@ _ASCII_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 _MAX_HOST = 253  # RFC 1035, 2.3.4: the longest name in text form
 _ANY_LABEL = "*."
 ANY_HOST = "*"  # the host that has what no other one has
+ANY_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104, only compared with
 
 
 @functools.lru_cache(maxsize=1024)

@@ -11,8 +11,8 @@ from ipaddress import IPv6Address, ip_address
 from gemd.config import Config, Problem
 from gemd.config.tables import key_path
 from gemd.config.types import Address
+from gemd.protocol.host import ANY_ADDRESSES
 
-_ANY = {"0.0.0.0", "::"}  # noqa: S104, only compared with
 _LOCALHOST = {"127.0.0.1", "::1"}
 
 
@@ -34,7 +34,7 @@ def _is_same(upstream: Address, listen: Address) -> bool:
     if upstream.port != listen.port:
         return False
     there, here = _numeric(upstream.host), _numeric(listen.host)
-    if here & _ANY:
+    if not here.isdisjoint(ANY_ADDRESSES):
         return any(_is_own(address) for address in there)
     return upstream.host == listen.host or bool(there & here)
 

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 
 from gemd.config.types import Address
+from gemd.protocol.host import ANY_ADDRESSES
 from gemd.system.attempt import attempt
 from gemd.system.client_socket import show_address
 from gemd.system.default_timeout import ignore_default_timeout
@@ -18,7 +19,7 @@ from gemd.system.socket_file import SocketFile, remove_stale
 
 _BACKLOG = 1024
 _AS_MADE = SocketFile()
-_ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104, only compared with
+_ANY_V4, _ANY_V6 = ANY_ADDRESSES
 
 
 class BindError(Exception):
@@ -39,7 +40,7 @@ class Listener:
         self.local: tuple[str, int] | None = None
         if sock.family != socket.AF_UNIX:
             host, port = sock.getsockname()[:2]
-            if (local := show_address(host)) not in _ANY.values():
+            if (local := show_address(host)) not in ANY_ADDRESSES:
                 self.local = local, port
 
     def __str__(self) -> str:
@@ -88,7 +89,7 @@ def bind_all(
     if given:
         return given
     wanted = _complete(tuple(addresses), present)
-    v4_any = {address.port for address in wanted if address.host == _ANY[socket.AF_INET]}
+    v4_any = {address.port for address in wanted if address.host == _ANY_V4}
     listeners: list[Listener] = []
     try:
         for address in wanted:
@@ -111,17 +112,16 @@ def bind_all(
 def _complete(addresses: Sequence[Address], present: Sequence[Listener]) -> list[Address]:
     """The addresses to bind or keep: a socket for every IPv6 address serves IPv4 too, or not, as it was once bound,
     and can't be bound for both where one for every IPv4 address is."""
-    any_v4, any_v6 = _ANY[socket.AF_INET], _ANY[socket.AF_INET6]
     known = {listener.address for listener in present}
-    by_port = {listener.address.port: listener.socket for listener in present if listener.address.host == any_v6}
+    by_port = {listener.address.port: listener.socket for listener in present if listener.address.host == _ANY_V6}
     is_v6_only = {port: sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) for port, sock in by_port.items()}
     wanted: list[Address] = []
     for address in addresses:
-        beside = Address(any_v4 if address.host == any_v6 else any_v6, address.port)
-        if address.host == any_v4 and beside in addresses and is_v6_only.get(address.port) == 0:
+        beside = Address(_ANY_V4 if address.host == _ANY_V6 else _ANY_V6, address.port)
+        if address.host == _ANY_V4 and beside in addresses and is_v6_only.get(address.port) == 0:
             continue
         wanted.append(address)
-        needs_v4 = address.host == any_v6 and (is_v6_only.get(address.port) or beside in known)
+        needs_v4 = address.host == _ANY_V6 and (is_v6_only.get(address.port) or beside in known)
         if needs_v4 and beside not in addresses:
             wanted.append(beside)
     return wanted
@@ -185,7 +185,7 @@ def _open_tcp(family: int, where: tuple[object, ...], dual_stack: bool, request_
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            v6_only = not (dual_stack and where[0] == _ANY[socket.AF_INET6])
+            v6_only = not (dual_stack and where[0] == _ANY_V6)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6_only)
         _tune(sock, request_timeout)
         sock.bind(where)
