@@ -167,8 +167,10 @@ class Connecting:
         with contextlib.suppress(OSError):
             if link.family != socket.AF_UNIX:
                 here, (there, port) = link.getsockname()[0], link.getpeername()[:2]
-                is_here = here == there  # only this machine has both ends with one address
-                return (show_address(there), port) in self._own_places or (is_here and (None, port) in self._own_places)
+                there = show_address(there)
+                # Both ends have one address on this machine alone; but 127.0.0.1 connects to all of 127.0.0.0/8.
+                is_here = show_address(here) == there or there.startswith("127.")
+                return (there, port) in self._own_places or (is_here and (None, port) in self._own_places)
         return False
 
     def _fail(self, connection: PassedConnection, reason: str) -> None:

@@ -241,6 +241,17 @@ def test_this_gemd_is_no_upstream(make_way, make_passed, server, local, until):
     assert way.failed == ["this is a loop: gemd itself listens there"]
 
 
+def test_nor_is_it_by_another_loopback_address(make_way, make_passed, until):
+    """As which /etc/hosts has the machine's own name, on Debian 127.0.1.1; it is connected to from 127.0.0.1."""
+    with socket.create_server(("127.0.1.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        own = SimpleNamespace(address=Address("0.0.0.0", port), port=port, local=None)
+        way, passed = make_way(listeners=[own]), make_passed(upstream_at(f"127.0.1.1:{port}"))
+        way.connecting.begin(passed)
+        until(lambda: way.failed or way.connected, "the end")
+    assert way.failed == ["this is a loop: gemd itself listens there"]
+
+
 def test_nor_is_it_by_its_unix_socket(make_way, make_passed, tmp_path):
     path = os.fspath(tmp_path / "s")
     own = SimpleNamespace(address=Address("unix", 0, path), port=0, local=None)
