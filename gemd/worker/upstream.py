@@ -17,6 +17,7 @@ from gemd.worker.thread_pool import ThreadPool
 
 _KEPT = 30.0  # seconds for which addresses hold
 _FAILURE_KEPT = 1.0  # seconds for which there are none, so that a name server is not asked by each connection
+_CLIENT = "the names of upstreams"  # one for all, so that a name server which hangs never has all threads
 
 Target = tuple[int, tuple[object, ...] | str]  # the family of an address, and the address as connect(2) wants it
 Wake = Callable[[], None]
@@ -58,7 +59,7 @@ class Upstream:
                 raise ResolveError(str(self._found))
             else:
                 return self._found
-        if self._pool.run(f"the name {self.address.host}", self._ask, self._finish) is None:
+        if self._pool.run(_CLIENT, self._ask, self._finish) is None:
             self._is_asking = False  # of which no other thread knows
             self.forget(key)
             raise ResolveError("there is no thread to look it up")

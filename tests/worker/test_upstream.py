@@ -89,6 +89,18 @@ def test_a_name_is_looked_up_once_for_all_who_wait(pool, server):
     assert server.asked == [(b"b.internal", 1965)]
 
 
+def test_a_name_server_that_hangs_leaves_threads_to_others(server):
+    pool = ThreadPool(4)
+    server.may_answer.clear()
+    waiters = [Waiter(upstream_of(f"b{nr}.internal", pool)) for nr in range(6)]
+    assert [waiter.resolve() for waiter in waiters] == [None] * 6
+    ran = threading.Event()
+    pool.run("a client", ran.set, lambda: None)
+    assert ran.wait(10)
+    server.may_answer.set()
+    wait_for(lambda: all(waiter.woken for waiter in waiters), "all answers")
+
+
 def test_an_answer_holds_for_a_while(pool, server, monkeypatch):
     waiter = Waiter(upstream_of("b.internal", pool))
     waiter.resolve()
