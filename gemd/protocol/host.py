@@ -71,6 +71,11 @@ def is_address(name: str) -> bool:
     return True
 
 
+def is_host_name(name: str) -> bool:
+    """Whether a text may be a host's name as it is normalised; a wildcard is none."""
+    return len(name) <= _MAX_HOST and _ASCII_HOST.fullmatch(name) is not None
+
+
 def _clean(name: str) -> str:
     return name.lower().removesuffix(".")
 

@@ -135,7 +135,7 @@ def _combined(entry: Entry, address: str, url: str, meta: str, now: int) -> str:
 
 
 def _condensed(entry: Entry, address: str, url: str, meta: str, now: int) -> str:
-    host, url = escape_field(entry.host) or "-", _BLANK.sub("%20", _field(url, _MAX_URL)) or "-"
+    host, url = (_BLANK.sub("%20", text) or "-" for text in (escape_field(entry.host), _field(url, _MAX_URL)))
     meta = _field(meta, _MAX_META)
     sizes = f"{entry.received or 0} {entry.size}"
     return f"{_iso_time(now)} {address} {_user(entry)} {host} {url} {sizes} {entry.status} {meta}"

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from gemd.config.host_settings import Host
 from gemd.config.pass_settings import PassHost
-from gemd.protocol.host import find_by_name, is_address, normalise_server_name
+from gemd.protocol.host import find_by_name, is_address, is_host_name, normalise_server_name
 from gemd.worker.thread_pool import ThreadPool
 
 _KEPT = 30.0  # seconds for which addresses hold
@@ -109,8 +109,9 @@ FindUpstream = Callable[[bytes], Upstream | None]
 
 
 def find_upstreams(hosts: Sequence[Host], passes: Sequence[PassHost], pool: ThreadPool) -> FindUpstream:
-    """What tells the upstream of a name that a client asks for; None for a name that is served here, or by nobody. A
-    host of that very name comes before one whose wildcard stands for it, of whichever kind they are."""
+    """What tells the upstream of a name that a client asks for; None for a name that is served here, or by nobody,
+    and for what is no name, which nobody else is to be told. A host of that very name comes before one whose wildcard
+    stands for it, of whichever kind they are."""
     names: dict[str, Upstream | Host] = {name: host for host in hosts for name in host.names}
     for host in passes:
         names |= dict.fromkeys(host.names, Upstream(host, pool))
@@ -118,7 +119,9 @@ def find_upstreams(hosts: Sequence[Host], passes: Sequence[PassHost], pool: Thre
     @lru_cache(maxsize=256)
     def find(name: bytes) -> Upstream | None:
         normal = normalise_server_name(name)
-        found = find_by_name(names, normal) if normal is not None else None
+        if normal is None or not is_host_name(normal):
+            return None
+        found = find_by_name(names, normal)
         return found if isinstance(found, Upstream) else None
 
     return find

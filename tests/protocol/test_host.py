@@ -8,6 +8,7 @@ from gemd.protocol.host import (
     covers,
     find_by_name,
     is_address,
+    is_host_name,
     is_wildcard,
     normalise_host,
     normalise_name,
@@ -99,6 +100,25 @@ def test_the_name_of_a_handshake(raw, name):
 @pytest.mark.parametrize("raw", [b"192.0.2.1", b"192.0.2.1.", b"::1", b"[::1]", b"2001:DB8::1"])
 def test_an_address_in_a_handshake_is_no_name(raw):
     assert normalise_server_name(raw) is None
+
+
+def test_what_may_be_a_host_s_name():
+    names = (
+        "h",
+        "a_b.xn--4ca",
+        "127.0.0.1",
+        ".".join(["x" * 62] * 4),
+        "",
+        "a b",
+        "a\n.h",
+        ".h",
+        "h.",
+        "*.h",
+        "H",
+        "ä",
+        "x" * 254,
+    )
+    assert [name for name in names if is_host_name(name)] == list(names[:4])
 
 
 def test_what_is_remembered_of_a_name_is_of_no_other():

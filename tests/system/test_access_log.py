@@ -115,6 +115,11 @@ def test_a_connection_that_was_passed_on(write, log_format, line):
     assert write(PASSED, log_format) == line
 
 
+def test_a_blank_in_a_host_is_none_between_fields(write):
+    line = write(Entry("192.0.2.77", "a - 1 2 3.h", "", 0, "", 871, 1.5, True, received=654), "condensed")
+    assert line.split(" ")[3:7] == ["a%20-%201%202%203.h", "-", "654", "871"]
+
+
 def test_a_connection_that_was_passed_on_in_json(write):
     told = json.loads(write(PASSED, "json"))
     assert (told["host"], told["url"], told["status"], told["sent"], told["received"]) == (

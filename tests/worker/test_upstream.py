@@ -166,3 +166,22 @@ def test_each_name_has_its_own_upstream_and_a_name_of_its_own_wins(pool):
         *(None, None, "192.0.2.3:1965", None, None),
     ]
     assert found[4] is found[5]  # what one has found holds for the other
+
+
+def test_what_is_no_host_s_name_is_nobody_s(pool):
+    """Logs and PROXY headers have these names."""
+    find = find_upstreams([], [PassHost(name="*", aliases=("*.h",), pass_to="192.0.2.1")], pool)
+    assert all(map(find, (b"h", b"x.h", b"_x.H.", b"z")))
+    for name in (
+        b"a b.h",
+        b"a\n.h",
+        b"\x1b[31m.h",
+        b'"\\%s.h',
+        b".h",
+        b"",
+        b"*.h",
+        b"h..",
+        b"x" * 252 + b".h",
+        b"192.0.2.1",
+    ):
+        assert find(name) is None
