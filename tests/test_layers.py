@@ -39,8 +39,6 @@ WALLS = {
 
 IMPURE = {"os", "socket", "ssl", "time", "logging", "select", "signal", "subprocess", "threading", "pathlib", "OpenSSL"}
 ONLY_SYSTEM = {"OpenSSL", "cryptography", "ctypes", "mmap", "pwd", "grp", "syslog", "setproctitle", "daemon"}
-# Memory that all processes share is what this is; it has no other place to be asked for.
-SHARED_MEMORY = {("gemd.shared.rate_limit", "mmap")}
 ONLY_PROCESSES = {"os.fork", "os.forkpty", "os._exit", "select.epoll"}
 PROCESSES = {"master", "worker", "app_host"}
 # Where a process ends that others have forked.
@@ -136,8 +134,7 @@ def test_the_protocol_is_pure(name):
 
 @pytest.mark.parametrize("name", [name for name in MODULES if not is_in(name, "system")])
 def test_only_the_system_wing_asks_the_machine(name):
-    asked = {(name, module.split(".")[0]) for module in imports_of(name)} - SHARED_MEMORY
-    assert not {module for _, module in asked} & ONLY_SYSTEM
+    assert not {module.split(".")[0] for module in imports_of(name)} & ONLY_SYSTEM
 
 
 def test_only_contexts_and_connections_use_the_tls_library():

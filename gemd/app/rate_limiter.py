@@ -15,7 +15,7 @@ from gemd.app.response import Response, Status
 from gemd.config.rate import parse_rate
 from gemd.protocol.peer import network_of
 from gemd.responders.app.contract import CLIENT
-from gemd.shared.rate_limit import WINDOWS
+from gemd.shared.rate_windows import WINDOWS
 
 Groups = ParamSpec("Groups")
 Answered = TypeVar("Answered")

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 
+import gemd.shared.rate_windows  # noqa: F401, a table that all workers share: it is made before they are forked
 from gemd.config import Config
 from gemd.config.app_settings import app_key, find_app_users, find_applications
 from gemd.config.script_settings import find_script_users

@@ -4,27 +4,10 @@ import re
 import pytest
 
 from gemd.app import RateLimiter, Request, Response
-from gemd.shared import rate_limit
 
 
 def request_of(address="192.0.2.1"):
     return Request({"GEMINI_URL": "gemini://localhost/", "REMOTE_ADDR": address})
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """Time that a test moves: `clock.now` in seconds."""
-
-    class Clock:
-        now = 1000.0
-
-        def monotonic(self):
-            return self.now
-
-    clock = Clock()
-    monkeypatch.setattr(rate_limit, "time", clock)
-    monkeypatch.setattr(rate_limit, "WINDOWS", rate_limit.Windows())
-    return clock
 
 
 @pytest.mark.parametrize(
@@ -49,23 +32,6 @@ def test_the_answer_is_that_of_jetforce(framework):
     response = limiter.check(request)
     assert response.status == 44
     assert re.fullmatch(r"Rate limit exceeded, wait \d+ seconds\.", response.meta)
-
-
-def test_a_window_ends(clock):
-    limiter = RateLimiter("2/2h")
-    limits = rate_limit.WINDOWS
-    name = limiter._name
-    assert [limits.count(name, "a", 7200)[0] for _ in range(3)] == [1, 2, 3]
-    clock.now += 7199
-    assert limits.count(name, "a", 7200) == (4, 1.0)
-    clock.now += 1
-    assert limits.count(name, "a", 7200) == (1, 7200.0)
-
-
-def test_counts_stay_within_their_bits(clock, monkeypatch):
-    windows = rate_limit.WINDOWS
-    monkeypatch.setattr(rate_limit.Windows, "_COUNT_BITS", 2)
-    assert [windows.count("x", "a", 60) for _ in range(5)] == [(1, 60), (2, 60), (3, 60), (3, 60), (3, 60)]
 
 
 def test_a_client_is_who_gemd_says():
