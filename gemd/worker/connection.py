@@ -33,7 +33,7 @@ class Connection:
     """`state` is what it is in: read, blocked, awaited, runnable, lingering; None for a moment. `deadline` is when it
     ends, in monotonic seconds. `received` counts the bytes that came in the handshake, whose number `handshake_size`
     keeps, and then those that came before the request was complete. `header_reader` is there while a proxy's header is
-    awaited, and `proxy_header` is what it said.
+    awaited, and `proxy_header` is what it said; `hello` is what came since, until it tells whose connection it is.
 
     `pending` is an answer that is not known yet. `head` is what comes first, the header and all of a body of bytes, and
     `source` a body that follows it; `watched` are the descriptors that an answer waits for. `complete` once the whole
