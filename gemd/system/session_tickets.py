@@ -3,13 +3,17 @@
 Rules: each host's tickets have keys of their own, which OpenSSL takes from the context that a connection is made with:
 so the ClientHello is read for its name before there is one. A session that carries a certificate is never gone on with:
 neither its chain is known any more, nor whether the client still has the key. As that is known before anything is sent,
-the handshake begins again, with the same octets and without tickets.
+the handshake begins again, with the same octets and without tickets. It does so too where the client has to send a
+second ClientHello, in which a session would be found after something was sent.
 """
 
+import hashlib
 from collections.abc import Callable
 
 from gemd.protocol.client_hello import ClientHelloError, parse_client_hello
 from gemd.system.tls import Context, TLSConnection, TLSError
+
+_SAY_HELLO_AGAIN = hashlib.sha256(b"HelloRetryRequest").digest()  # the random of that message (RFC 8446, 4.1.3)
 
 
 class TicketContext:
@@ -64,9 +68,20 @@ class TicketConnection(TLSConnection):
     def take(self) -> bytes | memoryview:
         """The next bytes that are to be sent to the client."""
         data = self._tls.take()
-        if data:
+        if data and self._sent is not None:
+            if _SAY_HELLO_AGAIN in bytes(data):
+                self._begin_again(self._sent)
+                data = self._tls.take()
             self._sent = None
         return data
+
+    def _begin_again(self, sent: bytes) -> bool:
+        """The handshake without tickets, as far as what the client has sent reaches. Whether it is done. Raises
+        TLSError."""
+        self._tls = self._tickets.plain.make_connection()
+        self._tls.feed(sent)
+        self._sent = None
+        return self._tls.handshake()
 
     def shrink(self) -> None:
         """Let go of memory that a handshake or much data has needed."""
@@ -77,12 +92,9 @@ class TicketConnection(TLSConnection):
         is_done = self._tls.handshake()
         if self._tls.has_shown_certificate or self._tls._find_certificate() is None:
             return is_done
-        if self._sent is None:  # in the second ClientHello only (RFC 8446, 4.1.2), which nobody does
+        if self._sent is None:
             raise TLSError("the session that is to be resumed carries a certificate")
-        self._tls = self._tickets.plain.make_connection()
-        self._tls.feed(self._sent)
-        self._sent = None
-        return self._tls.handshake()
+        return self._begin_again(self._sent)
 
     def receive(self, size: int) -> bytes | None:
         """At most `size` bytes of what was fed, decrypted. Raises TLSError."""

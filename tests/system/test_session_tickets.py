@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from gemd.config.settings import TLS
 from gemd.system import openssl
@@ -194,6 +195,23 @@ def test_openssl_by_itself_would_resume_it(certificates, make, somebody, version
     assert pair.client.session_reused != is_spared
     assert pair.server.client_certificate.fingerprint == made.fingerprint
     assert pair.server.has_shown_certificate == is_spared
+
+
+@pytest.mark.parametrize("has_certificate", [False, True])
+def test_who_has_to_say_hello_again_resumes_nothing(serve, client, certificates, request, version, has_certificate):
+    """For a session is found in the second hello only, when it is too late to begin again without it."""
+    if has_certificate:
+        request.getfixturevalue("somebody")
+    context = serve("h")
+    has_to = version == ssl.TLSVersion.TLSv1_3
+    if has_to:
+        for one in (context.plain, context.choose(b"")):
+            one.settings.set_tmp_ecdh(ec.SECP521R1())  # of which clients send no share by themselves
+    session = visit(context, client).client.session
+    pair = visit(context, client, session=session)
+    assert pair.client.session_reused == (not has_to and not has_certificate)
+    assert pair.server.has_shown_certificate == has_certificate
+    assert served(pair) == certificates["h"].fingerprint
 
 
 class Inner:
