@@ -1,7 +1,6 @@
 """The application that most stories ask, and how it is served."""
 
 import re
-import signal
 from pathlib import Path
 
 import pytest
@@ -153,9 +152,3 @@ def serve_app(start, write, capsule, tmp_path):
         return daemon
 
     return serve_it
-
-
-def reload_and_wait(daemon, words="reloaded: "):
-    before = daemon.errors.count(words)
-    daemon.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: daemon.errors.count(words) > before, words)

@@ -174,12 +174,16 @@ class Daemon:
             tls.sendall(raw)
             return read_answer(tls)
 
-    def reload(self) -> None:
-        """By SIGHUP, until the former workers have ended, which take connections for a moment yet. Nobody may hold
-        one of theirs."""
-        former, before = set(self.workers), self.errors.count("reloaded: ")
+    def reload(self, words: str = "reloaded: generation") -> None:
+        """Send HUP, and wait until the error log says how it went. Former workers take connections for a moment yet."""
+        before = self.errors.count(words)
         self.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: self.errors.count("reloaded: ") > before, "the reload")
+        wait_for(lambda: self.errors.count(words) > before, words)
+
+    def replace_workers(self) -> None:
+        """Reload, and wait until the former workers have ended. Nobody may hold a connection of theirs."""
+        former = set(self.workers)
+        self.reload()
         wait_for(lambda: not former & set(self.workers), "the former workers to end")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:

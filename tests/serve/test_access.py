@@ -82,8 +82,7 @@ def test_a_reload_changes_who_may(configure, tmp_path):
     assert is_let_in(daemon, "127.0.2.1")
     path = tmp_path / "gemd.conf"
     path.write_text(path.read_text().replace("[[host]]", ACCESS + "[[host]]"))
-    daemon.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "reloaded: " in daemon.errors, "the reload")
+    daemon.reload()
     wait_for(lambda: not is_let_in(daemon, "127.0.2.1"), "the list to hold")
     assert is_let_in(daemon, "127.0.0.2")
 
@@ -184,8 +183,7 @@ def test_they_are_as_many_after_a_reload_to_fewer_workers(configure, tmp_path):
 def test_connections_of_a_former_generation_count(configure):
     daemon = start(configure, FEW)
     with daemon.tls(source="127.0.0.2") as held, ExitStack() as stack:
-        daemon.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: "reloaded: " in daemon.errors, "the reload")
+        daemon.reload()
         assert count_open(daemon, stack, 5) == 2
         held.sendall(daemon.url("/").encode() + b"\r\n")
         assert read_answer(held).complete

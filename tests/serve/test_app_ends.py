@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.processes import is_alive
 
-from .applications import reload_and_wait, serve_app, write  # noqa: F401, fixtures
+from .applications import serve_app, write  # noqa: F401, fixtures
 from .conftest import wait_for
 
 LEAVING = """
@@ -46,7 +46,7 @@ def test_exit_handlers_run_where_a_worker_ends_as_planned(serve_app, write, tmp_
     while not traced(tmp_path):  # recycled
         daemon.ask("/")
     wait_for(lambda: len(set(daemon.workers) - first) >= 1, "the next worker")
-    reload_and_wait(daemon)
+    daemon.reload()
     wait_for(lambda: not set(daemon.workers) & first, "the workers of the first generation to end")
     seen = first | set(daemon.workers)
     daemon.process.send_signal(signal.SIGTERM)
@@ -64,7 +64,7 @@ def test_what_a_preloaded_application_registered_is_the_masters(serve_app, write
         LEAVING.replace("    DATABASE.execute", "    # DATABASE.execute").replace("DATABASE.close()", "pass"),
     )
     daemon = serve_app("leaving:app", keys="preload = true\n")
-    reload_and_wait(daemon)
+    daemon.reload()
     wait_for(lambda: len(daemon.workers) == 2, "the old workers to end")
     assert traced(tmp_path) == []
     daemon.process.send_signal(signal.SIGTERM)
@@ -175,5 +175,5 @@ def test_a_process_that_an_import_forks_ends_too(serve_app, write, keys):
     daemon = serve_app("imported:app", workers=1, keys=keys)
     daemon.expect(MULTI_THREADED)
     assert daemon.ask("/").text == "5"
-    reload_and_wait(daemon)
+    daemon.reload()
     assert daemon.ask("/").text == "5"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.processes import free_port
 
-from .applications import EXAMPLES, reload_and_wait, serve_app, write  # noqa: F401, some are fixtures
+from .applications import EXAMPLES, serve_app, write  # noqa: F401, some are fixtures
 from .certificates import make_certificate
 from .conftest import wait_for
 
@@ -46,7 +46,7 @@ def test_a_rate_limit_over_all_workers(serve_example):
     answers = [daemon.ask("/dice") for _ in range(12)]
     assert sorted(answer.status for answer in answers) == [20] * 3 + [44] * 9
     assert re.fullmatch(r"Rate limit exceeded, wait \d+ seconds\.", answers[-1].meta)
-    reload_and_wait(daemon)
+    daemon.reload()
     assert daemon.ask("/dice").status == 44  # a reload forgives nobody
 
 

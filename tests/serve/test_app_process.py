@@ -12,7 +12,7 @@ import pytest
 from gemd.system.privileges import find_identity
 from tests.conftest import need_root
 
-from .applications import reload_and_wait, serve_app, write  # noqa: F401, fixtures
+from .applications import serve_app, write  # noqa: F401, fixtures
 from .conftest import AS_ROOT, children_of, is_alive, title_of, wait_for
 from .load import Load
 from .succession import HOST, SERVICE, Succession, public_folder, tell
@@ -74,7 +74,7 @@ def test_a_reload_has_another_before_the_old_one_ends(serve_counter, write):
     first, _ = ask(daemon)
     with Load(daemon.port, "/", clients=4) as load:
         load.wait_for_more(20)
-        reload_and_wait(daemon)
+        daemon.reload()
         wait_for(lambda: not is_alive(first), "the old process to end")
         load.wait_for_more(20)
     assert load.failures == []
@@ -87,10 +87,10 @@ def test_a_reload_that_can_not_load_it_changes_nothing(serve_counter, write):
     daemon.expect("not reloaded", "can't be loaded", "Traceback", "ZeroDivisionError", "ended with exit code 8")
     pid, _ = ask(daemon)
     write("counter.py", "1 / 0\n")
-    reload_and_wait(daemon, "not reloaded: ")
+    daemon.reload("not reloaded: ")
     assert ask(daemon)[0] == pid
     write("counter.py", COUNTER)
-    reload_and_wait(daemon)
+    daemon.reload()
     wait_for(lambda: ask(daemon)[0] != pid, "the next one to answer")  # when the old workers have drained
 
 

@@ -10,7 +10,7 @@ import pytest
 from gemd.system.privileges import find_identity
 from tests.conftest import need_root
 
-from .applications import APP, EXAMPLES, reload_and_wait, serve_app, write  # noqa: F401, some are fixtures
+from .applications import APP, EXAMPLES, serve_app, write  # noqa: F401, some are fixtures
 from .conftest import AS_ROOT, wait_for
 from .services import change_constant
 from .succession import public_folder
@@ -39,13 +39,13 @@ def test_a_reload_loads_new_code_and_a_broken_one_changes_nothing(serve_app, wri
     daemon.expect("can't be loaded", "Traceback", "SyntaxError", "ended with exit code 8", "not reloaded")
     assert daemon.ask("/").text == "one"
     write("page.py", PAGE.replace("{text}", "two, longer"))
-    reload_and_wait(daemon)
+    daemon.reload()
     wait_for(lambda: daemon.ask("/").text == "two, longer", "the new code")
     write("page.py", "def app(:\n")
-    reload_and_wait(daemon, "not reloaded: ")
+    daemon.reload("not reloaded: ")
     assert daemon.ask("/").text == "two, longer"
     write("page.py", PAGE.replace("{text}", "three"))
-    reload_and_wait(daemon)
+    daemon.reload()
     wait_for(lambda: daemon.ask("/").text == "three", "the mended code")
 
 

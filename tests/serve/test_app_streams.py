@@ -1,6 +1,6 @@
 """Answers of applications that take their time, or never end."""
 
-from .applications import reload_and_wait, serve_app, write  # noqa: F401, some are fixtures
+from .applications import serve_app, write  # noqa: F401, some are fixtures
 from .conftest import is_alive, read_answer, wait_for
 
 
@@ -49,7 +49,7 @@ def test_a_reload_ends_endless_streams_of_the_old_workers(serve_app, tmp_path):
     with daemon.tls() as tls:
         tls.sendall(daemon.url("/endless").encode() + b"\r\n")
         assert tls.recv(100)
-        reload_and_wait(daemon)
+        daemon.reload()
         assert not read_answer(tls).complete
     wait_for(lambda: not any(map(is_alive, old)), "the old workers to leave")
 

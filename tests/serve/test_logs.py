@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import need_root
 
-from .applications import reload_and_wait, serve_app, write  # noqa: F401, some are fixtures
+from .applications import serve_app, write  # noqa: F401, some are fixtures
 from .conftest import AS_ROOT, LONGEST, make_context, read_answer, wait_for
 from .succession import HOST, SERVICE, public_folder, wait_until_serving, workers_of, write_script
 from .test_rotation import old_files
@@ -62,9 +62,9 @@ def test_no_application_silences_the_daemon(serve_app, write, keys):  # noqa: F8
     os.kill(daemon.workers[0], signal.SIGKILL)
     wait_for(lambda: "was killed by SIGKILL" in daemon.errors, "the end of a worker in the log")
     write("meddling.py", "def app(:\n")
-    reload_and_wait(daemon, "not reloaded: ")
+    daemon.reload("not reloaded: ")
     write("meddling.py", MEDDLING)
-    reload_and_wait(daemon)
+    daemon.reload()
     wait_for(lambda: len(daemon.workers) == 2, "the new workers")
     before = len(daemon.access)
     assert daemon.ask("/").text == "ok"
@@ -252,7 +252,7 @@ def check_locations(daemon, logs):
     wait_for(lambda: daemon.ask("/own/none").status == 51 and count(logs / "own.log") > 0, "a line there")
     wait_for(lambda: not old_files(logs), "everybody to have let go of the old file")
     former = count(logs / "own.log.1")
-    reload_and_wait(daemon)
+    daemon.reload()
     wait_for(lambda: len(daemon.workers) == 2, "the old workers to leave")
     ask_all()
     assert count(logs / "own.log.1") == former

@@ -109,8 +109,7 @@ def test_a_reload_leaves_those_who_are_passed_on(run, server, tmp_path):
     sock, link = begin(front, server)
     path = tmp_path / "front.conf"
     path.write_text(path.read_text().replace(f'pass = "{server.place}"', 'pass = "127.0.0.1:1"'))
-    front.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "reloaded: " in front.errors, "the reload")
+    front.reload()
     front.expect("can't be passed on to 127.0.0.1:1")
 
     def has_no_upstream():

@@ -111,8 +111,7 @@ def test_unix_sockets_have_their_mode_which_a_reload_changes(daemon, tmp_path):
     assert modes() == [0o600, 0o660]
     conf = tmp_path / "gemd.conf"
     conf.write_text(conf.read_text().replace('"0600"', '"0666"'))
-    daemon.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "reloaded: generation 2" in daemon.errors, "the reload")
+    daemon.reload()
     assert modes() == [0o666, 0o660]
 
 

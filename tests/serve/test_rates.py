@@ -103,10 +103,10 @@ def test_budgets_survive_workers_and_reloads_and_another_rate_begins_anew(config
     path = tmp_path / "gemd.conf"
     text = path.read_text()
     path.write_text(text.replace('path = "/free/"\n', 'path = "/free/"\nlang = "en"\n'))
-    daemon.reload()
+    daemon.replace_workers()
     assert statuses(daemon, "/narrow/", 1) == [44]
     path.write_text(text.replace('"2/1d"\n', '"3/1d"\n'))
-    daemon.reload()
+    daemon.replace_workers()
     assert statuses(daemon, "/narrow/", 4) == [20, 20, 20, 44]
 
 

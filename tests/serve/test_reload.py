@@ -47,13 +47,6 @@ def status(tmp_path):
     return lambda: tell(tmp_path / "control.sock", "status")["status"]
 
 
-def reload_and_wait(daemon, words: str = "reloaded: ") -> None:
-    """Send HUP, and wait until the error log says how it went."""
-    before = daemon.errors.count(words)
-    daemon.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: daemon.errors.count(words) > before, words)
-
-
 @pytest.mark.parametrize("count", [5, pytest.param(20, marks=pytest.mark.slow)])
 def test_reloads_lose_no_request(configure, rewrite, capsule, count):
     write_script(capsule, "slow", SLOW)
@@ -105,7 +98,7 @@ def test_whatever_is_wrong_is_said_in_a_line_and_changes_nothing(configure, rewr
         for nr, (name, (text, said, is_testable)) in enumerate(bad.items(), 1):
             seen = daemon.errors
             path = rewrite(text)
-            reload_and_wait(daemon, "not reloaded: ")
+            daemon.reload("not reloaded: ")
             wait_for(lambda nr=nr: status()["failed_reloads"] == nr, "the reload to be over")
             lines = [re.sub(r".*\] (?=\w+: )", "", line) for line in daemon.errors.removeprefix(seen).splitlines()]
             assert len(lines) == 1, (name, lines)
@@ -119,7 +112,7 @@ def test_whatever_is_wrong_is_said_in_a_line_and_changes_nothing(configure, rewr
                 reason = lines[0].removeprefix("error: not reloaded: ")
                 assert (test.returncode, test.stderr) == (3, f"gemd: {reason}\n"), name
     rewrite(good)
-    reload_and_wait(daemon)
+    daemon.reload()
     wait_for(lambda: len(daemon.workers) == 2 and not set(workers) & set(daemon.workers), "new workers")
     assert status()["generation"] == 2
 
@@ -146,7 +139,7 @@ def test_hosts_roots_and_certificates_are_taken_anew(configure, rewrite, tmp_pat
     (other / "index.gmi").write_text("# Another\n")
     second = '[[host]]\nname = "example.org"\nroot = "{tmp}/other"\n'
     rewrite(text.replace("one.pem", "two.pem").replace("{root}", str(other)) + second)
-    reload_and_wait(daemon)
+    daemon.reload()
     wait_for(lambda: shown("localhost") == print_of(two), "the new certificate")
     wait_for(lambda: len(daemon.workers) == 2, "the old workers to leave")
     assert daemon.ask("/").text == "# Another\n"
@@ -154,7 +147,7 @@ def test_hosts_roots_and_certificates_are_taken_anew(configure, rewrite, tmp_pat
     assert shown("example.org") != print_of(two)
 
     shutil.copy(tmp_path / "one.pem", tmp_path / "two.pem")  # renewed in its place: the configuration is the same
-    reload_and_wait(daemon)
+    daemon.reload()
     wait_for(lambda: shown("localhost") == print_of(one), "the renewed certificate")
 
 
@@ -179,7 +172,7 @@ def test_a_listener_comes_and_goes_and_the_other_is_never_closed(configure, rewr
     for text, number in ((both, 2), (one, 1), (both, 2)):
         rewrite(text)
         with Load(daemon.port, "/", clients=4) as load:
-            reload_and_wait(daemon)
+            daemon.reload()
             wait_for(lambda: len(daemon.workers) == 2, "the old workers to leave")
             load.wait_for_more(10)
         assert load.failures == []
@@ -279,7 +272,7 @@ def test_new_workers_that_do_not_come_up_leave_the_old_ones_in_place(
     workers = daemon.workers
     rewrite(text.replace("{user}", USER) + 'lang = "x-new"\n')
     with Tracer(strace, daemon.process.pid, inject), Load(daemon.port, "/", clients=2) as load:
-        reload_and_wait(daemon, "not reloaded: ")
+        daemon.reload("not reloaded: ")
         assert said in daemon.errors
         assert all(is_alive(pid) for pid in workers)
         load.wait_for_more(20)
@@ -287,7 +280,7 @@ def test_new_workers_that_do_not_come_up_leave_the_old_ones_in_place(
     assert not any(b"x-new" in raw for raw in load.answers)
     wait_for(lambda: daemon.workers == workers, "the new workers to be gone")
     assert status()["generation"] == 1
-    reload_and_wait(daemon)
+    daemon.reload()
     wait_for(lambda: daemon.ask("/").meta.endswith("x-new"), "the new generation, now that nothing is wrong")
 
 
@@ -297,7 +290,7 @@ def test_a_slow_download_survives_a_reload(configure, capsule, status):
     daemon = configure(SERVICE + HOST)
     download = SlowDownload(daemon.port, "/large")
     worker = wait_for(lambda: [w["pid"] for w in status()["workers"] if w["writing"]], "the download to be seen")[0]
-    reload_and_wait(daemon)
+    daemon.reload()
     wait_for(lambda: len(status()["workers"]) == 3, "the other old worker to leave")
     assert daemon.ask("/").status == 20
     assert is_alive(worker)

@@ -210,7 +210,7 @@ def write_into(fifo, data):
 def test_a_reload_ends_all_sessions(serve, client):
     daemon = serve()
     _, session, _ = visit(daemon, client)
-    daemon.reload()
+    daemon.replace_workers()
     answer, new, is_reused = visit(daemon, client, session=session)
     assert (answer.status, is_reused) == (20, False)
     assert visit(daemon, client, session=new)[2]
@@ -220,14 +220,14 @@ def test_the_setting_changes_at_a_restart(serve, configure, client):
     daemon = serve()
     daemon.expect("tls.session-tickets changes at a restart or an upgrade, not at a reload")
     configure("workers = 2\n" + TLS + HOSTS)
-    daemon.reload()
+    daemon.replace_workers()
     assert "tls.session-tickets changes at a restart" in daemon.errors
     assert visit(daemon, client, session=visit(daemon, client)[1])[2]
     assert daemon.stop() == 0
     daemon = serve(TLS + HOSTS)
     configure("workers = 2\n" + ON + HOSTS)
     daemon.expect("tls.session-tickets changes at a restart or an upgrade, not at a reload")
-    daemon.reload()
+    daemon.replace_workers()
     assert not visit(daemon, client, session=visit(daemon, client)[1])[2]
 
 

@@ -251,8 +251,7 @@ def test_a_restart_behind_a_socket_of_systemd_refuses_nobody(activate, capsule):
 def test_a_reload_keeps_the_sockets_of_systemd(activate):
     with socket.create_server(("127.0.0.1", 0)) as sock:
         daemon = activate("workers = 2\n" + HOST, [sock])
-        daemon.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: "reloaded: " in daemon.errors, "the reload")
+        daemon.reload()
         assert daemon.ask("/").status == 20
 
 
