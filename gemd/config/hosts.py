@@ -57,7 +57,7 @@ def read_hosts(tables: object, base: Path, problems: list[Problem]) -> tuple[tup
         for name in host.names if host is not None else ():
             if owners.setdefault(name, path) != path:
                 problems.append(Problem(path, f"{name} belongs to {owners[name]} already"))
-    if tables and is_pass_host(tables[0]):
+    if tables and is_pass_host(tables[0]) and "pass" in tables[0]:
         text = "the first host answers clients that name none, so it has to be served here: put another one before it"
         problems.append(Problem(key_path("host", 1, "pass"), text))
     elif hosts and not hosts[0].has_certificate:

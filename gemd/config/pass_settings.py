@@ -50,12 +50,17 @@ def read_pass_host(
 ) -> PassHost | None:
     """Such a table, or None where too much of it is wrong; all that is goes to `problems`. `served_keys` are those of a
     host that answers itself."""
+    if "pass" not in table:
+        text = 'needs the key "pass" beside it: the server that this host is passed on to'
+        problems.append(Problem(key_path(path, "send-proxy"), text))
+        return None
     before = len(problems)
     foreign = [key for key in table if key in served_keys and key not in PASS_KEYS]
     text = "a host with pass passes its connections on and answers nothing itself: remove this key, or pass"
     problems += [Problem(key_path(path, key), text) for key in foreign]
     values = read_table({key: table[key] for key in table if key not in foreign}, PASS_KEYS, path, problems)
-    problems += [Problem(path, f'needs the key "{key}"') for key in ("name", "pass") if key not in table]
+    if "name" not in table:
+        problems.append(Problem(path, 'needs the key "name"'))
     if len(problems) > before:
         return None
     host = msgspec.convert({**values, "where": path}, PassHost)
@@ -76,6 +81,8 @@ def read_pass_host(
 
 def parse_upstream(text: str) -> Address:
     """ "10.0.0.3:1965", "[::1]", "b.internal:1966" or "unix:/path". Raises ValueError."""
+    if text.isdecimal():
+        raise ValueError(f'a port needs a host: expected "localhost:{text}", or another one')
     address = parse_listen(text)
     if address.path:
         return address

@@ -57,7 +57,8 @@ MISTAKES = {
     "unknown": (HOST + PASS + 'send_proxy = "v1"\n', "host[2].send_proxy", "did you mean 'send-proxy'?"),
     "derived": (HOST + PASS + 'where = "x"\n', "host[2].where", "there is no such key"),
     "version": (HOST + PASS + 'send-proxy = "v3"\n', "host[2].send-proxy", 'expected "v1" or "v2", not "v3"'),
-    "no pass": (HOST + '[[host]]\nname = "b"\nsend-proxy = "v1"\n', "host[2]", 'needs the key "pass"'),
+    "no pass": (HOST + '[[host]]\nname = "b"\nsend-proxy = "v1"\n', "host[2].send-proxy", 'needs the key "pass"'),
+    "port": (HOST + '[[host]]\nname = "b"\npass = "1966"\n', "host[2].pass", 'expected "localhost:1966"'),
     "no name": (HOST + '[[host]]\npass = "b"\n', "host[2]", 'needs the key "name"'),
     "no upstream": (HOST + '[[host]]\nname = "b"\npass = "*"\n', "host[2].pass", 'address of one server, not "*"'),
     "no text": (HOST + '[[host]]\nname = "b"\npass = 1965\n', "host[2].pass", "a text that is not empty, not 1965"),
@@ -77,6 +78,10 @@ MISTAKES = {
         "/run/b is not below the chroot /srv",
     ),
 }
+
+
+def test_what_lacks_pass_is_told_once():
+    assert list(problems_of(HOST + 'send-proxy = "v1"\n')) == ["host[1].send-proxy"]
 
 
 @pytest.mark.parametrize(("text", "path", "expected"), MISTAKES.values(), ids=MISTAKES)
