@@ -40,6 +40,9 @@ _TOP_KEYS = {
 }
 
 
+_TWO_FORMS = "; it has its value in brackets above, and can't go on under a heading: put all of it in one form"
+
+
 class ConfigError(Exception):
     """The configuration can't be used. `problems` has every reason."""
 
@@ -67,7 +70,8 @@ def read_file(path: Path) -> dict[str, object]:
     except UnicodeDecodeError:
         raise ConfigError([Problem("", "is not UTF-8 text")], str(path)) from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([Problem("", f"is not TOML: {error}")], str(path)) from None
+        hint = _TWO_FORMS if "immutable namespace" in str(error) else ""
+        raise ConfigError([Problem("", f"is not TOML: {error}{hint}")], str(path)) from None
 
 
 def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None, cpus: int) -> Config:

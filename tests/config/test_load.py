@@ -174,6 +174,11 @@ def test_every_line_names_the_file():
 FILES = {
     "missing": (None, "can't be read: No such file or directory"),
     "not TOML": (b"listen = \n", "is not TOML: Invalid value (at line 1, column 10)"),
+    "two forms": (
+        b'listen = ["[::]"]\n[[listen]]\naddress = "unix:/s"\n',
+        "is not TOML: Cannot mutate immutable namespace ('listen',) (at line 2, column 9); it has its value in brackets"
+        " above, and can't go on under a heading: put all of it in one form",
+    ),
     "not UTF-8": (b"# \xff\n", "is not UTF-8 text"),
 }
 
