@@ -189,8 +189,8 @@ def _check_reach(options: argparse.Namespace, address: Address, others: Tables) 
         )
     if options.proxy_protocol and not others.get("from"):
         raise UsageError(
-            f"--proxy-protocol can't apply to {address}: anybody could say to be anyone; listen on localhost or a unix "
-            "socket, or name the proxies' networks by from in [[listen]] of a file"
+            f"--proxy-protocol can't apply to {address}: anybody could claim to be anyone; listen on localhost or a "
+            "unix socket, or name the proxies' networks by from in [[listen]] of a file"
         )
 
 
