@@ -73,5 +73,6 @@ def _parse(table: RateTable, place: str) -> Budget:
         raise ValueError('a rate of 0 would refuse everybody: expected one such as "120/1m"')
     burst = table.burst if table.burst is not None else rate.count
     if rate.seconds / rate.count * max(burst, rate.count) > _LONGEST:
-        raise ValueError("a budget has to be whole again within a year")
+        with_burst = f" with its burst of {burst}" if burst > rate.count else ""
+        raise ValueError(f"a budget{with_burst} has to be whole again within a year")
     return Budget(place, rate.count, rate.seconds, burst, table.by, table.exempt)

@@ -75,7 +75,7 @@ WRONG = {
     "no burst": ("rate = { limit = '1/s', burst = 0 }", "rate.burst", "a whole number from 1"),
     "by what": ("rate = { limit = '1/s', by = 'name' }", "rate.by", '"address" or "certificate", not "name"'),
     "years": ("rate = '1/400d'", "rate", "within a year"),
-    "years of a burst": ("rate = { limit = '1/1d', burst = 366 }", "rate.limit", "within a year"),
+    "years of a burst": ("rate = { limit = '1/1d', burst = 366 }", "rate.limit", "with its burst of 366 has to be"),
     "host bits": (
         "rate = { limit = '1/s', exempt = ['192.0.2.0/24', '192.0.2.1/24'] }",
         "rate.exempt[2]",
