@@ -10,7 +10,6 @@ import socket
 from gemd.system.client_socket import acknowledge_now, count_undelivered
 
 MAX_KEPT = 64 * 1024
-_MAX_PIECES = 4  # in a turn, so that others have theirs
 _SMALL = 4096  # bytes after which the source may wait for an acknowledgement, if it leaves Nagle's algorithm on
 _RECEIVE_FLAGS = int(socket.MSG_DONTWAIT)
 _SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
@@ -42,15 +41,14 @@ class Flow:
         self._delivered_before = 0
 
     def pump(self) -> bool:
-        """Move what is here, as far as the sink takes it. Whether anything has moved. Raises FlowError."""
+        """Move a piece of what is here, as far as the sink takes it, so that others have their turn before the next.
+        Whether anything has moved. Raises FlowError."""
         before = self.sent
         had_ended = self.has_ended
         if self.is_over:
             return False
-        if self._flush():
-            for _ in range(_MAX_PIECES):
-                if self.has_ended or not self._move():
-                    break
+        if self._flush() and not self.has_ended:
+            self._move()
         if self.has_ended and not self.kept and not self.is_over:
             self._pass_end()
         return self.sent > before or self.has_ended is not had_ended
@@ -65,24 +63,21 @@ class Flow:
             self.kept = memoryview(self.kept)[count:] if count < len(self.kept) else b""
         return True
 
-    def _move(self) -> bool:
-        """One piece; False when there is no more at the moment, or no room for it."""
+    def _move(self) -> None:
         try:
             size = self.source.recv_into(_BUFFER, MAX_KEPT, _RECEIVE_FLAGS)
         except BlockingIOError:
-            return False
+            return
         except OSError as error:
             raise FlowError(self.source, error) from None
         if not size:
             self.has_ended = True
-            return False
+            return
         if size < _SMALL:
             acknowledge_now(self.source)
         count = self._send(_BUFFER[:size])
         if count < size:
             self.kept = bytes(_BUFFER[count:size])
-            return False
-        return size == MAX_KEPT
 
     def _send(self, data: bytes | memoryview) -> int:
         try:

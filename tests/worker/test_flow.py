@@ -57,6 +57,22 @@ def test_what_comes_goes_on_and_is_counted(ends):
     assert (flow.sent, flow.kept, flow.can_read) == (5, b"", True)
 
 
+def test_one_turn_moves_one_piece():
+    """Others have theirs before the next, however much is here."""
+    with contextlib.ExitStack() as stack:
+        pairs = tcp_pair(receive=1 << 20), tcp_pair(receive=1 << 20, send=1 << 20)
+        source, writer, _, sink = (stack.enter_context(sock) for pair in pairs for sock in pair)
+        writer.sendall(bytes(3 * MAX_KEPT))
+        writer.shutdown(socket.SHUT_WR)
+        wait_for(lambda: len(source.recv(4 * MAX_KEPT, socket.MSG_PEEK)) == 3 * MAX_KEPT, "all of it")
+        flow = Flow(source, sink)
+        sent = []
+        while not flow.is_over:
+            assert flow.pump()
+            sent.append(flow.sent)
+        assert sent == [MAX_KEPT, 2 * MAX_KEPT, 3 * MAX_KEPT, 3 * MAX_KEPT]
+
+
 def test_whatever_was_there_before_goes_first(ends):
     _, writer, reader = ends
     flow = Flow(ends[0].source, ends[0].sink, b"before ")
