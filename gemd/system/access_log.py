@@ -120,13 +120,18 @@ def _offset(seconds: int, separator: str) -> str:
 # Each takes the entry, and of its texts what may be shown.
 
 
+def _request(entry: Entry, url: str) -> str:
+    """The URL; of a connection that was passed on, to which host it was, and how many bytes came from the client."""
+    return _field(url if entry.received is None else f"{url} {entry.host} {entry.received}", _MAX_URL)
+
+
 def _jetforce(entry: Entry, address: str, url: str, meta: str, now: int) -> str:
-    url, meta = _field(url, _MAX_URL), _field(meta, _MAX_META)
+    url, meta = _request(entry, url), _field(meta, _MAX_META)
     return f'{address} [{_common_time(now)}] "{url}" {entry.status} "{meta}" {entry.size}'
 
 
 def _common(entry: Entry, address: str, url: str, _meta: str, now: int) -> str:
-    url, mark = _field(url, _MAX_URL), "-" if entry.complete else _BROKEN
+    url, mark = _request(entry, url), "-" if entry.complete else _BROKEN
     return f'{address} {mark} {_user(entry)} [{_common_time(now)}] "{url}" {entry.status} {entry.size}'
 
 
