@@ -17,7 +17,7 @@ from gemd.config.location_checks import judge_location
 from gemd.config.pass_settings import PassHost, is_pass_host, read_pass_host
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.config.types import CAFile, Settings
-from gemd.protocol.host import ANY_HOST, normalise_name
+from gemd.protocol.host import normalise_name
 from gemd.protocol.url import split_path
 
 S = TypeVar("S", bound=Settings)
@@ -60,9 +60,6 @@ def read_hosts(tables: object, base: Path, problems: list[Problem]) -> tuple[tup
     if tables and is_pass_host(tables[0]) and "pass" in tables[0]:
         text = "the first host answers clients that name none, so it has to be served here: put another one before it"
         problems.append(Problem(key_path("host", 1, "pass"), text))
-    elif hosts and not hosts[0].has_certificate:
-        text = f"{ANY_HOST} is what no other host has, and the first one has the certificate for who asks for no host"
-        problems.append(Problem(key_path("host", 1, "name"), f"{text}; give it one, or list another host before it"))
     return tuple(hosts), tuple(passes)
 
 

@@ -21,6 +21,7 @@ from gemd.config.script_settings import find_script_users
 from gemd.config.settings import TLS, Config, Limits, Log, Service, Timeouts
 from gemd.config.tables import Problem, key_path, keys_of, read_settings, read_table, show
 from gemd.config.types import LOG_WORDS, AccessList, Settings, Workers
+from gemd.protocol.host import ANY_HOST
 
 _TABLES: dict[str, type[Settings]] = {
     "tls": TLS,
@@ -153,6 +154,9 @@ def _read_log(table: object, base: Path, service: Service, problems: list[Proble
 def _judge(config: Config) -> Iterator[Problem]:
     """What is wrong with keys that are right each by itself."""
     service = config.service
+    if config.uses_tls and config.hosts and not config.hosts[0].has_certificate:
+        text = f"{ANY_HOST} is what no other host has, and the first one has the certificate for who asks for no host"
+        yield Problem(key_path("host", 1, "name"), f"{text}; give it one, or list another host before it")
     for key in ("read", "write"):
         if getattr(config.cgi, key) is not None and not config.cgi.confine:
             yield Problem(key_path("cgi", key), "needs confine = true: nothing else would keep a script to it")

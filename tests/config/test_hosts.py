@@ -223,6 +223,7 @@ def test_a_host_may_have_the_rest():
     hosts = parse(host + rest).hosts
     assert [one.has_certificate for one in hosts] == [True, False]
     assert set(problems_of(rest + host)) == {"host[1].name"}
+    assert parse("listen = [{ address = 'unix:/s', tls = false }]\n" + rest).hosts[0].name == "*"
     assert problems_of(host + rest + rest) == {"host[3]": "* belongs to host[2] already"}
     own = parse(rest + "certificate = 'c'\nkey = 'k'\naliases = ['h']\n").hosts[0]
     assert own.has_certificate
