@@ -11,6 +11,7 @@ LISTEN = {
     "[::1]": Address("::1", 1965),
     "[::]:1965": Address("::", 1965),
     "unix:/run/gemd.sock": Address("unix", 0, "/run/gemd.sock"),
+    "unix:/" + "x" * 106: Address("unix", 0, "/" + "x" * 106),
 }
 
 
@@ -36,6 +37,8 @@ def test_listen(text, address):
         "a:١",
         "unix:",
         "unix:a",
+        "unix:/" + "x" * 107,
+        "unix:/" + "ä" * 54,
         "a:" + "9" * 5000,
     ],
 )
