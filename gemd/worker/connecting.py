@@ -165,12 +165,13 @@ class Connecting:
     def _is_own(self, link: socket.socket) -> bool:
         """Whether it leads to a listener of this gemd."""
         with contextlib.suppress(OSError):
-            if link.family != socket.AF_UNIX:
-                here, (there, port) = link.getsockname()[0], link.getpeername()[:2]
-                there = show_address(there)
-                # Both ends have one address on this machine alone; but 127.0.0.1 connects to all of 127.0.0.0/8.
-                is_here = show_address(here) == there or there.startswith("127.")
-                return (there, port) in self._own_places or (is_here and (None, port) in self._own_places)
+            if link.family == socket.AF_UNIX:
+                return link.getpeername() in self._own_paths  # as it was bound, by whatever link it was found
+            here, (there, port) = link.getsockname()[0], link.getpeername()[:2]
+            there = show_address(there)
+            # Both ends have one address on this machine alone; but 127.0.0.1 connects to all of 127.0.0.0/8.
+            is_here = show_address(here) == there or there.startswith("127.")
+            return (there, port) in self._own_places or (is_here and (None, port) in self._own_places)
         return False
 
     def _fail(self, connection: PassedConnection, reason: str) -> None:

@@ -258,3 +258,15 @@ def test_nor_is_it_by_its_unix_socket(make_way, make_passed, tmp_path):
     way, passed = make_way(listeners=[own]), make_passed(upstream_at(f"unix:{path}"))
     way.connecting.begin(passed)
     assert way.failed == ["this is a loop: gemd itself listens there"]
+
+
+def test_nor_by_a_link_to_that(make_way, make_passed, tmp_path):
+    path, other = os.fspath(tmp_path / "s"), os.fspath(tmp_path / "link")
+    os.symlink(path, other)
+    own = SimpleNamespace(address=Address("unix", 0, path), port=0, local=None)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        way, passed = make_way(listeners=[own]), make_passed(upstream_at(f"unix:{other}"))
+        way.connecting.begin(passed)
+    assert way.failed == ["this is a loop: gemd itself listens there"]
