@@ -71,7 +71,8 @@ def test_an_ip_literal_that_is_the_address_it_came_in_on(shared):
 
 
 def test_the_server_name_and_the_url_have_to_agree(shared):
-    assert shared.ask("/", host="127.0.0.1", name="localhost").status == 53
+    assert shared.ask("/", host="localhost", name="elsewhere.example").status == 53
+    assert shared.ask("/", host="127.0.0.1", name="localhost").status == 20  # the address is the same host's
 
 
 def test_one_byte_at_a_time(shared):
