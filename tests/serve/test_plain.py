@@ -5,11 +5,13 @@ import signal
 import stat
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from gemd.protocol.proxy_header import Endpoint
-from gemd.protocol.proxy_v2 import encode_v2
+from gemd.protocol.proxy_v2 import SIGNATURE, encode_v2
 from tests.support.waiting import wait_for
 
+from .certificates import make_certificate
 from .listeners import connect, place_of, read_all, send_behind
 from .scripts import write_into
 
@@ -19,6 +21,7 @@ listen = [
     { address = "127.0.0.2:0", tls = false },
     { address = "unix:{tmp}/plain.sock", tls = false, mode = "0600" },
     { address = "unix:{tmp}/tls.sock", mode = "0660", proxy-protocol = true },
+    { address = "127.0.0.3:0", tls = false, proxy-protocol = true },
 ]
 timeouts.cgi = 20
 [[host]]
@@ -127,3 +130,32 @@ def test_flags_alone_serve_without_tls_and_make_no_certificate(start, capsule):
     assert answer.body == b"# A capsule\n"
     assert not list(daemon.folder.rglob("*.pem"))
     assert daemon.stop() == 0
+
+
+def header_with(certificate):
+    """A PROXY header of version 2 whose sender has seen a client prove that it has the key of a certificate."""
+
+    def field(kind, value):
+        return bytes([kind]) + len(value).to_bytes(2) + value
+
+    addresses = bytes([192, 0, 2, 7, 198, 51, 100, 1]) + (7).to_bytes(2) + (1965).to_bytes(2)
+    der = certificate.public_bytes(serialization.Encoding.DER)
+    unverified = (18).to_bytes(4)  # of a certificate that vouches for itself (X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT)
+    body = addresses + field(0x20, b"\x07" + unverified + field(0x28, der))
+    return SIGNATURE + b"\x21\x11" + len(body).to_bytes(2) + body
+
+
+def test_a_certificate_that_a_terminator_has_seen_is_the_clients(daemon, capsule, tmp_path):
+    (capsule / "private").mkdir()
+    (capsule / "private/index.gmi").write_text("# For Ada\n")
+    certificate, _ = make_certificate(tmp_path / "ada.pem")
+    place, url = place_of(daemon, "127.0.0.3"), "gemini://localhost/private/"
+    assert ask(place, url, header_with(certificate)).body == b"# For Ada\n"
+    nobodys = encode_v2(Endpoint("192.0.2.7", 7), Endpoint("198.51.100.1", 1965))
+    assert ask(place, url, nobodys).status == 60
+
+
+def test_where_tls_ends_here_nobody_else_has_seen_a_certificate(daemon, tmp_path):
+    certificate, _ = make_certificate(tmp_path / "ada.pem")
+    sock = connect(str(tmp_path / "tls.sock"))
+    assert send_behind(sock, header_with(certificate), "gemini://localhost/private/").status == 60

@@ -143,3 +143,15 @@ def test_half_headers_that_come_slowly_keep_nobody_waiting(configure):
     for sock in slow:
         with sock:
             assert read_all(sock).raw == b""
+
+
+def test_who_may_not_come_is_turned_away_by_the_name_that_the_proxy_gives(configure):
+    access = '[access]\nallow = ["127.0.0.0/8", "192.0.2.0/24"]\ndeny = ["192.0.2.66"]\n'
+    daemon = configure(TEXT.replace("[limits]", access + "[limits]", 1) % (LISTEN, "1000/1m"))
+    place = place_of(daemon, "127.0.0.2")
+    assert send_behind(connect(place), encode_v2(client(7), HERE), "gemini://localhost/").status == 20
+    for address in ("192.0.2.66", "203.0.113.1", "::ffff:192.0.2.66"):
+        with connect(place) as sock:
+            sock.sendall(encode_v2(Endpoint(address, 1), HERE))
+            assert read_all(sock).raw == b""
+    wait_for(lambda: "closed before TLS: not for its network (access)" in daemon.errors, "a line about it")
