@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from gemd.config.gateway_settings import ApplicationGateway
 from gemd.config.script_places import ScriptPlaces, parse_places
 from gemd.config.types import (
     Budget,
@@ -47,6 +48,8 @@ class Answer(enum.Enum):
     SCRIPT = "script"
     CGI = "cgi"
     APP = "app"
+    FASTCGI = "fastcgi"
+    SCGI = "scgi"
     FILES = "root"
 
 
@@ -94,6 +97,8 @@ class Location(Settings, frozen=True):
     preload: bool = False
     schemes: tuple[Text, ...] = ("gemini",)
     hosts: Literal["*"] | None = None
+    fastcgi: ApplicationGateway | None = None
+    scgi: ApplicationGateway | None = None
     redirect: Redirect | None = None
     gone: bool = False
     client_certificate: ClientCertificate = "none"
@@ -114,6 +119,8 @@ class Location(Settings, frozen=True):
             Answer.SCRIPT: self.script is not None,
             Answer.CGI: bool(self.cgi) and self.root is not None,
             Answer.APP: self.app is not None,
+            Answer.FASTCGI: self.fastcgi is not None,
+            Answer.SCGI: self.scgi is not None,
             Answer.FILES: self.root is not None,
         }
         return tuple(answer for answer in Answer if given[answer])

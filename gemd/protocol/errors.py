@@ -33,6 +33,13 @@ class CGIError(GeminiError):
     status = Status.CGI_ERROR
 
 
+class ProxyFailed(GeminiError):
+    """43: another server or process, that was to answer, did not. The reason goes to the error log."""
+
+    status = Status.PROXY_ERROR
+    text = "The server behind this one did not answer as it should"
+
+
 class SlowDown(GeminiError):
     """44: this client asks too often. The text is the whole seconds to wait, and nothing else."""
 

@@ -4,7 +4,7 @@ Rules: a status is one of the table; META holds no control character and at most
 """
 
 import functools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -14,7 +14,18 @@ from gemd.protocol.characters import fits_header
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.status import DEFINED, is_redirect, needs_meta
 
+Target = tuple[int, tuple[object, ...] | str]  # the family of an address, and the address as connect(2) wants it
+
 MAX_META = 1024  # older texts' limit, which clients still hold servers to
+
+
+class ResolveError(Exception):
+    """A server has no address; the text says why."""
+
+
+def when_writable(descriptor: int) -> int:
+    """How `descriptors` names one that is waited for until it can be written to."""
+    return ~descriptor
 
 
 class Helper(Protocol):
@@ -31,6 +42,10 @@ class Helper(Protocol):
         """Have a thread of the pool do this, in this client's turn, and then look again. What is returned gives its
         turn up, if that has not come yet; None when there is no thread."""
 
+    def resolve(self, host: str, port: int) -> Sequence[Target] | None:
+        """The addresses of a server, in the order in which they are to be tried; None where they are not known yet, and
+        then the answer is looked at again when they are. Raises ResolveError."""
+
     def show(self) -> AbstractContextManager[None]:
         """Inside, something is done for this answer that might bring the process down: whose work it was is shown. For
         any thread."""
@@ -39,8 +54,9 @@ class Helper(Protocol):
 class Source(Protocol):
     """A body that comes piece by piece: the event loop asks for a piece whenever the client takes more.
 
-    After `read` has said "not yet" it is asked again once one of its `descriptors` is readable, once it has called
-    `wake`, or when its `deadline` (in monotonic seconds) has passed. Neither method may ever wait.
+    After `read` has said "not yet" it is asked again once one of its `descriptors` is readable, or can be written to
+    where `when_writable` names it, once it has called `wake`, or when its `deadline` (in monotonic seconds) has passed.
+    Neither method may ever wait.
     """
 
     @property

@@ -22,6 +22,9 @@ from gemd.protocol.response import Answer
 from gemd.responders.access import Check, build_location_check
 from gemd.responders.app.applications import NO_PROCESSES, Applications
 from gemd.responders.cgi.scripts import CGI, NO_USERS, ScriptUsers
+from gemd.responders.gateway.applications import ApplicationGateways
+from gemd.responders.gateway.fastcgi import FastCGICodec
+from gemd.responders.gateway.scgi import SCGICodec
 from gemd.responders.judged import Judged, Unjudged
 from gemd.responders.protection import Protection, Rule
 from gemd.responders.redirect import gone, redirect
@@ -85,6 +88,10 @@ class Router:
             host_settings.Answer.SCRIPT: self._scripts.run_mounted,
             host_settings.Answer.CGI: self._scripts,
             host_settings.Answer.APP: self.applications,
+            host_settings.Answer.FASTCGI: ApplicationGateways(
+                config, authorities, lambda one: one.fastcgi, FastCGICodec
+            ),
+            host_settings.Answer.SCGI: ApplicationGateways(config, authorities, lambda one: one.scgi, SCGICodec),
             host_settings.Answer.FILES: StaticFiles(mime_table, config.limits.listing, protection),
         }
         self._locations = {host: _longest_first(entries, responders, make_limit) for host, entries in rules.items()}

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection
 from gemd.protocol.proxy_header import Endpoint
 from gemd.protocol.proxy_v1 import encode_v1
 from gemd.protocol.proxy_v2 import encode_v2
+from gemd.protocol.response import ResolveError, Target
 from gemd.system.client_socket import show_address
 from gemd.system.default_timeout import ignore_default_timeout
 from gemd.system.listener import Listener
@@ -24,7 +25,6 @@ from gemd.worker.flow import Flow
 from gemd.worker.ordered import Ordered
 from gemd.worker.passed import PassedConnection
 from gemd.worker.poller import Poller
-from gemd.worker.upstream import ResolveError, Target
 
 CONNECT_TIMEOUT = 5.0  # seconds, looking up included
 _RETRY_INTERVAL = 0.05  # seconds until a unix socket is asked again whose backlog is full

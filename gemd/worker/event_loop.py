@@ -22,6 +22,7 @@ from gemd.worker.accepting import Accepting
 from gemd.worker.admission import Admission
 from gemd.worker.closing import Closing
 from gemd.worker.connection import Connection, ReportLoss
+from gemd.worker.lookups import Lookups
 from gemd.worker.memory import Memory
 from gemd.worker.passed import PassedConnection, Passes
 from gemd.worker.passing import Passing
@@ -50,6 +51,7 @@ class EventLoop:
         limits: Limits,
         max_connections: int,
         pool: ThreadPool,
+        lookups: Lookups,
         under_way: UnderWay,
         report_loss: ReportLoss,
         admission: Admission | None = None,
@@ -75,7 +77,7 @@ class EventLoop:
         self._closing = Closing(self._poller, timeouts)
         self._writing = Writing(
             self._poller,
-            lambda connection: AnswerHelper(connection, self._poller, pool, under_way),
+            lambda connection: AnswerHelper(connection, self._poller, pool, lookups, under_way),
             self._closing,
             timeouts,
             max_connections,

@@ -31,6 +31,7 @@ from gemd.system.script_threads import SCRIPT_THREADS
 from gemd.system.signals import GROUP_SIGNALS, SignalQueue
 from gemd.worker.admission import Admission, ConnectionLimit
 from gemd.worker.event_loop import EventLoop
+from gemd.worker.lookups import Lookups
 from gemd.worker.pass_log import pass_logger
 from gemd.worker.passed import Passes
 from gemd.worker.reporter import Reporter
@@ -169,6 +170,7 @@ def _serve(
 
 def _make_event_loop(generation: Generation, row: Row, pool: ThreadPool) -> EventLoop:
     config = generation.config
+    lookups = Lookups(pool)
     return EventLoop(
         dict(zip(generation.listeners, generation.listen, strict=True)),
         generation.context,
@@ -176,19 +178,20 @@ def _make_event_loop(generation: Generation, row: Row, pool: ThreadPool) -> Even
         config.limits,
         connection_limit(config),
         pool,
+        lookups,
         row.under_way,
         loss_reporter(generation.access_log),
         _make_admission(generation, row),
-        _make_passes(generation, pool),
+        _make_passes(generation, lookups),
     )
 
 
-def _make_passes(generation: Generation, pool: ThreadPool) -> Passes | None:
+def _make_passes(generation: Generation, lookups: Lookups) -> Passes | None:
     """None where no host is passed on."""
     config = generation.config
     if not config.passes:
         return None
-    return Passes(find_upstreams(config.hosts, generation.passes, pool), pass_logger(generation.access_log))
+    return Passes(find_upstreams(config.hosts, generation.passes, lookups), pass_logger(generation.access_log))
 
 
 def _make_admission(generation: Generation, row: Row) -> Admission | None:

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from gemd.protocol.response import Target
 from gemd.system.client_socket import reset_on_close
 from gemd.worker.connection import Connection
 from gemd.worker.flow import Flow, FlowError
-from gemd.worker.upstream import FindUpstream, Target, Upstream
+from gemd.worker.upstream import FindUpstream, Upstream
 
 
 class PassedConnection(Connection):

@@ -12,7 +12,6 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 MAX_EVENTS = 64
-_ONCE = select.EPOLLIN | select.EPOLLONESHOT
 
 
 class Poller(Generic[T]):
@@ -65,16 +64,17 @@ class Poller(Generic[T]):
         else:
             self.modify(fd, 0, act, owner)
 
-    def watch_once(self, fd: int, act: Callable[[T, int], None], owner: T) -> None:
-        """Have `act` called when the descriptor is readable, once; to hear of it again, call this again."""
+    def watch_once(self, fd: int, events: int, act: Callable[[T, int], None], owner: T) -> None:
+        """Have `act` called when one of the events comes, once; to hear of it again, call this again."""
+        events |= select.EPOLLONESHOT
         try:
             if fd in self._owners:
-                self._epoll.modify(fd, _ONCE)
+                self._epoll.modify(fd, events)
             else:
-                self._epoll.register(fd, _ONCE)
+                self._epoll.register(fd, events)
         except FileNotFoundError:  # it was closed since, and opened for something else
-            self._epoll.register(fd, _ONCE)
-        self._owners[fd] = (act, owner, _ONCE)
+            self._epoll.register(fd, events)
+        self._owners[fd] = (act, owner, events)
 
     def unregister(self, fd: int) -> None:
         """Watch a descriptor no longer; nothing happens if it is not watched, or closed.

@@ -5,12 +5,15 @@ once a second anyhow. What it watches is its own, and is watched no more before 
 """
 
 import math
+import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+from gemd.protocol.response import Target
 from gemd.shared.under_way import UnderWay
 from gemd.worker.connection import Connection
+from gemd.worker.lookups import Lookups
 from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
 from gemd.worker.thread_pool import ThreadPool
@@ -21,14 +24,20 @@ _LOOK_INTERVAL = 1.0  # seconds at most between two looks at what is waited for
 class AnswerHelper:
     """What an answer may ask for, on behalf of its connection."""
 
-    __slots__ = ("_connection", "_poller", "_pool", "_under_way")
+    __slots__ = ("_connection", "_lookups", "_poller", "_pool", "_under_way")
 
     def __init__(
-        self, connection: Connection, poller: Poller[Connection], pool: ThreadPool, under_way: UnderWay
+        self,
+        connection: Connection,
+        poller: Poller[Connection],
+        pool: ThreadPool,
+        lookups: Lookups,
+        under_way: UnderWay,
     ) -> None:
         self._connection = connection
         self._poller = poller
         self._pool = pool
+        self._lookups = lookups
         self._under_way = under_way
 
     @property
@@ -44,6 +53,11 @@ class AnswerHelper:
         """Have a thread of the pool do this, in this client's turn, and then look again. What is returned gives its
         turn up, if that has not come yet; None when there is no thread."""
         return self._pool.run(self.client, work, self.wake)
+
+    def resolve(self, host: str, port: int) -> Sequence[Target] | None:
+        """The addresses of a server; None where they are not known yet, and then this answer is woken. Raises
+        ResolveError."""
+        return self._lookups.find(host, port).resolve(self._connection, self.wake)
 
     def show(self) -> AbstractContextManager[None]:
         """Inside, something is done for this answer that might bring the process down: whose work it was is shown. For
@@ -75,11 +89,15 @@ class Waiting:
         connection.deadline = min(answer.deadline, time.monotonic() + _LOOK_INTERVAL)
         self._soonest = min(self._soonest, connection.deadline)
         self._connections.add(connection)
-        former, connection.watched = connection.watched, set(answer.descriptors)
+        wanted: dict[int, int] = {}
+        for descriptor in answer.descriptors:
+            fd, event = (descriptor, select.EPOLLIN) if descriptor >= 0 else (~descriptor, select.EPOLLOUT)
+            wanted[fd] = wanted.get(fd, 0) | event
+        former, connection.watched = connection.watched, set(wanted)
         for fd in former - connection.watched:
             self._poller.unregister(fd)
-        for fd in connection.watched:
-            self._poller.watch_once(fd, self._act, connection)
+        for fd, events in wanted.items():
+            self._poller.watch_once(fd, events, self._act, connection)
 
     def unwatch(self, connection: Connection) -> None:
         """Its answer is over, or becomes another one: watch nothing for it any more."""

@@ -1,0 +1,1 @@
+"""Answers of other processes: FastCGI and SCGI applications, Gemini and HTTP servers."""

@@ -1,0 +1,60 @@
+"""Applications that are asked by FastCGI or SCGI, and what they are told of a request: the variables of scripts.
+
+Rule: how much of a path is SCRIPT_NAME is the configuration's to say; what follows is PATH_INFO, decoded.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from gemd.config.gateway_settings import ApplicationGateway
+from gemd.config.host_settings import Location
+from gemd.config.listen import parse_listen
+from gemd.config.script_settings import find_script_settings
+from gemd.config.settings import Config
+from gemd.protocol.characters import is_misleading
+from gemd.protocol.errors import NotFound
+from gemd.protocol.request import Request
+from gemd.responders.cgi.environ import ScriptNames, build_environ
+from gemd.responders.cgi.find import split_mounted_path
+from gemd.responders.gateway.codec import Codec
+from gemd.responders.gateway.exchange import Exchange
+from gemd.responders.gateway.upstreams import Group
+from gemd.system.authorities import Authorities
+
+MakeCodec = Callable[[Mapping[bytes, bytes]], Codec]
+FindTable = Callable[[Location], ApplicationGateway | None]
+
+
+class ApplicationGateways:
+    """The responder for all locations that one of the two protocols answers in."""
+
+    def __init__(
+        self, config: Config, authorities: Authorities | None, find_table: FindTable, make_codec: MakeCodec
+    ) -> None:
+        self._config = config
+        self._authorities = authorities
+        self._find_table = find_table
+        self._make_codec = make_codec
+        self._groups: dict[str, Group] = {}  # by where the location is in the file
+        for host in config.hosts:
+            for location in host.locations:
+                table = find_table(location)
+                if table is not None:
+                    self._groups[location.where] = Group([parse_listen(text) for text in table.upstreams])
+
+    def __call__(self, request: Request, location: Location) -> Exchange:
+        """An exchange that is still to begin. Raises NotFound (51) for what no application is told."""
+        table = self._find_table(location)
+        assert table is not None
+        url = request.url
+        if any(is_misleading(part) for part in url.rule_names):
+            raise NotFound
+        depth = len(location.names) if table.strip is None else table.strip
+        script_name, path_info = split_mounted_path(url.segments, depth)
+        settings = find_script_settings(self._config, location).cgi
+        names = ScriptNames(script_name, path_info, f"{location.root or ''}{script_name}", "/")
+        environ = build_environ(request, location, settings, names, self._authorities) | table.params
+        params = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in environ.items()}
+        name = f"the application at {location.path}"
+        limit = self._config.limits.cgi_output
+        return Exchange(self._groups[location.where], partial(self._make_codec, params), name, table.timeout, limit)

@@ -1,0 +1,30 @@
+"""What a worker says to an upstream, and what it makes of what comes back: octets in, octets out.
+
+Rule: whatever the upstream speaks, what comes out is a response of Gemini, its header line and then its body.
+"""
+
+from typing import Protocol
+
+
+class CodecError(Exception):
+    """What came is no answer, or not all of one; the text says why, in words fit for a log line."""
+
+
+class Codec(Protocol):
+    """One exchange with one upstream."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the answer is whole, so that nothing more is waited for."""
+
+    def take(self) -> bytes:
+        """What is to be sent next; b"" where nothing is."""
+
+    def feed(self, data: bytes) -> bytes:
+        """What is new of the answer by what has come. Raises CodecError."""
+
+    def end(self) -> None:
+        """The upstream has closed its side. Raises CodecError unless the answer is whole by that."""
+
+    def complaints(self) -> bytes:
+        """What it has said besides, which belongs in the error log."""

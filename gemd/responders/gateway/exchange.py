@@ -1,0 +1,186 @@
+"""One request to an upstream, as an answer: first its header is awaited, then it is the body.
+
+Rules: nothing here waits; to be connected and to have a header there is one deadline, and for the body one that begins
+anew with each piece; a body that breaks off is broken off. The client learns that it failed, the error log why.
+"""
+
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Collection
+
+from gemd.protocol.errors import ProxyFailed
+from gemd.protocol.response import BrokenBody, Helper, Response, when_writable
+from gemd.protocol.status import has_body
+from gemd.responders.cgi.header import MAX_HEADER, parse_header, quote
+from gemd.responders.gateway.codec import Codec, CodecError
+from gemd.responders.gateway.upstreams import Group, NoUpstream, Route
+from gemd.system.log import error_log
+from gemd.system.script_output import ScriptError
+
+_PIECE = 64 * 1024  # bytes that are read at once
+_CONNECT_TIMEOUT = 5.0  # seconds
+_MAX_UNSENT = 4 * 1024 * 1024  # bytes that follow a header without a body
+
+
+class Exchange:
+    """`group` has the upstreams, `make_codec` makes what is said to one of them. `name` is the location's, for the
+    log. An upstream has `seconds` for its header, and as many again for each piece of its body; `max_output` bytes in
+    all."""
+
+    def __init__(
+        self, group: Group, make_codec: Callable[[], Codec], name: str, seconds: float, max_output: int
+    ) -> None:
+        now = time.monotonic()
+        self._route: Route = group.find_route(now + min(_CONNECT_TIMEOUT, seconds))
+        self._make_codec = make_codec
+        self._name = name
+        self._seconds = seconds
+        self._until = now + seconds
+        self._max_output = max_output
+        self._helper: Helper | None = None
+        self._socket: socket.socket | None = None
+        self._codec: Codec | None = None
+        self._unsent = b""
+        self._output = b""  # that was read and not taken yet
+        self._size = 0
+        self._header: tuple[int, str] | None = None
+        self._is_at_end = False
+
+    # What is waited for
+
+    @property
+    def descriptors(self) -> Collection[int]:
+        """The upstream's socket, or that of the one which is being tried."""
+        if self._socket is None:
+            return self._route.descriptors
+        fd = self._socket.fileno()
+        return (fd, when_writable(fd)) if self._unsent else (fd,)
+
+    @property
+    def deadline(self) -> float:
+        """When it is too late, or another address has its turn."""
+        return self._until if self._socket is not None else min(self._until, self._route.deadline)
+
+    def begin(self, helper: Helper) -> None:
+        """Begin to connect."""
+        self._helper = helper
+        self._route.begin(helper)
+
+    # The header
+
+    def settle(self) -> Response | None:
+        """The answer once its header is there. Raises ProxyFailed (43)."""
+        try:
+            while self._header is None:
+                if not self._advance():
+                    return None
+                self._find_header()
+            status, meta = self._header
+            if has_body(status):
+                return Response(status, meta, self)
+            while not self._is_over():
+                self._output = b""
+                if self._size > _MAX_UNSENT:
+                    raise CodecError(f"sent more than {_MAX_UNSENT} bytes behind a header that has no body")
+                if not self._advance():
+                    return None
+        except (CodecError, NoUpstream, ScriptError) as error:
+            error_log.error("%s: %s %s", self._name, self._route, error)
+            raise ProxyFailed from None
+        return Response(status, meta)
+
+    def _find_header(self) -> None:
+        if b"\n" in self._output or len(self._output) > MAX_HEADER:
+            status, meta, self._output = parse_header(self._output)
+            self._header = status, meta
+        elif self._is_over():
+            shown = f": {quote(self._output)}" if self._output else ""
+            raise CodecError(f"ended without a header{shown}")
+
+    # The body
+
+    def read(self) -> bytes | None:
+        """The next piece of the body. Raises BrokenBody."""
+        try:
+            while not self._output and not self._is_over():
+                if not self._advance():
+                    return None
+        except CodecError as error:
+            raise BrokenBody(f"{self._name}: {self._route} {error}") from None
+        output, self._output = self._output, b""
+        return output
+
+    def _is_over(self) -> bool:
+        return self._codec is not None and self._codec.is_complete
+
+    # The way to the upstream and back
+
+    def _advance(self) -> bool:
+        """Send and receive what can be; False when nothing more can be done at the moment. Raises CodecError and
+        NoUpstream."""
+        if self._socket is None:
+            connected = self._route.advance()
+            if connected is None:
+                self._check_time("could not be reached")
+                return False
+            self._socket, self._codec = connected, self._make_codec()
+        self._send()
+        data = self._receive()
+        if data is None:
+            self._check_time("did not answer" if self._header is None else "sent nothing more")
+            return False
+        assert self._codec is not None
+        if data:
+            self._until = time.monotonic() + self._seconds if self._header is not None else self._until
+            output = self._codec.feed(data)
+            self._size += len(output)
+            if self._size > self._max_output:
+                raise CodecError(f"sent more than {self._max_output} bytes (limits.cgi-output)")
+            self._output += output
+        else:
+            self._codec.end()
+        return True
+
+    def _check_time(self, text: str) -> None:
+        if time.monotonic() >= self._until:
+            raise CodecError(f"{text} within {self._seconds:g} s")
+
+    def _send(self) -> None:
+        """What it does not take any more, as it has its answer ready, is no fault: what it says will tell."""
+        assert self._socket is not None
+        assert self._codec is not None
+        while data := self._unsent or self._codec.take():
+            try:
+                count = self._socket.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            except BlockingIOError:
+                count = 0
+            except OSError:
+                self._unsent = b""
+                return
+            self._unsent = data[count:]
+            if self._unsent:
+                return
+
+    def _receive(self) -> bytes | None:
+        """What has come, None where nothing has. Raises CodecError where it broke off."""
+        assert self._socket is not None
+        try:
+            return self._socket.recv(_PIECE, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise CodecError(f"broke off: {error.strerror}") from None
+
+    # The end
+
+    def close(self) -> None:
+        """Let go: an upstream that is still at it learns that by the end of its connection."""
+        self._route.close()
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.close()
+            self._socket = None
+        if self._codec is not None:
+            for line in self._codec.complaints().decode(errors="backslashreplace").splitlines():
+                error_log.warning("%s: %s says: %s", self._name, self._route, line)

@@ -1,0 +1,53 @@
+"""FastCGI, as a worker asks an application by it (FastCGI 1.0, responder role)."""
+
+from collections.abc import Mapping
+
+from gemd.protocol.fastcgi import AnswerReader, FastCGIError, ProtocolStatus, encode_request
+from gemd.responders.gateway.codec import CodecError
+
+_REFUSED = {
+    ProtocolStatus.CANT_MULTIPLEX: "takes no other request on this connection",
+    ProtocolStatus.OVERLOADED: "is overloaded",
+    ProtocolStatus.UNKNOWN_ROLE: "is no responder",
+}
+
+
+class FastCGICodec:
+    """Only END_REQUEST makes an answer complete."""
+
+    def __init__(self, params: Mapping[bytes, bytes]) -> None:
+        self._request = encode_request(params)
+        self._reader = AnswerReader()
+        self._has_output = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the application has said so."""
+        return self._reader.end is not None
+
+    def take(self) -> bytes:
+        """All of the request, once."""
+        request, self._request = self._request, b""
+        return request
+
+    def feed(self, data: bytes) -> bytes:
+        """What is new of its standard output. Raises CodecError."""
+        try:
+            output = self._reader.feed(data)
+        except FastCGIError as error:
+            raise CodecError(f"does not speak FastCGI: {error}") from None
+        self._has_output |= bool(output)
+        end = self._reader.end
+        if end is not None and not self._has_output:
+            status = f" and ended with {end.app_status}" if end.app_status else ""
+            raise CodecError(_REFUSED.get(ProtocolStatus(end.protocol_status), f"said nothing{status}"))
+        return output
+
+    def end(self) -> None:
+        """The application has closed. Raises CodecError before its last record."""
+        if not self.is_complete:
+            raise CodecError("closed before its answer ended")
+
+    def complaints(self) -> bytes:
+        """What came of its standard error."""
+        return self._reader.errors
