@@ -17,6 +17,11 @@ class Codec(Protocol):
     def is_complete(self) -> bool:
         """Whether the answer is whole, so that nothing more is waited for."""
 
+    @property
+    def has_more(self) -> bool:
+        """Whether `feed` held something back, so as to give little at a time: it goes on with b"", and nothing more is
+        received before."""
+
     def take(self) -> bytes:
         """What is to be sent next; b"" where nothing is."""
 

@@ -126,12 +126,13 @@ class Exchange:
                 return False
             self._socket, self._codec = connected, self._make_codec()
         self._send()
-        data = self._receive()
+        assert self._codec is not None
+        has_more = self._codec.has_more
+        data = b"" if has_more else self._receive()
         if data is None:
             self._check_time("did not answer" if self._header is None else "sent nothing more")
             return False
-        assert self._codec is not None
-        if data:
+        if data or has_more:
             self._until = time.monotonic() + self._seconds if self._header is not None else self._until
             output = self._codec.feed(data)
             self._size += len(output)

@@ -15,6 +15,8 @@ _REFUSED = {
 class FastCGICodec:
     """Only END_REQUEST makes an answer complete."""
 
+    has_more = False
+
     def __init__(self, params: Mapping[bytes, bytes]) -> None:
         self._request = encode_request(params)
         self._reader = AnswerReader()

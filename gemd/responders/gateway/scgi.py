@@ -8,6 +8,8 @@ from gemd.protocol.scgi import encode_request
 class SCGICodec:
     """An answer is complete when the application closes: that it broke off is told by a reset alone."""
 
+    has_more = False
+
     def __init__(self, params: Mapping[bytes, bytes]) -> None:
         self._request = encode_request(params)
         self.is_complete = False
