@@ -1,6 +1,6 @@
 """The settings of gateways: who answers in another process, and what is said to it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -23,3 +23,31 @@ class ApplicationGateway(Settings, frozen=True):
     def upstreams(self) -> tuple[str, ...]:
         """All that are named."""
         return (self.to,) if isinstance(self.to, str) else self.to
+
+
+class ProxyGateway(Settings, frozen=True):
+    """A `proxy` table: servers that answer in the place of files. `strip` is how many segments are taken off the front
+    of a path before it is passed on; with `rewrite_host` the URL names the upstream, and else the host that the client
+    asked for. An upstream is known by its `fingerprint`, by the authorities in `ca`, or else by the key that it had
+    first; `certificate` and `key` are what it knows gemd by."""
+
+    to: Upstreams
+    fingerprint: Upstreams | None = None
+    ca: Text | None = None
+    sni: Text | None = None
+    strip: Strip = 0
+    rewrite_host: bool = False
+    send_proxy: Literal["v1", "v2"] | None = None
+    certificate: Text | None = None
+    key: Text | None = None
+    timeout: Seconds = 30.0
+
+    @property
+    def upstreams(self) -> tuple[str, ...]:
+        """All that are named."""
+        return (self.to,) if isinstance(self.to, str) else self.to
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """All that are named."""
+        return (self.fingerprint,) if isinstance(self.fingerprint, str) else self.fingerprint or ()

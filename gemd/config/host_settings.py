@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gemd.config.gateway_settings import ApplicationGateway
+from gemd.config.gateway_settings import ApplicationGateway, ProxyGateway
 from gemd.config.script_places import ScriptPlaces, parse_places
 from gemd.config.types import (
     Budget,
@@ -50,6 +50,7 @@ class Answer(enum.Enum):
     APP = "app"
     FASTCGI = "fastcgi"
     SCGI = "scgi"
+    PROXY = "proxy"
     FILES = "root"
 
 
@@ -99,6 +100,7 @@ class Location(Settings, frozen=True):
     hosts: Literal["*"] | None = None
     fastcgi: ApplicationGateway | None = None
     scgi: ApplicationGateway | None = None
+    proxy: ProxyGateway | None = None
     redirect: Redirect | None = None
     gone: bool = False
     client_certificate: ClientCertificate = "none"
@@ -121,6 +123,7 @@ class Location(Settings, frozen=True):
             Answer.APP: self.app is not None,
             Answer.FASTCGI: self.fastcgi is not None,
             Answer.SCGI: self.scgi is not None,
+            Answer.PROXY: self.proxy is not None,
             Answer.FILES: self.root is not None,
         }
         return tuple(answer for answer in Answer if given[answer])

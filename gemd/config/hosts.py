@@ -162,14 +162,17 @@ def _make_location(
     ]
     problems.extend(found)
     fields = ("root", "app_path", "app_directory", "script", *(["log"] if isinstance(location.log, str) else []))
-    return _absolute_ca(msgspec.structs.replace(absolute(location, base, *fields), where=where), base)
+    return _absolute_inside(msgspec.structs.replace(absolute(location, base, *fields), where=where), base)
 
 
-def _absolute_ca(location: Location, base: Path) -> Location:
-    rule = location.client_certificate
-    if not isinstance(rule, CAFile):
-        return location
-    return msgspec.structs.replace(location, client_certificate=CAFile(ca=join_path(base, rule.ca)))
+def _absolute_inside(location: Location, base: Path) -> Location:
+    """The location with the paths in its tables taken from `base`."""
+    rule, proxy = location.client_certificate, location.proxy
+    if isinstance(rule, CAFile):
+        rule = absolute(rule, base, "ca")
+    if proxy is not None:
+        proxy = absolute(proxy, base, "ca", "certificate", "key")
+    return msgspec.structs.replace(location, client_certificate=rule, proxy=proxy)
 
 
 def _host_name(name: str, where: str, problems: list[Problem]) -> str:

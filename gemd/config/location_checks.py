@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from gemd.config.access_lists import judge_location_access
 from gemd.config.budgets import judge_rate
 from gemd.config.host_settings import Location
+from gemd.config.proxy_checks import judge_proxy
 from gemd.config.script_places import EVERYWHERE, list_entries
 from gemd.config.tables import key_path, show
 from gemd.config.types import LOG_WORDS
@@ -46,7 +47,9 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
         yield "app", f'expected "package.module:name" or "package.module:factory()", not {show(location.app)}'
     if location.app_options and not (location.app or "").endswith("()"):
         yield "app-options", 'needs an app that is a factory, as in "package.module:factory()"'
-    yield from _judge_proxy(location)
+    yield from _judge_foreign(location)
+    for key, text in judge_proxy(location.proxy) if location.proxy is not None else ():
+        yield key_path("proxy", key), text
     if location.app_process and location.preload:
         yield "preload", "an application in a process of its own (app-process) is loaded there, and not by the master"
     if location.app_user is not None and location.app_process is False:
@@ -67,7 +70,7 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
             yield "client-certificate", f"{error}, not {show(entry)}"
 
 
-def _judge_proxy(location: Location) -> Iterator[tuple[str, str]]:
+def _judge_foreign(location: Location) -> Iterator[tuple[str, str]]:
     """What is wrong with whom an application answers for."""
     if not location.schemes or not all(map(_SCHEME.fullmatch, location.schemes)):
         yield "schemes", 'expected schemes in lower case, as in ["gemini", "https"]'

@@ -24,6 +24,8 @@ from gemd.responders.app.applications import NO_PROCESSES, Applications
 from gemd.responders.cgi.scripts import CGI, NO_USERS, ScriptUsers
 from gemd.responders.gateway.applications import ApplicationGateways
 from gemd.responders.gateway.fastcgi import FastCGICodec
+from gemd.responders.gateway.proxies import Proxies
+from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.responders.gateway.scgi import SCGICodec
 from gemd.responders.judged import Judged, Unjudged
 from gemd.responders.protection import Protection, Rule
@@ -56,7 +58,7 @@ class Router:
     """The hosts with their locations, and the responders. `make_limit` makes of budgets what counts a peer's request
     and raises SlowDown; `read` has the authorities in a file or directory; `script_users` are whom scripts run as, by
     name, and None for the workers' user; `private` are the paths of files that are never shown; `app_processes` are
-    what leads to applications that have a process of their own, by `app_key`."""
+    what leads to applications that have a process of their own, by `app_key`; `proxies` are the means to pass on."""
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class Router:
         script_users: ScriptUsers = NO_USERS,
         private: Collection[str] = (),
         app_processes: Mapping[object, socket.socket] = NO_PROCESSES,
+        proxies: ProxyMeans | None = None,
     ) -> None:
         self._first = config.hosts[0]
         self._hosts = {name: host for host in config.hosts for name in host.names}
@@ -92,6 +95,7 @@ class Router:
                 config, authorities, lambda one: one.fastcgi, FastCGICodec
             ),
             host_settings.Answer.SCGI: ApplicationGateways(config, authorities, lambda one: one.scgi, SCGICodec),
+            host_settings.Answer.PROXY: Proxies(config, proxies if proxies is not None else ProxyMeans(read=read)),
             host_settings.Answer.FILES: StaticFiles(mime_table, config.limits.listing, protection),
         }
         self._locations = {host: _longest_first(entries, responders, make_limit) for host, entries in rules.items()}

@@ -4,7 +4,6 @@ Rule: how much of a path is SCRIPT_NAME is the configuration's to say; what foll
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from gemd.config.gateway_settings import ApplicationGateway
 from gemd.config.host_settings import Location
@@ -57,4 +56,5 @@ class ApplicationGateways:
         params = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in environ.items()}
         name = f"the application at {location.path}"
         limit = self._config.limits.cgi_output
-        return Exchange(self._groups[location.where], partial(self._make_codec, params), name, table.timeout, limit)
+        make_codec = self._make_codec
+        return Exchange(self._groups[location.where], lambda _: make_codec(params), name, table.timeout, limit)

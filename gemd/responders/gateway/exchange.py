@@ -5,10 +5,12 @@ anew with each piece; a body that breaks off is broken off. The client learns th
 """
 
 import contextlib
+import math
 import socket
 import time
 from collections.abc import Callable, Collection
 
+from gemd.config.types import Address
 from gemd.protocol.errors import ProxyFailed
 from gemd.protocol.response import BrokenBody, Helper, Response, when_writable
 from gemd.protocol.status import has_body
@@ -24,12 +26,17 @@ _MAX_UNSENT = 4 * 1024 * 1024  # bytes that follow a header without a body
 
 
 class Exchange:
-    """`group` has the upstreams, `make_codec` makes what is said to one of them. `name` is the location's, for the
-    log. An upstream has `seconds` for its header, and as many again for each piece of its body; `max_output` bytes in
-    all."""
+    """`group` has the upstreams, `make_codec` makes what is said to the one at an address. `name` is the location's,
+    for the log. An upstream has `seconds` for its header, and as many again for each piece of its body; `max_output`
+    bytes in all."""
 
     def __init__(
-        self, group: Group, make_codec: Callable[[], Codec], name: str, seconds: float, max_output: int
+        self,
+        group: Group,
+        make_codec: Callable[[Address], Codec],
+        name: str,
+        seconds: float,
+        max_output: float = math.inf,
     ) -> None:
         now = time.monotonic()
         self._route: Route = group.find_route(now + min(_CONNECT_TIMEOUT, seconds))
@@ -124,7 +131,8 @@ class Exchange:
             if connected is None:
                 self._check_time("could not be reached")
                 return False
-            self._socket, self._codec = connected, self._make_codec()
+            self._socket = connected
+            self._codec = self._make_codec(self._route.address)
         self._send()
         assert self._codec is not None
         has_more = self._codec.has_more

@@ -53,7 +53,12 @@ class Route:
 
     def __str__(self) -> str:
         """The upstream that is being tried, or was reached, or was the last."""
-        return str(self._upstreams[0].address)
+        return str(self.address)
+
+    @property
+    def address(self) -> Address:
+        """Of the same one."""
+        return self._upstreams[0].address
 
     @property
     def descriptors(self) -> Collection[int]:

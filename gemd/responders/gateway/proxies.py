@@ -1,0 +1,34 @@
+"""Servers that answer in the place of files. The URL of an upstream says which protocol it is asked by: see KINDS.
+
+Rule: where a location is passed on, nothing else answers.
+"""
+
+from collections.abc import Callable, Mapping
+
+from gemd.config.host_settings import Host, Location
+from gemd.config.proxy_checks import Scheme, parse_upstreams
+from gemd.config.settings import Config
+from gemd.protocol.request import Request
+from gemd.responders.gateway.exchange import Exchange
+from gemd.responders.gateway.proxy_means import ProxyMeans
+
+Pass = Callable[[Request], Exchange]  # which is still to begin; raises GeminiError for what can't be passed on
+MakePass = Callable[[Config, Host, Location, ProxyMeans], Pass]  # for a location that has a `proxy` table
+
+KINDS: Mapping[Scheme, MakePass] = {}
+
+
+class Proxies:
+    """The responder for all locations that are passed on to another server."""
+
+    def __init__(self, config: Config, means: ProxyMeans) -> None:
+        self._passes: dict[str, Pass] = {}  # by where the location is in the file
+        for host in config.hosts:
+            for location in host.locations:
+                if location.proxy is not None:
+                    make = KINDS[parse_upstreams(location.proxy)[0].scheme]
+                    self._passes[location.where] = make(config, host, location, means)
+
+    def __call__(self, request: Request, location: Location) -> Exchange:
+        """An exchange that is still to begin. Raises GeminiError for what can't be passed on."""
+        return self._passes[location.where](request)
