@@ -27,7 +27,8 @@ Symlinks = Literal["beneath", "none", "any"]
 Niceness = Annotated[int, Meta(ge=0, le=19, description="a whole number from 0 to 19")]
 MemorySize = Annotated[int, Meta(ge=1 << 20, description="a whole number of bytes, at least 1048576")]
 FileSize = Annotated[int, Meta(ge=0, description="a whole number of bytes")]
-Dialect = Literal["jetforce", "gmid", "molly-brown", "gemserv", "gmcapsule"]  # of scripts: for which server they are
+# Of scripts: for which server they are, or for the web.
+Dialect = Literal["jetforce", "gmid", "molly-brown", "gemserv", "gmcapsule", "http"]
 HashForm = Literal["SHA256:UPPER", "SHA256:lower", "lower"]  # of a certificate's fingerprint
 ExitStatus = Literal["lenient", "strict"]  # whether another one than 0 spoils a script's answer
 

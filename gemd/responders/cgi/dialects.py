@@ -11,14 +11,16 @@ import msgspec
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.types import Dialect, HashForm
 from gemd.protocol.peer import ClientCertificate
+from gemd.protocol.url import Url
+from gemd.responders.cgi.http_answer import write_authority
 
 Environ = MutableMapping[str, str]
 
 
 class Asked(NamedTuple):
-    """What variables are made of: the query as sent, None without one; the script's file; a certificate if any."""
+    """What variables are made of: the URL; the script's file; a certificate if any."""
 
-    query: str | None
+    url: Url
     path: str
     certificate: ClientCertificate | None
 
@@ -75,18 +77,26 @@ def _strip_path_info(environ: Environ, _asked: Asked) -> None:
 
 
 def _leave_query_out(environ: Environ, asked: Asked) -> None:
-    if asked.query is None:
+    if asked.url.query is None:
         del environ["QUERY_STRING"]
 
 
 def _name_query(environ: Environ, asked: Asked) -> None:
-    if asked.query is not None:
-        environ["GEMINI_QUERY_STRING"] = asked.query
+    if asked.url.query is not None:
+        environ["GEMINI_QUERY_STRING"] = asked.url.query
 
 
 def _name_identity(environ: Environ, asked: Asked) -> None:
     if asked.certificate is not None:
         environ["REMOTE_IDENT"] = f"{asked.certificate.fingerprint};{asked.certificate.public_key_fingerprint}"
+
+
+def _name_web(environ: Environ, asked: Asked) -> None:
+    environ["HTTP_HOST"] = write_authority(asked.url)
+    environ["REDIRECT_STATUS"] = "200"  # without which php-cgi does nothing
+    environ["SERVER_PROTOCOL"] = "HTTP/1.1"
+    if environ["TLS_VERSION"]:
+        environ["HTTPS"] = "on"
 
 
 _FORMS: dict[Dialect, _Form] = {
@@ -106,4 +116,5 @@ _FORMS: dict[Dialect, _Form] = {
         has_empty_variables=True,
         changes=(_name_subject_and_issuer, _name_query, _name_identity),
     ),
+    "http": _Form("SHA256:UPPER", "CERTIFICATE", method="GET", changes=(_name_web,)),
 }

@@ -46,7 +46,7 @@ def build_environ(
     certificate = request.peer.tls.client_certificate
     if certificate is not None:
         environ |= _certificate_variables(certificate)
-    translate(environ, settings, Asked(request.url.query, script.path, certificate))
+    translate(environ, settings, Asked(request.url, script.path, certificate))
     if is_misleading("".join(environ.values())):  # which hardly any is, and none of them more so with others
         environ = {name: percent_encode(value) for name, value in environ.items()}
     return environ | settings.environment

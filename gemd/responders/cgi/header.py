@@ -4,10 +4,14 @@ Rule: whoever wrote the script learns from the log what is wrong with the line, 
 """
 
 import re
+from collections.abc import Callable
 
 from gemd.protocol.response import MAX_META, encode_header
 from gemd.protocol.status import REDIRECTS
 from gemd.system.script_output import ScriptError
+
+Header = tuple[int, str, bytes]  # status, META and what follows the header
+FindHeader = Callable[[bytes], Header | None]  # in what has come so far; raises ScriptError
 
 MAX_HEADER = MAX_META + len("20 \r\n")  # bytes, with its end
 
@@ -16,7 +20,12 @@ _HTTP = re.compile(rb"(?:[A-Za-z][A-Za-z-]*:|HTTP/)")
 _BOM = b"\xef\xbb\xbf"
 
 
-def parse_header(output: bytes) -> tuple[int, str, bytes]:
+def find_header(output: bytes) -> Header | None:
+    """The header in what has come so far, None as long as its line has no end. Raises ScriptError."""
+    return parse_header(output) if b"\n" in output or len(output) > MAX_HEADER else None
+
+
+def parse_header(output: bytes) -> Header:
     """Status, META and what follows the header line. Raises ScriptError, which quotes the line."""
     match = _HEADER.match(output)
     if match is None or match.end() > MAX_HEADER + 1:
@@ -42,4 +51,4 @@ def _explain(output: bytes) -> str:
     """What this is, if that is known."""
     if output.startswith(_BOM):
         return ", which begins with a byte order mark"
-    return ", which is a header of HTTP" if _HTTP.match(output) else ""
+    return ", which is a header of HTTP: that is the dialect 'http'" if _HTTP.match(output) else ""

@@ -12,7 +12,7 @@ from gemd.config.script_settings import ScriptSettings
 from gemd.protocol.errors import CGIError
 from gemd.protocol.response import BrokenBody, Helper, Response
 from gemd.protocol.status import has_body
-from gemd.responders.cgi.header import MAX_HEADER, parse_header, quote
+from gemd.responders.cgi.header import FindHeader, find_header, quote
 from gemd.responders.cgi.last_words import log_complaints, log_strays, log_what_went_on
 from gemd.responders.cgi.start import ScriptStart
 from gemd.system.log import error_log
@@ -24,14 +24,21 @@ _MAX_UNSENT = 4 * 1024 * 1024  # bytes that follow a header without a body
 
 
 class ScriptRun:
-    """What is begun by `start`, read, and ended by `threads`."""
+    """What is begun by `start`, read, and ended by `threads`; `find_header` has its header."""
 
     def __init__(
-        self, start: ScriptStart, name: str, settings: ScriptSettings, max_output: int, threads: ScriptThreads
+        self,
+        start: ScriptStart,
+        name: str,
+        settings: ScriptSettings,
+        max_output: int,
+        threads: ScriptThreads,
+        find_header: FindHeader = find_header,
     ) -> None:
         self._start = start
         self._name = name
         self._threads = threads
+        self._find_header = find_header
         self._settings = settings
         self._set_deadlines()  # for its turn to come
         self._too_late = f"did not end within {settings.timeout:g} s ({settings.timeout_key})"
@@ -94,8 +101,9 @@ class ScriptRun:
             if not data:
                 shown = f": {quote(self._output)}" if self._output else ""
                 raise ScriptError(f"ended without a header{shown}")
-            if b"\n" in self._output or len(self._output) > MAX_HEADER:
-                status, meta, self._output = parse_header(self._output)
+            found = self._find_header(self._output)
+            if found is not None:
+                status, meta, self._output = found
                 self._header = status, meta
         status, meta = self._header
         if has_body(status):

@@ -20,6 +20,7 @@ from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import CGIError, NotFound, Overloaded
 from gemd.protocol.request import Request
 from gemd.protocol.response import Response
+from gemd.protocol.status import Status
 from gemd.responders.cgi.environ import ScriptNames, build_environ
 from gemd.responders.cgi.find import (
     find_in_places,
@@ -28,6 +29,7 @@ from gemd.responders.cgi.find import (
     split_mounted_path,
     split_script_path,
 )
+from gemd.responders.cgi.http_answer import choose_header
 from gemd.responders.cgi.run import ScriptRun
 from gemd.responders.cgi.start import TOO_MANY, Make, ScriptStart
 from gemd.responders.refusals import NOT_FOUND, explain_error
@@ -158,7 +160,8 @@ class CGI:
                 file.close()
         make = find_maker(self._users[user].requests, settings.cgi)
         start = ScriptStart(file, environ, make, SCRIPT_THREADS, self._places)
-        return ScriptRun(start, name, settings, self._max_output, SCRIPT_THREADS)
+        find_header = choose_header(settings.cgi.dialect, request, Status.CGI_ERROR)
+        return ScriptRun(start, name, settings, self._max_output, SCRIPT_THREADS, find_header)
 
 
 def find_maker(requests: socket.socket | None, settings: CGISettings) -> Make:

@@ -51,6 +51,19 @@ TABLE = {
         },
         {"AUTH_TYPE": "", "REMOTE_USER": "", "REMOTE_IDENT": None, "GEMINI_QUERY_STRING": None, "QUERY_STRING": ""},
     ),
+    "http": (
+        {
+            "AUTH_TYPE": "CERTIFICATE",
+            "TLS_CLIENT_HASH": UPPER,
+            "REMOTE_USER": "Ada",
+            "REQUEST_METHOD": "GET",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "HTTP_HOST": "h",
+            "HTTPS": "on",
+            "REDIRECT_STATUS": "200",
+        },
+        {"AUTH_TYPE": None, "REMOTE_USER": None, "REQUEST_METHOD": "GET", "PATH_INFO": "/x"},
+    ),
 }
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemd.protocol.response import encode_header
-from gemd.responders.cgi.header import MAX_HEADER, parse_header
+from gemd.responders.cgi.header import MAX_HEADER, find_header, parse_header
 from gemd.system.script_output import ScriptError
 
 HEADERS = {
@@ -72,7 +72,7 @@ def test_the_longest_header_is_the_protocols():
     ("output", "reason"),
     [
         (b"\xef\xbb\xbf20 text/gemini\r\n", "which begins with a byte order mark"),
-        (b"Content-Type: text/html\r\n\r\n", "which is a header of HTTP"),
+        (b"Content-Type: text/html\r\n\r\n", "which is a header of HTTP: that is the dialect 'http'"),
         (b"HTTP/1.1 200 OK\r\n", "which is a header of HTTP"),
         (b"Status: 200\r\n", "which is a header of HTTP"),
         (b"20  text/gemini\r\n", "two blanks behind the status"),
@@ -83,6 +83,14 @@ def test_the_longest_header_is_the_protocols():
 def test_what_is_wrong_is_named(output, reason):
     with pytest.raises(ScriptError, match=reason):
         parse_header(output)
+
+
+def test_a_header_is_looked_at_when_its_line_has_ended_or_never_will():
+    assert find_header(b"20 text/gemini\r") is None
+    assert find_header(b"20 text/gemini\r\nbody") == (20, "text/gemini", b"body")
+    assert find_header(b"x" * MAX_HEADER) is None
+    with pytest.raises(ScriptError):
+        find_header(b"x" * (MAX_HEADER + 1))
 
 
 def test_a_prompt_may_have_blanks():

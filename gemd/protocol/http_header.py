@@ -1,0 +1,131 @@
+"""The header of an answer by HTTP, as programs write it for CGI (RFC 3875, 6), and what the answer is in Gemini.
+
+Rules: what is not told for sure is refused: a field that is folded, or there twice; no text of a program's own gets
+into a header of Gemini, but for its media type and where it has gone.
+"""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import NamedTuple
+
+from gemd.protocol.mime import GEMTEXT, is_media_type
+from gemd.protocol.status import Status
+
+MAX_HTTP_HEADER = 8192  # bytes, with the empty line at its end
+
+_END = re.compile(rb"(?:\A|\n)\r?\n")
+_FIELD = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*(.*?)[ \t]*")
+_STATUS = re.compile(r"([1-5][0-9]{2})(?: .*)?")
+_WHOLE_SECONDS = re.compile(r"[0-9]{1,9}")
+_SINGLE = frozenset({"status", "content-type", "location"})
+_NO_CONTENT = (204, 205)
+_REDIRECTS = {
+    301: Status.REDIRECT_PERMANENT,
+    302: Status.REDIRECT_TEMPORARY,
+    303: Status.REDIRECT_TEMPORARY,
+    307: Status.REDIRECT_TEMPORARY,
+    308: Status.REDIRECT_PERMANENT,
+}
+_REFUSALS = {
+    400: Status.BAD_REQUEST,
+    404: Status.NOT_FOUND,
+    410: Status.GONE,
+    503: Status.SERVER_UNAVAILABLE,
+}
+_ABOUT_WHO_ASKS = (401, 403)
+_TOO_OFTEN = 429
+_DEFAULT_WAIT = "60"  # seconds
+
+
+class HTTPHeaderError(ValueError):
+    """It is no header, or none that Gemini has an answer for; the text says why."""
+
+
+class HTTPAnswer(NamedTuple):
+    """What matters of it: a status, and by their names in lower case its fields."""
+
+    status: int
+    fields: Mapping[str, str] = MappingProxyType({})
+
+
+def find_http_end(data: bytes) -> int | None:
+    """Where the body begins that follows a header; None as long as the header has no end. Raises HTTPHeaderError for
+    one that is too long."""
+    match = _END.search(data, 0, MAX_HTTP_HEADER)
+    if match is None and len(data) >= MAX_HTTP_HEADER:
+        raise HTTPHeaderError(f"its header has more than {MAX_HTTP_HEADER} bytes")
+    return None if match is None else match.end()
+
+
+def read_http_header(header: bytes) -> HTTPAnswer:
+    """A program's header (RFC 3875, 6.2): without a status it is a success, or with a Location a redirect. Raises
+    HTTPHeaderError."""
+    try:
+        lines = [line.removesuffix("\r") for line in header.decode().rstrip("\r\n").split("\n")]
+    except UnicodeDecodeError as error:
+        raise HTTPHeaderError(f"it is not UTF-8 at byte {error.start + 1}") from None
+    fields: dict[str, str] = {}
+    for line in lines:
+        match = _FIELD.fullmatch(line)
+        if match is None:
+            raise HTTPHeaderError(_explain(line))
+        name = match[1].lower()
+        if name in fields and name in _SINGLE:
+            raise HTTPHeaderError(f"it has two fields {match[1]}")
+        fields[name] = match[2]
+    status = _STATUS.fullmatch(fields.get("status", "302" if fields.get("location") else "200"))
+    if status is None:
+        raise HTTPHeaderError("its Status has to begin with three digits")
+    return HTTPAnswer(int(status[1]), fields)
+
+
+def _explain(line: str) -> str:
+    if line.startswith((" ", "\t")):
+        return "a field goes on in another line"
+    if line.startswith("HTTP/"):
+        return "a program says 'Status: 200', and not 'HTTP/1.1 200'"
+    return "a line is no field, as in 'Content-Type: text/gemini'"
+
+
+def translate_answer(answer: HTTPAnswer, *, failure: int, is_known: bool) -> tuple[int, str]:
+    """Its status and META in Gemini: `failure` where the program itself has failed (5xx). Whether the client has shown
+    a certificate (`is_known`) decides what it is told that may not. Raises HTTPHeaderError."""
+    status, fields = answer
+    if status // 100 == 2:
+        return Status.SUCCESS, _read_media_type(status, fields)
+    if status in _REDIRECTS:
+        target = fields.get("location", "")
+        if not target or " " in target:
+            raise HTTPHeaderError("its Location has a blank: it would be %20" if target else "it has no Location")
+        return _REDIRECTS[status], target
+    if status in _ABOUT_WHO_ASKS and is_known:
+        return Status.CERTIFICATE_NOT_AUTHORISED, "This certificate is not authorised"
+    if status == HTTPStatus.UNAUTHORIZED:
+        return Status.CLIENT_CERTIFICATE_REQUIRED, "A client certificate is needed"
+    if status == _TOO_OFTEN:
+        after = fields.get("retry-after", "")
+        return Status.SLOW_DOWN, str(max(1, int(after))) if _WHOLE_SECONDS.fullmatch(after) else _DEFAULT_WAIT
+    if status < 400:
+        raise HTTPHeaderError(f"the status {status} means nothing to Gemini")
+    refusal = Status.PERMANENT_FAILURE if status < 500 else failure
+    return _REFUSALS.get(status, refusal), _name(status)
+
+
+def _read_media_type(status: int, fields: Mapping[str, str]) -> str:
+    media_type = fields.get("content-type", "")
+    if not media_type and status in _NO_CONTENT:
+        return GEMTEXT
+    if not is_media_type(media_type):
+        what = f"its Content-Type is no media type: {media_type!r}" if media_type else "it has no Content-Type"
+        raise HTTPHeaderError(what)
+    return media_type
+
+
+def _name(status: int) -> str:
+    """What the texts of HTTP call it."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return f"Status {status} of HTTP"
