@@ -4,12 +4,13 @@ Rules: what has no counterpart is a failure; what a field says is passed on only
 """
 
 import re
+from http import HTTPStatus
 from urllib.parse import quote
 
+from gemd.protocol.mime import UNKNOWN, is_media_type
 from gemd.protocol.response import MAX_META
 from gemd.protocol.status import Status
 
-UNKNOWN_TYPE = "application/octet-stream"  # of a body without a type (RFC 9110, 8.3)
 DEFAULT_WAIT = "60"  # seconds, where an answer says to come later and not when
 
 _PARTIAL_CONTENT = 206  # which nobody has asked for
@@ -23,9 +24,7 @@ _COUNTERPARTS = {
     410: Status.GONE,
     429: Status.SLOW_DOWN,
 }
-_WORD = r"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
-_MEDIA_TYPE = re.compile(rf"{_WORD}/{_WORD}[ \t]*(?:;[\t -~]*)?")
-_WAIT = re.compile(r"[0-9]{1,6}")
+_WAIT = re.compile(r"[0-9]{1,9}")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _URL_CHARACTERS = "%/?#:@!$&'()*+,;=~[]"  # that stay, beside letters, digits and "-._"
 
@@ -42,15 +41,24 @@ def translate_status(code: int, failure: int) -> int:
 def translate_type(content_type: str) -> str:
     """The META of a success by Content-Type. Raises ValueError for what is no media type, or too long."""
     if not content_type:
-        return UNKNOWN_TYPE
-    if not _MEDIA_TYPE.fullmatch(content_type) or len(content_type) > MAX_META:
+        return UNKNOWN
+    media_type = content_type.replace("\t", " ")
+    if not media_type.isascii() or not is_media_type(media_type) or len(media_type) > MAX_META:
         raise ValueError("is no media type")
-    return content_type.replace("\t", " ")
+    return media_type
 
 
 def translate_wait(retry_after: str) -> str:
-    """The seconds to wait by Retry-After, which may be a date as well."""
-    return str(int(retry_after)) if _WAIT.fullmatch(retry_after) else DEFAULT_WAIT
+    """The seconds to wait by Retry-After, at least one; it may be a date as well."""
+    return str(max(1, int(retry_after))) if _WAIT.fullmatch(retry_after) else DEFAULT_WAIT
+
+
+def name_status(code: int) -> str:
+    """What the texts of HTTP call a status."""
+    try:
+        return HTTPStatus(code).phrase
+    except ValueError:
+        return f"Status {code} of HTTP"
 
 
 def clean_reference(location: bytes) -> str:

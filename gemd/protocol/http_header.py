@@ -10,33 +10,19 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import NamedTuple
 
+from gemd.protocol.http_answer import name_status, translate_status, translate_wait
 from gemd.protocol.mime import GEMTEXT, is_media_type
-from gemd.protocol.status import Status
+from gemd.protocol.status import Status, is_redirect
 
 MAX_HTTP_HEADER = 8192  # bytes, with the empty line at its end
 
 _END = re.compile(rb"(?:\A|\n)\r?\n")
 _FIELD = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*(.*?)[ \t]*")
 _STATUS = re.compile(r"([1-5][0-9]{2})(?: .*)?")
-_WHOLE_SECONDS = re.compile(r"[0-9]{1,9}")
 _SINGLE = frozenset({"status", "content-type", "location"})
 _NO_CONTENT = (204, 205)
-_REDIRECTS = {
-    301: Status.REDIRECT_PERMANENT,
-    302: Status.REDIRECT_TEMPORARY,
-    303: Status.REDIRECT_TEMPORARY,
-    307: Status.REDIRECT_TEMPORARY,
-    308: Status.REDIRECT_PERMANENT,
-}
-_REFUSALS = {
-    400: Status.BAD_REQUEST,
-    404: Status.NOT_FOUND,
-    410: Status.GONE,
-    503: Status.SERVER_UNAVAILABLE,
-}
+_OF_PROGRAMS = {400: Status.BAD_REQUEST, 503: Status.SERVER_UNAVAILABLE}
 _ABOUT_WHO_ASKS = (401, 403)
-_TOO_OFTEN = 429
-_DEFAULT_WAIT = "60"  # seconds
 
 
 class HTTPHeaderError(ValueError):
@@ -92,25 +78,24 @@ def _explain(line: str) -> str:
 def translate_answer(answer: HTTPAnswer, *, failure: int, is_known: bool) -> tuple[int, str]:
     """Its status and META in Gemini: `failure` where the program itself has failed (5xx). Whether the client has shown
     a certificate (`is_known`) decides what it is told that may not. Raises HTTPHeaderError."""
-    status, fields = answer
-    if status // 100 == 2:
-        return Status.SUCCESS, _read_media_type(status, fields)
-    if status in _REDIRECTS:
+    code, fields = answer
+    status = _OF_PROGRAMS.get(code, translate_status(code, failure))
+    if status == Status.SUCCESS:
+        return status, _read_media_type(code, fields)
+    if is_redirect(status):
         target = fields.get("location", "")
         if not target or " " in target:
             raise HTTPHeaderError("its Location has a blank: it would be %20" if target else "it has no Location")
-        return _REDIRECTS[status], target
-    if status in _ABOUT_WHO_ASKS and is_known:
+        return status, target
+    if code in _ABOUT_WHO_ASKS and is_known:
         return Status.CERTIFICATE_NOT_AUTHORISED, "This certificate is not authorised"
-    if status == HTTPStatus.UNAUTHORIZED:
+    if code == HTTPStatus.UNAUTHORIZED:
         return Status.CLIENT_CERTIFICATE_REQUIRED, "A client certificate is needed"
-    if status == _TOO_OFTEN:
-        after = fields.get("retry-after", "")
-        return Status.SLOW_DOWN, str(max(1, int(after))) if _WHOLE_SECONDS.fullmatch(after) else _DEFAULT_WAIT
-    if status < 400:
-        raise HTTPHeaderError(f"the status {status} means nothing to Gemini")
-    refusal = Status.PERMANENT_FAILURE if status < 500 else failure
-    return _REFUSALS.get(status, refusal), _name(status)
+    if status == Status.SLOW_DOWN:
+        return status, translate_wait(fields.get("retry-after", ""))
+    if code < 400:
+        raise HTTPHeaderError(f"the status {code} means nothing to Gemini")
+    return status, name_status(code)
 
 
 def _read_media_type(status: int, fields: Mapping[str, str]) -> str:
@@ -121,11 +106,3 @@ def _read_media_type(status: int, fields: Mapping[str, str]) -> str:
         what = f"its Content-Type is no media type: {media_type!r}" if media_type else "it has no Content-Type"
         raise HTTPHeaderError(what)
     return media_type
-
-
-def _name(status: int) -> str:
-    """What the texts of HTTP call it."""
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return f"Status {status} of HTTP"

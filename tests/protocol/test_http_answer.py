@@ -4,12 +4,13 @@ import pytest
 
 from gemd.protocol.http_answer import (
     DEFAULT_WAIT,
-    UNKNOWN_TYPE,
     clean_reference,
+    name_status,
     translate_status,
     translate_type,
     translate_wait,
 )
+from gemd.protocol.mime import UNKNOWN
 from gemd.protocol.response import MAX_META, encode_header
 from gemd.protocol.status import DEFINED, Status
 
@@ -38,7 +39,7 @@ def test_a_status_without_a_counterpart_is_what_the_caller_says():
 @pytest.mark.parametrize(
     ("content_type", "meta"),
     [
-        ("", UNKNOWN_TYPE),
+        ("", UNKNOWN),
         ("text/gemini", "text/gemini"),
         ("text/gemini; charset=utf-8; lang=de", "text/gemini; charset=utf-8; lang=de"),
         ("image/svg+xml", "image/svg+xml"),
@@ -75,17 +76,22 @@ def test_what_is_no_type(content_type):
     ("retry_after", "seconds"),
     [
         ("5", "5"),
-        ("0", "0"),
+        ("0", "1"),
         ("007", "7"),
-        ("999999", "999999"),
+        ("999999999", "999999999"),
         *(
             (text, DEFAULT_WAIT)
-            for text in ("", "-1", "+5", "1_0", "5, 6", "1000000", "Wed, 21 Oct 2026 07:28:00 GMT", "\u0665")
+            for text in ("", "-1", "+5", "1_0", "5, 6", "1000000000", "Wed, 21 Oct 2026 07:28:00 GMT", "\u0665")
         ),
     ],
 )
 def test_how_long_to_wait(retry_after, seconds):
     assert translate_wait(retry_after) == seconds
+
+
+@pytest.mark.parametrize(("code", "name"), [(404, "Not Found"), (410, "Gone"), (499, "Status 499 of HTTP")])
+def test_the_name_of_a_status(code, name):
+    assert name_status(code) == name
 
 
 @pytest.mark.parametrize(

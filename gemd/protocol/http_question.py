@@ -1,0 +1,88 @@
+"""What an HTTP server is asked for a URL of Gemini, and where it is that its redirects lead to.
+
+Rules: the target has no octet but those of RFC 3986, and begins with one slash; each field is ours, since a client of
+Gemini sends none; a redirect within the server is one within the location.
+"""
+
+import base64
+from collections.abc import Collection
+from urllib.parse import quote, urljoin, urlsplit
+
+import msgspec
+
+from gemd.protocol.errors import NotFound
+from gemd.protocol.host import bracket, is_address, place
+from gemd.protocol.peer import Peer
+from gemd.protocol.url import Url
+
+HTTP_PORT = 80
+
+_SAFE = "%/:@!$&'()*+,;=~"  # octets of a path that stay, beside letters, digits and "-._"
+_SAFE_IN_QUERY = f"{_SAFE}?"
+
+
+class HTTPQuestion(msgspec.Struct, frozen=True):
+    """`target` is what is asked of `host`; `prefix` is what was taken off the front of the path."""
+
+    target: str
+    host: str
+    prefix: str = ""
+
+    def translate_redirect(self, reference: str, own_hosts: Collection[str]) -> str:
+        """Where a redirect leads to: a path of Gemini if that is within this server, which has these names as well, and
+        else a URL as it is. Raises ValueError."""
+        try:
+            url = urljoin(f"http://{self.host}{self.target}", reference)
+            parts = urlsplit(url)
+        except ValueError:
+            raise ValueError("is no URL") from None
+        if parts.scheme != "http" or _without_port(parts.netloc) not in {self.host, *own_hosts}:
+            return url
+        path = f"{self.prefix}/{parts.path.lstrip('/')}"
+        return f"{path}?{parts.query}" if parts.query else path
+
+
+def _without_port(netloc: str) -> str:
+    """A host and its port, without the one that need not be said."""
+    return netloc.lower().removesuffix(f":{HTTP_PORT}")
+
+
+def make_host(name: str, port: int = HTTP_PORT) -> str:
+    """A value of Host."""
+    return bracket(name) if port == HTTP_PORT else place(name, port)
+
+
+def make_question(url: Url, host: str, strip: int) -> HTTPQuestion:
+    """What `host` is asked for a URL, without the first `strip` names of its path. Raises NotFound (51) where there are
+    not so many, or an encoded slash is in the way."""
+    prefix, path = split_path_after(url, strip)
+    target = "/" + quote(path, safe=_SAFE).lstrip("/")
+    if url.query is not None:
+        target += f"?{quote(url.query, safe=_SAFE_IN_QUERY)}"
+    return HTTPQuestion(target, host, quote(prefix, safe=_SAFE))
+
+
+def split_path_after(url: Url, count: int) -> tuple[str, str]:
+    """A path in two, both still encoded: its first `count` names with a slash before each, and what follows. Raises
+    NotFound (51)."""
+    parts, end = url.path[1:].split("/"), 0
+    while count > 0 and end < len(parts):
+        count -= sum(map(bool, url.segments[end].split("/")))
+        end += 1
+    if count:
+        raise NotFound
+    return "".join(f"/{part}" for part in parts[:end] if part), "/" + "/".join(parts[end:])
+
+
+def make_forwarded(url: Url, peer: Peer) -> list[tuple[str, str]]:
+    """The fields that say for whom a request is: Forwarded (RFC 7239), X-Forwarded-For, and Client-Cert (RFC 9440)."""
+    host = place(url.host, url.port) if url.port is not None else bracket(url.host)
+    has_address = is_address(peer.address)
+    client = f'"{bracket(peer.address)}"' if has_address else "unknown"
+    fields = [("Forwarded", f'for={client};host="{host}";proto={url.scheme}')]
+    if has_address:
+        fields.append(("X-Forwarded-For", peer.address))
+    certificate = peer.tls.client_certificate
+    if certificate is not None:
+        fields.append(("Client-Cert", f":{base64.b64encode(certificate.der).decode()}:"))
+    return fields
