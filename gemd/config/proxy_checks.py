@@ -92,8 +92,9 @@ def _judge_trust(proxy: ProxyGateway, *, is_unix: bool) -> Iterator[tuple[str, s
         yield "fingerprint", "expected at least one, or no such key: then the key that a server has first is remembered"
     if proxy.fingerprint is not None and proxy.ca is not None:
         yield "ca", "a server is known by its fingerprint, or by authorities: remove one of the two keys"
-    if proxy.ca is not None and is_unix and proxy.sni is None:
-        yield "sni", "is needed beside ca for a unix socket: the name that the server's certificate has"
+    if is_unix and proxy.sni is None and (proxy.ca is not None or proxy.rewrite_host):
+        key = "ca" if proxy.ca is not None else "rewrite-host"
+        yield key, "needs sni beside it for a unix socket: the name that the server behind it has"
     if proxy.sni is not None and (is_address(proxy.sni) or not is_host_name(proxy.sni)):
         yield "sni", f"expected a host name in lower case, not {show(proxy.sni)}"
     if (proxy.certificate is None) != (proxy.key is None):

@@ -65,7 +65,7 @@ class Peer(msgspec.Struct, frozen=True):
     """The client of one connection, and the address that it came in on.
 
     Addresses are in text form without a zone; a client on a unix socket has the address "unix" and port 0. IPv6 clients
-    are counted by networks of `v6_prefix` bits.
+    are counted by networks of `v6_prefix` bits. `hops` is how many gemd have passed it on before, as far as is known.
     """
 
     address: str
@@ -74,6 +74,7 @@ class Peer(msgspec.Struct, frozen=True):
     local_port: int
     tls: TLSInfo
     v6_prefix: int = V6_PREFIX
+    hops: int = 0
 
     @property
     def client(self) -> str:

@@ -11,6 +11,8 @@ import msgspec
 
 from gemd.protocol.peer import UNIX
 
+MAX_HOPS = 8  # how many gemd may have passed a connection or request on before; more is a loop
+
 
 class ProxyHeaderError(ValueError):
     """What came is no PROXY header, or one that must not be believed. The text says why in our own words, for a log."""

@@ -18,6 +18,7 @@ from gemd.shared.host_process import HostProcess
 from gemd.shared.rate_limit import RateLimit
 from gemd.system.access_log import AccessLog
 from gemd.system.confinement import Confinement
+from gemd.system.known_servers import KnownServers
 from gemd.system.listener import Listener
 from gemd.system.logs import Logs
 from gemd.system.privileges import Identity
@@ -32,7 +33,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     None for all that the user may. `cells` have the budgets of all limits. `may_come` says whether an address may, None
     where all may. `hosts` are the processes beside the workers: for scripts that have a user of their own, and for
     applications that have a process of their own. `passes` are the hosts that workers pass on, with paths as these see
-    them.
+    them. `known_servers` are those that requests are passed on to, as they were met; None where that is not asked.
     """
 
     number: int
@@ -53,10 +54,11 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     confinement: Confinement | None
     hosts: Sequence[HostProcess] = ()
     passes: Sequence[PassHost] = ()
+    known_servers: KnownServers | None = None
 
     def close_all_but(self, kept: "Generation | None") -> None:
-        """Close the listeners and logs that `kept` does not share, and what leads to processes beside the workers,
-        which are never shared: for good, or in a worker of that generation."""
+        """Close the listeners and logs that `kept` does not share, and what leads to processes beside the workers, or
+        is known of servers, which are never shared: for good, or in a worker of that generation."""
         shared = kept.listeners if kept is not None else ()
         for listener in self.listeners:
             if listener not in shared:
@@ -64,3 +66,5 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
         self.logs.close_all_but(kept.logs if kept is not None else None)
         for host in self.hosts:
             host.close()
+        if self.known_servers is not None:
+            self.known_servers.close()

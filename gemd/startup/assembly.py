@@ -16,6 +16,7 @@ from gemd.config.types import AccessList, Budget
 from gemd.protocol.networks import build_rule
 from gemd.protocol.request import Request
 from gemd.responders.cgi.scripts import ScriptUser
+from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.responders.router import MakeLimit, Router
 from gemd.shared.app_host import AppHost
 from gemd.shared.cells import Cells
@@ -33,6 +34,7 @@ from gemd.system.access_log import AccessLog
 from gemd.system.certificates import ServerCertificate
 from gemd.system.line_log import LineLog, NoLog
 from gemd.system.logs import Logs
+from gemd.system.own_places import OwnPlaces
 from gemd.system.privileges import Identity, PrivilegeError, can_become
 from gemd.system.process import fill_standard_streams
 from gemd.system.session_tickets import TicketContext
@@ -59,7 +61,8 @@ def build_generation(
         app_hosts = make_app_hosts(config, files, identity)
         for app_host in app_hosts.values():
             new.callback(app_host.close)
-        router = build_router(inside, files, partial(join_limits, cells), script_hosts, app_hosts)
+        means = build_proxy_means(resources, files)
+        router = build_router(inside, files, partial(join_limits, cells), script_hosts, app_hosts, means)
         logs = Logs(config.log, find_log_files(config), former.logs if former is not None else None)
         new.callback(logs.close_all_but, former.logs if former is not None else None)
         router.applications.preload()
@@ -85,6 +88,7 @@ def build_generation(
         confinement=files.confinement,
         hosts=(*script_hosts.values(), *app_hosts.values()),
         passes=inside.passes,
+        known_servers=resources.known_servers,
     )
 
 
@@ -141,6 +145,7 @@ def build_router(
     make_limit: MakeLimit | None,
     script_hosts: Mapping[str, ScriptHost],
     app_hosts: Mapping[object, AppHost],
+    proxies: ProxyMeans,
 ) -> Router:
     """The hosts, with all that they need of the machine."""
     users: dict[str | None, ScriptUser] = {None: ScriptUser(files.home)}
@@ -148,7 +153,17 @@ def build_router(
         users[name] = ScriptUser(files.users[name].home, host.requests)
     processes = {key: host.requests for key, host in app_hosts.items()}
     read = files.authorities.__getitem__
-    return Router(config, files.mime_table, make_limit, read, users, files.private, processes)
+    return Router(config, files.mime_table, make_limit, read, users, files.private, processes, proxies)
+
+
+def build_proxy_means(resources: Resources, files: Files) -> ProxyMeans:
+    """What passing requests on takes besides the configuration."""
+    return ProxyMeans(
+        resources.proxy_certificates,
+        files.authorities.__getitem__,
+        resources.known_servers,
+        OwnPlaces(resources.listeners).has,
+    )
 
 
 def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -> ConnectionMaker | None:

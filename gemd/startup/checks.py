@@ -17,7 +17,7 @@ from gemd.config.types import LOG_WORDS
 from gemd.options import read_tables
 from gemd.protocol.characters import escape
 from gemd.startup.app_setups import build_app_setups
-from gemd.startup.assembly import build_router
+from gemd.startup.assembly import build_proxy_means, build_router
 from gemd.startup.files import read_files
 from gemd.startup.identity import find_user
 from gemd.startup.inside import see_from_inside
@@ -29,6 +29,8 @@ from gemd.startup.private_files import (
     is_confinement_missing,
     script_directories,
 )
+from gemd.startup.proxies import load_proxy_certificates
+from gemd.startup.resources import Resources
 from gemd.startup.script_checks import find_idle_places, find_missing_places, find_missing_scripts
 from gemd.startup.tickets import find_idle_tickets
 from gemd.startup.trials import describe_processes, try_applications
@@ -131,7 +133,9 @@ def _why_no_directory(path: str, flags: int = os.O_PATH) -> str | None:
 
 def check_certificates(config: Config) -> None:
     """Load what is configured, without making anything, and print what is worth a look. Raises CertificateError."""
-    build_router(config, read_files(config), None, {}, {})
+    files = read_files(config)
+    means = build_proxy_means(Resources([], {}, load_proxy_certificates(config)), files)
+    build_router(config, files, None, {}, {}, means)
     for warning in find_idle_tickets(config):
         print(f"gemd: warning: {warning}", file=sys.stderr)
     for host in config.hosts:

@@ -15,6 +15,7 @@ from gemd.config.types import CAFile
 from gemd.startup.app_setups import build_app_setups
 from gemd.startup.inside import see_from_inside
 from gemd.startup.private_files import find_confinement, find_secrets_inside
+from gemd.startup.proxies import find_proxy_authorities
 from gemd.startup.trials import try_applications
 from gemd.system.authorities import read_authorities
 from gemd.system.certificates import Certificates
@@ -60,9 +61,10 @@ def read_all(config: Config, user: Identity | None) -> Files:
 
 
 def authority_paths(config: Config) -> Iterator[str]:
-    """Where authorities are: for all scripts and applications, and for locations."""
+    """Where authorities are: for all scripts and applications, for locations, and for servers behind them."""
     yield from (path for path in (config.tls.ca_file, config.tls.ca_path) if path)
     for host in config.hosts:
         for location in host.locations:
             if isinstance(location.client_certificate, CAFile):
                 yield location.client_certificate.ca
+    yield from find_proxy_authorities(config)

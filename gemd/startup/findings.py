@@ -16,8 +16,10 @@ from gemd.config.types import Address
 from gemd.master.report import Outcome
 from gemd.shared.generation import Generation
 from gemd.startup.files import Files, authority_paths
+from gemd.startup.proxies import find_proxy_certificates, meets_servers
 from gemd.startup.resources import Resources, close_new
 from gemd.system.confinement import Confinement
+from gemd.system.known_servers import KnownServers
 from gemd.system.listener import Listener, take_over
 from gemd.system.portable_certificate import (
     PortableCertificate,
@@ -37,12 +39,14 @@ class ListenerFound(msgspec.Struct, frozen=True):
 
 
 class Findings(msgspec.Struct, frozen=True):
-    """All of it. Certificates are by host name; authorities, in DER, by path. The descriptors of new listeners come
-    first, then those of the log files at the paths `logs`. `warnings` are for the error log."""
+    """All of it. Certificates are by host name, those of proxies and authorities, in DER, by path. The descriptors of
+    new listeners come first, then those of the log files at the paths `logs`, then that of servers that were met, whose
+    path is `known_servers`, "" where there is none. `warnings` are for the error log."""
 
     config: Config
     listeners: tuple[ListenerFound, ...]
     certificates: dict[str, PortableCertificate]
+    proxy_certificates: dict[str, PortableCertificate]
     mime_table: dict[str, str]
     authorities: dict[str, tuple[bytes, ...]]
     users: dict[str, Identity]
@@ -51,6 +55,7 @@ class Findings(msgspec.Struct, frozen=True):
     confinement: Confinement | None
     apart: tuple[str, ...]
     logs: tuple[str, ...]
+    known_servers: str
     warnings: tuple[str, ...]
 
 
@@ -72,6 +77,7 @@ def pack_findings(
     known = current.logs.files()
     logs = {path: sink.fileno() for path, sink in generation.logs.files().items() if known.get(path) is not sink}
     new = [listener for listener in resources.listeners if listener not in present]
+    known_servers = resources.known_servers
     findings = Findings(
         config=generation.config,
         listeners=tuple(
@@ -79,6 +85,7 @@ def pack_findings(
             for listener in resources.listeners
         ),
         certificates={name: pack_certificate(one) for name, one in resources.certificates.items()},
+        proxy_certificates={path: pack_certificate(one) for path, one in resources.proxy_certificates.items()},
         mime_table=files.mime_table,
         authorities={path: pack_certificates(several) for path, several in files.authorities.items()},
         users=files.users,
@@ -87,9 +94,11 @@ def pack_findings(
         confinement=files.confinement,
         apart=files.apart,
         logs=tuple(logs),
+        known_servers=known_servers.path if known_servers is not None else "",
         warnings=tuple(warnings),
     )
-    descriptors = [os.dup(listener.socket.fileno()) for listener in new] + list(map(os.dup, logs.values()))
+    kept = [*logs.values(), *([known_servers.fileno()] if known_servers is not None else [])]
+    descriptors = [os.dup(listener.socket.fileno()) for listener in new] + list(map(os.dup, kept))
     generation.close_all_but(current)
     return Outcome(msgspec.to_builtins(findings), descriptors)
 
@@ -114,7 +123,9 @@ def unpack_findings(found: Outcome, current: Generation) -> Unpacked:
                 new.append(take_over(left.pop(0), findings.config.timeouts.request, listener.address))
             listeners.append(new[-1] if listener.present is None else current.listeners[listener.present])
         certificates = {name: unpack_certificate(one) for name, one in findings.certificates.items()}
+        proxy_certificates = {path: unpack_certificate(one) for path, one in findings.proxy_certificates.items()}
         authorities = {path: unpack_certificates(several) for path, several in findings.authorities.items()}
+        known_servers = KnownServers(left.pop(), findings.known_servers) if findings.known_servers else None
         is_complete = True
     finally:
         if not is_complete:
@@ -123,7 +134,7 @@ def unpack_findings(found: Outcome, current: Generation) -> Unpacked:
                 os.close(descriptor)
     return Unpacked(
         findings.config,
-        Resources(listeners, certificates),
+        Resources(listeners, certificates, proxy_certificates, known_servers),
         Files(
             mime_table=findings.mime_table,
             authorities=authorities,
@@ -141,11 +152,16 @@ def unpack_findings(found: Outcome, current: Generation) -> Unpacked:
 def _check(findings: Findings, descriptors: int, listeners: int) -> None:
     """Raise ValueError unless all belongs together, with so many descriptors and present listeners."""
     present = [listener.present for listener in findings.listeners]
-    if present.count(None) + len(findings.logs) != descriptors or len(set(findings.logs)) != len(findings.logs):
+    number = present.count(None) + len(findings.logs) + bool(findings.known_servers)
+    if number != descriptors or len(set(findings.logs)) != len(findings.logs):
         raise ValueError("another number of descriptors was needed")
     if any(number is not None and not 0 <= number < listeners for number in present):
         raise ValueError("there is no such listener")
     config = findings.config
+    if bool(findings.known_servers) != meets_servers(config):
+        raise ValueError("servers that were met are missing, or not asked for")
+    if not set(find_proxy_certificates(config)) <= set(findings.proxy_certificates):
+        raise ValueError("a proxy has no certificate")
     if config.uses_tls and not {host.name for host in config.hosts if host.has_certificate} <= set(
         findings.certificates
     ):

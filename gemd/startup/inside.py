@@ -5,6 +5,7 @@ import os
 import msgspec
 
 from gemd.config import Config, Host
+from gemd.config.gateway_settings import ProxyGateway
 from gemd.config.pass_settings import PassHost
 
 _PATHS = ("root", "script", "app_path", "app_directory")
@@ -21,10 +22,20 @@ def see_from_inside(config: Config) -> Config:
 
     def inside(host: Host) -> Host:
         locations = tuple(
-            msgspec.structs.replace(location, **{name: move(getattr(location, name)) for name in _PATHS})
+            msgspec.structs.replace(
+                location, **{name: move(getattr(location, name)) for name in _PATHS}, proxy=proxy_inside(location.proxy)
+            )
             for location in host.locations
         )
         return msgspec.structs.replace(host, locations=locations)
+
+    def proxy_inside(proxy: ProxyGateway | None) -> ProxyGateway | None:
+        if proxy is None:
+            return None
+        urls = (url.partition("+unix:") for url in proxy.upstreams)
+        return msgspec.structs.replace(
+            proxy, to=tuple(f"{scheme}{mark}{move(rest)}" if mark else scheme for scheme, mark, rest in urls)
+        )
 
     def passed_inside(host: PassHost) -> PassHost:
         path = host.address.path

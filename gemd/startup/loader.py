@@ -71,6 +71,8 @@ class ConfigLoader(Loader):
                 os.close(descriptor)
             if generation is None:
                 close_new(given.resources.listeners, current.listeners)
+                if given.resources.known_servers is not None:
+                    given.resources.known_servers.close()
         for line in describe_processes(given.config, given.files.apart):
             error_log.info("%s", line)
         warn(given.resources, given.config, given.warnings)

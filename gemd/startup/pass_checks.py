@@ -1,4 +1,4 @@
-"""Hosts that are passed on to this gemd itself: a connection to one would come in again and again.
+"""Hosts and locations that are passed on to this gemd itself: a connection to one would come in again and again.
 
 Rule: only what needs no name server is looked at, for that may take a while; a worker sees the others when it has
 connected.
@@ -9,21 +9,27 @@ import socket
 from ipaddress import IPv6Address, ip_address
 
 from gemd.config import Config, Problem
+from gemd.config.proxy_checks import parse_upstreams
 from gemd.config.tables import key_path
 from gemd.config.types import Address
 from gemd.protocol.host import ANY_ADDRESSES
+from gemd.startup.proxies import find_proxies
 
 _LOCALHOST = {"127.0.0.1", "::1"}
 
 
 def find_loops(config: Config) -> list[Problem]:
-    """A problem for each host that is passed on to where gemd listens."""
+    """A problem for each that is passed on to where gemd listens."""
+    upstreams = [(key_path(host.where, "pass"), host.address) for host in config.passes]
+    tables = {proxy: where for where, proxy in reversed(list(find_proxies(config)))}  # that of a host once
+    for proxy, where in tables.items():
+        upstreams += [(key_path(where, "proxy", "to"), upstream.address) for upstream in parse_upstreams(proxy)]
     problems = []
-    for host in config.passes:
-        listens = [entry.address for entry in config.listen if _is_same(host.address, entry.address)]
+    for key, address in upstreams:
+        listens = [entry.address for entry in config.listen if _is_same(address, entry.address)]
         if listens:
             text = f"gemd itself listens on {listens[0]}: name the server that is behind it"
-            problems.append(Problem(key_path(host.where, "pass"), text))
+            problems.append(Problem(key, text))
     return problems
 
 

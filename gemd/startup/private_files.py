@@ -9,6 +9,7 @@ from gemd.config import Config
 from gemd.config.host_settings import Answer
 from gemd.config.script_places import split_pattern
 from gemd.config.types import LOG_WORDS
+from gemd.startup.proxies import find_known_servers, find_proxy_certificates
 from gemd.system.attempt import attempt
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificates import CertificateError, certificate_paths
@@ -67,10 +68,12 @@ def find_log_files(config: Config) -> list[str]:
 
 
 def find_secrets(config: Config) -> list[str]:
-    """What no client may see: keys and logs. Raises CertificateError where there is no place for certificates."""
+    """What no client may see: keys, logs and servers that were met. Raises CertificateError where there is no place for
+    certificates."""
     keys = (key for _, key in _find_certificates(config))
     logs = (log for log in (config.log.access, config.log.error, *find_log_files(config)) if log not in LOG_WORDS)
-    return list(dict.fromkeys((*keys, *logs)))
+    servers = find_known_servers(config)
+    return list(dict.fromkeys((*keys, *find_proxy_certificates(config).values(), *logs, *filter(None, (servers,)))))
 
 
 def find_secrets_inside(config: Config) -> tuple[str, ...]:
@@ -101,6 +104,7 @@ def _find_certificates(config: Config) -> Iterator[tuple[str, str]]:
 
 def _private_files(config: Config) -> Iterator[str]:
     yield from (certificate for certificate, _ in _find_certificates(config))
+    yield from find_proxy_certificates(config)
     yield from find_secrets(config)
     yield from filter(None, (config.service.pid_file, config.service.control))
     yield from (entry.address.path for entry in config.listen if entry.address.path)

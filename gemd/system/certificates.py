@@ -59,7 +59,7 @@ def find_or_make(directory: Path, names: tuple[str, ...], owner: tuple[int, int]
     try:
         with attempt(f"the certificate {certificate_path} could not be found or made"):
             if not certificate_path.exists():
-                _make_private_directory(directory, owner)
+                make_private_directory(directory, owner)
                 if not key_path.exists():
                     _make_key(key_path, owner)
                 key = _load_key(key_path)  # which another process may have made meanwhile
@@ -125,7 +125,8 @@ def _alternative_names(names: tuple[str, ...]) -> list[x509.GeneralName]:
     return alternatives
 
 
-def _make_private_directory(directory: Path, owner: tuple[int, int] | None) -> None:
+def make_private_directory(directory: Path, owner: tuple[int, int] | None) -> None:
+    """A directory for keys, unless it is there. Raises OSError."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         directory.mkdir(mode=0o700)

@@ -26,6 +26,8 @@ from gemd.system.tls import TAKE_SIZE, IsAcceptable, TLSConnection, TLSError
 
 NAME = "called directly"
 
+clear_errors = _lib.ERR_clear_error  # empties OpenSSL's queue of errors
+
 _LARGE = 16 * 1024  # bytes at once, which no handshake has
 _judged: list[tuple[bytes, bool]] = []  # the certificate of the handshake that goes on, and whether it is accepted
 

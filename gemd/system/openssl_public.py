@@ -91,7 +91,7 @@ class PublicConnection(TLSConnection):
         except SSL.Error as error:
             raise TLSError(explain(error)) from None
         if self._connection.get_peer_certificate() is not None:
-            _clear_errors()
+            clear_errors()
         return True
 
     def receive(self, size: int) -> bytes | None:
@@ -149,7 +149,7 @@ class PublicConnection(TLSConnection):
         return [crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate) for certificate in chain]
 
 
-def _clear_errors() -> None:
+def clear_errors() -> None:
     """Empty OpenSSL's queue of errors, in which a handshake may leave some that succeeds in spite of an odd
     certificate; up to OpenSSL 3 they are taken for faults of what is called next. What fails here takes them along."""
     with contextlib.suppress(crypto.Error):

@@ -4,7 +4,6 @@ Rules: nothing here waits; all of it has one deadline, of which each address get
 what the client has sent so far, behind a PROXY header where one is wanted.
 """
 
-import contextlib
 import errno
 import math
 import os
@@ -13,13 +12,13 @@ import socket
 import time
 from collections.abc import Callable, Collection
 
-from gemd.protocol.proxy_header import Endpoint
+from gemd.protocol.proxy_header import MAX_HOPS, Endpoint
 from gemd.protocol.proxy_v1 import encode_v1
 from gemd.protocol.proxy_v2 import encode_v2
 from gemd.protocol.response import ResolveError, Target
-from gemd.system.client_socket import show_address
 from gemd.system.default_timeout import ignore_default_timeout
 from gemd.system.listener import Listener
+from gemd.system.own_places import LOOP, OwnPlaces
 from gemd.worker.connection import Connection
 from gemd.worker.flow import Flow
 from gemd.worker.ordered import Ordered
@@ -28,7 +27,6 @@ from gemd.worker.poller import Poller
 
 CONNECT_TIMEOUT = 5.0  # seconds, looking up included
 _RETRY_INTERVAL = 0.05  # seconds until a unix socket is asked again whose backlog is full
-_MAX_HOPS = 8
 
 
 class Connecting:
@@ -45,8 +43,7 @@ class Connecting:
         self._poller = poller
         self._connected = connected
         self._failed = failed
-        self._own_paths = {listener.address.path for listener in listeners if listener.address.path}
-        self._own_places = {listener.local or (None, listener.port) for listener in listeners}
+        self._own = OwnPlaces(listeners)
         self._connections: Ordered[PassedConnection] = Ordered()
         self._soonest = math.inf  # the first of their deadlines, or earlier
 
@@ -64,10 +61,10 @@ class Connecting:
         """Find its upstream."""
         connection.connect_by = time.monotonic() + CONNECT_TIMEOUT
         self._wait(connection, connection.connect_by)
-        if connection.hops >= _MAX_HOPS:
-            self._fail(connection, f"this is a loop: {_MAX_HOPS} gemd have passed it on already")
-        elif connection.upstream.address.path in self._own_paths:
-            self._fail(connection, "this is a loop: gemd itself listens there")
+        if connection.hops >= MAX_HOPS:
+            self._fail(connection, f"this is a loop: {MAX_HOPS} gemd have passed it on already")
+        elif connection.upstream.address.path in self._own.paths:
+            self._fail(connection, LOOP)
         else:
             self.resume(connection)
 
@@ -152,8 +149,8 @@ class Connecting:
     def _finish(self, connection: PassedConnection) -> None:
         link = connection.link
         assert link is not None
-        if self._is_own(link):
-            self._fail(connection, "this is a loop: gemd itself listens there")
+        if self._own.has(link):
+            self._fail(connection, LOOP)
             return
         header = encode_proxy_header(connection)
         connection.up = Flow(connection.socket, link, header + connection.first)
@@ -161,18 +158,6 @@ class Connecting:
         connection.down = Flow(link, connection.socket)
         connection.first = b""
         self._connected(connection)
-
-    def _is_own(self, link: socket.socket) -> bool:
-        """Whether it leads to a listener of this gemd."""
-        with contextlib.suppress(OSError):
-            if link.family == socket.AF_UNIX:
-                return link.getpeername() in self._own_paths  # as it was bound, by whatever link it was found
-            here, (there, port) = link.getsockname()[0], link.getpeername()[:2]
-            there = show_address(there)
-            # Both ends have one address on this machine alone; but 127.0.0.1 connects to all of 127.0.0.0/8.
-            is_here = show_address(here) == there or there.startswith("127.")
-            return (there, port) in self._own_places or (is_here and (None, port) in self._own_places)
-        return False
 
     def _fail(self, connection: PassedConnection, reason: str) -> None:
         connection.failure = reason

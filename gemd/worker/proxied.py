@@ -96,7 +96,8 @@ class Proxied:
             connection.peer = name_client(
                 connection.peer, source.address, source.port, destination.address, destination.port
             )
-            connection.reader = RequestReader(connection.peer)
+        connection.peer = structs.replace(connection.peer, hops=header.hops)
+        connection.reader = RequestReader(connection.peer)
 
     def _is_line_due(self) -> bool:
         """Whether something may be said: at most one line a second."""

@@ -6,6 +6,7 @@ import pytest
 
 from gemd.protocol.errors import SlowDown
 from gemd.responders.app.load import AppLoadError
+from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.responders.router import Router
 from gemd.startup import assembly
 from gemd.startup.assembly import build_generation, build_router, build_server_context
@@ -204,7 +205,7 @@ def test_authorities_are_those_that_were_read(configure, tmp_path):
     config = configure(tls={"certificates": str(tmp_path / "certificates"), "ca-file": str(tmp_path / "ca.pem")})
     files = read_files(config)
     (tmp_path / "ca.pem").unlink()
-    router = build_router(config, files, None, {}, {})
+    router = build_router(config, files, None, {}, {}, ProxyMeans())
     assert router.applications._authorities.judge(make_leaf(root).chain).is_vouched_for
 
 

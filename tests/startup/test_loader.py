@@ -212,7 +212,7 @@ WAITED_FOR = {
         "unix:/run/a could not be bound",
     ),
     "a self-signed certificate": (
-        "gemd.system.certificates._make_private_directory",
+        "gemd.system.certificates.make_private_directory",
         {"host": [{"name": "new.example", "root": "{root}"}]},
         "the certificate {tmp}/certificates/new.example.crt could not be found or made",
     ),

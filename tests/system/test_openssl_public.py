@@ -26,7 +26,7 @@ def test_a_connection_that_openssl_has_no_memory_for_is_a_fault_of_tls(certifica
 
 def test_the_queue_of_errors_can_be_emptied():
     _lib.ERR_put_error(_lib.ERR_LIB_EVP, 0, 138, b"", 0)
-    openssl_public._clear_errors()
+    openssl_public.clear_errors()
     assert _lib.ERR_peek_error() == 0
 
 

@@ -6,11 +6,14 @@ while nothing of it has been sent.
 
 import socket
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from gemd.config.types import Address
 from gemd.protocol.response import Helper, ResolveError, Target, when_writable
 from gemd.system.dial import Dial, DialError
+from gemd.system.own_places import LOOP
+
+IsOwn = Callable[[socket.socket], bool]
 
 _LEFT_OUT = 10.0  # seconds for which one is not asked that could not be reached
 
@@ -28,8 +31,10 @@ class _Upstream:
 class Group:
     """All upstreams of a location, as one worker knows them."""
 
-    def __init__(self, addresses: Sequence[Address]) -> None:
+    def __init__(self, addresses: Sequence[Address], is_own: IsOwn | None = None) -> None:
+        """`is_own` says whether a connection leads to gemd itself."""
         self._upstreams = [_Upstream(address) for address in addresses]
+        self._is_own = is_own
         self._next = 0
 
     def find_route(self, connect_by: float) -> "Route":
@@ -38,16 +43,17 @@ class Group:
         turn, self._next = self._next, (self._next + 1) % len(self._upstreams)
         in_turn = self._upstreams[turn:] + self._upstreams[:turn]
         now = time.monotonic()
-        return Route(sorted(in_turn, key=lambda upstream: upstream.left_out_until > now), connect_by)
+        return Route(sorted(in_turn, key=lambda upstream: upstream.left_out_until > now), connect_by, self._is_own)
 
 
 class Route:
     """The way of one request, to the first of some upstreams that can be reached. `deadline` is when to call `advance`
     again at the latest."""
 
-    def __init__(self, upstreams: Sequence[_Upstream], connect_by: float) -> None:
+    def __init__(self, upstreams: Sequence[_Upstream], connect_by: float, is_own: IsOwn | None = None) -> None:
         self._upstreams = list(upstreams)
         self._connect_by = connect_by
+        self._is_own = is_own
         self._dial: Dial | None = None
         self._helper: Helper | None = None
 
@@ -95,6 +101,9 @@ class Route:
             if connected is not None:
                 upstream.left_out_until = 0.0
                 self._dial = None
+                if self._is_own is not None and self._is_own(connected):
+                    connected.close()
+                    raise NoUpstream(LOOP)
             return connected
 
     def _begin_to_dial(self, upstream: _Upstream) -> bool:

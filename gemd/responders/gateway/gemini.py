@@ -1,0 +1,110 @@
+"""Gemini, as a worker asks another server by it.
+
+Rules: the server is judged before the request goes out, and before our certificate does; an answer without a body is
+whole with its header, any other with close_notify alone.
+"""
+
+from collections.abc import Callable
+
+from gemd.responders.gateway.codec import CodecError
+from gemd.system.server_trust import Chain, Distrusted
+from gemd.system.tls import TLSError
+from gemd.system.tls_client import ClientConnection
+
+_MOST_RECORDS = 128  # at a time: with one byte each they take some 0.5 ms
+
+
+class GeminiCodec:
+    """`tls` is a connection that has not begun, `check` judges the server's certificates and raises Distrusted; `first`
+    goes before all else, in the clear, and `line` is the request with its end."""
+
+    def __init__(self, tls: ClientConnection, check: Callable[[Chain], None], line: bytes, first: bytes = b"") -> None:
+        """Raises CodecError."""
+        self.is_complete = False
+        self.has_more = False
+        self._tls = tls
+        self._check = check
+        self._line = line
+        self._first = first
+        self._is_judged = False
+        self._is_secure = False
+        self._header = b""
+        self._has_header = False
+        self._go_on()
+
+    def take(self) -> bytes:
+        """What goes to the server."""
+        first, self._first = self._first, b""
+        return first + self._tls.take()
+
+    def feed(self, data: bytes) -> bytes:
+        """What is new of the answer. Raises CodecError."""
+        self._tls.feed(data)
+        if not self._is_secure:
+            self._go_on()
+            if not self._is_secure:
+                return b""
+        return self._receive()
+
+    def _go_on(self) -> None:
+        """With the handshake, and then with the request. Raises CodecError."""
+        try:
+            is_done = self._tls.handshake()
+            self._judge(is_done=is_done)
+            if is_done:
+                self._tls.write(self._line)
+        except TLSError as error:
+            raise CodecError(f"and gemd can't agree on TLS: {error}") from None
+        self._is_secure = is_done
+
+    def _judge(self, *, is_done: bool) -> None:
+        """As soon as the server's certificate is there. Raises CodecError."""
+        if self._is_judged:
+            return
+        chain = self._tls.chain
+        if chain:
+            try:
+                self._check(chain)
+            except Distrusted as error:
+                raise CodecError(str(error)) from None
+            self._is_judged = True
+        elif is_done:
+            raise CodecError("has no certificate")
+
+    def _receive(self) -> bytes:
+        pieces: list[bytes] = []
+        try:
+            while (piece := self._tls.receive()) and len(pieces) < _MOST_RECORDS:
+                pieces.append(piece)
+        except TLSError as error:
+            if not pieces:
+                raise CodecError(f"broke off: {error}") from None
+            piece = None  # it is told again
+        self.has_more = bool(piece)
+        if piece:
+            pieces.append(piece)
+        output = self._follow(b"".join(pieces))
+        self.is_complete |= piece == b""
+        return output
+
+    def _follow(self, output: bytes) -> bytes:
+        """The same up to the end of a header that has no body."""
+        if self._has_header or not output:
+            return output
+        before = len(self._header)
+        self._header += output
+        end = self._header.find(b"\n") + 1
+        if not end:
+            return output
+        self._has_header, self.is_complete = True, not self._header.startswith(b"2")
+        self._header = b""
+        return output[: end - before] if self.is_complete else output
+
+    def end(self) -> None:
+        """The server has closed. Raises CodecError unless it has said before that nothing more comes."""
+        if not self.is_complete:
+            raise CodecError("closed without close_notify" if self._is_secure else "closed in the handshake")
+
+    def complaints(self) -> bytes:
+        """Gemini has no place for them."""
+        return b""
