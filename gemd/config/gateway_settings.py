@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gemd.config.types import Seconds, Settings, Text
+from gemd.config.types import Dialect, Seconds, Settings, Text
 
 Strip = Annotated[int, Meta(ge=0, le=64, description="a whole number from 0 to 64")]
 Upstreams = Text | tuple[Text, ...]
@@ -12,10 +12,11 @@ Upstreams = Text | tuple[Text, ...]
 
 class ApplicationGateway(Settings, frozen=True):
     """A `fastcgi` or `scgi` table. `strip` is how many segments of a path are SCRIPT_NAME, by default those of the
-    location; `timeout` is for the header, and for each piece of a body after it."""
+    location; `dialect` is that of scripts by default; `timeout` is for the header, and for each piece of a body."""
 
     to: Upstreams
     params: dict[str, str] = {}
+    dialect: Dialect | None = None
     strip: Strip | None = None
     timeout: Seconds = 30.0
 

@@ -1,4 +1,4 @@
-"""The header of an answer by HTTP, as programs write it for CGI (RFC 3875, 6), and what the answer is in Gemini.
+"""The header that a program for the web writes by CGI (RFC 3875, 6), and what its answer is in Gemini.
 
 Rules: what is not told for sure is refused: a field that is folded, or there twice; no text of a program's own gets
 into a header of Gemini, but for its media type and where it has gone.
@@ -10,8 +10,14 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import NamedTuple
 
-from gemd.protocol.http_answer import name_status, translate_status, translate_wait
-from gemd.protocol.mime import GEMTEXT, is_media_type
+from gemd.protocol.http_answer import (
+    clean_reference,
+    name_status,
+    translate_status,
+    translate_type,
+    translate_wait,
+)
+from gemd.protocol.mime import GEMTEXT
 from gemd.protocol.status import Status, is_redirect
 
 MAX_HTTP_HEADER = 8192  # bytes, with the empty line at its end
@@ -21,8 +27,13 @@ _FIELD = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*(.*?)[ \t]*")
 _STATUS = re.compile(r"([1-5][0-9]{2})(?: .*)?")
 _SINGLE = frozenset({"status", "content-type", "location"})
 _NO_CONTENT = (204, 205)
-_OF_PROGRAMS = {400: Status.BAD_REQUEST, 503: Status.SERVER_UNAVAILABLE}
-_ABOUT_WHO_ASKS = (401, 403)
+_NOT_ALLOWED = (401, 403)
+# What a program tells more exactly than a server that is asked by HTTP.
+_OWN_COUNTERPARTS = {
+    400: Status.BAD_REQUEST,
+    401: Status.CLIENT_CERTIFICATE_REQUIRED,
+    503: Status.SERVER_UNAVAILABLE,
+}
 
 
 class HTTPHeaderError(ValueError):
@@ -79,30 +90,36 @@ def translate_answer(answer: HTTPAnswer, *, failure: int, is_known: bool) -> tup
     """Its status and META in Gemini: `failure` where the program itself has failed (5xx). Whether the client has shown
     a certificate (`is_known`) decides what it is told that may not. Raises HTTPHeaderError."""
     code, fields = answer
-    status = _OF_PROGRAMS.get(code, translate_status(code, failure))
-    if status == Status.SUCCESS:
-        return status, _read_media_type(code, fields)
-    if is_redirect(status):
-        target = fields.get("location", "")
-        if not target or " " in target:
-            raise HTTPHeaderError("its Location has a blank: it would be %20" if target else "it has no Location")
-        return status, target
-    if code in _ABOUT_WHO_ASKS and is_known:
+    if is_known and code in _NOT_ALLOWED:
         return Status.CERTIFICATE_NOT_AUTHORISED, "This certificate is not authorised"
-    if code == HTTPStatus.UNAUTHORIZED:
-        return Status.CLIENT_CERTIFICATE_REQUIRED, "A client certificate is needed"
+    status = _OWN_COUNTERPARTS.get(code) or translate_status(code, failure)
+    if status == Status.SUCCESS:
+        return status, _find_media_type(code, fields)
+    if is_redirect(status):
+        return status, _find_target(fields)
     if status == Status.SLOW_DOWN:
         return status, translate_wait(fields.get("retry-after", ""))
-    if code < 400:
+    if status == Status.CLIENT_CERTIFICATE_REQUIRED:
+        return status, "A client certificate is needed"
+    if code < HTTPStatus.BAD_REQUEST:
         raise HTTPHeaderError(f"the status {code} means nothing to Gemini")
     return status, name_status(code)
 
 
-def _read_media_type(status: int, fields: Mapping[str, str]) -> str:
-    media_type = fields.get("content-type", "")
-    if not media_type and status in _NO_CONTENT:
-        return GEMTEXT
-    if not is_media_type(media_type):
-        what = f"its Content-Type is no media type: {media_type!r}" if media_type else "it has no Content-Type"
-        raise HTTPHeaderError(what)
-    return media_type
+def _find_media_type(code: int, fields: Mapping[str, str]) -> str:
+    given = fields.get("content-type", "")
+    if not given:
+        if code in _NO_CONTENT:
+            return GEMTEXT
+        raise HTTPHeaderError("it has no Content-Type")
+    try:
+        return translate_type(given)
+    except ValueError as error:
+        raise HTTPHeaderError(f"its Content-Type {error}: {given[:100]!r}") from None
+
+
+def _find_target(fields: Mapping[str, str]) -> str:
+    try:
+        return clean_reference(fields.get("location", "").encode())
+    except ValueError as error:
+        raise HTTPHeaderError(f"its Location {error}") from None

@@ -12,7 +12,7 @@ from gemd.config.cgi_settings import CGISettings
 from gemd.config.types import Dialect, HashForm
 from gemd.protocol.peer import ClientCertificate
 from gemd.protocol.url import Url
-from gemd.responders.cgi.http_answer import write_authority
+from gemd.responders.cgi.http_dialect import write_authority
 
 Environ = MutableMapping[str, str]
 

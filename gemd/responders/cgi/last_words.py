@@ -25,10 +25,10 @@ def log_strays(name: str, remains: Remains) -> None:
         error_log.warning(text, name, remains.strays)
 
 
-def log_complaints(name: str, said: bytes) -> None:
-    """What it said on standard error."""
+def log_complaints(who: str, said: bytes) -> None:
+    """What somebody said on standard error, or in its place."""
     lines = said.decode("utf-8", "replace").splitlines()
     for line in lines[:_MAX_LINES]:
-        error_log.warning("script %s says: %s", name, line[:_MAX_LINE])
+        error_log.warning("%s says: %s", who, line[:_MAX_LINE])
     if len(lines) > _MAX_LINES:
-        error_log.warning("script %s says %d lines more", name, len(lines) - _MAX_LINES)
+        error_log.warning("%s says %d lines more", who, len(lines) - _MAX_LINES)

@@ -174,4 +174,4 @@ class ScriptRun:
         if self._has_answered:
             log_what_went_on(self._name, self._settings, remains)
         log_strays(self._name, remains)
-        log_complaints(self._name, script.stderr)
+        log_complaints(f"script {self._name}", script.stderr)

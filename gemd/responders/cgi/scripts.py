@@ -29,7 +29,7 @@ from gemd.responders.cgi.find import (
     split_mounted_path,
     split_script_path,
 )
-from gemd.responders.cgi.http_answer import choose_header
+from gemd.responders.cgi.http_dialect import choose_header
 from gemd.responders.cgi.run import ScriptRun
 from gemd.responders.cgi.start import TOO_MANY, Make, ScriptStart
 from gemd.responders.refusals import NOT_FOUND, explain_error

@@ -1,9 +1,12 @@
 """Applications that are asked by FastCGI or SCGI, and what they are told of a request: the variables of scripts.
 
-Rule: how much of a path is SCRIPT_NAME is the configuration's to say; what follows is PATH_INFO, decoded.
+Rules: how much of a path is SCRIPT_NAME is the configuration's to say; what follows is PATH_INFO, decoded. A file is
+named only below a root, since there are applications that run whatever they are told to.
 """
 
 from collections.abc import Callable, Mapping
+
+import msgspec
 
 from gemd.config.gateway_settings import ApplicationGateway
 from gemd.config.host_settings import Location
@@ -13,8 +16,10 @@ from gemd.config.settings import Config
 from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import NotFound
 from gemd.protocol.request import Request
+from gemd.protocol.status import Status
 from gemd.responders.cgi.environ import ScriptNames, build_environ
 from gemd.responders.cgi.find import split_mounted_path
+from gemd.responders.cgi.http_dialect import choose_header
 from gemd.responders.gateway.codec import Codec
 from gemd.responders.gateway.exchange import Exchange
 from gemd.responders.gateway.upstreams import Group
@@ -46,15 +51,25 @@ class ApplicationGateways:
         table = self._find_table(location)
         assert table is not None
         url = request.url
-        if any(is_misleading(part) for part in url.rule_names):
-            raise NotFound
         depth = len(location.names) if table.strip is None else table.strip
+        if any("/" in name for name in url.names[:depth]):  # an encoded slash divides no name of a script
+            raise NotFound
+        if not all(location.allows_name(part) and not is_misleading(part) for part in url.rule_names):
+            raise NotFound
         script_name, path_info = split_mounted_path(url.segments, depth)
+        path = "/".join((location.root or "", *url.names[len(location.mount) : depth]))
         settings = find_script_settings(self._config, location).cgi
-        names = ScriptNames(script_name, path_info, f"{location.root or ''}{script_name}", "/")
-        environ = build_environ(request, location, settings, names, self._authorities) | table.params
+        if table.dialect is not None:
+            settings = msgspec.structs.replace(settings, dialect=table.dialect)
+        script = ScriptNames(script_name, path_info, path, "/")
+        environ = build_environ(request, location, settings, script, self._authorities)
+        del environ["HOME"]  # which is the application's own
+        if location.root is None:
+            del environ["SCRIPT_FILENAME"]
+        environ |= table.params
         params = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in environ.items()}
         name = f"the application at {location.path}"
         limit = self._config.limits.cgi_output
-        make_codec = self._make_codec
-        return Exchange(self._groups[location.where], lambda _: make_codec(params), name, table.timeout, limit)
+        make_codec, group = self._make_codec, self._groups[location.where]
+        find_header = choose_header(settings.dialect, request, Status.PROXY_ERROR)
+        return Exchange(group, lambda _: make_codec(params), name, table.timeout, limit, find_header)

@@ -1,7 +1,8 @@
 """One request to an upstream, as an answer: first its header is awaited, then it is the body.
 
 Rules: nothing here waits; to be connected and to have a header there is one deadline, and for the body one that begins
-anew with each piece; a body that breaks off is broken off. The client learns that it failed, the error log why.
+anew with each piece; a body that breaks off is broken off. The client learns that it failed, the error log why. An
+upstream that says much which is no answer gives others their turn.
 """
 
 import contextlib
@@ -14,21 +15,24 @@ from gemd.config.types import Address
 from gemd.protocol.errors import ProxyFailed
 from gemd.protocol.response import BrokenBody, Helper, Response, when_writable
 from gemd.protocol.status import has_body
-from gemd.responders.cgi.header import MAX_HEADER, parse_header, quote
+from gemd.responders.cgi.header import FindHeader, find_header, quote
+from gemd.responders.cgi.last_words import log_complaints
 from gemd.responders.gateway.codec import Codec, CodecError
 from gemd.responders.gateway.upstreams import Group, NoUpstream, Route
 from gemd.system.log import error_log
 from gemd.system.script_output import ScriptError
 
 _PIECE = 64 * 1024  # bytes that are read at once
+_MAX_PIECES = 16  # in a turn
 _CONNECT_TIMEOUT = 5.0  # seconds
 _MAX_UNSENT = 4 * 1024 * 1024  # bytes that follow a header without a body
+_UNSENT_TIMEOUT = 1.0  # seconds for them
 
 
 class Exchange:
     """`group` has the upstreams, `make_codec` makes what is said to the one at an address. `name` is the location's,
     for the log. An upstream has `seconds` for its header, and as many again for each piece of its body; `max_output`
-    bytes in all."""
+    bytes in all. `find_header` has the header in what a codec has made of what came."""
 
     def __init__(
         self,
@@ -37,11 +41,13 @@ class Exchange:
         name: str,
         seconds: float,
         max_output: float = math.inf,
+        find_header: FindHeader = find_header,
     ) -> None:
         now = time.monotonic()
         self._route: Route = group.find_route(now + min(_CONNECT_TIMEOUT, seconds))
         self._make_codec = make_codec
         self._name = name
+        self._find = find_header
         self._seconds = seconds
         self._until = now + seconds
         self._max_output = max_output
@@ -52,7 +58,6 @@ class Exchange:
         self._output = b""  # that was read and not taken yet
         self._size = 0
         self._header: tuple[int, str] | None = None
-        self._is_at_end = False
 
     # What is waited for
 
@@ -77,30 +82,46 @@ class Exchange:
     # The header
 
     def settle(self) -> Response | None:
-        """The answer once its header is there. Raises ProxyFailed (43)."""
+        """The answer once its header is there; one without a body when all has come. Raises ProxyFailed (43)."""
         try:
-            while self._header is None:
+            for _ in range(_MAX_PIECES):
                 if not self._advance():
                     return None
-                self._find_header()
-            status, meta = self._header
-            if has_body(status):
-                return Response(status, meta, self)
-            while not self._is_over():
-                self._output = b""
-                if self._size > _MAX_UNSENT:
-                    raise CodecError(f"sent more than {_MAX_UNSENT} bytes behind a header that has no body")
-                if not self._advance():
-                    return None
+                response = self._find_answer()
+                if response is not None:
+                    return response
         except (CodecError, NoUpstream, ScriptError) as error:
+            if self._header is not None:
+                error_log.warning("%s: %s %s after its answer %d", self._name, self._route, error, self._header[0])
+                return Response(*self._header)
             error_log.error("%s: %s %s", self._name, self._route, error)
             raise ProxyFailed from None
-        return Response(status, meta)
+        self._give_way()
+        return None
+
+    def _find_answer(self) -> Response | None:
+        """Raises CodecError and ScriptError."""
+        if self._header is None:
+            self._find_header()
+        if self._header is None:
+            return None
+        status, meta = self._header
+        if has_body(status):
+            return Response(status, meta, self)
+        if self._is_over():
+            return Response(status, meta)
+        self._output = b""
+        if self._size > _MAX_UNSENT:
+            raise CodecError(f"sent more than {_MAX_UNSENT} bytes that are not sent")
+        return None
 
     def _find_header(self) -> None:
-        if b"\n" in self._output or len(self._output) > MAX_HEADER:
-            status, meta, self._output = parse_header(self._output)
+        found = self._find(self._output)
+        if found is not None:
+            status, meta, self._output = found
             self._header = status, meta
+            self._seconds = self._seconds if has_body(status) else min(self._seconds, _UNSENT_TIMEOUT)
+            self._until = time.monotonic() + self._seconds
         elif self._is_over():
             shown = f": {quote(self._output)}" if self._output else ""
             raise CodecError(f"ended without a header{shown}")
@@ -110,13 +131,21 @@ class Exchange:
     def read(self) -> bytes | None:
         """The next piece of the body. Raises BrokenBody."""
         try:
-            while not self._output and not self._is_over():
+            for _ in range(_MAX_PIECES):
+                if self._output or self._is_over():
+                    output, self._output = self._output, b""
+                    return output
                 if not self._advance():
                     return None
         except CodecError as error:
             raise BrokenBody(f"{self._name}: {self._route} {error}") from None
-        output, self._output = self._output, b""
-        return output
+        self._give_way()
+        return None
+
+    def _give_way(self) -> None:
+        """Be asked again after others."""
+        assert self._helper is not None
+        self._helper.wake()
 
     def _is_over(self) -> bool:
         return self._codec is not None and self._codec.is_complete
@@ -141,8 +170,9 @@ class Exchange:
             self._check_time("did not answer" if self._header is None else "sent nothing more")
             return False
         if data or has_more:
-            self._until = time.monotonic() + self._seconds if self._header is not None else self._until
             output = self._codec.feed(data)
+            if output and self._header is not None and has_body(self._header[0]):
+                self._until = time.monotonic() + self._seconds
             self._size += len(output)
             if self._size > self._max_output:
                 raise CodecError(f"sent more than {self._max_output} bytes (limits.cgi-output)")
@@ -191,5 +221,4 @@ class Exchange:
                 self._socket.close()
             self._socket = None
         if self._codec is not None:
-            for line in self._codec.complaints().decode(errors="backslashreplace").splitlines():
-                error_log.warning("%s: %s says: %s", self._name, self._route, line)
+            log_complaints(f"{self._name}: {self._route}", self._codec.complaints())

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from gemd.protocol.fastcgi import AnswerReader, FastCGIError, ProtocolStatus, encode_request
 from gemd.responders.gateway.codec import CodecError
 
-_REFUSED = {
+_REFUSALS: dict[int, str] = {
     ProtocolStatus.CANT_MULTIPLEX: "takes no other request on this connection",
     ProtocolStatus.OVERLOADED: "is overloaded",
     ProtocolStatus.UNKNOWN_ROLE: "is no responder",
@@ -13,7 +13,7 @@ _REFUSED = {
 
 
 class FastCGICodec:
-    """Only END_REQUEST makes an answer complete."""
+    """Only END_REQUEST makes an answer complete; a status of the application's own does not spoil it."""
 
     has_more = False
 
@@ -40,9 +40,13 @@ class FastCGICodec:
             raise CodecError(f"does not speak FastCGI: {error}") from None
         self._has_output |= bool(output)
         end = self._reader.end
+        if end is not None and end.protocol_status != ProtocolStatus.REQUEST_COMPLETE:
+            refusal = _REFUSALS.get(
+                end.protocol_status, f"ended with the unknown protocol status {end.protocol_status}"
+            )
+            raise CodecError(refusal)
         if end is not None and not self._has_output:
-            status = f" and ended with {end.app_status}" if end.app_status else ""
-            raise CodecError(_REFUSED.get(ProtocolStatus(end.protocol_status), f"said nothing{status}"))
+            raise CodecError("said nothing" + (f" and ended with {end.app_status}" if end.app_status else ""))
         return output
 
     def end(self) -> None:
@@ -51,5 +55,7 @@ class FastCGICodec:
             raise CodecError("closed before its answer ended")
 
     def complaints(self) -> bytes:
-        """What came of its standard error."""
-        return self._reader.errors
+        """What came of its standard error, and its status unless that is 0."""
+        end = self._reader.end
+        status = end.app_status if end is not None and self._has_output else 0
+        return self._reader.errors + (b"\nEND_REQUEST with the status %d" % status if status else b"")

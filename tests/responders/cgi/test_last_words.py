@@ -22,16 +22,16 @@ def test_strays_are_told_of(caplog):
 def test_where_nothing_was_left_nothing_is_told(caplog):
     log_what_went_on("/x", SETTINGS, Remains(0, 1))
     log_strays("/x", Remains(1, 0))
-    log_complaints("/x", b"")
+    log_complaints("script /x", b"")
     assert caplog.messages == []
 
 
 @pytest.mark.parametrize(("number", "more"), [(20, []), (25, ["script /x says 5 lines more"])])
 def test_complaints_are_quoted_in_part(caplog, number, more):
-    log_complaints("/x", b"oops \xff\n" * number)
+    log_complaints("script /x", b"oops \xff\n" * number)
     assert caplog.messages == ["script /x says: oops \ufffd"] * 20 + more
 
 
 def test_a_long_line_is_cut(caplog):
-    log_complaints("/x", b"x" * 1000)
+    log_complaints("script /x", b"x" * 1000)
     assert caplog.messages == ["script /x says: " + "x" * 500]

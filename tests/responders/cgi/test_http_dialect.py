@@ -5,7 +5,7 @@ import pytest
 from gemd.protocol.peer import ClientCertificate
 from gemd.protocol.status import Status
 from gemd.responders.cgi.header import find_header
-from gemd.responders.cgi.http_answer import choose_header, write_authority
+from gemd.responders.cgi.http_dialect import choose_header, write_authority
 from gemd.system.script_output import ScriptError
 from tests.responders.asking import peer, request
 
@@ -41,7 +41,8 @@ BAD = {
     "Gemini without a text": (b"51\r\n\n", "which is a header of Gemini"),
     "no type": (b"Status: 200\n\n", "bad header b'Status: 200': it has no Content-Type"),
     "too long": (b"X: " + b"x" * 70_000, "more than 8192 bytes"),
-    "a type too long": (b"Content-Type: a/" + b"b" * 1030 + b"\n\n", "at most 1024 are allowed"),
+    "a type too long": (b"Content-Type: a/" + b"b" * 1030 + b"\n\n", "no media type"),
+    "a target too long": (b"Location: /" + b"b" * 1030 + b"\n\n", "at most 1024 are allowed"),
     "a target that ends the header": (b"Location: /\x0d/\n\n", "a control character|no field"),
     "a target with an escape": (b"Location: /\x1b/\n\n", "a control character"),
 }
