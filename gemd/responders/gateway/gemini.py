@@ -30,6 +30,7 @@ class GeminiCodec:
         self._is_secure = False
         self._header = b""
         self._has_header = False
+        self._fault = ""
         self._go_on()
 
     def take(self) -> bytes:
@@ -72,17 +73,19 @@ class GeminiCodec:
             raise CodecError("has no certificate")
 
     def _receive(self) -> bytes:
+        """At most some records of what was fed. What comes before a fault is given before that is told."""
+        if self._fault:
+            raise CodecError(self._fault)
         pieces: list[bytes] = []
+        piece: bytes | None = b""
         try:
-            while (piece := self._tls.receive()) and len(pieces) < _MOST_RECORDS:
+            while len(pieces) < _MOST_RECORDS and (piece := self._tls.receive()):
                 pieces.append(piece)
         except TLSError as error:
+            self._fault = f"broke off: {error}"
             if not pieces:
-                raise CodecError(f"broke off: {error}") from None
-            piece = None  # it is told again
+                raise CodecError(self._fault) from None
         self.has_more = bool(piece)
-        if piece:
-            pieces.append(piece)
         output = self._follow(b"".join(pieces))
         self.is_complete |= piece == b""
         return output
