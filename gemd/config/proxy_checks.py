@@ -78,7 +78,9 @@ def judge_proxy(proxy: ProxyGateway) -> Iterator[tuple[str, str]]:
         for field in _TLS_KEYS:
             if getattr(proxy, field) is not None:
                 yield field.replace("_", "-"), "is for gemini:// alone: remove it"
-    yield from _judge_trust(proxy, is_unix=any(upstream.address.path for upstream in upstreams))
+    yield from _judge_trust(
+        proxy, is_unix=any(upstream.address.path for upstream in upstreams if upstream.scheme == "gemini")
+    )
 
 
 def _judge_trust(proxy: ProxyGateway, *, is_unix: bool) -> Iterator[tuple[str, str]]:

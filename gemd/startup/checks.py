@@ -21,6 +21,7 @@ from gemd.startup.assembly import build_proxy_means, build_router
 from gemd.startup.files import read_files
 from gemd.startup.identity import find_user
 from gemd.startup.inside import see_from_inside
+from gemd.startup.libraries import find_missing_libraries
 from gemd.startup.pass_checks import find_loops
 from gemd.startup.private_files import (
     NOT_CONFINED,
@@ -63,6 +64,7 @@ def check_machine(config: Config, *, needs_default_cgi: bool = False) -> None:
     problems += find_missing_scripts(config)
     problems += _check_lists(config)
     problems += find_loops(config)
+    problems += find_missing_libraries(config)
     if problems:
         raise ConfigError(problems, config.source)
 

@@ -145,3 +145,7 @@ def test_paths_are_taken_from_the_folder_of_the_file():
 def test_a_fault_of_a_host_is_told_once():
     text = HOST + f'proxy = {{ to = {GEMINI}, sni = "X" }}\n[[host.location]]\npath = "/x"\n'
     assert list(problems_of(text)) == ["host[1].proxy.sni"]
+
+
+def test_an_http_server_on_a_unix_socket_may_be_asked_by_its_own_name():
+    assert problems_of(HOST + 'proxy = { to = "http+unix:/run/b.sock", rewrite-host = true }\n') == {}

@@ -7,6 +7,7 @@ fails.
 
 import os
 import select
+import socket
 import threading
 import time
 from contextlib import nullcontext, suppress
@@ -56,6 +57,10 @@ class Pump:
         self._started[-1].start()
         return lambda: None
 
+    def resolve(self, host, port):
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return [(int(family), place) for family, _, _, _, place in entries]
+
     def show(self):
         return nullcontext()
 
@@ -90,9 +95,12 @@ class Pump:
             self.asked += 1
             now = time.monotonic()
             assert now < end, "waited in vain for an answer"
-            poll = select.poll()
-            for descriptor in (self._wakeup, *answer.descriptors):
-                poll.register(descriptor, select.POLLIN)
+            poll, wanted = select.poll(), {self._wakeup: select.POLLIN}
+            for descriptor in answer.descriptors:
+                fd, event = (descriptor, select.POLLIN) if descriptor >= 0 else (~descriptor, select.POLLOUT)
+                wanted[fd] = wanted.get(fd, 0) | event
+            for fd, events in wanted.items():
+                poll.register(fd, events)
             poll.poll(max(0.0, min(answer.deadline, end) - now) * 1000)
             with suppress(BlockingIOError):
                 os.eventfd_read(self._wakeup)

@@ -1,0 +1,61 @@
+"""A location that is passed on to HTTP servers: what they are asked for a request.
+
+Rule: h11 is loaded with the first such location, and by nobody else.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gemd.config.host_settings import Host, Location
+from gemd.config.proxy_checks import parse_upstreams
+from gemd.config.settings import Config
+from gemd.config.types import Address
+from gemd.protocol.characters import is_misleading
+from gemd.protocol.errors import NotFound
+from gemd.protocol.http_question import make_forwarded, make_host, make_question
+from gemd.protocol.request import Request
+from gemd.responders.gateway.exchange import Exchange
+from gemd.responders.gateway.proxy_means import ProxyMeans
+from gemd.responders.gateway.upstreams import Group
+
+if TYPE_CHECKING:
+    from gemd.responders.gateway.http import HTTPCodec
+
+_UNIX_HOST = "localhost"  # what is asked for by a unix socket
+
+
+class HTTPProxy:
+    """What passes the requests of one location on."""
+
+    def __init__(self, config: Config, _host: Host, location: Location, means: ProxyMeans) -> None:
+        from gemd.responders.gateway.http import HTTPCodec
+
+        proxy = location.proxy
+        assert proxy is not None
+        self._codec = HTTPCodec
+        self._proxy = proxy
+        self._name = f"the proxy at {location.path}"
+        self._max_output = config.limits.cgi_output
+        addresses = [upstream.address for upstream in parse_upstreams(proxy)]
+        self._hosts = frozenset(map(_host_of, addresses))
+        self._group = Group(addresses, means.is_own)
+
+    def __call__(self, request: Request) -> Exchange:
+        """An exchange that is still to begin. Raises NotFound (51) for a path that no server is told."""
+        url = request.url
+        if any(is_misleading(part) for part in url.rule_names):
+            raise NotFound
+        make_question(url, "", self._proxy.strip)  # whether there is one, before anybody is connected
+        make_codec = partial(self._make_codec, request)
+        return Exchange(self._group, make_codec, self._name, self._proxy.timeout, self._max_output)
+
+    def _make_codec(self, request: Request, address: Address) -> "HTTPCodec":
+        url = request.url
+        host = _host_of(address) if self._proxy.rewrite_host else make_host(url.host)
+        question = make_question(url, host, self._proxy.strip)
+        translate = partial(question.translate_redirect, own_hosts=self._hosts)
+        return self._codec(question.target, host, make_forwarded(url, request.peer), translate)
+
+
+def _host_of(address: Address) -> str:
+    return _UNIX_HOST if address.path else make_host(address.host, address.port)
