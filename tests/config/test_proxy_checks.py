@@ -148,4 +148,4 @@ def test_a_fault_of_a_host_is_told_once():
 
 
 def test_an_http_server_on_a_unix_socket_may_be_asked_by_its_own_name():
-    assert problems_of(HOST + 'proxy = { to = "http+unix:/run/b.sock", rewrite-host = true }\n') == {}
+    assert first(HOST + 'proxy = { to = "http+unix:/run/b.sock", rewrite-host = true }\n').proxy.rewrite_host
