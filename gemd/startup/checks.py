@@ -136,16 +136,17 @@ def _why_no_directory(path: str, flags: int = os.O_PATH) -> str | None:
 def check_certificates(config: Config) -> None:
     """Load what is configured, without making anything, and print what is worth a look. Raises CertificateError."""
     files = read_files(config)
-    means = build_proxy_means(Resources([], {}, load_proxy_certificates(config)), files)
-    build_router(config, files, None, {}, {}, means)
+    shown = load_proxy_certificates(config)
+    build_router(config, files, None, {}, {}, build_proxy_means(Resources([], {}, shown), files))
     for warning in find_idle_tickets(config):
         print(f"gemd: warning: {warning}", file=sys.stderr)
+    loaded = [*shown.values()]
     for host in config.hosts:
         if host.certificate is not None and host.key is not None:
-            certificate = certificates.load(Path(host.certificate), Path(host.key))
-            tls_context.build_context(certificate, config.tls)
-            for warning in certificate.warnings:
-                print(f"gemd: warning: {escape(warning)}", file=sys.stderr)
+            loaded.append(certificates.load(Path(host.certificate), Path(host.key)))
+            tls_context.build_context(loaded[-1], config.tls)
+    for warning in (warning for certificate in loaded for warning in certificate.warnings):
+        print(f"gemd: warning: {escape(warning)}", file=sys.stderr)
 
 
 def check_script_places(config: Config) -> None:

@@ -99,5 +99,6 @@ def warn(resources: Resources, config: Config, others: Sequence[str] = ()) -> No
     if is_confinement_missing(config):
         error_log.warning("%s", NOT_CONFINED)
     others = [*others, *find_idle_tickets(config)]
-    for warning in [*others, *(line for one in resources.certificates.values() for line in one.warnings)]:
+    loaded = (*resources.certificates.values(), *resources.proxy_certificates.values())
+    for warning in [*others, *(line for one in loaded for line in one.warnings)]:
         error_log.warning("%s", warning)
