@@ -1,0 +1,4 @@
+#!/bin/sh
+echo 'Status: 503'
+echo
+exit 3

@@ -1,0 +1,3 @@
+<?php
+header("Content-Type: text/gemini");
+no_such_function();
