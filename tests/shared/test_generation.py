@@ -24,7 +24,8 @@ class Closed:
 
 def generation(*listeners):
     values = dict.fromkeys(Generation.__struct_fields__)
-    return Generation(**{**values, "number": 1, "listeners": listeners, "logs": Closed(), "hosts": (Closed(),)})
+    own = {"logs": Closed(), "hosts": (Closed(),), "known_servers": Closed()}
+    return Generation(**{**values, "number": 1, "listeners": listeners, **own})
 
 
 def test_for_good_all_is_closed():
@@ -35,6 +36,7 @@ def test_for_good_all_is_closed():
     assert other.is_closed
     assert last.logs.kept == [None]
     assert last.hosts[0].is_closed
+    assert last.known_servers.is_closed
 
 
 def test_what_another_one_shares_stays_open():

@@ -25,6 +25,12 @@ def test_authorities_of_all_places_are_read_each_once(configure, root, tmp_path)
     assert found.mime_table[".gmi"] == "text/gemini"
 
 
+def test_authorities_that_vouch_for_servers_behind_are_read_too(configure, tmp_path):
+    (tmp_path / "ca.pem").write_bytes(Link().pem)
+    config = configure(host=[{"name": "h", "proxy": {"to": "gemini://192.0.2.1", "ca": "ca.pem"}}])
+    assert list(authority_paths(config)) == list(read_files(config).authorities) == [str(tmp_path / "ca.pem")]
+
+
 def test_without_authorities_there_are_media_types_alone(configure):
     found = read_files(configure())
     assert found.authorities == {}

@@ -10,6 +10,7 @@ from gemd.startup.assembly import build_generation
 from gemd.startup.files import read_files
 from gemd.startup.findings import pack_findings, unpack_findings
 from gemd.startup.resources import acquire_resources
+from gemd.system.certificates import find_or_make
 from tests.support.certificate_chains import Link
 
 
@@ -47,6 +48,8 @@ def close(unpacked, first):
             listener.close()
     for descriptor in unpacked.logs.values():
         os.close(descriptor)
+    if unpacked.resources.known_servers is not None:
+        unpacked.resources.known_servers.close()
 
 
 def test_all_arrives_as_it_was_found(configure, pack, first, tmp_path):
@@ -75,6 +78,40 @@ def test_only_what_is_new_is_handed_over(configure, pack, first, tmp_path):
     assert set(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.fixture
+def proxied(configure, root, tmp_path):
+    """A configuration that passes requests on, by a certificate of gemd's, to a server that is to be met."""
+    shown = str(find_or_make(tmp_path / "shown", ("gemd",)).path)
+    proxy = {"to": "gemini://127.0.0.1:1966", "certificate": shown, "key": shown.replace(".crt", ".key")}
+    host = {"name": "localhost", "root": str(root), "location": [{"path": "/p", "proxy": proxy}]}
+    return lambda **tables: configure(host=[host], **tables)
+
+
+def test_what_passing_on_takes_is_handed_over(proxied, pack, first, tmp_path):
+    before = set(os.listdir("/proc/self/fd"))
+    found = pack(proxied(log={"access": str(tmp_path / "access.log"), "error": "off"}))
+    assert len(found.descriptors) == 2
+    unpacked = unpack_findings(found, first)
+    (certificate,) = unpacked.resources.proxy_certificates.values()
+    assert certificate.fingerprint == find_or_make(tmp_path / "shown", ("gemd",)).fingerprint
+    known = unpacked.resources.known_servers
+    assert known.path == str(tmp_path / "certificates" / "known_servers")
+    known.remember("127.0.0.1:1966 localhost", "ab" * 32)
+    assert "ab" * 32 in (tmp_path / "certificates" / "known_servers").read_text()
+    close(unpacked, first)
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("change", [{"known_servers": ""}, {"proxy_certificates": {}}])
+def test_what_passing_on_takes_may_not_be_missing(proxied, pack, first, change):
+    before = set(os.listdir("/proc/self/fd"))
+    found = pack(proxied())
+    found.content = {**found.content, **change}
+    with pytest.raises(ValueError, match="missing|needed|no certificate"):
+        unpack_findings(found, first)
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
 def with_listener(content, present):
     return {**content, "listeners": [{**content["listeners"][0], "present": present}]}
 
@@ -96,6 +133,7 @@ NONSENSE = {
     "one listener too many": lambda content: with_listener(content, None),
     "a log twice": lambda content: {**content, "logs": ["/a", "/a", "/b"]},
     "one log too many": lambda content: {**content, "logs": ["/a"]},
+    "servers that nobody asks for": lambda content: {**content, "known_servers": "/k", "logs": ["/a"]},
     "no authorities": lambda content: {
         **content,
         "config": {**content["config"], "tls": {**content["config"]["tls"], "ca-file": "/ca.pem"}},

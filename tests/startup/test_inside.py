@@ -6,19 +6,25 @@ def test_paths_are_named_as_they_are_seen_from_a_chroot(configure, tmp_path):
     location = {"path": "/a/", "root": str(root / "a"), "app": "m:app", "app-path": str(tmp_path / "apps")}
     location["app-directory"] = str(tmp_path / "work")
     script = {"path": "/s/", "script": str(tmp_path / "s/x.py")}
+    proxy = {"to": [f"gemini+unix:{tmp_path}/run/g.sock", "gemini://127.0.0.1:1966"], "sni": "g"}
     shut = see_from_inside(
         configure(
             user="gemd",
             master_user="root",
             chroot=str(tmp_path),
             host=[
-                {"name": "localhost", "root": str(root), "location": [location, script]},
+                {
+                    "name": "localhost",
+                    "root": str(root),
+                    "location": [location, script, {"path": "/p", "proxy": proxy}],
+                },
                 {"name": "b.example", "pass": f"unix:{tmp_path}/run/b.sock"},
                 {"name": "c.example", "pass": "192.0.2.3:1966"},
             ],
         )
     )
-    first, second, third = shut.hosts[0].locations
+    first, second, third, fourth = shut.hosts[0].locations
+    assert fourth.proxy.upstreams == ("gemini+unix:/run/g.sock", "gemini://127.0.0.1:1966")
     assert (first.root, first.app_path) == ("/capsule", None)
     assert (first.script, third.script) == (None, "/s/x.py")
     assert (second.root, second.app_path, second.app_directory) == ("/capsule/a", "/apps", "/work")

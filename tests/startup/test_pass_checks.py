@@ -29,3 +29,7 @@ def test_loops(configure, root, listen, upstream, is_loop):
     hosts = [{"name": "localhost", "root": str(root)}, {"name": "b.example", "pass": upstream}]
     problems = find_loops(configure(listen=["127.0.0.1:0", listen], host=hosts))
     assert [problem.path for problem in problems] == ["host[2].pass"] * is_loop
+    to = f"gemini+{upstream}" if upstream.startswith("unix") else f"gemini://{upstream}"
+    host = {"name": "localhost", "proxy": {"to": ["gemini://192.0.2.99", to]}, "location": [{"path": "/x"}]}
+    problems = find_loops(configure(listen=["127.0.0.1:0", listen], host=[host]))
+    assert [problem.path for problem in problems] == ["host[1].proxy.to"] * is_loop

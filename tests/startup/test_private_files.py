@@ -53,6 +53,16 @@ def test_no_client_may_see_keys_and_logs(scripts, tmp_path):
     assert find_secrets(config) == [str(tmp_path / name) for name in ("y/key.pem", "a.log", "quiet.log")]
 
 
+def test_what_passing_on_takes(scripts, tmp_path):
+    proxy = {"to": "gemini://127.0.0.1:1966", "certificate": "x/own.pem", "key": "y/own.pem"}
+    config = scripts({"location": [{"path": "/p", "proxy": proxy}]}, log={"access": "off", "error": "off"})
+    state = tmp_path / "certificates"
+    expected = [state / "localhost.key", tmp_path / "y/own.pem", state / "known_servers"]
+    assert find_secrets(config) == list(map(str, expected))
+    private = find_confinement(config).private
+    assert {str(tmp_path / "x/own.pem"), *map(str, expected)} <= set(private)
+
+
 def test_in_a_root_directory_of_their_own_workers_know_what_is_in_it(scripts, root, tmp_path):
     """By whatever name that is known outside, and nothing of what lies elsewhere."""
     (tmp_path / "link").symlink_to(root)

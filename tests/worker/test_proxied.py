@@ -111,6 +111,17 @@ def test_a_header_may_come_byte_by_byte_and_with_what_follows_it(header, join, s
     assert list(ready) == [connection]
 
 
+@pytest.mark.parametrize("source", [Endpoint("192.0.2.7", 40312), Endpoint("unix", 0)])
+def test_who_is_asked_knows_how_many_have_passed_it_on(source, join, settle, ready):
+    client, connection = join()
+    assert connection.peer.hops == 0
+    client.socket.sendall(encode_v2(source, Endpoint("198.51.100.1", 1965), hops=3))
+    settle()
+    ask(client, settle)
+    assert list(ready) == [connection]
+    assert connection.request.peer.hops == 3
+
+
 @pytest.mark.parametrize("header", [LOCAL, b"PROXY UNKNOWN\r\n"])
 def test_a_proxy_may_speak_for_itself(header, join, settle, ready):
     client, _ = join()
