@@ -1,4 +1,4 @@
-"""An application by FastCGI or SCGI that answers as a test wants it: octet by octet, too much, or not at all.
+"""An application by FastCGI, SCGI or HTTP that answers as a test wants it: octet by octet, too much, or not at all.
 
 Rule: it reads a request as the protocol has it, so that what it is asked is checked as well.
 """
@@ -38,6 +38,17 @@ def read_scgi(sock):
     assert names[:2] == [b"CONTENT_LENGTH", b"SCGI"]
     assert len(set(names)) == len(names)
     return dict(zip(names, parts[1::2], strict=True))
+
+
+def read_http(sock):
+    """The fields of a request without a body, and beside them its path; what is no GET is a failure."""
+    data = b""
+    while not data.endswith(b"\r\n\r\n"):
+        data += _receive(sock)
+    first, *lines = data.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    method, target, version = first.split(b" ")
+    assert (method, version) == (b"GET", b"HTTP/1.1")
+    return {**dict(line.split(b": ", 1) for line in lines), b"PATH_INFO": target.partition(b"?")[0]}
 
 
 def _receive(sock):

@@ -167,11 +167,13 @@ class Exchange:
         has_more = self._codec.has_more
         data = b"" if has_more else self._receive()
         if data is None:
-            self._check_time("did not answer" if self._header is None else "sent nothing more")
+            self._check_progress()
             return False
         if data or has_more:
             output = self._codec.feed(data)
-            if output and self._header is not None and has_body(self._header[0]):
+            if not output:
+                self._check_progress()  # for what comes may never be any
+            elif self._header is not None and has_body(self._header[0]):
                 self._until = time.monotonic() + self._seconds
             self._size += len(output)
             if self._size > self._max_output:
@@ -180,6 +182,9 @@ class Exchange:
         else:
             self._codec.end()
         return True
+
+    def _check_progress(self) -> None:
+        self._check_time("did not answer" if self._header is None else "sent nothing more")
 
     def _check_time(self, text: str) -> None:
         if time.monotonic() >= self._until:
