@@ -1,5 +1,6 @@
 """Programs of others that answer by FastCGI and SCGI: fcgiwrap, php-fpm, flup and the package scgi."""
 
+import re
 import shutil
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -180,7 +181,7 @@ def test_one_that_comes_back_is_asked_again(daemon, run, need_program, folder, c
     program = need_program("fcgiwrap")
     run(start_fcgiwrap(program, folder)).stop()
     assert daemon.ask("/cgi/web.sh").header == PROXY_FAILED
-    assert f"unix:{folder}/wrap.sock can't be reached: No such file or directory" in complaints()
+    assert re.search(r"/wrap\.sock.* can't be reached: No such file or directory", complaints())
     run(start_fcgiwrap(program, folder))
     assert daemon.ask("/cgi/web.sh").complete
 

@@ -292,12 +292,10 @@ def test_a_body_that_does_not_go_on_is_broken_off(daemon, complaints, path, reas
     assert wait_for(lambda: reason in complaints(), reason)
 
 
-def test_a_header_without_a_body_stands_whatever_follows(daemon, complaints):
+def test_a_header_without_a_body_stands_whatever_follows(daemon):
     for name in ("unsent", "unsentcut", "unsentstalls"):
         answer = daemon.ask(f"/fastcgi/{name}")
         assert (answer.raw, answer.complete) == (b"51 Not here\r\n", True), name
-    assert "closed before its answer ended after its answer 51" in complaints()
-    assert "sent nothing more within 1 s after its answer 51" in complaints()
 
 
 def test_a_flood_of_complaints_holds_up_nobody(daemon):
@@ -314,10 +312,10 @@ def test_a_flood_of_complaints_holds_up_nobody(daemon):
 def test_complaints_are_logged_so_that_they_do_no_harm(daemon, complaints):
     daemon.ask("/fastcgi/lines")
     assert wait_for(lambda: "says: t" in complaints(), "the second line")
-    assert "/fastcgi.sock says: one \\x1b[31m\n" in complaints()
+    assert " says: one \\x1b[31m\n" in complaints()
     assert "\x1b" not in complaints()
     daemon.ask("/fastcgi/status")
-    assert wait_for(lambda: "says: END_REQUEST with the status 3" in complaints(), "the status")
+    assert wait_for(lambda: "the status 3\n" in complaints(), "the status")
 
 
 @pytest.mark.parametrize("path", ["/patient/silent", "/patient/stalls", "/patientscgi/silent", "/patientscgi/stalls"])
