@@ -51,6 +51,13 @@ fastcgi = { to = "unix:{tmp}/nobody" }
 [[host.location]]
 path = "/refused"
 scgi = { to = "{refused}" }
+[[host.location]]
+path = "/files"
+root = "{root}"
+fastcgi = { to = "{fastcgi}", dialect = "http", strip = 3, params = { PATH_INFO = "/page", KIND = "test" } }
+[[host]]
+name = "bare.example"
+fastcgi = { to = "{fastcgi}", dialect = "http", strip = 64, params = { PATH_INFO = "/page" } }
 """
 PROXY_FAILED = b"43 The server behind this one did not answer as it should\r\n"
 
@@ -108,6 +115,7 @@ class Applications:
             "unknown": send(encode_end(0, 9)),
             "late": send(out(PAGE) + encode_end(0, 2)),
             "long": send(out(b"x" * 65_000) * 2 + END),
+            "page": send(out(WEB_PAGE) + END),
             "web": send(out(b"Status: 403 Forbidden\r\nContent-Type: text/html\r\n\r\n<p>") + END),
             "http": send(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
             "silent": self.stay(b""),
@@ -340,3 +348,25 @@ def test_an_application_is_told_what_scripts_are(daemon, applications):
     variables = applications.fastcgi.asked[-1]
     assert variables[b"SERVER_PROTOCOL"] == b"HTTP/1.1"
     assert variables[b"REQUEST_METHOD"] == b"GET"
+
+
+def test_an_application_is_told_of_a_file_below_a_root_alone(daemon, applications):
+    """There are some that run whatever file they are told of."""
+    assert daemon.ask("/files/a/b%20c/d?x").complete
+    told = applications.fastcgi.asked[-1]
+    root = str(daemon.folder / "capsule").encode()
+    assert told[b"SCRIPT_FILENAME"] == root + b"/a/b c"
+    assert (told[b"DOCUMENT_ROOT"], told[b"SCRIPT_NAME"], told[b"KIND"]) == (root, b"/files/a/b c", b"test")
+    assert daemon.ask("/usr/bin/id", host="bare.example", name="bare.example").text == "Hi\n"
+    told = applications.fastcgi.asked[-1]
+    assert told[b"SCRIPT_NAME"] == b"/usr/bin/id"
+    assert not {b"SCRIPT_FILENAME", b"DOCUMENT_ROOT", b"PATH_TRANSLATED"} & told.keys()
+
+
+def test_names_that_no_script_has_are_told_to_nobody(daemon, applications):
+    before = len(applications.fastcgi.asked)
+    for path in ("/files/.git/hooks", "/files/a%2fb", "/files%2fa", "/files/%E2%80%AE", "/files/a/.x"):
+        assert daemon.ask(path).status == 51, path
+    for path in ("/files/%2e%2e%2fetc", "/files/a%00b"):
+        assert daemon.ask(path).status == 59, path
+    assert len(applications.fastcgi.asked) == before
