@@ -12,6 +12,7 @@ from gemd.system.openssl_binding import clear_errors
 from gemd.system.openssl_public import explain
 from gemd.system.tls import TAKE_SIZE, TLSError
 
+_MODE_RELEASE_BUFFERS = 0x10  # <openssl/ssl.h>
 _RECORD = 16 * 1024  # bytes that one holds at most
 
 
@@ -26,6 +27,7 @@ class ClientContext:
         settings.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_TICKET)
         settings.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         settings.set_verify(SSL.VERIFY_NONE)
+        settings.set_mode(_MODE_RELEASE_BUFFERS)
         if certificate is None:
             return
         try:

@@ -12,6 +12,7 @@ from gemd.system.tls import TLSError
 from gemd.system.tls_client import ClientConnection
 
 _MOST_RECORDS = 128  # at a time: with one byte each they take some 0.5 ms
+_SLICE = 16 * 1024  # bytes that TLS is given at once: its memory for them never shrinks
 
 
 class GeminiCodec:
@@ -28,6 +29,7 @@ class GeminiCodec:
         self._first = first
         self._is_judged = False
         self._is_secure = False
+        self._undecrypted = b""
         self._header = b""
         self._has_header = False
         self._fault = ""
@@ -40,8 +42,10 @@ class GeminiCodec:
 
     def feed(self, data: bytes) -> bytes:
         """What is new of the answer. Raises CodecError."""
-        self._tls.feed(data)
-        if not self._is_secure:
+        if self._is_secure:
+            self._undecrypted += data
+        else:
+            self._tls.feed(data)
             self._go_on()
             if not self._is_secure:
                 return b""
@@ -79,7 +83,7 @@ class GeminiCodec:
         pieces: list[bytes] = []
         piece: bytes | None = b""
         try:
-            while len(pieces) < _MOST_RECORDS and (piece := self._tls.receive()):
+            while len(pieces) < _MOST_RECORDS and (piece := self._decrypt()):
                 pieces.append(piece)
         except TLSError as error:
             self._fault = f"broke off: {error}"
@@ -89,6 +93,15 @@ class GeminiCodec:
         output = self._follow(b"".join(pieces))
         self.is_complete |= piece == b""
         return output
+
+    def _decrypt(self) -> bytes | None:
+        """The next record. Raises TLSError."""
+        piece = self._tls.receive()
+        while piece is None and self._undecrypted:
+            self._tls.feed(self._undecrypted[:_SLICE])
+            self._undecrypted = self._undecrypted[_SLICE:]
+            piece = self._tls.receive()
+        return piece
 
     def _follow(self, output: bytes) -> bytes:
         """The same up to the end of a header that has no body."""
