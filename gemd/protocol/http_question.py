@@ -10,10 +10,9 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
-from gemd.protocol.errors import NotFound
 from gemd.protocol.host import bracket, is_address, place
 from gemd.protocol.peer import Peer
-from gemd.protocol.url import Url
+from gemd.protocol.url import Url, cut_path
 
 HTTP_PORT = 80
 
@@ -53,25 +52,13 @@ def make_host(name: str, port: int = HTTP_PORT) -> str:
 
 
 def make_question(url: Url, host: str, strip: int) -> HTTPQuestion:
-    """What `host` is asked for a URL, without the first `strip` names of its path. Raises NotFound (51) where there are
-    not so many, or an encoded slash is in the way."""
-    prefix, path = split_path_after(url, strip)
+    """What `host` is asked for a URL, without the first `strip` names of its path. Raises NotFound (51) where an
+    encoded slash is in the way."""
+    prefix, path = cut_path(url, strip)
     target = "/" + quote(path, safe=_SAFE).lstrip("/")
     if url.query is not None:
         target += f"?{quote(url.query, safe=_SAFE_IN_QUERY)}"
     return HTTPQuestion(target, host, quote(prefix, safe=_SAFE))
-
-
-def split_path_after(url: Url, count: int) -> tuple[str, str]:
-    """A path in two, both still encoded: its first `count` names with a slash before each, and what follows. Raises
-    NotFound (51)."""
-    parts, end = url.path[1:].split("/"), 0
-    while count > 0 and end < len(parts):
-        count -= sum(map(bool, url.segments[end].split("/")))
-        end += 1
-    if count:
-        raise NotFound
-    return "".join(f"/{part}" for part in parts[:end] if part), "/" + "/".join(parts[end:])
 
 
 def make_forwarded(url: Url, peer: Peer) -> list[tuple[str, str]]:

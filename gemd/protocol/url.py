@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from gemd.protocol.characters import is_misleading
-from gemd.protocol.errors import BadRequest
+from gemd.protocol.errors import BadRequest, NotFound
 from gemd.protocol.host import normalise_host
 
 DEFAULT_PORT = 1965
@@ -157,6 +157,20 @@ def remove_dot_segments(path: str) -> str:
     if segments[-1] in (".", ".."):
         output.append("")
     return "/" + "/".join(output)
+
+
+def cut_path(url: Url, depth: int) -> tuple[str, str]:
+    """A URL's path in two, as it is encoded: the first `depth` names with a slash before each, and what follows.
+
+    Raises NotFound (51) where an encoded slash is across the cut.
+    """
+    parts, at = url.path[1:].split("/"), 0
+    while depth > 0 and at < len(parts):
+        depth -= sum(1 for name in url.segments[at].split("/") if name)
+        at += 1
+    if depth < 0:
+        raise NotFound
+    return "".join(f"/{part}" for part in parts[:at] if part), "/" + "/".join(parts[at:])
 
 
 def split_path(path: str) -> tuple[str, ...]:

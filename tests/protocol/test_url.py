@@ -2,8 +2,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gemd.protocol.errors import BadRequest
-from gemd.protocol.url import encode_path, encode_segment, parse_url, resolve, split_path
+from gemd.protocol.errors import BadRequest, NotFound
+from gemd.protocol.url import cut_path, encode_path, encode_segment, parse_url, resolve, split_path
 from tests.support.tables import check_table
 
 FILE_NAMES = (
@@ -159,3 +159,29 @@ def test_references(reference, target):
 )
 def test_where_a_redirect_leads(reference, absolute):
     assert resolve("gemini://h:300/a/b", reference) == absolute
+
+
+@pytest.mark.parametrize(
+    ("path", "depth", "prefix", "rest"),
+    [
+        ("/a/b", 0, "", "/a/b"),
+        ("/a/b", 1, "/a", "/b"),
+        ("/a/b/", 2, "/a/b", "/"),
+        ("/a", 1, "/a", "/"),
+        ("/a/", 1, "/a", "/"),
+        ("/a//b", 1, "/a", "//b"),
+        ("//a/b", 1, "/a", "/b"),
+        ("/a%2Fb/c%2Fd", 2, "/a%2Fb", "/c%2Fd"),
+        ("/%61/%62", 1, "/%61", "/%62"),
+        ("/a", 2, "/a", "/"),
+        ("/", 3, "", "/"),
+    ],
+)
+def test_a_path_in_two(path, depth, prefix, rest):
+    assert cut_path(parse_url(f"gemini://h{path}".encode()), depth) == (prefix, rest)
+
+
+@pytest.mark.parametrize(("path", "depth"), [("/a%2Fb", 1), ("/a/b%2Fc/d", 2)])
+def test_a_path_that_can_t_be_cut_there(path, depth):
+    with pytest.raises(NotFound):
+        cut_path(parse_url(f"gemini://h{path}".encode()), depth)

@@ -11,7 +11,7 @@ from gemd.config.host_settings import Host, Location
 from gemd.config.proxy_checks import parse_upstreams
 from gemd.config.settings import Config
 from gemd.config.types import Address
-from gemd.protocol.errors import BadRequest, NotFound, ProxyFailed
+from gemd.protocol.errors import BadRequest, ProxyFailed
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.host import ANY_HOST, bracket, covers, is_address
 from gemd.protocol.peer import Peer
@@ -19,7 +19,7 @@ from gemd.protocol.proxy_header import MAX_HOPS, Endpoint
 from gemd.protocol.proxy_v1 import encode_v1
 from gemd.protocol.proxy_v2 import encode_v2
 from gemd.protocol.request import MAX_URL, Request
-from gemd.protocol.url import DEFAULT_PORT, Url
+from gemd.protocol.url import DEFAULT_PORT, Url, cut_path
 from gemd.responders.gateway.codec import Codec
 from gemd.responders.gateway.exchange import Exchange
 from gemd.responders.gateway.gemini import GeminiCodec
@@ -56,7 +56,7 @@ class GeminiProxy:
         if request.peer.hops >= MAX_HOPS:
             error_log.error("%s: this is a loop: %d gemd have passed it on already", self._name, MAX_HOPS)
             raise ProxyFailed
-        path = strip_path(request.url, self._proxy.strip)
+        _, path = cut_path(request.url, self._proxy.strip)
         lines = {address: self._make_line(request.url, path, address) for address in self._addresses}
         if any(len(line) > MAX_URL + 2 for line in lines.values()):
             raise BadRequest("The URL is too long to be passed on")
@@ -94,15 +94,3 @@ class GeminiProxy:
         if self._proxy.send_proxy == "v2":
             return encode_v2(source, destination, server_name=peer.tls.server_name, hops=peer.hops + 1)
         return encode_v1(source, destination) if self._proxy.send_proxy == "v1" else b""
-
-
-def strip_path(url: Url, depth: int) -> str:
-    """The path of a URL, as it was encoded, without the first `depth` names in it. Raises NotFound (51) where an
-    encoded slash is within what has to go."""
-    parts, at = url.path[1:].split("/"), 0
-    while depth > 0 and at < len(parts):
-        depth -= sum(1 for name in url.segments[at].split("/") if name)
-        at += 1
-    if depth < 0:
-        raise NotFound
-    return "/" + "/".join(parts[at:])

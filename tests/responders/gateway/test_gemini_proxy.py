@@ -12,7 +12,7 @@ from gemd.protocol.errors import BadRequest, NotFound, ProxyFailed
 from gemd.protocol.proxy_v1 import encode_v1
 from gemd.protocol.proxy_v2 import find_size, parse_v2
 from gemd.responders.gateway import gemini_proxy
-from gemd.responders.gateway.gemini_proxy import GeminiProxy, strip_path
+from gemd.responders.gateway.gemini_proxy import GeminiProxy
 from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.system.authorities import read_authorities
 from gemd.system.certificates import find_or_make
@@ -102,29 +102,7 @@ def test_a_url_that_gets_too_long(make, say):
         proxy(request("gemini://h/" + "x" * 1000))
 
 
-@pytest.mark.parametrize(
-    ("path", "depth", "stripped"),
-    [
-        ("/a/b", 0, "/a/b"),
-        ("/a/b", 1, "/b"),
-        ("/a/b/", 2, "/"),
-        ("/a", 1, "/"),
-        ("/a/", 1, "/"),
-        ("/a//b", 1, "//b"),
-        ("//a/b", 1, "/b"),
-        ("/a%2Fb/c%2Fd", 2, "/c%2Fd"),
-        ("/%61/%62", 1, "/%62"),
-        ("/a", 2, "/"),
-        ("/", 3, "/"),
-    ],
-)
-def test_what_is_taken_off_a_path(path, depth, stripped):
-    assert strip_path(request(path).url, depth) == stripped
-
-
 def test_a_path_that_can_not_be_cut(make):
-    with pytest.raises(NotFound):
-        strip_path(request("/a%2Fb").url, 1)
     with pytest.raises(NotFound):
         make(strip=1)(request("/a%2Fb"))
 

@@ -106,8 +106,8 @@ def test_a_path_that_misleads_is_nobodys(passed, server, path):
     assert server.requests == []
 
 
-def test_a_path_that_is_too_short_is_nobodys(passed, server):
-    assert passed("/app/", strip=2).status == 51
+def test_a_path_that_can_t_be_cut_is_nobodys(passed, server):
+    assert passed("/app%2Fx", strip=1).status == 51
     assert server.requests == []
 
 
