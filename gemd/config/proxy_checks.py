@@ -37,7 +37,7 @@ def parse_proxy_upstream(text: str) -> ProxyUpstream:
     Raises ValueError."""
     match = _URL.fullmatch(text)
     if match is None:
-        raise ValueError('expected a URL such as "gemini://10.0.0.2:1965", or "gemini+unix:/path"')
+        raise ValueError('expected a URL such as "gemini://10.0.0.2:1965" or "http://127.0.0.1:8000"')
     scheme = match["scheme"].lower()
     if scheme == "https":
         raise ValueError('https is not there: expected "http://" with a server on this machine, or "gemini://"')

@@ -11,7 +11,7 @@ from gemd.config.proxy_checks import parse_upstreams
 from gemd.config.tables import key_path
 from gemd.startup.proxies import find_proxies
 
-_HTTP = "gemd.responders.gateway.http"  # which needs h11
+_HTTP = "gemd.responders.gateway.http_proxy"  # which needs h11
 
 
 def find_missing_libraries(config: Config) -> list[Problem]:

@@ -13,7 +13,8 @@ GEMINI = [{"path": "/app/", "proxy": {"to": "gemini://127.0.0.1:1966"}}]
 @pytest.fixture
 def without_h11(monkeypatch):
     monkeypatch.setitem(sys.modules, "h11", None)
-    monkeypatch.delitem(sys.modules, "gemd.responders.gateway.http", raising=False)
+    for name in ("http", "http_proxy"):
+        monkeypatch.delitem(sys.modules, f"gemd.responders.gateway.{name}", raising=False)
 
 
 @pytest.fixture

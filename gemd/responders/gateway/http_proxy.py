@@ -1,10 +1,9 @@
-"""A location that is passed on to HTTP servers: what they are asked for a request.
+"""Locations that an HTTP server answers: what it is asked for, and whose its redirects are.
 
-Rule: h11 is loaded with the first such location, and by nobody else.
+Rule: what is asked for is found before anybody is connected. Whoever imports this pays for h11.
 """
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from gemd.config.host_settings import Host, Location
 from gemd.config.proxy_checks import parse_upstreams
@@ -15,11 +14,9 @@ from gemd.protocol.errors import NotFound
 from gemd.protocol.http_question import make_forwarded, make_host, make_question
 from gemd.protocol.request import Request
 from gemd.responders.gateway.exchange import Exchange
+from gemd.responders.gateway.http import HTTPCodec
 from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.responders.gateway.upstreams import Group
-
-if TYPE_CHECKING:
-    from gemd.responders.gateway.http import HTTPCodec
 
 _UNIX_HOST = "localhost"  # what is asked for by a unix socket
 
@@ -28,11 +25,8 @@ class HTTPProxy:
     """What passes the requests of one location on."""
 
     def __init__(self, config: Config, _host: Host, location: Location, means: ProxyMeans) -> None:
-        from gemd.responders.gateway.http import HTTPCodec
-
         proxy = location.proxy
         assert proxy is not None
-        self._codec = HTTPCodec
         self._proxy = proxy
         self._name = f"the proxy at {location.path}"
         self._max_output = config.limits.cgi_output
@@ -45,16 +39,16 @@ class HTTPProxy:
         url = request.url
         if any(is_misleading(part) for part in url.rule_names):
             raise NotFound
-        make_question(url, "", self._proxy.strip)  # whether there is one, before anybody is connected
+        make_question(url, "", self._proxy.strip)  # or it can't be asked for
         make_codec = partial(self._make_codec, request)
         return Exchange(self._group, make_codec, self._name, self._proxy.timeout, self._max_output)
 
-    def _make_codec(self, request: Request, address: Address) -> "HTTPCodec":
+    def _make_codec(self, request: Request, address: Address) -> HTTPCodec:
         url = request.url
         host = _host_of(address) if self._proxy.rewrite_host else make_host(url.host)
         question = make_question(url, host, self._proxy.strip)
         translate = partial(question.translate_redirect, own_hosts=self._hosts)
-        return self._codec(question.target, host, make_forwarded(url, request.peer), translate)
+        return HTTPCodec(question.target, host, make_forwarded(url, request.peer), translate)
 
 
 def _host_of(address: Address) -> str:

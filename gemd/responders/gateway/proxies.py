@@ -11,13 +11,20 @@ from gemd.config.settings import Config
 from gemd.protocol.request import Request
 from gemd.responders.gateway.exchange import Exchange
 from gemd.responders.gateway.gemini_proxy import GeminiProxy
-from gemd.responders.gateway.http_proxy import HTTPProxy
 from gemd.responders.gateway.proxy_means import ProxyMeans
 
 Pass = Callable[[Request], Exchange]  # which is still to begin; raises GeminiError for what can't be passed on
 MakePass = Callable[[Config, Host, Location, ProxyMeans], Pass]  # for a location that has a `proxy` table
 
-KINDS: Mapping[Scheme, MakePass] = {"gemini": GeminiProxy, "http": HTTPProxy}
+
+def _make_http_proxy(config: Config, host: Host, location: Location, means: ProxyMeans) -> Pass:
+    """Loads h11 with the first of them, for which nobody else shall pay."""
+    from gemd.responders.gateway.http_proxy import HTTPProxy
+
+    return HTTPProxy(config, host, location, means)
+
+
+KINDS: Mapping[Scheme, MakePass] = {"gemini": GeminiProxy, "http": _make_http_proxy}
 
 
 class Proxies:
