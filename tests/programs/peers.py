@@ -81,10 +81,10 @@ def start_php(program: str, folder: Path) -> Peer:
     return Peer(folder, "php-fpm", [program, "-n", *flags, "-y", str(folder / "php-fpm.conf")], path)
 
 
-def start_flup(folder: Path, kind: str) -> Peer:
-    """An application for WSGI by flup, at FOLDER/KIND.sock."""
-    path = folder / f"{kind}.sock"
-    return Peer(folder, f"flup-{kind}", [sys.executable, str(GATEWAYS / "wsgi.py"), kind, str(path)], path)
+def start_flup(folder: Path, kind: str, number: str = "") -> Peer:
+    """An application for WSGI by flup, at FOLDER/KIND.sock, or FOLDER/KIND with a number."""
+    path = folder / f"{kind}{number}.sock"
+    return Peer(folder, f"flup-{kind}{number}", [sys.executable, str(GATEWAYS / "wsgi.py"), kind, str(path)], path)
 
 
 def start_scgi(folder: Path, listener: socket.socket) -> Peer:

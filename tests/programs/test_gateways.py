@@ -37,6 +37,9 @@ fastcgi = { to = "unix:{tmp}/php.sock", dialect = "http", params = { SCRIPT_FILE
 path = "/flup"
 fastcgi = { to = "unix:{tmp}/fastcgi.sock", dialect = "http" }
 [[host.location]]
+path = "/pair"
+fastcgi = { to = ["unix:{tmp}/fastcgi1.sock", "unix:{tmp}/fastcgi2.sock"], dialect = "http" }
+[[host.location]]
 path = "/flupscgi"
 scgi = { to = "unix:{tmp}/scgi.sock", dialect = "http" }
 [[host.location]]
@@ -204,3 +207,22 @@ def test_the_package_scgi_answers(daemon, run, folder, scgi_listener):
     assert daemon.ask("/scgi/ask").header == "10 Your name"
     assert daemon.ask("/scgi/raises").header == PROXY_FAILED
     assert daemon.ask("/scgi/x").complete
+
+
+def test_one_of_two_that_is_killed_takes_no_more_along_than_was_asked_of_it(daemon, run, folder):
+    pytest.importorskip("flup.server.fcgi")
+    first, second = [run(start_flup(folder, "fastcgi", number)) for number in "12"]
+    threads, times, statuses = 4, 50, []
+
+    def ask(number):
+        if number == times:
+            second.stop()
+        statuses.append(daemon.ask("/pair/hello?x%20y").status)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(ask, range(4 * times)))
+    assert set(statuses) <= {20, 43}
+    assert statuses.count(43) <= threads
+    run(start_flup(folder, "fastcgi", "2"))
+    first.stop()
+    assert [daemon.ask("/pair/hello").status for _ in range(8)] == [20] * 8
