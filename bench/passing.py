@@ -1,9 +1,10 @@
-"""What a host costs that another gemd answers: in front of it, behind it, and beside it.
+"""What a host costs that another gemd answers, whole or request by request: in front of it, behind it, and beside it.
 
     bench/passing.py            # five rounds: two minutes
 
 Two gemd with one worker each. The load asks for `localhost`: directly, by way of the one in front, which passes it on,
-and, as a host that the front serves itself, with and without another one that is passed on.
+by way of one that passes each request on (`proxy`), and, as a host that the front serves itself, with and without
+another one that is passed on.
 """
 
 import argparse
@@ -40,6 +41,11 @@ def prepare_beside(site: Site) -> Server:
     return prepare.prepare_gemd(site, 1, name="beside", host='[[host]]\nname = "other.example"\npass = "127.0.0.1:1"\n')
 
 
+def prepare_proxy(site: Site, port: int) -> Server:
+    """A gemd that passes each request for localhost on to this port."""
+    return prepare.prepare_gemd(site, 1, name="proxy", host=f'proxy = {{ to = "gemini://127.0.0.1:{port}" }}\n')
+
+
 class Bench:
     """The servers that run, and what was found."""
 
@@ -69,16 +75,16 @@ class Bench:
 
     def measure_pages(self, requests: int) -> None:
         """A small page, four ways."""
-        for name in ("back", "front", "plain", "beside"):
+        for name in ("back", "front", "proxy", "plain", "beside"):
             spent, _ = self.ask(name, "/page.gmi", PAGE_SIZE, requests, 16)
             self.note(f"page, {name}: CPU us a request", spent[name])
-            if name == "front":
-                self.note("page, behind the front: CPU us a request", spent["back"])
+            if name in ("front", "proxy"):
+                self.note(f"page, behind {name}: CPU us a request", spent["back"])
 
     def measure_downloads(self) -> None:
         """10 MiB, one after the other and four at a time."""
         for connections in (1, 4):
-            for name in ("back", "front"):
+            for name in ("back", "front", "proxy"):
                 spent, seconds = self.ask(name, "/file.txt", FILE_SIZE, _DOWNLOADS, connections)
                 rate = _DOWNLOADS * FILE_SIZE / seconds / (1 << 20)
                 self.note(f"10 MiB, {name}, {connections} at a time: MiB/s", rate)
@@ -102,6 +108,7 @@ def main() -> int:
         servers = {
             "back": back,
             "front": prepare_front(site, back.port),
+            "proxy": prepare_proxy(site, back.port),
             "plain": prepare.prepare_gemd(site, 1, name="plain"),
             "beside": prepare_beside(site),
         }
