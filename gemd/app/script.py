@@ -3,7 +3,7 @@
 import os
 import select
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from gemd.app.response import Environ, Response, Status
@@ -12,9 +12,11 @@ from gemd.config.script_settings import ScriptSettings
 from gemd.config.settings import Limits, Timeouts
 from gemd.protocol.characters import percent_encode
 from gemd.protocol.errors import CGIError
+from gemd.protocol.response import Target
 from gemd.responders.cgi.environ import own_variables
 from gemd.responders.cgi.run import ScriptRun
 from gemd.responders.cgi.start import ScriptStart
+from gemd.system.addresses import look_up
 from gemd.system.places import Places
 from gemd.system.script import Script
 from gemd.system.script_limits import NO_LIMITS
@@ -69,6 +71,13 @@ class _Waiter:
         """Nothing else takes a thread here."""
         work()
         return lambda: None
+
+    def resolve(self, host: str, port: int) -> Sequence[Target] | None:
+        """The addresses of a server, which may be waited for here. Raises ResolveError."""
+        return look_up(host, port)
+
+    def forget(self, host: str, port: int) -> None:
+        """Nothing is waited for."""
 
     def show(self) -> AbstractContextManager[None]:
         """The application is shown already."""

@@ -2,6 +2,9 @@
 the same name after `cgi-`.
 """
 
+import re
+from collections.abc import Iterator, Mapping
+
 from gemd.config.types import (
     Count,
     Dialect,
@@ -14,6 +17,8 @@ from gemd.config.types import (
     Settings,
     Text,
 )
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class CGISettings(Settings, frozen=True):
@@ -35,3 +40,10 @@ class CGISettings(Settings, frozen=True):
     read: tuple[Text, ...] | None = None
     write: tuple[Text, ...] | None = None
     user: Text | None = None
+
+
+def judge_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What is wrong with variables of scripts, by name."""
+    for name, value in environment.items():
+        if not _VARIABLE.fullmatch(name) or "\0" in value:
+            yield name, "expected a variable name of letters, digits and _, and a text without NUL"

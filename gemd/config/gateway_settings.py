@@ -1,10 +1,16 @@
 """The settings of gateways: who answers in another process, and what is said to it."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gemd.config.types import Dialect, Seconds, Settings, Text
+from gemd.config.cgi_settings import judge_variables
+from gemd.config.tables import key_path, show
+from gemd.config.types import Address, Count, Dialect, Seconds, Settings, Text
+from gemd.config.upstream import parse_upstream
+
+_OURS = ("AUTH_TYPE", "REMOTE_ADDR", "REMOTE_HOST", "REMOTE_IDENT", "REMOTE_PORT", "REMOTE_USER")  # who asks
 
 Strip = Annotated[int, Meta(ge=0, le=64, description="a whole number from 0 to 64")]
 Upstreams = Text | tuple[Text, ...]
@@ -12,18 +18,25 @@ Upstreams = Text | tuple[Text, ...]
 
 class ApplicationGateway(Settings, frozen=True):
     """A `fastcgi` or `scgi` table. `strip` is how many segments of a path are SCRIPT_NAME, by default those of the
-    location; `dialect` is that of scripts by default; `timeout` is for the header, and for each piece of a body."""
+    location; `dialect` is that of scripts by default; `timeout` is for the header, and for each piece of a body;
+    `connections` are at once, of each worker."""
 
     to: Upstreams
     params: dict[str, str] = {}
     dialect: Dialect | None = None
     strip: Strip | None = None
     timeout: Seconds = 30.0
+    connections: Count = 64
 
     @property
     def upstreams(self) -> tuple[str, ...]:
         """All that are named."""
         return (self.to,) if isinstance(self.to, str) else self.to
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where they are. Raises ValueError."""
+        return tuple(parse_upstream(text, needs_port=True) for text in self.upstreams)
 
 
 class ProxyGateway(Settings, frozen=True):
@@ -42,6 +55,7 @@ class ProxyGateway(Settings, frozen=True):
     certificate: Text | None = None
     key: Text | None = None
     timeout: Seconds = 30.0
+    connections: Count = 64
 
     @property
     def upstreams(self) -> tuple[str, ...]:
@@ -52,3 +66,21 @@ class ProxyGateway(Settings, frozen=True):
     def fingerprints(self) -> tuple[str, ...]:
         """All that are named."""
         return (self.fingerprint,) if isinstance(self.fingerprint, str) else self.fingerprint or ()
+
+
+def judge_gateway(table: ApplicationGateway) -> Iterator[tuple[str, str]]:
+    """What is wrong with the values of a `fastcgi` or `scgi` table, by key."""
+    if not table.upstreams:
+        yield "to", 'expected at least one upstream, as in "unix:/run/app.sock" or "127.0.0.1:9000"'
+    for text in table.upstreams:
+        try:
+            parse_upstream(text, needs_port=True)
+        except ValueError as error:
+            yield "to", f"{error}, not {show(text)}"
+    for text in {text for text in table.upstreams if table.upstreams.count(text) > 1}:
+        yield "to", f"{text} is listed twice"
+    for name, fault in judge_variables(table.params):
+        yield key_path("params", name), fault
+    for name in table.params:
+        if name.startswith("TLS_") or name in _OURS:
+            yield key_path("params", name), "says who asks, which is gemd's to say: choose another name"

@@ -131,7 +131,8 @@ class Location(Settings, frozen=True):
     @property
     def source(self) -> str:
         """Where its content comes from, for people; nothing where it has none."""
-        servers = self.proxy.upstreams if self.proxy is not None else ()
+        gateway = self.fastcgi or self.scgi or self.proxy
+        servers = gateway.upstreams if gateway is not None else ()
         return self.script or self.app or ", ".join(servers) or self.root or ""
 
     @property

@@ -13,10 +13,9 @@ import msgspec
 from gemd.config.access_lists import judge_access
 from gemd.config.app_settings import find_app_users
 from gemd.config.budgets import judge_rate, make_budget
-from gemd.config.cgi_settings import CGISettings
+from gemd.config.cgi_settings import CGISettings, judge_variables
 from gemd.config.hosts import absolute, join_path, read_hosts
 from gemd.config.listen import DEFAULT_LISTEN, Entries, read_listen
-from gemd.config.location_checks import judge_variables
 from gemd.config.script_settings import find_script_users
 from gemd.config.settings import TLS, Config, Limits, Log, Service, Timeouts
 from gemd.config.tables import Problem, key_path, keys_of, read_settings, read_table, show

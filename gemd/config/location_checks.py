@@ -4,11 +4,13 @@ Rule: nothing is opened or looked up; each fault is told with its key and what w
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from gemd.config.access_lists import judge_location_access
 from gemd.config.budgets import judge_rate
-from gemd.config.host_settings import Location
+from gemd.config.cgi_settings import judge_variables
+from gemd.config.gateway_settings import judge_gateway
+from gemd.config.host_settings import Answer, Location
 from gemd.config.proxy_checks import judge_proxy
 from gemd.config.script_places import EVERYWHERE, list_entries
 from gemd.config.tables import key_path, show
@@ -20,7 +22,8 @@ _LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Z
 _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
 _REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_GATEWAYS = (Answer.FASTCGI, Answer.SCGI, Answer.PROXY)
+_ANSWERS_ALL = (Answer.GONE, Answer.REDIRECT, Answer.SCRIPT, Answer.APP, *_GATEWAYS)
 
 
 def judge_location(location: Location) -> Iterator[tuple[str, str]]:
@@ -48,8 +51,7 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
     if location.app_options and not (location.app or "").endswith("()"):
         yield "app-options", 'needs an app that is a factory, as in "package.module:factory()"'
     yield from _judge_foreign(location)
-    for key, text in judge_proxy(location.proxy) if location.proxy is not None else ():
-        yield key_path("proxy", key), text
+    yield from _judge_gateways(location)
     if location.app_process and location.preload:
         yield "preload", "an application in a process of its own (app-process) is loaded there, and not by the master"
     if location.app_user is not None and location.app_process is False:
@@ -79,11 +81,18 @@ def _judge_foreign(location: Location) -> Iterator[tuple[str, str]]:
             yield key, "needs an app: nothing else answers for others"
 
 
-def judge_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """What is wrong with variables of scripts, by name."""
-    for name, value in environment.items():
-        if not _VARIABLE.fullmatch(name) or "\0" in value:
-            yield name, "expected a variable name of letters, digits and _, and a text without NUL"
+def _judge_gateways(location: Location) -> Iterator[tuple[str, str]]:
+    """What is wrong with who is asked in the place of files, each by itself and beside others."""
+    for key, table in ((Answer.FASTCGI.value, location.fastcgi), (Answer.SCGI.value, location.scgi)):
+        for name, text in judge_gateway(table) if table is not None else ():
+            yield key_path(key, name), text
+    for name, text in judge_proxy(location.proxy) if location.proxy is not None else ():
+        yield key_path(Answer.PROXY.value, name), text
+    answers = [answer for answer in location.answers if answer in _ANSWERS_ALL]
+    for answer in answers[1:]:
+        if answer in _GATEWAYS:
+            text = f"would never be asked, since {answers[0].value} answers everything here: remove one of them"
+            yield answer.value, text
 
 
 def _is_climbing(path: str) -> bool:

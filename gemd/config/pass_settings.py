@@ -4,15 +4,14 @@ Rule: such a host answers nothing here, and so has no other setting: each would 
 """
 
 from collections.abc import Callable, Collection
-from ipaddress import IPv6Address
 from typing import Literal
 
 import msgspec
 
-from gemd.config.listen import parse_listen
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.config.types import Address, Settings, Text
-from gemd.protocol.host import ANY_ADDRESSES, is_address, normalise_host
+from gemd.config.upstream import parse_upstream
+from gemd.protocol.host import is_address
 
 NormaliseName = Callable[[str, str, list[Problem]], str]  # with the path of its key, and where its fault goes
 
@@ -77,17 +76,3 @@ def read_pass_host(
         problems.append(Problem(key_path(path, "pass"), f"{error}, not {show(host.pass_to)}"))
         return None
     return msgspec.structs.replace(host, name=names[0], aliases=tuple(names[1:]))
-
-
-def parse_upstream(text: str) -> Address:
-    """ "10.0.0.3:1965", "[::1]", "b.internal:1966" or "unix:/path". Raises ValueError."""
-    if text.isdecimal():
-        raise ValueError(f'a port needs a host: expected "localhost:{text}", or another one')
-    address = parse_listen(text)
-    if address.path:
-        return address
-    if not address.port:
-        raise ValueError("expected a port from 1 to 65535")
-    if address.host in ANY_ADDRESSES or (text.startswith("[") and IPv6Address(address.host).is_unspecified):
-        raise ValueError("expected the address of one server")
-    return address if text.startswith("[") else Address(normalise_host(address.host), address.port)

@@ -10,9 +10,9 @@ from typing import Literal
 import msgspec
 
 from gemd.config.gateway_settings import ProxyGateway
-from gemd.config.pass_settings import parse_upstream
 from gemd.config.tables import show
 from gemd.config.types import Address
+from gemd.config.upstream import parse_upstream
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.host import is_address, is_host_name
 from gemd.protocol.url import DEFAULT_PORT

@@ -44,7 +44,10 @@ class Helper(Protocol):
 
     def resolve(self, host: str, port: int) -> Sequence[Target] | None:
         """The addresses of a server, in the order in which they are to be tried; None where they are not known yet, and
-        then the answer is looked at again when they are. Raises ResolveError."""
+        then the answer is looked at again when they are, unless `forget` takes that back. Raises ResolveError."""
+
+    def forget(self, host: str, port: int) -> None:
+        """These addresses are waited for no longer."""
 
     def show(self) -> AbstractContextManager[None]:
         """Inside, something is done for this answer that might bring the process down: whose work it was is shown. For

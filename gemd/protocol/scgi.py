@@ -6,7 +6,7 @@ Rule: CONTENT_LENGTH comes first, as the text wants it and some applications nee
 from collections.abc import Mapping
 
 
-def encode_request(params: Mapping[bytes, bytes], body: bytes = b"") -> bytes:
+def encode_scgi_request(params: Mapping[bytes, bytes], body: bytes = b"") -> bytes:
     """A netstring of names and values, then the body. Raises ValueError for a name that is empty, and for a NUL."""
     headers = {b"CONTENT_LENGTH": b"%d" % len(body), b"SCGI": b"1"}
     headers |= {name: value for name, value in params.items() if name not in headers}

@@ -5,7 +5,8 @@ so that no spelling of a URL steps around a rule; who answers in a location is w
 """
 
 import socket
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -27,6 +28,7 @@ from gemd.responders.gateway.fastcgi import FastCGICodec
 from gemd.responders.gateway.proxies import Proxies
 from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.responders.gateway.scgi import SCGICodec
+from gemd.responders.gateway.upstreams import Upstreams
 from gemd.responders.judged import Judged, Unjudged
 from gemd.responders.protection import Protection, Rule
 from gemd.responders.redirect import gone, redirect
@@ -36,6 +38,17 @@ from gemd.system.authorities import Authorities, Read, read_authorities
 Responder = Callable[[Request, Location], Answer | None]  # raises GeminiError, or Unjudged to be asked again
 Respond = Callable[[Request], Answer]  # raises GeminiError
 MakeLimit = Callable[[Sequence[Budget]], Check]
+
+
+class Gateway(Protocol):
+    """A responder that has other processes answer, and these."""
+
+    @property
+    def upstreams(self) -> Iterable[Upstreams]:
+        """Those of all its locations."""
+
+    def __call__(self, request: Request, location: Location) -> Answer:
+        """An answer that is still to begin. Raises GeminiError."""
 
 
 class ServedLocation(msgspec.Struct, frozen=True):
@@ -85,17 +98,20 @@ class Router:
         protection = Protection(rules, private)
         self.applications = Applications(config, authorities, app_processes)
         self._scripts = CGI(config, authorities, protection, script_users)
+        self._gateways: dict[host_settings.Answer, Gateway] = {
+            host_settings.Answer.FASTCGI: ApplicationGateways(
+                config, authorities, lambda one: one.fastcgi, FastCGICodec
+            ),
+            host_settings.Answer.SCGI: ApplicationGateways(config, authorities, lambda one: one.scgi, SCGICodec),
+            host_settings.Answer.PROXY: Proxies(config, proxies if proxies is not None else ProxyMeans(read=read)),
+        }
         responders: dict[host_settings.Answer, Responder] = {
             host_settings.Answer.GONE: gone,
             host_settings.Answer.REDIRECT: redirect,
             host_settings.Answer.SCRIPT: self._scripts.run_mounted,
             host_settings.Answer.CGI: self._scripts,
             host_settings.Answer.APP: self.applications,
-            host_settings.Answer.FASTCGI: ApplicationGateways(
-                config, authorities, lambda one: one.fastcgi, FastCGICodec
-            ),
-            host_settings.Answer.SCGI: ApplicationGateways(config, authorities, lambda one: one.scgi, SCGICodec),
-            host_settings.Answer.PROXY: Proxies(config, proxies if proxies is not None else ProxyMeans(read=read)),
+            **self._gateways,
             host_settings.Answer.FILES: StaticFiles(mime_table, config.limits.listing, protection),
         }
         self._locations = {host: _longest_first(entries, responders, make_limit) for host, entries in rules.items()}
@@ -106,6 +122,13 @@ class Router:
         if served.check_rate is not None:
             served.check_rate(request.peer)
         return _answer(request, served)
+
+    def end_by(self, moment: float) -> None:
+        """Break off what others' answers still go on with at `moment`, in monotonic seconds: the worker ends."""
+        self.applications.end_by(moment)
+        for gateways in self._gateways.values():
+            for upstreams in gateways.upstreams:
+                upstreams.end_by(moment)
 
     def has_room(self) -> bool:
         """Whether a script would be started at once."""

@@ -29,7 +29,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     """What workers are made of. `listen` is what is configured for each of the listeners; `context` is None where none
     uses TLS. `identity` is who they become after the fork, None when they are that already.
 
-    `has_room` says whether what answers could take one more request at once. `confinement` is what scripts may touch,
+    `has_room` says whether what answers could take one more request at once, and `end_by` has answers that other
+    programs give broken off at a moment, in monotonic seconds. `confinement` is what scripts may touch,
     None for all that the user may. `cells` have the budgets of all limits. `may_come` says whether an address may, None
     where all may. `hosts` are the processes beside the workers: for scripts that have a user of their own, and for
     applications that have a process of their own. `passes` are the hosts that workers pass on, with paths as these see
@@ -43,6 +44,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     context: ConnectionMaker | None
     respond: Respond
     has_room: Callable[[], bool]
+    end_by: Callable[[float], None]
     applications: Applications
     cells: Cells
     rate_limit: RateLimit | None

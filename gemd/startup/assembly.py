@@ -76,6 +76,7 @@ def build_generation(
         listen=listen,
         context=context,
         respond=router.respond,
+        end_by=router.end_by,
         has_room=router.has_room,
         applications=router.applications,
         cells=cells,

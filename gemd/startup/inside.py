@@ -5,7 +5,7 @@ import os
 import msgspec
 
 from gemd.config import Config, Host
-from gemd.config.gateway_settings import ProxyGateway
+from gemd.config.gateway_settings import ApplicationGateway, ProxyGateway
 from gemd.config.pass_settings import PassHost
 
 _PATHS = ("root", "script", "app_path", "app_directory")
@@ -23,11 +23,21 @@ def see_from_inside(config: Config) -> Config:
     def inside(host: Host) -> Host:
         locations = tuple(
             msgspec.structs.replace(
-                location, **{name: move(getattr(location, name)) for name in _PATHS}, proxy=proxy_inside(location.proxy)
+                location,
+                fastcgi=asked_inside(location.fastcgi),
+                scgi=asked_inside(location.scgi),
+                proxy=proxy_inside(location.proxy),
+                **{name: move(getattr(location, name)) for name in _PATHS},
             )
             for location in host.locations
         )
         return msgspec.structs.replace(host, locations=locations)
+
+    def asked_inside(table: ApplicationGateway | None) -> ApplicationGateway | None:
+        if table is None:
+            return None
+        sockets = [f"unix:{move(address.path)}" if address.path else str(address) for address in table.addresses]
+        return msgspec.structs.replace(table, to=tuple(sockets))
 
     def proxy_inside(proxy: ProxyGateway | None) -> ProxyGateway | None:
         if proxy is None:

@@ -84,7 +84,7 @@ class Dial:
         sock = self._socket
         assert sock is not None
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if not error and _is_connected(sock):
+        if not error and is_connected(sock):
             self._socket = None
             return sock
         if error or now >= self.deadline:
@@ -99,7 +99,8 @@ class Dial:
             self._socket = None
 
 
-def _is_connected(sock: socket.socket) -> bool:
+def is_connected(sock: socket.socket) -> bool:
+    """Whether there is somebody at the other end."""
     try:
         sock.getpeername()
     except OSError:

@@ -1,12 +1,10 @@
-"""From a ClientHello to a connection with the upstream: addresses are looked up, and tried one after the other.
+"""From a ClientHello to a connection with the upstream, whose addresses are looked up and tried.
 
-Rules: nothing here waits; all of it has one deadline, of which each address gets its share; whoever is connected sends
-what the client has sent so far, behind a PROXY header where one is wanted.
+Rules: nothing here waits; all of it has one deadline; whoever is connected sends what the client has sent so far,
+behind a PROXY header where one is wanted.
 """
 
-import errno
 import math
-import os
 import select
 import socket
 import time
@@ -15,8 +13,8 @@ from collections.abc import Callable, Collection
 from gemd.protocol.proxy_header import MAX_HOPS, Endpoint
 from gemd.protocol.proxy_v1 import encode_v1
 from gemd.protocol.proxy_v2 import encode_v2
-from gemd.protocol.response import ResolveError, Target
-from gemd.system.default_timeout import ignore_default_timeout
+from gemd.protocol.response import ResolveError
+from gemd.system.dial import Dial, DialError
 from gemd.system.listener import Listener
 from gemd.system.own_places import LOOP, OwnPlaces
 from gemd.worker.connection import Connection
@@ -26,7 +24,6 @@ from gemd.worker.passed import PassedConnection
 from gemd.worker.poller import Poller
 
 CONNECT_TIMEOUT = 5.0  # seconds, looking up included
-_RETRY_INTERVAL = 0.05  # seconds until a unix socket is asked again whose backlog is full
 
 
 class Connecting:
@@ -75,80 +72,44 @@ class Connecting:
 
     def resume(self, connection: PassedConnection) -> None:
         """The addresses may be known by now."""
-        if connection.targets is not None:
+        if connection.link is not None:
             return
-        try:
-            targets = connection.upstream.resolve(connection, lambda: self._poller.wake(connection))
-        except ResolveError as error:
-            self._fail(connection, str(error))
-            return
-        if targets is not None:
-            connection.targets = list(targets)
-            self._try_next(connection)
-
-    # Addresses
-
-    def _try_next(self, connection: PassedConnection) -> None:
-        """Connect to the next address, or give up where there is none left."""
-        now = time.monotonic()
-        while connection.targets and now < connection.connect_by:
-            share = (connection.connect_by - now) / len(connection.targets)
-            target = connection.targets.pop(0)
+        if connection.dial is None:
             try:
-                is_open = self._open(connection, target)
-            except BlockingIOError:  # of a unix socket whose backlog is full
-                connection.targets.append(target)
-                self._wait(connection, min(now + _RETRY_INTERVAL, connection.connect_by))
+                targets = connection.upstream.resolve(connection, lambda: self._poller.wake(connection))
+            except ResolveError as error:
+                self._fail(connection, str(error))
                 return
-            except OSError as error:
-                connection.failure = error.strerror or str(error)
-                self._close_link(connection)
-                continue
-            if is_open:
-                self._finish(connection)
-            else:
-                self._wait(connection, now + share)
-            return
-        self._fail(connection, connection.failure or "it does not answer")
-
-    def _open(self, connection: PassedConnection, target: Target) -> bool:
-        """Begin to connect; whether it is done. Raises OSError."""
-        family, place = target
-        connection.link = link = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        ignore_default_timeout(link)
-        if family != socket.AF_UNIX:
-            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        error = link.connect_ex(place)
-        if error == errno.EAGAIN:
-            self._close_link(connection)
-            raise BlockingIOError(error, os.strerror(error))
-        if error not in (0, errno.EINPROGRESS):
-            raise OSError(error, os.strerror(error))
-        self._poller.register(link.fileno(), select.EPOLLOUT, self._advance, connection)
-        return not error
+            if targets is None:
+                return
+            connection.dial = Dial(targets, connection.connect_by)
+        self._dial(connection, connection.dial)
 
     def _advance(self, connection: Connection, _events: int) -> None:
         """The upstream has answered, one way or the other."""
         assert isinstance(connection, PassedConnection)
-        assert connection.link is not None
-        error = connection.link.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:
-            connection.failure = os.strerror(error)
-            self._close_link(connection)
-            self._try_next(connection)
-        elif is_connected(connection.link):  # else it was told of a socket that had this number before
-            self._finish(connection)
+        self.resume(connection)
 
-    def _close_link(self, connection: PassedConnection) -> None:
+    def _dial(self, connection: PassedConnection, dial: Dial) -> None:
+        """See whether it is connected by now, or another address is to be tried."""
+        former = dial.descriptor
+        if former is not None:
+            self._poller.unregister(former)
+        try:
+            connection.link = dial.advance()
+        except DialError as error:
+            self._fail(connection, str(error))
+            return
         if connection.link is not None:
-            self._poller.unregister(connection.link.fileno())
-            connection.close_link()
+            self._finish(connection, connection.link)
+            return
+        self._wait(connection, dial.deadline)
+        if dial.descriptor is not None:
+            self._poller.register(dial.descriptor, select.EPOLLOUT, self._advance, connection)
 
     # The end
 
-    def _finish(self, connection: PassedConnection) -> None:
-        link = connection.link
-        assert link is not None
+    def _finish(self, connection: PassedConnection, link: socket.socket) -> None:
         if self._own.has(link):
             self._fail(connection, LOOP)
             return
@@ -167,6 +128,8 @@ class Connecting:
         """It is over before it was connected, or will be at once."""
         self._connections.remove(connection)
         connection.upstream.forget(connection)
+        if connection.dial is not None and connection.dial.descriptor is not None:
+            self._poller.unregister(connection.dial.descriptor)
 
     # Deadlines
 
@@ -183,21 +146,10 @@ class Connecting:
 
     def time_out(self, connection: PassedConnection) -> None:
         """An address has not answered in its share of the time: try the next."""
-        if connection.targets is None:
+        if connection.dial is None:
             self._fail(connection, "it could not be looked up in time")
-            return
-        connection.failure = connection.failure if connection.link is None else "it does not answer"
-        self._close_link(connection)
-        self._try_next(connection)
-
-
-def is_connected(link: socket.socket) -> bool:
-    """Whether there is somebody at the other end."""
-    try:
-        link.getpeername()
-    except OSError:
-        return False
-    return True
+        else:
+            self._dial(connection, connection.dial)
 
 
 def encode_proxy_header(connection: PassedConnection) -> bytes:

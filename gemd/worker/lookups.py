@@ -4,13 +4,14 @@ Rules: a name is looked up by a thread of the pool, never in the event loop, onc
 found holds for a while; who asks has its names from the configuration, so that nothing grows.
 """
 
-import socket
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 from gemd.protocol.host import is_address
 from gemd.protocol.response import ResolveError, Target
+from gemd.system.addresses import look_up
 from gemd.worker.thread_pool import ThreadPool
 
 _KEPT = 30.0  # seconds for which addresses hold
@@ -48,9 +49,8 @@ class Lookup:
         self._found: Sequence[Target] | ResolveError = ()
         self._until = 0.0
         if is_address(host):
-            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-            self._found = [(int(family), place) for family, _, _, _, place in entries]
-            self._until = float("inf")
+            self._found = look_up(host, port)
+            self._until = math.inf
 
     def resolve(self, key: object, wake: Wake) -> Sequence[Target] | None:
         """The addresses, in the order in which they are to be tried; None where they are not known yet, and then `wake`
@@ -80,11 +80,9 @@ class Lookup:
         """Runs in a thread of the pool."""
         found: Sequence[Target] | ResolveError
         try:
-            # As octets it needs none of the tables for internationalised names.
-            entries = socket.getaddrinfo(self._host.encode(), self._port, type=socket.SOCK_STREAM)
-            found = list(dict.fromkeys((int(family), place) for family, _, _, _, place in entries))
-        except (OSError, UnicodeError) as error:
-            found = ResolveError(f"it can't be looked up: {getattr(error, 'strerror', None) or 'no such name'}")
+            found = look_up(self._host, self._port)
+        except ResolveError as error:
+            found = error
         with self._lock:
             self._found = found
             self._until = time.monotonic() + (_FAILURE_KEPT if isinstance(found, ResolveError) else _KEPT)

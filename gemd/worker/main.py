@@ -141,7 +141,7 @@ def _serve(
         for number in signals.take():
             if number in _STOP_SIGNALS:
                 last_moment = last_moment or time.monotonic() + app_timeout(config.timeouts.stop)
-                generation.applications.end_by(last_moment)
+                generation.end_by(last_moment)
                 SCRIPT_THREADS.limit_rest(time.monotonic() if number == signal.SIGTERM else last_moment)
                 server.stop(is_urgent=number == signal.SIGTERM)
 

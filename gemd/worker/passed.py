@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gemd.protocol.response import Target
 from gemd.system.client_socket import reset_on_close
+from gemd.system.dial import Dial
 from gemd.worker.connection import Connection
 from gemd.worker.flow import Flow, FlowError
 from gemd.worker.upstream import FindUpstream, Upstream
@@ -18,12 +18,12 @@ from gemd.worker.upstream import FindUpstream, Upstream
 class PassedConnection(Connection):
     """`name` is the host that the client has asked for, and `first` what it has sent until that was known.
 
-    `link` is the socket that leads to the upstream, None until there is one; `targets` are the addresses that are left
-    to try, and `connect_by` when one of them has to have answered. `hops` is how many gemd have passed it on before, as
-    far as they say so. `up` and `down` are its two directions, once the upstream is connected.
+    `link` is the socket that leads to the upstream, None until there is one; `dial` tries its addresses, once they are
+    known, and `connect_by` is when one of them has to have answered. `hops` is how many gemd have passed it on before,
+    as far as they say so. `up` and `down` are its two directions, once the upstream is connected.
     """
 
-    __slots__ = ("connect_by", "down", "failure", "first", "hops", "link", "name", "targets", "up", "upstream")
+    __slots__ = ("connect_by", "dial", "down", "failure", "first", "hops", "link", "name", "up", "upstream")
 
     def __init__(self, connection: Connection, hello: bytes, name: str, upstream: Upstream) -> None:
         super().__init__(connection.socket, connection.tls, connection.peer, connection.deadline)
@@ -33,7 +33,7 @@ class PassedConnection(Connection):
         self.name = name
         self.upstream = upstream
         self.link: socket.socket | None = None
-        self.targets: list[Target] | None = None
+        self.dial: Dial | None = None
         self.connect_by = 0.0
         self.hops = connection.proxy_header.hops if connection.proxy_header is not None else 0
         self.failure = ""
@@ -94,6 +94,8 @@ class PassedConnection(Connection):
 
     def close_link(self) -> None:
         """Close the side of the upstream."""
+        if self.dial is not None:
+            self.dial.close()
         link, self.link = self.link, None
         if link is not None:
             link.close()

@@ -59,6 +59,10 @@ class AnswerHelper:
         ResolveError."""
         return self._lookups.find(host, port).resolve(self._connection, self.wake)
 
+    def forget(self, host: str, port: int) -> None:
+        """These addresses are waited for no longer."""
+        self._lookups.find(host, port).forget(self._connection)
+
     def show(self) -> AbstractContextManager[None]:
         """Inside, something is done for this answer that might bring the process down: whose work it was is shown. For
         any thread."""

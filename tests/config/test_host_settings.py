@@ -1,5 +1,6 @@
 import pytest
 
+from gemd.config.gateway_settings import ApplicationGateway, ProxyGateway
 from gemd.config.host_settings import DERIVED, Answer, Host, Location, Redirect
 from gemd.config.tables import keys_of
 
@@ -14,6 +15,7 @@ def test_dot_files_need_a_permission():
     assert first(HOST + "dot-files = ['.plan']\n").allows_name(".plan")
 
 
+ASKED = ApplicationGateway(to="unix:/s")
 ANSWERS = {
     "nothing": (Location(), ()),
     "scripts without a root": (Location(cgi="bin"), ()),
@@ -23,7 +25,17 @@ ANSWERS = {
     "an application": (Location(app="m:a"), (Answer.APP,)),
     "a redirect": (Location(root="/x", redirect=Redirect(to="/")), (Answer.REDIRECT, Answer.FILES)),
     "everything": (
-        Location(root="/x", cgi="b", script="/s", app="m:a", gone=True, redirect=Redirect(to="/")),
+        Location(
+            root="/x",
+            cgi="b",
+            script="/s",
+            app="m:a",
+            gone=True,
+            redirect=Redirect(to="/"),
+            fastcgi=ASKED,
+            scgi=ASKED,
+            proxy=ProxyGateway(to="gemini://h"),
+        ),
         tuple(Answer),
     ),
     "a script": (Location(script="/s"), (Answer.SCRIPT,)),

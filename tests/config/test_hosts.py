@@ -166,6 +166,9 @@ KEYS = {
     Answer.SCRIPT: {"script"},
     Answer.CGI: {"cgi", *(key for key in keys_of(Location) if key.startswith("cgi-"))},
     Answer.APP: {"app", "preload", "schemes", "hosts", *(key for key in keys_of(Location) if key.startswith("app-"))},
+    Answer.FASTCGI: {"fastcgi"},
+    Answer.SCGI: {"scgi"},
+    Answer.PROXY: {"proxy"},
     Answer.FILES: {"root"},
 }
 
@@ -176,7 +179,7 @@ def test_which_keys_are_an_answers_alone(answer):
 
 
 def test_what_a_location_has_of_its_hosts_answers():
-    everything = [Answer.SCRIPT, Answer.CGI, Answer.APP, Answer.FILES]
+    everything = [answer for answer in Answer if answer not in (Answer.GONE, Answer.REDIRECT)]
     for has_answer, expected in ((False, everything), (True, [Answer.CGI, Answer.FILES])):
         assert [answer for answer in Answer if is_inherited(answer, has_answer=has_answer)] == expected
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from gemd.config.pass_settings import parse_upstream
 from gemd.config.render import render_config
 from gemd.config.types import Address
 
@@ -23,30 +22,6 @@ def test_a_host_that_is_passed_on_is_none_that_is_served():
 def test_it_is_printed_as_it_is_read():
     config = parse(HOST + PASS + 'send-proxy = "v1"\n')
     assert parse(render_config(config)) == config
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("10.0.0.3:1966", Address("10.0.0.3", 1966)),
-        ("b.internal", Address("b.internal", 1965)),
-        ("Bücher.example:1", Address("xn--bcher-kva.example", 1)),
-        ("[::1]:1966", Address("::1", 1966)),
-        ("[fe80::1%eth0]", Address("fe80::1%eth0", 1965)),
-        ("unix:/run/b.sock", Address("unix", 0, "/run/b.sock")),
-    ],
-)
-def test_upstreams(text, address):
-    assert parse_upstream(text) == address
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["*", "0.0.0.0:1965", "[::]", "[0::0]:1", "b:0", "b:65536", "b:x", "1966", "[b]", "a b:1", "unix:b", "::1", "[::1"],
-)
-def test_what_is_no_upstream(text):
-    with pytest.raises(ValueError):
-        parse_upstream(text)
 
 
 MISTAKES = {

@@ -1,6 +1,6 @@
 import pytest
 
-from gemd.protocol.scgi import encode_request
+from gemd.protocol.scgi import encode_scgi_request
 
 PARAMS = {b"SERVER_PROTOCOL": b"GEMINI", b"SCRIPT_NAME": b"/app", b"PATH_INFO": b"/x", b"QUERY_STRING": b""}
 
@@ -10,7 +10,7 @@ def test_a_request():
         "39313a434f4e54454e545f4c454e475448003000534347490031005345525645525f50524f544f434f4c0047454d494e49005343524950545f"
         "4e414d45002f61707000504154485f494e464f002f780051554552595f535452494e4700002c"
     )
-    assert encode_request(PARAMS).hex() == expected
+    assert encode_scgi_request(PARAMS).hex() == expected
 
 
 def test_a_request_with_a_body():
@@ -19,15 +19,15 @@ def test_a_request_with_a_body():
         "37313a434f4e54454e545f4c454e475448003500534347490031005345525645525f50524f544f434f4c00544954414e00434f4e54454e54"
         "5f5459504500746578742f67656d696e69002c68656c6c6f"
     )
-    assert encode_request(params, b"hello").hex() == expected
+    assert encode_scgi_request(params, b"hello").hex() == expected
 
 
 def test_nobody_has_another_length():
-    assert b"CONTENT_LENGTH\x000\0" in encode_request({b"CONTENT_LENGTH": b"7"})
-    assert encode_request({b"CONTENT_LENGTH": b"7"}).count(b"CONTENT_LENGTH") == 1
+    assert b"CONTENT_LENGTH\x000\0" in encode_scgi_request({b"CONTENT_LENGTH": b"7"})
+    assert encode_scgi_request({b"CONTENT_LENGTH": b"7"}).count(b"CONTENT_LENGTH") == 1
 
 
 @pytest.mark.parametrize("params", [{b"": b"x"}, {b"A\0": b"x"}, {b"A": b"\0"}])
 def test_what_can_not_be_said(params):
     with pytest.raises(ValueError):
-        encode_request(params)
+        encode_scgi_request(params)

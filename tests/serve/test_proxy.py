@@ -396,7 +396,7 @@ def test_one_of_two_is_killed_under_load(serve_behind, serve_before):
     with Load(front.port, "/p/", clients=4) as load:
         load.wait_for_more(40)
         assert not load.failures
-        assert all(back.access for back in backs)
+        wait_for(lambda: all(back.access for back in backs), "both to have answered, and to say so")
         for pid in (backs[0].process.pid, *backs[0].workers):
             os.kill(pid, signal.SIGKILL)
         backs[0].process.wait()

@@ -7,12 +7,12 @@ fails.
 
 import os
 import select
-import socket
 import threading
 import time
 from contextlib import nullcontext, suppress
 
 from gemd.protocol.response import Response
+from gemd.system.addresses import look_up
 
 LONGEST = 15.0  # seconds that an answer may take
 
@@ -58,8 +58,10 @@ class Pump:
         return lambda: None
 
     def resolve(self, host, port):
-        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return [(int(family), place) for family, _, _, _, place in entries]
+        return look_up(host, port)
+
+    def forget(self, host, port):
+        pass
 
     def show(self):
         return nullcontext()

@@ -2,8 +2,10 @@
 
 import select
 import socket
+from contextlib import contextmanager
 
 from gemd.config.pass_settings import PassHost
+from gemd.worker.lookups import Lookups
 from gemd.worker.passing import Passing
 from gemd.worker.thread_pool import ThreadPool
 from gemd.worker.upstream import Upstream
@@ -38,9 +40,28 @@ class Server:
             sock.close()
 
 
+@contextmanager
+def blackhole():
+    """The place of a listener that answers nobody, since its backlog is full."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+    fillers = []
+    try:
+        while True:
+            sock = socket.socket()
+            fillers.append(sock)
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+            if not select.select([], [sock], [], 0.1)[1]:
+                break
+        yield listener.getsockname()
+    finally:
+        for sock in (listener, *fillers):
+            sock.close()
+
+
 def upstream_at(place, send_proxy=None):
     """Of the host b.example."""
-    return Upstream(PassHost(name="b.example", pass_to=place, send_proxy=send_proxy), ThreadPool(1))
+    return Upstream(PassHost(name="b.example", pass_to=place, send_proxy=send_proxy), Lookups(ThreadPool(1)))
 
 
 class Stage:

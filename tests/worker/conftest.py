@@ -16,6 +16,7 @@ from gemd.system.certificates import find_or_make
 from gemd.system.tls_context import build_context
 from gemd.worker.closing import Closing
 from gemd.worker.connection import Connection
+from gemd.worker.lookups import Lookups
 from gemd.worker.poller import Poller
 from gemd.worker.reading import Reading
 from gemd.worker.thread_pool import ThreadPool
@@ -181,9 +182,10 @@ def make_writing(poller, make_closing, ended, losses):
     def make(*, timeout=60.0, most=100, threads=2):
         closing = make_closing()
         pool, timeouts = ThreadPool(threads), Timeouts(response=timeout)
+        lookups = Lookups(pool)
         report_loss = lambda _, reason: losses.append(reason)  # noqa: E731
         under_way = UnderWay(memoryview(bytearray(SIZE)))
-        make_helper = lambda connection: AnswerHelper(connection, poller, pool, under_way)  # noqa: E731
+        make_helper = lambda connection: AnswerHelper(connection, poller, pool, lookups, under_way)  # noqa: E731
         writing = Writing(poller, make_helper, closing, timeouts, most, ended, report_loss)
         writing.closing = closing
         made.append(writing)

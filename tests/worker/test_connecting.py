@@ -10,10 +10,12 @@ import pytest
 from gemd.config.types import Address
 from gemd.protocol.proxy_header import Endpoint
 from gemd.protocol.proxy_reader import ProxyHeaderReader
-from gemd.worker.connecting import Connecting, encode_proxy_header, is_connected
+from gemd.protocol.response import ResolveError
+from gemd.system import dial as dial_module
+from gemd.system.dial import is_connected
+from gemd.worker.connecting import Connecting, encode_proxy_header
 from gemd.worker.passed import PassedConnection
-from gemd.worker.upstream import ResolveError
-from tests.support.upstreams import Server, upstream_at
+from tests.support.upstreams import Server, blackhole, upstream_at
 from tests.worker.conftest import expire  # noqa: F401
 
 
@@ -27,7 +29,8 @@ def server():
 class Way:
     """Connecting, and what came of each."""
 
-    def __init__(self, poller, listeners=()):
+    def __init__(self, poller, monkeypatch, listeners=()):
+        self.monkeypatch = monkeypatch
         self.connected, self.failed = [], []
         self.connecting = Connecting(poller, listeners, self._connect, self._fail)
 
@@ -40,13 +43,15 @@ class Way:
         self.failed.append(connection.failure)
 
     def expire(self, now):
+        self.monkeypatch.setattr(dial_module.time, "monotonic", lambda: now)
         for connection in self.connecting.expired(now):
             self.connecting.time_out(connection)
+        self.monkeypatch.undo()
 
 
 @pytest.fixture
-def make_way(poller):
-    return lambda **options: Way(poller, **options)
+def make_way(poller, monkeypatch):
+    return lambda **options: Way(poller, monkeypatch, **options)
 
 
 @pytest.fixture
@@ -60,23 +65,9 @@ def make_passed(connect, poller):
 
     yield make
     for connection in made:
-        if connection.link is not None:
-            poller.unregister(connection.link.fileno())
+        if connection.dial is not None and connection.dial.descriptor is not None:
+            poller.unregister(connection.dial.descriptor)
         connection.close()
-
-
-def blackhole():
-    """A listener that answers nobody, since its backlog is full, and what fills it."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
-    fillers = []
-    while True:
-        sock = socket.socket()
-        sock.setblocking(False)
-        sock.connect_ex(listener.getsockname())
-        fillers.append(sock)
-        time.sleep(0.05)
-        if not is_connected(sock):
-            return listener, fillers
 
 
 def targets(*places):
@@ -133,31 +124,27 @@ def test_all_addresses_are_tried(make_way, make_passed, server, until):
 
 
 def test_one_that_does_not_answer_leaves_time_for_the_others(make_way, make_passed, server, turn, until):
-    listener, fillers = blackhole()
-    upstream = upstream_at("b.internal")
-    upstream.resolve = lambda *_: targets(listener.getsockname(), server.listener.getsockname())
-    way, passed = make_way(), make_passed(upstream)
-    begin = time.monotonic()
-    way.connecting.begin(passed)
-    assert turn() == 0
-    assert begin + 2.0 < way.connecting.next_deadline() < begin + 3.0  # half of the time
-    way.expire(begin + 2.0)
-    assert len(way.connecting) == 1
-    way.expire(begin + 3.0)
-    until(lambda: way.connected, "a connection")
-    for sock in (listener, *fillers):
-        sock.close()
+    with blackhole() as place:
+        upstream = upstream_at("b.internal")
+        upstream.resolve = lambda *_: targets(place, server.listener.getsockname())
+        way, passed = make_way(), make_passed(upstream)
+        begin = time.monotonic()
+        way.connecting.begin(passed)
+        assert turn() == 0
+        assert begin + 2.0 < way.connecting.next_deadline() < begin + 3.0  # half of the time
+        way.expire(begin + 2.0)
+        assert len(way.connecting) == 1
+        way.expire(begin + 3.0)
+        until(lambda: way.connected, "a connection")
 
 
 def test_none_that_answers(make_way, make_passed):
-    listener, fillers = blackhole()
-    way, passed = make_way(), make_passed(upstream_at(f"127.0.0.1:{listener.getsockname()[1]}"))
-    way.connecting.begin(passed)
-    way.expire(time.monotonic() + 5.1)
-    assert way.failed == ["it does not answer"]
-    assert passed.link is None
-    for sock in (listener, *fillers):
-        sock.close()
+    with blackhole() as place:
+        way, passed = make_way(), make_passed(upstream_at(f"127.0.0.1:{place[1]}"))
+        way.connecting.begin(passed)
+        way.expire(time.monotonic() + 5.1)
+        assert way.failed == ["it does not answer"]
+        assert passed.link is None
 
 
 def test_an_address_that_comes_later(make_way, make_passed, server, poller, until):
@@ -222,13 +209,11 @@ def test_a_unix_socket_whose_backlog_is_full_is_asked_again(make_way, make_passe
 
 
 def test_an_event_for_a_socket_that_had_this_number_before_is_none(make_way, make_passed):
-    listener, fillers = blackhole()
-    way, passed = make_way(), make_passed(upstream_at(f"127.0.0.1:{listener.getsockname()[1]}"))
-    way.connecting.begin(passed)
-    way.connecting._advance(passed, 1)
-    assert (len(way.connecting), way.connected, way.failed) == (1, [], [])
-    for sock in (listener, *fillers):
-        sock.close()
+    with blackhole() as place:
+        way, passed = make_way(), make_passed(upstream_at(f"127.0.0.1:{place[1]}"))
+        way.connecting.begin(passed)
+        way.connecting._advance(passed, 1)
+        assert (len(way.connecting), way.connected, way.failed) == (1, [], [])
 
 
 @pytest.mark.parametrize("local", [None, ("127.0.0.1", 0)], ids=["any", "one"])

@@ -23,6 +23,7 @@ from gemd.system.listener import Listener
 from gemd.worker import event_loop
 from gemd.worker import memory as memory_module
 from gemd.worker.event_loop import EventLoop
+from gemd.worker.lookups import Lookups
 from gemd.worker.thread_pool import ThreadPool
 from tests.support.answers import PipeSource, ScriptedPending, ScriptedSource
 from tests.support.gemini_client import Client
@@ -49,13 +50,15 @@ class Service:
         self.address = sock.getsockname()
         listener = Listener(sock, Address("127.0.0.1", 0))
         report_loss = lambda _, reason: losses.append(reason)  # noqa: E731
+        pool = ThreadPool(2)
         self.loop = EventLoop(
             {listener: Listen(address=listener.address)},
             context,
             timeouts,
             limits,
             most,
-            ThreadPool(2),
+            pool,
+            Lookups(pool),
             UnderWay(memoryview(bytearray(SIZE))),
             report_loss,
         )

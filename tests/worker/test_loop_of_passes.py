@@ -12,6 +12,7 @@ from gemd.config.types import Address
 from gemd.shared.under_way import SIZE, UnderWay
 from gemd.system.listener import Listener
 from gemd.worker.event_loop import EventLoop
+from gemd.worker.lookups import Lookups
 from gemd.worker.passed import Passes
 from gemd.worker.thread_pool import ThreadPool
 from gemd.worker.upstream import find_upstreams
@@ -30,7 +31,8 @@ class Stage:
         sock.setblocking(False)
         self.address, self.server, self.logged = sock.getsockname(), server, []
         listener, pool = Listener(sock, Address("127.0.0.1", 0)), ThreadPool(2)
-        find = find_upstreams([Host(name="localhost")], [PassHost(name="b.example", pass_to=place)], pool)
+        lookups = Lookups(pool)
+        find = find_upstreams([Host(name="localhost")], [PassHost(name="b.example", pass_to=place)], lookups)
         self.loop = EventLoop(
             {listener: Listen(address=listener.address)},
             context,
@@ -38,6 +40,7 @@ class Stage:
             limits,
             100,
             pool,
+            lookups,
             UnderWay(memoryview(bytearray(SIZE))),
             lambda _, reason: losses.append(reason),
             passes=Passes(find, self.logged.append),

@@ -90,22 +90,22 @@ def test_whoever_awaits_the_end_is_not_told_of_room(poller, turn, pair, told, ac
 
 def test_watched_once_is_told_once(poller, turn, pair, told, act):
     fd = pair[0].fileno()
-    poller.watch_once(fd, act, "a")
+    poller.watch_once(fd, select.EPOLLIN, act, "a")
     pair[1].send(b"x")
     assert turn() == 1
     assert turn() == 0
-    poller.watch_once(fd, act, "a")
+    poller.watch_once(fd, select.EPOLLIN, act, "a")
     assert turn() == 1
     poller.unregister(fd)
 
 
 def test_a_watched_descriptor_that_is_closed_and_opened_anew_is_watched(poller, turn, told, act):
     first = os.eventfd(0)
-    poller.watch_once(first, act, "a")
+    poller.watch_once(first, select.EPOLLIN, act, "a")
     os.close(first)
     second = os.eventfd(1)
     assert second == first
-    poller.watch_once(second, act, "a")
+    poller.watch_once(second, select.EPOLLIN, act, "a")
     assert turn() == 1
     poller.unregister(second)
     os.close(second)
@@ -113,7 +113,7 @@ def test_a_watched_descriptor_that_is_closed_and_opened_anew_is_watched(poller, 
 
 def test_a_watched_descriptor_that_was_closed_may_be_unregistered(poller, act):
     fd = os.eventfd(0)
-    poller.watch_once(fd, act, "a")
+    poller.watch_once(fd, select.EPOLLIN, act, "a")
     os.close(fd)
     poller.unregister(fd)
     poller.unregister(fd)
@@ -122,7 +122,7 @@ def test_a_watched_descriptor_that_was_closed_may_be_unregistered(poller, act):
 def test_what_can_t_be_watched_is_not_remembered(poller, act, tmp_path):
     with (tmp_path / "file").open("w") as file:
         with pytest.raises(PermissionError):  # a regular file
-            poller.watch_once(file.fileno(), act, "a")
+            poller.watch_once(file.fileno(), select.EPOLLIN, act, "a")
         with pytest.raises(PermissionError):
             poller.register(file.fileno(), select.EPOLLIN, act, "a")
     assert poller._owners == {}

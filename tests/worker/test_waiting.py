@@ -1,14 +1,22 @@
 import math
 import os
+import select
+import socket
+import threading
 import time
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
 
+from gemd.protocol.response import when_writable
 from gemd.protocol.url import parse_url
 from gemd.shared.under_way import SIZE, UnderWay
+from gemd.worker.lookups import Lookups
+from gemd.worker.thread_pool import ThreadPool
 from gemd.worker.waiting import AnswerHelper, Waiting
 from tests.support.answers import ScriptedPending, ScriptedSource
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
@@ -55,6 +63,32 @@ def test_it_is_told_of_its_descriptors(waiting, eventfd, turn, told):
     turn()
     assert told == [one, one]
     waiting.unwatch(one)
+
+
+def test_it_is_told_when_it_can_write(waiting, turn, told):
+    near, far = socket.socketpair()
+    with near, far:
+        fd = near.fileno()
+        one = Waiter(1000, ScriptedSource(descriptors=[fd, when_writable(fd)]))
+        waiting.add(one)
+        assert one.watched == {fd}
+        assert (turn(), turn()) == (1, 0)
+        near.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                near.send(bytes(65536))
+        waiting.add(one)
+        assert turn() == 0
+        far.send(b"x")
+        assert turn() == 1
+        one.source.descriptors = [when_writable(fd)]
+        waiting.add(one)
+        assert turn() == 0  # what comes is of no interest now
+        while len(far.recv(1 << 20)) == 1 << 20 or not select.select([], [near], [], 0)[1]:
+            pass
+        assert turn() == 1
+        waiting.unwatch(one)
+    assert told == [one, one, one]
 
 
 def test_those_that_are_waited_for_no_more_are_not_watched(waiting, eventfd, poller):
@@ -125,10 +159,33 @@ def test_each_descriptor_is_told_of_once(waiting, eventfd, turn, told):
     waiting.unwatch(one)
 
 
+def test_addresses_are_looked_up_for_an_answer(poller):
+    one, pool = Waiter(1000), ThreadPool(1)
+    helper = AnswerHelper(one, poller, pool, Lookups(pool), None)
+    assert helper.resolve("192.0.2.7", 1966) == [(int(socket.AF_INET), ("192.0.2.7", 1966))]
+    assert helper.resolve("localhost", 1966) is None
+    wait_for(lambda: poller.woken, "an answer")
+    assert poller.woken.popleft() is one
+    assert helper.resolve("localhost", 1966)
+
+
+def test_and_are_not_waited_for_by_who_has_left(poller):
+    one, may_run = Waiter(1000), threading.Event()
+    pool = ThreadPool(1)
+    pool.run("a", lambda: may_run.wait(10), lambda: None)
+    helper = AnswerHelper(one, poller, pool, Lookups(pool), None)
+    helper.resolve("localhost", 1966)
+    helper.forget("localhost", 1966)
+    helper.forget("localhost", 1966)
+    may_run.set()
+    wait_for(lambda: helper.resolve("localhost", 1966), "an answer")
+    assert len(poller.woken) <= 1  # that of the last who asked
+
+
 def test_what_an_answer_does_in_a_thread_is_shown_when_it_says_so():
     under_way = UnderWay(memoryview(bytearray(SIZE)))
     helper = AnswerHelper(
-        SimpleNamespace(request=SimpleNamespace(url=parse_url(b"gemini://h/a?b"))), None, None, under_way
+        SimpleNamespace(request=SimpleNamespace(url=parse_url(b"gemini://h/a?b"))), None, None, None, under_way
     )
     with helper.show():
         assert under_way.read() == ["h/a"]

@@ -4,13 +4,12 @@ Rules: how much of a path is SCRIPT_NAME is the configuration's to say; what fol
 named only below a root, since there are applications that run whatever they are told to.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
 from gemd.config.gateway_settings import ApplicationGateway
 from gemd.config.host_settings import Location
-from gemd.config.listen import parse_listen
 from gemd.config.script_settings import find_script_settings
 from gemd.config.settings import Config
 from gemd.protocol.characters import is_misleading
@@ -21,8 +20,8 @@ from gemd.responders.cgi.environ import ScriptNames, build_environ
 from gemd.responders.cgi.find import split_mounted_path
 from gemd.responders.cgi.http_dialect import choose_header
 from gemd.responders.gateway.codec import Codec
-from gemd.responders.gateway.exchange import Exchange
-from gemd.responders.gateway.upstreams import Group
+from gemd.responders.gateway.exchange import RelayedRequest
+from gemd.responders.gateway.upstreams import Upstreams
 from gemd.system.authorities import Authorities
 
 MakeCodec = Callable[[Mapping[bytes, bytes]], Codec]
@@ -39,14 +38,19 @@ class ApplicationGateways:
         self._authorities = authorities
         self._find_table = find_table
         self._make_codec = make_codec
-        self._groups: dict[str, Group] = {}  # by where the location is in the file
-        for host in config.hosts:
-            for location in host.locations:
-                table = find_table(location)
-                if table is not None:
-                    self._groups[location.where] = Group([parse_listen(text) for text in table.upstreams])
+        self._upstreams: dict[str, Upstreams] = {}  # by where the location is in the file
+        for location in (location for host in config.hosts for location in host.locations):
+            table = find_table(location)
+            if table is not None:
+                name = f"the application at {location.path}"
+                self._upstreams[location.where] = Upstreams(name, table.addresses, table.connections)
 
-    def __call__(self, request: Request, location: Location) -> Exchange:
+    @property
+    def upstreams(self) -> Iterable[Upstreams]:
+        """Those of all its locations."""
+        return self._upstreams.values()
+
+    def __call__(self, request: Request, location: Location) -> RelayedRequest:
         """An exchange that is still to begin. Raises NotFound (51) for what no application is told."""
         table = self._find_table(location)
         assert table is not None
@@ -68,8 +72,7 @@ class ApplicationGateways:
             del environ["SCRIPT_FILENAME"]
         environ |= table.params
         params = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in environ.items()}
-        name = f"the application at {location.path}"
         limit = self._config.limits.cgi_output
-        make_codec, group = self._make_codec, self._groups[location.where]
+        make_codec, upstreams = self._make_codec, self._upstreams[location.where]
         find_header = choose_header(settings.dialect, request, Status.PROXY_ERROR)
-        return Exchange(group, lambda _: make_codec(params), name, table.timeout, limit, find_header)
+        return RelayedRequest(upstreams, lambda _: make_codec(params), table.timeout, limit, find_header)

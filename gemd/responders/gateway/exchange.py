@@ -1,229 +1,220 @@
 """One request to an upstream, as an answer: first its header is awaited, then it is the body.
 
-Rules: nothing here waits; to be connected and to have a header there is one deadline, and for the body one that begins
-anew with each piece; a body that breaks off is broken off. The client learns that it failed, the error log why. An
-upstream that says much which is no answer gives others their turn.
+Rules: nothing here waits, or goes on for long while others wait; for the header there is one deadline, and for the body
+one that begins anew with each piece; a body that breaks off is broken off. The client learns that it failed, the error
+log why.
 """
 
-import contextlib
 import math
-import socket
 import time
 from collections.abc import Callable, Collection
 
 from gemd.config.types import Address
-from gemd.protocol.errors import ProxyFailed
-from gemd.protocol.response import BrokenBody, Helper, Response, when_writable
+from gemd.protocol.errors import Overloaded, ProxyFailed
+from gemd.protocol.response import BrokenBody, ClientLeft, Helper, Response
 from gemd.protocol.status import has_body
 from gemd.responders.cgi.header import FindHeader, find_header, quote
 from gemd.responders.cgi.last_words import log_complaints
 from gemd.responders.gateway.codec import Codec, CodecError
-from gemd.responders.gateway.upstreams import Group, NoUpstream, Route
+from gemd.responders.gateway.link import PIECE, UpstreamLink
+from gemd.responders.gateway.route import NoUpstream, Route
+from gemd.responders.gateway.upstreams import Upstreams
 from gemd.system.log import error_log
 from gemd.system.script_output import ScriptError
 
-_PIECE = 64 * 1024  # bytes that are read at once
-_MAX_PIECES = 16  # in a turn
-_CONNECT_TIMEOUT = 5.0  # seconds
-_MAX_UNSENT = 4 * 1024 * 1024  # bytes that follow a header without a body
-_UNSENT_TIMEOUT = 1.0  # seconds for them
+_MAX_RECEIVED = 4  # of those in a turn, so that others have theirs
+_END_TIMEOUT = 1.0  # seconds for an upstream to end behind a header that has no body
 
 
-class Exchange:
-    """`group` has the upstreams, `make_codec` makes what is said to the one at an address. `name` is the location's,
-    for the log. An upstream has `seconds` for its header, and as many again for each piece of its body; `max_output`
-    bytes in all. `find_header` has the header in what a codec has made of what came."""
+class RelayedRequest:
+    """To one of the `upstreams`; `make_codec` makes what is said to the one at an address. It has `timeout` seconds for
+    its header, and as many again for each piece of its body; `max_output` bytes in all. `find_header` has the header in
+    what a codec has made of what came."""
 
     def __init__(
         self,
-        group: Group,
+        upstreams: Upstreams,
         make_codec: Callable[[Address], Codec],
-        name: str,
-        seconds: float,
+        timeout: float,
         max_output: float = math.inf,
         find_header: FindHeader = find_header,
     ) -> None:
-        now = time.monotonic()
-        self._route: Route = group.find_route(now + min(_CONNECT_TIMEOUT, seconds))
+        self._upstreams = upstreams
+        self._route = Route(upstreams, timeout)
         self._make_codec = make_codec
-        self._name = name
         self._find = find_header
-        self._seconds = seconds
-        self._until = now + seconds
+        self._timeout = timeout
         self._max_output = max_output
+        self._until = time.monotonic() + timeout  # for its turn to come, or what follows
         self._helper: Helper | None = None
-        self._socket: socket.socket | None = None
-        self._codec: Codec | None = None
-        self._unsent = b""
-        self._output = b""  # that was read and not taken yet
+        self._link: UpstreamLink | None = None
+        self._output = b""  # that has come and was not taken yet
         self._size = 0
+        self._failure: CodecError | None = None  # behind that
         self._header: tuple[int, str] | None = None
+
+    def __str__(self) -> str:
+        return f"{self._upstreams.name}: {self._route}"
 
     # What is waited for
 
     @property
     def descriptors(self) -> Collection[int]:
         """The upstream's socket, or that of the one which is being tried."""
-        if self._socket is None:
-            return self._route.descriptors
-        fd = self._socket.fileno()
-        return (fd, when_writable(fd)) if self._unsent else (fd,)
+        return self._route.descriptors if self._link is None else self._link.descriptors
 
     @property
     def deadline(self) -> float:
         """When it is too late, or another address has its turn."""
-        return self._until if self._socket is not None else min(self._until, self._route.deadline)
+        limit = min(self._until, self._upstreams.last_moment or math.inf)
+        return min(limit, self._route.deadline) if self._link is None and self._route.has_turn else limit
 
     def begin(self, helper: Helper) -> None:
-        """Begin to connect."""
+        """Have its turn come."""
         self._helper = helper
-        self._route.begin(helper)
+        self._route.begin(helper, self._renew)
+
+    def _renew(self) -> None:
+        self._until = time.monotonic() + self._timeout
 
     # The header
 
     def settle(self) -> Response | None:
-        """The answer once its header is there; one without a body when all has come. Raises ProxyFailed (43)."""
+        """The answer once its header is there. Raises ProxyFailed (43), and Overloaded (41) where its turn does not
+        come, or its client has too many already."""
         try:
-            for _ in range(_MAX_PIECES):
-                if not self._advance():
-                    return None
-                response = self._find_answer()
-                if response is not None:
-                    return response
+            self._advance()
+            header = self._find_header()
+            response = self._find_answer(*header) if header is not None else None
+            if header is None:
+                self._check_time()
         except (CodecError, NoUpstream, ScriptError) as error:
-            if self._header is not None:
-                error_log.warning("%s: %s %s after its answer %d", self._name, self._route, error, self._header[0])
-                return Response(*self._header)
-            error_log.error("%s: %s %s", self._name, self._route, error)
+            error_log.error("%s %s", self, error)
+            if self._link is not None and not self._size:
+                self._route.leave_out(str(error))
             raise ProxyFailed from None
-        self._give_way()
-        return None
+        if response is None:
+            self._ask_again()
+        return response
 
-    def _find_answer(self) -> Response | None:
-        """Raises CodecError and ScriptError."""
-        if self._header is None:
-            self._find_header()
-        if self._header is None:
-            return None
-        status, meta = self._header
-        if has_body(status):
-            return Response(status, meta, self)
-        if self._is_over():
-            return Response(status, meta)
-        self._output = b""
-        if self._size > _MAX_UNSENT:
-            raise CodecError(f"sent more than {_MAX_UNSENT} bytes that are not sent")
-        return None
-
-    def _find_header(self) -> None:
+    def _find_header(self) -> tuple[int, str] | None:
+        """Once it is there. Raises CodecError, and ScriptError for one that is none."""
+        if self._header is not None:
+            return self._header
         found = self._find(self._output)
         if found is not None:
             status, meta, self._output = found
             self._header = status, meta
-            self._seconds = self._seconds if has_body(status) else min(self._seconds, _UNSENT_TIMEOUT)
-            self._until = time.monotonic() + self._seconds
-        elif self._is_over():
+            self._until = math.inf if has_body(status) else time.monotonic() + _END_TIMEOUT
+        elif self._failure is not None:
+            raise self._failure
+        elif self._is_over:
             shown = f": {quote(self._output)}" if self._output else ""
             raise CodecError(f"ended without a header{shown}")
+        return self._header
+
+    def _check_time(self) -> None:
+        """Raise CodecError where it is too late for a header, and Overloaded (41) where its turn does not come."""
+        now, last_moment = time.monotonic(), self._upstreams.last_moment
+        if self._route.is_refused or (now >= self._until and not self._route.has_turn):
+            raise Overloaded
+        if now >= self._until:
+            raise CodecError(f"did not answer within {self._timeout:g} s (timeout)")
+        if last_moment is not None and now >= last_moment:
+            raise CodecError("did not answer before its worker has to end (timeouts.stop)")
+
+    def _find_answer(self, status: int, meta: str) -> Response | None:
+        if not has_body(status):
+            self._output = b""
+            return Response(status, meta) if self._is_over or time.monotonic() >= self._until else None
+        if self._is_over and self._failure is None and len(self._output) <= PIECE:
+            return Response(status, meta, self._take_output())
+        return Response(status, meta, self)
 
     # The body
 
     def read(self) -> bytes | None:
-        """The next piece of the body. Raises BrokenBody."""
-        try:
-            for _ in range(_MAX_PIECES):
-                if self._output or self._is_over():
-                    output, self._output = self._output, b""
-                    return output
-                if not self._advance():
-                    return None
-        except CodecError as error:
-            raise BrokenBody(f"{self._name}: {self._route} {error}") from None
-        self._give_way()
-        return None
+        """The next piece of the body. Raises BrokenBody, and ClientLeft where the worker ends."""
+        last_moment = self._upstreams.last_moment
+        if last_moment is not None and time.monotonic() >= last_moment:  # as planned, so that it is no warning
+            raise ClientLeft(f"{self} goes on, and its worker ends")
+        if not self._output and not self._is_over:
+            self._advance()
+        if self._output:
+            self._until = math.inf
+            return self._take_output()
+        if not self._is_over:
+            self._await_more()
+            self._ask_again()
+        if self._failure is not None:
+            raise BrokenBody(f"{self} {self._failure}")
+        return b"" if self._is_over else None
 
-    def _give_way(self) -> None:
-        """Be asked again after others."""
-        assert self._helper is not None
-        self._helper.wake()
+    def _await_more(self) -> None:
+        """Its time runs while there is nothing to read, and not while the client reads slowly."""
+        if self._until == math.inf:
+            self._renew()
+        elif time.monotonic() >= self._until:
+            self._failure = CodecError(f"sent nothing more within {self._timeout:g} s (timeout)")
 
-    def _is_over(self) -> bool:
-        return self._codec is not None and self._codec.is_complete
+    def _ask_again(self) -> None:
+        """What is with the codec already is not told of by a descriptor."""
+        if self._link is not None and self._link.codec.has_more and self._helper is not None:
+            self._helper.wake()
+
+    def _take_output(self) -> bytes:
+        output, self._output = self._output, b""
+        return output
 
     # The way to the upstream and back
 
-    def _advance(self) -> bool:
-        """Send and receive what can be; False when nothing more can be done at the moment. Raises CodecError and
-        NoUpstream."""
-        if self._socket is None:
-            connected = self._route.advance()
-            if connected is None:
-                self._check_time("could not be reached")
-                return False
-            self._socket = connected
-            self._codec = self._make_codec(self._route.address)
-        self._send()
-        assert self._codec is not None
-        has_more = self._codec.has_more
-        data = b"" if has_more else self._receive()
-        if data is None:
-            self._check_progress()
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing more comes."""
+        return self._failure is not None or (self._link is not None and self._link.codec.is_complete)
+
+    def _advance(self) -> None:
+        """Send and receive what can be, up to a turn's share. What ends it is in `_failure`. Raises NoUpstream."""
+        if self._link is None and not self._connect():
+            return
+        assert self._link is not None
+        try:
+            for _ in range(_MAX_RECEIVED):
+                if self._is_over or len(self._output) >= PIECE:
+                    break
+                output = self._link.advance()
+                if output is None:
+                    break
+                self._take(output)
+        except CodecError as error:
+            self._failure = error
+        if self._is_over:
+            self._route.leave()
+
+    def _connect(self) -> bool:
+        """Whether there is a link by now. Raises NoUpstream, and CodecError where nothing can be said by it."""
+        sock = self._route.advance()
+        if sock is None:
             return False
-        if data or has_more:
-            output = self._codec.feed(data)
-            if not output:
-                self._check_progress()  # for what comes may never be any
-            elif self._header is not None and has_body(self._header[0]):
-                self._until = time.monotonic() + self._seconds
-            self._size += len(output)
-            if self._size > self._max_output:
-                raise CodecError(f"sent more than {self._max_output} bytes (limits.cgi-output)")
-            self._output += output
-        else:
-            self._codec.end()
+        try:
+            self._link = UpstreamLink(sock, self._make_codec(self._route.address))
+        except CodecError:
+            sock.close()
+            raise
         return True
 
-    def _check_progress(self) -> None:
-        self._check_time("did not answer" if self._header is None else "sent nothing more")
-
-    def _check_time(self, text: str) -> None:
-        if time.monotonic() >= self._until:
-            raise CodecError(f"{text} within {self._seconds:g} s")
-
-    def _send(self) -> None:
-        """What it does not take any more, as it has its answer ready, is no fault: what it says will tell."""
-        assert self._socket is not None
-        assert self._codec is not None
-        while data := self._unsent or self._codec.take():
-            try:
-                count = self._socket.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-            except BlockingIOError:
-                count = 0
-            except OSError:
-                self._unsent = b""
-                return
-            self._unsent = data[count:]
-            if self._unsent:
-                return
-
-    def _receive(self) -> bytes | None:
-        """What has come, None where nothing has. Raises CodecError where it broke off."""
-        assert self._socket is not None
-        try:
-            return self._socket.recv(_PIECE, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return None
-        except OSError as error:
-            raise CodecError(f"broke off: {error.strerror}") from None
+    def _take(self, output: bytes) -> None:
+        """What is new of the answer. Raises CodecError where that is too much."""
+        self._size += len(output)
+        if self._size > self._max_output:
+            raise CodecError(f"sent more than {self._max_output} bytes (limits.cgi-output)")
+        self._output += output
 
     # The end
 
     def close(self) -> None:
         """Let go: an upstream that is still at it learns that by the end of its connection."""
         self._route.close()
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.close()
-            self._socket = None
-        if self._codec is not None:
-            log_complaints(f"{self._name}: {self._route}", self._codec.complaints())
+        if self._link is not None:
+            self._link.close()
+            log_complaints(str(self), self._link.codec.complaints())

@@ -21,10 +21,10 @@ from gemd.protocol.proxy_v2 import encode_v2
 from gemd.protocol.request import MAX_URL, Request
 from gemd.protocol.url import DEFAULT_PORT, Url, cut_path
 from gemd.responders.gateway.codec import Codec
-from gemd.responders.gateway.exchange import Exchange
+from gemd.responders.gateway.exchange import RelayedRequest
 from gemd.responders.gateway.gemini import GeminiCodec
 from gemd.responders.gateway.proxy_means import ProxyMeans
-from gemd.responders.gateway.upstreams import Group
+from gemd.responders.gateway.upstreams import Upstreams
 from gemd.system.log import error_log
 from gemd.system.server_trust import Chain, MetServers, PinnedServers, ServerTrust, VouchedServers
 from gemd.system.tls_client import ClientContext
@@ -39,7 +39,7 @@ class GeminiProxy:
         self._host = host
         self._name = f"the proxy at {location.path}"
         self._addresses = [upstream.address for upstream in parse_upstreams(proxy)]
-        self._group = Group(self._addresses, means.is_own)
+        self.upstreams = Upstreams(self._name, self._addresses, proxy.connections, means.is_own)
         certificate = means.certificates[proxy.certificate] if proxy.certificate is not None else None
         self._context = ClientContext(certificate)
         self._trust: ServerTrust
@@ -50,7 +50,7 @@ class GeminiProxy:
         else:
             self._trust = MetServers(means.known)
 
-    def __call__(self, request: Request) -> Exchange:
+    def __call__(self, request: Request) -> RelayedRequest:
         """An exchange that is still to begin. Raises BadRequest (59) for a URL that gets too long, NotFound (51) for a
         path that can't be cut, and ProxyFailed (43) for what was passed on too often."""
         if request.peer.hops >= MAX_HOPS:
@@ -60,7 +60,7 @@ class GeminiProxy:
         lines = {address: self._make_line(request.url, path, address) for address in self._addresses}
         if any(len(line) > MAX_URL + 2 for line in lines.values()):
             raise BadRequest("The URL is too long to be passed on")
-        return Exchange(self._group, partial(self._make_codec, request, lines), self._name, self._proxy.timeout)
+        return RelayedRequest(self.upstreams, partial(self._make_codec, request, lines), self._proxy.timeout)
 
     def _make_line(self, url: Url, path: str, address: Address) -> bytes:
         """The request line for one of the servers."""

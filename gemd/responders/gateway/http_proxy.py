@@ -13,10 +13,10 @@ from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import NotFound
 from gemd.protocol.http_question import make_forwarded, make_host, make_question
 from gemd.protocol.request import Request
-from gemd.responders.gateway.exchange import Exchange
+from gemd.responders.gateway.exchange import RelayedRequest
 from gemd.responders.gateway.http import HTTPCodec
 from gemd.responders.gateway.proxy_means import ProxyMeans
-from gemd.responders.gateway.upstreams import Group
+from gemd.responders.gateway.upstreams import Upstreams
 
 _UNIX_HOST = "localhost"  # what is asked for by a unix socket
 
@@ -28,20 +28,20 @@ class HTTPProxy:
         proxy = location.proxy
         assert proxy is not None
         self._proxy = proxy
-        self._name = f"the proxy at {location.path}"
         self._max_output = config.limits.cgi_output
         addresses = [upstream.address for upstream in parse_upstreams(proxy)]
         self._hosts = frozenset(map(_host_of, addresses))
-        self._group = Group(addresses, means.is_own)
+        name = f"the proxy at {location.path}"
+        self.upstreams = Upstreams(name, addresses, proxy.connections, means.is_own)
 
-    def __call__(self, request: Request) -> Exchange:
+    def __call__(self, request: Request) -> RelayedRequest:
         """An exchange that is still to begin. Raises NotFound (51) for a path that no server is told."""
         url = request.url
         if any(is_misleading(part) for part in url.rule_names):
             raise NotFound
         make_question(url, "", self._proxy.strip)  # or it can't be asked for
         make_codec = partial(self._make_codec, request)
-        return Exchange(self._group, make_codec, self._name, self._proxy.timeout, self._max_output)
+        return RelayedRequest(self.upstreams, make_codec, self._proxy.timeout, self._max_output)
 
     def _make_codec(self, request: Request, address: Address) -> HTTPCodec:
         url = request.url

@@ -3,17 +3,28 @@
 Rule: where a location is passed on, nothing else answers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from gemd.config.host_settings import Host, Location
 from gemd.config.proxy_checks import Scheme, parse_upstreams
 from gemd.config.settings import Config
 from gemd.protocol.request import Request
-from gemd.responders.gateway.exchange import Exchange
+from gemd.responders.gateway.exchange import RelayedRequest
 from gemd.responders.gateway.gemini_proxy import GeminiProxy
 from gemd.responders.gateway.proxy_means import ProxyMeans
+from gemd.responders.gateway.upstreams import Upstreams
 
-Pass = Callable[[Request], Exchange]  # which is still to begin; raises GeminiError for what can't be passed on
+
+class Pass(Protocol):
+    """What passes the requests of one location on, to its `upstreams`."""
+
+    upstreams: Upstreams
+
+    def __call__(self, request: Request) -> RelayedRequest:
+        """A request that is still to begin. Raises GeminiError for what can't be passed on."""
+
+
 MakePass = Callable[[Config, Host, Location, ProxyMeans], Pass]  # for a location that has a `proxy` table
 
 
@@ -38,6 +49,11 @@ class Proxies:
                     make = KINDS[parse_upstreams(location.proxy)[0].scheme]
                     self._passes[location.where] = make(config, host, location, means)
 
-    def __call__(self, request: Request, location: Location) -> Exchange:
+    @property
+    def upstreams(self) -> Iterable[Upstreams]:
+        """Those of all its locations."""
+        return [one.upstreams for one in self._passes.values()]
+
+    def __call__(self, request: Request, location: Location) -> RelayedRequest:
         """An exchange that is still to begin. Raises GeminiError for what can't be passed on."""
         return self._passes[location.where](request)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gemd.protocol.scgi import encode_request
+from gemd.protocol.scgi import encode_scgi_request
 
 
 class SCGICodec:
@@ -11,7 +11,7 @@ class SCGICodec:
     has_more = False
 
     def __init__(self, params: Mapping[bytes, bytes]) -> None:
-        self._request = encode_request(params)
+        self._request = encode_scgi_request(params)
         self.is_complete = False
 
     def take(self) -> bytes:

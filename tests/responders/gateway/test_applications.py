@@ -1,0 +1,166 @@
+"""What applications behind FastCGI and SCGI are told, and what comes of that."""
+
+import os
+import select
+import socket
+
+import pytest
+
+from gemd.protocol.errors import NotFound
+from gemd.protocol.fastcgi import ParamsReader, RecordType, encode_end, encode_stream
+from gemd.responders.gateway.applications import ApplicationGateways
+from gemd.responders.gateway.fastcgi import FastCGICodec
+from gemd.responders.gateway.scgi import SCGICodec
+from tests.config.reading import parse
+from tests.responders.asking import request, settle
+from tests.support.pump import Pump
+from tests.support.upstreams import Server
+from tests.support.waiting import wait_for
+
+
+@pytest.fixture
+def server():
+    made = Server()
+    yield made
+    made.close()
+
+
+def configure(server, text="", kind="fastcgi", path="/app"):
+    config = parse(
+        f'[cgi]\nenvironment = {{ FROM = "all" }}\n[[host]]\nname = "h"\nroot = "/srv"\n[[host.location]]\n'
+        f'path = "{path}"\n{kind} = {{ to = "{server.place}"{text} }}\n'
+    )
+    return make(config, kind), config.hosts[0].locations[-1]
+
+
+def make(config, kind="fastcgi"):
+    codec = FastCGICodec if kind == "fastcgi" else SCGICodec
+    return ApplicationGateways(config, None, lambda location: getattr(location, kind), codec)
+
+
+def begin(answer, server, pump):
+    """The upstream's side of an answer that has begun."""
+    answer.begin(pump)
+    wait_for(lambda: answer.settle() is None and server.is_asked(), "a connection")
+    sock = server.accept()
+    wait_for(lambda: answer.settle() is None and select.select([sock], [], [], 0)[0], "what it is asked")
+    return sock
+
+
+def read_params(sock):
+    reader = ParamsReader()
+    while not reader.feed(sock.recv(65536)):
+        pass
+    return {name.decode(): value.decode() for name, value in reader.params.items()}
+
+
+def told(server, url, text="", path="/app"):
+    """The variables by which an application is asked."""
+    gateways, location = configure(server, text, path=path)
+    with Pump() as pump:
+        answer = gateways(request(url), location)
+        try:
+            return read_params(begin(answer, server, pump))
+        finally:
+            answer.close()
+
+
+def test_it_is_told_what_scripts_are(server):
+    params = told(server, "/app/a%20b?q=1")
+    assert params["GEMINI_URL"] == "gemini://h/app/a%20b?q=1"
+    assert params["DOCUMENT_ROOT"] == "/srv"
+    assert (params["REMOTE_ADDR"], params["SERVER_PROTOCOL"], params["FROM"]) == ("192.0.2.1", "GEMINI", "all")
+    assert (params["SCRIPT_NAME"], params["PATH_INFO"], params["QUERY_STRING"]) == ("/app", "/a b", "q=1")
+
+
+SPLITS = [
+    ("/app", "", "/app/x/y", ("/app", "/x/y")),
+    ("/app", "", "/app", ("/app", "")),
+    ("/app", "", "/app/", ("/app", "/")),
+    ("/app", ", strip = 0", "/app/x", ("", "/app/x")),
+    ("/app", ", strip = 2", "/app/x/y", ("/app/x", "/y")),
+    ("/app", ", strip = 5", "/app/x", ("/app/x", "")),
+    ("/", "", "/x/y", ("", "/x/y")),
+    ("/", ", strip = 1", "/x.php/y", ("/x.php", "/y")),
+]
+
+
+@pytest.mark.parametrize(("path", "text", "url", "names"), SPLITS)
+def test_how_much_of_the_path_is_its_name(server, path, text, url, names):
+    params = told(server, url, text, path)
+    assert (params["SCRIPT_NAME"], params["PATH_INFO"]) == names
+    assert params["SCRIPT_FILENAME"] == "/srv" + names[0]
+
+
+def test_its_own_variables_come_last(server):
+    params = told(server, "/app", ', params = { FROM = "here", SCRIPT_FILENAME = "/srv/é.php" }')
+    assert (params["FROM"], params["SCRIPT_FILENAME"]) == ("here", "/srv/é.php")
+
+
+def test_an_answer_by_fastcgi(server):
+    gateways, location = configure(server)
+    with Pump() as pump:
+        answer = gateways(request("/app"), location)
+        sock = begin(answer, server, pump)
+        read_params(sock)
+        sock.sendall(encode_stream(RecordType.STDOUT, b"20 text/gemini\r\n# Hi\n") + encode_end())
+        response = pump.wait_for(answer, answer.settle)
+        answer.close()
+    assert (response.status, response.meta, response.body) == (20, "text/gemini", b"# Hi\n")
+
+
+def test_an_answer_by_scgi(server):
+    gateways, location = configure(server, kind="scgi")
+    with Pump() as pump:
+        answer = gateways(request("/app"), location)
+        sock = begin(answer, server, pump)
+        assert b":CONTENT_LENGTH\x000\0SCGI\x001\0" in sock.recv(65536)
+        sock.sendall(b"10 Name?\r\n")
+        sock.close()
+        response = pump.wait_for(answer, answer.settle)
+        answer.close()
+    assert (response.status, response.meta) == (10, "Name?")
+
+
+def test_nobody_there_is_43(tmp_path):
+    config = parse(f'[[host]]\nname = "h"\nfastcgi = {{ to = "unix:{tmp_path}/none" }}\n')
+    gateways = make(config)
+    answer = settle(lambda: gateways(request("/"), config.hosts[0].locations[0]))
+    assert (answer.status, answer.body) == (43, b"")
+    assert "tmp" not in answer.meta
+
+
+def test_what_misleads_is_told_to_none(server):
+    gateways, location = configure(server)
+    with pytest.raises(NotFound):
+        gateways(request("/app/a%0Ab"), location)
+
+
+def test_a_client_has_its_share_alone(server):
+    gateways, location = configure(server, ", connections = 3")
+    with Pump() as pump:
+        answer = gateways(request("/app"), location)
+        answer.begin(pump)
+        assert settle(lambda: gateways(request("/app"), location)).status == 41
+        answer.close()
+
+
+def test_each_location_has_its_own_upstreams(tmp_path):
+    paths = [os.fspath(tmp_path / name) for name in "ab"]
+    config = parse(
+        '[[host]]\nname = "h"\n'
+        + "".join(f'[[host.location]]\npath = "{path[-2:]}"\nscgi = {{ to = "unix:{path}" }}\n' for path in paths)
+        + '[[host.location]]\npath = "/c"\nfastcgi = { to = "unix:/c" }\n'
+    )
+    gateways = make(config, "scgi")
+    found = [[str(one.address) for one in upstreams.take_order()] for upstreams in gateways.upstreams]
+    assert found == [[f"unix:{path}"] for path in paths]
+    location = config.hosts[0].locations[2]
+    with socket.socket(socket.AF_UNIX) as listener, Pump() as pump:
+        listener.bind(paths[1])
+        listener.listen()
+        answer = gateways(request("/b"), location)
+        answer.begin(pump)
+        assert answer.settle() is None
+        listener.accept()[0].close()
+        answer.close()
