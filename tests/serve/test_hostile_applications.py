@@ -26,25 +26,25 @@ name = "localhost"
 root = "{root}"
 [[host.location]]
 path = "/fastcgi"
-fastcgi = { to = "{fastcgi}", timeout = 1.5 }
+fastcgi = { to = "{fastcgi}" }
 [[host.location]]
 path = "/tcp"
-fastcgi = { to = "{tcp}", timeout = 1.5 }
+fastcgi = { to = "{tcp}" }
 [[host.location]]
 path = "/web"
-fastcgi = { to = "{fastcgi}", timeout = 1.5, dialect = "http" }
+fastcgi = { to = "{fastcgi}", dialect = "http" }
 [[host.location]]
 path = "/scgi"
-scgi = { to = "{scgi}", timeout = 1.5 }
+scgi = { to = "{scgi}" }
 [[host.location]]
 path = "/webscgi"
-scgi = { to = "{scgi}", timeout = 1.5, dialect = "http" }
+scgi = { to = "{scgi}", dialect = "http" }
 [[host.location]]
-path = "/patient"
-fastcgi = { to = "{fastcgi}", timeout = 60 }
+path = "/hasty"
+fastcgi = { to = "{fastcgi}", timeout = 1.5 }
 [[host.location]]
-path = "/patientscgi"
-scgi = { to = "{scgi}", timeout = 60 }
+path = "/hastyscgi"
+scgi = { to = "{scgi}", timeout = 1.5 }
 [[host.location]]
 path = "/nobody"
 fastcgi = { to = "unix:{tmp}/nobody" }
@@ -261,14 +261,14 @@ FAULTS = {
     "/fastcgi/long": "has to begin with a line such as '20 text/gemini'",
     "/fastcgi/web": "which is a header of HTTP: that is the dialect 'http'",
     "/fastcgi/http": "does not speak FastCGI: a record has version 72",
-    "/fastcgi/silent": "did not answer within 1.5 s",
-    "/fastcgi/half": "did not answer within 1.5 s",
-    "/fastcgi/flood": "did not answer within 1.5 s",
+    "/hasty/silent": "did not answer within 1.5 s",
+    "/hasty/half": "did not answer within 1.5 s",
+    "/hasty/flood": "did not answer within 1.5 s",
     "/web/long": "more than 8192 bytes",
     "/web/whole": "which is a header of Gemini",
     "/scgi/long": "has to begin with a line such as '20 text/gemini'",
     "/scgi/web": "which is a header of HTTP",
-    "/scgi/silent": "did not answer within 1.5 s",
+    "/hastyscgi/silent": "did not answer within 1.5 s",
     "/webscgi/long": "more than 8192 bytes",
     "/nobody/": "can't be reached: No such file or directory",
     "/refused/": "can't be reached: Connection refused",
@@ -284,10 +284,10 @@ def test_nonsense_is_43_and_named(daemon, complaints, path, reason):
 
 
 BROKEN = {
-    "/fastcgi/stalls": "sent nothing more within 1.5 s",
-    "/fastcgi/bodyflood": "sent nothing more within 1.5 s",
+    "/hasty/stalls": "sent nothing more within 1.5 s",
+    "/hasty/bodyflood": "sent nothing more within 1.5 s",
     "/fastcgi/much": "sent more than 1000000 bytes (limits.cgi-output)",
-    "/scgi/stalls": "sent nothing more within 1.5 s",
+    "/hastyscgi/stalls": "sent nothing more within 1.5 s",
     "/scgi/much": "sent more than 1000000 bytes (limits.cgi-output)",
 }
 
@@ -311,7 +311,7 @@ def test_a_flood_of_complaints_holds_up_nobody(daemon):
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(daemon.tls()) for _ in range(6)]
         for client in slow:
-            client.sendall(daemon.url("/fastcgi/flood").encode() + b"\r\n")
+            client.sendall(daemon.url("/hasty/flood").encode() + b"\r\n")
         answers = [daemon.ask("/") for _ in range(20)]
         assert all(answer.complete for answer in answers)
         assert [read_answer(client).raw for client in slow] == [PROXY_FAILED] * 6
@@ -326,7 +326,7 @@ def test_complaints_are_logged_so_that_they_do_no_harm(daemon, complaints):
     assert wait_for(lambda: "the status 3\n" in complaints(), "the status")
 
 
-@pytest.mark.parametrize("path", ["/patient/silent", "/patient/stalls", "/patientscgi/silent", "/patientscgi/stalls"])
+@pytest.mark.parametrize("path", ["/fastcgi/silent", "/fastcgi/stalls", "/scgi/silent", "/scgi/stalls"])
 def test_an_application_learns_that_the_client_has_left(daemon, applications, path):
     applications.left.clear()
     with daemon.tls() as client:
