@@ -61,7 +61,8 @@ class Location(Settings, frozen=True):
     nothing when it is a part of the host's root. `host` is the host's name, `where` the path of its table in the file,
     `budgets` are those of all `rate` that hold for it, its own last. They follow from other keys and are none
     themselves: see DERIVED. `log` is whether its requests are logged, or the file of an access log for them. `schemes`
-    are those of the URLs that an application takes; with `hosts` those of foreign hosts as well.
+    are those of the URLs that an application takes; with `hosts` those of foreign hosts as well. `errors` are texts for
+    gemd's own refusals, by status.
     """
 
     path: str = "/"
@@ -107,6 +108,7 @@ class Location(Settings, frozen=True):
     access: Literal["any"] | LocationAccess = "any"
     rate: Text | RateTable | None = None
     log: bool | Text = True
+    errors: dict[str, str] = {}
     mount: tuple[str, ...] = ()
     host: str = ""
     where: str = ""

@@ -85,6 +85,7 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
         inherited = {k: v for k, v in own.items() if not any(is_about(k, answer) for answer in replaced)}
         inherited |= _protection_above(values, tables)
         location = _make_location({**inherited, **values}, values, where, base, problems)
+        location = msgspec.structs.replace(location, errors=own_location.errors | location.errors)
         if "root" in values:
             location = msgspec.structs.replace(location, mount=location.names)
         if location.names == () and locations[0] is own_location:

@@ -4,7 +4,7 @@ Rule: nothing is opened or looked up; each fault is told with its key and what w
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gemd.config.access_lists import judge_location_access
 from gemd.config.budgets import judge_rate
@@ -15,13 +15,17 @@ from gemd.config.proxy_checks import judge_proxy
 from gemd.config.script_places import EVERYWHERE, list_entries
 from gemd.config.tables import key_path, show
 from gemd.config.types import LOG_WORDS
+from gemd.protocol.characters import fits_header
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.mime import is_media_type
+from gemd.protocol.response import MAX_META
+from gemd.protocol.status import DEFINED, Status
 
 _LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)*")
 _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
 _REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+_REFUSALS = tuple(str(status) for status in sorted(DEFINED) if status >= 40 and status != Status.SLOW_DOWN)
 _GATEWAYS = (Answer.FASTCGI, Answer.SCGI, Answer.PROXY)
 _ANSWERS_ALL = (Answer.GONE, Answer.REDIRECT, Answer.SCRIPT, Answer.APP, *_GATEWAYS)
 
@@ -60,6 +64,7 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
         yield key_path("cgi-environment", name), text
     if location.log in LOG_WORDS:
         yield "log", f"expected true, false or the path of a file, not {show(location.log)}"
+    yield from _judge_errors(location.errors)
     if location.access != "any":
         for key, text in judge_location_access(location.access):
             yield key_path("access", key), text
@@ -79,6 +84,18 @@ def _judge_foreign(location: Location) -> Iterator[tuple[str, str]]:
     for key, is_given in (("schemes", location.schemes != ("gemini",)), ("hosts", location.hosts is not None)):
         if is_given and location.app is None:
             yield key, "needs an app: nothing else answers for others"
+
+
+def _judge_errors(errors: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What is wrong with own texts for refusals."""
+    for status, text in errors.items():
+        key = key_path("errors", status)
+        if status == str(int(Status.SLOW_DOWN)):
+            yield key, "the text of 44 is the seconds to wait, which clients read: remove it"
+        elif status not in _REFUSALS:
+            yield key, f"gemd refuses nothing with this: expected one of {', '.join(_REFUSALS)}"
+        elif not text or not fits_header(text) or len(text.encode()) > MAX_META:
+            yield key, f"expected one line of text, of at most {MAX_META} bytes, not {show(text)}"
 
 
 def _judge_gateways(location: Location) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Locations that are gone, or have moved."""
 
 from gemd.config.host_settings import Location
-from gemd.protocol.errors import NotFound
+from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.request import Request
 from gemd.protocol.response import MAX_META, Response
 from gemd.protocol.status import Status
@@ -9,8 +9,8 @@ from gemd.protocol.url import encode_path
 
 
 def gone(_request: Request, _location: Location) -> Response:
-    """52 for all that is below the location."""
-    return Response(Status.GONE, "Gone for good")
+    """Raises GeminiError (52) for all that is below the location."""
+    raise GeminiError("Gone for good", Status.GONE)
 
 
 def redirect(request: Request, location: Location) -> Response:

@@ -30,6 +30,7 @@ from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.responders.gateway.scgi import SCGICodec
 from gemd.responders.gateway.upstreams import Upstreams
 from gemd.responders.judged import Judged, Unjudged
+from gemd.responders.own_texts import Texts, reword
 from gemd.responders.protection import Protection, Rule
 from gemd.responders.redirect import gone, redirect
 from gemd.responders.static import StaticFiles
@@ -53,7 +54,7 @@ class Gateway(Protocol):
 
 class ServedLocation(msgspec.Struct, frozen=True):
     """A location, how often and by whom it may be asked for, and who answers there, in the order in which they are
-    asked; `application` is the one of them that answers for others."""
+    asked; `application` is the one of them that answers for others. `texts` are for refusals."""
 
     names: tuple[str, ...]
     location: Location
@@ -61,6 +62,7 @@ class ServedLocation(msgspec.Struct, frozen=True):
     check_access: Check | None
     responders: tuple[Responder, ...]
     application: Responder
+    texts: Texts = {}
 
     def application_alone(self) -> "ServedLocation":
         """The same for a URL of a foreign scheme or host, which no file and no script is meant by."""
@@ -119,9 +121,9 @@ class Router:
     def respond(self, request: Request) -> Answer:
         """The answer. Raises GeminiError where it is a refusal."""
         served = self.find(request)
-        if served.check_rate is not None:
-            served.check_rate(request.peer)
-        return _answer(request, served)
+        if served.texts:
+            return reword(served.texts, lambda: _respond(request, served))
+        return _respond(request, served)
 
     def end_by(self, moment: float) -> None:
         """Break off what others' answers still go on with at `moment`, in monotonic seconds: the worker ends."""
@@ -197,6 +199,12 @@ class Router:
         return next(served for served in self._locations[host.name] if names[: len(served.names)] == served.names)
 
 
+def _respond(request: Request, served: ServedLocation) -> Answer:
+    if served.check_rate is not None:
+        served.check_rate(request.peer)
+    return _answer(request, served)
+
+
 def _answer(request: Request, served: ServedLocation) -> Answer:
     """Who has to be judged at length, in whatever step, comes here again when that is done."""
     try:
@@ -228,6 +236,7 @@ def _longest_first(
             check,
             tuple(responders[answer] for answer in location.answers),
             responders[host_settings.Answer.APP],
+            {int(status): text for status, text in location.errors.items()},
         )
         for location, check in rules
     ]

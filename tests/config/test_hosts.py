@@ -231,3 +231,13 @@ def test_a_host_may_have_the_rest():
     own = parse(rest + "certificate = 'c'\nkey = 'k'\naliases = ['h']\n").hosts[0]
     assert own.has_certificate
     assert own.certificate_names == ("h",)
+
+
+def test_a_location_has_its_hosts_texts_for_refusals_but_for_its_own():
+    text = HOST + "errors = { 51 = 'Lost', 60 = 'Members' }\n[[host.location]]\npath = '/a'\nerrors = { 51 = 'None' }\n"
+    config = parse(text + "[[host.location]]\npath = '/b'\n")
+    assert [location.errors for location in config.hosts[0].locations] == [
+        {"51": "Lost", "60": "Members"},
+        {"51": "None", "60": "Members"},
+        {"51": "Lost", "60": "Members"},
+    ]

@@ -40,3 +40,22 @@ def test_a_word_is_no_log_of_a_location(word):
 @pytest.mark.parametrize("value", ["1", "''", "[]"])
 def test_what_is_no_log_is_refused(value):
     assert set(problems_of(HOST + f"log = {value}\n")) == {"host[1].log"}
+
+
+ERRORS = {
+    "none of gemd's": ('20 = "Yes"', "20", "gemd refuses nothing with this: expected one of 40, 41, 42, 43, 50"),
+    "no status": ('not-found = "No"', "not-found", "gemd refuses nothing with this"),
+    "a wait": ('44 = "Wait"', "44", "the text of 44 is the seconds to wait, which clients read"),
+    "two lines": ('51 = "No\\nway"', "51", "expected one line of text, of at most 1024 bytes"),
+    "nothing": ('51 = ""', "51", "expected one line of text"),
+    "too much": (f'51 = "{"é" * 513}"', "51", "expected one line of text"),
+    "a number": ("51 = 1", "51", "expected a text, not 1"),
+}
+
+
+@pytest.mark.parametrize(("entry", "status", "said"), ERRORS.values(), ids=ERRORS)
+def test_own_texts_of_refusals_are_checked_once(entry, status, said):
+    location = '[[host.location]]\npath = "/a"\nerrors = { 60 = "Members" }\n'
+    problems = problems_of(HOST + f"errors = {{ {entry} }}\n" + location)
+    assert list(problems) == [f"host[1].errors.{status}"]
+    assert said in problems[f"host[1].errors.{status}"]

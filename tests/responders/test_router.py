@@ -447,3 +447,20 @@ def test_a_location_is_found_without_an_answer(configure, url, path):
     router = Router(configure(hosts=[OTHER], location=[location]), {}, lambda budgets: pytest.fail)
     found = router.locate(request(url))
     assert path == (found.path if found is not None else None)
+
+
+def test_refusals_have_the_texts_of_their_location(ask):
+    location = [
+        {"path": "/old", "gone": True},
+        {"path": "/club", "client-certificate": "any", "errors": {"60": "For members"}},
+        {"path": "/plain", "errors": {"51": "Not here either"}},
+    ]
+    asked = lambda url: ask(url, errors={"51": "Lost in space", "52": "Long gone", "53": "x"}, location=location)  # noqa: E731
+    answers = [asked(path) for path in ("/none", "/old/a", "/club/a", "/plain/none", "gemini://elsewhere/")]
+    assert [(answer.status, answer.meta) for answer in answers] == [
+        (51, "Lost in space"),
+        (52, "Long gone"),
+        (60, "For members"),
+        (51, "Not here either"),
+        (53, "This host is not served here"),
+    ]

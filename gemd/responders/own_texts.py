@@ -1,0 +1,72 @@
+"""The texts that a location has for gemd's own refusals (`errors`).
+
+Rule: only what is raised is a refusal of gemd's; what scripts, applications and upstreams answer has their own words.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+
+from gemd.protocol.errors import GeminiError
+from gemd.protocol.response import Answer, Helper, Pending, Response, Source
+
+Texts = Mapping[int, str]  # by status
+
+
+def reword(texts: Texts, find: Callable[[], Answer]) -> Answer:
+    """What `find` finds; a refusal has the text for its status. Raises GeminiError."""
+    try:
+        answer = find()
+    except GeminiError as refusal:
+        raise _reword(texts, refusal) from None
+    return answer if isinstance(answer, Response) else RewordedAnswer(texts, answer)
+
+
+def _reword(texts: Texts, refusal: GeminiError) -> GeminiError:
+    text = texts.get(refusal.status)
+    return refusal if text is None else GeminiError(text, refusal.status)
+
+
+class RewordedAnswer:
+    """A pending answer that may come to be a refusal; it is the body itself where that one becomes it."""
+
+    def __init__(self, texts: Texts, answer: Pending) -> None:
+        self._texts = texts
+        self._answer = answer
+        self._body: Source | None = None
+
+    @property
+    def descriptors(self) -> Collection[int]:
+        """The answer's."""
+        return self._answer.descriptors
+
+    @property
+    def deadline(self) -> float:
+        """The answer's."""
+        return self._answer.deadline
+
+    def begin(self, helper: Helper) -> None:
+        """Begin it."""
+        self._answer.begin(helper)
+
+    def settle(self) -> Answer | None:
+        """What it comes to. Raises GeminiError, with the location's text, and ClientLeft."""
+        try:
+            found = self._answer.settle()
+        except GeminiError as refusal:
+            raise _reword(self._texts, refusal) from None
+        if found is None:
+            return None
+        if not isinstance(found, Response):
+            return RewordedAnswer(self._texts, found)
+        if isinstance(found.body, bytes) or found.body is not self._answer:  # type: ignore[comparison-overlap]
+            return found
+        self._body = found.body
+        return Response(found.status, found.meta, self)
+
+    def read(self) -> bytes | None:
+        """The next bytes of the body. Raises BrokenBody."""
+        assert self._body is not None
+        return self._body.read()
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._answer.close()
