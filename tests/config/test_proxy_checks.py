@@ -3,9 +3,10 @@
 import pytest
 
 from gemd.config.proxy_checks import ProxyUpstream, parse_proxy_upstream, parse_upstreams
+from gemd.config.render import render_config
 from gemd.config.types import Address
 
-from .reading import DIGEST, first, problems_of
+from .reading import DIGEST, first, parse, problems_of
 
 HOST = '[[host]]\nname = "h"\n'
 GEMINI = '"gemini://10.0.0.2"'
@@ -140,6 +141,20 @@ def test_paths_are_taken_from_the_folder_of_the_file():
     proxy = first(HOST + text).proxy
     assert (proxy.certificate, proxy.key) == ("/etc/c.pem", "/k.pem")
     assert first(HOST + f'proxy = {{ to = {GEMINI}, ca = "ca" }}\n').proxy.ca == "/etc/ca"
+
+
+def test_a_table_reads_back_as_the_same():
+    text = (
+        HOST
+        + f"""proxy = {{ to = {GEMINI}, fingerprint = "{DIGEST}", certificate = "c", key = "k" }}
+[[host.location]]
+path = "/x"
+proxy = {{ to = [{GEMINI}, "gemini+unix:/s"], ca = "ca", sni = "b", send-proxy = "v1", strip = 1, timeout = 5.5 }}
+"""
+    )
+    config = parse(text)
+    proxies = [location.proxy for location in config.hosts[0].locations]
+    assert [location.proxy for location in parse(render_config(config)).hosts[0].locations] == proxies
 
 
 def test_a_fault_of_a_host_is_told_once():
