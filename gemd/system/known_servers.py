@@ -67,8 +67,10 @@ class KnownServers:
                 raise KnownServersError(f"{self.path} can't be written in full: is the disk full?")
         except OSError as error:
             raise KnownServersError(f"{self.path} can't be written: {error.strerror}") from None
-        self._read_on()
-        return self._keys[server]
+        known = self.find(server)
+        if known is None:
+            raise KnownServersError(f"{self.path} was changed by somebody else just now")
+        return known
 
     def _read_on(self) -> None:
         """What has been written since, by any process. Raises KnownServersError."""
@@ -82,17 +84,18 @@ class KnownServers:
         except OSError as error:
             raise KnownServersError(f"{self.path} can't be read: {error.strerror}") from None
         whole = data[: data.rfind(b"\n") + 1]
-        for line in whole.decode(errors="backslashreplace").splitlines():
-            self._line_number += 1
+        lines = whole.decode(errors="backslashreplace").split("\n")[:-1]
+        for number, line in enumerate(lines, self._line_number + 1):
             if line.strip() and not line.startswith("#"):
-                self._read_line(line.strip())
+                self._read_line(line.strip(), number)
         self._read_to += len(whole)
+        self._line_number += len(lines)
 
-    def _read_line(self, line: str) -> None:
+    def _read_line(self, line: str, number: int) -> None:
         match = _LINE.fullmatch(line)
         if match is None:
             expected = "expected a server, its name, SPKI-SHA256:<hex> and a date; mend or remove it"
-            raise KnownServersError(f"{self.path}:{self._line_number}: {expected}")
+            raise KnownServersError(f"{self.path}:{number}: {expected}")
         self._keys.setdefault(match["server"], match["digest"])
 
     def close(self) -> None:
@@ -120,7 +123,8 @@ def open_known_servers(directory: Path, owner: tuple[int, int] | None = None) ->
             make_private_directory(directory, owner)
             descriptor = os.open(path, flags, 0o600)
     except OSError as error:
-        raise CertificateError(f"{path} can't be opened, for the keys of proxied servers: {error.strerror}") from None
+        text = f"{path} can't be opened, which proxy needs without fingerprint or ca: {error.strerror}"
+        raise CertificateError(text) from None
     known = KnownServers(descriptor, path)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -90,7 +90,7 @@ def test_a_line_that_makes_no_sense(known, path, line):
         file.write(f"{line}\n")
     with pytest.raises(KnownServersError, match="known_servers:4: expected a server"):
         known.find(SERVER)
-    with pytest.raises(KnownServersError):  # nor later
+    with pytest.raises(KnownServersError, match="known_servers:4: expected a server"):  # and so it is later
         known.find(SERVER)
     with pytest.raises(CertificateError, match="known_servers:4: expected"):
         open_known_servers(path.parent)
@@ -106,6 +106,21 @@ def test_a_disk_that_is_full(known, path, monkeypatch):
     monkeypatch.undo()
     assert path.read_text() == before
     assert known.remember(SERVER, ONE) == ONE
+
+
+def test_a_file_that_somebody_empties_meanwhile(known, path, monkeypatch):
+    write = os.write
+
+    def write_and_empty(descriptor, data):
+        write(descriptor, data)
+        path.write_text("")
+        return len(data)
+
+    monkeypatch.setattr(os, "write", write_and_empty)
+    with pytest.raises(KnownServersError, match="changed by somebody else"):
+        known.remember(SERVER, ONE)
+    monkeypatch.undo()
+    assert known.remember(SERVER, OTHER) == OTHER
 
 
 def test_what_can_not_be_opened(tmp_path):
