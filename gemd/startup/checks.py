@@ -19,6 +19,7 @@ from gemd.protocol.characters import escape
 from gemd.startup.app_setups import build_app_setups
 from gemd.startup.assembly import build_proxy_means, build_router
 from gemd.startup.files import read_files
+from gemd.startup.gateway_checks import find_idle_sockets
 from gemd.startup.identity import find_user
 from gemd.startup.inside import see_from_inside
 from gemd.startup.libraries import find_missing_libraries
@@ -152,6 +153,12 @@ def check_certificates(config: Config) -> None:
 def check_script_places(config: Config) -> None:
     """Print where there can be no scripts, or are none, against expectation."""
     for problem in find_idle_places(config):
+        print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
+
+
+def check_gateways(config: Config) -> None:
+    """Print which sockets of others nobody could connect to at the moment."""
+    for problem in find_idle_sockets(config):
         print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
 
 

@@ -18,6 +18,7 @@ from gemd.startup.checks import (
     check_applications,
     check_certificates,
     check_confinement,
+    check_gateways,
     check_logs,
     check_script_places,
     read_config,
@@ -65,6 +66,7 @@ def start() -> ExitCode:
             check_applications(config)
             check_access_lists(config)
             check_script_places(config)
+            check_gateways(config)
             check_confinement(config)
         print(f"gemd: the configuration {config.source or 'by flags'} is in order", file=sys.stderr)
         return ExitCode.OK

@@ -1,0 +1,58 @@
+"""Unix sockets of who is asked in the place of files: whether there is one, and whether gemd may use it (-t).
+
+Rule: nobody is connected to; what is not there may come later, so that each is a warning and no fault.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+
+from gemd.config import Config, Problem
+from gemd.config.host_settings import Answer, Location
+from gemd.config.proxy_checks import parse_upstreams
+from gemd.config.tables import key_path
+from gemd.system.attempt import attempt
+from gemd.system.privileges import Identity, find_identity
+
+
+def find_idle_sockets(config: Config) -> Iterator[Problem]:
+    """A problem for each that gemd could not connect to at the moment, once. Raises PrivilegeError for a user that
+    there is not."""
+    service = config.service
+    user = find_identity(service.user, service.group) if service.user not in (None, "root") else None
+    seen = set()
+    for location in (location for host in config.hosts for location in host.locations):
+        for key, path in _list_sockets(location):
+            reason = _why_not(path, user) if path not in seen else None
+            seen.add(path)
+            if reason is not None:
+                yield Problem(key_path(location.where, key, "to"), f"{path} {reason}")
+
+
+def _list_sockets(location: Location) -> Iterator[tuple[str, str]]:
+    """Their paths, each with the key that names it."""
+    for answer, table in ((Answer.FASTCGI, location.fastcgi), (Answer.SCGI, location.scgi)):
+        for address in table.addresses if table is not None else ():
+            if address.path:
+                yield answer.value, address.path
+    for upstream in parse_upstreams(location.proxy) if location.proxy is not None else ():
+        if upstream.address.path:
+            yield Answer.PROXY.value, upstream.address.path
+
+
+def _why_not(path: str, user: Identity | None) -> str | None:
+    try:
+        with attempt(f"the socket {path} could not be looked at"):
+            status = os.stat(path)
+    except OSError as error:
+        return f"can't be connected to: {error.strerror}. Does the program run that listens there?"
+    if not stat.S_ISSOCK(status.st_mode):
+        return "is no socket"
+    uid = user.uid if user is not None else os.geteuid()
+    gids = {user.gid, *user.groups} if user is not None else {os.getegid(), *os.getgroups()}
+    if uid in (0, status.st_uid):
+        is_allowed = uid == 0 or bool(status.st_mode & stat.S_IWUSR)
+    else:
+        is_allowed = bool(status.st_mode & (stat.S_IWGRP if status.st_gid in gids else stat.S_IWOTH))
+    name = user.name if user is not None else "its user"
+    return None if is_allowed else f"can't be connected to by {name}: its mode is {stat.S_IMODE(status.st_mode):04o}"
