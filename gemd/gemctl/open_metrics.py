@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from gemd.gemctl.status import HostStatus, Status
-from gemd.protocol.figures import FIGURES, Figure, Kind
+from gemd.protocol.figures import ANSWERS, FIGURES, Figure, Kind
 
 WORKER_STATES = ("starting", "serving", "leaving", "draining")
 MASTER_STATES = ("starting", "serving", "reloading", "upgrading", "retired", "stopping")
@@ -108,10 +108,20 @@ def _of_applications(value: Callable[[HostStatus], float]) -> Callable[[Status],
     return samples
 
 
+def _answers(status: Status) -> Samples:
+    """Those that were ever given."""
+    return [
+        ({"gateway": kind, "status": str(code)}, value)
+        for (kind, code), figure in ANSWERS.items()
+        if (value := status.total(figure))
+    ]
+
+
 def _build(status: Status) -> Samples:
     return [({"version": status.version}, 1)]
 
 
+_ANSWER = next(iter(ANSWERS.values()))
 _FAMILIES = (
     _Family("gemd_build_info", "gauge", "Always 1; the version of the running master.", "", _build),
     _Family("gemd_state", "gauge", "1 for the state that the master is in.", "", _mark_state),
@@ -124,6 +134,7 @@ _FAMILIES = (
     _counter("gemd_reloads", "Reloads that took effect.", lambda s: s.reloads),
     _counter("gemd_reload_failures", "Reloads that failed and changed nothing.", lambda s: s.failed_reloads),
     *_measured(),
+    _Family(_ANSWER.metric, "counter", _ANSWER.text, "", _answers),
     _Family(
         "gemd_application_processes",
         "gauge",

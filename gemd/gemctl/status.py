@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gemd.gemctl.failure import Failure
-from gemd.protocol.figures import FIGURES, Figure
+from gemd.protocol.figures import ALL_FIGURES, Figure
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
@@ -81,4 +81,4 @@ def parse_status(values: Mapping[str, object]) -> Status:
 
 def _gather(values: Mapping[str, object]) -> dict[str, object]:
     """With the figures in a table of their own."""
-    return {**values, "figures": {figure.name: values.get(figure.name, 0) for figure in FIGURES}}
+    return {**values, "figures": {figure.name: values.get(figure.name, 0) for figure in ALL_FIGURES}}

@@ -13,12 +13,13 @@ from gemd.master.pool import Pool
 from gemd.master.reload import Reload
 from gemd.master.succession import Role
 from gemd.master.workers import State
-from gemd.protocol.figures import FIGURES, REQUESTS, Kind
+from gemd.protocol.figures import ALL_FIGURES, ANSWERS, REQUESTS, Kind
 from gemd.shared.generation import Generation
 from gemd.system.process import count_descriptors
 
-_COUNTERS = [figure.name for figure in FIGURES if figure.kind is Kind.COUNTER]
-_SUMMED = [figure.name for figure in FIGURES if figure.is_summed]
+_COUNTERS = [figure.name for figure in ALL_FIGURES if figure.kind is Kind.COUNTER]
+_ANSWERS = frozenset(figure.name for figure in ANSWERS.values())
+_SUMMED = [figure.name for figure in ALL_FIGURES if figure.is_summed]
 
 Figures = Mapping[str, int]
 
@@ -137,7 +138,7 @@ def describe(snapshot: Snapshot) -> dict[str, object]:
 
 
 def _flatten(snapshot: Snapshot | WorkerSnapshot | HostSnapshot) -> dict[str, object]:
-    """With the figures beside all else."""
+    """With the figures beside all else, but for answers that were never given."""
     values: dict[str, object] = msgspec.to_builtins(snapshot)
     del values["figures"]
-    return {**values, **snapshot.figures}
+    return {**values, **{name: value for name, value in snapshot.figures.items() if value or name not in _ANSWERS}}

@@ -8,6 +8,8 @@ import enum
 
 import msgspec
 
+from gemd.protocol.status import DEFINED
+
 
 class Kind(enum.Enum):
     """A counter only grows and outlives its worker in the master's total; a gauge is what is now."""
@@ -93,5 +95,19 @@ FIGURES = (
     DROPPED,
     REFUSED,
 )
+
+GATEWAYS = ("fastcgi", "scgi", "gemini", "http")  # how others are asked
+ANSWERS = {
+    (kind, status): Figure(
+        f"{kind}_{status}",
+        "",
+        "gemd_gateway_answers",
+        "Answers of other processes and servers, and gemd's own in their place.",
+        Kind.COUNTER,
+    )
+    for kind in GATEWAYS
+    for status in sorted(DEFINED)
+}
+ALL_FIGURES = (*FIGURES, *ANSWERS.values())  # those of no table, and of JSON where they are not 0, are the last
 
 ACTIVE = "active"  # requests that the process of an application is answering

@@ -6,6 +6,7 @@ so that no spelling of a URL steps around a rule; who answers in a location is w
 
 import socket
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -100,11 +101,10 @@ class Router:
         protection = Protection(rules, private)
         self.applications = Applications(config, authorities, app_processes)
         self._scripts = CGI(config, authorities, protection, script_users)
+        fastcgi, scgi = host_settings.Answer.FASTCGI, host_settings.Answer.SCGI
         self._gateways: dict[host_settings.Answer, Gateway] = {
-            host_settings.Answer.FASTCGI: ApplicationGateways(
-                config, authorities, lambda one: one.fastcgi, FastCGICodec
-            ),
-            host_settings.Answer.SCGI: ApplicationGateways(config, authorities, lambda one: one.scgi, SCGICodec),
+            fastcgi: ApplicationGateways("fastcgi", config, authorities, lambda one: one.fastcgi, FastCGICodec),
+            scgi: ApplicationGateways("scgi", config, authorities, lambda one: one.scgi, SCGICodec),
             host_settings.Answer.PROXY: Proxies(config, proxies if proxies is not None else ProxyMeans(read=read)),
         }
         responders: dict[host_settings.Answer, Responder] = {
@@ -128,9 +128,16 @@ class Router:
     def end_by(self, moment: float) -> None:
         """Break off what others' answers still go on with at `moment`, in monotonic seconds: the worker ends."""
         self.applications.end_by(moment)
-        for gateways in self._gateways.values():
-            for upstreams in gateways.upstreams:
-                upstreams.end_by(moment)
+        for upstreams in self._upstreams():
+            upstreams.end_by(moment)
+
+    def count_answers(self, count: Callable[[str, int], None]) -> None:
+        """Have `count` told the kind of gateway and the status of each answer from now on."""
+        for upstreams in self._upstreams():
+            upstreams.count = partial(count, upstreams.kind)
+
+    def _upstreams(self) -> Iterable[Upstreams]:
+        return (upstreams for gateways in self._gateways.values() for upstreams in gateways.upstreams)
 
     def has_room(self) -> bool:
         """Whether a script would be started at once."""

@@ -30,7 +30,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     uses TLS. `identity` is who they become after the fork, None when they are that already.
 
     `has_room` says whether what answers could take one more request at once, and `end_by` has answers that other
-    programs give broken off at a moment, in monotonic seconds. `confinement` is what scripts may touch,
+    programs give broken off at a moment, in monotonic seconds; `count_answers` says to whom each answer of a gateway
+    is told, with its kind and status. `confinement` is what scripts may touch,
     None for all that the user may. `cells` have the budgets of all limits. `may_come` says whether an address may, None
     where all may. `hosts` are the processes beside the workers: for scripts that have a user of their own, and for
     applications that have a process of their own. `passes` are the hosts that workers pass on, with paths as these see
@@ -45,6 +46,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     respond: Respond
     has_room: Callable[[], bool]
     end_by: Callable[[float], None]
+    count_answers: Callable[[Callable[[str, int], None]], None]
     applications: Applications
     cells: Cells
     rate_limit: RateLimit | None

@@ -9,7 +9,7 @@ master's: how many rows, from the first on, have ever had a worker.
 import os
 import time
 
-from gemd.protocol.figures import BYTES, FIGURES, PRIVATE, REQUESTS, Figure
+from gemd.protocol.figures import ALL_FIGURES, ANSWERS, BYTES, PRIVATE, REQUESTS, Figure
 from gemd.shared import client_counts, under_way
 from gemd.shared.client_counts import ClientCounts
 from gemd.shared.under_way import UnderWay
@@ -19,9 +19,10 @@ ROWS_PER_SLOT = 4  # for workers that serve, start and drain; the first are take
 
 # A column for each figure, after the last sign of life, the wish to be recycled, and when there was room last.
 _TICK, _RECYCLE, _ROOM, _FIRST_FIGURE = range(4)
-_COLUMNS = {figure.name: column for column, figure in enumerate(FIGURES, _FIRST_FIGURE)}
+_COLUMNS = {figure.name: column for column, figure in enumerate(ALL_FIGURES, _FIRST_FIGURE)}
+_ANSWERS = {key: _COLUMNS[figure.name] for key, figure in ANSWERS.items()}
 _REQUESTS, _BYTES = _COLUMNS[REQUESTS.name], _COLUMNS[BYTES.name]
-_WIDTH = _FIRST_FIGURE + len(FIGURES)
+_WIDTH = _FIRST_FIGURE + len(ALL_FIGURES)
 _CELL = 8
 _UNDER_WAY = 1024  # where in a row it begins, behind the cells
 assert _WIDTH * _CELL <= _UNDER_WAY <= PAGE - under_way.SIZE
@@ -74,6 +75,10 @@ class Row:
         """One more request, answered with `size` bytes."""
         self._cells[self._start + _REQUESTS] += 1
         self._cells[self._start + _BYTES] += size
+
+    def count_answer(self, kind: str, status: int) -> None:
+        """One more answer of this kind of gateway."""
+        self._cells[self._start + _ANSWERS[kind, status]] += 1
 
     def show(self, figure: Figure, value: int) -> None:
         """A figure is this now."""

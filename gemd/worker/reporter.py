@@ -43,6 +43,7 @@ class Reporter:
         self._memory = memory
         self._descriptors = descriptors
         self._watch = watch
+        generation.count_answers(row.count_answer)
         self._is_left = False  # accepting, to the others
         self._counts: Sequence[int] = (0,) * len(_COUNTED)
         self._next_look = self._next_count = self._next_memory = 0.0

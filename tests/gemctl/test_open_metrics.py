@@ -87,3 +87,12 @@ def test_the_types_are_known_to_the_older_format_too():
     families = list(parse_older_text(render_open_metrics(parse_status(STATUS))))
     assert {family.type for family in families} <= {"counter", "gauge", "unknown"}
     assert any(s.name == "gemd_requests_total" for family in families for s in family.samples)
+
+
+def test_answers_of_gateways_are_there_once_they_were_given():
+    samples = read({**STATUS, "fastcgi_20": 7, "gemini_43": 2})
+    found = {key[1:]: value for key, value in samples.items() if key[0] == "gemd_gateway_answers_total"}
+    assert found == {
+        (("gateway", "fastcgi"), ("status", "20")): 7,
+        (("gateway", "gemini"), ("status", "43")): 2,
+    }

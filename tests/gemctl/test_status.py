@@ -2,7 +2,7 @@ import pytest
 
 from gemd.gemctl.failure import Failure
 from gemd.gemctl.status import Status, parse_status
-from gemd.protocol.figures import FIGURES
+from gemd.protocol.figures import ALL_FIGURES
 
 from .conftest import STATUS
 
@@ -19,4 +19,4 @@ def test_what_is_no_status(wrong):
 
 def test_what_an_older_master_leaves_out_is_nothing():
     status = parse_status({"version": "9", "pid": 1, "state": "stopping"})
-    assert status == Status("9", 1, "stopping", {figure.name: 0 for figure in FIGURES})
+    assert status == Status("9", 1, "stopping", {figure.name: 0 for figure in ALL_FIGURES})

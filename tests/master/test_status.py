@@ -10,11 +10,12 @@ import pytest
 from gemd import __version__
 from gemd.config.types import Address
 from gemd.master.status import Totals, describe, summarise
-from gemd.protocol.figures import FIGURES
+from gemd.protocol.figures import ALL_FIGURES, ANSWERS, FIGURES
 from gemd.system.listener import bind_all
 
 SEGV = -11
 NOTHING = {figure.name: 0 for figure in FIGURES if figure.is_summed}
+NO_ANSWERS = {figure.name: 0 for figure in ANSWERS.values()}
 WORKER = {"nr", "pid", "generation", "state", "uptime"} | {figure.name for figure in FIGURES}
 
 
@@ -27,7 +28,7 @@ def totals():
 def figures(requests):
     """Those of a worker that has answered so many requests, with 10 bytes each."""
     shown = {"reading": 3, "threads": 2, "dropped": 1, "memory": 1000, "private": 500}
-    return {figure.name: 0 for figure in FIGURES} | shown | {"requests": requests, "bytes": 10 * requests}
+    return {figure.name: 0 for figure in ALL_FIGURES} | shown | {"requests": requests, "bytes": 10 * requests}
 
 
 def test_nobody_has_done_anything_yet(totals):
@@ -37,6 +38,7 @@ def test_nobody_has_done_anything_yet(totals):
 def test_what_those_alive_do_is_added_up(totals):
     assert totals.sum_up([figures(2), figures(3)]) == {
         **NOTHING,
+        **NO_ANSWERS,
         "requests": 5,
         "bytes": 50,
         "dropped": 2,
@@ -51,6 +53,7 @@ def test_what_those_that_ended_have_counted_stays_and_what_they_had_does_not(tot
     totals.keep(figures(7))
     assert totals.sum_up([figures(1)]) == {
         **NOTHING,
+        **NO_ANSWERS,
         "requests": 10,
         "bytes": 100,
         "dropped": 3,
@@ -139,3 +142,11 @@ def test_whatever_a_worker_writes_there_is_shown_and_nothing_else(play):
     assert {number for _, _, _, number in story.told} == {SIGQUIT}  # it wants a rest, among other things
     assert len(story.forks) == 4
     assert story.workers == [(1, 0), (1, 1)]
+
+
+def test_answers_of_gateways_are_shown_once_they_were_given(play):
+    story = play(until=3)
+    story.processes._scoreboard.row(0).count_answer("scgi", 43)
+    status = describe(story.master.look(3.0))
+    assert (status["scgi_43"], "scgi_20" in status) == (1, False)
+    assert sum("scgi_43" in worker for worker in status["workers"]) == 1

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gemd.protocol.figures import FIGURES, Kind
+from gemd.protocol.figures import ALL_FIGURES, ANSWERS, FIGURES, GATEWAYS, Kind
+from gemd.protocol.status import DEFINED
 
 EACH = pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
 MANUAL = Path(__file__).parents[2] / "man/gemctl.8"
@@ -42,3 +43,10 @@ def test_the_manual_page_explains_it(figure):
     suffix = "_total" if figure.kind is Kind.COUNTER else ""
     assert re.search(rf"^\.It .*\b{figure.metric}{suffix}\b", text, re.M)
     assert figure.total in text
+
+
+def test_there_is_a_counter_for_each_status_of_each_kind_of_gateway():
+    assert ANSWERS.keys() == {(kind, status) for kind in GATEWAYS for status in DEFINED}
+    assert all(figure.kind is Kind.COUNTER and figure.is_summed for figure in ANSWERS.values())
+    assert len({figure.name for figure in ALL_FIGURES}) == len(ALL_FIGURES)
+    assert "gemd_gateway_answers_total{gateway=,status=}" in MANUAL.read_text()

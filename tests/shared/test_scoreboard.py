@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from gemd.protocol.figures import FIGURES, PRIVATE, READING
+from gemd.protocol.figures import ALL_FIGURES, PRIVATE, READING
 from gemd.protocol.url import parse_url
 from gemd.shared.scoreboard import Scoreboard
 from gemd.shared.under_way import MAX_SHOWN
@@ -43,7 +43,7 @@ def test_counts_add_up_and_others_are_replaced():
     row.show(PRIVATE, 8)
     assert row.requests == 2
     assert row.private_memory == 8
-    others = {figure.name: 0 for figure in FIGURES}
+    others = {figure.name: 0 for figure in ALL_FIGURES}
     assert row.figures == {**others, "requests": 2, "bytes": 5_000_000_010, "reading": 2, "private": 8}
 
 
@@ -79,11 +79,11 @@ def test_rows_of_nobody_are_not_looked_at(clock):
 def test_each_figure_has_a_cell_of_its_own():
     scoreboard = Scoreboard(2)
     for nr in range(2):
-        for value, figure in enumerate(FIGURES, 1 + 100 * nr):
+        for value, figure in enumerate(ALL_FIGURES, 1 + 100 * nr):
             scoreboard.row(nr).show(figure, value)
         scoreboard.row(nr).tick()
     for nr in range(2):
-        assert list(scoreboard.row(nr).figures.values()) == list(range(1 + 100 * nr, 1 + 100 * nr + len(FIGURES)))
+        assert list(scoreboard.row(nr).figures.values()) == list(range(1 + 100 * nr, 1 + 100 * nr + len(ALL_FIGURES)))
         assert not scoreboard.row(nr).wants_recycle
 
 
@@ -99,7 +99,7 @@ def test_what_is_under_way_is_beside_the_figures():
     scoreboard = Scoreboard(2)
     for nr in range(2):
         row = scoreboard.row(nr)
-        for figure in FIGURES:
+        for figure in ALL_FIGURES:
             row.show(figure, 2**64 - 1)
         row.request_recycle()
         for number in range(MAX_SHOWN):
@@ -145,3 +145,11 @@ def test_clearing_forgets_one_row_only():
     assert [len(scoreboard.row(nr).under_way.read()) for nr in range(3)] == [1, 0, 1]
     assert [scoreboard.row(nr).last_tick is None for nr in range(3)] == [False, True, False]
     assert [sum(scoreboard.row(nr).figures.values()) for nr in range(3)] == [4, 0, 4]
+
+
+def test_answers_of_gateways_are_counted():
+    row = Scoreboard(1).row(0)
+    for _ in range(2):
+        row.count_answer("fastcgi", 43)
+    row.count_answer("http", 20)
+    assert {name: value for name, value in row.figures.items() if value} == {"fastcgi_43": 2, "http_20": 1}

@@ -34,7 +34,9 @@ def make_reporter(monkeypatch):
     def make(*, are_stuck=False, number=10, watch=None, is_full=False, is_room_elsewhere=False):
         scoreboard = Scoreboard(2)
         applications, logs = SimpleNamespace(are_stuck=are_stuck), SimpleNamespace(dropped=7)
-        generation = SimpleNamespace(logs=logs, applications=applications, has_room=lambda: True)
+        generation = SimpleNamespace(
+            logs=logs, applications=applications, has_room=lambda: True, count_answers=lambda count: count("scgi", 43)
+        )
         looks = SimpleNamespace(memory=0, descriptors=0)
 
         def read_memory():
@@ -62,6 +64,7 @@ def test_the_row_says_how_many_are_here_and_how_much_they_take(make_reporter):
     reporter.report()
     shown = {name: number for name, number in row.figures.items() if number}
     assert shown == {
+        "scgi_43": 1,
         "reading": 3,
         "writing": 2,
         "lingering": 1,

@@ -29,10 +29,10 @@ FindTable = Callable[[Location], ApplicationGateway | None]
 
 
 class ApplicationGateways:
-    """The responder for all locations that one of the two protocols answers in."""
+    """The responder for all locations that one of the two protocols answers in; `kind` is its name."""
 
     def __init__(
-        self, config: Config, authorities: Authorities | None, find_table: FindTable, make_codec: MakeCodec
+        self, kind: str, config: Config, authorities: Authorities | None, find_table: FindTable, make_codec: MakeCodec
     ) -> None:
         self._config = config
         self._authorities = authorities
@@ -43,7 +43,7 @@ class ApplicationGateways:
             table = find_table(location)
             if table is not None:
                 name = f"the application at {location.path}"
-                self._upstreams[location.where] = Upstreams(name, table.addresses, table.connections)
+                self._upstreams[location.where] = Upstreams(kind, name, table.addresses, table.connections)
 
     @property
     def upstreams(self) -> Iterable[Upstreams]:

@@ -92,9 +92,12 @@ class RelayedRequest:
             error_log.error("%s %s", self, error)
             if self._link is not None and not self._size:
                 self._route.leave_out(str(error))
+            self._upstreams.count(ProxyFailed.status)
             raise ProxyFailed from None
         if response is None:
             self._ask_again()
+        else:
+            self._upstreams.count(response.status)
         return response
 
     def _find_header(self) -> tuple[int, str] | None:
@@ -117,6 +120,7 @@ class RelayedRequest:
         """Raise CodecError where it is too late for a header, and Overloaded (41) where its turn does not come."""
         now, last_moment = time.monotonic(), self._upstreams.last_moment
         if self._route.is_refused or (now >= self._until and not self._route.has_turn):
+            self._upstreams.count(Overloaded.status)
             raise Overloaded
         if now >= self._until:
             raise CodecError(f"did not answer within {self._timeout:g} s (timeout)")

@@ -39,7 +39,7 @@ class GeminiProxy:
         self._host = host
         self._name = f"the proxy at {location.path}"
         self._addresses = [upstream.address for upstream in parse_upstreams(proxy)]
-        self.upstreams = Upstreams(self._name, self._addresses, proxy.connections, means.is_own)
+        self.upstreams = Upstreams("gemini", self._name, self._addresses, proxy.connections, means.is_own)
         certificate = means.certificates[proxy.certificate] if proxy.certificate is not None else None
         self._context = ClientContext(certificate)
         self._trust: ServerTrust

@@ -32,7 +32,7 @@ class HTTPProxy:
         addresses = [upstream.address for upstream in parse_upstreams(proxy)]
         self._hosts = frozenset(map(_host_of, addresses))
         name = f"the proxy at {location.path}"
-        self.upstreams = Upstreams(name, addresses, proxy.connections, means.is_own)
+        self.upstreams = Upstreams("http", name, addresses, proxy.connections, means.is_own)
 
     def __call__(self, request: Request) -> RelayedRequest:
         """An exchange that is still to begin. Raises NotFound (51) for a path that no server is told."""

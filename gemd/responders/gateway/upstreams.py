@@ -25,14 +25,22 @@ class GatewayUpstream:
 
 
 class Upstreams:
-    """All of them, as one worker knows them. `name` is for the log. At most `connections` requests are with them at
+    """All of them, as one worker knows them. `kind` is one of GATEWAYS, and `count` is told the status of each answer;
+    `name` is for the log. At most `connections` requests are with them at
     once, for which clients take turns by `places`. `is_own` says whether a connection leads to gemd itself.
     `last_moment` is when this worker ends, in monotonic seconds."""
 
     def __init__(
-        self, name: str, addresses: Sequence[Address], connections: int, is_own: IsOwn = lambda _sock: False
+        self,
+        kind: str,
+        name: str,
+        addresses: Sequence[Address],
+        connections: int,
+        is_own: IsOwn = lambda _sock: False,
     ) -> None:
+        self.kind = kind
         self.name = name
+        self.count: Callable[[int], None] = lambda _status: None
         self.is_own = is_own
         self.last_moment: float | None = None
         self.places = Places(connections, find_share(connections))

@@ -35,7 +35,7 @@ def configure(server, text="", kind="fastcgi", path="/app"):
 
 def make(config, kind="fastcgi"):
     codec = FastCGICodec if kind == "fastcgi" else SCGICodec
-    return ApplicationGateways(config, None, lambda location: getattr(location, kind), codec)
+    return ApplicationGateways(kind, config, None, lambda location: getattr(location, kind), codec)
 
 
 def begin(answer, server, pump):

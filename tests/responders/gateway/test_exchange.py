@@ -501,3 +501,28 @@ def test_nothing_is_waited_for_before_its_time(ask):
     asked = ask()
     begin_body(asked)
     assert asked.answer.deadline == math.inf
+
+
+def test_each_answer_is_counted_once(ask, upstreams):
+    counted = []
+    upstreams.count = counted.append
+    asked = ask()
+    asked.say(b"20 text/plain\r\nx", ends=True)
+    asked.settle()
+    asked = ask()
+    asked.say(b"51 Not here\r\n", ends=True)
+    asked.settle()
+    asked = ask()
+    asked.say(b"nonsense\n")
+    with pytest.raises(ProxyFailed):
+        asked.settle()
+    assert counted == [20, 51, 43]
+
+
+def test_a_turn_that_does_not_come_is_counted(ask, server):
+    upstreams, counted = upstreams_at(server.place, connections=4), []
+    upstreams.count = counted.append
+    ask(to=upstreams)
+    with pytest.raises(Overloaded):
+        ask(to=upstreams).answer.settle()
+    assert counted == [41]

@@ -19,7 +19,7 @@ def clock(monkeypatch):
 
 
 def make(places=PLACES, connections=5):
-    return Upstreams("the application at /a", list(map(parse_upstream, places)), connections)
+    return Upstreams("scgi", "the application at /a", list(map(parse_upstream, places)), connections)
 
 
 def order(upstreams):
@@ -67,7 +67,7 @@ def test_the_only_one_is_never_left_out(clock, caplog):
 
 def test_nothing_leads_to_gemd_itself_unless_it_is_said_so():
     assert not make().is_own(None)
-    assert Upstreams("a", [], 1, lambda sock: sock == 7).is_own(7)
+    assert Upstreams("scgi", "a", [], 1, lambda sock: sock == 7).is_own(7)
 
 
 def test_a_client_has_its_share_of_connections():

@@ -9,7 +9,7 @@ NAME = "the application at /a"
 
 
 def upstreams_at(*places, connections=64):
-    return Upstreams(NAME, list(map(parse_upstream, places)), connections)
+    return Upstreams("fastcgi", NAME, list(map(parse_upstream, places)), connections)
 
 
 class Helper:
