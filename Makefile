@@ -1,6 +1,8 @@
 PYTHON ?= python3
 PORT ?= 1965
 VENV := .venv
+# Of setup.cfg: what `make test` and `make lint` install beside gemd.
+EXTRAS ?= test,lint
 BIN := $(VENV)/bin
 NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("gemd needs Python 3.11: PYTHON=...")'
 
@@ -48,7 +50,7 @@ $(VENV)/run: setup.cfg pyproject.toml
 	@touch $@
 
 $(VENV)/test: $(VENV)/run
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	@touch $@
 
 # What it makes, certificates above all, stays in .run/.
