@@ -1,7 +1,9 @@
 """Applications that are asked by FastCGI or SCGI, and what they are told of a request: the variables of scripts.
 
 Rules: how much of a path is SCRIPT_NAME is the configuration's to say; what follows is PATH_INFO, decoded. A file is
-named only below a root, since there are applications that run whatever they are told to.
+named only below a root, since there are applications that run whatever they are told to. What makes a process, its
+PATH for one, is not sent: that is its own already; nor is what the configuration has for scripts (`cgi.environment`),
+which may be a secret of theirs: `params` are for applications.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +28,9 @@ from gemd.system.authorities import Authorities
 
 MakeCodec = Callable[[Mapping[bytes, bytes]], Codec]
 FindTable = Callable[[Location], ApplicationGateway | None]
+
+_OF_PROCESSES = ("HOME", "LANG", "PATH")
+_OF_FILES = ("SCRIPT_FILENAME", "SCRIPT_PATH")
 
 
 class ApplicationGateways:
@@ -62,14 +67,13 @@ class ApplicationGateways:
             raise NotFound
         script_name, path_info = split_mounted_path(url.segments, depth)
         path = "/".join((location.root or "", *url.names[len(location.mount) : depth]))
-        settings = find_script_settings(self._config, location).cgi
-        if table.dialect is not None:
-            settings = msgspec.structs.replace(settings, dialect=table.dialect)
-        script = ScriptNames(script_name, path_info, path, "/")
-        environ = build_environ(request, location, settings, script, self._authorities)
-        del environ["HOME"]  # which is the application's own
-        if location.root is None:
-            del environ["SCRIPT_FILENAME"]
+        scripts = find_script_settings(self._config, location).cgi
+        settings = msgspec.structs.replace(scripts, environment={}, dialect=table.dialect or scripts.dialect)
+        environ = build_environ(
+            request, location, settings, ScriptNames(script_name, path_info, path, "/"), self._authorities
+        )
+        for name in (*_OF_PROCESSES, *(() if location.root is not None else _OF_FILES)):
+            environ.pop(name, None)
         environ |= table.params
         params = {name.encode(): value.encode("utf-8", "surrogateescape") for name, value in environ.items()}
         limit = self._config.limits.cgi_output

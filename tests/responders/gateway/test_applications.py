@@ -25,10 +25,10 @@ def server():
     made.close()
 
 
-def configure(server, text="", kind="fastcgi", path="/app"):
+def configure(server, text="", kind="fastcgi", path="/app", cgi="", root='root = "/srv"'):
     config = parse(
-        f'[cgi]\nenvironment = {{ FROM = "all" }}\n[[host]]\nname = "h"\nroot = "/srv"\n[[host.location]]\n'
-        f'path = "{path}"\n{kind} = {{ to = "{server.place}"{text} }}\n'
+        f'[cgi]\n{cgi}\n[[host]]\nname = "h"\n{root}\n[[host.location]]\npath = "{path}"\n'
+        f'cgi-environment = {{ OF_LOCATION = "l" }}\n{kind} = {{ to = "{server.place}"{text} }}\n'
     )
     return make(config, kind), config.hosts[0].locations[-1]
 
@@ -54,9 +54,9 @@ def read_params(sock):
     return {name.decode(): value.decode() for name, value in reader.params.items()}
 
 
-def told(server, url, text="", path="/app"):
+def told(server, url, text="", path="/app", **keys):
     """The variables by which an application is asked."""
-    gateways, location = configure(server, text, path=path)
+    gateways, location = configure(server, text, path=path, **keys)
     with Pump() as pump:
         answer = gateways(request(url), location)
         try:
@@ -69,7 +69,7 @@ def test_it_is_told_what_scripts_are(server):
     params = told(server, "/app/a%20b?q=1")
     assert params["GEMINI_URL"] == "gemini://h/app/a%20b?q=1"
     assert params["DOCUMENT_ROOT"] == "/srv"
-    assert (params["REMOTE_ADDR"], params["SERVER_PROTOCOL"], params["FROM"]) == ("192.0.2.1", "GEMINI", "all")
+    assert (params["REMOTE_ADDR"], params["SERVER_PROTOCOL"]) == ("192.0.2.1", "GEMINI")
     assert (params["SCRIPT_NAME"], params["PATH_INFO"], params["QUERY_STRING"]) == ("/app", "/a b", "q=1")
 
 
@@ -90,6 +90,20 @@ def test_how_much_of_the_path_is_its_name(server, path, text, url, names):
     params = told(server, url, text, path)
     assert (params["SCRIPT_NAME"], params["PATH_INFO"]) == names
     assert params["SCRIPT_FILENAME"] == "/srv" + names[0]
+
+
+def test_what_is_for_the_processes_of_scripts_is_not_sent(server):
+    params = told(server, "/app", ', dialect = "http"', cgi='path = "/x"\nlang = "C"\nenvironment = { SECRET = "s" }')
+    assert {"HOME", "LANG", "PATH", "SECRET", "OF_LOCATION"}.isdisjoint(params)
+    assert params["REDIRECT_STATUS"] == "200"
+    assert told(server, "/app", ', params = { HOME = "/h", PATH = "/p" }')["HOME"] == "/h"
+
+
+@pytest.mark.parametrize("dialect", ["jetforce", "molly-brown"])
+def test_no_file_is_named_without_a_root(server, dialect):
+    params = told(server, "/app", f', dialect = "{dialect}"', root="")
+    assert {"DOCUMENT_ROOT", "SCRIPT_FILENAME", "SCRIPT_PATH"}.isdisjoint(params)
+    assert ("SCRIPT_PATH" in told(server, "/app", f', dialect = "{dialect}"')) == (dialect == "molly-brown")
 
 
 def test_its_own_variables_come_last(server):
