@@ -8,6 +8,7 @@ import msgspec
 
 from gemd.protocol.errors import BadRequest
 from gemd.protocol.peer import Peer
+from gemd.protocol.upload import Upload
 from gemd.protocol.url import Url, check_octets, parse_url
 
 MAX_URL = 1024
@@ -15,10 +16,11 @@ MAX_LINE = MAX_URL + 2
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What was asked, and by whom."""
+    """What was asked, and by whom; `upload` is what a Titan URL announces, once it is known to be taken here."""
 
     url: Url
     peer: Peer
+    upload: Upload | None = None
 
 
 class RequestReader:
