@@ -49,7 +49,7 @@ class Intake(Protocol):
         """The next bytes. Raises GeminiError where it is a refusal: then nothing is kept."""
 
     def finish(self) -> Answer:
-        """All `size` bytes were given: what is answered. What it has is the answer's from now on. Raises GeminiError."""
+        """All `size` bytes were given: what is answered, whose all is that it has. Raises GeminiError."""
 
     def close(self) -> None:
         """Let go of everything. Called exactly once, whether or not it was finished."""
