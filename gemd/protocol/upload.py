@@ -4,11 +4,13 @@ Rules: whatever can be refused without the body is refused before it is read; a 
 nothing until all of it is here.
 """
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import msgspec
 
 from gemd.protocol.response import Answer, Helper
+
+MAX_TAKEN = 32 * 1024  # bytes of a body at once
 
 
 class UploadBody(msgspec.Struct, frozen=True):
@@ -30,26 +32,38 @@ class Upload(msgspec.Struct, frozen=True):
     body: UploadBody | None = None
 
 
-class Intake(Protocol):
+class Intake(ABC):
     """An answer that takes the body of an upload first. The event loop gives it what the client sends, and no more than
-    `size` bytes in all. No method may ever wait."""
+    `size` bytes in all. No method may ever wait.
+
+    A class, so that it is told from other answers at next to no cost: whoever takes a body derives from it.
+    """
+
+    __slots__ = ()
 
     @property
+    @abstractmethod
     def size(self) -> int:
         """How many bytes the client has announced."""
 
     @property
+    @abstractmethod
     def is_ready(self) -> bool:
         """Whether it takes more at the moment; if not, it wakes its connection when it does."""
 
+    @abstractmethod
     def begin(self, helper: Helper) -> None:
         """Called once, before anything else but `close`."""
 
+    @abstractmethod
     def take(self, data: bytes) -> None:
-        """The next bytes. Raises GeminiError where it is a refusal: then nothing is kept."""
+        """The next bytes, at most MAX_TAKEN. Raises GeminiError where it is a refusal: then nothing is kept."""
 
+    @abstractmethod
     def finish(self) -> Answer:
-        """All `size` bytes were given: what is answered, whose all is that it has. Raises GeminiError."""
+        """All `size` bytes were given: what is answered. Raises GeminiError."""
 
+    @abstractmethod
     def close(self) -> None:
-        """Let go of everything. Called exactly once, whether or not it was finished."""
+        """Let go of everything. Called exactly once: as soon as it is refused or broken off, else when the answer that
+        `finish` has given is over."""
