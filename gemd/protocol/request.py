@@ -1,7 +1,7 @@
 """The request line: an absolute URL of at most 1024 bytes, then CRLF (specification 0.24.1, "Requests").
 
-Rules: only CR followed by LF ends it; what comes after it has no meaning; the reader never holds more than one line,
-and waits for no end of one that can't be a URL any more.
+Rules: only CR followed by LF ends it; what comes after it has no meaning but for an upload; the reader never holds more
+than one line and what came along with its end, and waits for no end of one that can't be a URL any more.
 """
 
 import msgspec
@@ -36,6 +36,11 @@ class RequestReader:
     def line(self) -> str:
         """What came so far of the line, at most 1024 bytes, with octets that are not UTF-8 as escapes: for the log."""
         return self._buffer.partition(b"\r\n")[0][:MAX_URL].decode("utf-8", "backslashreplace")
+
+    @property
+    def rest(self) -> bytes:
+        """What came behind the line: of an upload, the beginning of its body."""
+        return self._buffer.partition(b"\r\n")[2]
 
     def feed(self, data: bytes) -> Request | None:
         """Take the next bytes. None means that more are needed.

@@ -17,6 +17,7 @@ from gemd.protocol.errors import BadRequest, NotFound
 from gemd.protocol.host import normalise_host
 
 DEFAULT_PORT = 1965
+TITAN = "titan"  # the scheme of uploads
 
 # RFC 3986 appendix B, with the scheme and "//" demanded and the path's slash kept apart from the authority.
 _URI = re.compile(
@@ -40,7 +41,8 @@ class Url(msgspec.Struct, frozen=True):
     `text` is what was sent. `host` is in lower case, in its A-label form, without brackets or a trailing
     dot, and "" when the URL has no authority. `path` has its dot segments resolved and is still
     percent-encoded; `segments` are its decoded parts: "/a//b/" gives ("a", "", "b", ""). Octets that are not
-    UTF-8 appear as lone surrogates (PEP 383), as in file names. `query` is raw, None without a "?".
+    UTF-8 appear as lone surrogates (PEP 383), as in file names. `query` is raw, None without a "?". `parameters` are
+    raw too, and those of an upload by Titan alone: what follows the first semicolon of the path, which ends there.
 
     What follows from these: `is_directory`, whether the path ends with a slash; `names`, the segments that name
     something, without the empty ones, which mean nothing to a file system; and `rule_names`, the names as rules go by
@@ -54,6 +56,7 @@ class Url(msgspec.Struct, frozen=True):
     path: str
     segments: tuple[str, ...]
     query: str | None
+    parameters: str = ""
     is_directory: bool = False
     names: tuple[str, ...] = ()
     rule_names: tuple[str, ...] = ()
@@ -108,8 +111,13 @@ def parse_url(raw: bytes) -> Url:
     host, port = ("", None) if authority is None else _split_authority(authority)
     if authority is None and not path.startswith("/"):
         path = "/"  # mailto:someone and the like: there is no path to look at, whatever answers it
+    scheme, parameters = scheme.lower(), ""
+    if scheme == TITAN:
+        path, _, parameters = path.partition(";")
+        if _decode_path("/" + parameters)[0] != "/" + parameters:
+            raise BadRequest("The parameters have a dot segment")
     path, segments = _decode_path(path or "/")
-    return Url(text, scheme.lower(), host, port, path, segments, query)
+    return Url(text, scheme, host, port, path, segments, query, parameters)
 
 
 def _split_authority(authority: str) -> tuple[str, int | None]:

@@ -25,6 +25,20 @@ URLS = {
         "titan://h/a;mime=text/plain;token=...?b",
     ),
     " titan://h/a;token=hunter2": (" titan://h/a;token=...", " titan://h/a;token=..."),
+    "titan://h/a;mime=text/plain%3Bcharset=utf-8;size=0": ("titan://h/a;mime=text/plain%3Bcharset=utf-8;size=0",) * 2,
+    "titan://h/a;edit": ("titan://h/a;edit",) * 2,
+    "titan://h/a;%74oken=hunter2;size=3": ("titan://h/a;...",) * 2,
+    "titan://h/a;tok%45N%3Dhunter2;size=3": ("titan://h/a;...",) * 2,
+    "gemini://h/a;%54oken=hunter2": ("gemini://h/a;%54oken=...",) * 2,
+    "titan://h/a%3Btoken=hunter2": ("titan://h/a%3Btoken=...",) * 2,
+    "titan://h/a;mime=text/plain%3btoken=hunter2": ("titan://h/a;mime=text/plain%3btoken=...",) * 2,
+    "titan://h/a;token=hunter1;token=hunter2;size=1": ("titan://h/a;token=...;token=...;size=1",) * 2,
+    "titan://h/a;token=hun;ter2;size=1": ("titan://h/a;token=...;...",) * 2,
+    "titan://h/a;size=1;hunter2": ("titan://h/a;size=1;...",) * 2,
+    "titan://h/a;size=hunter2": ("titan://h/a;...",) * 2,
+    "titan://h/a;size=1; token=hunter2": ("titan://h/a;size=1;...",) * 2,
+    "titan://h/a;token=hun#ter2": ("titan://h/a;...",) * 2,
+    "\ttitan:a;pass=hunter2": ("\ttitan:a;...",) * 2,
     "gemini://me:hunter2@h/a": ("gemini://...@h/a", "gemini://...@h/a"),
     "gemini://h/@me": ("gemini://h/@me", "gemini://h/@me"),
     "gemini://h//a@b/": ("gemini://h//a@b/", "gemini://h//a@b/"),
@@ -53,6 +67,23 @@ def test_what_is_remembered_of_a_url_is_of_no_other(hide):
 @given(st.text())
 def test_nothing_of_a_query_is_shown(text):
     assert hide_input(f"gemini://h/?{text}") == "gemini://h/?..."
+
+
+KNOWN = st.sampled_from(["size=1", "mime=text/gemini", "edit", "token=x"])
+
+
+@given(st.lists(KNOWN | st.text(), max_size=3), st.text().filter(lambda token: "?" not in token))
+def test_nothing_of_a_token_is_shown(others, token):
+    shown = hide_input(f"titan://h/;{';'.join(others)};token=hunter2{token}")
+    assert "hunter2" not in shown
+
+
+SPELLINGS = st.text(st.sampled_from("titan:/;?#=%3Btokenhiusz1."), max_size=40)
+
+
+@given(SPELLINGS)
+def test_hiding_twice_what_looks_like_an_upload_is_hiding_once(text):
+    assert hide_input(hide_input(f"titan:{text}")) == hide_input(f"titan:{text}")
 
 
 @given(st.text())

@@ -30,7 +30,8 @@ READ = {
     "IPv6": (b"gemini://[2001:DB8:0::1]:1965/", ("2001:db8::1", 1965, "/", None)),
     "IPv4": (b"gemini://192.0.2.7/", ("192.0.2.7", None, "/", None)),
     "another scheme": (b"https://h/a", ("h", None, "/a", None)),
-    "titan": (b"titan://h/a;size=3", ("h", None, "/a;size=3", None)),
+    "titan": (b"titan://h/a;size=3", ("h", None, "/a", None)),
+    "titan with a query": (b"titan://h/a/../b;mime=text/x;size=3?q;r", ("h", None, "/b", "q;r")),
     "no authority": (b"mailto:a@h", ("", None, "/", None)),
     "longest": (LONGEST, ("h", None, LONGEST.decode()[10:], None)),
 }
@@ -63,6 +64,10 @@ REFUSED = {
     "climbs late": b"gemini://h/a/../../b",
     "climbs after an empty segment": b"gemini://h/..//a",
     "encoded dots": b"gemini://h/%2e%2e/a",
+    "dot segment in parameters": b"titan://h/a;token=x/../y",
+    "encoded dot segment in parameters": b"titan://h/a;token=x%2f..%2fy",
+    "NUL in parameters": b"titan://h/a;token=%00",
+    "broken escape in parameters": b"titan://h/a;token=%g0",
     "half encoded dots": b"gemini://h/a/.%2E/b",
     "other half": b"gemini://h/a/%2e./b",
     "one encoded dot": b"gemini://h/a/%2e",
@@ -195,3 +200,19 @@ def test_any_bytes_are_a_request_a_wait_or_a_refusal_however_they_are_cut(octets
     outcome = read([octets])
     assert outcome is None or outcome == 59 or isinstance(outcome, Request)
     assert read([octets[:cut], octets[cut:]]) == outcome
+
+
+BODIES = {
+    "nothing": ([b"titan://h/;size=3\r\n"], b""),
+    "some of it": ([b"titan://h/;size=3\r", b"\na\r"], b"a\r"),
+    "lines": ([b"titan://h/;size=8\r\na\r\nb\r\n\r\n"], b"a\r\nb\r\n\r\n"),
+    "no line yet": ([b"titan://h/;size=3"], b""),
+}
+
+
+@pytest.mark.parametrize(("chunks", "rest"), BODIES.values(), ids=BODIES)
+def test_what_came_behind_the_line_is_kept_for_an_upload(chunks, rest):
+    reader = RequestReader(PEER)
+    for chunk in chunks:
+        reader.feed(chunk)
+    assert reader.rest == rest

@@ -185,3 +185,37 @@ def test_a_path_in_two(path, depth, prefix, rest):
 def test_a_path_that_can_t_be_cut_there(path, depth):
     with pytest.raises(NotFound):
         cut_path(parse_url(f"gemini://h{path}".encode()), depth)
+
+
+PARAMETERS = {
+    "titan://h/a;size=3": ("/a", "size=3"),
+    "TITAN://h/a.gmi;mime=text/gemini;size=3?q": ("/a.gmi", "mime=text/gemini;size=3"),
+    "titan://h/a%3Bb;size=3;token=%3B": ("/a%3Bb", "size=3;token=%3B"),
+    "titan://h/a;b/c;size=3": ("/a", "b/c;size=3"),
+    "titan://h/a/../b;size=3": ("/b", "size=3"),
+    "titan://h;size=3": None,
+    "titan://h/;edit": ("/", "edit"),
+    "titan://h/a": ("/a", ""),
+    "titan://h/a;": ("/a", ""),
+    "titan:a;size=3": ("/", ""),
+    "gemini://h/a;size=3": ("/a;size=3", ""),
+    "titanic://h/a;size=3": ("/a;size=3", ""),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), PARAMETERS.items())
+def test_an_upload_has_parameters_that_are_no_part_of_its_path(text, expected):
+    if expected is None:
+        with pytest.raises(BadRequest):
+            parse_url(text.encode())
+        return
+    url = parse_url(text.encode())
+    assert (url.path, url.parameters) == expected
+    assert "size" not in "".join(url.segments) or not url.parameters
+    assert url.text == text
+
+
+@pytest.mark.parametrize("parameters", ["a/../b", "a/.", "%2e%2e/b", "a%2F..", "%00", "%", "%4"])
+def test_parameters_lead_nowhere(parameters):
+    with pytest.raises(BadRequest):
+        parse_url(f"titan://h/a;{parameters}".encode())

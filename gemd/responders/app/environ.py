@@ -69,4 +69,5 @@ def _without_dot_segments(url: Url) -> str:
     slash = head.find("/", head.find("://") + 3)
     if slash < 0 or "/." not in head[slash:]:
         return url.text
-    return head[:slash] + url.path + mark + query
+    parameters = head[head.index(";", slash) :] if url.parameters and ";" in head[slash:] else ""
+    return head[:slash] + url.path + parameters + mark + query
