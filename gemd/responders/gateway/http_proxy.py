@@ -47,7 +47,9 @@ class HTTPProxy:
         url = request.url
         host = _host_of(address) if self._proxy.rewrite_host else make_host(url.host)
         question = make_question(url, host, self._proxy.strip)
-        translate = partial(question.translate_redirect, own_hosts=self._hosts)
+        # A server that knows its own port says it behind whatever name it was asked for.
+        own_hosts = self._hosts if address.path else {*self._hosts, make_host(url.host, address.port)}
+        translate = partial(question.translate_redirect, own_hosts=own_hosts)
         return HTTPCodec(question.target, host, make_forwarded(url, request.peer), translate)
 
 
