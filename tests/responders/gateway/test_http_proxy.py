@@ -147,7 +147,7 @@ def test_a_failure_is_logged_and_not_told(passed, server, caplog):
     answer = passed("/app/")
     assert answer.status == 43
     assert "Secret" not in answer.meta
-    assert f"the proxy at /app/: {server.place} answered with 500" in caplog.text
+    assert f"the proxy at h/app/: {server.place} answered with 500" in caplog.text
 
 
 def test_who_has_no_such_location_never_loads_h11():
