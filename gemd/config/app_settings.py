@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gemd.config.host_settings import Answer, Location
+from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.settings import Config
 from gemd.config.tables import key_path
 
@@ -11,8 +11,8 @@ def find_applications(config: Config) -> Iterator[tuple[str, Location]]:
     """The locations with an application, each with its key's path in the configuration."""
     for host in config.hosts:
         for location in host.locations:
-            if Answer.APP in location.answers:
-                yield key_path(location.where, Answer.APP.value), location
+            if AnswerKind.APP in location.answers:
+                yield key_path(location.where, AnswerKind.APP.value), location
 
 
 def app_key(location: Location) -> object:

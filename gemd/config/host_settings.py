@@ -40,7 +40,7 @@ class Redirect(Settings, frozen=True):
     status: RedirectStatus = Status.REDIRECT_PERMANENT
 
 
-class Answer(enum.Enum):
+class AnswerKind(enum.Enum):
     """What a location may answer with, in the order in which it is tried, each by the key that says so."""
 
     GONE = "gone"
@@ -115,20 +115,20 @@ class Location(Settings, frozen=True):
     budgets: tuple[Budget, ...] = ()
 
     @property
-    def answers(self) -> tuple[Answer, ...]:
+    def answers(self) -> tuple[AnswerKind, ...]:
         """What it answers with; nothing where a key is still missing."""
         given = {
-            Answer.GONE: self.gone,
-            Answer.REDIRECT: self.redirect is not None,
-            Answer.SCRIPT: self.script is not None,
-            Answer.CGI: bool(self.cgi) and self.root is not None,
-            Answer.APP: self.app is not None,
-            Answer.FASTCGI: self.fastcgi is not None,
-            Answer.SCGI: self.scgi is not None,
-            Answer.PROXY: self.proxy is not None,
-            Answer.FILES: self.root is not None,
+            AnswerKind.GONE: self.gone,
+            AnswerKind.REDIRECT: self.redirect is not None,
+            AnswerKind.SCRIPT: self.script is not None,
+            AnswerKind.CGI: bool(self.cgi) and self.root is not None,
+            AnswerKind.APP: self.app is not None,
+            AnswerKind.FASTCGI: self.fastcgi is not None,
+            AnswerKind.SCGI: self.scgi is not None,
+            AnswerKind.PROXY: self.proxy is not None,
+            AnswerKind.FILES: self.root is not None,
         }
-        return tuple(answer for answer in Answer if given[answer])
+        return tuple(answer for answer in AnswerKind if given[answer])
 
     @property
     def source(self) -> str:

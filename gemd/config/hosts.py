@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from gemd.config.budgets import find_budgets, judge_rate
-from gemd.config.host_settings import DERIVED, Answer, Host, Location
+from gemd.config.host_settings import DERIVED, AnswerKind, Host, Location
 from gemd.config.location_checks import judge_location
 from gemd.config.pass_settings import PassHost, is_pass_host, read_pass_host
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
@@ -80,8 +80,8 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
     ]
     for i, values in enumerate(tables, 1):
         where = key_path(path, "location", i)
-        has_answer = any(answer.value in values for answer in Answer)
-        replaced = [answer for answer in Answer if not is_inherited(answer, has_answer=has_answer)]
+        has_answer = any(answer.value in values for answer in AnswerKind)
+        replaced = [answer for answer in AnswerKind if not is_inherited(answer, has_answer=has_answer)]
         inherited = {k: v for k, v in own.items() if not any(is_about(k, answer) for answer in replaced)}
         inherited |= _protection_above(values, tables)
         location = _make_location({**inherited, **values}, values, where, base, problems)
@@ -137,20 +137,22 @@ def _is_prefix(short: tuple[str, ...], names: tuple[str, ...]) -> bool:
     return names[: len(short)] == short
 
 
-def is_about(key: str, answer: Answer) -> bool:
+def is_about(key: str, answer: AnswerKind) -> bool:
     """Whether a key is this answer's alone: for an application `app` itself, `app-path` and the like."""
-    return key == answer.value or key.startswith(f"{answer.value}-") or (answer is Answer.APP and key in _APPLICATIONS)
+    return (
+        key == answer.value or key.startswith(f"{answer.value}-") or (answer is AnswerKind.APP and key in _APPLICATIONS)
+    )
 
 
-def is_inherited(answer: Answer, *, has_answer: bool) -> bool:
+def is_inherited(answer: AnswerKind, *, has_answer: bool) -> bool:
     """Whether a location has this answer of its host's, if it has one of its own or if not.
 
     A redirect is for one path; files and scripts are for all that is below the root; anything else holds until there
     is something in its place.
     """
-    if answer in (Answer.REDIRECT, Answer.GONE):
+    if answer in (AnswerKind.REDIRECT, AnswerKind.GONE):
         return False
-    return answer in (Answer.FILES, Answer.CGI) or not has_answer
+    return answer in (AnswerKind.FILES, AnswerKind.CGI) or not has_answer
 
 
 def _make_location(

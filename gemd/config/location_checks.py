@@ -10,7 +10,7 @@ from gemd.config.access_lists import judge_location_access
 from gemd.config.budgets import judge_rate
 from gemd.config.cgi_settings import judge_variables
 from gemd.config.gateway_settings import judge_gateway
-from gemd.config.host_settings import Answer, Location
+from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.proxy_checks import judge_proxy
 from gemd.config.script_places import EVERYWHERE, list_entries
 from gemd.config.tables import key_path, show
@@ -26,8 +26,8 @@ _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(
 _REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _REFUSALS = tuple(str(status) for status in sorted(DEFINED) if status >= 40 and status != Status.SLOW_DOWN)
-_GATEWAYS = (Answer.FASTCGI, Answer.SCGI, Answer.PROXY)
-_ANSWERS_ALL = (Answer.GONE, Answer.REDIRECT, Answer.SCRIPT, Answer.APP, *_GATEWAYS)
+_GATEWAYS = (AnswerKind.FASTCGI, AnswerKind.SCGI, AnswerKind.PROXY)
+_ANSWERS_ALL = (AnswerKind.GONE, AnswerKind.REDIRECT, AnswerKind.SCRIPT, AnswerKind.APP, *_GATEWAYS)
 
 
 def judge_location(location: Location) -> Iterator[tuple[str, str]]:
@@ -100,11 +100,11 @@ def _judge_errors(errors: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 def _judge_gateways(location: Location) -> Iterator[tuple[str, str]]:
     """What is wrong with who is asked in the place of files, each by itself and beside others."""
-    for key, table in ((Answer.FASTCGI.value, location.fastcgi), (Answer.SCGI.value, location.scgi)):
+    for key, table in ((AnswerKind.FASTCGI.value, location.fastcgi), (AnswerKind.SCGI.value, location.scgi)):
         for name, text in judge_gateway(table) if table is not None else ():
             yield key_path(key, name), text
     for name, text in judge_proxy(location.proxy) if location.proxy is not None else ():
-        yield key_path(Answer.PROXY.value, name), text
+        yield key_path(AnswerKind.PROXY.value, name), text
     answers = [answer for answer in location.answers if answer in _ANSWERS_ALL]
     for answer in answers[1:]:
         if answer in _GATEWAYS:

@@ -3,7 +3,7 @@
 import msgspec
 
 from gemd.config.cgi_settings import CGISettings
-from gemd.config.host_settings import Answer, Location
+from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.settings import Config
 
 _OWN = {name: f"cgi_{name}" for name in CGISettings.__struct_fields__ if f"cgi_{name}" in Location.__struct_fields__}
@@ -46,6 +46,6 @@ def find_script_users(config: Config) -> dict[str, str]:
     for host in config.hosts:
         for location in host.locations:
             user = location.cgi_user or config.cgi.user
-            if user is not None and not {Answer.SCRIPT, Answer.CGI}.isdisjoint(location.answers):
+            if user is not None and not {AnswerKind.SCRIPT, AnswerKind.CGI}.isdisjoint(location.answers):
                 found.setdefault(user, f"{location.where}.cgi-user" if location.cgi_user else "cgi.user")
     return found

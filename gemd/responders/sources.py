@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from gemd.config.host_settings import Answer, Location
+from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.script_places import Pattern, find_depth, fold_name, fold_pattern, split_pattern
 from gemd.system.resolved import Identity, Resolved
 
@@ -60,7 +60,7 @@ class Sources:
         for location in locations:
             if location.script is not None:
                 places.add(location.script)
-            if Answer.CGI in location.answers:
+            if AnswerKind.CGI in location.answers:
                 root = str(location.root)
                 for pattern in location.script_places.patterns:
                     beginning, rest = split_pattern(pattern)

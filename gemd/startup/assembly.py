@@ -77,7 +77,7 @@ def build_generation(
         context=context,
         respond=router.respond,
         end_by=router.end_by,
-        count_answers=router.count_answers,
+        count_answers=router.gateways.count_answers,
         has_room=router.has_room,
         applications=router.applications,
         cells=cells,

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 
 from gemd.config import Config, Problem
-from gemd.config.host_settings import Answer, Location
+from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.proxy_checks import parse_upstreams
 from gemd.config.tables import key_path
 from gemd.system.attempt import attempt
@@ -31,13 +31,13 @@ def find_idle_sockets(config: Config) -> Iterator[Problem]:
 
 def _list_sockets(location: Location) -> Iterator[tuple[str, str]]:
     """Their paths, each with the key that names it."""
-    for answer, table in ((Answer.FASTCGI, location.fastcgi), (Answer.SCGI, location.scgi)):
+    for answer, table in ((AnswerKind.FASTCGI, location.fastcgi), (AnswerKind.SCGI, location.scgi)):
         for address in table.addresses if table is not None else ():
             if address.path:
                 yield answer.value, address.path
     for upstream in parse_upstreams(location.proxy) if location.proxy is not None else ():
         if upstream.address.path:
-            yield Answer.PROXY.value, upstream.address.path
+            yield AnswerKind.PROXY.value, upstream.address.path
 
 
 def _why_not(path: str, user: Identity | None) -> str | None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 
 from gemd.config import Config
-from gemd.config.host_settings import Answer
+from gemd.config.host_settings import AnswerKind
 from gemd.config.script_places import split_pattern
 from gemd.config.types import LOG_WORDS
 from gemd.startup.proxies import find_known_servers, find_proxy_certificates
@@ -27,7 +27,9 @@ def find_confinement(config: Config) -> Confinement | None:
     if not config.cgi.confine or not find_version():
         return None
     answers = {answer for host in config.hosts for location in host.locations for answer in location.answers}
-    if answers.isdisjoint((Answer.SCRIPT, Answer.CGI, Answer.APP)):  # an application may run scripts as well
+    if answers.isdisjoint(
+        (AnswerKind.SCRIPT, AnswerKind.CGI, AnswerKind.APP)
+    ):  # an application may run scripts as well
         return None
     return Confinement(
         tuple(dict.fromkeys(_private_files(config))),
@@ -54,7 +56,7 @@ def script_directories(config: Config) -> Iterator[str]:
         for location in host.locations:
             if location.script is not None:
                 yield location.script
-            if Answer.CGI in location.answers:
+            if AnswerKind.CGI in location.answers:
                 if location.script_places.is_everywhere:
                     yield str(location.root)
                 for pattern in location.script_places.patterns:

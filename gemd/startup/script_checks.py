@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 
 from gemd.config import Config, Host, Problem
-from gemd.config.host_settings import Answer, Location
+from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.script_places import EVERYWHERE, Pattern, find_depth, list_entries, split_pattern
 from gemd.config.tables import key_path
 from gemd.options import DEFAULT_CGI
@@ -65,9 +65,9 @@ def _list_places(host: Host) -> Iterator[tuple[str, Location, Pattern]]:
         is_inherited = (
             location is not first and location.cgi == first.cgi and first.root is not None
         ) and location.root != first.root
-        if Answer.CGI not in location.answers or is_inherited:
+        if AnswerKind.CGI not in location.answers or is_inherited:
             continue
-        key = key_path(location.where, Answer.CGI.value)
+        key = key_path(location.where, AnswerKind.CGI.value)
         for i, entry in enumerate(list_entries(location.cgi), 1):
             if entry != EVERYWHERE:
                 yield key if isinstance(location.cgi, str) else key_path(key, i), location, split_path(entry)
@@ -85,7 +85,7 @@ def find_missing_scripts(config: Config) -> list[Problem]:
             seen.add(path)
             reason = _why_no_script(path)
             if reason:
-                problems.append(Problem(key_path(location.where, Answer.SCRIPT.value), f"{path} {reason}"))
+                problems.append(Problem(key_path(location.where, AnswerKind.SCRIPT.value), f"{path} {reason}"))
     return problems
 
 

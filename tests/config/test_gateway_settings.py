@@ -2,7 +2,7 @@
 
 import pytest
 
-from gemd.config.host_settings import Answer
+from gemd.config.host_settings import AnswerKind
 from gemd.config.render import render_config
 
 from .reading import HOST, first, parse, problems_of
@@ -117,4 +117,4 @@ def test_all_of_them_at_once():
 
 def test_files_beside_it_are_never_asked_for():
     location = first(HOST + 'fastcgi = { to = "b:1" }\n')
-    assert location.answers == (Answer.FASTCGI, Answer.FILES)
+    assert location.answers == (AnswerKind.FASTCGI, AnswerKind.FILES)

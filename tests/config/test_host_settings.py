@@ -1,7 +1,7 @@
 import pytest
 
 from gemd.config.gateway_settings import ApplicationGateway, ProxyGateway
-from gemd.config.host_settings import DERIVED, Answer, Host, Location, Redirect
+from gemd.config.host_settings import DERIVED, AnswerKind, Host, Location, Redirect
 from gemd.config.tables import keys_of
 
 from .reading import HOST, first
@@ -19,11 +19,11 @@ ASKED = ApplicationGateway(to="unix:/s")
 ANSWERS = {
     "nothing": (Location(), ()),
     "scripts without a root": (Location(cgi="bin"), ()),
-    "files": (Location(root="/x"), (Answer.FILES,)),
-    "scripts": (Location(root="/x", cgi="bin"), (Answer.CGI, Answer.FILES)),
-    "no place for scripts": (Location(root="/x", cgi=()), (Answer.FILES,)),
-    "an application": (Location(app="m:a"), (Answer.APP,)),
-    "a redirect": (Location(root="/x", redirect=Redirect(to="/")), (Answer.REDIRECT, Answer.FILES)),
+    "files": (Location(root="/x"), (AnswerKind.FILES,)),
+    "scripts": (Location(root="/x", cgi="bin"), (AnswerKind.CGI, AnswerKind.FILES)),
+    "no place for scripts": (Location(root="/x", cgi=()), (AnswerKind.FILES,)),
+    "an application": (Location(app="m:a"), (AnswerKind.APP,)),
+    "a redirect": (Location(root="/x", redirect=Redirect(to="/")), (AnswerKind.REDIRECT, AnswerKind.FILES)),
     "everything": (
         Location(
             root="/x",
@@ -36,9 +36,9 @@ ANSWERS = {
             scgi=ASKED,
             proxy=ProxyGateway(to="gemini://h"),
         ),
-        tuple(Answer),
+        tuple(AnswerKind),
     ),
-    "a script": (Location(script="/s"), (Answer.SCRIPT,)),
+    "a script": (Location(script="/s"), (AnswerKind.SCRIPT,)),
 }
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from gemd.config import parse_config
-from gemd.config.host_settings import Answer, Location, Redirect
+from gemd.config.host_settings import AnswerKind, Location, Redirect
 from gemd.config.hosts import PROTECTING, is_about, is_inherited
 from gemd.config.tables import keys_of
 
@@ -133,13 +133,13 @@ def test_fingerprints_are_taken_in_every_spelling():
 
 APP = '[[host]]\nname = "h"\napp = "m:app"\napp-env = { A = "b" }\napp-threads = 2\npreload = true\n'
 OWN = {
-    "nothing": ("", (Answer.APP,)),
-    "another setting": ("lang = 'en'\n", (Answer.APP,)),
-    "a root": ("root = '/x'\n", (Answer.FILES,)),
-    "a redirect": ("redirect = { to = '/b/' }\n", (Answer.REDIRECT,)),
-    "gone": ("gone = true\n", (Answer.GONE,)),
+    "nothing": ("", (AnswerKind.APP,)),
+    "another setting": ("lang = 'en'\n", (AnswerKind.APP,)),
+    "a root": ("root = '/x'\n", (AnswerKind.FILES,)),
+    "a redirect": ("redirect = { to = '/b/' }\n", (AnswerKind.REDIRECT,)),
+    "gone": ("gone = true\n", (AnswerKind.GONE,)),
     "scripts": ("cgi = 'bin'\n", ()),
-    "an application": ("app = 'n:app'\n", (Answer.APP,)),
+    "an application": ("app = 'n:app'\n", (AnswerKind.APP,)),
 }
 
 
@@ -161,27 +161,33 @@ def test_each_location_knows_where_in_the_file_it_is():
 
 
 KEYS = {
-    Answer.REDIRECT: {"redirect"},
-    Answer.GONE: {"gone"},
-    Answer.SCRIPT: {"script"},
-    Answer.CGI: {"cgi", *(key for key in keys_of(Location) if key.startswith("cgi-"))},
-    Answer.APP: {"app", "preload", "schemes", "hosts", *(key for key in keys_of(Location) if key.startswith("app-"))},
-    Answer.FASTCGI: {"fastcgi"},
-    Answer.SCGI: {"scgi"},
-    Answer.PROXY: {"proxy"},
-    Answer.FILES: {"root"},
+    AnswerKind.REDIRECT: {"redirect"},
+    AnswerKind.GONE: {"gone"},
+    AnswerKind.SCRIPT: {"script"},
+    AnswerKind.CGI: {"cgi", *(key for key in keys_of(Location) if key.startswith("cgi-"))},
+    AnswerKind.APP: {
+        "app",
+        "preload",
+        "schemes",
+        "hosts",
+        *(key for key in keys_of(Location) if key.startswith("app-")),
+    },
+    AnswerKind.FASTCGI: {"fastcgi"},
+    AnswerKind.SCGI: {"scgi"},
+    AnswerKind.PROXY: {"proxy"},
+    AnswerKind.FILES: {"root"},
 }
 
 
-@pytest.mark.parametrize("answer", Answer)
+@pytest.mark.parametrize("answer", AnswerKind)
 def test_which_keys_are_an_answers_alone(answer):
     assert {key for key in keys_of(Location) if is_about(key, answer)} == KEYS[answer]
 
 
 def test_what_a_location_has_of_its_hosts_answers():
-    everything = [answer for answer in Answer if answer not in (Answer.GONE, Answer.REDIRECT)]
-    for has_answer, expected in ((False, everything), (True, [Answer.CGI, Answer.FILES])):
-        assert [answer for answer in Answer if is_inherited(answer, has_answer=has_answer)] == expected
+    everything = [answer for answer in AnswerKind if answer not in (AnswerKind.GONE, AnswerKind.REDIRECT)]
+    for has_answer, expected in ((False, everything), (True, [AnswerKind.CGI, AnswerKind.FILES])):
+        assert [answer for answer in AnswerKind if is_inherited(answer, has_answer=has_answer)] == expected
 
 
 def test_a_location_s_script_is_taken_from_the_file_s_directory_and_not_had_by_others():

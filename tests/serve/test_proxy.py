@@ -126,7 +126,7 @@ def test_a_server_is_remembered_by_its_key(front, serve_behind, back, tmp_path):
     (line, _) = wait_for(lambda: [one for one in front.errors.splitlines() if "another key" in one], "the reason")
     shown, known = re.findall(r"SPKI-SHA256:[0-9a-f]{64}", line)
     assert known == before != shown
-    assert f"the proxy at /p: 127.0.0.1:{port} has another key than it had: it shows " in line
+    assert f"the proxy at localhost/p: 127.0.0.1:{port} has another key than it had: it shows " in line
     store = front.folder / "data" / "gemd" / "known_servers"
     store.write_text("".join(one for one in store.read_text().splitlines(True) if server not in one))
     front.reload()
@@ -226,7 +226,7 @@ def test_a_loop_of_two_is_noticed_where_they_tell_each_other(run):
         fronts[-1].port = port_of_clients(fronts[-1], mine)
     assert ask(fronts[0]).status == 43
     (line,) = [line for one in fronts for line in one.errors.splitlines() if "is a loop" in line]
-    assert line.endswith("the proxy at /p: this is a loop: 8 gemd have passed it on already")
+    assert line.endswith("the proxy at localhost/p: this is a loop: 8 gemd have passed it on already")
     wait_for(lambda: sum(len(one.access) for one in fronts) == 9, "all of them to be over")
 
 
@@ -279,7 +279,7 @@ def test_a_server_that_is_gone(serve_before, server):
     answer = ask(front)
     assert answer.header == "43 The server behind this one did not answer as it should"
     assert answer.complete
-    wait_for(lambda: f"the proxy at /p: {place} can't be reached" in front.errors, "the reason")
+    wait_for(lambda: f"the proxy at localhost/p: {place} can't be reached" in front.errors, "the reason")
 
 
 def test_a_server_that_is_late(serve_before, server):
@@ -309,7 +309,7 @@ def test_a_server_without_tls(serve_before, server, sent, reason):
         link.shutdown(socket.SHUT_WR)
         answer = read_answer(tls)
     assert (answer.status, answer.complete) == (43, True)
-    wait_for(lambda: re.search(f"the proxy at /p: {server.place} .*{reason}", front.errors), "the reason")
+    wait_for(lambda: re.search(f"the proxy at localhost/p: {server.place} .*{reason}", front.errors), "the reason")
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,7 @@ def test_one_of_two_is_killed_under_load(serve_behind, serve_before):
     backs = [serve_behind(name=name) for name in ("back", "other")]
     keys = ", ".join(f'"{url_of(back)}"' for back in backs)
     front = serve_before(f"to = [{keys}]")
-    front.expect("the proxy at /p: ")
+    front.expect("the proxy at localhost/p: ")
     with Load(front.port, "/p/", clients=4) as load:
         load.wait_for_more(40)
         assert not load.failures

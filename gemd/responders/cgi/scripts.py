@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gemd.config.cgi_settings import CGISettings
-from gemd.config.host_settings import Answer, Location
+from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.script_settings import find_script_settings
 from gemd.config.settings import Config
 from gemd.protocol.characters import is_misleading
@@ -104,7 +104,7 @@ class CGI:
             if any(other.cgi == () for other in opened.others):  # there are none, whatever leads there
                 os.close(opened.resolved.descriptor)
                 raise NotFound
-            owner = next((other for other in opened.others if Answer.CGI in other.answers), location)
+            owner = next((other for other in opened.others if AnswerKind.CGI in other.answers), location)
             return opened.resolved
 
         found = find_in_places(location, url, open_below)

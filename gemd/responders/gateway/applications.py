@@ -44,11 +44,12 @@ class ApplicationGateways:
         self._find_table = find_table
         self._make_codec = make_codec
         self._upstreams: dict[str, Upstreams] = {}  # by where the location is in the file
-        for location in (location for host in config.hosts for location in host.locations):
-            table = find_table(location)
-            if table is not None:
-                name = f"the application at {location.path}"
-                self._upstreams[location.where] = Upstreams(kind, name, table.addresses, table.connections)
+        for host in config.hosts:
+            for location in host.locations:
+                table = find_table(location)
+                if table is not None:
+                    name = f"the application at {host.name}{location.path}"
+                    self._upstreams[location.where] = Upstreams(kind, name, table.addresses, table.connections)
 
     @property
     def upstreams(self) -> Iterable[Upstreams]:

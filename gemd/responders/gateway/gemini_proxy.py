@@ -37,7 +37,7 @@ class GeminiProxy:
         assert location.proxy is not None
         self._proxy = proxy = location.proxy
         self._host = host
-        self._name = f"the proxy at {location.path}"
+        self._name = f"the proxy at {host.name}{location.path}"
         self._addresses = [upstream.address for upstream in parse_upstreams(proxy)]
         self.upstreams = Upstreams("gemini", self._name, self._addresses, proxy.connections, means.is_own)
         certificate = means.certificates[proxy.certificate] if proxy.certificate is not None else None

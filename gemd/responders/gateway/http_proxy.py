@@ -24,14 +24,14 @@ _UNIX_HOST = "localhost"  # what is asked for by a unix socket
 class HTTPProxy:
     """What passes the requests of one location on."""
 
-    def __init__(self, config: Config, _host: Host, location: Location, means: ProxyMeans) -> None:
+    def __init__(self, config: Config, host: Host, location: Location, means: ProxyMeans) -> None:
         proxy = location.proxy
         assert proxy is not None
         self._proxy = proxy
         self._max_output = config.limits.cgi_output
         addresses = [upstream.address for upstream in parse_upstreams(proxy)]
         self._hosts = frozenset(map(_host_of, addresses))
-        name = f"the proxy at {location.path}"
+        name = f"the proxy at {host.name}{location.path}"
         self.upstreams = Upstreams("http", name, addresses, proxy.connections, means.is_own)
 
     def __call__(self, request: Request) -> RelayedRequest:
@@ -47,7 +47,9 @@ class HTTPProxy:
         url = request.url
         host = _host_of(address) if self._proxy.rewrite_host else make_host(url.host)
         question = make_question(url, host, self._proxy.strip)
-        translate = partial(question.translate_redirect, own_hosts=self._hosts)
+        # A server that knows its own port says it behind whatever name it was asked for.
+        own_hosts = self._hosts if address.path else {*self._hosts, make_host(url.host, address.port)}
+        translate = partial(question.translate_redirect, own_hosts=own_hosts)
         return HTTPCodec(question.target, host, make_forwarded(url, request.peer), translate)
 
 

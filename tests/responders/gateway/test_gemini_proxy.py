@@ -132,7 +132,7 @@ def test_what_was_passed_on_too_often_is_a_loop(make, monkeypatch):
     monkeypatch.setattr(gemini_proxy.error_log, "error", lambda text, *rest: lines.append(text % rest))
     with pytest.raises(ProxyFailed):
         make()(request("/", replace(peer(), hops=8)))
-    assert lines == ["the proxy at /: this is a loop: 8 gemd have passed it on already"]
+    assert lines == ["the proxy at h/: this is a loop: 8 gemd have passed it on already"]
 
 
 # Whom it is

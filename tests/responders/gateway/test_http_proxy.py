@@ -100,6 +100,17 @@ def test_a_redirect_within_the_server(passed, server, host, rewrite_host):
     assert (answer.status, answer.meta) == (31, "/app/new?a")
 
 
+def test_a_redirect_of_a_server_that_adds_its_port(passed, server):
+    port = server.place.rpartition(":")[2]
+    server.answer = b"HTTP/1.1 301 Moved\r\nLocation: http://h:%b/new/\r\n\r\n" % port.encode()
+    assert passed("/app/new", strip=1).meta == "/app/new/"
+
+
+def test_a_redirect_to_another_port(passed, server):
+    server.answer = b"HTTP/1.1 301 Moved\r\nLocation: http://h:1/new/\r\n\r\n"
+    assert passed("/app/new", strip=1).meta == "http://h:1/new/"
+
+
 @pytest.mark.parametrize("path", ["/app/%0a", "/app/%E2%80%AE", "/app/%1b[31m"])
 def test_a_path_that_misleads_is_nobodys(passed, server, path):
     assert passed(path).status == 51
@@ -136,7 +147,7 @@ def test_a_failure_is_logged_and_not_told(passed, server, caplog):
     answer = passed("/app/")
     assert answer.status == 43
     assert "Secret" not in answer.meta
-    assert f"the proxy at /app/: {server.place} answered with 500" in caplog.text
+    assert f"the proxy at h/app/: {server.place} answered with 500" in caplog.text
 
 
 def test_who_has_no_such_location_never_loads_h11():

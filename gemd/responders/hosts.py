@@ -1,0 +1,109 @@
+"""Which location a request is for: by the host in its URL, the name in the handshake, and the path.
+
+Rules: locations are matched on the names that open the file, so that no spelling of a URL steps around a rule; nothing
+of another host than TLS was set up for, and nothing of a host that is passed on, is answered.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from gemd.config.host_settings import Host, Location
+from gemd.config.pass_settings import PassHost
+from gemd.config.settings import Config
+from gemd.protocol.errors import BadRequest, ProxyRefused
+from gemd.protocol.host import ANY_HOST, find_by_name, is_address
+from gemd.protocol.peer import Peer
+from gemd.protocol.request import Request
+from gemd.protocol.response import Answer
+from gemd.responders.access import Check
+from gemd.responders.own_texts import Texts
+
+Responder = Callable[[Request, Location], Answer | None]  # raises GeminiError, or Unjudged to be asked again
+
+
+class ServedLocation(msgspec.Struct, frozen=True):
+    """A location, how often and by whom it may be asked for, and who answers there, in the order in which they are
+    asked; `application` is the one of them that answers for others. `texts` are for refusals."""
+
+    location: Location
+    check_rate: Check | None
+    check_access: Check | None
+    responders: tuple[Responder, ...]
+    application: Responder
+    texts: Texts = {}
+
+    def application_alone(self) -> "ServedLocation":
+        """The same for a URL of a foreign scheme or host, which no file and no script is meant by."""
+        return msgspec.structs.replace(self, responders=(self.application,))
+
+
+class ServedHosts:
+    """The hosts of a configuration; `locations` are those of each, by its name."""
+
+    def __init__(self, config: Config, locations: Mapping[str, Sequence[ServedLocation]]) -> None:
+        self._first = config.hosts[0]
+        self._hosts = {name: host for host in config.hosts for name in host.names}
+        passed = {name: host for host in config.passes for name in host.names}
+        self._owners = {**self._hosts, **passed} if passed else {}  # only where some are passed on
+        self._rest = self._hosts.pop(ANY_HOST, None)
+        self._for_others = [host for host in config.hosts if any(location.hosts for location in host.locations)]
+        self._locations = {
+            host: sorted(((served.location.names, served) for served in entries), key=lambda entry: -len(entry[0]))
+            for host, entries in locations.items()
+        }
+
+    def find(self, request: Request) -> ServedLocation:
+        """Where a request is answered. Raises BadRequest (59) without a host, ProxyRefused (53) for a foreign scheme,
+        host or port that no application takes, and where TLS was set up for another host."""
+        url, peer = request.url, request.peer
+        if url.scheme == "gemini" and not url.host:
+            raise BadRequest("The URL needs a host name")
+        host = self._find_host(url.host, peer)
+        if host is None or url.scheme != "gemini":
+            return self._find_for_others(request, host)
+        if host.check_port and peer.local_port and (url.port or peer.local_port) != peer.local_port:
+            raise ProxyRefused(f"This port is not served here, only {peer.local_port} is")
+        if not self._is_set_up_for(host, url.host, peer):
+            raise ProxyRefused("The URL names another host than the TLS handshake did")
+        served = self._find_location(host, url.rule_names)
+        if url.scheme not in served.location.schemes:
+            raise ProxyRefused("This scheme is not served here")
+        return served
+
+    def _find_host(self, name: str, peer: Peer) -> Host | None:
+        """The one of this name, or the first one where it is the address that the connection came to, or the one that
+        has the rest. Raises ProxyRefused (53) for one that is passed on before TLS: what it has is nobody's to answer
+        here."""
+        host = find_by_name(self._hosts, name)
+        if host is None and is_address(name) and name == peer.local_address:
+            return self._first
+        if self._owners and isinstance(find_by_name(self._owners, name), PassHost):
+            raise ProxyRefused("This host is served only to who names it in the TLS handshake")
+        return host if host is not None else self._rest
+
+    def _is_set_up_for(self, host: Host, name: str, peer: Peer) -> bool:
+        """Whether TLS was set up for the host of this name, by that or another one of its names, or for none."""
+        server_name = peer.tls.server_name
+        return server_name is None or server_name == name or self._find_host(server_name, peer) is host
+
+    def _find_for_others(self, request: Request, own: Host | None) -> ServedLocation:
+        """The application for a URL of a foreign scheme or host: of `own`, the URL's host, or else one for all hosts,
+        of the host that TLS was set up for if it has one. Raises ProxyRefused (53)."""
+        url, server_name = request.url, request.peer.tls.server_name
+        if own is not None and self._is_set_up_for(own, url.host, request.peer):
+            served = self._find_location(own, url.rule_names)
+            if url.scheme in served.location.schemes:
+                return served.application_alone()
+        asked = find_by_name(self._hosts, server_name) if server_name is not None else None
+        for host in sorted(self._for_others, key=lambda host: host is not asked):
+            served = self._find_location(host, url.rule_names)
+            if url.host and served.location.hosts is not None and url.scheme in served.location.schemes:
+                return served.application_alone()
+        if url.scheme != "gemini":
+            raise ProxyRefused("This scheme is not served here")
+        raise ProxyRefused("This host is not served here")
+
+    def _find_location(self, host: Host, names: tuple[str, ...]) -> ServedLocation:
+        """The one whose location has the longest path that is a prefix of `names`, whole segments only."""
+        return next(served for prefix, served in self._locations[host.name] if names[: len(prefix)] == prefix)
