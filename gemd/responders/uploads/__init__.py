@@ -1,0 +1,1 @@
+"""Uploads by Titan: who may send what, and what becomes of it."""
