@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from gemd.config.gateway_settings import ApplicationGateway, ProxyGateway
 from gemd.config.script_places import ScriptPlaces, parse_places
+from gemd.config.titan_settings import TitanSettings
 from gemd.config.types import (
     Budget,
     ClientCertificate,
@@ -61,8 +62,8 @@ class Location(Settings, frozen=True):
     nothing when it is a part of the host's root. `host` is the host's name, `where` the path of its table in the file,
     `budgets` are those of all `rate` that hold for it, its own last. They follow from other keys and are none
     themselves: see DERIVED. `log` is whether its requests are logged, or the file of an access log for them. `schemes`
-    are those of the URLs that an application takes; with `hosts` those of foreign hosts as well. `errors` are texts for
-    gemd's own refusals, by status.
+    are those of the URLs that an application takes; with `hosts` those of foreign hosts as well. `titan` is who may
+    upload what, false for nobody. `errors` are texts for gemd's own refusals, by status.
     """
 
     path: str = "/"
@@ -104,6 +105,7 @@ class Location(Settings, frozen=True):
     proxy: ProxyGateway | None = None
     redirect: Redirect | None = None
     gone: bool = False
+    titan: Annotated[bool, Meta(description="false")] | TitanSettings = False
     client_certificate: ClientCertificate = "none"
     access: Literal["any"] | LocationAccess = "any"
     rate: Text | RateTable | None = None

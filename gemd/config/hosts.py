@@ -16,6 +16,7 @@ from gemd.config.host_settings import DERIVED, AnswerKind, Host, Location
 from gemd.config.location_checks import judge_location
 from gemd.config.pass_settings import PassHost, is_pass_host, read_pass_host
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
+from gemd.config.titan_settings import TitanSettings
 from gemd.config.types import CAFile, Settings
 from gemd.protocol.host import normalise_name
 from gemd.protocol.url import split_path
@@ -80,10 +81,11 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
     ]
     for i, values in enumerate(tables, 1):
         where = key_path(path, "location", i)
-        has_answer = any(answer.value in values for answer in AnswerKind)
+        has_answer = has_own_answer(values)
         replaced = [answer for answer in AnswerKind if not is_inherited(answer, has_answer=has_answer)]
         inherited = {k: v for k, v in own.items() if not any(is_about(k, answer) for answer in replaced)}
         inherited |= _protection_above(values, tables)
+        inherited["titan"] = _find_uploads_above(values, own, tables)
         location = _make_location({**inherited, **values}, values, where, base, problems)
         location = msgspec.structs.replace(location, errors=own_location.errors | location.errors)
         if "root" in values:
@@ -121,12 +123,32 @@ def _read_location(table: object, where: str, problems: list[Problem]) -> dict[s
 
 def _protection_above(values: Mapping[str, object], tables: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """What protects the location with these values in a host with these locations, as the nearest above it says."""
-    names = _names_of(values)
-    above = [table for table in tables if len(_names_of(table)) < len(names) and _is_prefix(_names_of(table), names)]
     found: dict[str, object] = {}
-    for table in sorted(above, key=lambda table: len(_names_of(table))):
+    for table in _find_above(values, tables):
         found |= {key: table[key] for key in PROTECTING if key in table}
     return found
+
+
+def _find_uploads_above(
+    values: Mapping[str, object], own: Mapping[str, object], tables: Sequence[Mapping[str, object]]
+) -> object:
+    """Who may upload to the location with these values, where it does not say so itself. Who may goes with who answers,
+    so that it is as its host and the locations above have it where all of them answer alike; but false is for all that
+    is below."""
+    has_own = has_own_answer(values)
+    found = False if has_own else own.get("titan", False)
+    for table in _find_above(values, tables):
+        said = table.get("titan")
+        if said is False or (said is not None and not has_own and not has_own_answer(table)):
+            found = said
+    return found
+
+
+def _find_above(values: Mapping[str, object], tables: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
+    """Those above the location with these values, the nearest one last."""
+    names = _names_of(values)
+    above = [table for table in tables if len(_names_of(table)) < len(names) and _is_prefix(_names_of(table), names)]
+    return sorted(above, key=lambda table: len(_names_of(table)))
 
 
 def _names_of(values: Mapping[str, object]) -> tuple[str, ...]:
@@ -142,6 +164,11 @@ def is_about(key: str, answer: AnswerKind) -> bool:
     return (
         key == answer.value or key.startswith(f"{answer.value}-") or (answer is AnswerKind.APP and key in _APPLICATIONS)
     )
+
+
+def has_own_answer(values: Mapping[str, object]) -> bool:
+    """Whether a location with these values says itself what it answers with."""
+    return any(answer.value in values for answer in AnswerKind)
 
 
 def is_inherited(answer: AnswerKind, *, has_answer: bool) -> bool:
@@ -170,12 +197,14 @@ def _make_location(
 
 def _absolute_inside(location: Location, base: Path) -> Location:
     """The location with the paths in its tables taken from `base`."""
-    rule, proxy = location.client_certificate, location.proxy
+    rule, proxy, titan = location.client_certificate, location.proxy, location.titan
     if isinstance(rule, CAFile):
         rule = absolute(rule, base, "ca")
+    if isinstance(titan, TitanSettings) and isinstance(titan.allow, CAFile):
+        titan = msgspec.structs.replace(titan, allow=absolute(titan.allow, base, "ca"))
     if proxy is not None:
         proxy = absolute(proxy, base, "ca", "certificate", "key")
-    return msgspec.structs.replace(location, client_certificate=rule, proxy=proxy)
+    return msgspec.structs.replace(location, client_certificate=rule, proxy=proxy, titan=titan)
 
 
 def _host_name(name: str, where: str, problems: list[Problem]) -> str:

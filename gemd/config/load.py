@@ -20,6 +20,7 @@ from gemd.config.script_settings import find_script_users
 from gemd.config.settings import TLS, Config, Limits, Log, Service, Timeouts
 from gemd.config.tables import Problem, key_path, keys_of, read_settings, read_table, show
 from gemd.config.types import LOG_WORDS, AccessList, Settings, Workers
+from gemd.config.upload_checks import judge_sizes
 from gemd.protocol.host import ANY_HOST
 
 _TABLES: dict[str, type[Settings]] = {
@@ -97,7 +98,7 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
     service = absolute(
         msgspec.convert({key: top[key] for key in _SERVICE_KEYS if key in top}, Service),
         base,
-        *("chroot", "pid_file", "control"),
+        *("chroot", "pid_file", "control", "upload_spool"),
     )
     hosts, passes = read_hosts(top.get("host", []), base, problems)
     config = Config(
@@ -174,6 +175,7 @@ def _judge(config: Config) -> Iterator[Problem]:
         preloaded = next((location for location in host.locations if location.preload), None)
         if service.master_user is not None and preloaded is not None:
             yield Problem(key_path(preloaded.where, "preload"), "a master that stays root can't load an application")
+    yield from judge_sizes(config)
     if service.chroot is None:
         return
     if service.master_user is None:

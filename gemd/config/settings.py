@@ -12,6 +12,7 @@ from gemd.config.cgi_settings import CGISettings
 from gemd.config.host_settings import Host
 from gemd.config.listen import Listen
 from gemd.config.pass_settings import PassHost
+from gemd.config.titan_settings import UploadSize
 from gemd.config.types import (
     AccessList,
     Addresses,
@@ -31,7 +32,8 @@ class Service(Settings, frozen=True):
     """The keys at the top of the file about gemd as a service: as whom it runs, and where it is found.
 
     `max_requests` is the number after which a worker is recycled, `max_memory` the private memory in bytes; 0 for
-    never. `auto_reload` reloads when a file of an application changes.
+    never. `auto_reload` reloads when a file of an application changes. `upload_spool` is the directory for uploads on
+    their way to a program.
     """
 
     user: Text | None = None
@@ -44,6 +46,7 @@ class Service(Settings, frozen=True):
     max_requests: Annotated[int, Meta(ge=0, description="a whole number, 0 for never")] = 0
     max_memory: Annotated[int, Meta(ge=0, description="a whole number of bytes, 0 for any")] = 0
     auto_reload: bool = False
+    upload_spool: Text | None = None
 
 
 class TLS(Settings, frozen=True):
@@ -69,6 +72,7 @@ class Timeouts(Settings, frozen=True):
     cgi_header: Seconds = 10.0
     app: Seconds = 60.0
     pass_idle: Seconds = 60.0
+    upload: Seconds = 600.0
 
 
 class Limits(Settings, frozen=True):
@@ -88,6 +92,8 @@ class Limits(Settings, frozen=True):
     cgi: Count = 34
     cgi_per_address: Count = 8
     cgi_output: Annotated[int, Meta(ge=1, description="a whole number of bytes, at least 1")] = 4 * 1024**3
+    uploads: UploadSize = 256 * 1024**2
+    uploads_per_address: UploadSize = 64 * 1024**2
 
 
 class Log(Settings, frozen=True):

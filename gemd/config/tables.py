@@ -105,7 +105,12 @@ def _settings_in(kind: object) -> type[Settings] | None:
 def _explain(value: object, kind: object, error: str) -> str:
     if "missing required field" in error:
         return "needs the key " + error.split("`")[1]
-    return f"expected {describe(kind)}, not {show(value)}"
+    return f"expected {describe(kind)}" + ("" if _is_secret(kind) else f", not {show(value)}")
+
+
+def _is_secret(kind: object) -> bool:
+    """Whether its values are passwords."""
+    return any(isinstance(meta, msgspec.Meta) and bool(meta.extra) for meta in getattr(kind, "__metadata__", ()))
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

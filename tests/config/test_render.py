@@ -70,6 +70,22 @@ CONFIGS = {
             }
         ]
     },
+    "uploads": {
+        "limits": {"uploads": 100_000_000},
+        "upload-spool": "spool",
+        "host": [
+            {
+                **PLAIN,
+                "titan": {"allow": {"ca": "ca.pem"}, "tokens": ["a;b"], "types": ["*/*"], "max-size": 1, "edit": False},
+                "location": [
+                    {"path": "/a/", "titan": {"public": True, "delete": True, "mkdir": True}},
+                    {"path": "/a/b/", "titan": False},
+                    {"path": "/c/", "root": "/x"},
+                    {"path": "/d/"},
+                ],
+            }
+        ],
+    },
     "a root of everything": {"host": [{**PLAIN, "location": [{"path": "/", "root": "/x"}, {"path": "/a/"}]}]},
 }
 
@@ -86,6 +102,7 @@ SETTINGS = {
     "redirect": st.fixed_dictionaries({"to": st.just("/x/")}, optional={"status": st.sampled_from([30, 31])}),
     "gone": st.booleans(),
     "client-certificate": st.just("any") | st.lists(st.just("cd" * 32)) | st.fixed_dictionaries({"ca": TEXT}),
+    "titan": st.just(False),
     "access": st.sampled_from(["any", {"deny": ["unix"]}, {"allow": ["::/64"], "deny": ["::"], "status": 51}]),
     "rate": st.sampled_from(["none", "5/s", {"limit": "9/2h", "by": "certificate", "burst": 3, "exempt": ["::/64"]}]),
 }

@@ -16,6 +16,7 @@ from gemd.config.listen import Listen
 from gemd.config.pass_settings import PASS_KEYS
 from gemd.config.settings import TLS, Limits, Log, Service, Timeouts
 from gemd.config.tables import keys_of
+from gemd.config.titan_settings import TitanSettings
 from gemd.config.types import Dialect
 from gemd.exit_codes import ExitCode
 from gemd.gemctl import options as gemctl_options
@@ -33,7 +34,7 @@ from tests.packaging.test_completion import LINES
 from tests.responders.asking import TLSOf
 
 PAGES = sorted((PROJECT / "man").iterdir())
-TABLES = (Listen, Service, TLS, Timeouts, Limits, CGISettings, Log, Host, Location)
+TABLES = (Listen, Service, TLS, Timeouts, Limits, CGISettings, Log, Host, Location, TitanSettings)
 
 
 def items(page, macro):
@@ -76,7 +77,7 @@ SECTIONS = {
     "[cgi]": (CGISettings,),
     "[log]": (Log,),
     "[[host]]": (Host,),
-    "[[host.location]]": (Location,),
+    "[[host.location]]": (Location, TitanSettings),
 }
 # What the page says in a way of its own.
 OTHERWISE = {

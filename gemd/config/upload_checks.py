@@ -1,0 +1,77 @@
+"""Which locations take uploads, and what is wrong with those that are to.
+
+Rule: what answers with nothing that could take an upload says so when it is read, and not to clients.
+"""
+
+from collections.abc import Iterator
+
+from gemd.config.host_settings import AnswerKind, Location
+from gemd.config.proxy_checks import parse_upstreams
+from gemd.config.settings import Config
+from gemd.config.tables import Problem, key_path
+from gemd.config.titan_settings import TitanSettings, judge_titan
+
+KEY = "titan"
+
+
+def judge_uploads(location: Location) -> Iterator[tuple[str, str]]:
+    """What is wrong with who may upload to a location, by key."""
+    titan = location.titan
+    if titan is False:
+        return
+    if titan is True:
+        yield KEY, 'expected a table that says who may write, as in { allow = ["SHA256:..."] }, or false'
+        return
+    for key, text in judge_titan(titan):
+        yield key_path(KEY, key), text
+    reason = _why_nothing_is_taken(location)
+    if reason is not None:
+        yield KEY, reason
+    elif titan.mkdir and AnswerKind.FILES not in location.answers:
+        yield key_path(KEY, "mkdir"), "is for files, and there is no root: remove it"
+
+
+def _why_nothing_is_taken(location: Location) -> str | None:
+    if not location.answers:
+        return "needs who takes uploads beside it: a root, or a program that answers"
+    first = location.answers[0]
+    if first in (AnswerKind.GONE, AnswerKind.REDIRECT):
+        return f"{first.value} answers everything here, and takes no uploads: remove one of them"
+    if first is AnswerKind.PROXY and location.proxy is not None and _is_http(location):
+        return "a server of HTTP takes no uploads from gemd: only gemini:// does"
+    return None
+
+
+def _is_http(location: Location) -> bool:
+    try:
+        return location.proxy is not None and any(each.scheme == "http" for each in parse_upstreams(location.proxy))
+    except ValueError:  # which is told already
+        return False
+
+
+def judge_sizes(config: Config) -> Iterator[Problem]:
+    """Uploads that are allowed and would never have room."""
+    seen: list[TitanSettings] = []
+    limits = config.limits
+    for where, _, titan in find_uploads(config):
+        if any(titan is known for known in seen):
+            continue
+        seen.append(titan)
+        for key, most in (("uploads-per-address", limits.uploads_per_address), ("uploads", limits.uploads)):
+            if titan.max_size > most:
+                text = f"is more than limits.{key} ({most}), so that no such upload would ever be taken"
+                yield Problem(key_path(where, "max-size"), text)
+                break
+
+
+def find_uploads(config: Config) -> Iterator[tuple[str, Location, TitanSettings]]:
+    """The locations that take uploads, each with its key's path in the configuration."""
+    for host in config.hosts:
+        for location in host.locations:
+            if isinstance(location.titan, TitanSettings):
+                yield key_path(location.where, KEY), location, location.titan
+
+
+def is_for_program(location: Location) -> bool:
+    """Whether a program may take what is uploaded here."""
+    return location.titan is not False and location.answers != (AnswerKind.FILES,)

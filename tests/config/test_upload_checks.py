@@ -1,0 +1,104 @@
+"""Which locations take uploads, by the configuration."""
+
+import pytest
+
+from gemd.config.host_settings import Location
+from gemd.config.render import render_config
+from gemd.config.titan_settings import TitanSettings
+from gemd.config.upload_checks import find_uploads, is_for_program
+
+from .reading import HOST, parse, problems_of
+
+ANY = "titan = { allow = 'any' }\n"
+NAMED = '[[host]]\nname = "h"\n'
+
+
+def at(path, keys=""):
+    return f"[[host.location]]\npath = '{path}'\n{keys}\n"
+
+
+WRONG = {
+    "true": (HOST + "titan = true\n", "titan", "expected a table that says who may write"),
+    "a number": (HOST + "titan = 1\n", "titan", "expected false or a table with allow, max-size"),
+    "nobody answers": (NAMED + ANY + at("/a", "root = '/srv'"), "titan", "needs who takes uploads beside it"),
+    "a redirect": (NAMED + "redirect = { to = '/x' }\n" + ANY, "titan", "redirect answers everything here"),
+    "gone": (HOST + "gone = true\n" + ANY, "titan", "gone answers everything here"),
+    "HTTP": (NAMED + "proxy = { to = 'http://[::1]' }\n" + ANY, "titan", "a server of HTTP takes no uploads"),
+    "directories of a program": (
+        NAMED + "scgi = { to = 'unix:/s' }\ntitan = { allow = 'any', mkdir = true }\n",
+        "titan.mkdir",
+        "is for files, and there is no root",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "key", "said"), WRONG.values(), ids=WRONG)
+def test_what_takes_no_uploads_is_told(text, key, said):
+    problems = problems_of(text)
+    assert list(problems) == [f"host[1].{key}"]
+    assert said in problems[f"host[1].{key}"]
+
+
+def test_what_is_inherited_is_told_once():
+    assert list(problems_of(HOST + "titan = {}\n" + at("/a") + at("/b"))) == ["host[1].titan.allow"]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    ["root = '/srv'", "script = '/s'", "app = 'm:a'", "scgi = { to = 'unix:/s' }", "proxy = { to = 'gemini://[::1]' }"],
+)
+def test_who_takes_uploads(keys):
+    assert parse(NAMED + keys + "\n" + ANY).hosts[0].locations[0].titan == TitanSettings(allow="any")
+
+
+SIZES = {
+    "for one client": ("", 64 * 1024**2 + 1, "uploads-per-address (67108864)"),
+    "for all": ("[limits]\nuploads = 1000\n", 1001, "uploads (1000)"),
+    "a lower limit": ("[limits]\nuploads-per-address = 1000\n", 1001, "uploads-per-address (1000)"),
+}
+
+
+@pytest.mark.parametrize(("limits", "size", "said"), SIZES.values(), ids=SIZES)
+def test_what_would_never_have_room_is_told_once(limits, size, said):
+    titan = f"titan = {{ allow = 'any', max-size = {size} }}\n"
+    problems = problems_of(limits + HOST + titan + at("/a"))
+    assert list(problems) == ["host[1].titan.max-size"]
+    assert f"is more than limits.{said}" in problems["host[1].titan.max-size"]
+    assert parse(limits + HOST + titan.replace(str(size), str(size - 1)))
+
+
+# Which locations take uploads of those that are there.
+INHERITED = {
+    "all of a host": (HOST + ANY + at("/a") + at("/a/b"), {"/", "/a", "/a/b"}),
+    "a part of it": (HOST + at("/a/b") + at("/a", ANY) + at("/c"), {"/a", "/a/b"}),
+    "what is taken back": (HOST + ANY + at("/a", "titan = false") + at("/a/b") + at("/a/b/c", ANY), {"/", "/a/b/c"}),
+    "another root": (HOST + ANY + at("/a", "root = '/mnt'") + at("/a/b"), {"/", "/a/b"}),
+    "a program below": (HOST + ANY + at("/a", "script = '/s'") + at("/b", "cgi = 'bin'"), {"/"}),
+    "a program": (HOST + at("/a", "script = '/s'\n" + ANY) + at("/a/b"), {"/a"}),
+    "another root's are not the host's": (HOST + at("/a", "root = '/mnt'\n" + ANY) + at("/a/b"), {"/a"}),
+    "a move": (HOST + ANY + at("/a", "redirect = { to = '/b' }") + at("/b", "gone = true"), {"/"}),
+    "what is taken back from another root": (
+        HOST + ANY + at("/a", "root = '/mnt'\ntitan = false") + at("/a/b"),
+        {"/"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "paths"), INHERITED.values(), ids=INHERITED)
+def test_who_may_upload_is_inherited_where_all_answer_alike(text, paths):
+    config = parse(text)
+    assert {location.path for _, location, _ in find_uploads(config)} == paths
+    again = parse(render_config(config))
+    assert {location.path for _, location, _ in find_uploads(again)} == paths
+
+
+def test_each_is_found_with_its_key():
+    found = list(find_uploads(parse(HOST + at("/a", ANY) + HOST.replace('"h"', '"g"') + ANY)))
+    assert [where for where, _, _ in found] == ["host[1].location[1].titan", "host[2].titan"]
+
+
+def test_whether_a_program_may_take_them():
+    assert not is_for_program(Location(root="/srv", titan=TitanSettings()))
+    assert not is_for_program(Location(script="/s"))
+    assert is_for_program(Location(script="/s", titan=TitanSettings()))
+    assert is_for_program(Location(root="/srv", cgi="bin", titan=TitanSettings()))
