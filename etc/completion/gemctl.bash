@@ -10,7 +10,8 @@ _gemctl() {
   fi
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      -c | --config | -s | --socket | --timeout | --directory | --cert | --key | --connect)
+      -c | --config | -s | --socket | --timeout | --directory | --cert | --certificate | --key | --connect | \
+        --type | --token | --token-file)
         [[ ${COMP_WORDS[i + 1]} == = ]] && ((i += 2)) || ((i += 1))
         ;;
       -*) ;;
@@ -19,7 +20,7 @@ _gemctl() {
   done
   COMPREPLY=()
   case $before in
-    -c | --config | -s | --socket | --cert | --key)
+    -c | --config | -s | --socket | --cert | --certificate | --key | --token-file)
       compopt -o filenames
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
@@ -29,20 +30,31 @@ _gemctl() {
       mapfile -t COMPREPLY < <(compgen -d -- "$word")
       return
       ;;
-    --timeout | --connect) return ;;
+    --timeout | --connect | --type | --token) return ;;
   esac
   options='-h --help'
+  local client='--trust --cert --certificate --key --connect --timeout' upload='--type --token --token-file'
   case "$command $action" in
     ' ')
       options+=' -V --version -c --config -s --socket'
-      words='status reload reopen upgrade stop cert fetch'
+      words='status reload reopen upgrade stop cert fetch put edit'
       ;;
     'status '*) options+=' -c --config -s --socket --json --openmetrics --watch --timeout' ;;
     'reload '* | 'reopen '* | 'upgrade '* | 'stop '*) options+=' -c --config -s --socket --timeout' ;;
     'cert ') words='show new renew' ;;
     'cert new') options+=' -c --config --directory' ;;
     'cert '*) options+=' -c --config' ;;
-    'fetch '*) options+=' --head --trust --cert --key --connect --timeout' ;;
+    'fetch '*) options+=" --head $client" ;;
+    'put ')
+      options+=" --delete $upload $client"
+      if [[ $word != -* ]]; then
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+      fi
+      ;;
+    'put '*) options+=" --delete $upload $client" ;;
+    'edit '*) options+=" $upload $client" ;;
   esac
   [[ $word == -* || ! $words ]] && words=$options
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

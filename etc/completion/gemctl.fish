@@ -1,10 +1,12 @@
 # Completion of gemctl(8) for fish.
 
-set -l actions status reload reopen upgrade stop cert fetch
+set -l actions status reload reopen upgrade stop cert fetch put edit
+set -l clients '__fish_seen_subcommand_from fetch put edit'
+set -l uploads '__fish_seen_subcommand_from put edit'
 set -l none "not __fish_seen_subcommand_from $actions"
 set -l cert '__fish_seen_subcommand_from cert; and not __fish_seen_subcommand_from show new renew'
-set -l control "not __fish_seen_subcommand_from cert fetch"
-set -l file "not __fish_seen_subcommand_from fetch; and not begin; $cert; end"
+set -l control "not __fish_seen_subcommand_from cert fetch put edit"
+set -l file "not __fish_seen_subcommand_from fetch put edit; and not begin; $cert; end"
 
 complete -c gemctl -f
 complete -c gemctl -s h -l help -d 'Print a summary of the options'
@@ -18,11 +20,13 @@ complete -c gemctl -n "$none" -a upgrade -d 'Start the installed program in plac
 complete -c gemctl -n "$none" -a stop -d 'Finish what has begun, then leave'
 complete -c gemctl -n "$none" -a cert -d 'Show, make and renew certificates'
 complete -c gemctl -n "$none" -a fetch -d 'Fetch a URL over Gemini'
+complete -c gemctl -n "$none" -a put -d 'Upload a file by Titan'
+complete -c gemctl -n "$none" -a edit -d 'Edit a text on a server that takes uploads'
 
 complete -c gemctl -n '__fish_seen_subcommand_from status' -l json -d 'As JSON'
 complete -c gemctl -n '__fish_seen_subcommand_from status' -l openmetrics -d 'As OpenMetrics text'
 complete -c gemctl -n '__fish_seen_subcommand_from status' -l watch -d 'Again and again'
-complete -c gemctl -n '__fish_seen_subcommand_from status reload reopen upgrade stop fetch' -l timeout -x \
+complete -c gemctl -n '__fish_seen_subcommand_from status reload reopen upgrade stop fetch put edit' -l timeout -x \
     -d 'Wait at most so many seconds'
 
 complete -c gemctl -n "$cert" -a show -d 'Show the certificates of the hosts'
@@ -32,7 +36,12 @@ complete -c gemctl -n '__fish_seen_subcommand_from cert; and __fish_seen_subcomm
     -a '(__fish_complete_directories)' -d 'Make it here'
 
 complete -c gemctl -n '__fish_seen_subcommand_from fetch' -l head -d 'The header alone'
-complete -c gemctl -n '__fish_seen_subcommand_from fetch' -l trust -d 'Accept a certificate that has changed'
-complete -c gemctl -n '__fish_seen_subcommand_from fetch' -l cert -r -F -d 'Client certificate in PEM'
-complete -c gemctl -n '__fish_seen_subcommand_from fetch' -l key -r -F -d 'Its key in PEM'
-complete -c gemctl -n '__fish_seen_subcommand_from fetch' -l connect -x -d 'Connect there, whatever the URL says'
+complete -c gemctl -n '__fish_seen_subcommand_from put' -F
+complete -c gemctl -n '__fish_seen_subcommand_from put' -l delete -d 'Delete what is there, by an empty file'
+complete -c gemctl -n "$uploads" -l type -x -d 'Media type'
+complete -c gemctl -n "$uploads" -l token -x -d 'Password for uploads'
+complete -c gemctl -n "$uploads" -l token-file -r -F -d 'File with the password for uploads'
+complete -c gemctl -n "$clients" -l trust -d 'Accept a certificate that has changed'
+complete -c gemctl -n "$clients" -l cert -l certificate -r -F -d 'Client certificate in PEM'
+complete -c gemctl -n "$clients" -l key -r -F -d 'Its key in PEM'
+complete -c gemctl -n "$clients" -l connect -x -d 'Connect there, whatever the URL says'

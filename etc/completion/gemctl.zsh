@@ -34,6 +34,20 @@ _gemctl() {
     'stop:finish what has begun, then leave'
     'cert:show, make and renew certificates'
     'fetch:fetch a URL over Gemini'
+    'put:upload a file by Titan'
+    'edit:edit a text on a server that takes uploads'
+  )
+  local -a client=(
+    $patience
+    '--trust[accept a certificate that has changed]'
+    '(--cert --certificate)'{--cert=,--certificate=}'[client certificate in PEM]:certificate:_files'
+    '--key=[its key in PEM]:key:_files'
+    '--connect=[connect there, whatever the URL says]:host and port: '
+  )
+  local -a upload=(
+    '--type=[media type]:type: '
+    '(--token-file)--token=[password for uploads]:password: '
+    '(--token)--token-file=[file with the password for uploads]:file:_files'
   )
   _arguments -C $help $places '(- *)'{-V,--version}'[print the version]' '1:command:->command' '*::argument:->argument'
   case $state in
@@ -48,15 +62,9 @@ _gemctl() {
           ;;
         reload | reopen | upgrade | stop) _arguments $help $places $patience ;;
         cert) _gemctl_cert ;;
-        fetch)
-          _arguments $help $patience \
-            '--head[the header alone]' \
-            '--trust[accept a certificate that has changed]' \
-            '--cert=[client certificate in PEM]:certificate:_files' \
-            '--key=[its key in PEM]:key:_files' \
-            '--connect=[connect there, whatever the URL says]:host and port: ' \
-            '1:URL: '
-          ;;
+        fetch) _arguments $help $client '--head[the header alone]' '1:URL: ' ;;
+        put) _arguments $help $client $upload '--delete[delete what is there, by an empty file]' '1:file:_files' '2:URL: ' ;;
+        edit) _arguments $help $client $upload '1:URL: ' ;;
       esac
       ;;
   esac

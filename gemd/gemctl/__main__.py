@@ -52,8 +52,8 @@ def _run(options: argparse.Namespace) -> ExitCode:
         outcome = _show_status(options)
     elif options.command == "cert":
         outcome = _run_cert(options)
-    elif options.command == "fetch":
-        outcome = _run_fetch(options)
+    elif options.command in ("fetch", "put", "edit"):
+        outcome = _run_client(options)
     else:
         outcome = _act(options)
     sys.stdout.flush()
@@ -95,12 +95,14 @@ def _run_cert(options: argparse.Namespace) -> ExitCode:
         raise Failure(str(error)) from None
 
 
-def _run_fetch(options: argparse.Namespace) -> ExitCode:
+def _run_client(options: argparse.Namespace) -> ExitCode:
+    from gemd.gemctl.edit import edit
     from gemd.gemctl.fetch import fetch
+    from gemd.gemctl.put import put
     from gemd.system.certificates import CertificateError
 
     try:
-        return fetch(options)
+        return {"fetch": fetch, "put": put, "edit": edit}[options.command](options)
     except CertificateError as error:
         raise Failure(str(error)) from None
 

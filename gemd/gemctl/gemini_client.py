@@ -45,61 +45,69 @@ def build_client_context(certificate: Path | None, key: Path | None) -> ssl.SSLC
         try:
             context.load_cert_chain(certificate, key)
         except ssl.SSLError as error:
-            raise Failure(f"{certificate} can't be used as a client certificate: {_reason(error)}") from None
+            raise Failure(f"{certificate} can't be used as a client certificate: {say_reason(error)}") from None
         except OSError as error:
             raise Failure(f"{certificate} or its key can't be read: {error.strerror}") from None
     return context
 
 
 class GeminiConnection:
-    """A connection whose handshake is done; a context manager that closes it."""
+    """A connection whose handshake is done; a context manager that closes it. `tls` is its socket, `place` how it is
+    called, and `timeout` what each step may take, in seconds."""
 
     def __init__(self, address: tuple[str, int], server_name: str, context: ssl.SSLContext, timeout: float) -> None:
         """Connect to `address`, and ask for `server_name` if it is no IP address. Raises Failure."""
-        self._timeout = timeout
+        self.timeout = timeout
         self._deadline = Deadline(timeout)
         self._rest = b""
-        self._place = place(*address)
+        self.place = place(*address)
         try:
             plain = socket.create_connection(address, timeout)
         except (TimeoutError, ConnectionError, UnicodeError, OSError) as error:
-            raise Failure(f"can't connect to {self._place}: {_reason(error)}") from None
+            raise Failure(f"can't connect to {self.place}: {say_reason(error)}") from None
         try:
             self._arm(plain)
-            self._tls = context.wrap_socket(plain, server_hostname=server_name, suppress_ragged_eofs=False)
+            self.tls = context.wrap_socket(plain, server_hostname=server_name, suppress_ragged_eofs=False)
         except (OSError, ValueError) as error:
             plain.close()
-            raise Failure(f"no TLS with {self._place}: {_reason(error)}") from None
+            raise Failure(f"no TLS with {self.place}: {say_reason(error)}") from None
 
     def __enter__(self) -> "GeminiConnection":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._tls.close()
+        self.tls.close()
 
     @property
     def certificate(self) -> bytes:
         """The server's certificate in DER."""
-        der = self._tls.getpeercert(binary_form=True)
+        der = self.tls.getpeercert(binary_form=True)
         assert der is not None  # no suite without a certificate is on offer
         return der
 
     @property
     def protocol(self) -> str:
         """Version and cipher suite, as OpenSSL names them."""
-        cipher = self._tls.cipher()
-        return f"{self._tls.version()}, {cipher[0] if cipher else 'no cipher'}"
+        cipher = self.tls.cipher()
+        return f"{self.tls.version()}, {cipher[0] if cipher else 'no cipher'}"
 
     def request(self, url: str) -> Header:
         """Send the request line and read the header. Raises Failure for what is none."""
+        self.send_line(url)
+        return self.read_header()
+
+    def send_line(self, url: str) -> None:
+        """Send the request line. Raises Failure."""
         try:
-            self._arm(self._tls)
-            self._tls.sendall(f"{url}\r\n".encode())
+            self._arm(self.tls)
+            self.tls.sendall(f"{url}\r\n".encode())
         except OSError as error:
-            raise Failure(f"{self._place} took no request: {_reason(error)}") from None
-        data = b""
+            raise Failure(f"{self.place} took no request: {say_reason(error)}") from None
+
+    def read_header(self, data: bytes = b"") -> Header:
+        """Read the header, of which `data` has come already. Raises Failure for what is none."""
         while b"\r\n" not in data and len(data) <= _MAX_HEADER:
-            self._arm(self._tls)
+            self._arm(self.tls)
             chunk = self._receive(len(data))
             if not chunk:
                 break
@@ -108,7 +116,7 @@ class GeminiConnection:
         match = _HEADER.fullmatch(line.decode("utf-8", "backslashreplace"))
         if not end or len(line) > _MAX_HEADER - 2 or match is None:
             shown = escape(data[:80].decode("utf-8", "backslashreplace"))
-            raise Failure(f"{self._place} sent no Gemini header, but {len(data)} bytes: {shown}")
+            raise Failure(f"{self.place} sent no Gemini header, but {len(data)} bytes: {shown}")
         return Header(int(match["status"]), match["meta"] or "")
 
     def body(self) -> Iterator[bytes]:
@@ -117,7 +125,7 @@ class GeminiConnection:
         if self._rest:
             yield self._rest
         while True:
-            self._tls.settimeout(self._timeout)
+            self.tls.settimeout(self.timeout)
             chunk = self._receive(size)
             if not chunk:
                 return
@@ -126,20 +134,24 @@ class GeminiConnection:
 
     def _receive(self, so_far: int) -> bytes:
         try:
-            return self._tls.recv(65536)
+            return self.tls.recv(65536)
         except TimeoutError:
-            raise Failure(f"nothing more came for {self._timeout:g} s, after {so_far} bytes of the response") from None
+            raise Failure(f"nothing more came for {self.timeout:g} s, after {so_far} bytes of the response") from None
         except OSError as error:
             if is_cut(error):
                 text = f"the connection broke off after {so_far} bytes of the response, without close_notify"
                 raise Truncated(text) from None
-            raise Failure(f"{self._place} broke off: {_reason(error)}") from None
+            raise Failure(f"{self.place} broke off: {say_reason(error)}") from None
+
+    def start_anew(self) -> None:
+        """Give the next step as long as the first had."""
+        self._deadline = Deadline(self.timeout)
 
     def _arm(self, sock: socket.socket) -> None:
         """Let the next call wait until the deadline."""
         remaining = self._deadline.remaining()
         if not remaining:
-            raise Failure(f"{self._place} took longer than {self._timeout:g} s")
+            raise Failure(f"{self.place} took longer than {self.timeout:g} s")
         sock.settimeout(remaining)
 
 
@@ -150,7 +162,8 @@ def is_cut(error: OSError) -> bool:
     return isinstance(error, ssl.SSLError) and error.reason == "UNEXPECTED_EOF_WHILE_READING"
 
 
-def _reason(error: OSError | ValueError) -> str:
+def say_reason(error: OSError | ValueError) -> str:
+    """Why a connection failed, in a few words."""
     if isinstance(error, TimeoutError):
         return "timed out"
     if isinstance(error, ssl.SSLError) and error.reason:

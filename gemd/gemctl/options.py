@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gemd import __version__
+from gemd.protocol.mime import is_media_type
 
 DEFAULT_CONFIG = Path("/etc/gemd.conf")
 _ASKING = 10.0  # seconds that a status may take
@@ -43,6 +44,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         )
     _add_cert(commands)
     _add_fetch(commands)
+    _add_put(commands)
+    _add_edit(commands)
     return parser.parse_args(arguments)
 
 
@@ -101,17 +104,54 @@ def _add_fetch(commands: Commands) -> None:
     )
     fetch.add_argument("url", metavar="URL", help="gemini://host/path?query; gemini:// may be left out")
     fetch.add_argument("--head", action="store_true", help="the header alone")
-    fetch.add_argument("--trust", action="store_true", help="accept a certificate that has changed")
-    fetch.add_argument("--cert", type=Path, metavar="FILE", help="client certificate in PEM")
-    fetch.add_argument("--key", type=Path, metavar="FILE", help="its key in PEM (default: in --cert)")
-    fetch.add_argument("--connect", metavar="HOST:PORT", help="connect there, whatever the URL says")
-    fetch.add_argument(
+    _add_client(fetch)
+
+
+def _add_put(commands: Commands) -> None:
+    put = commands.add_parser("put", help="upload a file by Titan", description="Upload a file by Titan.")
+    put.add_argument("file", metavar="FILE", help="what is sent; - for standard input")
+    put.add_argument("url", metavar="URL", help="where to: gemini://host/path; gemini:// may be left out")
+    put.add_argument("--delete", action="store_true", help="delete what is there, by an empty FILE")
+    _add_upload(put)
+
+
+def _add_edit(commands: Commands) -> None:
+    edit = commands.add_parser(
+        "edit",
+        help="edit a text on a server that takes uploads",
+        description="Fetch a text by Titan, start $VISUAL or $EDITOR, and upload the text if it was changed.",
+    )
+    edit.add_argument("url", metavar="URL", help="gemini://host/path; gemini:// may be left out")
+    _add_upload(edit)
+
+
+def _add_upload(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--type", type=_media_type, metavar="TYPE", help="its media type (default: by its name)")
+    token = parser.add_mutually_exclusive_group()
+    token.add_argument("--token", metavar="TOKEN", help="the server's password for uploads")
+    token.add_argument("--token-file", type=Path, metavar="FILE", help="that password is the first line of FILE")
+    _add_client(parser)
+
+
+def _add_client(parser: argparse.ArgumentParser) -> None:
+    """What every client has."""
+    parser.add_argument("--trust", action="store_true", help="accept a certificate that has changed")
+    parser.add_argument("--cert", "--certificate", type=Path, metavar="FILE", help="client certificate in PEM")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="its key in PEM (default: in --cert)")
+    parser.add_argument("--connect", metavar="HOST:PORT", help="connect there, whatever the URL says")
+    parser.add_argument(
         "--timeout",
         type=_seconds,
         default=_FETCHING,
         metavar="S",
-        help=f"wait at most S seconds for the header, and for each piece of the body ({_FETCHING:g})",
+        help=f"wait at most S seconds for the header, and for each piece of a body ({_FETCHING:g})",
     )
+
+
+def _media_type(text: str) -> str:
+    if not is_media_type(text):
+        raise argparse.ArgumentTypeError(f"expected a media type such as text/plain, not {text!r}")
+    return text
 
 
 def _seconds(text: str) -> float:

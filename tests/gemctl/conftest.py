@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+from gemd.gemctl.__main__ import main
+
 LONGEST = 30.0  # seconds that anything may take
 
 WORKERS = [
@@ -132,10 +134,42 @@ def serve(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     servers = []
 
-    def start(*arguments, **options):
-        servers.append(Server(*arguments, **options))
+    def start(*arguments, kind=Server, **options):
+        servers.append(kind(*arguments, **options))
         return servers[-1]
 
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+def client(capfdbinary):
+    """Run a client's command; return its exit code, what it printed, and what it said."""
+
+    def client(command, *arguments):
+        code = main([command, "--timeout", str(LONGEST), *map(str, arguments)])
+        printed, said = capfdbinary.readouterr()
+        return code, printed, said.decode()
+
+    return client
+
+
+@pytest.fixture
+def fetch(client):
+    """Run `gemctl fetch`."""
+    return lambda *arguments: client("fetch", *arguments)
+
+
+@pytest.fixture
+def put(client):
+    """Run `gemctl put`."""
+    return lambda *arguments: client("put", *arguments)
+
+
+@pytest.fixture
+def titan(serve):
+    """Start servers that take uploads."""
+    from .server import TitanServer
+
+    return lambda *arguments, **options: serve(*arguments, kind=TitanServer, **options)

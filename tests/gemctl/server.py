@@ -1,6 +1,7 @@
 """A server of the standard library's making, which does what it is told to, however wrong."""
 
 import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -47,6 +48,7 @@ class Server:
             except OSError:
                 return
             plain.settimeout(LONGEST)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is sent goes before any reset
             with plain, contextlib.suppress(OSError):
                 tls = self._context.wrap_socket(plain, server_side=True)
                 with tls:
@@ -71,3 +73,33 @@ class Server:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join(LONGEST)
         self._listener.close()
+
+
+class TitanServer(Server):
+    """Takes uploads, of which `bodies` are what came, and has `source` for whoever edits. With `refusal`, it answers
+    that before it has read any of a body."""
+
+    def __init__(self, answer=b"30 /a.gmi\r\n", *, source=b"20 text/gemini; lang=en\r\n# A page\n", **options):
+        super().__init__(self._take, **options)
+        self.reply, self.source, self.refusal = answer, source, None
+        self.bodies = []
+
+    def _take(self, tls):
+        line = self.requests[-1]
+        if line.endswith(b";edit\r\n"):
+            tls.sendall(self.source)
+            return
+        size = int(re.search(rb";size=(\d+)", line)[1])
+        if self.refusal is not None:
+            tls.sendall(self.refusal)
+            return
+        body = b""
+        while len(body) < size and (chunk := tls.recv(65536)):
+            body += chunk
+        self.bodies.append(body)
+        tls.sendall(self.reply)
+
+    @property
+    def parameters(self):
+        """Of the last request, what stands behind the path."""
+        return self.requests[-1].decode().strip().partition(";")[2]

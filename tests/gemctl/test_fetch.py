@@ -1,7 +1,6 @@
 """Fetching, from a server that does what it is told to, however wrong."""
 
 import contextlib
-import datetime
 import os
 import socket
 import ssl
@@ -11,24 +10,7 @@ import threading
 
 import pytest
 
-from gemd.gemctl.__main__ import main
-from gemd.gemctl.failure import ExitCode, Failure
-from gemd.gemctl.fetch import parse_address, parse_target
-
 from .conftest import LONGEST
-
-
-@pytest.fixture
-def fetch(capfdbinary):
-    """Run `gemctl fetch`; return its exit code, what it printed, and what it said."""
-
-    def fetch(*arguments):
-        code = main(["fetch", "--timeout", str(LONGEST), *map(str, arguments)])
-        printed, said = capfdbinary.readouterr()
-        return code, printed, said.decode()
-
-    return fetch
-
 
 # What is fetched
 
@@ -203,108 +185,7 @@ def test_somebody_who_speaks_no_tls(fetch):
     assert (code, said.startswith(f"gemctl: no TLS with 127.0.0.1:{port}: ")) == (1, True)
 
 
-# Trust
-
-
-def test_a_certificate_is_remembered_at_first_sight(serve, fetch, tmp_path):
-    server = serve()
-    said = fetch(server.url())[2].splitlines()[0]
-    assert said.startswith(f"gemctl: {server.place} is new here; its certificate {server.fingerprint}, valid until ")
-    assert server.fingerprint in (tmp_path / "gemd/known_hosts").read_text()
-    assert "is new here" not in fetch(server.url())[2]
-
-
-def test_a_certificate_that_changed_is_refused_before_anything_is_asked(serve, fetch):
-    server = serve()
-    fetch(server.url())
-    before = server.fingerprint
-    server.show("localhost")
-    for _ in range(2):
-        code, printed, said = fetch(server.url())
-        assert (code, printed) == (1, b"")
-        assert f"the certificate of {server.place} has changed" in said
-        assert f"known: {before}, valid until" in said
-        assert f"shown: {server.fingerprint}, valid until" in said
-        assert "--trust" in said
-    assert len(server.requests) == 1
-
-
-def test_a_change_that_is_meant(serve, fetch):
-    server = serve()
-    fetch(server.url())
-    before = server.fingerprint
-    server.show("localhost")
-    code, _, said = fetch("--trust", server.url())
-    assert (code, f"has changed from {before}; its certificate {server.fingerprint}" in said) == (0, True)
-    code, _, said = fetch(server.url())
-    assert (code, "has changed" in said) == (0, False)
-
-
-def test_another_port_is_another_host(serve, fetch):
-    for _ in range(2):
-        assert "is new here" in fetch(serve().url())[2]
-
-
-def test_what_is_odd_about_a_certificate(serve, fetch):
-    server = serve(names=["example.org", "*.example.net"])
-    assert "does not name localhost; it names example.org, *.example.net" in fetch(server.url())[2]
-    past = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
-    server.show("localhost", not_after=past)
-    said = fetch("--trust", server.url())[2]
-    assert f"{server.fingerprint}, expired on {past:%Y-%m-%d}, is trusted from now on" in said
-    assert f"warning: the certificate expired on {past:%Y-%m-%d}" in fetch(server.url())[2]
-
-
 # The command line
-
-
-TARGETS = {
-    "gemini://h": ("gemini://h/", "h:1965"),
-    "h": ("gemini://h/", "h:1965"),
-    "H.:1965/A": ("gemini://h/A", "h:1965"),
-    "h:300/a?b#c": ("gemini://h:300/a?b", "h:300"),
-    "gemini://[::1]:300/": ("gemini://[::1]:300/", "[::1]:300"),
-    "GEMINI://bücher.example/ü?é": ("gemini://xn--bcher-kva.example/%C3%BC?%C3%A9", "xn--bcher-kva.example:1965"),
-    "gemini://h/%7Ea/../b": ("gemini://h/b", "h:1965"),
-    "h/?u=gemini://g/": ("gemini://h/?u=gemini://g/", "h:1965"),
-}
-
-
-@pytest.mark.parametrize("text", TARGETS)
-def test_what_a_url_asks_for(text):
-    target = parse_target(text)
-    assert (target.url, target.place) == TARGETS[text]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "https://h/",
-        "gemini:///a",
-        "gemini://h/a b",
-        "gemini://u@h/",
-        "gemini://h:x/",
-        "gemini://h/\x1b",
-        "h/" + "x" * 1024,
-    ],
-)
-def test_what_is_no_gemini_url(text):
-    with pytest.raises(Failure) as caught:
-        parse_target(text)
-    assert caught.value.code == ExitCode.USAGE
-    assert "\x1b" not in str(caught.value)
-
-
-def test_addresses():
-    assert parse_address("h:300") == ("h", 300)
-    assert parse_address("[::1]:300") == ("::1", 300)
-
-
-@pytest.mark.parametrize("text", ["h", "h:", ":1", "h:0", "h:65536", "::1:300", "h:٣"])
-def test_what_is_no_address(text):
-    with pytest.raises(Failure, match="--connect: expected HOST:PORT"):
-        parse_address(text)
 
 
 @pytest.mark.parametrize("arguments", [["--key", "k", "h"], ["--connect", "x", "h"], ["https://h/"]])

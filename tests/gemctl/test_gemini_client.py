@@ -21,7 +21,7 @@ def silence():
 def test_a_server_that_never_answers(serve, silence):
     server = serve(silence, proper=False)
     with connect(server) as connection:
-        connection._deadline, connection._timeout = Deadline(0.2), 0.2  # after the handshake, which may take its time
+        connection._deadline, connection.timeout = Deadline(0.2), 0.2  # after the handshake, which may take its time
         with pytest.raises(Failure, match=r"nothing more came for 0\.2 s, after 0 bytes of the response"):
             connection.request(server.url())
 
@@ -34,7 +34,7 @@ def test_a_server_that_falls_silent(serve, silence):
     server = serve(begin, proper=False)
     with connect(server) as connection:
         assert connection.request(server.url()) == Header(20, "text/plain")
-        connection._timeout = 0.2
+        connection.timeout = 0.2
         pieces = connection.body()
         with pytest.raises(Failure, match=r"nothing more came for 0\.2 s, after 2 bytes of the response"):
             assert b"".join(pieces) == b""

@@ -16,6 +16,11 @@ WRONG = [
     ["cert", "renew"],
     ["fetch"],
     ["stop", "now"],
+    ["put", "file"],
+    ["put", "file", "h", "--token", "a", "--token-file", "b"],
+    ["put", "file", "h", "--type", "plain"],
+    ["edit"],
+    ["edit", "file", "h"],
 ]
 
 
@@ -38,7 +43,13 @@ def test_places_may_stand_before_the_command_or_after_it(arguments):
 
 @pytest.mark.parametrize(
     ("arguments", "seconds"),
-    [(["status"], 10.0), (["stop"], 120.0), (["fetch", "h"], 30.0), (["stop", "--timeout", "1"], 1.0)],
+    [
+        (["status"], 10.0),
+        (["stop"], 120.0),
+        (["fetch", "h"], 30.0),
+        (["put", "f", "h"], 30.0),
+        (["stop", "--timeout", "1"], 1.0),
+    ],
 )
 def test_how_long_it_waits(arguments, seconds):
     assert parse_arguments(arguments).timeout == seconds
@@ -48,3 +59,16 @@ def test_watching_has_a_pace_of_its_own():
     assert parse_arguments(["status", "--watch"]).watch == 2.0
     assert parse_arguments(["status", "--watch", "5"]).watch == 5.0
     assert parse_arguments(["status"]).watch is None
+
+
+@pytest.mark.parametrize("command", [["fetch", "h"], ["put", "f", "h"], ["edit", "h"]], ids=lambda words: words[0])
+@pytest.mark.parametrize("flag", ["--cert", "--certificate"])
+def test_clients_have_their_flags_in_common(command, flag):
+    options = parse_arguments([*command, flag, "c", "--key", "k", "--trust", "--connect", "g:1"])
+    assert (options.cert, options.key, options.trust, options.connect) == (Path("c"), Path("k"), True, "g:1")
+
+
+def test_flags_of_uploads():
+    options = parse_arguments(["put", "-", "h", "--token", "a b", "--type", "text/plain;charset=utf-8"])
+    assert (options.file, options.token, options.type) == ("-", "a b", "text/plain;charset=utf-8")
+    assert (options.token_file, options.delete) == (None, False)

@@ -11,7 +11,8 @@ from tests.packaging.installing import COMMANDS, PROJECT
 
 COMPLETION = PROJECT / "etc/completion"
 LINES = ["gemd", "gemctl", "gemctl status", "gemctl reload", "gemctl reopen", "gemctl upgrade", "gemctl stop",
-         "gemctl cert", "gemctl cert show", "gemctl cert new", "gemctl cert renew", "gemctl fetch"]  # fmt: skip
+         "gemctl cert", "gemctl cert show", "gemctl cert new", "gemctl cert renew", "gemctl fetch",
+         "gemctl put", "gemctl edit"]  # fmt: skip
 EVERY_LINE = pytest.mark.parametrize("line", LINES)
 
 
@@ -65,8 +66,8 @@ def test_fish_offers_every_option(line, flags, need_program):
 
 
 COMMANDS_OF = {
-    "gemctl": {"status", "reload", "reopen", "upgrade", "stop", "cert", "fetch"},
-    "gemctl -c /x/gemd.conf": {"status", "reload", "reopen", "upgrade", "stop", "cert", "fetch"},
+    "gemctl": {"status", "reload", "reopen", "upgrade", "stop", "cert", "fetch", "put", "edit"},
+    "gemctl -c /x/gemd.conf": {"status", "reload", "reopen", "upgrade", "stop", "cert", "fetch", "put", "edit"},
     "gemctl cert": {"show", "new", "renew"},
 }
 
@@ -98,7 +99,14 @@ def test_bash_and_fish_offer_the_commands(line, need_program):
 
 def test_bash_offers_files_after_an_option_that_takes_one(tmp_path, need_program):
     (tmp_path / "a.conf").touch()
-    for words in ("gemd -c", "gemd --config =", "gemctl -c", "gemctl fetch --cert"):
+    for words in (
+        "gemd -c",
+        "gemd --config =",
+        "gemctl -c",
+        "gemctl fetch --cert",
+        "gemctl put --token-file",
+        "gemctl put",
+    ):
         assert ask_bash(words, f"{tmp_path}/a", need_program("bash")) == {f"{tmp_path}/a.conf"}
 
 

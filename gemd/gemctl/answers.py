@@ -1,0 +1,46 @@
+"""What a server has answered, shown to whoever has asked.
+
+Rule: what is not the body goes to standard error, escaped.
+"""
+
+import shlex
+import sys
+
+from gemd.gemctl.gemini_client import GeminiConnection, Header
+from gemd.gemctl.target import Target
+from gemd.gemctl.terminal import BodyWriter, complain, escape
+from gemd.protocol.status import Status, asks_for_input, has_body, is_redirect
+from gemd.protocol.url import resolve
+
+
+def show_header(header: Header) -> None:
+    """The first line of the answer."""
+    print(escape(f"{header.status} {header.meta}".rstrip(" ")), file=sys.stderr, flush=True)
+
+
+def take_body(header: Header, connection: GeminiConnection) -> None:
+    """Read to the end, which a response without a body has too. Raises Truncated."""
+    writer = BodyWriter()
+    size = 0
+    for chunk in connection.body():
+        size += len(chunk)
+        if has_body(header.status):
+            writer.write(chunk)
+    if size and not has_body(header.status):
+        complain(f"warning: {size} bytes after a header that has no body")
+    what = f"{size} bytes of body, " if has_body(header.status) else ""
+    complain(f"{what}ended with close_notify ({connection.protocol})")
+
+
+def explain_header(header: Header, target: Target) -> list[str]:
+    """What to do about a response that is no success."""
+    if asks_for_input(header.status):
+        answer = shlex.quote(target.url.partition("?")[0] + "?your%20answer")
+        secret = ", and wants it to stay secret" if header.status == Status.SENSITIVE_INPUT else ""
+        return [f"it asks: {escape(header.meta)}", f"to answer{secret}: gemctl fetch {answer}"]
+    if is_redirect(header.status):
+        span = "for a while" if header.status == Status.REDIRECT_TEMPORARY else "for good"
+        return [f"moved {span} to {escape(resolve(target.url, header.meta))}"]
+    if header.status == Status.CLIENT_CERTIFICATE_REQUIRED:
+        return ["it wants a client certificate: --cert FILE --key FILE"]
+    return []

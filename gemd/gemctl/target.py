@@ -1,0 +1,91 @@
+"""What a client is told to ask for: a URL as it was typed, and an address in its place.
+
+Rule: what is typed is normalised as a browser would, and what can't be a URL is refused before anybody is asked.
+"""
+
+import re
+from urllib.parse import quote
+
+import msgspec
+
+from gemd.gemctl.failure import ExitCode, Failure
+from gemd.gemctl.terminal import escape
+from gemd.protocol.errors import BadRequest
+from gemd.protocol.host import bracket, place
+from gemd.protocol.request import MAX_URL
+from gemd.protocol.url import DEFAULT_PORT, parse_url
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_TITAN = re.compile(r"titan(?=://)", re.IGNORECASE)
+_CONNECT = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))  # has been checked, or escaped, by whoever wrote the URL
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What is asked for: the gemini URL as it is sent, and the host and port that it names."""
+
+    url: str
+    host: str
+    port: int
+
+    @property
+    def place(self) -> str:
+        """ "host:port", the name under which a certificate is remembered."""
+        return place(self.host, self.port)
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, encoded; "" of a directory."""
+        return self.url.partition("?")[0].rpartition("/")[2]
+
+    def titan_url(self, parameters: str) -> str:
+        """The same by Titan, with parameters behind the path, whose own semicolons are encoded. Raises Failure for one
+        that is too long."""
+        path, mark, query = self.url.partition("?")
+        sent = f"titan{path.removeprefix('gemini').replace(';', '%3B')};{parameters}{mark}{query}"
+        return _check_length(sent)
+
+
+def parse_target(text: str) -> Target:
+    """The URL that was typed, normalised: an IDN in A-labels, other characters than ASCII percent-encoded, no fragment.
+
+    Raises Failure for what is no Gemini URL.
+    """
+    typed = text if _SCHEME.match(text) else f"gemini://{text}"
+    try:
+        url = parse_url(typed.partition("#")[0].encode("utf-8", "surrogateescape"))
+    except BadRequest as error:
+        raise Failure(f"{escape(text)}: {error.meta}", code=ExitCode.USAGE) from None
+    if url.scheme != "gemini":
+        raise Failure(f"{escape(text)}: only gemini:// can be fetched", code=ExitCode.USAGE)
+    if not url.host:
+        raise Failure(f"{escape(text)}: the URL names no host", code=ExitCode.USAGE)
+    port = "" if url.port in (None, DEFAULT_PORT) else f":{url.port}"
+    query = "" if url.query is None else "?" + quote(url.query, safe=_ASCII)
+    sent = _check_length(f"gemini://{bracket(url.host)}{port}{quote(url.path, safe=_ASCII)}{query}")
+    return Target(sent, url.host, url.port or DEFAULT_PORT)
+
+
+def parse_upload_target(text: str) -> Target:
+    """The same for an upload, whose URL may be typed as that of the page, or with titan://. Raises Failure."""
+    if not _TITAN.match(text):
+        return parse_target(text)
+    target = parse_target(_TITAN.sub("gemini", text, count=1))
+    if ";" in target.name:
+        what = "leave out what follows the first semicolon: gemctl writes size, type and token itself"
+        raise Failure(f"{escape(text)}: {what}", code=ExitCode.USAGE)
+    return target
+
+
+def _check_length(url: str) -> str:
+    if len(url) > MAX_URL:
+        raise Failure(f"the URL has {len(url)} bytes; a request has at most {MAX_URL}", code=ExitCode.USAGE)
+    return url
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """ "host:port" or "[address]:port". Raises Failure."""
+    match = _CONNECT.fullmatch(text)
+    if match is None or not 0 < int(match["port"]) < 65536:
+        raise Failure(f"--connect: expected HOST:PORT, not {escape(text)}", code=ExitCode.USAGE)
+    return match["v6"] or match["name"], int(match["port"])
