@@ -16,15 +16,19 @@ from gemd.protocol.host import ANY_HOST, find_by_name, is_address
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer
+from gemd.protocol.upload import Intake
+from gemd.protocol.url import TITAN, Url
 from gemd.responders.access import Check
 from gemd.responders.own_texts import Texts
 
-Responder = Callable[[Request, Location], Answer | None]  # raises GeminiError, or Unjudged to be asked again
+# Raises GeminiError, or Unjudged to be asked again.
+Responder = Callable[[Request, Location], Answer | Intake | None]
 
 
 class ServedLocation(msgspec.Struct, frozen=True):
     """A location, how often and by whom it may be asked for, and who answers there, in the order in which they are
-    asked; `application` is the one of them that answers for others. `texts` are for refusals."""
+    asked; `application` is the one of them that answers for others, and `uploads` takes what is written to it, None
+    where nothing is. `texts` are for refusals."""
 
     location: Location
     check_rate: Check | None
@@ -32,10 +36,12 @@ class ServedLocation(msgspec.Struct, frozen=True):
     responders: tuple[Responder, ...]
     application: Responder
     texts: Texts = {}
+    uploads: Responder | None = None
 
-    def application_alone(self) -> "ServedLocation":
-        """The same for a URL of a foreign scheme or host, which no file and no script is meant by."""
-        return msgspec.structs.replace(self, responders=(self.application,))
+    def alone(self, responder: Responder) -> "ServedLocation":
+        """The same where this one alone is asked: for an upload, or a URL of a foreign scheme or host, which means no
+        file and no script."""
+        return msgspec.structs.replace(self, responders=(responder,))
 
 
 class ServedHosts:
@@ -61,15 +67,30 @@ class ServedHosts:
             raise BadRequest("The URL needs a host name")
         host = self._find_host(url.host, peer)
         if host is None or url.scheme != "gemini":
-            return self._find_for_others(request, host)
-        if host.check_port and peer.local_port and (url.port or peer.local_port) != peer.local_port:
-            raise ProxyRefused(f"This port is not served here, only {peer.local_port} is")
-        if not self._is_set_up_for(host, url.host, peer):
-            raise ProxyRefused("The URL names another host than the TLS handshake did")
+            return self._find_for_uploads(request, host) or self._find_for_others(request, host)
+        self._check_way(url, host, peer)
         served = self._find_location(host, url.rule_names)
         if url.scheme not in served.location.schemes:
             raise ProxyRefused("This scheme is not served here")
         return served
+
+    def _find_for_uploads(self, request: Request, own: Host | None) -> ServedLocation | None:
+        """Where an upload is taken. Raises as `find`."""
+        url = request.url
+        if url.scheme != TITAN or own is None:
+            return None
+        served = self._find_location(own, url.rule_names)
+        if served.uploads is None:
+            return None
+        self._check_way(url, own, request.peer)
+        return served.alone(served.uploads)
+
+    def _check_way(self, url: Url, host: Host, peer: Peer) -> None:
+        """Raise ProxyRefused (53) where a URL of this host came by another one's port or handshake."""
+        if host.check_port and peer.local_port and (url.port or peer.local_port) != peer.local_port:
+            raise ProxyRefused(f"This port is not served here, only {peer.local_port} is")
+        if not self._is_set_up_for(host, url.host, peer):
+            raise ProxyRefused("The URL names another host than the TLS handshake did")
 
     def _find_host(self, name: str, peer: Peer) -> Host | None:
         """The one of this name, or the first one where it is the address that the connection came to, or the one that
@@ -94,14 +115,15 @@ class ServedHosts:
         if own is not None and self._is_set_up_for(own, url.host, request.peer):
             served = self._find_location(own, url.rule_names)
             if url.scheme in served.location.schemes:
-                return served.application_alone()
+                return served.alone(served.application)
         asked = find_by_name(self._hosts, server_name) if server_name is not None else None
         for host in sorted(self._for_others, key=lambda host: host is not asked):
             served = self._find_location(host, url.rule_names)
             if url.host and served.location.hosts is not None and url.scheme in served.location.schemes:
-                return served.application_alone()
+                return served.alone(served.application)
         if url.scheme != "gemini":
-            raise ProxyRefused("This scheme is not served here")
+            is_upload = url.scheme == TITAN and own is not None
+            raise ProxyRefused("No uploads are taken here" if is_upload else "This scheme is not served here")
         raise ProxyRefused("This host is not served here")
 
     def _find_location(self, host: Host, names: tuple[str, ...]) -> ServedLocation:

@@ -6,6 +6,7 @@ Rule: what is decided after the judgement is decided in the event loop, as it is
 from collections.abc import Callable, Collection
 
 from gemd.protocol.response import Answer, Helper
+from gemd.protocol.upload import Intake
 from gemd.responders.computed import Computed
 from gemd.responders.turns import Turns
 
@@ -25,7 +26,7 @@ class Judged:
 
     descriptors: Collection[int] = ()
 
-    def __init__(self, judge: Callable[[], object], go_on: Callable[[], Answer]) -> None:
+    def __init__(self, judge: Callable[[], object], go_on: Callable[[], Answer | Intake]) -> None:
         self._judgement = Computed(lambda: (judge(),), _turns)
         self._go_on = go_on
 
@@ -39,8 +40,8 @@ class Judged:
         self._judgement.begin(helper)
 
     def settle(self) -> Answer | None:
-        """The answer, once it is judged. Raises what the thread has raised, and what `go_on` does."""
-        return None if self._judgement.settle() is None else self._go_on()
+        """The answer or intake, once it is judged. Raises what the thread has raised, and what `go_on` does."""
+        return None if self._judgement.settle() is None else self._go_on()  # type: ignore[return-value]
 
     def close(self) -> None:
         """A thread that is at work finishes it for nobody."""

@@ -7,17 +7,24 @@ from collections.abc import Callable, Collection, Mapping
 
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.response import Answer, Helper, Pending, Response, Source
+from gemd.protocol.upload import Intake
 
 Texts = Mapping[int, str]  # by status
 
 
-def reword(texts: Texts, find: Callable[[], Answer]) -> Answer:
+def reword(texts: Texts, find: Callable[[], Answer | Intake]) -> Answer | Intake:
     """What `find` finds; a refusal has the text for its status. Raises GeminiError."""
     try:
         answer = find()
     except GeminiError as refusal:
         raise _reword(texts, refusal) from None
-    return answer if isinstance(answer, Response) else RewordedAnswer(texts, answer)
+    return _wrap(texts, answer)
+
+
+def _wrap(texts: Texts, answer: Answer | Intake) -> Answer | Intake:
+    if isinstance(answer, Response):
+        return answer
+    return RewordedIntake(texts, answer) if isinstance(answer, Intake) else RewordedAnswer(texts, answer)
 
 
 def _reword(texts: Texts, refusal: GeminiError) -> GeminiError:
@@ -48,7 +55,7 @@ class RewordedAnswer:
         self._answer.begin(helper)
 
     def settle(self) -> Answer | None:
-        """What it comes to. Raises GeminiError, with the location's text, and ClientLeft."""
+        """What it comes to, which may be an intake. Raises GeminiError, with the location's text, and ClientLeft."""
         try:
             found = self._answer.settle()
         except GeminiError as refusal:
@@ -56,7 +63,7 @@ class RewordedAnswer:
         if found is None:
             return None
         if not isinstance(found, Response):
-            return RewordedAnswer(self._texts, found)
+            return _wrap(self._texts, found)  # type: ignore[return-value]
         if isinstance(found.body, bytes) or found.body is not self._answer:  # type: ignore[comparison-overlap]
             return found
         self._body = found.body
@@ -70,3 +77,44 @@ class RewordedAnswer:
     def close(self) -> None:
         """Let go of it."""
         self._answer.close()
+
+
+class RewordedIntake(Intake):
+    """An intake whose refusals have them."""
+
+    __slots__ = ("_intake", "_texts")
+
+    def __init__(self, texts: Texts, intake: Intake) -> None:
+        self._texts = texts
+        self._intake = intake
+
+    @property
+    def size(self) -> int:
+        """The intake's."""
+        return self._intake.size
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether that is."""
+        return self._intake.is_ready
+
+    def begin(self, helper: Helper) -> None:
+        """Begin it."""
+        self._intake.begin(helper)
+
+    def take(self, data: bytes) -> None:
+        """The next bytes. Raises GeminiError, with the location's text."""
+        try:
+            self._intake.take(data)
+        except GeminiError as refusal:
+            raise _reword(self._texts, refusal) from None
+
+    def finish(self) -> Answer:
+        """What is answered. Raises GeminiError, with the location's text."""
+        answer = reword(self._texts, self._intake.finish)
+        assert not isinstance(answer, Intake)  # a body follows once
+        return answer
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._intake.close()

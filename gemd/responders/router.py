@@ -10,9 +10,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.settings import Config
 from gemd.config.types import Budget
+from gemd.config.upload_checks import find_uploads
 from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer
+from gemd.protocol.upload import Intake
 from gemd.responders.access import Check, build_location_check
 from gemd.responders.app.applications import NO_PROCESSES, Applications
 from gemd.responders.cgi.scripts import CGI, NO_USERS, ScriptUsers
@@ -67,17 +69,19 @@ class Router:
             **self.gateways.by_answer,
             AnswerKind.FILES: StaticFiles(mime_table, config.limits.listing, protection),
         }
+        uploads = _make_uploads(config, {}, read)
         locations = {
-            host: [_serve_location(rule, responders, make_limit) for rule in entries] for host, entries in rules.items()
+            host: [_serve_location(rule, responders, make_limit, uploads) for rule in entries]
+            for host, entries in rules.items()
         }
         self._find = ServedHosts(config, locations).find
 
     def respond(self, request: Request) -> Answer:
-        """The answer. Raises GeminiError where it is a refusal."""
+        """The answer, which may be an intake. Raises GeminiError where it is a refusal."""
         served = self._find(request)
         if served.texts:
-            return reword(served.texts, lambda: _respond(request, served))
-        return _respond(request, served)
+            return reword(served.texts, lambda: _respond(request, served))  # type: ignore[return-value]
+        return _respond(request, served)  # type: ignore[return-value]
 
     def end_by(self, moment: float) -> None:
         """Break off what others' answers still go on with at `moment`, in monotonic seconds: the worker ends."""
@@ -96,13 +100,13 @@ class Router:
             return None
 
 
-def _respond(request: Request, served: ServedLocation) -> Answer:
+def _respond(request: Request, served: ServedLocation) -> Answer | Intake:
     if served.check_rate is not None:
         served.check_rate(request.peer)
     return _answer(request, served)
 
 
-def _answer(request: Request, served: ServedLocation) -> Answer:
+def _answer(request: Request, served: ServedLocation) -> Answer | Intake:
     """Who has to be judged at length, in whatever step, comes here again when that is done."""
     try:
         if served.check_access is not None:
@@ -122,8 +126,18 @@ def load_authorities(config: Config, read: Read = read_authorities) -> Authoriti
     return Authorities(*paths, read=read) if paths else None
 
 
+def _make_uploads(config: Config, receivers: Mapping[AnswerKind, Responder], read: Read) -> Responder | None:
+    """Who takes uploads; None where no location does."""
+    locations = [location for _, location, _ in find_uploads(config)]
+    if not locations:
+        return None
+    from gemd.responders.uploads.front import Uploads
+
+    return Uploads(locations, receivers, read)
+
+
 def _serve_location(
-    rule: Rule, responders: Mapping[AnswerKind, Responder], make_limit: MakeLimit | None
+    rule: Rule, responders: Mapping[AnswerKind, Responder], make_limit: MakeLimit | None, uploads: Responder | None
 ) -> ServedLocation:
     location, check = rule
     return ServedLocation(
@@ -133,4 +147,5 @@ def _serve_location(
         tuple(responders[answer] for answer in location.answers),
         responders[AnswerKind.APP],
         {int(status): text for status, text in location.errors.items()},
+        uploads if location.titan else None,
     )

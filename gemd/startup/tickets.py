@@ -14,6 +14,7 @@ from typing import NoReturn
 import msgspec
 
 from gemd.config import Config, Host
+from gemd.config.titan_settings import TitanSettings
 from gemd.system.openssl import has_tickets
 
 TOO_LATE = (
@@ -21,8 +22,8 @@ TOO_LATE = (
     "a regular file, and start gemd again"
 )
 IDLE = (
-    "tls.session-tickets has no effect: every host has a location with client-certificate, and who resumes a session "
-    "shows no certificate"
+    "tls.session-tickets has no effect: every host has a location with client-certificate, or with titan for who has "
+    "one, and who resumes a session shows no certificate"
 )
 FIXED = "tls.session-tickets changes at a restart or an upgrade, not at a reload"
 
@@ -56,7 +57,10 @@ def wants_tickets(arguments: Sequence[str]) -> bool:
 def gives_tickets(host: Host) -> bool:
     """Whether sessions with it may be resumed. Not where a client may need a certificate: it could show none, and would
     be refused for as long as it resumes a session that began without."""
-    return all(location.client_certificate == "none" for location in host.locations)
+    return not any(
+        location.client_certificate != "none" or (isinstance(location.titan, TitanSettings) and location.titan.allow)
+        for location in host.locations
+    )
 
 
 def find_idle_tickets(config: Config) -> list[str]:

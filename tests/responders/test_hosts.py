@@ -64,6 +64,55 @@ def serve(config):
     return ServedHosts(config, {host.name: list(map(make, host.locations)) for host in config.hosts})
 
 
+UPLOADS = {
+    "to a file": ("titan://h/a;size=1", {}, ("/", True)),
+    "with the port": ("titan://h:1965/a;size=1", {}, ("/", True)),
+    "to a location": ("titan://h/notes/a;size=1", {}, ("/notes", True)),
+    "by an encoded slash": ("titan://h/%2Fnotes%2fa;size=1", {}, ("/notes", True)),
+    "in parameters is no place": ("titan://h/notes;x=/b;size=1", {}, ("/notes", True)),
+    "to where there are none": ("titan://h/public/a;size=1", {}, "No uploads are taken here"),
+    "of another scheme": ("titan-x://h/a;size=1", {}, "This scheme is not served here"),
+    "by another port": ("titan://h:1966/a;size=1", {}, "only 1965 is"),
+    "by another host's handshake": ("titan://h/a;size=1", {"server_name": "g"}, "another host than the TLS handshake"),
+    "by its own": ("titan://h/a;size=1", {"server_name": "h"}, ("/", True)),
+    "to another host": ("titan://g/a;size=1", {}, "No uploads are taken here"),
+    "to a foreign host": ("titan://z.example/a;size=1", {}, "This scheme is not served here"),
+    "to an application's": ("titan://h/app/a;size=1", {}, ("/app", False)),
+    "to an application that says both": ("titan://h/both/a;size=1", {}, ("/both", True)),
+    "by gemini": ("gemini://h/both/a;size=1", {}, ("/both", False)),
+}
+
+
+@pytest.mark.parametrize(("url", "tls", "expected"), UPLOADS.values(), ids=UPLOADS)
+def test_whose_an_upload_is(configure, url, tls, expected):
+    config = configure(
+        hosts=[OTHER],
+        titan={"allow": "any"},
+        location=[
+            {"path": "/notes", "lang": "en"},
+            {"path": "/public", "titan": False},
+            {"path": "/app", "app": "m:a", "schemes": ["gemini", "titan"]},
+            {"path": "/both", "app": "m:a", "schemes": ["gemini", "titan"], "titan": {"public": True}},
+        ],
+    )
+
+    def make(location):
+        return ServedLocation(
+            location, None, None, ("answers",), "application", {}, "takes" if location.titan else None
+        )
+
+    hosts = ServedHosts(config, {host.name: list(map(make, host.locations)) for host in config.hosts})
+    asker = peer(**tls)
+    if isinstance(expected, str):
+        with pytest.raises(ProxyRefused, match=expected):
+            hosts.find(request(url, asker))
+        return
+    served = hosts.find(request(url, asker))
+    path, is_upload = expected
+    assert served.location.path == path
+    assert (served.responders == ("takes",)) == is_upload
+
+
 PASSED = [{"name": "b.example", "aliases": ["*.b.example"], "pass": "192.0.2.3"}]
 
 

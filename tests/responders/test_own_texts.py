@@ -4,6 +4,7 @@ import pytest
 
 from gemd.protocol.errors import CGIError, GeminiError, NotFound
 from gemd.protocol.response import ClientLeft, Response
+from gemd.protocol.upload import Intake
 from gemd.responders.own_texts import RewordedAnswer, reword
 from tests.support.answers import ScriptedPending
 from tests.support.pump import Pump
@@ -77,3 +78,63 @@ def test_it_waits_for_what_the_answer_waits_for():
 def test_that_nobody_waits_is_no_refusal(pump):
     with pytest.raises(ClientLeft):
         pump.settle(reword(TEXTS, lambda: ScriptedPending(ClientLeft("gone"))))
+
+
+class Taking(Intake):
+    """Notes what it is given, and refuses what it is told to."""
+
+    size = 5
+    is_ready = True
+
+    def __init__(self, refused="", answer=PAGE):
+        self.said = []
+        self.refused = refused
+        self.answer = answer
+
+    def do(self, name, *arguments):
+        self.said.append((name, *arguments))
+        if name == self.refused:
+            raise NotFound
+
+    def begin(self, helper):
+        self.do("begin", helper)
+
+    def take(self, data):
+        self.do("take", data)
+
+    def finish(self):
+        self.do("finish")
+        return self.answer
+
+    def close(self):
+        self.do("close")
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["at once", "later"])
+def test_an_upload_is_taken_as_it_was(pump, is_late):
+    taking = Taking()
+    found = reword(TEXTS, lambda: ScriptedPending(taking) if is_late else taking)
+    if is_late:
+        found.begin(pump)
+        found = found.settle()
+    assert isinstance(found, Intake)
+    assert (found.size, found.is_ready) == (5, True)
+    found.begin(pump)
+    found.take(b"page")
+    assert found.finish() is PAGE
+    found.close()
+    assert taking.said == [("begin", pump), ("take", b"page"), ("finish",), ("close",)]
+
+
+@pytest.mark.parametrize("refused", ["take", "finish"])
+def test_what_refuses_an_upload_in_the_middle_has_the_location_s_text(refused):
+    found = reword(TEXTS, lambda: Taking(refused))
+    step = {"take": lambda: found.take(b"page"), "finish": found.finish}[refused]
+    with pytest.raises(GeminiError, match="Lost in space"):
+        step()
+
+
+def test_and_so_has_what_answers_it(pump):
+    found = reword(TEXTS, lambda: Taking(answer=ScriptedPending(NotFound())))
+    with pytest.raises(GeminiError, match="Lost in space"):
+        pump.settle(found.finish())

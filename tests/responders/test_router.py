@@ -1,5 +1,7 @@
 """The order of things: limits, access, responders; texts of refusals."""
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import msgspec
@@ -204,3 +206,35 @@ def test_refusals_have_the_texts_of_their_location(ask):
         (51, "Not here either"),
         (53, "This host is not served here"),
     ]
+
+
+UPLOADS = {
+    "where there are none": ("titan://h/public/a;size=1", 53),
+    "without a certificate": ("titan://h/a;size=1", 60),
+    "to a part that asks for one": ("titan://h/club/a;size=1", 60),
+    "a URL that is none": ("titan://h/open/a;size=x", 59),
+    "too much": ("titan://h/open/a;size=11", 59),
+}
+
+
+@pytest.mark.parametrize(("url", "status"), UPLOADS.values(), ids=UPLOADS)
+def test_an_upload_is_refused_before_it_comes(ask, capsule, url, status):
+    location = [
+        {"path": "/public", "titan": False},
+        {"path": "/club", "client-certificate": "any", "titan": {"public": True}},
+        {"path": "/open", "titan": {"public": True, "max-size": 10}},
+    ]
+    before = sorted(capsule.rglob("*"))
+    assert ask(url, titan={"allow": "any"}, location=location).status == status
+    assert sorted(capsule.rglob("*")) == before
+
+
+def test_an_upload_counts_as_any_request(ask):
+    titan = {"public": True, "tokens": ["a"]}
+    assert ask("titan://h/a;size=1;token=b", titan=titan, rate="5/h", make_limit=lambda budgets: refuse).status == 44
+
+
+def test_what_takes_uploads_is_loaded_where_there_are_some():
+    code = "import gemd.responders.router, sys; print('gemd.responders.uploads.front' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -31,6 +31,12 @@ def test_authorities_that_vouch_for_servers_behind_are_read_too(configure, tmp_p
     assert list(authority_paths(config)) == list(read_files(config).authorities) == [str(tmp_path / "ca.pem")]
 
 
+def test_authorities_that_vouch_for_who_uploads_are_read_too(configure, root, tmp_path):
+    (tmp_path / "ca.pem").write_bytes(Link().pem)
+    host = {"name": "h", "root": str(root), "titan": {"allow": {"ca": "ca.pem"}}}
+    assert list(authority_paths(configure(host=[host]))) == [str(tmp_path / "ca.pem")]
+
+
 def test_without_authorities_there_are_media_types_alone(configure):
     found = read_files(configure())
     assert found.authorities == {}

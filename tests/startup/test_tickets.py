@@ -89,10 +89,11 @@ def test_it_is_off_where_openssl_does_not_go_along(configure, tmp_path, monkeypa
     assert keep_to_loaded(off) == (off, [])
 
 
-def test_hosts_that_may_ask_for_a_certificate_give_none(root, tmp_path):
-    location = {"path": "/m/", "client-certificate": "any"}
+@pytest.mark.parametrize("keys", [{"client-certificate": "any"}, {"titan": {"allow": "any"}}])
+def test_hosts_that_may_ask_for_a_certificate_give_none(root, tmp_path, keys):
+    location = {"path": "/m/", **keys}
     members = {"name": "m", "root": str(root), "location": [location]}
-    others = {"name": "o", "root": str(root)}
+    others = {"name": "o", "root": str(root), "titan": {"public": True}}
 
     def configure(*hosts, is_on=True):
         tables = {"host": [*hosts], "tls": {"session-tickets": is_on}}

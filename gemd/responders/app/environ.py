@@ -69,5 +69,5 @@ def _without_dot_segments(url: Url) -> str:
     slash = head.find("/", head.find("://") + 3)
     if slash < 0 or "/." not in head[slash:]:
         return url.text
-    parameters = head[head.index(";", slash) :] if url.parameters and ";" in head[slash:] else ""
+    parameters = f";{url.parameters}" if url.parameters and ";" in head else ""  # an upload's text has none
     return head[:slash] + url.path + parameters + mark + query

@@ -4,7 +4,10 @@ import msgspec
 import pytest
 from cryptography import x509
 
+from gemd.config.host_settings import Location
 from gemd.protocol.fastcgi import decode_params, encode_params
+from gemd.protocol.request import Request
+from gemd.protocol.url import parse_url
 from gemd.responders.app.environ import build_app_environ, build_app_params, read_app_params
 from gemd.system.client_certificates import make_client_certificate, parse_client_certificate
 from tests.responders.asking import peer, request
@@ -70,10 +73,19 @@ def test_the_environ_with_a_certificate(environ_of):
         ("gemini://h:1965/a/./b/..?c/../d", "gemini://h:1965/a/?c/../d"),
         ("gemini://h/.well-known/x", "gemini://h/.well-known/x"),
         ("gemini://h/a//b/", "gemini://h/a//b/"),
+        ("titan://h/a/../b;mime=text/.x;size=1?c", "titan://h/b;mime=text/.x;size=1?c"),
+        ("titan://h/b;mime=text/x;size=1", "titan://h/b;mime=text/x;size=1"),
     ],
 )
 def test_the_url_has_no_dot_segments(environ_of, sent, seen):
     assert environ_of(sent)["GEMINI_URL"] == seen
+
+
+def test_the_url_of_an_upload_has_no_parameters(environ_of):
+    """Whoever takes it finds them in variables of their own."""
+    url = parse_url(b"titan://h/a/../b;size=1;token=hunter2?c")
+    sent = Request(msgspec.structs.replace(url, text="titan://h/a/../b?c"), peer())
+    assert build_app_environ(sent, Location(host="h"), None)["GEMINI_URL"] == "titan://h/b?c"
 
 
 START = datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
