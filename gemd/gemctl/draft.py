@@ -24,13 +24,13 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 class Draft:
     """A context manager: the text is removed at the end, unless it has changes that were not sent. `url` is where it
-    belongs; `name` decides, with its extension, how an editor shows it."""
+    belongs; `name` tells, by its extension, how an editor shows it; `original` is the SHA-256 of what it was first."""
 
     def __init__(self, pieces: Iterable[bytes], name: str, url: str) -> None:
         """Write the text. Raises Failure, also that of the pieces."""
         self.is_sent = False
         self._url = url
-        self._original = hashlib.sha256()
+        original = hashlib.sha256()
         try:
             self._directory = Path(tempfile.mkdtemp(prefix="gemctl-"))
         except OSError as error:
@@ -39,7 +39,7 @@ class Draft:
         try:
             with self.path.open("xb") as file:
                 for piece in pieces:
-                    self._original.update(piece)
+                    original.update(piece)
                     file.write(piece)
         except OSError as error:
             self._remove()
@@ -47,6 +47,7 @@ class Draft:
         except Failure:
             self._remove()
             raise
+        self.original = original.digest()
 
     def __enter__(self) -> "Draft":
         return self
@@ -65,7 +66,7 @@ class Draft:
         try:
             with self.path.open("rb") as file:
                 return os.fstat(file.fileno()).st_size > 0 and (
-                    hashlib.file_digest(file, "sha256").digest() != self._original.digest()
+                    hashlib.file_digest(file, "sha256").digest() != self.original
                 )
         except FileNotFoundError:
             return False

@@ -1,9 +1,11 @@
 """`gemctl edit`: a text on a server, in one's own editor, by Titan.
 
-Rules: half a text is never edited, nor is what is no text; one that was not changed, or that is empty now, is not sent.
+Rules: half a text is never edited, nor is what is no text; one that was not changed, or that is empty now, is not sent,
+nor one that would undo what somebody else has written meanwhile.
 """
 
 import argparse
+import hashlib
 import os
 import re
 from urllib.parse import unquote
@@ -37,6 +39,8 @@ def edit(options: argparse.Namespace) -> ExitCode:
         if not draft.has_changes:
             complain("nothing was changed, so that nothing is sent")
             return ExitCode.OK
+        if is_changed_there(options, target, draft.original):
+            raise Failure("somebody else has changed it meanwhile, so that nothing is sent")
         with draft.path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             outcome = upload_file(options, target, file, size, options.type or media_type)
@@ -62,6 +66,19 @@ def fetch_source(options: argparse.Namespace, target: Target) -> tuple[Draft, st
         if not media_type.startswith("text/"):
             raise Failure(f"it is {escape(media_type)}, which is no text: see gemctl fetch, and gemctl put")
         return Draft(connection.body(), name_draft(name, media_type), target.url), media_type
+
+
+def is_changed_there(options: argparse.Namespace, target: Target, digest: bytes) -> bool:
+    """Whether the text on the server is another one than that with this SHA-256. A server that refuses to tell will
+    say to the upload why. Raises Failure."""
+    with connect_trusted(options, target) as connection:
+        header = connection.request(target.titan_url("edit"))
+        if not has_body(header.status) and header.status != Status.NOT_FOUND:
+            return False
+        now = hashlib.sha256()
+        for piece in connection.body() if has_body(header.status) else ():
+            now.update(piece)
+        return now.digest() != digest
 
 
 def reduce_media_type(text: str) -> str:

@@ -51,7 +51,7 @@ def test_a_page_is_changed(titan, edit, drafts):
     code, said, seen = edit(server.url("/wiki/a.gmi"), text="<old>More\n")
     assert (code, seen) == (0, "a.gmi|# A page\n")
     assert [line.decode() for line in server.requests] == [
-        f"titan://{server.place}/wiki/a.gmi;edit\r\n",
+        *[f"titan://{server.place}/wiki/a.gmi;edit\r\n"] * 2,
         f"titan://{server.place}/wiki/a.gmi;size=14;mime=text/gemini\r\n",
     ]
     assert server.bodies == [b"# A page\nMore\n"]
@@ -82,6 +82,50 @@ def test_an_emptied_page_is_not_deleted(titan, edit, drafts):
     assert (code, "the text is empty now, which would delete what is there" in said) == (1, True)
     assert len(server.requests) == 1
     assert list(drafts.iterdir()) == []
+
+
+@pytest.mark.parametrize("now", [b"20 text/gemini\r\n# Another\n", b"51 Not found\r\n"], ids=["changed", "deleted"])
+def test_what_somebody_else_has_written_meanwhile_stays(titan, edit, drafts, now):
+    server = titan()
+    take = server.answer
+
+    def take_and_change(tls):
+        take(tls)
+        server.source = now
+
+    server.answer = take_and_change
+    code, said, _ = edit(server.url("/a.gmi"), text="<old>More\n")
+    (kept,) = drafts.glob("*/*")
+    assert (code, "somebody else has changed it meanwhile, so that nothing is sent" in said) == (1, True)
+    assert f"your text is kept in {kept}\n" in said
+    assert server.bodies == []
+
+
+def test_a_new_page_that_somebody_else_has_begun_meanwhile(titan, edit):
+    server = titan(source=b"51 Not found\r\n")
+    take = server.answer
+
+    def take_and_change(tls):
+        take(tls)
+        server.source = b"20 text/gemini\r\n# Another\n"
+
+    server.answer = take_and_change
+    assert "somebody else has changed it" in edit(server.url("/a.gmi"), text="<old>More\n")[1]
+    assert server.bodies == []
+
+
+def test_what_the_server_does_not_tell_again_is_sent(titan, edit):
+    """It is the upload that is refused then, or not."""
+    server = titan()
+    take = server.answer
+
+    def take_and_refuse(tls):
+        take(tls)
+        server.source = b"44 5\r\n"
+
+    server.answer = take_and_refuse
+    assert edit(server.url("/a.gmi"), text="<old>More\n")[0] == 0
+    assert server.bodies == [b"# A page\nMore\n"]
 
 
 def test_a_text_that_is_refused_is_kept(titan, edit, drafts):

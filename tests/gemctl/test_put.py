@@ -15,6 +15,9 @@ from gemd.gemctl.failure import ExitCode, Failure
 from gemd.gemctl.gemini_client import Header
 from gemd.gemctl.put import guess_media_type, judge_answer, open_file, read_token, write_parameters
 from gemd.gemctl.target import parse_target
+from gemd.protocol.titan import parse_upload
+from gemd.protocol.upload import Upload
+from gemd.protocol.url import parse_url
 
 from .conftest import LONGEST
 
@@ -174,6 +177,13 @@ def test_a_token_without_a_line_end(tmp_path):
     (tmp_path / "token").write_bytes(b"secret")
     options = argparse.Namespace(token=None, token_file=tmp_path / "token")
     assert read_token(options) == "secret"
+
+
+@pytest.mark.parametrize("token", [None, "a;b=c d", "ü/?#%", "%3B"])
+@pytest.mark.parametrize("media_type", ["text/gemini", "image/svg+xml", 'text/plain; charset="iso-8859-1"'])
+def test_parameters_as_a_server_reads_them(token, media_type):
+    url = parse_url(parse_target("h/a").titan_url(write_parameters(5, media_type, token)).encode())
+    assert parse_upload(url.parameters) == Upload(5, media_type, token)
 
 
 def test_parameters():
