@@ -33,6 +33,8 @@ from gemd.protocol.host import ANY_HOST
 from gemd.protocol.status import Status
 from gemd.protocol.url import split_path
 
+PART_PREFIX = ".gemd-upload-"  # names of files that are not whole yet: never shown, and swept away where nobody writes
+
 
 class Redirect(Settings, frozen=True):
     """A `redirect` table: where everything below a location has gone."""
@@ -150,9 +152,12 @@ class Location(Settings, frozen=True):
         return split_path(self.path)
 
     def allows_name(self, name: str) -> bool:
-        """Whether a file or directory of this name may be seen at all: dot-files need a permission."""
+        """Whether a file or directory of this name may be seen at all: dot-files need a permission, and uploads
+        that are not whole have none."""
         if not name.startswith("."):
             return True
+        if name.lower().startswith(PART_PREFIX):  # as a file system may have it that folds case
+            return False
         return self.dot_files if isinstance(self.dot_files, bool) else name in self.dot_files
 
 

@@ -15,6 +15,12 @@ def test_dot_files_need_a_permission():
     assert first(HOST + "dot-files = ['.plan']\n").allows_name(".plan")
 
 
+@pytest.mark.parametrize("name", [".gemd-upload-0123456789abcdef", ".GEMD-Upload-0123456789abcdef"])
+def test_uploads_that_are_not_whole_are_never_seen(name):
+    assert not first(HOST + "dot-files = true\n").allows_name(name)
+    assert not first(HOST + f"dot-files = ['{name}']\n").allows_name(name)
+
+
 ASKED = ApplicationGateway(to="unix:/s")
 ANSWERS = {
     "nothing": (Location(), ()),
