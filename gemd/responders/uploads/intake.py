@@ -22,8 +22,10 @@ _FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 def explain_spool_failure(failure: OSError, path: str) -> GeminiError:
-    """What to answer where an upload to the path of a URL can't be kept: 41 without a thread, else 40; the error log
-    says why."""
+    """What to answer where an upload to the path of a URL can't be kept: the refusal that has led to it, 41 without a
+    thread, else 40; the error log says why."""
+    if isinstance(failure.__cause__, GeminiError):
+        return failure.__cause__
     if failure.errno == errno.EAGAIN:
         return Overloaded()
     error_log.error("an upload to %r can't be kept: %s", path, failure.strerror)

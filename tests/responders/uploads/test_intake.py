@@ -14,6 +14,8 @@ from gemd.responders.uploads.intake import ReceivedAnswer, SpooledIntake, Stored
 from gemd.system.spool import Spool
 from tests.support.pump import Pump
 
+from .sending import WAITING, upload
+
 PAGE = Response(20, "text/plain", b"page")
 LARGE = 100_000
 
@@ -37,29 +39,6 @@ class File:
 @pytest.fixture
 def file(tmp_path):
     return File(tmp_path / "spool")
-
-
-def give(pump, taken, body, size=1000):
-    """What the event loop does with the bytes of a client."""
-    taken.begin(pump)
-    for at in range(0, len(body), size):
-        pump.wait_for(WAITING, lambda: taken.is_ready or None)
-        taken.take(body[at : at + size])
-    return taken.finish()
-
-
-def upload(pump, taken, body):
-    """The response to all of it, and the body of that."""
-    try:
-        response = pump.settle(give(pump, taken, body))
-        return response, response.body if isinstance(response.body, bytes) else pump.read(response.body)
-    finally:
-        taken.close()
-
-
-class WAITING:
-    descriptors = ()
-    deadline = float("inf")
 
 
 def store_with(file, store, size):
