@@ -3,6 +3,7 @@
 Rule: what answers with nothing that could take an upload says so when it is read, and not to clients.
 """
 
+import os
 from collections.abc import Iterator
 
 from gemd.config.host_settings import AnswerKind, Location
@@ -70,6 +71,13 @@ def find_uploads(config: Config) -> Iterator[tuple[str, Location, TitanSettings]
         for location in host.locations:
             if isinstance(location.titan, TitanSettings):
                 yield key_path(location.where, KEY), location, location.titan
+
+
+def find_upload_directories(config: Config) -> Iterator[str]:
+    """Where what is uploaded becomes files, or below. None of it need exist."""
+    for _, location, _ in find_uploads(config):
+        if AnswerKind.FILES in location.answers:
+            yield os.path.join(str(location.root), *location.names[len(location.mount) :])
 
 
 def is_for_program(location: Location) -> bool:

@@ -69,7 +69,11 @@ class Router:
             **self.gateways.by_answer,
             AnswerKind.FILES: StaticFiles(mime_table, config.limits.listing, protection),
         }
-        uploads = _make_uploads(config, {}, read)
+        uploads: Responder | None = None
+        if any(find_uploads(config)):
+            from gemd.responders.uploads.receivers import build_uploads
+
+            uploads = build_uploads(config, responders, mime_table, private, read)
         locations = {
             host: [_serve_location(rule, responders, make_limit, uploads) for rule in entries]
             for host, entries in rules.items()
@@ -124,16 +128,6 @@ def load_authorities(config: Config, read: Read = read_authorities) -> Authoriti
     """Who vouches for clients in TLS_CLIENT_AUTHORISED. Raises CertificateError."""
     paths = [path for path in (config.tls.ca_file, config.tls.ca_path) if path]
     return Authorities(*paths, read=read) if paths else None
-
-
-def _make_uploads(config: Config, receivers: Mapping[AnswerKind, Responder], read: Read) -> Responder | None:
-    """Who takes uploads; None where no location does."""
-    locations = [location for _, location, _ in find_uploads(config)]
-    if not locations:
-        return None
-    from gemd.responders.uploads.front import Uploads
-
-    return Uploads(locations, receivers, read)
 
 
 def _serve_location(

@@ -36,6 +36,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     where all may. `hosts` are the processes beside the workers: for scripts that have a user of their own, and for
     applications that have a process of their own. `passes` are the hosts that workers pass on, with paths as these see
     them. `known_servers` are those that requests are passed on to, as they were met; None where that is not asked.
+    `upload_directories` are where uploads become files, as workers see them.
     """
 
     number: int
@@ -59,6 +60,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     hosts: Sequence[HostProcess] = ()
     passes: Sequence[PassHost] = ()
     known_servers: KnownServers | None = None
+    upload_directories: Sequence[str] = ()
 
     def close_all_but(self, kept: "Generation | None") -> None:
         """Close the listeners and logs that `kept` does not share, and what leads to processes beside the workers, or

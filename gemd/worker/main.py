@@ -30,6 +30,7 @@ from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
 from gemd.system.script_threads import SCRIPT_THREADS
 from gemd.system.signals import GROUP_SIGNALS, SignalQueue
 from gemd.worker.admission import Admission, ConnectionLimit
+from gemd.worker.chores import begin_chores
 from gemd.worker.event_loop import EventLoop
 from gemd.worker.lookups import Lookups
 from gemd.worker.pass_log import pass_logger
@@ -71,7 +72,7 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
             return ExitCode.OK
         generation.logs.start()
         applications = generation.applications
-        watch = FileWatch(app_paths(generation.config), applications.made) if is_watcher(generation, nr) else None
+        watch = begin_chores(generation) if nr == 0 else None
         forget_inherited_handlers()
         applications.open(row.under_way)
         process.fill_standard_streams()  # where an application has closed one
@@ -95,17 +96,6 @@ def confine_scripts(confinement: Confinement | None) -> None:
     """Have all scripts of this process touch nothing else. Raises ConfinementError."""
     if confinement is not None:
         SCRIPT_THREADS.confine(confinement.make_ruleset().restrict_thread)
-
-
-def is_watcher(generation: Generation, nr: int) -> bool:
-    """Whether this worker looks after the files of applications: one is enough."""
-    return nr == 0 and generation.config.service.auto_reload and bool(generation.applications)
-
-
-def app_paths(config: Config) -> list[str]:
-    """Where the applications are."""
-    paths = [location.app_path for host in config.hosts for location in host.locations if location.app]
-    return list(dict.fromkeys(path for path in paths if path))
 
 
 def _serve(

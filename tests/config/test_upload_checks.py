@@ -5,7 +5,7 @@ import pytest
 from gemd.config.host_settings import Location
 from gemd.config.render import render_config
 from gemd.config.titan_settings import TitanSettings
-from gemd.config.upload_checks import find_uploads, is_for_program
+from gemd.config.upload_checks import find_upload_directories, find_uploads, is_for_program
 
 from .reading import HOST, parse, problems_of
 
@@ -102,3 +102,11 @@ def test_whether_a_program_may_take_them():
     assert not is_for_program(Location(script="/s"))
     assert is_for_program(Location(script="/s", titan=TitanSettings()))
     assert is_for_program(Location(root="/srv", cgi="bin", titan=TitanSettings()))
+
+
+def test_where_uploads_become_files():
+    text = HOST + at("/a", ANY) + at("/a/b", "titan = false") + at("/c", "root = '/mnt'\n" + ANY) + at("/c/d")
+    assert list(find_upload_directories(parse(text))) == ["/srv/a", "/mnt"]
+    assert list(find_upload_directories(parse(HOST + ANY))) == ["/srv"]
+    assert list(find_upload_directories(parse(HOST))) == []
+    assert list(find_upload_directories(parse(NAMED + "script = '/s'\n" + ANY))) == []

@@ -63,6 +63,14 @@ def test_a_key_in_a_root_is_not_shown(build, configure, root, tmp_path, monkeypa
     assert private == [f"/{(root / 'key.pem').relative_to(top)}"]
 
 
+@pytest.mark.parametrize("keys", [{}, {"chroot": "{tmp}", "user": "nobody", "master_user": "root"}])
+def test_where_uploads_go_is_as_workers_see_it(build, configure, root, tmp_path, keys):
+    host = {"name": "localhost", "root": str(root), "titan": {"allow": "any"}}
+    keys = {key: value.replace("{tmp}", str(tmp_path)) for key, value in keys.items()}
+    top = tmp_path if keys else "/"
+    assert build(configure(host=[host], **keys)).upload_directories == (f"/{root.relative_to(top)}",)
+
+
 SCRIPTS_OF_BIN = {"user": "nobody", "master_user": "root", "cgi": {"user": "bin"}}
 
 

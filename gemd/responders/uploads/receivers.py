@@ -1,0 +1,34 @@
+"""Who takes what is uploaded, by what a location answers with."""
+
+from collections.abc import Collection, Mapping
+from typing import cast
+
+from gemd.config.host_settings import AnswerKind, Location
+from gemd.config.settings import Config
+from gemd.config.upload_checks import find_uploads
+from gemd.protocol.request import Request
+from gemd.protocol.response import Answer
+from gemd.responders.hosts import Responder
+from gemd.responders.uploads.files import FileUploads
+from gemd.responders.uploads.front import Receive, Uploads
+from gemd.system.authorities import Read
+
+
+def build_uploads(
+    config: Config,
+    responders: Mapping[AnswerKind, Responder],
+    mime_table: Mapping[str, str],
+    private: Collection[str],
+    read: Read,
+) -> Uploads:
+    """The responder for uploads. `responders` are those for requests, `private` the paths of files that are gemd's
+    alone, and `read` has authorities."""
+    files = responders[AnswerKind.FILES]
+
+    def serve(request: Request, location: Location) -> Answer:
+        return cast(Answer, files(request, location))  # files decline nothing, and take nothing in
+
+    everybody = [location for host in config.hosts for location in host.locations]
+    alone = (*private, *([config.source] if config.source is not None else []))
+    receivers: dict[AnswerKind, Receive] = {AnswerKind.FILES: FileUploads(everybody, mime_table, serve, alone)}
+    return Uploads([location for _, location, _ in find_uploads(config)], receivers, read)

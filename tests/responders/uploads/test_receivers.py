@@ -1,0 +1,88 @@
+"""Uploads by way of the router, as far as what they are for."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from gemd.protocol.errors import GeminiError
+from gemd.protocol.response import Response
+from gemd.protocol.upload import Intake
+from gemd.responders.router import Router
+from tests.responders.asking import request
+from tests.support.pump import Pump
+
+from .sending import upload
+
+MIME_TABLE = {".gmi": "text/gemini", ".txt": "text/plain", ".pem": "text/plain"}
+ANYBODY = {"public": True, "delete": True}
+
+
+@pytest.fixture
+def put(configure):
+    """The answer of a host with these keys to an upload."""
+
+    def put(url, body=b"", private=(), **keys):
+        router = Router(configure(**keys), MIME_TABLE, None, private=private)
+        with Pump() as pump:
+            try:
+                taken = router.respond(request(url))
+                if isinstance(taken, Intake):
+                    response, _ = upload(pump, taken, body)
+                else:
+                    response = taken if isinstance(taken, Response) else pump.settle(taken)
+            except GeminiError as refusal:
+                response = Response(refusal.status, refusal.meta)
+        return int(response.status), response.meta
+
+    return put
+
+
+def test_a_file(put, capsule):
+    assert put("titan://h/new.gmi;size=5", b"hello", titan=ANYBODY) == (30, "gemini://h/new.gmi")
+    assert (capsule / "new.gmi").read_bytes() == b"hello"
+    assert put("titan://h/new.gmi;size=0", titan=ANYBODY) == (20, "text/gemini")
+    assert not (capsule / "new.gmi").exists()
+
+
+def test_a_text_that_is_to_be_edited(put):
+    assert put("titan://h/page.gmi;edit", titan=ANYBODY) == (20, "text/gemini")
+    assert put("titan://h/.hidden.gmi;edit", titan=ANYBODY)[0] == 59
+
+
+def test_what_protects_the_file_protects_its_text(put, capsule):
+    """A link in the place of the location leads to where others may not go."""
+    (capsule / "dir").rename(capsule / "kept")
+    (capsule / "dir").symlink_to("kept")
+    assert put("titan://h/dir/page.gmi;edit", titan=ANYBODY)[0] == 50
+
+
+def test_a_location_below_decides_for_itself(put, capsule):
+    location = [{"path": "/dir", "titan": False}]
+    assert put("titan://h/dir/a.gmi;size=5", b"hello", titan=ANYBODY, location=location)[0] == 53
+    assert put("titan://h/a.gmi;size=5", b"hello", titan=ANYBODY, location=location)[0] == 30
+
+
+def test_other_hosts_have_what_is_theirs(put, capsule):
+    other = {"name": "other", "root": str(capsule / "dir")}
+    assert put("titan://h/dir/a.gmi;size=5", b"hello", titan=ANYBODY, hosts=[other])[0] == 50
+    other = {"name": "other", "root": str(capsule), "cgi": "dir"}
+    assert put("titan://h/dir/a.gmi;size=5", b"hello", titan=ANYBODY, hosts=[other])[0] == 50
+    assert put("titan://h/a.gmi;size=5", b"hello", titan=ANYBODY, hosts=[other])[0] == 30
+
+
+def test_files_of_the_server_are_left_alone(put, capsule):
+    (capsule / "key.pem").write_text("SECRET")
+    private = [str(capsule / "key.pem")]
+    assert put("titan://h/key.pem;size=5;mime=text/plain", b"hello", private=private, titan=ANYBODY)[0] == 50
+    assert put("titan://h/key.pem;size=0", private=private, titan=ANYBODY)[0] == 50
+    assert (capsule / "key.pem").read_text() == "SECRET"
+
+
+def test_the_configuration_is_one_of_them(configure, capsule):
+    (capsule / "gemd.txt").write_text("the configuration")
+    config = configure(titan=ANYBODY)
+    router = Router(replace(config, source=str(capsule / "gemd.txt")), MIME_TABLE, None)
+    with pytest.raises(GeminiError, match="belongs to the server"):
+        router.respond(request("titan://h/gemd.txt;size=5;mime=text/plain"))
+    assert Path(capsule / "gemd.txt").read_text() == "the configuration"
