@@ -83,3 +83,8 @@ def find_upload_directories(config: Config) -> Iterator[str]:
 def is_for_program(location: Location) -> bool:
     """Whether a program may take what is uploaded here."""
     return location.titan is not False and location.answers != (AnswerKind.FILES,)
+
+
+def takes_uploads(config: Config) -> bool:
+    """Whether any location does."""
+    return any(True for _ in find_uploads(config))

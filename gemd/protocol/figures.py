@@ -44,6 +44,7 @@ READING = Figure("reading", "READING", _CONNECTIONS, _CONNECTIONS_TEXT, state="r
 WRITING = Figure("writing", "WRITING", _CONNECTIONS, _CONNECTIONS_TEXT, state="writing")
 LINGERING = Figure("lingering", "LINGERING", _CONNECTIONS, _CONNECTIONS_TEXT, state="lingering")
 PASSING = Figure("passing", "PASSING", _CONNECTIONS, _CONNECTIONS_TEXT, state="passing")
+UPLOADING = Figure("uploading", "UPLOADING", _CONNECTIONS, _CONNECTIONS_TEXT, state="uploading")
 THREADS = Figure("threads", "THREADS", "gemd_busy_threads", "Threads of the pool that are at work.")
 MEMORY = Figure(
     "memory",
@@ -80,6 +81,9 @@ REFUSED = Figure(
     "Connections that were closed before TLS began, because of access or of limits of clients.",
     Kind.COUNTER,
 )
+RECEIVED = Figure(
+    "received", "RECEIVED", "gemd_upload_bytes", "Bytes of uploads that have come.", Kind.COUNTER, unit="bytes"
+)
 
 FIGURES = (
     REQUESTS,
@@ -88,12 +92,14 @@ FIGURES = (
     WRITING,
     LINGERING,
     PASSING,
+    UPLOADING,
     THREADS,
     MEMORY,
     PRIVATE,
     DESCRIPTORS,
     DROPPED,
     REFUSED,
+    RECEIVED,
 )
 
 GATEWAYS = ("fastcgi", "scgi", "gemini", "http")  # how others are asked

@@ -4,6 +4,7 @@ Rule: a generation shares with the former one what has not changed, so that a re
 """
 
 import contextlib
+import importlib
 import os
 from collections.abc import Mapping
 from functools import partial
@@ -13,7 +14,7 @@ from gemd.config import Config
 from gemd.config.app_settings import app_key, find_app_users, find_applications
 from gemd.config.script_settings import find_script_users
 from gemd.config.types import AccessList, Budget
-from gemd.config.upload_checks import find_upload_directories
+from gemd.config.upload_checks import find_upload_directories, takes_uploads
 from gemd.protocol.networks import build_rule
 from gemd.protocol.request import Request
 from gemd.responders.cgi.scripts import ScriptUser
@@ -55,6 +56,8 @@ def build_generation(
     context = build_server_context(config, resources.certificates)
     cells = former.cells if former is not None else Cells()
     inside = see_from_inside(config)
+    if takes_uploads(config):
+        importlib.import_module("gemd.worker.uploading")  # before root and the file system are given up
     with contextlib.ExitStack() as new:
         script_hosts = make_script_hosts(config, files)
         for host in script_hosts.values():

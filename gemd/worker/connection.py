@@ -17,6 +17,7 @@ from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import Pending, Source
 from gemd.system.client_socket import count_undelivered, reset_on_close
 from gemd.system.tls import TAKE_SIZE, TLSConnection, TLSError
+from gemd.worker.incoming import IncomingBody
 from gemd.worker.ordered import Ordered
 from gemd.worker.pieces import Pieces
 
@@ -38,14 +39,15 @@ class Connection:
     `pending` is an answer that is not known yet. `head` is what comes first, the header and all of a body of bytes, and
     `source` a body that follows it; `watched` are the descriptors that an answer waits for. `complete` once the whole
     answer and close_notify are encrypted. `status`, `meta` and `sent` (header and body, in bytes) are what the log says
-    of the answer; `drained` counts what the client has sent since. `leave` is called once it is closed.
+    of the answer; `drained` counts what the client has sent since. `leave` is called once it is closed. `upload` is the
+    body that comes behind the request, and was taken.
     """
 
     __slots__ = (
         *("_delivered_before", "_outbox", "_taken", "accepted", "complete", "deadline", "drained", "fd"),
         *("handshake_size", "handshaken", "head", "header_reader", "hello", "leave", "meta", "peer", "pending"),
         *("proxy_header", "reader", "received", "refusal", "renewed", "request", "sent", "socket", "source", "state"),
-        *("status", "tls", "watched"),
+        *("status", "tls", "upload", "watched"),
     )
 
     def __init__(self, sock: socket.SocketType, tls: TLSConnection, peer: Peer, deadline: float) -> None:
@@ -77,6 +79,7 @@ class Connection:
         self._taken = 0
         self.drained = 0
         self.leave: Callable[[], None] | None = None
+        self.upload: IncomingBody | None = None
 
     @property
     def client(self) -> str:
@@ -96,7 +99,8 @@ class Connection:
     @property
     def held(self) -> int:
         """About how many bytes of memory the client makes this connection hold: its outbox, and what TLS keeps."""
-        return len(self._outbox) + _TLS_FACTOR * max(0, self.handshake_size + self.received - _ORDINARY)
+        held = len(self._outbox) + _TLS_FACTOR * max(0, self.handshake_size + self.received - _ORDINARY)
+        return held if self.upload is None else held + self.upload.held
 
     @property
     def body(self) -> bytes:
@@ -113,13 +117,17 @@ class Connection:
         self.deadline = deadline
         self.renewed = time.monotonic()
         self._delivered_before = self._taken - count_undelivered(self.socket)
+        if self.upload is not None:
+            self.upload.note_progress()
 
     @property
     def progress(self) -> int:
-        """How many bytes the client's kernel has acknowledged since the deadline was renewed.
+        """How many bytes the client's kernel has acknowledged since the deadline was renewed; of an upload, have come.
 
         That Linux calls a socket writable says less: a third of its send buffer has to be free, which may be megabytes.
         """
+        if self.upload is not None and not self.upload.is_over:
+            return self.upload.progress
         return self._taken - count_undelivered(self.socket) - self._delivered_before
 
     def receive(self, size: int) -> bytes | None:
@@ -227,7 +235,11 @@ class Connection:
         if self.leave is not None:
             leave, self.leave = self.leave, None
             leave()
-        self.let_go()
+        try:
+            self.let_go()
+        finally:
+            if self.upload is not None:
+                self.upload.close()
 
 
 ReportLoss = Callable[[Connection, str], None]  # told of each connection that ended otherwise than it should, and why

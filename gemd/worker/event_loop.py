@@ -1,8 +1,8 @@
 """The event loop: where a worker waits, for clients and for what answers them.
 
-Rules: only `wait` waits, in one place. A connection is in one state: reading until its request is complete, writing
-until its answer is in the kernel, lingering until it is closed; or passing, where another server answers it. What goes
-wrong in a step of one connection ends that connection alone.
+Rules: only `wait` waits, in one place. A connection is in one state: reading until its request is complete, uploading
+until its body is, writing until its answer is in the kernel, lingering until it is closed; or passing, where another
+server answers it. What goes wrong in a step of one connection ends that connection alone.
 """
 
 import math
@@ -14,24 +14,21 @@ from gemd.config.listen import Listen
 from gemd.config.settings import Limits, Timeouts
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.response import Answer, error_response
+from gemd.protocol.upload import Intake
 from gemd.shared.under_way import UnderWay
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
 from gemd.system.tls import ConnectionMaker
 from gemd.worker.accepting import Accepting
 from gemd.worker.admission import Admission
-from gemd.worker.closing import Closing
 from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.lookups import Lookups
 from gemd.worker.memory import Memory
-from gemd.worker.passed import PassedConnection, Passes
-from gemd.worker.passing import Passing
+from gemd.worker.passed import Passes
 from gemd.worker.poller import Poller
-from gemd.worker.reading import Reading
-from gemd.worker.sorter import Sorter
+from gemd.worker.states import States
 from gemd.worker.thread_pool import ThreadPool
 from gemd.worker.waiting import AnswerHelper
-from gemd.worker.writing import Writing
 
 _LOOK_INTERVAL = 0.02  # seconds between two looks around while much happens: so late a deadline may be noticed
 _TOO_MUCH = "clients hold too much memory together (limits.buffered)"
@@ -40,8 +37,8 @@ _FAULT = error_response(GeminiError("An unexpected error occurred"))
 
 
 class EventLoop:
-    """`ready` has connections whose request is complete, or refused, and `ended` those whose answer is over: whoever
-    serves takes them from there."""
+    """`ready` has connections whose request is complete, or refused, and again when their upload is; `ended` has those
+    whose answer is over: whoever serves takes them from there."""
 
     def __init__(
         self,
@@ -56,14 +53,27 @@ class EventLoop:
         report_loss: ReportLoss,
         admission: Admission | None = None,
         passes: Passes | None = None,
+        *,
+        takes_uploads: bool = False,
     ) -> None:
         self.ready: deque[Connection] = deque()
         self.ended: deque[Connection] = deque()
+        self.upload_begun: Callable[[Connection], None] = lambda _connection: None  # told of each that is to come
         self._poller: Poller[Connection] = Poller()
         self._max_connections = max_connections
         self._admission = admission
         self._next_look = 0.0
-        self._reading = Reading(self._poller, limits, max_connections, self.ready, report_loss)
+        self._states = states = States(
+            self._poller,
+            lambda connection: AnswerHelper(connection, self._poller, pool, lookups, under_way),
+            timeouts,
+            limits,
+            max_connections,
+            report_loss,
+            self.ready,
+            self.ended,
+        )
+        self._reading, self._writing = states.reading, states.writing
         self._accepting = Accepting(
             self._poller,
             listeners,
@@ -74,47 +84,30 @@ class EventLoop:
             admission,
             limits.ipv6_prefix,
         )
-        self._closing = Closing(self._poller, timeouts)
-        self._writing = Writing(
-            self._poller,
-            lambda connection: AnswerHelper(connection, self._poller, pool, lookups, under_way),
-            self._closing,
-            timeouts,
-            max_connections,
-            self.ended,
-            report_loss,
-        )
-        self._passing: Passing | None = None
-        self._states: tuple[Reading | Writing | Closing | Passing, ...] = (self._reading, self._writing, self._closing)
         if passes is not None:
-            self._passing = Passing(
-                self._poller,
-                listeners,
-                self._writing,
-                self._closing,
-                timeouts,
-                max_connections,
-                report_loss,
-                passes.log,
-            )
-            self._reading.sorter = Sorter(passes.find, self._passing.begin)
-            self._states = (*self._states, self._passing)
-        self._memory = Memory(self._reading, self._writing, timeouts, limits, self._passing)
+            states.add_passing(listeners, passes)
+        if takes_uploads:
+            states.add_uploading(lambda connection: self.upload_begun(connection))
+        self._memory = Memory(self._reading, self._writing, timeouts, limits, states.holders)
 
-    def count(self) -> tuple[int, int, int, int]:
-        """How many connections are in each state: reading, writing, lingering, passing."""
-        passing = len(self._passing) if self._passing is not None else 0
-        return len(self._reading), len(self._writing), len(self._closing), passing
+    def count(self) -> tuple[int, int, int, int, int]:
+        """How many connections are in each state: reading, writing, lingering, passing, uploading."""
+        return self._states.count()
 
     @property
     def refused(self) -> int:
         """How many connections were turned away before TLS began."""
         return self._admission.refused if self._admission is not None else 0
 
-    def has_room(self, reading: int, writing: int, lingering: int, passing: int) -> bool:
+    @property
+    def received(self) -> int:
+        """How many bytes of uploads have come."""
+        return self._states.uploading.received if self._states.uploading is not None else 0
+
+    def has_room(self, reading: int, *others: int) -> bool:
         """Whether another connection could be taken beside these, as `count` has them, without one having to go."""
         most = self._max_connections
-        return reading < most and writing + lingering + passing < most and self._accepting.is_listening
+        return reading < most and sum(others) < most and self._accepting.is_listening
 
     def leave_accepting(self, *, is_left: bool) -> None:
         """Leave accepting to the other workers, or take part in it again."""
@@ -132,16 +125,20 @@ class EventLoop:
         """Watch it no longer."""
         self._poller.unwatch(fd)
 
-    def answer(self, connection: Connection, answer: Answer) -> None:
-        """Begin to send the answer to a connection that was ready."""
+    def answer(self, connection: Connection, answer: Answer | Intake) -> None:
+        """Begin to send the answer to a connection that was ready, or to take its upload first."""
         self._writing.answer(connection, answer)
+
+    def end_by(self, moment: float) -> None:
+        """Give up at a moment, in monotonic seconds, what clients still have to send: the worker ends."""
+        self._states.end_by(moment)
 
     def stop_listening(self, *, is_urgent: bool) -> None:
         """Accept what is in the backlog and no more; `is_urgent` leaves less time to those who are slow."""
         self._accepting.stop()
         if is_urgent:
             self._reading.hurry()
-            self._closing.leave_deliveries()
+            self._states.closing.leave_deliveries()
 
     def wait(self, timeout: float) -> bool:
         """Let things happen until there is something to do, or for `timeout` seconds. Whether it is time to look
@@ -155,7 +152,7 @@ class EventLoop:
         if woken:
             is_quiet = False
             for _ in range(len(woken)):
-                self._step(self._resume, woken.popleft())
+                self._step(self._states.resume, woken.popleft())
         for connection in runnable:
             self._step(self._writing.go_on, connection)
         for connection in self._accepting.accept_waiting():
@@ -169,35 +166,14 @@ class EventLoop:
             self._look(now)
         return is_due
 
-    def _resume(self, connection: Connection) -> None:
-        """A thread has done something for it."""
-        if isinstance(connection, PassedConnection):
-            if self._passing is not None:
-                self._passing.resume(connection)
-        else:
-            self._writing.resume(connection)
-
     def _look(self, now: float) -> None:
         """See whose time is over, and who holds too much."""
         self._accepting.expire(now)
-        for state in self._states:
+        for state in self._states.all:
             for connection in state.expired(now):
                 self._step(state.time_out, connection, now)
         for connection in self._memory.look(now, sum(self.count())):
-            self._step(self._shed, connection)
-
-    def _shed(self, connection: Connection) -> None:
-        """Clients hold too much memory together, and this one has to go."""
-        if connection in self._reading:
-            self._reading.drop(connection, _TOO_MUCH)
-        elif isinstance(connection, PassedConnection):
-            self._drop_passed(connection, _TOO_MUCH)
-        else:
-            self._writing.drop(connection, _TOO_MUCH)
-
-    def _drop_passed(self, connection: PassedConnection, reason: str) -> None:
-        if self._passing is not None and connection in self._passing:
-            self._passing.drop(connection, reason)
+            self._step(lambda one: self._states.drop(one, _TOO_MUCH), connection)
 
     def _shorten(self, timeout: float) -> float:
         """The timeout, or less when a deadline comes first, which is not looked for a moment after the last time."""
@@ -206,7 +182,7 @@ class EventLoop:
         left = self._next_look - time.monotonic()
         if left > 0.0:
             return min(timeout, left)
-        moment = min(self._accepting.next_deadline(), *(state.next_deadline() for state in self._states))
+        moment = min(self._accepting.next_deadline(), *(state.next_deadline() for state in self._states.all))
         return timeout if moment == math.inf else max(0.0, min(timeout, moment - time.monotonic()))
 
     def _step(self, act: Callable[..., None], connection: Connection, *arguments: float) -> None:
@@ -222,15 +198,5 @@ class EventLoop:
         self._step(self._close_after_fault, connection)
 
     def _close_after_fault(self, connection: Connection) -> None:
-        if connection.socket.fileno() < 0:
-            return  # it is closed already
-        if connection in self._reading:
-            self._reading.drop(connection, _OWN_FAULT)
-        elif connection in self._closing:
-            self._closing.drop(connection)
-        elif isinstance(connection, PassedConnection):
-            self._drop_passed(connection, _OWN_FAULT)
-        elif connection.sent:
-            self._writing.drop(connection)
-        else:
-            self._writing.replace(connection, _FAULT)
+        if connection.socket.fileno() >= 0:  # else it is closed already
+            self._states.give_up(connection, _FAULT, _OWN_FAULT)

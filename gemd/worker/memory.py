@@ -1,17 +1,17 @@
 """The memory that connections hold: bounded, and given back when many of them have left.
 
-Rule: what clients make a worker keep, because they take nothing, ask for long listings or send long chains of
-certificates, stays below a limit for all of them together; beyond it those clients lose connections who hold most.
+Rule: what clients make a worker keep, because they take nothing, ask for long listings, send long chains of
+certificates or uploads, stays below a limit for all of them together; beyond it those clients lose connections who hold
+most.
 """
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gemd.config.settings import Limits, Timeouts
 from gemd.system import process
 from gemd.worker.connection import Connection
-from gemd.worker.passing import Passing
 from gemd.worker.reading import Reading
 from gemd.worker.writing import BLOCK_SIZE, Writing
 
@@ -25,11 +25,16 @@ class Memory:
     """Looks after a worker's memory, from time to time."""
 
     def __init__(
-        self, reading: Reading, writing: Writing, timeouts: Timeouts, limits: Limits, passing: Passing | None = None
+        self,
+        reading: Reading,
+        writing: Writing,
+        timeouts: Timeouts,
+        limits: Limits,
+        others: Sequence[Iterable[Connection]] = (),
     ) -> None:
         self._reading = reading
         self._writing = writing
-        self._passing = passing
+        self._others = others
         self._least_rate = BLOCK_SIZE / timeouts.response  # bytes a second
         self._max_held = limits.buffered
         self._next_count = 0.0
@@ -49,8 +54,8 @@ class Memory:
     def _find_largest(self, now: float) -> list[Connection]:
         """So many that what is left is below the limit."""
         connections = [*self._reading, *self._writing.blocked]
-        if self._passing is not None:
-            connections += self._passing.blocked
+        for others in self._others:
+            connections += others
         if sum(connection.held + len(connection.body) for connection in connections) <= self._max_held:
             return []
         held = _weigh(connections)

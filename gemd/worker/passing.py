@@ -19,32 +19,31 @@ from gemd.worker.flow import FlowError
 from gemd.worker.ordered import Ordered
 from gemd.worker.passed import LogPass, PassedConnection
 from gemd.worker.poller import Poller
+from gemd.worker.room import Room
 from gemd.worker.upstream import Upstream
-from gemd.worker.writing import BLOCK_SIZE, Writing
+from gemd.worker.writing import BLOCK_SIZE
 
 _OVER = select.EPOLLHUP | select.EPOLLERR
 
 
 class Passing:
-    """At most `max_connections` at once, with those that `writing` and `closing` have. `log_pass` is told of each
-    connection that is over, `report_loss` of each that ended otherwise than it should."""
+    """Each takes a place in a `room`. `log_pass` is told of each that is over, `report_loss` of each that ended
+    otherwise than it should."""
 
     def __init__(
         self,
         poller: Poller[Connection],
         listeners: Collection[Listener],
-        writing: Writing,
+        room: Room,
         closing: Closing,
         timeouts: Timeouts,
-        max_connections: int,
         report_loss: ReportLoss,
         log_pass: LogPass,
     ) -> None:
         self._poller = poller
-        self._writing = writing
+        self._room = room
         self._closing = closing
         self._timeouts = timeouts
-        self._max_connections = max_connections
         self._report_loss = report_loss
         self._log_pass = log_pass
         self._connecting = Connecting(poller, listeners, self._open, self._fail)
@@ -52,7 +51,7 @@ class Passing:
         self._flowing: Ordered[PassedConnection] = Ordered()  # whoever has been quiet for longest is the oldest
         self._ending: Ordered[PassedConnection] = Ordered()  # the upstream has said all that it has to say
         self._pumped = (self._ending, self.blocked, self._flowing)
-        writing.take_place = self.give_place
+        room.add(self)
 
     def __len__(self) -> int:
         return len(self._connecting) + len(self.blocked) + len(self._flowing) + len(self._ending)
@@ -65,10 +64,10 @@ class Passing:
     def begin(self, connection: Connection, hello: bytes, name: bytes, upstream: Upstream) -> None:
         """Pass on a connection that is in no state, with what was read from it."""
         passed = PassedConnection(connection, hello, normalise_server_name(name) or "", upstream)
-        self._make_room()
+        self._room.make_place()
         self._poller.modify(passed.fd, 0, self._notice_end, passed)
         self._connecting.begin(passed)
-        self._writing.room = self._max_connections - len(self)
+        self._room.count()
 
     def resume(self, connection: PassedConnection) -> None:
         """What it has waited for may be here."""
@@ -191,20 +190,10 @@ class Passing:
         self._poller.unregister(connection.fd)
         if connection.link is not None:
             self._poller.unregister(connection.link.fileno())
-        self._writing.room = self._max_connections - len(self)
+        self._room.count()
         self._log_pass(connection)
 
     # Places
-
-    def _make_room(self) -> None:
-        """One more will come: where there are so many already, one goes who lingers, or else of the more numerous."""
-        while len(self) + len(self._writing) + len(self._closing) >= self._max_connections:
-            if self._closing.drop_oldest() or self.give_place(len(self._writing)):
-                continue
-            if self._writing.blocked:
-                self._writing.drop(self._writing.blocked.oldest(), "too many read too slowly")
-            elif not self.give_place(0):
-                return
 
     def give_place(self, number: int) -> bool:
         """Drop one, if there are more than `number`; False if not."""

@@ -15,8 +15,9 @@ from gemd.worker.event_loop import EventLoop
 from gemd.worker.thread_pool import ThreadPool
 
 _COUNTED = (
-    *(figures.READING, figures.WRITING, figures.LINGERING, figures.PASSING),  # as the event loop counts connections
-    *(figures.REFUSED, figures.THREADS),
+    # As the event loop counts connections.
+    *(figures.READING, figures.WRITING, figures.LINGERING, figures.PASSING, figures.UPLOADING),
+    *(figures.REFUSED, figures.RECEIVED, figures.THREADS),
 )
 _LOOK_INTERVAL = 1.0  # seconds between two looks at applications and their files
 _MEMORY_INTERVAL = 10.0  # seconds between two looks at how much memory this process has
@@ -52,7 +53,7 @@ class Reporter:
         """Show the figures, from time to time: those that have changed, and the costly ones more seldom."""
         event_loop, pool = self._event_loop, self._pool
         here = event_loop.count()
-        counts = (*here, event_loop.refused, pool.busy)
+        counts = (*here, event_loop.refused, event_loop.received, pool.busy)
         if counts != self._counts:
             self._show(counts)
         has_room = event_loop.has_room(*here) and not pool.is_full and self._generation.has_room()

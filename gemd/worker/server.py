@@ -1,7 +1,8 @@
 """The worker's server and request handler, in the frame of the standard library's socketserver.
 
-Rules: the request handler is called once for each complete request; it decides, starts what has to be started, and
-returns. Delivery is the event loop's. Whatever happens to one request, the worker goes on.
+Rules: the request handler is called once for each complete request, and once more when its upload is; it decides,
+starts what has to be started, and returns. Delivery is the event loop's. Whatever happens to one request, the worker
+goes on.
 """
 
 import socketserver
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from gemd.protocol.errors import BadRequest, GeminiError, Overloaded
 from gemd.protocol.peer import Peer
 from gemd.protocol.response import Answer, Response, error_response
+from gemd.protocol.upload import Intake
 from gemd.responders.router import Respond
 from gemd.shared.scoreboard import Row
 from gemd.system.access_log import AccessLog, Entry
@@ -24,7 +26,7 @@ _TICK_INTERVAL = 1.0  # seconds at most between two signs of life
 
 
 class RequestHandler(socketserver.BaseRequestHandler):
-    """Answers the request of one connection."""
+    """Answers the request of one connection, or its upload."""
 
     request: Connection
     server: "GeminiServer"
@@ -61,6 +63,7 @@ class GeminiServer(socketserver.BaseServer):
         self._is_due = True  # to look around: time for it, or something that takes time has begun or ended
         self._pending: dict[Connection, str] = {}  # the client of each
         self._per_client: Counter[str] = Counter()
+        event_loop.upload_begun = self._end_pending
 
     def serve_forever(self, poll_interval: float = _TICK_INTERVAL) -> None:
         """Serve until `stop` was called and the last connection is closed."""
@@ -100,10 +103,12 @@ class GeminiServer(socketserver.BaseServer):
         finally:
             self._row.under_way.end(shown)
 
-    def find_answer(self, connection: Connection) -> Answer:
-        """What the request is to be answered with."""
+    def find_answer(self, connection: Connection) -> Answer | Intake:
+        """What the request is to be answered with; or who takes its upload before, and then what that answers."""
         request = connection.request
         try:
+            if connection.upload is not None:
+                return connection.upload.intake.finish()
             if self._check_rate is not None:
                 self._check_rate(connection.peer)
             if request is None:
@@ -112,12 +117,14 @@ class GeminiServer(socketserver.BaseServer):
         except GeminiError as error:
             return error_response(error)
 
-    def start_answer(self, connection: Connection, answer: Answer) -> None:
+    def start_answer(self, connection: Connection, answer: Answer | Intake) -> None:
         """Have the event loop send it, unless it takes time and its client has too many of that kind already."""
         if not isinstance(answer, Response):
             self._is_due = True
             client = connection.client
-            if self._per_client[client] >= self._max_pending:
+            if isinstance(answer, Intake):
+                pass  # which has budgets of its own
+            elif self._per_client[client] >= self._max_pending:
                 answer.close()
                 answer = _OVERLOADED
             else:
@@ -125,14 +132,18 @@ class GeminiServer(socketserver.BaseServer):
                 self._pending[connection] = client
         self._event_loop.answer(connection, answer)
 
-    def shutdown_request(self, request: Connection) -> None:  # type: ignore[override]
-        """Count and log what was answered."""
-        client = self._pending.pop(request, None)
+    def _end_pending(self, connection: Connection) -> None:
+        """Its answer takes no more time, or it is an upload that has to come first."""
+        client = self._pending.pop(connection, None)
         if client is not None:
             self._is_due = True
             self._per_client[client] -= 1
             if not self._per_client[client]:
                 del self._per_client[client]
+
+    def shutdown_request(self, request: Connection) -> None:  # type: ignore[override]
+        """Count and log what was answered."""
+        self._end_pending(request)
         self._row.count(request.sent)
         host = request.request.url.host if request.request is not None else ""
         certificate = request.peer.tls.client_certificate

@@ -15,6 +15,7 @@ from gemd.config.settings import Timeouts
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.response import Answer, BrokenBody, ClientLeft, Pending, Response, encode_header, error_response
 from gemd.protocol.status import has_body
+from gemd.protocol.upload import Intake
 from gemd.system.log import error_log
 from gemd.system.tls import TLSError
 from gemd.worker.closing import Closing
@@ -49,6 +50,7 @@ class Writing:
         self._timeout = timeouts.response
         self.room = max_connections  # for those here, and those who linger
         self.take_place: Callable[[int], bool] = lambda _number: False  # of one elsewhere, if there are more than that
+        self.take_upload: Callable[[Connection, Intake], None] | None = None
         self._ended = ended
         self._report_loss = report_loss
         self.blocked: Ordered[Connection] = Ordered()  # who took enough last is the newest
@@ -60,18 +62,21 @@ class Writing:
 
     # An answer
 
-    def answer(self, connection: Connection, answer: Answer) -> None:
+    def answer(self, connection: Connection, answer: Answer | Intake) -> None:
         """Begin to send an answer. Raises whatever makes it impossible."""
         if isinstance(answer, Response):
             self._begin(connection, answer)
-            return
-        connection.pending = answer
-        answer.begin(self._make_helper(connection))
-        self._settle(connection, answer)
+        elif isinstance(answer, Intake):
+            assert self.take_upload is not None  # where anything has an Intake
+            self.take_upload(connection, answer)
+        else:
+            connection.pending = answer
+            answer.begin(self._make_helper(connection))
+            self._settle(connection, answer)
 
     def _settle(self, connection: Connection, pending: Pending) -> None:
         """See whether the answer is known by now."""
-        answer: Answer | None
+        answer: Answer | Intake | None
         try:
             answer = pending.settle()
         except GeminiError as refusal:
@@ -128,7 +133,9 @@ class Writing:
         except BrokenBody as error:
             url = error_log.show_url(connection.url)
             error_log.warning("the response to %s broke off: %s", url, error, exc_info=error.__cause__)
-            self._drop_after_part(connection)
+            with contextlib.suppress(TLSError):  # after what came before, if the client takes that
+                connection.flush()
+            self.drop(connection)
             return
         self._poller.await_end(connection.fd, self._notice_end, connection)
         self._runnable.add(connection)
@@ -193,6 +200,8 @@ class Writing:
         self._ended.append(connection)
         self._closing.linger(connection)
         connection.let_go()
+        if connection.upload is not None:
+            connection.upload.close()
         self.evict_oldest()
 
     def drop(self, connection: Connection, reason: str = "") -> None:
@@ -206,13 +215,7 @@ class Writing:
         self._ended.append(connection)
         connection.close()
 
-    def _drop_after_part(self, connection: Connection) -> None:
-        """End it where its body broke off, after what came before, if the client takes that."""
-        with contextlib.suppress(TLSError):
-            connection.flush()
-        self.drop(connection)
-
-    def replace(self, connection: Connection, answer: Answer) -> None:
+    def replace(self, connection: Connection, answer: Answer | Intake) -> None:
         """Send this instead, where nothing is sent yet."""
         connection.leave_state()
         self._waiting.unwatch(connection)

@@ -5,7 +5,7 @@ import pytest
 from gemd.config.host_settings import Location
 from gemd.config.render import render_config
 from gemd.config.titan_settings import TitanSettings
-from gemd.config.upload_checks import find_upload_directories, find_uploads, is_for_program
+from gemd.config.upload_checks import find_upload_directories, find_uploads, is_for_program, takes_uploads
 
 from .reading import HOST, parse, problems_of
 
@@ -95,6 +95,11 @@ def test_who_may_upload_is_inherited_where_all_answer_alike(text, paths):
 def test_each_is_found_with_its_key():
     found = list(find_uploads(parse(HOST + at("/a", ANY) + HOST.replace('"h"', '"g"') + ANY)))
     assert [where for where, _, _ in found] == ["host[1].location[1].titan", "host[2].titan"]
+
+
+def test_whether_anybody_takes_uploads():
+    assert takes_uploads(parse(HOST + at("/a", ANY)))
+    assert not takes_uploads(parse(HOST))
 
 
 def test_whether_a_program_may_take_them():

@@ -10,17 +10,17 @@ gemd 0.1.0, master 123, serving, generation 3, up 3d 4h
   listening on   [::]:1965, unix:/run/gemd/gemd.sock
   requests       1,234,567, 5.0 GiB sent
   workers        1 of 2 serve
-  connections    4 reading, 6 writing, 1 lingering, 5 passing
+  connections    4 reading, 6 writing, 1 lingering, 5 passing, 2 uploading
   threads        3 at work
   memory         39.1 MiB
   open files     17 in the master
   reloads        2 done, 1 failed
   trouble        1 log line dropped, 12 connections refused, 2 worker deaths
 
-WORKER  PID  STATE     GEN  UPTIME   REQUESTS     SENT  READING  WRITING  LINGERING  PASSING  THREADS    MEMORY      OWN  FILES  DROPPED  REFUSED
-     1  124  serving     3   3h 3m  1,234,000  2.9 MiB        4        6          0        5        1  19.1 MiB  2.2 MiB  1,021        1       12
-     1   99  draining    2   1d 1h          0      0 B        0        0          0        0        2   4.8 MiB        -      9        0        0
-     2  125  starting    3      0s          0      0 B        0        0          0        0        0         -        -      -        0        0
+WORKER  PID  STATE     GEN  UPTIME   REQUESTS     SENT  READING  WRITING  LINGERING  PASSING  UPLOADING  THREADS    MEMORY      OWN  FILES  DROPPED  REFUSED  RECEIVED
+     1  124  serving     3   3h 3m  1,234,000  2.9 MiB        4        6          0        5          2        1  19.1 MiB  2.2 MiB  1,021        1       12   1.0 MiB
+     1   99  draining    2   1d 1h          0      0 B        0        0          0        0          0        2   4.8 MiB        -      9        0        0       0 B
+     2  125  starting    3      0s          0      0 B        0        0          0        0          0        0         -        -      -        0        0       0 B
 """  # noqa: E501
 
 

@@ -1,6 +1,7 @@
 """What a generation is made of, and what it shares with the one before."""
 
 import os
+import sys
 
 import pytest
 
@@ -274,3 +275,12 @@ def test_an_application_that_can_not_be_loaded_leaves_no_log_open(configure, res
     with pytest.raises(AppLoadError):
         build_generation(config, made, read_files(config), None)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("is_needed", [True, False])
+def test_what_takes_uploads_is_loaded_where_any_are_taken(build, configure, root, monkeypatch, is_needed):
+    """Before a worker has a root of its own, where nothing could be loaded."""
+    monkeypatch.delitem(sys.modules, "gemd.worker.uploading", raising=False)
+    titan = {"titan": {"allow": "any"}} if is_needed else {}
+    build(configure(host=[{"name": "localhost", "root": str(root), **titan}]))
+    assert ("gemd.worker.uploading" in sys.modules) is is_needed

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from gemd.config.pass_settings import PassHost
 from gemd.worker.lookups import Lookups
 from gemd.worker.passing import Passing
+from gemd.worker.room import Room
 from gemd.worker.thread_pool import ThreadPool
 from gemd.worker.upstream import Upstream
 from tests.support.waiting import LONGEST
@@ -70,8 +71,9 @@ class Stage:
     def __init__(self, poller, writing, closing, losses, timeouts, most=100, listeners=()):
         self.logged = []
         report_loss = lambda _, reason: losses.append(reason)  # noqa: E731
+        self.room = Room(writing, closing, most)
         self.passing = Passing(
-            poller, listeners, writing, closing, timeouts, most, report_loss, lambda one: self.logged.append(one)
+            poller, listeners, self.room, closing, timeouts, report_loss, lambda one: self.logged.append(one)
         )
         self.poller = poller
 

@@ -3,9 +3,11 @@
 import select
 import socket
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from gemd.protocol.errors import BadRequest
 from gemd.system.client_socket import count_undelivered
 from gemd.worker.closing import drain
 from tests.support.gemini_client import tcp_pair
@@ -17,8 +19,9 @@ from tests.worker.conftest import expire
 def linger(poller, connect):
     """A connection that is answered, and its client."""
 
-    def linger(closing, sockets=None, *, unread=b"", sent=b""):
+    def linger(closing, sockets=None, *, unread=b"", sent=b"", before=lambda _: None):
         client, connection = connect(sockets or tcp_pair())
+        before(connection)
         poller.register(connection.fd, select.EPOLLIN, lambda *_: pytest.fail("read like a request"), connection)
         if unread:
             client.socket.send(unread)
@@ -186,3 +189,133 @@ def test_draining_what_is_more_than_one_buffer(connect):
     assert drain(connection, has_ended=True)
     with pytest.raises(BlockingIOError):
         client.socket.recv(1)
+
+
+# What a client still sends of an upload that was refused
+
+
+@pytest.fixture
+def linger_refused(linger):
+    """The same, as its upload was refused; `line` is its request, which may be none."""
+
+    def linger_refused(closing, line=b"titan://localhost/a;size=99999999\r\n"):
+        sockets = tcp_pair()
+        sockets[1].send(b"answer")
+
+        def ask(connection):
+            try:
+                connection.request = connection.reader.feed(line)
+            except BadRequest as refusal:
+                connection.refusal = refusal
+
+        return linger(closing, sockets, before=ask)
+
+    return linger_refused
+
+
+def send(client, size):
+    """As much as the socket takes of so many bytes; how many that were."""
+    client.socket.setblocking(False)
+    try:
+        return client.socket.send(bytes(size))
+    except BlockingIOError:
+        return 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"titan://localhost/a;size=99999999\r\n", b"titan://localhost/a\x01;size=99999999\r\n", b"TITAN:" + b"x" * 2000],
+    ids=["refused", "no URL", "no end"],
+)
+def test_all_of_it_is_read_for_a_client_that_reads_only_then(make_closing, linger_refused, turn, line):
+    closing = make_closing(timeout=0.001)
+    client, connection = linger_refused(closing, line)
+    left = 10 * 1024 * 1024
+    while left:
+        left -= send(client, min(left, 1 << 20))
+        turn()
+        expire(closing, time.monotonic())
+    assert is_open(connection)
+    client.finish_sending()
+    wait_for(lambda: (turn(), not is_open(connection))[1], "the end")
+    assert client.socket.recv(100) == b"answer"
+    assert client.socket.recv(100) == b""
+
+
+def test_no_more_than_16_mib_are(make_closing, linger_refused, turn):
+    closing = make_closing()
+    client, connection = linger_refused(closing)
+    sent = 0
+    while is_open(connection):
+        try:
+            sent += send(client, 1 << 20)
+        except ConnectionError:
+            break
+        turn()
+    assert connection.drained >= 16 * 1024 * 1024
+    assert sent < 32 * 1024 * 1024
+
+
+def test_a_turn_reads_a_part_of_it_alone(make_closing, linger_refused, turn):
+    closing = make_closing()
+    client, connection = linger_refused(closing)
+    wait_for(lambda: not send(client, 1 << 20), "the buffers to be full")
+    turn()
+    assert 0 < connection.drained <= 256 * 1024
+
+
+def test_it_ends_a_second_after_the_last_of_it(make_closing, linger_refused, turn):
+    closing = make_closing(timeout=0.001)
+    client, connection = linger_refused(closing)
+    start = time.monotonic()
+    assert start + 0.9 < closing.next_deadline() <= start + 1.0
+    client.socket.send(b"x")
+    wait_for(lambda: (turn(), connection.drained)[1], "it to be read")
+    assert closing.next_deadline() > start + 1.0
+    expire(closing, start + 1.0)
+    assert is_open(connection)
+    expire(closing, connection.deadline)
+    assert not is_open(connection)
+
+
+def test_it_ends_after_10_seconds_however_much_comes(make_closing, linger_refused, turn):
+    closing = make_closing()
+    client, connection = linger_refused(closing)
+    connection.renewed -= 10.1
+    client.socket.send(b"x")
+    wait_for(lambda: (turn(), not is_open(connection))[1], "the end")
+
+
+@pytest.mark.parametrize("act", ["end_by", "leave_deliveries"])
+def test_a_worker_that_has_to_stop_reads_no_more_of_it(make_closing, linger_refused, turn, act):
+    closing = make_closing()
+    client, connection = linger_refused(closing)
+    closing.end_by(time.monotonic()) if act == "end_by" else closing.leave_deliveries()
+    client.socket.send(b"x")
+    wait_for(lambda: (turn(), not is_open(connection))[1], "the end")
+
+
+def test_an_upload_that_was_taken_is_no_reason_to_wait(make_closing, linger):
+    closing = make_closing(timeout=0.5)
+
+    def upload(connection):
+        connection.request = connection.reader.feed(b"titan://localhost/a;size=0\r\n")
+        connection.upload = SimpleNamespace(is_whole=True, close=lambda: None)
+
+    _, connection = linger(closing, before=upload)
+    assert closing.next_deadline() <= time.monotonic() + 0.5
+    assert connection in closing
+
+
+def test_those_who_are_more_make_room(make_closing, linger, linger_refused):
+    closing = make_closing()
+    _, done = linger(closing)
+    refused = [linger_refused(closing)[1] for _ in range(2)]
+    assert len(closing) == 3
+    assert all(connection in closing for connection in (done, *refused))
+    assert closing.drop_oldest()
+    assert [is_open(connection) for connection in (done, *refused)] == [True, False, True]
+    assert closing.drop_oldest()
+    assert [is_open(connection) for connection in (done, *refused)] == [False, False, True]
+    assert closing.drop_oldest()
+    assert not closing.drop_oldest()

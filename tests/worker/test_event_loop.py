@@ -165,7 +165,7 @@ def test_a_page(service):
     assert service.read(client) == HEADER + b"# Hello\n"
     assert client.end == "whole"
     assert connection.complete
-    assert service.loop.count() == (0, 0, 1, 0)
+    assert service.loop.count() == (0, 0, 1, 0, 0)
     client.socket.close()
     service.turn_until(service.loop.is_idle)
 
@@ -371,7 +371,7 @@ def test_a_reset_in_any_state_ends_that_connection_alone(service):
         client = service.clients[-1]
         service.turn()
         client.reset()
-        service.turn_until(lambda: service.loop.count() == (0, 1, 0, 0))
+        service.turn_until(lambda: service.loop.count() == (0, 1, 0, 0, 0))
     pending.pieces = [page(b"x")]
     pending.helper.wake()
     assert service.read(good) == HEADER + b"x"
@@ -538,15 +538,15 @@ def test_a_fault_at_a_deadline(make_service, caplog):
     assert source.closed == 1
 
 
-@pytest.mark.parametrize("state", ["_reading", "_closing"])
+@pytest.mark.parametrize("state", ["reading", "closing"])
 def test_a_fault_when_its_time_is_over(make_service, monkeypatch, caplog, state):
     service = make_service(request=0.2, close=0.2)
 
     def fail(*_):
         raise Fault
 
-    monkeypatch.setattr(getattr(service.loop, state), "time_out", fail)
-    if state == "_reading":
+    monkeypatch.setattr(getattr(service.loop._states, state), "time_out", fail)
+    if state == "reading":
         service.connect()
     else:
         lingering(service)
@@ -564,10 +564,11 @@ def test_there_is_room_for_so_many(make_service, losses):
     sources = [blocked(service)[2] for _ in range(3)]
     assert losses == ["response broke off: too many read too slowly"]
     assert [source.closed for source in sources] == [1, 0, 0]
-    assert service.loop.count() == (0, 2, 0, 0)
+    assert service.loop.count() == (0, 2, 0, 0, 0)
     assert not service.loop.has_room(*service.loop.count())
-    assert service.loop.has_room(1, 0, 1, 0)
-    assert not service.loop.has_room(1, 0, 1, 1)
+    assert service.loop.has_room(1, 0, 1, 0, 0)
+    assert not service.loop.has_room(1, 0, 1, 1, 0)
+    assert not service.loop.has_room(1, 0, 1, 0, 1)
 
 
 def test_all_outboxes_together_have_a_limit(make_service, losses):
@@ -724,7 +725,7 @@ class History:
     def age(self):
         """Time passes for somebody."""
         loop = self.service.loop
-        states = [loop._reading._connections, loop._writing.blocked, loop._closing._connections]
+        states = [loop._reading._connections, loop._writing.blocked, loop._states.closing._connections]
         state = self.random.choice(states)
         if len(state):
             state.oldest().deadline = 0.0

@@ -69,7 +69,7 @@ class Stage:
         client = self.connect("b.example")
         self.until(self.server.is_asked, "the upstream to be asked")
         link = self.server.accept()
-        self.until(lambda: not len(self.loop._passing._connecting), "both to be connected")
+        self.until(lambda: not len(self.loop._states.passing._connecting), "both to be connected")
         return client.socket, link
 
     def close(self):
@@ -100,9 +100,9 @@ def test_a_name_that_a_thread_has_looked_up_wakes_the_loop(make_stage):
     stage = make_stage("localhost")
     _, link = stage.pass_on()
     assert link.recv(1) == b"\x16"
-    assert stage.loop.count() == (0, 0, 0, 1)
+    assert stage.loop.count() == (0, 0, 0, 1, 0)
     assert stage.loop.has_room(*stage.loop.count())
-    assert not stage.loop.has_room(0, 50, 0, 50)
+    assert not stage.loop.has_room(0, 50, 0, 50, 0)
     assert not stage.loop.is_idle()
 
 
@@ -110,7 +110,7 @@ def test_another_host_is_served_here(make_stage):
     stage = make_stage()
     client = stage.connect("localhost")
     stage.until(client.shake_hands, "the handshake")
-    assert stage.loop.count() == (1, 0, 0, 0)
+    assert stage.loop.count() == (1, 0, 0, 0, 0)
     assert not stage.server.is_asked()
 
 
@@ -130,7 +130,7 @@ def test_those_who_take_nothing_are_shed_when_they_hold_too_much(make_stage, los
         return any("limits.buffered" in loss for loss in losses)
 
     stage.until(feed, "one to be shed")
-    held = lambda: sum(connection.held for connection in stage.loop._passing.blocked)  # noqa: E731
+    held = lambda: sum(connection.held for connection in stage.loop._states.passing.blocked)  # noqa: E731
     stage.until(lambda: held() <= 1 << 20, "as many as it takes to be shed")
 
 
@@ -142,9 +142,9 @@ def test_a_fault_ends_that_connection_alone(make_stage, monkeypatch, caplog, los
         raise RuntimeError("of our own")
 
     with monkeypatch.context() as patch:
-        patch.setattr(stage.loop._passing, "_settle", fail)
+        patch.setattr(stage.loop._states.passing, "_settle", fail)
         client.send(b"x")
-        stage.until(lambda: stage.loop.count() == (0, 0, 0, 1), "it to be dropped")
+        stage.until(lambda: stage.loop.count() == (0, 0, 0, 1, 0), "it to be dropped")
     (record,) = caplog.records
     assert record.exc_info[0] is RuntimeError
     (loss,) = losses

@@ -320,7 +320,7 @@ def test_who_is_answered_takes_places_from_those_who_are_passed_on(make_stage, b
     stage = make_stage(most=4)
     for _ in range(4):
         begin(stage)
-    writing = stage.passing._writing
+    writing = stage.room._writing
     assert writing.room == 0
     assert writing.take_place(1)
     assert (len(stage.passing), writing.room) == (3, 1)

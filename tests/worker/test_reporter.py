@@ -11,7 +11,7 @@ from gemd.worker.reporter import Reporter, ask_for_reload
 
 
 class ScriptedLoop:
-    here, refused, is_left = (3, 2, 1, 8), 5, False
+    here, refused, received, is_left = (3, 2, 1, 8, 4), 5, 9, False
     is_full = False
 
     def count(self):
@@ -69,11 +69,13 @@ def test_the_row_says_how_many_are_here_and_how_much_they_take(make_reporter):
         "writing": 2,
         "lingering": 1,
         "passing": 8,
+        "uploading": 4,
         "threads": 7,
         "memory": 2000,
         "private": 1000,
         "dropped": 7,
         "refused": 5,
+        "received": 9,
         "descriptors": 10,
     }
     assert not row.wants_recycle
@@ -82,7 +84,7 @@ def test_the_row_says_how_many_are_here_and_how_much_they_take(make_reporter):
 def test_what_has_changed_is_shown_at_once(make_reporter):
     reporter, row, _, _ = make_reporter()
     reporter.report()
-    reporter.loop.here, reporter.loop.refused = (0, 2, 4, 8), 6
+    reporter.loop.here, reporter.loop.refused = (0, 2, 4, 8, 4), 6
     reporter.report()
     assert [row.figures[name] for name in ("reading", "writing", "lingering", "refused")] == [0, 2, 4, 6]
 

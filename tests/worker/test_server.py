@@ -13,8 +13,10 @@ from gemd.protocol.response import Response
 from gemd.shared.scoreboard import Scoreboard
 from gemd.system.access_log import AccessLog
 from gemd.worker.connection import Connection
+from gemd.worker.incoming import IncomingBody
 from gemd.worker.server import GeminiServer, loss_reporter
 from tests.support.answers import ScriptedPending
+from tests.support.intakes import STORED, ScriptedIntake
 from tests.worker.conftest import URL
 
 PAGE = Response(20, "text/gemini", b"# Hello\n")
@@ -251,6 +253,64 @@ def test_one_whose_answer_failed_is_counted_no_more_once_it_is_over(loop, make_s
     server.shutdown_request(connection)
     assert isinstance(ask(loop, server, make_connection()), ScriptedPending)
     assert len(server._per_client) == 1
+
+
+# Uploads
+
+
+@pytest.fixture
+def uploaded(make_connection):
+    """One whose upload is here as a whole."""
+
+    def uploaded(intake, **options):
+        connection = make_connection(**options)
+        connection.upload = IncomingBody(intake, b"")
+        intake.begin(None)
+        return connection
+
+    return uploaded
+
+
+def test_an_upload_comes_first_and_is_answered_by_who_took_it(loop, make_server, uploaded):
+    intake = ScriptedIntake(0)
+    server = make_server(lambda _: intake)
+    connection = uploaded(intake)
+    upload, connection.upload = connection.upload, None
+    assert ask(loop, server, connection) is intake
+    assert server._pending == {}
+    connection.upload = upload
+    assert ask(loop, server, connection) is STORED
+    assert intake.finished == 1
+
+
+def test_what_comes_of_an_upload_is_counted_by_rate_once(loop, make_server, uploaded):
+    server = make_server(pytest.fail, check_rate=pytest.fail)
+    assert ask(loop, server, uploaded(ScriptedIntake(0))) is STORED
+
+
+def test_a_refusal_of_what_is_whole_is_an_answer(loop, make_server, uploaded):
+    assert ask(loop, make_server(), uploaded(ScriptedIntake(0, NotFound("Not found")))) == Response(51, "Not found")
+
+
+def test_uploads_are_not_counted_as_answers_that_take_their_time_but_what_they_lead_to_is(loop, make_server, uploaded):
+    pending = ScriptedPending()
+    server = make_server(lambda _: ScriptedIntake(0), max_pending=1)
+    for _ in range(3):
+        assert isinstance(ask(loop, server, uploaded(ScriptedIntake(0, pending))), ScriptedPending)
+        server.shutdown_request(loop.answered[-1][0])
+    ask(loop, server, uploaded(ScriptedIntake(0, pending)))
+    other = ScriptedPending()
+    assert ask(loop, server, uploaded(ScriptedIntake(0, other))).status == 41
+    assert other.closed == 1
+
+
+def test_an_answer_that_becomes_an_upload_is_counted_no_more(loop, make_server, make_connection):
+    server = make_server(lambda _: ScriptedPending(), max_pending=1)
+    connection = make_connection()
+    assert isinstance(ask(loop, server, connection), ScriptedPending)
+    assert ask(loop, server, make_connection()).status == 41
+    loop.upload_begun(connection)
+    assert isinstance(ask(loop, server, make_connection()), ScriptedPending)
 
 
 # Turns
