@@ -13,6 +13,7 @@ from gemd.config.tables import Problem, key_path
 from gemd.config.titan_settings import TitanSettings, judge_titan
 
 KEY = "titan"
+_WITH_FILES = ((AnswerKind.FILES,), (AnswerKind.CGI, AnswerKind.FILES))  # what answers all of a location is asked first
 
 
 def judge_uploads(location: Location) -> Iterator[tuple[str, str]]:
@@ -28,8 +29,8 @@ def judge_uploads(location: Location) -> Iterator[tuple[str, str]]:
     reason = _why_nothing_is_taken(location)
     if reason is not None:
         yield KEY, reason
-    elif titan.mkdir and AnswerKind.FILES not in location.answers:
-        yield key_path(KEY, "mkdir"), "is for files, and there is no root: remove it"
+    elif titan.mkdir and not is_for_files(location):
+        yield key_path(KEY, "mkdir"), "is for files, and a program answers here: remove it"
 
 
 def _why_nothing_is_taken(location: Location) -> str | None:
@@ -73,10 +74,15 @@ def find_uploads(config: Config) -> Iterator[tuple[str, Location, TitanSettings]
                 yield key_path(location.where, KEY), location, location.titan
 
 
+def is_for_files(location: Location) -> bool:
+    """Whether what is uploaded here may become a file."""
+    return location.titan is not False and location.answers in _WITH_FILES
+
+
 def find_upload_directories(config: Config) -> Iterator[str]:
     """Where what is uploaded becomes files, or below. None of it need exist."""
     for _, location, _ in find_uploads(config):
-        if AnswerKind.FILES in location.answers:
+        if is_for_files(location):
             yield os.path.join(str(location.root), *location.names[len(location.mount) :])
 
 

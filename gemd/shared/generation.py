@@ -22,6 +22,7 @@ from gemd.system.known_servers import KnownServers
 from gemd.system.listener import Listener
 from gemd.system.logs import Logs
 from gemd.system.privileges import Identity
+from gemd.system.spool_directory import SpoolDirectory
 from gemd.system.tls import ConnectionMaker
 
 
@@ -37,6 +38,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     applications that have a process of their own. `passes` are the hosts that workers pass on, with paths as these see
     them. `known_servers` are those that requests are passed on to, as they were met; None where that is not asked.
     `upload_directories` are where uploads become files, as workers see them.
+    `upload_spool` is where uploads wait that are for programs, None where there are none.
     """
 
     number: int
@@ -61,6 +63,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     passes: Sequence[PassHost] = ()
     known_servers: KnownServers | None = None
     upload_directories: Sequence[str] = ()
+    upload_spool: SpoolDirectory | None = None
 
     def close_all_but(self, kept: "Generation | None") -> None:
         """Close the listeners and logs that `kept` does not share, and what leads to processes beside the workers, or
@@ -72,5 +75,6 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
         self.logs.close_all_but(kept.logs if kept is not None else None)
         for host in self.hosts:
             host.close()
-        if self.known_servers is not None:
-            self.known_servers.close()
+        for opened in (self.known_servers, self.upload_spool):
+            if opened is not None:
+                opened.close()

@@ -96,6 +96,7 @@ def build_generation(
         passes=inside.passes,
         known_servers=resources.known_servers,
         upload_directories=tuple(find_upload_directories(inside)),
+        upload_spool=resources.upload_spool,
     )
 
 

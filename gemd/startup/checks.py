@@ -36,6 +36,8 @@ from gemd.startup.resources import Resources
 from gemd.startup.script_checks import find_idle_places, find_missing_places, find_missing_scripts
 from gemd.startup.tickets import find_idle_tickets
 from gemd.startup.trials import describe_processes, try_applications
+from gemd.startup.upload_checks import find_upload_warnings
+from gemd.startup.upload_spool import find_missing_spool
 from gemd.system import certificates, tls_context
 from gemd.system.attempt import attempt
 from gemd.system.log_file import check_log_file
@@ -66,6 +68,7 @@ def check_machine(config: Config, *, needs_default_cgi: bool = False) -> None:
     problems += _check_lists(config)
     problems += find_loops(config)
     problems += find_missing_libraries(config)
+    problems += find_missing_spool(config)
     if problems:
         raise ConfigError(problems, config.source)
 
@@ -159,6 +162,12 @@ def check_script_places(config: Config) -> None:
 def check_gateways(config: Config) -> None:
     """Print which sockets of others nobody could connect to at the moment."""
     for problem in find_idle_sockets(config):
+        print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
+
+
+def check_uploads(config: Config) -> None:
+    """Print what uploads are let in, or could not be kept, against expectation."""
+    for problem in find_upload_warnings(config):
         print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
 
 

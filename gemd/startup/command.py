@@ -21,6 +21,7 @@ from gemd.startup.checks import (
     check_gateways,
     check_logs,
     check_script_places,
+    check_uploads,
     read_config,
 )
 from gemd.startup.failures import FAILURES, explain_failure
@@ -67,6 +68,7 @@ def start() -> ExitCode:
             check_access_lists(config)
             check_script_places(config)
             check_gateways(config)
+            check_uploads(config)
             check_confinement(config)
         print(f"gemd: the configuration {config.source or 'by flags'} is in order", file=sys.stderr)
         return ExitCode.OK

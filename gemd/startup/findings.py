@@ -18,6 +18,7 @@ from gemd.shared.generation import Generation
 from gemd.startup.files import Files, authority_paths
 from gemd.startup.proxies import find_proxy_certificates, meets_servers
 from gemd.startup.resources import Resources, close_new
+from gemd.startup.upload_spool import needs_spool
 from gemd.system.confinement import Confinement
 from gemd.system.known_servers import KnownServers
 from gemd.system.listener import Listener, take_over
@@ -29,6 +30,7 @@ from gemd.system.portable_certificate import (
     unpack_certificates,
 )
 from gemd.system.privileges import Identity
+from gemd.system.spool_directory import SpoolDirectory
 
 
 class ListenerFound(msgspec.Struct, frozen=True):
@@ -41,7 +43,8 @@ class ListenerFound(msgspec.Struct, frozen=True):
 class Findings(msgspec.Struct, frozen=True):
     """All of it. Certificates are by host name, those of proxies and authorities, in DER, by path. The descriptors of
     new listeners come first, then those of the log files at the paths `logs`, then that of servers that were met, whose
-    path is `known_servers`, "" where there is none. `warnings` are for the error log."""
+    path is `known_servers`, and that of the directory `upload_spool`, each "" where there is none. `warnings` are for
+    the error log."""
 
     config: Config
     listeners: tuple[ListenerFound, ...]
@@ -56,6 +59,7 @@ class Findings(msgspec.Struct, frozen=True):
     apart: tuple[str, ...]
     logs: tuple[str, ...]
     known_servers: str
+    upload_spool: str
     warnings: tuple[str, ...]
 
 
@@ -77,7 +81,7 @@ def pack_findings(
     known = current.logs.files()
     logs = {path: sink.fileno() for path, sink in generation.logs.files().items() if known.get(path) is not sink}
     new = [listener for listener in resources.listeners if listener not in present]
-    known_servers = resources.known_servers
+    known_servers, spool = resources.known_servers, resources.upload_spool
     findings = Findings(
         config=generation.config,
         listeners=tuple(
@@ -95,9 +99,10 @@ def pack_findings(
         apart=files.apart,
         logs=tuple(logs),
         known_servers=known_servers.path if known_servers is not None else "",
+        upload_spool=spool.path if spool is not None else "",
         warnings=tuple(warnings),
     )
-    kept = [*logs.values(), *([known_servers.fileno()] if known_servers is not None else [])]
+    kept = [*logs.values(), *(each.fileno() for each in (known_servers, spool) if each is not None)]
     descriptors = [os.dup(listener.socket.fileno()) for listener in new] + list(map(os.dup, kept))
     generation.close_all_but(current)
     return Outcome(msgspec.to_builtins(findings), descriptors)
@@ -125,6 +130,7 @@ def unpack_findings(found: Outcome, current: Generation) -> Unpacked:
         certificates = {name: unpack_certificate(one) for name, one in findings.certificates.items()}
         proxy_certificates = {path: unpack_certificate(one) for path, one in findings.proxy_certificates.items()}
         authorities = {path: unpack_certificates(several) for path, several in findings.authorities.items()}
+        spool = SpoolDirectory(left.pop(), findings.upload_spool) if findings.upload_spool else None
         known_servers = KnownServers(left.pop(), findings.known_servers) if findings.known_servers else None
         is_complete = True
     finally:
@@ -134,7 +140,7 @@ def unpack_findings(found: Outcome, current: Generation) -> Unpacked:
                 os.close(descriptor)
     return Unpacked(
         findings.config,
-        Resources(listeners, certificates, proxy_certificates, known_servers),
+        Resources(listeners, certificates, proxy_certificates, known_servers, spool),
         Files(
             mime_table=findings.mime_table,
             authorities=authorities,
@@ -152,7 +158,7 @@ def unpack_findings(found: Outcome, current: Generation) -> Unpacked:
 def _check(findings: Findings, descriptors: int, listeners: int) -> None:
     """Raise ValueError unless all belongs together, with so many descriptors and present listeners."""
     present = [listener.present for listener in findings.listeners]
-    number = present.count(None) + len(findings.logs) + bool(findings.known_servers)
+    number = present.count(None) + len(findings.logs) + bool(findings.known_servers) + bool(findings.upload_spool)
     if number != descriptors or len(set(findings.logs)) != len(findings.logs):
         raise ValueError("another number of descriptors was needed")
     if any(number is not None and not 0 <= number < listeners for number in present):
@@ -160,6 +166,8 @@ def _check(findings: Findings, descriptors: int, listeners: int) -> None:
     config = findings.config
     if bool(findings.known_servers) != meets_servers(config):
         raise ValueError("servers that were met are missing, or not asked for")
+    if bool(findings.upload_spool) != needs_spool(config):
+        raise ValueError("the directory for uploads is missing, or not asked for")
     if not set(find_proxy_certificates(config)) <= set(findings.proxy_certificates):
         raise ValueError("a proxy has no certificate")
     if config.uses_tls and not {host.name for host in config.hosts if host.has_certificate} <= set(

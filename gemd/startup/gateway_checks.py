@@ -12,6 +12,7 @@ from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.proxy_checks import parse_upstreams
 from gemd.config.tables import key_path
 from gemd.system.attempt import attempt
+from gemd.system.permissions import is_allowed
 from gemd.system.privileges import Identity, find_identity
 
 
@@ -48,11 +49,9 @@ def _why_not(path: str, user: Identity | None) -> str | None:
         return f"can't be connected to: {error.strerror}. Does the program run that listens there?"
     if not stat.S_ISSOCK(status.st_mode):
         return "is no socket"
-    uid = user.uid if user is not None else os.geteuid()
-    gids = {user.gid, *user.groups} if user is not None else {os.getegid(), *os.getgroups()}
-    if uid in (0, status.st_uid):
-        is_allowed = uid == 0 or bool(status.st_mode & stat.S_IWUSR)
-    else:
-        is_allowed = bool(status.st_mode & (stat.S_IWGRP if status.st_gid in gids else stat.S_IWOTH))
     name = user.name if user is not None else "its user"
-    return None if is_allowed else f"can't be connected to by {name}: its mode is {stat.S_IMODE(status.st_mode):04o}"
+    return (
+        None
+        if is_allowed(status, os.W_OK, user)
+        else f"can't be connected to by {name}: its mode is {stat.S_IMODE(status.st_mode):04o}"
+    )

@@ -71,8 +71,9 @@ class ConfigLoader(Loader):
                 os.close(descriptor)
             if generation is None:
                 close_new(given.resources.listeners, current.listeners)
-                if given.resources.known_servers is not None:
-                    given.resources.known_servers.close()
+                for opened in (given.resources.known_servers, given.resources.upload_spool):
+                    if opened is not None:
+                        opened.close()
         for line in describe_processes(given.config, given.files.apart):
             error_log.info("%s", line)
         warn(given.resources, given.config, given.warnings)
@@ -83,7 +84,11 @@ def _keep_fixed(config: Config, current: Config) -> tuple[Config, Sequence[str]]
     """The configuration with what is decided at the start and stays so, and what is to be said of that."""
     new = config.service
     fixed = msgspec.structs.replace(
-        current.service, max_requests=new.max_requests, max_memory=new.max_memory, auto_reload=new.auto_reload
+        current.service,
+        max_requests=new.max_requests,
+        max_memory=new.max_memory,
+        auto_reload=new.auto_reload,
+        upload_spool=new.upload_spool,
     )
     has_tickets = current.tls.session_tickets
     said = [

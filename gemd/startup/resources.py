@@ -10,19 +10,21 @@ from pathlib import Path
 
 import msgspec
 
-from gemd.config import Config, Host
+from gemd.config import Config, ConfigError, Host
 from gemd.config.listen import Listen, find_listen, is_loopback, parse_listen
 from gemd.master.control import ControlSocket, bind_control
 from gemd.master.handover import Handover, take_handover
 from gemd.startup.proxies import load_proxy_certificates, open_servers_met
+from gemd.startup.upload_spool import open_upload_spool
 from gemd.system import certificates
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificates import CertificateError, ServerCertificate
 from gemd.system.known_servers import KnownServers
 from gemd.system.listener import BindError, Listener, bind_all, take_over
 from gemd.system.pid_file import PidFile, lock_pid_file
-from gemd.system.privileges import Identity
+from gemd.system.privileges import Identity, PrivilegeError
 from gemd.system.socket_file import SocketFile, find_socket_file
+from gemd.system.spool_directory import SpoolDirectory
 from gemd.system.systemd import Notifier, take_listen_descriptors
 from gemd.system.tls import TLSError
 
@@ -49,26 +51,29 @@ class Inherited:
 
 class Resources(msgspec.Struct, frozen=True):
     """What only root can get: sockets below port 1024, and keys. `certificates` by host name; none where no listener
-    uses TLS. Those of proxies are by path; `known_servers` is None where no server is trusted at first sight."""
+    uses TLS. Those of proxies are by path; `known_servers` is None where no server is trusted at first sight, and
+    `upload_spool` where no program takes uploads."""
 
     listeners: Sequence[Listener]
     certificates: dict[str, ServerCertificate]
     proxy_certificates: dict[str, ServerCertificate] = {}
     known_servers: KnownServers | None = None
+    upload_spool: SpoolDirectory | None = None
 
 
 def acquire_resources(config: Config, present: Sequence[Listener], owner: Identity | None) -> Resources:
     """Bind what none of the listeners that are `present` serves, and load the certificates, or make them for `owner`.
 
-    Raises BindError, PrivilegeError, CertificateError and TLSError, and then closes what it has bound.
+    Raises BindError, PrivilegeError, CertificateError, TLSError and ConfigError, and then closes what it has bound.
     """
     addresses = [entry.address for entry in config.listen]
     listeners = bind_all(addresses, config.timeouts.request, present, find_socket_files(config))
     served = [host for host in config.hosts if host.has_certificate] if config.uses_tls else []
     try:
         own = {host.name: load_certificate(host, config, owner) for host in served}
-        return Resources(listeners, own, load_proxy_certificates(config), open_servers_met(config, owner))
-    except (CertificateError, TLSError):
+        shown, known_servers = load_proxy_certificates(config), open_servers_met(config, owner)
+        return Resources(listeners, own, shown, known_servers, open_upload_spool(config))
+    except (CertificateError, TLSError, ConfigError, PrivilegeError):
         close_new(listeners, present)
         raise
 

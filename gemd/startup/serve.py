@@ -116,8 +116,7 @@ def _detach(
     keep += [listener.socket.fileno() for listener in generation.listeners]
     keep += [sink.fileno() for sink in generation.logs.files().values()]
     keep += [sock.fileno() for host in generation.hosts for sock in (host.requests, host.served)]
-    if generation.known_servers is not None:
-        keep.append(generation.known_servers.fileno())
+    keep += [each.fileno() for each in (generation.known_servers, generation.upload_spool) if each is not None]
     if pid_file is not None:
         keep.append(pid_file.lock)
     if control is not None:

@@ -5,7 +5,13 @@ import pytest
 from gemd.config.host_settings import Location
 from gemd.config.render import render_config
 from gemd.config.titan_settings import TitanSettings
-from gemd.config.upload_checks import find_upload_directories, find_uploads, is_for_program, takes_uploads
+from gemd.config.upload_checks import (
+    find_upload_directories,
+    find_uploads,
+    is_for_files,
+    is_for_program,
+    takes_uploads,
+)
 
 from .reading import HOST, parse, problems_of
 
@@ -27,7 +33,12 @@ WRONG = {
     "directories of a program": (
         NAMED + "scgi = { to = 'unix:/s' }\ntitan = { allow = 'any', mkdir = true }\n",
         "titan.mkdir",
-        "is for files, and there is no root",
+        "is for files, and a program answers here",
+    ),
+    "directories of a script": (
+        HOST + at("/s", "script = '/s'\ntitan = { allow = 'any', mkdir = true }"),
+        "location[1].titan.mkdir",
+        "is for files, and a program answers here",
     ),
 }
 
@@ -102,11 +113,22 @@ def test_whether_anybody_takes_uploads():
     assert not takes_uploads(parse(HOST))
 
 
-def test_whether_a_program_may_take_them():
-    assert not is_for_program(Location(root="/srv", titan=TitanSettings()))
-    assert not is_for_program(Location(script="/s"))
-    assert is_for_program(Location(script="/s", titan=TitanSettings()))
-    assert is_for_program(Location(root="/srv", cgi="bin", titan=TitanSettings()))
+# Locations, and whether files and programs may take what is uploaded there.
+RECEIVERS = {
+    "files": ({"root": "/srv"}, True, False),
+    "a script": ({"script": "/s"}, False, True),
+    "a script, and its host's root": ({"script": "/s", "root": "/srv"}, False, True),
+    "an application, and its host's root": ({"app": "m:a", "root": "/srv"}, False, True),
+    "files and scripts": ({"root": "/srv", "cgi": "bin"}, True, True),
+}
+
+
+@pytest.mark.parametrize(("keys", "files", "program"), RECEIVERS.values(), ids=RECEIVERS)
+def test_who_may_take_them(keys, files, program):
+    location = Location(**keys, titan=TitanSettings())
+    assert (is_for_files(location), is_for_program(location)) == (files, program)
+    assert not is_for_files(Location(**keys))
+    assert not is_for_program(Location(**keys))
 
 
 def test_where_uploads_become_files():

@@ -24,7 +24,7 @@ class Closed:
 
 def generation(*listeners):
     values = dict.fromkeys(Generation.__struct_fields__)
-    own = {"logs": Closed(), "hosts": (Closed(),), "known_servers": Closed()}
+    own = {"logs": Closed(), "hosts": (Closed(),), "known_servers": Closed(), "upload_spool": Closed()}
     return Generation(**{**values, "number": 1, "listeners": listeners, **own})
 
 
@@ -37,6 +37,7 @@ def test_for_good_all_is_closed():
     assert last.logs.kept == [None]
     assert last.hosts[0].is_closed
     assert last.known_servers.is_closed
+    assert last.upload_spool.is_closed
 
 
 def test_what_another_one_shares_stays_open():

@@ -48,8 +48,9 @@ def close(unpacked, first):
             listener.close()
     for descriptor in unpacked.logs.values():
         os.close(descriptor)
-    if unpacked.resources.known_servers is not None:
-        unpacked.resources.known_servers.close()
+    for opened in (unpacked.resources.known_servers, unpacked.resources.upload_spool):
+        if opened is not None:
+            opened.close()
 
 
 def test_all_arrives_as_it_was_found(configure, pack, first, tmp_path):
@@ -102,6 +103,23 @@ def test_what_passing_on_takes_is_handed_over(proxied, pack, first, tmp_path):
     assert set(os.listdir("/proc/self/fd")) == before
 
 
+def test_where_uploads_wait_is_handed_over(configure, root, pack, first, tmp_path):
+    host = {"name": "localhost", "root": str(root), "cgi": ".", "titan": {"allow": "any"}}
+    before = set(os.listdir("/proc/self/fd"))
+    found = pack(configure(host=[host], upload_spool=str(tmp_path)))
+    assert len(found.descriptors) == 1
+    unpacked = unpack_findings(found, first)
+    assert unpacked.resources.upload_spool.path == str(tmp_path)
+    os.close(unpacked.resources.upload_spool.make_file())
+    close(unpacked, first)
+    assert set(os.listdir("/proc/self/fd")) == before
+    found = pack(configure(host=[host], upload_spool=str(tmp_path)))
+    found.content = {**found.content, "upload_spool": ""}
+    with pytest.raises(ValueError, match="another number"):
+        unpack_findings(found, first)
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
 @pytest.mark.parametrize("change", [{"known_servers": ""}, {"proxy_certificates": {}}])
 def test_what_passing_on_takes_may_not_be_missing(proxied, pack, first, change):
     before = set(os.listdir("/proc/self/fd"))
@@ -134,6 +152,7 @@ NONSENSE = {
     "a log twice": lambda content: {**content, "logs": ["/a", "/a", "/b"]},
     "one log too many": lambda content: {**content, "logs": ["/a"]},
     "servers that nobody asks for": lambda content: {**content, "known_servers": "/k", "logs": ["/a"]},
+    "a directory that nobody asks for": lambda content: {**content, "upload_spool": "/s", "logs": ["/a"]},
     "no authorities": lambda content: {
         **content,
         "config": {**content["config"], "tls": {**content["config"]["tls"], "ca-file": "/ca.pem"}},

@@ -169,7 +169,7 @@ def test_what_is_decided_at_the_start_stays(configure, load, said, tmp_path):
 
 
 def test_what_may_change_is_no_complaint(configure, load, said):
-    load(lambda: configure(max_requests=7, max_memory=10**9, auto_reload=True))
+    load(lambda: configure(max_requests=7, max_memory=10**9, auto_reload=True, upload_spool="/tmp"))
     assert said() == []
 
 

@@ -1,0 +1,50 @@
+"""The directory for uploads on their way to a program: files without a name, which are gone with whoever has them open.
+
+Rule: it is opened once, by its path, and then reached by its descriptor alone, whatever directory a process is shut in.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+
+_FLAGS = os.O_RDWR | os.O_CLOEXEC
+_NO_UNNAMED = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL})  # open(2), O_TMPFILE
+
+
+class SpoolDirectory:
+    """The open directory `descriptor`, which is this object's from then on; `path` is for people."""
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        """The open directory."""
+        return self._descriptor
+
+    def make_file(self) -> int:
+        """A new file, open for reading and writing, that has no name and never gets one. Raises OSError."""
+        try:
+            return os.open(".", _FLAGS | os.O_TMPFILE | os.O_EXCL, 0o600, dir_fd=self._descriptor)
+        except OSError as error:
+            if error.errno not in _NO_UNNAMED:
+                raise
+        name = f".gemd-spool-{secrets.token_hex(8)}"
+        descriptor = os.open(name, _FLAGS | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=self._descriptor)
+        try:
+            os.unlink(name, dir_fd=self._descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def close(self) -> None:
+        """Close it. Files that are open stay so."""
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+
+
+def open_spool_directory(path: str) -> SpoolDirectory:
+    """The directory at this path. Raises OSError."""
+    return SpoolDirectory(os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), path)
