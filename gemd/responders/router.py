@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.settings import Config
 from gemd.config.types import Budget
-from gemd.config.upload_checks import find_uploads
+from gemd.config.upload_checks import takes_uploads
 from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer
@@ -28,7 +28,7 @@ from gemd.responders.redirect import gone, redirect
 from gemd.responders.static import StaticFiles
 from gemd.system.authorities import Authorities, Read, read_authorities
 
-Respond = Callable[[Request], Answer]  # raises GeminiError
+Respond = Callable[[Request], Answer | Intake]  # raises GeminiError
 MakeLimit = Callable[[Sequence[Budget]], Check]
 
 
@@ -70,7 +70,7 @@ class Router:
             AnswerKind.FILES: StaticFiles(mime_table, config.limits.listing, protection),
         }
         uploads: Responder | None = None
-        if any(find_uploads(config)):
+        if takes_uploads(config):
             from gemd.responders.uploads.receivers import build_uploads
 
             uploads = build_uploads(config, responders, mime_table, private, read)
@@ -80,12 +80,12 @@ class Router:
         }
         self._find = ServedHosts(config, locations).find
 
-    def respond(self, request: Request) -> Answer:
-        """The answer, which may be an intake. Raises GeminiError where it is a refusal."""
+    def respond(self, request: Request) -> Answer | Intake:
+        """The answer, or an intake for what is uploaded first. Raises GeminiError where it is a refusal."""
         served = self._find(request)
         if served.texts:
-            return reword(served.texts, lambda: _respond(request, served))  # type: ignore[return-value]
-        return _respond(request, served)  # type: ignore[return-value]
+            return reword(served.texts, lambda: _respond(request, served))
+        return _respond(request, served)
 
     def end_by(self, moment: float) -> None:
         """Break off what others' answers still go on with at `moment`, in monotonic seconds: the worker ends."""
