@@ -83,7 +83,8 @@ REFUSED = [
     ("ada", "/page.gmi", ";size=5;size=5", 59, "The parameter size is there twice"),
     ("ada", "/page.gmi", ";size=+5", 59, "The parameter size has 1 to 15 digits, and nothing else"),
     ("ada", "/page.gmi", ";size=1000001", 59, "At most 1000000 bytes may be uploaded here"),
-    ("ada", "/page.gmi", ";size=5;mime=image/png", 59, "The type may be: text/gemini, text/plain"),
+    ("ada", "/page.gmi", ";size=5;mime=image/png", 59, "A file of this name is text/gemini"),
+    ("ada", "/page.png", ";size=5;mime=image/png", 59, "A file of this name would be image/png"),
     ("ada", "/page.gmi", ";size=0", 59, "Nothing may be deleted here, which an upload of no bytes is for"),
     (
         "ada",

@@ -15,7 +15,7 @@ from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.titan_settings import TitanSettings
 from gemd.protocol.errors import BadRequest, GeminiError, ProxyRefused
 from gemd.protocol.request import Request
-from gemd.protocol.response import Answer
+from gemd.protocol.response import Answer, Response
 from gemd.protocol.status import Status
 from gemd.protocol.titan import parse_upload
 from gemd.protocol.upload import Intake, Upload
@@ -68,6 +68,8 @@ class Uploads:
             receive = self._receivers.get(answer)
             taken = receive(asked, location) if receive is not None else None
             if taken is not None:
+                if answer is not AnswerKind.FILES and upload.size:  # a file has the type that its name stands for
+                    _check_type(upload, place.titan, taken)
                 return taken
         raise ProxyRefused("No uploads are taken here")
 
@@ -83,14 +85,18 @@ def _refuse(upload: Upload, place: _Place) -> None:
         raise GeminiError("A valid token is needed", Status.PERMANENT_FAILURE)
     if upload.size > titan.max_size:
         raise BadRequest(f"At most {titan.max_size} bytes may be uploaded here")
-    if not upload.size:
-        if not titan.delete:
-            raise BadRequest("Nothing may be deleted here, which an upload of no bytes is for")
-    elif not titan.allows_type(upload.media_type):
-        types = ", ".join(titan.types)
-        raise BadRequest(
-            f"The type may be: {types}" if len(types) <= _MOST_SHOWN else "No such type may be uploaded here"
-        )
+    if not upload.size and not titan.delete:
+        raise BadRequest("Nothing may be deleted here, which an upload of no bytes is for")
+
+
+def _check_type(upload: Upload, titan: TitanSettings, taken: Answer | Intake) -> None:
+    """Raise BadRequest (59) for what a program is not to be sent, and let go of who would take it."""
+    if titan.allows_type(upload.media_type):
+        return
+    if not isinstance(taken, Response):
+        taken.close()
+    types = ", ".join(titan.types)
+    raise BadRequest(f"The type may be: {types}" if len(types) <= _MOST_SHOWN else "No such type may be uploaded here")
 
 
 def _is_one_of(token: str | None, hashes: tuple[bytes, ...]) -> bool:

@@ -9,7 +9,7 @@ from gemd.config.host_settings import AnswerKind
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import ClientCertificate
 from gemd.protocol.response import Response
-from gemd.protocol.upload import Upload
+from gemd.protocol.upload import Intake, Upload
 from gemd.responders.judged import Unjudged
 from gemd.responders.uploads.front import Uploads
 from gemd.system.client_certificates import parse_client_certificate
@@ -35,6 +35,23 @@ class Receiver:
     def __call__(self, request, location):
         self.seen.append(request)
         return TAKEN if self.takes else None
+
+
+class Taking(Intake):
+    """Is closed or not."""
+
+    size = 5
+    is_ready = True
+    is_closed = False
+
+    def begin(self, helper): ...
+
+    def take(self, data): ...
+
+    def finish(self): ...
+
+    def close(self):
+        self.is_closed = True
 
 
 @pytest.fixture
@@ -69,14 +86,6 @@ REFUSED = {
     "a semicolon in the path": (LISTED, MINE, ";b/c;size=5", 59, "has to be %3B"),
     "too large": ({**LISTED, "max-size": 4}, MINE, ";size=5", 59, "At most 4 bytes may be uploaded here"),
     "far too large": (LISTED, MINE, ";size=999999999999999", 59, "At most 10485760 bytes may be uploaded here"),
-    "another type": (LISTED, MINE, ";size=5;mime=image/png", 59, "The type may be: text/gemini, text/plain"),
-    "the type that is meant by none": (
-        {**LISTED, "types": ["image/*"]},
-        MINE,
-        ";size=5",
-        59,
-        "The type may be: image/*",
-    ),
     "no token": ({**LISTED, "tokens": ["hunter2"]}, MINE, ";size=5", 50, "A valid token is needed"),
     "an empty token": ({**LISTED, "tokens": ["hunter2"]}, MINE, ";size=5;token=", 50, "A valid token is needed"),
     "another token": ({**LISTED, "tokens": ["a", "b"]}, MINE, ";size=5;token=ab", 50, "A valid token is needed"),
@@ -112,7 +121,7 @@ PASSED = {
     ),
     "an edit": (LISTED, MINE, ";edit", Upload(is_edit=True)),
     "an edit where there are tokens": ({**LISTED, "tokens": ["a"]}, MINE, ";edit", Upload(is_edit=True)),
-    "a kind of types": ({**LISTED, "types": ["image/*"]}, MINE, ";size=5;mime=Image/PNG", Upload(5, "Image/PNG")),
+    "a file has the type of its name": (LISTED, MINE, ";size=5;mime=image/png", Upload(5, "image/png")),
 }
 
 
@@ -132,10 +141,34 @@ def test_who_takes_it_sees_no_parameters_in_the_url(ask, query):
     assert asked.url.parameters == "size=5;token=hunter2;mime=text/gemini"  # as another server may be told
 
 
-def test_types_that_are_too_many_for_a_header_are_not_named(ask):
-    types = [f"text/x-{number}" for number in range(200)]
-    answer, _ = ask({**LISTED, "types": types})
-    assert (answer.status, answer.meta) == (59, "No such type may be uploaded here")
+TYPES = {
+    "what may be": (["text/plain"], ";mime=Text/Plain%3Bcharset=utf-8", None),
+    "a kind": (["image/*"], ";mime=image/png", None),
+    "another": (["text/plain", "image/*"], ";mime=text/html", "The type may be: text/plain, image/*"),
+    "the type that is meant by none": (["text/plain"], "", "The type may be: text/plain"),
+    "too many for a header": ([f"text/x-{number}" for number in range(200)], "", "No such type may be uploaded here"),
+}
+
+
+@pytest.mark.parametrize(("types", "parameter", "said"), TYPES.values(), ids=TYPES)
+def test_a_program_is_sent_types_that_may_be(ask, types, parameter, said):
+    intake = Taking()
+    receivers = {AnswerKind.SCRIPT: lambda request, location: intake}
+    titan = {**LISTED, "types": types}
+    answer, _ = ask(titan, f"titan://h/a;size=5{parameter}", receivers=receivers, script="/bin/true")
+    if said is None:
+        assert answer is intake
+        assert not intake.is_closed
+    else:
+        assert (answer.status, answer.meta) == (59, said)
+        assert intake.is_closed
+
+
+def test_who_only_deletes_says_no_type(ask):
+    receivers = {AnswerKind.SCRIPT: Receiver()}
+    titan = {**LISTED, "types": ["text/plain"], "delete": True}
+    answer, _ = ask(titan, "titan://h/a;size=0", receivers=receivers, script="/bin/true")
+    assert answer is TAKEN
 
 
 def test_who_answers_first_may_leave_it_to_the_next(ask, tmp_path):
