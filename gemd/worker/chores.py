@@ -3,6 +3,7 @@
 from gemd.config.settings import Config
 from gemd.shared.generation import Generation
 from gemd.system.file_watch import FileWatch
+from gemd.system.part_sweep import begin_sweep
 
 
 def begin_chores(generation: Generation) -> FileWatch | None:
@@ -11,8 +12,6 @@ def begin_chores(generation: Generation) -> FileWatch | None:
     Runs in the worker.
     """
     if generation.upload_directories:
-        from gemd.system.part_sweep import begin_sweep
-
         begin_sweep(generation.upload_directories)
     if not generation.config.service.auto_reload or not generation.applications:
         return None

@@ -137,7 +137,7 @@ class FileUploads:
         announced = _cut_parameters(upload.media_type)
         is_typed = bare.startswith("text/") and announced in _TYPED
         if not (is_typed or announced == bare or upload.is_edit or not upload.size):
-            raise BadRequest(f"A file of this name is {bare}, and the parameter mime says something else")
+            raise BadRequest(f"A file of this name is {bare}, and mime says otherwise; left out, it is {GEMTEXT}")
         return add_parameters(served, lang=None, charset=location.charset)
 
 
