@@ -8,18 +8,22 @@ import argparse
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from urllib.parse import unquote
 
 from gemd.gemctl.answers import explain_header, show_header
 from gemd.gemctl.draft import Draft, find_editor, name_draft, run_editor
 from gemd.gemctl.failure import ExitCode, Failure
+from gemd.gemctl.gemini_client import GeminiConnection
 from gemd.gemctl.put import guess_media_type, upload_file
 from gemd.gemctl.target import Target, parse_upload_target
 from gemd.gemctl.terminal import complain, escape
 from gemd.gemctl.trust import connect_trusted
+from gemd.protocol.quantities import format_size
 from gemd.protocol.status import Status, has_body
 from gemd.system.encoding import decode_typed
 
+_MAX_TEXT = 64 * 1024**2  # bytes
 _CHARSET = re.compile(r';\s*charset="?([A-Za-z0-9_.:+-]+)', re.IGNORECASE)
 
 
@@ -65,7 +69,17 @@ def fetch_source(options: argparse.Namespace, target: Target) -> tuple[Draft, st
         media_type = reduce_media_type(header.meta)
         if not media_type.startswith("text/"):
             raise Failure(f"it is {escape(media_type)}, which is no text: see gemctl fetch, and gemctl put")
-        return Draft(connection.body(), name_draft(name, media_type), target.url), media_type
+        return Draft(read_text(connection), name_draft(name, media_type), target.url), media_type
+
+
+def read_text(connection: GeminiConnection) -> Iterator[bytes]:
+    """The body of an answer, piece by piece. Raises Failure where it breaks off, or is more than anybody edits."""
+    size = 0
+    for piece in connection.body():
+        size += len(piece)
+        if size > _MAX_TEXT:
+            raise Failure(f"it has more than {format_size(_MAX_TEXT)}: see gemctl fetch, and gemctl put")
+        yield piece
 
 
 def is_changed_there(options: argparse.Namespace, target: Target, digest: bytes) -> bool:
@@ -76,7 +90,7 @@ def is_changed_there(options: argparse.Namespace, target: Target, digest: bytes)
         if not has_body(header.status) and header.status != Status.NOT_FOUND:
             return False
         now = hashlib.sha256()
-        for piece in connection.body() if has_body(header.status) else ():
+        for piece in read_text(connection) if has_body(header.status) else ():
             now.update(piece)
         return now.digest() != digest
 

@@ -164,6 +164,15 @@ def test_what_is_no_text_is_not_edited(titan, edit):
     assert (code, seen, "it is image/png, which is no text" in said) == (1, None, True)
 
 
+def test_more_than_anybody_edits_is_not_written_to_a_disk(titan, edit, drafts, monkeypatch):
+    monkeypatch.setattr("gemd.gemctl.edit._MAX_TEXT", 100_000)
+    code, said, seen = edit(titan(source=b"20 text/gemini\r\n" + bytes(100_001)).url("/a.gmi"), text="<old>")
+    assert (code, seen, "it has more than 97.7 KiB" in said) == (1, None, True)
+    assert list(drafts.iterdir()) == []
+    server = titan(source=b"20 text/gemini\r\n" + b"a" * 100_000)
+    assert edit(server.url("/a.gmi"), text="<old>More\n")[0] == 0
+
+
 @pytest.mark.parametrize("source", [b"60 Who are you?\r\n", b"59 No such parameter\r\n", b"40 Being edited\r\n"])
 def test_a_refusal_to_edit(titan, edit, source):
     code, said, seen = edit(titan(source=source).url("/a.gmi"), text="<old>More\n")
