@@ -35,12 +35,22 @@ def find_upload_warnings(config: Config) -> Iterator[Problem]:
             yield from _judge_public(where, titan)
             if is_for_files(location):
                 yield from _judge_types(where, location, titan, mime_table)
-        directory = os.path.join(str(location.root), *location.names[len(location.mount) :])
-        if is_for_files(location) and directory not in directories:
-            directories.add(directory)
-            with attempt(f"the directory {directory} for uploads could not be looked at"):
+        place = os.path.join(str(location.root), *location.names[len(location.mount) :])
+        if not is_for_files(location):
+            continue
+        with attempt(f"the directory {place} for uploads could not be looked at"):
+            directory = os.path.dirname(place) if _is_page(location, place) else place
+            if directory not in directories:
+                directories.add(directory)
                 yield from _judge_directory(where, directory, titan, user)
                 yield from _judge_scripts(where, location, directory, config)
+
+
+def _is_page(location: Location, place: str) -> bool:
+    """Whether a location is for one file, by what is there, or else by its name."""
+    if location.path.endswith("/"):
+        return False
+    return os.path.isfile(place) or ("." in os.path.basename(place) and not os.path.lexists(place))
 
 
 def _judge_public(where: str, titan: TitanSettings) -> Iterator[Problem]:

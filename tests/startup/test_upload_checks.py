@@ -66,6 +66,16 @@ def test_a_directory_that_is_not_there(said, root):
     assert found == {"host[1].location[1].titan": f"nothing can be uploaded: {root / 'a'} is no directory"}
 
 
+def test_a_location_for_one_page(said, root):
+    """What has to be writable is the directory that it is in."""
+    (root / "page").touch()
+    assert said({"path": "/page", "titan": ANY}, {"path": "/new.gmi", "titan": ANY}) == {}
+    text = f"nothing can be uploaded: {root / 'a'} can't be used: No such file or directory"
+    assert said({"path": "/a/new.gmi", "titan": ANY}) == {"host[1].location[1].titan": text}
+    text = f"nothing can be uploaded: {root / 'v1.0'} can't be used: No such file or directory"
+    assert said({"path": "/v1.0/", "titan": ANY}) == {"host[1].location[1].titan": text}
+
+
 def test_a_root_of_its_own(said, tmp_path):
     assert said({"path": "/a/b", "root": str(tmp_path), "titan": ANY}) == {}
 
