@@ -19,6 +19,8 @@ from tests.support.processes import is_alive
 from tests.support.tls_client import is_cut, make_context
 from tests.support.waiting import LONGEST, wait_for
 
+from .uploading import Gemctl
+
 AS_ROOT = ("--user", "root") if os.geteuid() == 0 else ()
 
 
@@ -287,3 +289,9 @@ def configure(start, tmp_path: Path, capsule: Path):
         return daemon.wait_until_ready(int(workers[1]) if workers else 2)
 
     return configure_it
+
+
+@pytest.fixture
+def gemctl(tmp_path: Path, capfd, monkeypatch) -> Gemctl:
+    """The client, with a certificate of its own."""
+    return Gemctl(tmp_path, capfd, monkeypatch)

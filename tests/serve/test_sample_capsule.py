@@ -1,19 +1,37 @@
 """The sample capsule, read from page to page: by the stories' own client, and by one that is not ours."""
 
+import os
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from .certificates import make_certificate
-from .conftest import Daemon
+from tests.support.waiting import LONGEST
 
-CONFIGURATION = Path(__file__).parents[2] / "etc" / "capsule.conf"  # what `make run` serves
+from .certificates import make_certificate
+from .conftest import AS_ROOT, Daemon
+
+PROJECT = Path(__file__).parents[2]
+CONFIGURATION = PROJECT / "etc" / "capsule.conf"  # what `make run` serves
 
 
 @pytest.fixture
-def sample(start) -> Daemon:
-    return start("-c", CONFIGURATION, "--port", "0").wait_until_ready()
+def copy(tmp_path):
+    """The sample capsule with its configuration, of which a test may change what it likes."""
+    for name in ("capsule", "examples"):
+        shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "etc").mkdir()
+    shutil.copy(CONFIGURATION, tmp_path / "etc")
+    return tmp_path
+
+
+@pytest.fixture
+def sample(start, copy) -> Daemon:
+    return start("-c", copy / "etc/capsule.conf", "--port", "0").wait_until_ready()
 
 
 def links(text: str) -> list[str]:
@@ -37,7 +55,7 @@ def read_all(first, fetch, join) -> set[str]:
 
 
 def check(sample: Daemon, seen: set[str]) -> None:
-    paths = {"/notebook/", "/cgi-bin/hello.sh", "/guides/applications.gmi", "/samples/logo.png"}
+    paths = {"/notebook/", "/cgi-bin/hello.sh", "/guides/applications.gmi", "/samples/logo.png", "/wiki/page.gmi"}
     assert {sample.url(path) for path in paths} <= seen
 
 
@@ -86,3 +104,35 @@ def test_what_needs_a_certificate_is_below_one_path(sample, tmp_path):
     assert "Welcome, Ada." in both
     assert "Good day, Countess." in both
     assert f"{desk}/private/name" in links(both)
+
+
+# The page that its readers may change
+
+
+def test_its_configuration_is_in_order(copy):
+    command = [sys.executable, "-m", "gemd", "-t", "-c", copy / "etc/capsule.conf", *AS_ROOT]
+    environ = {**os.environ, "STATE_DIRECTORY": str(copy / "state")}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=LONGEST)
+    assert (done.returncode, "titan" in done.stderr) == (0, False), done.stderr
+
+
+def test_its_readers_change_a_page_with_a_certificate(copy, sample, gemctl, monkeypatch):
+    before = sample.ask("/wiki/page.gmi").text
+    page = copy / "mine.gmi"
+    page.write_text(before + "* Ada\n")
+
+    refused = gemctl("put", page, sample.url("/wiki/page.gmi"))
+    assert (refused.code, refused.status, "it wants a client certificate" in refused.said) == (1, 60, True), refused
+    assert sample.ask("/wiki/page.gmi").text == before
+    stored = gemctl("put", *gemctl.identity, page, sample.url("/wiki/page.gmi"))
+    assert (stored.code, f"to see it: {sample.url('/wiki/page.gmi')}" in stored.said) == (0, True), stored
+    assert sample.ask("/wiki/page.gmi").text == before + "* Ada\n"
+
+    (copy / "editor.py").write_text("import sys; open(sys.argv[1], 'a').write('* Grace\\n')")
+    monkeypatch.setenv("VISUAL", shlex.join([sys.executable, str(copy / "editor.py")]))
+    assert gemctl("edit", *gemctl.identity, sample.url("/wiki/page.gmi")).code == 0
+    assert sample.ask("/wiki/page.gmi").text == before + "* Ada\n* Grace\n"
+
+    for path in ("/wiki/other.gmi", "/index.gmi", "/cgi-bin/hello.sh"):
+        assert gemctl("put", *gemctl.identity, page, sample.url(path))[:2] == (1, 53)
+    assert [path.name for path in (copy / "capsule/wiki").iterdir()] == ["page.gmi"]
