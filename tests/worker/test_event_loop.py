@@ -43,7 +43,7 @@ class Fault(Exception):
 class Service:
     """An event loop, and who serves from it: `answers` has what each connection is to be answered with, in order."""
 
-    def __init__(self, context, losses, timeouts, most, limits):
+    def __init__(self, context, losses, timeouts, most, limits, **options):
         sock = socket.create_server(("127.0.0.1", 0))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)  # of accepted ones: a slow client shows soon
         sock.setblocking(False)
@@ -61,6 +61,7 @@ class Service:
             Lookups(pool),
             UnderWay(memoryview(bytearray(SIZE))),
             report_loss,
+            **options,
         )
         self.poller = self.loop._poller
         self.answers = []
@@ -85,13 +86,16 @@ class Service:
         self.loop.wait(timeout)
         while self.loop.ready:
             connection = self.loop.ready.popleft()
-            self.asked.append(connection)
             try:
-                self.loop.answer(connection, self.answers.pop(0))
+                self.loop.answer(connection, self.find_answer(connection))
             except Fault:
                 self.loop.give_up(connection)
         self.ended += self.loop.ended
         self.loop.ended.clear()
+
+    def find_answer(self, connection):
+        self.asked.append(connection)
+        return self.answers.pop(0)
 
     def turn_until(self, condition):
         for _ in range(1000):
