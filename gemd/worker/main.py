@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 
-from gemd.config.app_settings import find_applications
 from gemd.config.settings import Config
 from gemd.exit_codes import ExitCode
 from gemd.protocol import figures
@@ -29,17 +28,10 @@ from gemd.system.places import find_share
 from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
 from gemd.system.script_threads import SCRIPT_THREADS
 from gemd.system.signals import GROUP_SIGNALS, SignalQueue
-from gemd.worker.admission import Admission, ConnectionLimit
-from gemd.worker.event_loop import EventLoop
-from gemd.worker.lookups import Lookups
-from gemd.worker.pass_log import pass_logger
-from gemd.worker.passed import Passes
+from gemd.worker.assembly import make_event_loop
 from gemd.worker.reporter import Reporter
-from gemd.worker.server import GeminiServer, loss_reporter
+from gemd.worker.server import GeminiServer
 from gemd.worker.thread_pool import ThreadPool
-from gemd.worker.upstream import find_upstreams
-
-_SPARE_DESCRIPTORS = 128  # for listeners, logs, files and scripts; connections may have the others
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGQUIT)  # of those; the master decides about the others
 _CLEANUP_TIMEOUT = 1.0  # seconds for applications to clean up after answers that broke off, and as many for scripts
@@ -121,7 +113,7 @@ def _serve(
     config = generation.config
     pool = ThreadPool(config.limits.threads)
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    event_loop = _make_event_loop(generation, row, pool)
+    event_loop = make_event_loop(generation, row, pool)
     reporter = Reporter(generation, row, event_loop, pool, memory, descriptors, watch)
     max_pending = find_share(config.limits.threads)  # nobody may have all of what takes time
     server = GeminiServer(
@@ -168,42 +160,6 @@ def _serve(
     SCRIPT_THREADS.wait(_CLEANUP_TIMEOUT)  # what they said last is logged when they have ended
 
 
-def _make_event_loop(generation: Generation, row: Row, pool: ThreadPool) -> EventLoop:
-    config = generation.config
-    lookups = Lookups(pool)
-    return EventLoop(
-        dict(zip(generation.listeners, generation.listen, strict=True)),
-        generation.context,
-        config.timeouts,
-        config.limits,
-        connection_limit(config),
-        pool,
-        lookups,
-        row.under_way,
-        loss_reporter(generation.access_log),
-        _make_admission(generation, row),
-        _make_passes(generation, lookups),
-    )
-
-
-def _make_passes(generation: Generation, lookups: Lookups) -> Passes | None:
-    """None where no host is passed on."""
-    config = generation.config
-    if not config.passes:
-        return None
-    return Passes(find_upstreams(config.hosts, generation.passes, lookups), pass_logger(generation.access_log))
-
-
-def _make_admission(generation: Generation, row: Row) -> Admission | None:
-    """None where everybody may begin a handshake."""
-    limits, handshakes, may_come = generation.config.limits, generation.handshake_limit, generation.may_come
-    most = limits.connections_per_address
-    connections = ConnectionLimit(row, most) if most is not None else None
-    if may_come is None and connections is None and handshakes is None:
-        return None
-    return Admission(generation.access_log, may_come, connections, handshakes, limits.ipv6_prefix)
-
-
 def _clean_up(generation: Generation, last_moment: float) -> None:
     """Let applications clean up after answers that broke off, then run their exit handlers."""
     generation.applications.wait(_CLEANUP_TIMEOUT)
@@ -239,12 +195,3 @@ def _leave_at_once() -> None:
     """What is not answered by now stays unanswered. Runs in a thread of its own."""
     kill_running()
     os._exit(ExitCode.OK)
-
-
-def connection_limit(config: Config) -> int:
-    """How many connections may be read, and as many again answered: as configured, or what the limit of open
-    descriptors leaves. One that is answered may have a file or some pipes open besides, each thread of an application
-    has one."""
-    applications = sum(location.app_threads for _, location in find_applications(config))
-    left = process.raise_descriptor_limit() - 3 * config.limits.threads - applications - _SPARE_DESCRIPTORS
-    return max(16, min(config.limits.connections, left // 3))

@@ -1,4 +1,4 @@
-"""What a worker hears from its master, and what it makes of its limits."""
+"""What a worker hears from its master, and what time it leaves for what."""
 
 import contextlib
 import os
@@ -13,8 +13,7 @@ from gemd.config.settings import Log
 from gemd.shared.channel import send_files
 from gemd.system.logs import Logs
 from gemd.worker import main
-from gemd.worker.main import app_timeout, confine_scripts, connection_limit, exit_timeout, receive_logs
-from tests.master.scripted import make_generation
+from gemd.worker.main import app_timeout, confine_scripts, exit_timeout, receive_logs
 
 
 @pytest.fixture
@@ -146,22 +145,6 @@ def test_a_log_of_another_generation_stays_where_it_is(worker, channel, rotated,
 def test_the_end_of_the_channel_is_the_end_of_the_master(worker, channel):
     channel[0].close()
     assert not receive_logs(worker, channel[1])
-
-
-def test_there_may_be_as_many_connections_as_configured_where_descriptors_suffice():
-    config = make_generation(1, limits={"connections": 100, "threads": 2}).config
-    assert connection_limit(config) == 100
-
-
-def test_connections_leave_descriptors_for_everything_else(monkeypatch):
-    monkeypatch.setattr("gemd.worker.main.process.raise_descriptor_limit", lambda: 1024)
-    config = make_generation(1, limits={"connections": 100_000, "threads": 64}).config
-    assert connection_limit(config) == (1024 - 3 * 64 - 128) // 3
-    host = {"name": "localhost", "location": [{"path": "/a", "app": "m:app", "app-threads": 500}]}
-    config = make_generation(1, limits={"connections": 100_000, "threads": 64}, host=[host]).config
-    assert connection_limit(config) == (1024 - 3 * 64 - 500 - 128) // 3
-    config = make_generation(1, limits={"connections": 100_000, "threads": 10_000}).config
-    assert connection_limit(config) == 16
 
 
 @pytest.mark.parametrize(("stop", "seconds"), [(30.0, 26.0), (10.0, 6.0), (4.0, 2.0), (1.0, 0.5)])
