@@ -27,6 +27,7 @@ from gemd.worker.waiting import AnswerHelper, Waiting
 # What has to get through within one response timeout: 128 KiB in 30 seconds is 4 KB a second.
 BLOCK_SIZE = 128 * 1024
 _MAX_PARTS = 8  # of one answer in a turn, so that others have theirs
+_MAX_TURN = 0.01  # seconds of it but for the last part: a part may be of pieces that take long to make
 
 
 class Writing:
@@ -111,6 +112,7 @@ class Writing:
             if connection.outgoing and not connection.flush():
                 self._block(connection)
                 return
+            over = 0.0
             for _ in range(_MAX_PARTS):
                 is_known = connection.complete or connection.write_part()
                 if not connection.flush():
@@ -122,13 +124,19 @@ class Writing:
                 if not is_known:
                     self._await(connection)
                     return
+                now = time.monotonic()
+                over = over or now + _MAX_TURN
+                if now >= over:
+                    break
         except (TLSError, ClientLeft) as error:
             self.drop(connection, str(error))
             return
         except BrokenBody as error:
             url = error_log.show_url(connection.url)
             error_log.warning("the response to %s broke off: %s", url, error, exc_info=error.__cause__)
-            self._drop_after_part(connection)
+            with contextlib.suppress(TLSError):
+                connection.flush()  # what came before, if the client takes that
+            self.drop(connection)
             return
         self._poller.await_end(connection.fd, self._notice_end, connection)
         self._runnable.add(connection)
@@ -205,12 +213,6 @@ class Writing:
         self._poller.unregister(connection.fd)
         self._ended.append(connection)
         connection.close()
-
-    def _drop_after_part(self, connection: Connection) -> None:
-        """End it where its body broke off, after what came before, if the client takes that."""
-        with contextlib.suppress(TLSError):
-            connection.flush()
-        self.drop(connection)
 
     def replace(self, connection: Connection, answer: Answer) -> None:
         """Send this instead, where nothing is sent yet."""

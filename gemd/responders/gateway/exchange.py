@@ -190,6 +190,8 @@ class RelayedRequest:
                 if output is None:
                     break
                 self._take(output)
+                if self._link.codec.has_more:  # that was much to look at
+                    break
         except CodecError as error:
             self._failure = error
         if self._is_over:

@@ -241,6 +241,18 @@ def test_what_a_codec_holds_back_comes_before_more_is_received(ask):
     assert body == b"ab"
 
 
+def test_what_a_codec_holds_back_is_left_for_the_next_turn(ask):
+    asked = ask()
+    asked.connect()
+    fed = []
+    asked.codec.feed = lambda data: fed.append(data) or b""
+    asked.codec.has_more = True
+    woken = asked.pump.woken
+    for turn in range(1, 4):
+        asked.answer.settle()
+        assert (len(fed), asked.pump.woken - woken) == (turn, turn)
+
+
 def test_one_that_never_stops_does_not_stop_others(ask):
     """Each turn takes its share, and the next one comes at once."""
     asked = ask()
