@@ -3,7 +3,10 @@
 Rule: nobody is connected to; what is not there may come later, so that each is a warning and no fault.
 """
 
+import contextlib
+import grp
 import os
+import pwd
 import stat
 from collections.abc import Iterator
 
@@ -55,4 +58,16 @@ def _why_not(path: str, user: Identity | None) -> str | None:
     else:
         is_allowed = bool(status.st_mode & (stat.S_IWGRP if status.st_gid in gids else stat.S_IWOTH))
     name = user.name if user is not None else "its user"
-    return None if is_allowed else f"can't be connected to by {name}: its mode is {stat.S_IMODE(status.st_mode):04o}"
+    if is_allowed:
+        return None
+    return f"can't be connected to by {name}, who may not write to it: {_describe_rights(status)}"
+
+
+def _describe_rights(status: os.stat_result) -> str:
+    """Whose a file is, and its mode: "it is www-data:www-data's, with the mode 0660"."""
+    owner, group = str(status.st_uid), str(status.st_gid)
+    with contextlib.suppress(KeyError):
+        owner = pwd.getpwuid(status.st_uid).pw_name
+    with contextlib.suppress(KeyError):
+        group = grp.getgrgid(status.st_gid).gr_name
+    return f"it is {owner}:{group}'s, with the mode {stat.S_IMODE(status.st_mode):04o}"
