@@ -11,7 +11,6 @@ from gemd.config.proxy_checks import Scheme, parse_upstreams
 from gemd.config.settings import Config
 from gemd.protocol.request import Request
 from gemd.responders.gateway.exchange import RelayedRequest
-from gemd.responders.gateway.gemini_proxy import GeminiProxy
 from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.responders.gateway.upstreams import Upstreams
 
@@ -28,6 +27,12 @@ class Pass(Protocol):
 MakePass = Callable[[Config, Host, Location, ProxyMeans], Pass]  # for a location that has a `proxy` table
 
 
+def _make_gemini_proxy(config: Config, host: Host, location: Location, means: ProxyMeans) -> Pass:
+    from gemd.responders.gateway.gemini_proxy import GeminiProxy
+
+    return GeminiProxy(config, host, location, means)
+
+
 def _make_http_proxy(config: Config, host: Host, location: Location, means: ProxyMeans) -> Pass:
     """Loads h11 with the first of them, for which nobody else shall pay."""
     from gemd.responders.gateway.http_proxy import HTTPProxy
@@ -35,7 +40,7 @@ def _make_http_proxy(config: Config, host: Host, location: Location, means: Prox
     return HTTPProxy(config, host, location, means)
 
 
-KINDS: Mapping[Scheme, MakePass] = {"gemini": GeminiProxy, "http": _make_http_proxy}
+KINDS: Mapping[Scheme, MakePass] = {"gemini": _make_gemini_proxy, "http": _make_http_proxy}
 
 
 class Proxies:
