@@ -34,10 +34,8 @@ def find_idle_sockets(config: Config) -> Iterator[Problem]:
 
 def _list_sockets(location: Location) -> Iterator[tuple[str, str]]:
     """Their paths, each with the key that names it."""
-    for answer, table in ((AnswerKind.FASTCGI, location.fastcgi), (AnswerKind.SCGI, location.scgi)):
-        for address in table.addresses if table is not None else ():
-            if address.path:
-                yield answer.value, address.path
+    for kind, table in location.application_tables.items():
+        yield from ((kind.value, address.path) for address in table.addresses if address.path)
     for upstream in parse_upstreams(location.proxy) if location.proxy is not None else ():
         if upstream.address.path:
             yield AnswerKind.PROXY.value, upstream.address.path

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gemd.config import Config
-from gemd.config.gateway_settings import ProxyGateway
+from gemd.config.gateway_settings import ProxyTable
 from gemd.config.proxy_checks import parse_upstreams
 from gemd.system import certificates
 from gemd.system.certificate_directory import find_certificate_directory
@@ -17,7 +17,7 @@ from gemd.system.known_servers import KnownServers, known_servers_path, open_kno
 from gemd.system.privileges import Identity
 
 
-def find_proxies(config: Config) -> Iterator[tuple[str, ProxyGateway]]:
+def find_proxies(config: Config) -> Iterator[tuple[str, ProxyTable]]:
     """All `proxy` tables in force, each with the path of its location."""
     for host in config.hosts:
         for location in host.locations:

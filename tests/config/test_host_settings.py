@@ -1,6 +1,6 @@
 import pytest
 
-from gemd.config.gateway_settings import ApplicationGateway, ProxyGateway
+from gemd.config.gateway_settings import ApplicationTable, ProxyTable
 from gemd.config.host_settings import DERIVED, AnswerKind, Host, Location, Redirect
 from gemd.config.tables import keys_of
 
@@ -15,7 +15,7 @@ def test_dot_files_need_a_permission():
     assert first(HOST + "dot-files = ['.plan']\n").allows_name(".plan")
 
 
-ASKED = ApplicationGateway(to="unix:/s")
+ASKED = ApplicationTable(to="unix:/s")
 ANSWERS = {
     "nothing": (Location(), ()),
     "scripts without a root": (Location(cgi="bin"), ()),
@@ -34,7 +34,7 @@ ANSWERS = {
             redirect=Redirect(to="/"),
             fastcgi=ASKED,
             scgi=ASKED,
-            proxy=ProxyGateway(to="gemini://h"),
+            proxy=ProxyTable(to="gemini://h"),
         ),
         tuple(AnswerKind),
     ),

@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from gemd.config.host_settings import GATEWAY_KINDS
+from gemd.protocol.figures import GATEWAYS
 from gemd.responders.gateway.gateways import Gateways
 from gemd.responders.gateway.proxy_means import ProxyMeans
 from tests.config.reading import parse
@@ -39,6 +41,10 @@ def ask(gateways, config, name):
     return settle(lambda: gateway(request(f"/{name}/x"), location))
 
 
+def test_there_is_one_for_each_word(gateways):
+    assert gateways.by_answer.keys() == GATEWAY_KINDS
+
+
 def test_each_answers_where_it_is_configured(gateways, config):
     assert {name: ask(gateways, config, name).status for name in TABLES} == dict.fromkeys(TABLES, 43)
 
@@ -49,6 +55,7 @@ def test_answers_are_counted_by_the_protocol(gateways, config):
     for name in TABLES:
         ask(gateways, config, name)
     assert counted == [(name, 43) for name in TABLES]
+    assert TABLES.keys() == set(GATEWAYS)  # of which there are figures
 
 
 def test_all_end_with_the_worker(gateways):
