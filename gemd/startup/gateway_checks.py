@@ -4,11 +4,10 @@ Rule: nobody is connected to; what is not there may come later, so that each is 
 """
 
 import contextlib
-import grp
 import os
-import pwd
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 from gemd.config import Config, Problem
 from gemd.config.host_settings import AnswerKind, Location
@@ -58,14 +57,14 @@ def _why_not(path: str, user: Identity | None) -> str | None:
     name = user.name if user is not None else "its user"
     if is_allowed:
         return None
-    return f"can't be connected to by {name}, who may not write to it: {_describe_rights(status)}"
+    return f"can't be connected to by {name}, who may not write to it: {_describe_rights(path, status)}"
 
 
-def _describe_rights(status: os.stat_result) -> str:
+def _describe_rights(path: str, status: os.stat_result) -> str:
     """Whose a file is, and its mode: "it is www-data:www-data's, with the mode 0660"."""
     owner, group = str(status.st_uid), str(status.st_gid)
-    with contextlib.suppress(KeyError):
-        owner = pwd.getpwuid(status.st_uid).pw_name
-    with contextlib.suppress(KeyError):
-        group = grp.getgrgid(status.st_gid).gr_name
+    with contextlib.suppress(KeyError, OSError):  # who has no name, and what has gone meanwhile
+        owner = Path(path).owner()
+    with contextlib.suppress(KeyError, OSError):
+        group = Path(path).group()
     return f"it is {owner}:{group}'s, with the mode {stat.S_IMODE(status.st_mode):04o}"
