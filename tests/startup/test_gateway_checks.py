@@ -87,7 +87,7 @@ def test_who_may_not_connect_is_named(idle, listener, monkeypatch, mode, is_memb
 
 def test_whose_a_socket_is_that_nobody_here_has(idle, monkeypatch):
     found = SimpleNamespace(st_mode=stat.S_IFSOCK | 0o660, st_uid=987654321, st_gid=0)
-    monkeypatch.setattr(gateway_checks.os, "stat", lambda path: found)
+    monkeypatch.setattr(gateway_checks.os, "stat", lambda path, **_: found)
     monkeypatch.setattr(gateway_checks, "find_identity", lambda name, group: Identity("gemd", 54321, 54321, ()))
     said = idle({"path": "/a", "fastcgi": {"to": "unix:/s"}}, user="gemd")
     assert said["host[1].location[1].fastcgi.to"].endswith(": it is 987654321:root's, with the mode 0660")
