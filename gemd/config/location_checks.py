@@ -93,8 +93,9 @@ def _judge_errors(errors: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield key, "the text of 44 is the seconds to wait, which clients read: remove it"
         elif status not in _REFUSALS:
             yield key, f"gemd refuses nothing with this: expected one of {', '.join(_REFUSALS)}"
-        elif not text or not fits_header(text) or len(text.encode()) > MAX_META:
-            yield key, f"expected one line of text, of at most {MAX_META} bytes, not {show(text)}"
+        elif not text.strip() or text != text.lstrip() or not fits_header(text) or len(text.encode()) > MAX_META:
+            text_form = f"one line of text, of at most {MAX_META} bytes and without a blank at its beginning"
+            yield key, f"expected {text_form}, not {show(text)}"
 
 
 def _judge_gateways(location: Location) -> Iterator[tuple[str, str]]:

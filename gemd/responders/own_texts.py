@@ -6,9 +6,11 @@ Rule: only what is raised is a refusal of gemd's; what scripts, applications and
 from collections.abc import Callable, Collection, Mapping
 
 from gemd.protocol.errors import GeminiError
+from gemd.protocol.request import Request
 from gemd.protocol.response import Answer, Helper, Pending, Response, Source
 
 Texts = Mapping[int, str]  # by status
+WordRefusal = Callable[[Request, GeminiError], GeminiError]  # the same, in the words of where the request leads
 
 
 def reword(texts: Texts, find: Callable[[], Answer]) -> Answer:
@@ -16,13 +18,19 @@ def reword(texts: Texts, find: Callable[[], Answer]) -> Answer:
     try:
         answer = find()
     except GeminiError as refusal:
-        raise _reword(texts, refusal) from None
+        raise reword_refusal(texts, refusal) from None
     return answer if isinstance(answer, Response) else RewordedAnswer(texts, answer)
 
 
-def _reword(texts: Texts, refusal: GeminiError) -> GeminiError:
+def reword_refusal(texts: Texts, refusal: GeminiError) -> GeminiError:
+    """The refusal with the text for its status, if there is one."""
     text = texts.get(refusal.status)
     return refusal if text is None else GeminiError(text, refusal.status)
+
+
+def leave_words(_request: Request, refusal: GeminiError) -> GeminiError:
+    """The refusal as it is, where there are no texts."""
+    return refusal
 
 
 class RewordedAnswer:
@@ -52,7 +60,7 @@ class RewordedAnswer:
         try:
             found = self._answer.settle()
         except GeminiError as refusal:
-            raise _reword(self._texts, refusal) from None
+            raise reword_refusal(self._texts, refusal) from None
         if found is None:
             return None
         if not isinstance(found, Response):

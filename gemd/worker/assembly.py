@@ -36,6 +36,7 @@ def make_event_loop(generation: Generation, row: Row, pool: ThreadPool) -> Event
         loss_reporter(generation.access_log),
         _make_admission(generation, row),
         _make_passes(generation, lookups),
+        generation.word_refusal,
     )
 
 

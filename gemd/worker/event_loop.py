@@ -14,6 +14,7 @@ from gemd.config.listen import Listen
 from gemd.config.settings import Limits, Timeouts
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.response import Answer, error_response
+from gemd.responders.own_texts import WordRefusal, leave_words
 from gemd.shared.under_way import UnderWay
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
@@ -36,7 +37,7 @@ from gemd.worker.writing import Writing
 _LOOK_INTERVAL = 0.02  # seconds between two looks around while much happens: so late a deadline may be noticed
 _TOO_MUCH = "clients hold too much memory together (limits.buffered)"
 _OWN_FAULT = "a fault of gemd itself"
-_FAULT = error_response(GeminiError("An unexpected error occurred"))
+_FAULT = "An unexpected error occurred"
 
 
 class EventLoop:
@@ -56,12 +57,14 @@ class EventLoop:
         report_loss: ReportLoss,
         admission: Admission | None = None,
         passes: Passes | None = None,
+        word_refusal: WordRefusal = leave_words,
     ) -> None:
         self.ready: deque[Connection] = deque()
         self.ended: deque[Connection] = deque()
         self._poller: Poller[Connection] = Poller()
         self._max_connections = max_connections
         self._admission = admission
+        self._word_refusal = word_refusal
         self._next_look = 0.0
         self._reading = Reading(self._poller, limits, max_connections, self.ready, report_loss)
         self._accepting = Accepting(
@@ -233,4 +236,5 @@ class EventLoop:
         elif connection.sent:
             self._writing.drop(connection)
         else:
-            self._writing.replace(connection, _FAULT)
+            fault, request = GeminiError(_FAULT), connection.request
+            self._writing.replace(connection, error_response(self._word_refusal(request, fault) if request else fault))

@@ -16,7 +16,7 @@ import pytest
 from gemd.config.listen import Listen
 from gemd.config.settings import Limits, Timeouts
 from gemd.config.types import Address
-from gemd.protocol.errors import NotFound
+from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.response import BrokenBody, ClientLeft, Response
 from gemd.shared.under_way import SIZE, UnderWay
 from gemd.system.listener import Listener
@@ -450,6 +450,15 @@ def test_a_fault_before_the_first_byte_is_said(service, caplog, make):
     assert one_logged(caplog)
     assert pending.closed == 1
     assert service.read(other) == HEADER + b"fine"
+
+
+def test_a_fault_is_said_in_the_words_of_where_the_request_leads(service, caplog):
+    service.loop._word_refusal = lambda request, refusal: GeminiError(f"{request.url.host} is ill", refusal.status)
+    pending = ScriptedPending(None, Fault())
+    client, _ = service.ask(pending)
+    pending.helper.wake()
+    assert service.read(client) == b"40 localhost is ill\r\n"
+    assert one_logged(caplog)
 
 
 def test_a_fault_after_the_first_byte_breaks_off(service, caplog):
