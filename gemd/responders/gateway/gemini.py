@@ -6,12 +6,15 @@ whole with its header, any other with close_notify alone.
 
 from collections.abc import Callable
 
+from gemd.protocol.status import Status
 from gemd.responders.gateway.codec import CodecError
 from gemd.system.server_trust import Chain, Distrusted
 from gemd.system.tls import TLSError
 from gemd.system.tls_client import ClientConnection
 
 _MOST_RECORDS = 128  # at a time: with one byte each they take some 0.5 ms
+_NOT_SERVED = str(int(Status.PROXY_REQUEST_REFUSED)).encode()
+_HINT = b" (it is asked for a host and port that are not its own: see rewrite-host and sni)"
 _SLICE = 16 * 1024  # bytes that TLS is given at once: its memory for them never shrinks
 
 
@@ -33,6 +36,7 @@ class GeminiCodec:
         self._header = b""
         self._has_header = False
         self._fault = ""
+        self._refusal = b""
         self._go_on()
 
     def take(self) -> bytes:
@@ -113,6 +117,8 @@ class GeminiCodec:
         if not end:
             return output
         self._has_header, self.is_complete = True, not self._header.startswith(b"2")
+        if self._header.startswith(_NOT_SERVED):
+            self._refusal = self._header[:end].rstrip()
         self._header = b""
         return output[: end - before] if self.is_complete else output
 
@@ -122,5 +128,5 @@ class GeminiCodec:
             raise CodecError("closed without close_notify" if self._is_secure else "closed in the handshake")
 
     def complaints(self) -> bytes:
-        """Gemini has no place for them."""
-        return b""
+        """That it serves no such host (53): the client gets that, though only who has configured this can mend it."""
+        return self._refusal and self._refusal + _HINT

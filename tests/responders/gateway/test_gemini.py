@@ -73,6 +73,14 @@ def test_a_page(talk, version, size):
     assert one.codec.complaints() == b""
 
 
+@pytest.mark.parametrize("size", [1, 65536])
+def test_a_host_that_it_does_not_serve_is_told_the_log(talk, size):
+    one = talk().ask()
+    header = b"53 Not here\r\n"
+    assert one.read(one.say(header), size) == header
+    assert one.codec.complaints().startswith(b"53 Not here (it is asked for a host and port ")
+
+
 def test_what_is_in_the_clear_comes_first_and_once(talk):
     one = talk(first=b"PROXY UNKNOWN\r\n")
     data = one.codec.take()
