@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gemd.config import Config, Problem
-from gemd.config.host_settings import AnswerKind, Location
-from gemd.config.proxy_checks import parse_upstreams
 from gemd.config.tables import key_path
+from gemd.config.upstream_sockets import list_sockets
 from gemd.system.attempt import attempt
 from gemd.system.privileges import Identity, find_identity
 
@@ -24,20 +23,11 @@ def find_idle_sockets(config: Config) -> Iterator[Problem]:
     user = find_identity(service.user, service.group) if service.user not in (None, "root") else None
     seen = set()
     for location in (location for host in config.hosts for location in host.locations):
-        for key, path in _list_sockets(location):
+        for key, path in list_sockets(location):
             reason = _why_not(path, user) if path not in seen else None
             seen.add(path)
             if reason is not None:
                 yield Problem(key_path(location.where, key, "to"), f"{path} {reason}")
-
-
-def _list_sockets(location: Location) -> Iterator[tuple[str, str]]:
-    """Their paths, each with the key that names it."""
-    for kind, table in location.application_tables.items():
-        yield from ((kind.value, address.path) for address in table.addresses if address.path)
-    for upstream in parse_upstreams(location.proxy) if location.proxy is not None else ():
-        if upstream.address.path:
-            yield AnswerKind.PROXY.value, upstream.address.path
 
 
 def _why_not(path: str, user: Identity | None) -> str | None:
