@@ -164,6 +164,32 @@ def test_many_small_records_are_given_a_few_at_a_time(talk):
     assert one.codec.is_complete
 
 
+def test_records_without_an_answer_are_bounded(talk, tmp_path):
+    """As tickets are, and new keys, each of which a server may want to be told anew."""
+    context = make_server_context(tmp_path)
+    for count, is_too_many in ((60, False), (70, True)):
+        context.num_tickets = count
+        one = Talk(context)
+        one.server.feed(one.codec.take())
+        one.codec.feed(one.server.take())
+        one.server.feed(one.codec.take())
+        octets = one.say(PAGE)
+        if is_too_many:
+            with pytest.raises(CodecError, match="sends records of TLS without an answer"):
+                one.read(octets)
+        else:
+            assert one.read(octets) == PAGE
+
+
+def test_a_few_records_at_a_time_in_the_handshake_too(talk):
+    one = talk(V12)
+    one.server.feed(one.codec.take())
+    assert one.codec.feed(b"\x16\x03\x03\x00\x04\x00\x00\x00\x00" * 100 + one.server.take()) == b""  # HelloRequest
+    assert (one.codec.has_more, one.codec.take()) == (True, b"")
+    assert one.codec.feed(b"") == b""
+    assert (one.codec.has_more, one.codec.take() == b"") == (False, False)
+
+
 def test_a_large_body(talk):
     body = bytes(range(256)) * 4096
     one = talk().ask()
