@@ -157,8 +157,9 @@ class EventLoop:
         woken = self._poller.woken
         if woken:
             is_quiet = False
-            for _ in range(len(woken)):
-                self._step(self._resume, woken.popleft())
+            # Who was woken more than once, and will wake itself again, has one turn and not ever more of them.
+            for connection in dict.fromkeys([woken.popleft() for _ in range(len(woken))]):
+                self._step(self._resume, connection)
         for connection in runnable:
             self._step(self._writing.go_on, connection)
         for connection in self._accepting.accept_waiting():

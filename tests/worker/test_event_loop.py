@@ -306,6 +306,17 @@ def test_who_wakes_the_loop_as_it_is_asked_is_asked_again(service):
     assert service.read(client) == HEADER + b"x"
 
 
+def test_who_is_woken_again_and_again_has_one_turn(service):
+    pending = ScriptedPending(*[lambda: pending.helper.wake()] * 10, page(b"x"))
+    client, _ = service.ask(pending)
+    for _ in range(5):
+        pending.helper.wake()
+    before = pending.reads
+    service.turn(0.0)
+    assert pending.reads == before + 1
+    assert service.read(client) == HEADER + b"x"
+
+
 def test_a_descriptor_wakes_the_loop(service):
     source = PipeSource()
     client, _ = service.ask(page(source))

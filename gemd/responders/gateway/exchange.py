@@ -22,7 +22,7 @@ from gemd.responders.gateway.upstreams import Upstreams
 from gemd.system.log import error_log
 from gemd.system.script_output import ScriptError
 
-_MAX_RECEIVED = 4  # of those in a turn, so that others have theirs
+_MAX_RECEIVED = 4  # of those at a time, so that others have their turn
 _END_TIMEOUT = 1.0  # seconds for an upstream to end behind a header that has no body
 
 
@@ -51,6 +51,7 @@ class RelayedRequest:
         self._output = b""  # that has come and was not taken yet
         self._size = 0
         self._failure: CodecError | None = None  # behind that
+        self._has_had_turn = False  # and there would be more at once
         self._header: tuple[int, str] | None = None
 
     def __str__(self) -> str:
@@ -142,7 +143,9 @@ class RelayedRequest:
         last_moment = self._upstreams.last_moment
         if last_moment is not None and time.monotonic() >= last_moment:  # as planned, so that it is no warning
             raise ClientLeft(f"{self} goes on, and its worker ends")
-        if not self._output and not self._is_over:
+        if self._has_had_turn:
+            self._has_had_turn = bool(self._output)
+        elif not self._output and not self._is_over:
             self._advance()
         if self._output:
             self._until = math.inf
@@ -191,6 +194,7 @@ class RelayedRequest:
                     break
                 self._take(output)
                 if self._link.codec.has_more:  # that was much to look at
+                    self._has_had_turn = bool(self._output)
                     break
         except CodecError as error:
             self._failure = error

@@ -272,6 +272,26 @@ def test_one_that_never_stops_does_not_stop_others(ask):
             assert 1 <= len(received) <= 4
 
 
+def test_what_is_held_back_comes_once_in_a_turn(ask):
+    """However much there is: who asks goes on until there is nothing."""
+    asked = ask()
+    begin_body(asked)
+    fed = []
+
+    def feed(data):
+        fed.append(data)
+        asked.codec.has_more = True
+        return b"x"
+
+    asked.codec.feed = feed
+    asked.say(b"all of it")
+    for turn in range(1, 4):
+        assert asked.read() == b"x"
+        woken = asked.pump.woken
+        assert asked.answer.read() is None
+        assert (len(fed), asked.pump.woken) == (turn, woken + 1)
+
+
 def test_a_codec_s_complaint_is_43(ask, caplog):
     asked = ask()
     asked.connect()
