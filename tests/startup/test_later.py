@@ -29,7 +29,8 @@ from gemd.startup import later
 import gemd.responders.router
 later.import_all()
 import gemd.responders.gateway as gateway
-print(sorted({one.name for one in pkgutil.iter_modules(gateway.__path__, "gemd.responders.gateway.")} - set(sys.modules)))
+modules = {one.name for one in pkgutil.iter_modules(gateway.__path__, "gemd.responders.gateway.")}
+print(sorted(modules - set(sys.modules)))
 """
 
 
