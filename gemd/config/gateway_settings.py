@@ -86,3 +86,5 @@ def judge_gateway(table: ApplicationTable) -> Iterator[tuple[str, str]]:
     for name in table.params:
         if name.startswith("TLS_") or name in _OURS:
             yield key_path("params", name), "says who asks, which is gemd's to say: choose another name"
+    if table.params.get("CONTENT_LENGTH", "0") not in ("", "0"):
+        yield key_path("params", "CONTENT_LENGTH"), "there is no body, for which an application would wait: remove it"

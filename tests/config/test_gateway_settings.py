@@ -86,6 +86,11 @@ MISTAKES = {
         "host[1].scgi.params.TLS_CLIENT_HASH",
         "says who asks, which is gemd's to say",
     ),
+    "a body": (
+        gateway('to = "b:1", params = { CONTENT_LENGTH = "5" }', "scgi"),
+        "host[1].scgi.params.CONTENT_LENGTH",
+        "there is no body",
+    ),
     "two answers": (
         gateway('to = "b:1"') + 'scgi = { to = "b:2" }\n',
         "host[1].scgi",
@@ -104,6 +109,12 @@ def test_mistakes_are_told_with_what_to_write(text, path, said):
     problems = problems_of(text)
     assert list(problems) == [path]
     assert said in problems[path]
+
+
+@pytest.mark.parametrize("length", ["", "0"])
+def test_no_body_may_be_said(length):
+    config = parse(gateway(f'to = "b:1", params = {{ CONTENT_LENGTH = "{length}" }}'))
+    assert config.hosts[0].locations[0].fastcgi.params == {"CONTENT_LENGTH": length}
 
 
 def test_all_of_them_at_once():
