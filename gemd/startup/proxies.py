@@ -18,7 +18,7 @@ from gemd.system.privileges import Identity
 
 
 def find_proxies(config: Config) -> Iterator[tuple[str, ProxyTable]]:
-    """All `proxy` tables in force, each with the path of its location."""
+    """All `proxy` tables in force, each with where its location is in the file."""
     for host in config.hosts:
         for location in host.locations:
             if location.proxy is not None:

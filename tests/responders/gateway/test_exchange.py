@@ -16,17 +16,9 @@ from gemd.responders.gateway.codec import CodecError
 from gemd.responders.gateway.exchange import RelayedRequest
 from gemd.responders.gateway.scgi import SCGICodec
 from tests.support.pump import Pump
-from tests.support.upstreams import Server
 from tests.support.waiting import wait_for
 
 from .upstream_programs import NAME, upstreams_at
-
-
-@pytest.fixture
-def server():
-    made = Server()
-    yield made
-    made.close()
 
 
 @pytest.fixture

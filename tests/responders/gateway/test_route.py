@@ -9,17 +9,9 @@ import pytest
 from gemd.protocol.response import ResolveError, when_writable
 from gemd.responders.gateway import route as module
 from gemd.responders.gateway.route import NoUpstream, Route
-from tests.support.upstreams import Server
 from tests.support.waiting import wait_for
 
 from .upstream_programs import Helper, upstreams_at
-
-
-@pytest.fixture
-def server():
-    made = Server()
-    yield made
-    made.close()
 
 
 @pytest.fixture
