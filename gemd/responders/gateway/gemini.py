@@ -106,16 +106,18 @@ class GeminiCodec:
     def _decrypt(self, pieces: list[bytes]) -> bool:
         """Add what the next records have; whether one of them has said that nothing more comes. Raises TLSError."""
         for _ in range(_MOST_RECORDS):
-            while piece := self._tls.receive():
-                pieces.append(piece)
-                self._others = max(0, self._others - 2)  # its own record, and one between it and the next
-            if piece is not None:
-                return True
             record = self._records.take()
             if not record:
                 break
             self._tls.feed(record)
-            self._others += 1
+            piece = self._tls.receive()  # all that one record has
+            if piece:
+                pieces.append(piece)
+                self._others = max(0, self._others - 1)  # one between it and the next
+            elif piece is None:
+                self._others += 1
+            else:
+                return True
         return False
 
     def _follow(self, output: bytes) -> bytes:
