@@ -132,6 +132,8 @@ class RelayedRequest:
         if not has_body(status):
             self._output = b""
             return Response(status, meta) if self._is_over or time.monotonic() >= self._until else None
+        if self._failure is not None and not self._output:
+            raise self._failure  # while the client can be told
         if self._is_over and self._failure is None and len(self._output) <= PIECE:
             return Response(status, meta, self._take_output())
         return Response(status, meta, self)

@@ -349,6 +349,18 @@ def test_it_is_read_only_when_it_is_wanted(ask):
     assert 0 < len(asked.read()) <= 128 * 1024
 
 
+def test_one_that_breaks_off_before_its_body_is_43(ask, caplog):
+    """For there is an answer still, and no more than an end without one would be lost."""
+    asked = ask()
+    asked.connect()
+    asked.codec.end = lambda: (_ for _ in ()).throw(CodecError("closed before its answer ended"))
+    asked.say(b"20 text/plain\r\n", ends=True)
+    wait_for(lambda: is_at_end(asked.answer._link._socket), "the end to be here")
+    with pytest.raises(ProxyFailed):
+        asked.answer.settle()
+    assert caplog.records[0].message.endswith("closed before its answer ended")
+
+
 def test_a_body_that_stalls_breaks_off(ask):
     asked = ask(timeout=0.05)
     begin_body(asked)
