@@ -16,7 +16,7 @@ from gemd.protocol.http_head import HeadError, HeadReader
 from gemd.protocol.response import MAX_META, encode_header
 from gemd.protocol.status import Status, has_body, is_redirect
 from gemd.responders.cgi.header import quote
-from gemd.responders.gateway.codec import CodecError
+from gemd.responders.gateway.codec import BadAnswer, CodecError
 
 _MAX_INTERIM = 16  # answers of 1xx
 _MAX_OUTPUT = 256 * 1024  # bytes that are unpacked in one go
@@ -96,7 +96,7 @@ class HTTPCodec:
         code = response.status_code
         status = translate_status(code, Status.PROXY_ERROR)
         if status == Status.PROXY_ERROR:
-            raise CodecError(f"answered with {code}")
+            raise BadAnswer(f"answered with {code}")
         self.is_complete = not has_body(status)  # what follows is a page for people with a browser
         return encode_header(status, self._find_meta(response, status))
 
@@ -109,14 +109,14 @@ class HTTPCodec:
                 field = "Content-Type"
                 return translate_type(_value(response, field))
             except ValueError as error:
-                raise CodecError(f"has a {field} that {error}") from None
+                raise BadAnswer(f"has a {field} that {error}") from None
         if is_redirect(status):
             try:
                 meta = self._translate(clean_reference(_value(response, "Location").encode("latin-1")))
                 if len(meta) > MAX_META:
                     raise ValueError(f"is longer than {MAX_META} bytes")
             except ValueError as error:
-                raise CodecError(f"answered with {response.status_code} and a Location that {error}") from None
+                raise BadAnswer(f"answered with {response.status_code} and a Location that {error}") from None
             return meta
         if status == Status.SLOW_DOWN:
             return translate_wait(", ".join(_values(response, "Retry-After")))

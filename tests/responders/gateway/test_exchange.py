@@ -12,7 +12,7 @@ import pytest
 from gemd.protocol.errors import Overloaded, ProxyFailed
 from gemd.protocol.response import BrokenBody, ClientLeft, when_writable
 from gemd.responders.gateway import exchange as module
-from gemd.responders.gateway.codec import CodecError
+from gemd.responders.gateway.codec import BadAnswer, CodecError
 from gemd.responders.gateway.exchange import RelayedRequest
 from gemd.responders.gateway.scgi import SCGICodec
 from tests.support.pump import Pump
@@ -521,6 +521,17 @@ def test_what_an_upstream_says_besides_is_logged(ask, server, caplog):
         f"{whose} says: one",
         f"{whose} says: two\x1b",
     ]
+
+
+def test_one_whose_answer_is_of_no_use_is_not_left_out(ask, server, caplog):
+    """As for a page that fails, which is no reason to leave all others to the next one."""
+    asked = ask(to=upstreams_at(server.place, "127.0.0.1:1"))
+    asked.connect()
+    asked.codec.fault = BadAnswer("answered with 500")
+    asked.say(b"x")
+    with pytest.raises(ProxyFailed):
+        asked.settle()
+    assert [record.message.rpartition(" answered")[2] for record in caplog.records] == [" with 500"]
 
 
 def test_one_that_does_not_answer_is_left_out(ask, server, caplog):
