@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gemd.config.gateway_settings import ApplicationGateway, ProxyGateway
+from gemd.config.gateway_settings import ApplicationTable, ProxyTable
 from gemd.config.script_places import ScriptPlaces, parse_places
 from gemd.config.titan_settings import TitanSettings
 from gemd.config.types import (
@@ -57,6 +57,9 @@ class AnswerKind(enum.Enum):
     FILES = "root"
 
 
+GATEWAY_KINDS = frozenset({AnswerKind.FASTCGI, AnswerKind.SCGI, AnswerKind.PROXY})
+
+
 class Location(Settings, frozen=True):
     """A part of a host, and all settings that hold in it: its own, or else the host's.
 
@@ -102,9 +105,9 @@ class Location(Settings, frozen=True):
     preload: bool = False
     schemes: tuple[Text, ...] = ("gemini",)
     hosts: Literal["*"] | None = None
-    fastcgi: ApplicationGateway | None = None
-    scgi: ApplicationGateway | None = None
-    proxy: ProxyGateway | None = None
+    fastcgi: ApplicationTable | None = None
+    scgi: ApplicationTable | None = None
+    proxy: ProxyTable | None = None
     redirect: Redirect | None = None
     gone: bool = False
     titan: Annotated[bool, Meta(description="false")] | TitanSettings = False
@@ -135,9 +138,15 @@ class Location(Settings, frozen=True):
         return tuple(answer for answer in AnswerKind if given[answer])
 
     @property
+    def application_tables(self) -> dict[AnswerKind, ApplicationTable]:
+        """Those that are given, of applications in other processes, by what says so."""
+        tables = {AnswerKind.FASTCGI: self.fastcgi, AnswerKind.SCGI: self.scgi}
+        return {kind: table for kind, table in tables.items() if table is not None}
+
+    @property
     def source(self) -> str:
         """Where its content comes from, for people; nothing where it has none."""
-        gateway = self.fastcgi or self.scgi or self.proxy
+        gateway = next(iter(self.application_tables.values()), self.proxy)
         servers = gateway.upstreams if gateway is not None else ()
         return self.script or self.app or ", ".join(servers) or self.root or ""
 

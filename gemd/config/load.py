@@ -21,6 +21,7 @@ from gemd.config.settings import TLS, Config, Limits, Log, Service, Timeouts
 from gemd.config.tables import Problem, key_path, keys_of, read_settings, read_table, show
 from gemd.config.types import LOG_WORDS, AccessList, Settings, Workers
 from gemd.config.upload_checks import judge_sizes
+from gemd.config.upstream_sockets import list_sockets
 from gemd.protocol.host import ANY_HOST
 
 _TABLES: dict[str, type[Settings]] = {
@@ -176,17 +177,22 @@ def _judge(config: Config) -> Iterator[Problem]:
         if service.master_user is not None and preloaded is not None:
             yield Problem(key_path(preloaded.where, "preload"), "a master that stays root can't load an application")
     yield from judge_sizes(config)
-    if service.chroot is None:
-        return
-    if service.master_user is None:
-        yield Problem("chroot", 'needs master-user = "root": a master that is shut in could not reload')
+    if service.chroot is not None:
+        if service.master_user is None:
+            yield Problem("chroot", 'needs master-user = "root": a master that is shut in could not reload')
+        for where, path in _list_paths(config):
+            if not Path(path).is_relative_to(service.chroot):
+                yield Problem(where, f"{path} is not below the chroot {service.chroot}")
+
+
+def _list_paths(config: Config) -> Iterator[tuple[str, str]]:
+    """What workers have to reach, each with the key that names it; what locations have of their host once."""
     for host in config.hosts:
-        for key in ("root", "script"):
-            paths = {getattr(location, key): location.where for location in reversed(host.locations)}
-            for path, where in paths.items():
-                if path is not None and not Path(path).is_relative_to(service.chroot):
-                    yield Problem(key_path(where, key), f"{path} is not below the chroot {service.chroot}")
-    for passed in config.passes:
-        path = passed.address.path
-        if path and not Path(path).is_relative_to(service.chroot):
-            yield Problem(key_path(passed.where, "pass"), f"{path} is not below the chroot {service.chroot}")
+        found: dict[tuple[str, str], str] = {}
+        for location in host.locations:
+            named = [(key_path(key, "to"), path) for key, path in list_sockets(location)]
+            named += [(key, path) for key, path in (("root", location.root), ("script", location.script)) if path]
+            for key, path in named:
+                found.setdefault((key, path), key_path(location.where, key))
+        yield from ((where, path) for (_, path), where in found.items())
+    yield from ((key_path(host.where, "pass"), host.address.path) for host in config.passes if host.address.path)

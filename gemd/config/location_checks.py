@@ -10,7 +10,7 @@ from gemd.config.access_lists import judge_location_access
 from gemd.config.budgets import judge_rate
 from gemd.config.cgi_settings import judge_variables
 from gemd.config.gateway_settings import judge_gateway
-from gemd.config.host_settings import AnswerKind, Location
+from gemd.config.host_settings import GATEWAY_KINDS, AnswerKind, Location
 from gemd.config.proxy_checks import judge_proxy
 from gemd.config.script_places import EVERYWHERE, list_entries
 from gemd.config.tables import key_path, show
@@ -27,8 +27,7 @@ _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(
 _REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _REFUSALS = tuple(str(status) for status in sorted(DEFINED) if status >= 40 and status != Status.SLOW_DOWN)
-_GATEWAYS = (AnswerKind.FASTCGI, AnswerKind.SCGI, AnswerKind.PROXY)
-_ANSWERS_ALL = (AnswerKind.GONE, AnswerKind.REDIRECT, AnswerKind.SCRIPT, AnswerKind.APP, *_GATEWAYS)
+_ANSWERS_ALL = frozenset(AnswerKind) - {AnswerKind.CGI, AnswerKind.FILES}  # so that nothing behind it is ever asked
 
 
 def judge_location(location: Location) -> Iterator[tuple[str, str]]:
@@ -96,20 +95,21 @@ def _judge_errors(errors: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield key, "the text of 44 is the seconds to wait, which clients read: remove it"
         elif status not in _REFUSALS:
             yield key, f"gemd refuses nothing with this: expected one of {', '.join(_REFUSALS)}"
-        elif not text or not fits_header(text) or len(text.encode()) > MAX_META:
-            yield key, f"expected one line of text, of at most {MAX_META} bytes, not {show(text)}"
+        elif not text.strip() or text != text.lstrip() or not fits_header(text) or len(text.encode()) > MAX_META:
+            text_form = f"one line of text, of at most {MAX_META} bytes and without a blank at its beginning"
+            yield key, f"expected {text_form}, not {show(text)}"
 
 
 def _judge_gateways(location: Location) -> Iterator[tuple[str, str]]:
     """What is wrong with who is asked in the place of files, each by itself and beside others."""
-    for key, table in ((AnswerKind.FASTCGI.value, location.fastcgi), (AnswerKind.SCGI.value, location.scgi)):
-        for name, text in judge_gateway(table) if table is not None else ():
-            yield key_path(key, name), text
+    for kind, table in location.application_tables.items():
+        for name, text in judge_gateway(table):
+            yield key_path(kind.value, name), text
     for name, text in judge_proxy(location.proxy) if location.proxy is not None else ():
         yield key_path(AnswerKind.PROXY.value, name), text
     answers = [answer for answer in location.answers if answer in _ANSWERS_ALL]
     for answer in answers[1:]:
-        if answer in _GATEWAYS:
+        if answer in GATEWAY_KINDS:
             text = f"would never be asked, since {answers[0].value} answers everything here: remove one of them"
             yield answer.value, text
 

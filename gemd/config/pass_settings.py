@@ -4,7 +4,6 @@ Rule: such a host answers nothing here, and so has no other setting: each would 
 """
 
 from collections.abc import Callable, Collection
-from typing import Literal
 
 import msgspec
 
@@ -12,6 +11,7 @@ from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.config.types import Address, Settings, Text
 from gemd.config.upstream import parse_upstream
 from gemd.protocol.host import is_address
+from gemd.protocol.proxy_header import Version
 
 NormaliseName = Callable[[str, str, list[Problem]], str]  # with the path of its key, and where its fault goes
 
@@ -22,7 +22,7 @@ class PassHost(Settings, frozen=True):
     name: Text
     pass_to: Text = msgspec.field(name="pass")
     aliases: tuple[Text, ...] = ()
-    send_proxy: Literal["v1", "v2"] | None = None
+    send_proxy: Version | None = None
     where: str = ""
 
     @property

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from gemd.config.gateway_settings import ProxyGateway
+from gemd.config.gateway_settings import ProxyTable
 from gemd.config.tables import show
 from gemd.config.types import Address
 from gemd.config.upstream import parse_upstream
@@ -19,9 +19,9 @@ from gemd.protocol.url import DEFAULT_PORT
 
 Scheme = Literal["gemini", "http"]
 
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9.-]*)(?P<unix>\+unix:/.*|://(?P<place>[^/?#]*)(?P<rest>.*))")
-_PORT = re.compile(r"(?:\[[^\]]*\]|[^\[\]:]*):[0-9]+")
-_PORTS: dict[str, int] = {"gemini": DEFAULT_PORT, "http": 80}
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9.-]*)(?P<unix>\+unix:.*|://(?P<place>[^/?#]*)(?P<rest>.*))")
+_PLACE = re.compile(r"(?:\[[^\]]*\]|[^\[\]:@]+)(?P<port>:[0-9]+)?")
+_PORTS: dict[Scheme, int] = {"gemini": DEFAULT_PORT, "http": 80}
 _TLS_KEYS = ("fingerprint", "ca", "sni", "certificate", "key", "send_proxy")
 
 
@@ -37,29 +37,36 @@ def parse_proxy_upstream(text: str) -> ProxyUpstream:
     Raises ValueError."""
     match = _URL.fullmatch(text)
     if match is None:
+        if text.startswith("unix:/"):
+            raise ValueError(f'expected what is spoken there too: "http+{text}" or "gemini+{text}"')
         raise ValueError('expected a URL such as "gemini://10.0.0.2:1965" or "http://127.0.0.1:8000"')
     scheme = match["scheme"].lower()
     if scheme == "https":
         raise ValueError('https is not there: expected "http://" with a server on this machine, or "gemini://"')
-    if scheme not in _PORTS:
+    known = next((known for known in _PORTS if known == scheme), None)
+    if known is None:
         raise ValueError(f"expected {' or '.join(f'{known}://' for known in _PORTS)} before the server")
-    known: Scheme = "gemini" if scheme == "gemini" else "http"
     if match["place"] is None:
         return ProxyUpstream(known, parse_upstream(match["unix"].removeprefix("+")))
+    if match["place"] == "unix:":
+        raise ValueError(f'expected "{scheme}+unix:{match["rest"]}" for a socket')
     if match["rest"] not in ("", "/"):
         raise ValueError("expected a server alone, without a path: what is passed on is the client's path, see strip")
     place = match["place"]
     if not place:
         raise ValueError(f'expected a server behind "{scheme}://"')
-    return ProxyUpstream(known, parse_upstream(place if _PORT.fullmatch(place) else f"{place}:{_PORTS[scheme]}"))
+    parts = _PLACE.fullmatch(place)
+    if parts is None:
+        raise ValueError(f'expected "{scheme}://name:port", with an IPv6 address as "{scheme}://[::1]:port"')
+    return ProxyUpstream(known, parse_upstream(place if parts["port"] else f"{place}:{_PORTS[known]}"))
 
 
-def parse_upstreams(proxy: ProxyGateway) -> tuple[ProxyUpstream, ...]:
+def parse_upstreams(proxy: ProxyTable) -> tuple[ProxyUpstream, ...]:
     """All of a table. Raises ValueError."""
     return tuple(map(parse_proxy_upstream, proxy.upstreams))
 
 
-def judge_proxy(proxy: ProxyGateway) -> Iterator[tuple[str, str]]:
+def judge_proxy(proxy: ProxyTable) -> Iterator[tuple[str, str]]:
     """What is wrong with the values of a `proxy` table, by key."""
     upstreams: list[ProxyUpstream] = []
     for text in proxy.upstreams:
@@ -83,7 +90,7 @@ def judge_proxy(proxy: ProxyGateway) -> Iterator[tuple[str, str]]:
     )
 
 
-def _judge_trust(proxy: ProxyGateway, *, is_unix: bool) -> Iterator[tuple[str, str]]:
+def _judge_trust(proxy: ProxyTable, *, is_unix: bool) -> Iterator[tuple[str, str]]:
     """What is wrong with how upstreams are known, and what they know gemd by."""
     for text in proxy.fingerprints:
         try:

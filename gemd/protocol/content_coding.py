@@ -47,12 +47,12 @@ class Unpacker:
             try:
                 output = self._stream.decompress(packed, most)
             except zlib.error:
-                raise CodingError("can't be unpacked") from None
+                raise CodingError("sent a body that can't be unpacked") from None
             packed = self._stream.unused_data or self._stream.unconsumed_tail
         else:
             output = b""
         if self._stream.eof and packed:
-            raise CodingError("goes on behind the end of what is compressed")
+            raise CodingError("sent a body that goes on behind the end of what is compressed")
         self._packed = packed
         self.has_more = len(output) == most and not self._stream.eof
         return output
@@ -60,7 +60,7 @@ class Unpacker:
     def finish(self) -> None:
         """Nothing more comes. Raises CodingError where the body is not whole by that."""
         if self._stream is None or not self._stream.eof:
-            raise CodingError("ends in the middle of what is compressed")
+            raise CodingError("sent a body that ends in the middle of what is compressed")
 
 
 def _has_zlib_header(packed: bytes) -> bool:

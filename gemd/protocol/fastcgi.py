@@ -4,6 +4,7 @@ Rules: whatever comes in whatever pieces is read the same; only END_REQUEST says
 be FastCGI raises, and what need not be understood is skipped. Serves both sides.
 """
 
+import math
 import struct
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
@@ -130,9 +131,10 @@ def _read_length(data: bytes, at: int) -> tuple[int, int]:
 
 
 class RecordReader:
-    """Makes records of what comes."""
+    """Makes records of what comes. `has_more` where there may be some that `feed` has left for the next time."""
 
     def __init__(self) -> None:
+        self.has_more = False
         self._data = b""
 
     @property
@@ -140,12 +142,12 @@ class RecordReader:
         """Whether nothing has come of a record that is not complete."""
         return not self._data
 
-    def feed(self, data: bytes) -> Iterator[Record]:
-        """The records that are complete by now, which have all to be taken; those about the connection are left out.
-        Raises FastCGIError."""
+    def feed(self, data: bytes, most: float = math.inf) -> Iterator[Record]:
+        """The records that are complete by now, of which `most` are looked at; they have all to be taken. Those about
+        the connection are left out. Raises FastCGIError."""
         data = self._data + data
-        at = 0
-        while at + _HEADER.size <= len(data):
+        at = count = 0
+        while at + _HEADER.size <= len(data) and count < most:
             version, kind, request_id, size, padding = _HEADER.unpack_from(data, at)
             if version != _VERSION:
                 raise FastCGIError(f"a record has version {version} and not {_VERSION}")
@@ -158,9 +160,11 @@ class RecordReader:
             if end + padding > len(data):
                 break
             at = end + padding
+            count += 1
             if request_id:
                 yield Record(RecordType(kind), data[start:end])
         self._data = data[at:]
+        self.has_more = count >= most
 
 
 class ParamsReader:
@@ -185,25 +189,30 @@ class ParamsReader:
 
 
 class AnswerReader:
-    """The side that asks: takes an answer. `end` is None until it is complete, and what comes after that is left."""
+    """The side that asks: takes an answer. `end` is None until it is complete, and what comes after that is left,
+    whatever it is."""
 
     def __init__(self) -> None:
         self.end: End | None = None
         self.errors = b""  # what came on its standard error, up to `max_errors` octets
         self._records = RecordReader()
 
-    def feed(self, data: bytes, max_errors: int = 65536) -> bytes:
+    @property
+    def has_more(self) -> bool:
+        """Whether `feed` has left some for the next time, which need not wait until something comes."""
+        return self._records.has_more and self.end is None
+
+    def feed(self, data: bytes, max_errors: int = 65536, max_records: float = math.inf) -> bytes:
         """What is new of the body, header and all. Raises FastCGIError."""
         out: list[bytes] = []
-        for kind, content in self._records.feed(data):
-            if self.end is not None:
-                continue
+        for kind, content in self._records.feed(data, max_records) if self.end is None else ():
             if kind is RecordType.STDOUT:
                 out.append(content)
             elif kind is RecordType.STDERR:
                 self.errors += content[: max(0, max_errors - len(self.errors))]
             elif kind is RecordType.END_REQUEST:
                 self.end = decode_end(content)
+                break
             else:
                 raise FastCGIError(f"a record of type {kind.name} is no answer")
         return b"".join(out)

@@ -5,6 +5,7 @@ Gemini sends none; a redirect within the server is one within the location.
 """
 
 import base64
+import re
 from collections.abc import Collection
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -17,6 +18,7 @@ from gemd.protocol.url import Url, cut_path
 HTTP_PORT = 80
 
 _SAFE = "%/:@!$&'()*+,;=~"  # octets of a path that stay, beside letters, digits and "-._"
+_ENCODED_DOT = re.compile("%2[Ee]")
 _SAFE_IN_QUERY = f"{_SAFE}?"
 
 
@@ -37,8 +39,14 @@ class HTTPQuestion(msgspec.Struct, frozen=True):
             raise ValueError("is no URL") from None
         if parts.scheme != "http" or _without_port(parts.netloc) not in {self.host, *own_hosts}:
             return url
-        path = f"{self.prefix}/{parts.path.lstrip('/')}"
+        path = f"{self.prefix}/{_resolve_dots(parts.path).lstrip('/')}"
         return f"{path}?{parts.query}" if parts.query else path
+
+
+def _resolve_dots(path: str) -> str:
+    """A path without dot segments, or what a client would take for some: none may lead out of the location."""
+    plain = _ENCODED_DOT.sub(".", path).lstrip("/")
+    return urlsplit(urljoin("http://h/", f"/{plain}")).path
 
 
 def _without_port(netloc: str) -> str:

@@ -6,10 +6,13 @@ plain text of its kind counts as not told.
 """
 
 from ipaddress import IPv4Address, IPv6Address
+from typing import Literal
 
 import msgspec
 
 from gemd.protocol.peer import UNIX
+
+Version = Literal["v1", "v2"]
 
 MAX_HOPS = 8  # how many gemd may have passed a connection or request on before; more is a loop
 

@@ -54,6 +54,7 @@ class ServedHosts:
         self._owners = {**self._hosts, **passed} if passed else {}  # only where some are passed on
         self._rest = self._hosts.pop(ANY_HOST, None)
         self._for_others = [host for host in config.hosts if any(location.hosts for location in host.locations)]
+        self._has_texts = any(served.texts for entries in locations.values() for served in entries)
         self._locations = {
             host: sorted(((served.location.names, served) for served in entries), key=lambda entry: -len(entry[0]))
             for host, entries in locations.items()
@@ -91,6 +92,18 @@ class ServedHosts:
             raise ProxyRefused(f"This port is not served here, only {peer.local_port} is")
         if not self._is_set_up_for(host, url.host, peer):
             raise ProxyRefused("The URL names another host than the TLS handshake did")
+
+    def find_texts(self, request: Request) -> Texts:
+        """Those for refusals of the location that the URL leads to, whatever its scheme and port; none where its host
+        is not served, or TLS was set up for another one."""
+        url, peer = request.url, request.peer
+        try:
+            host = self._find_host(url.host, peer) if self._has_texts else None
+            if host is None or not self._is_set_up_for(host, url.host, peer):
+                return {}
+        except ProxyRefused:
+            return {}
+        return self._find_location(host, url.rule_names).texts
 
     def _find_host(self, name: str, peer: Peer) -> Host | None:
         """The one of this name, or the first one where it is the address that the connection came to, or the one that

@@ -6,10 +6,12 @@ Rule: only what is raised is a refusal of gemd's; what scripts, applications and
 from collections.abc import Callable, Collection, Mapping
 
 from gemd.protocol.errors import GeminiError
+from gemd.protocol.request import Request
 from gemd.protocol.response import Answer, Helper, Pending, Response, Source
 from gemd.protocol.upload import Intake
 
 Texts = Mapping[int, str]  # by status
+WordRefusal = Callable[[Request, GeminiError], GeminiError]  # the same, in the words of where the request leads
 
 
 def reword(texts: Texts, find: Callable[[], Answer | Intake]) -> Answer | Intake:
@@ -17,7 +19,7 @@ def reword(texts: Texts, find: Callable[[], Answer | Intake]) -> Answer | Intake
     try:
         answer = find()
     except GeminiError as refusal:
-        raise _reword(texts, refusal) from None
+        raise reword_refusal(texts, refusal) from None
     return _wrap(texts, answer)
 
 
@@ -27,9 +29,15 @@ def _wrap(texts: Texts, answer: Answer | Intake) -> Answer | Intake:
     return RewordedIntake(texts, answer) if isinstance(answer, Intake) else RewordedAnswer(texts, answer)
 
 
-def _reword(texts: Texts, refusal: GeminiError) -> GeminiError:
+def reword_refusal(texts: Texts, refusal: GeminiError) -> GeminiError:
+    """The refusal with the text for its status, if there is one."""
     text = texts.get(refusal.status)
     return refusal if text is None else GeminiError(text, refusal.status)
+
+
+def leave_words(_request: Request, refusal: GeminiError) -> GeminiError:
+    """The refusal as it is, where there are no texts."""
+    return refusal
 
 
 class RewordedAnswer:
@@ -59,7 +67,7 @@ class RewordedAnswer:
         try:
             found = self._answer.settle()
         except GeminiError as refusal:
-            raise _reword(self._texts, refusal) from None
+            raise reword_refusal(self._texts, refusal) from None
         if found is None:
             return None
         if not isinstance(found, Response):
@@ -107,7 +115,7 @@ class RewordedIntake(Intake):
         try:
             self._intake.take(data)
         except GeminiError as refusal:
-            raise _reword(self._texts, refusal) from None
+            raise reword_refusal(self._texts, refusal) from None
 
     def finish(self) -> Answer:
         """What is answered. Raises GeminiError, with the location's text."""

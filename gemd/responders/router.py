@@ -22,7 +22,7 @@ from gemd.responders.gateway.gateways import Gateways
 from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.responders.hosts import Responder, ServedHosts, ServedLocation
 from gemd.responders.judged import Judged, Unjudged
-from gemd.responders.own_texts import reword
+from gemd.responders.own_texts import reword, reword_refusal
 from gemd.responders.protection import Protection, Rule
 from gemd.responders.redirect import gone, redirect
 from gemd.responders.static import StaticFiles
@@ -78,7 +78,8 @@ class Router:
             host: [_serve_location(rule, responders, make_limit, uploads) for rule in entries]
             for host, entries in rules.items()
         }
-        self._find = ServedHosts(config, locations).find
+        hosts = ServedHosts(config, locations)
+        self._find, self._find_texts = hosts.find, hosts.find_texts
 
     def respond(self, request: Request) -> Answer | Intake:
         """The answer, or an intake for what is uploaded first. Raises GeminiError where it is a refusal."""
@@ -86,6 +87,11 @@ class Router:
         if served.texts:
             return reword(served.texts, lambda: _respond(request, served))
         return _respond(request, served)
+
+    def word_refusal(self, request: Request, refusal: GeminiError) -> GeminiError:
+        """The same, in the words of the location that the request leads to. For what is refused before there is an
+        answer, or in its place."""
+        return reword_refusal(self._find_texts(request), refusal)
 
     def end_by(self, moment: float) -> None:
         """Break off what others' answers still go on with at `moment`, in monotonic seconds: the worker ends."""

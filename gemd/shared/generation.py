@@ -12,6 +12,7 @@ from gemd.config.listen import Listen
 from gemd.config.pass_settings import PassHost
 from gemd.config.settings import Config
 from gemd.responders.app.applications import Applications
+from gemd.responders.own_texts import WordRefusal
 from gemd.responders.router import Respond
 from gemd.shared.cells import Cells
 from gemd.shared.host_process import HostProcess
@@ -30,14 +31,14 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     """What workers are made of. `listen` is what is configured for each of the listeners; `context` is None where none
     uses TLS. `identity` is who they become after the fork, None when they are that already.
 
-    `has_room` says whether what answers could take one more request at once, and `end_by` has answers that other
-    programs give broken off at a moment, in monotonic seconds; `count_answers` says to whom each answer of a gateway
-    is told, with its kind and status. `confinement` is what scripts may touch,
-    None for all that the user may. `cells` have the budgets of all limits. `may_come` says whether an address may, None
-    where all may. `hosts` are the processes beside the workers: for scripts that have a user of their own, and for
-    applications that have a process of their own. `passes` are the hosts that workers pass on, with paths as these see
-    them. `known_servers` are those that requests are passed on to, as they were met; None where that is not asked.
-    `upload_directories` are where uploads become files, as workers see them.
+    `word_refusal` has own texts for what workers refuse themselves. `has_room` says whether what answers could take one
+    more request at once, and `end_by` has answers that other programs give broken off at a moment, in monotonic
+    seconds; `count_answers` says to whom each answer of a gateway is told, with its kind and status. `confinement` is
+    what scripts may touch, None for all that the user may. `cells` have the budgets of all limits. `may_come` says
+    whether an address may, None where all may. `hosts` are the processes beside the workers: for scripts that have a
+    user of their own, and for applications that have a process of their own. `passes` are the hosts that workers pass
+    on, with paths as these see them. `known_servers` are those that requests are passed on to, as they were met; None
+    where that is not asked. `upload_directories` are where uploads become files, as workers see them, and
     `upload_spool` is where uploads wait that are for programs, None where there are none.
     """
 
@@ -47,6 +48,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     listen: Sequence[Listen]
     context: ConnectionMaker | None
     respond: Respond
+    word_refusal: WordRefusal
     has_room: Callable[[], bool]
     end_by: Callable[[float], None]
     count_answers: Callable[[Callable[[str, int], None]], None]

@@ -80,6 +80,7 @@ def build_generation(
         listen=listen,
         context=context,
         respond=router.respond,
+        word_refusal=router.word_refusal,
         end_by=router.end_by,
         count_answers=router.gateways.count_answers,
         has_room=router.has_room,

@@ -104,7 +104,8 @@ def _check_roots(config: Config) -> list[Problem]:
             where = key_path(location.where, "root")
             if location.root is None:
                 if not location.answers:
-                    problems.append(Problem(where, "there is nothing to serve: set a root directory"))
+                    text = "there is nothing to serve: set a root directory, or another answer, such as proxy"
+                    problems.append(Problem(where, text))
             elif i == 0 or location.mount or location.root != host.locations[0].root:
                 reason = _why_no_root(location.root)
                 if reason:

@@ -3,14 +3,15 @@
 Rule: nobody is connected to; what is not there may come later, so that each is a warning and no fault.
 """
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 from gemd.config import Config, Problem
-from gemd.config.host_settings import AnswerKind, Location
-from gemd.config.proxy_checks import parse_upstreams
 from gemd.config.tables import key_path
+from gemd.config.upstream_sockets import list_sockets
 from gemd.system.attempt import attempt
 from gemd.system.permissions import is_allowed
 from gemd.system.privileges import Identity, find_identity
@@ -23,22 +24,11 @@ def find_idle_sockets(config: Config) -> Iterator[Problem]:
     user = find_identity(service.user, service.group) if service.user not in (None, "root") else None
     seen = set()
     for location in (location for host in config.hosts for location in host.locations):
-        for key, path in _list_sockets(location):
+        for key, path in list_sockets(location):
             reason = _why_not(path, user) if path not in seen else None
             seen.add(path)
             if reason is not None:
                 yield Problem(key_path(location.where, key, "to"), f"{path} {reason}")
-
-
-def _list_sockets(location: Location) -> Iterator[tuple[str, str]]:
-    """Their paths, each with the key that names it."""
-    for answer, table in ((AnswerKind.FASTCGI, location.fastcgi), (AnswerKind.SCGI, location.scgi)):
-        for address in table.addresses if table is not None else ():
-            if address.path:
-                yield answer.value, address.path
-    for upstream in parse_upstreams(location.proxy) if location.proxy is not None else ():
-        if upstream.address.path:
-            yield AnswerKind.PROXY.value, upstream.address.path
 
 
 def _why_not(path: str, user: Identity | None) -> str | None:
@@ -50,8 +40,16 @@ def _why_not(path: str, user: Identity | None) -> str | None:
     if not stat.S_ISSOCK(status.st_mode):
         return "is no socket"
     name = user.name if user is not None else "its user"
-    return (
-        None
-        if is_allowed(status, os.W_OK, user)
-        else f"can't be connected to by {name}: its mode is {stat.S_IMODE(status.st_mode):04o}"
-    )
+    if is_allowed(status, os.W_OK, user):
+        return None
+    return f"can't be connected to by {name}, who may not write to it: {_describe_rights(path, status)}"
+
+
+def _describe_rights(path: str, status: os.stat_result) -> str:
+    """Whose a file is, and its mode: "it is www-data:www-data's, with the mode 0660"."""
+    owner, group = str(status.st_uid), str(status.st_gid)
+    with contextlib.suppress(KeyError, OSError):  # who has no name, and what has gone meanwhile
+        owner = Path(path).owner()
+    with contextlib.suppress(KeyError, OSError):
+        group = Path(path).group()
+    return f"it is {owner}:{group}'s, with the mode {stat.S_IMODE(status.st_mode):04o}"

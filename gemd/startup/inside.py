@@ -5,7 +5,7 @@ import os
 import msgspec
 
 from gemd.config import Config, Host
-from gemd.config.gateway_settings import ApplicationGateway, ProxyGateway
+from gemd.config.gateway_settings import ApplicationTable, ProxyTable
 from gemd.config.pass_settings import PassHost
 
 _PATHS = ("root", "script", "app_path", "app_directory")
@@ -24,22 +24,19 @@ def see_from_inside(config: Config) -> Config:
         locations = tuple(
             msgspec.structs.replace(
                 location,
-                fastcgi=asked_inside(location.fastcgi),
-                scgi=asked_inside(location.scgi),
                 proxy=proxy_inside(location.proxy),
+                **{kind.value: asked_inside(table) for kind, table in location.application_tables.items()},
                 **{name: move(getattr(location, name)) for name in _PATHS},
             )
             for location in host.locations
         )
         return msgspec.structs.replace(host, locations=locations)
 
-    def asked_inside(table: ApplicationGateway | None) -> ApplicationGateway | None:
-        if table is None:
-            return None
+    def asked_inside(table: ApplicationTable) -> ApplicationTable:
         sockets = [f"unix:{move(address.path)}" if address.path else str(address) for address in table.addresses]
         return msgspec.structs.replace(table, to=tuple(sockets))
 
-    def proxy_inside(proxy: ProxyGateway | None) -> ProxyGateway | None:
+    def proxy_inside(proxy: ProxyTable | None) -> ProxyTable | None:
         if proxy is None:
             return None
         urls = (url.partition("+unix:") for url in proxy.upstreams)

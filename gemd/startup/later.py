@@ -11,6 +11,9 @@ _LATER = (
     *("idna", "idna.uts46data", "encodings.idna", "encodings.punycode", "encodings.ascii", "encodings.latin_1"),
     # A mistake in a configuration, a certificate that is made, an application that is tried: at a reload too.
     *("difflib", "tempfile", "subprocess"),
+    # Kinds of gateways that a reload may bring; that of HTTP needs a library of its own, and is looked for with it.
+    *("gemd.responders.gateway.applications", "gemd.responders.gateway.fastcgi", "gemd.responders.gateway.scgi"),
+    *("gemd.responders.gateway.proxies", "gemd.responders.gateway.gemini_proxy"),
 )
 
 

@@ -27,9 +27,8 @@ def find_confinement(config: Config) -> Confinement | None:
     if not config.cgi.confine or not find_version():
         return None
     answers = {answer for host in config.hosts for location in host.locations for answer in location.answers}
-    if answers.isdisjoint(
-        (AnswerKind.SCRIPT, AnswerKind.CGI, AnswerKind.APP)
-    ):  # an application may run scripts as well
+    # An application may run scripts as well.
+    if answers.isdisjoint((AnswerKind.SCRIPT, AnswerKind.CGI, AnswerKind.APP)):
         return None
     return Confinement(
         tuple(dict.fromkeys(_private_files(config))),

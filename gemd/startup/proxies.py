@@ -8,18 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gemd.config import Config
-from gemd.config.gateway_settings import ProxyGateway
+from gemd.config.gateway_settings import ProxyTable
 from gemd.config.proxy_checks import parse_upstreams
 from gemd.system import certificates
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificates import ServerCertificate
 from gemd.system.known_servers import KnownServers, known_servers_path, open_known_servers
 from gemd.system.privileges import Identity
-from gemd.system.tls_client import ClientContext
 
 
-def find_proxies(config: Config) -> Iterator[tuple[str, ProxyGateway]]:
-    """All `proxy` tables in force, each with the path of its location."""
+def find_proxies(config: Config) -> Iterator[tuple[str, ProxyTable]]:
+    """All `proxy` tables in force, each with where its location is in the file."""
     for host in config.hosts:
         for location in host.locations:
             if location.proxy is not None:
@@ -39,8 +38,13 @@ def find_proxy_certificates(config: Config) -> dict[str, str]:
 
 def load_proxy_certificates(config: Config) -> dict[str, ServerCertificate]:
     """The same, loaded, by the path of each. Raises CertificateError, and TLSError for one that is too weak."""
+    wanted = find_proxy_certificates(config)
+    if not wanted:
+        return {}
+    from gemd.system.tls_client import ClientContext  # for which nobody else shall pay
+
     found = {}
-    for certificate, key in find_proxy_certificates(config).items():
+    for certificate, key in wanted.items():
         found[certificate] = certificates.load(Path(certificate), Path(key))
         ClientContext(found[certificate])
     return found

@@ -50,6 +50,7 @@ class Dial:
             try:
                 connected = self._begin(target)
             except BlockingIOError:  # of a unix socket whose backlog is full
+                self._failure = "it accepts no more (its backlog is full)"
                 self._targets.append(target)
                 self.deadline = min(now + _RETRY_INTERVAL, self._connect_by)
                 return None

@@ -1,6 +1,7 @@
 """TLS: the client's side of one connection, towards a server that requests are passed on to.
 
-Rules: nothing here knows a socket; bytes go in and come out. TLS 1.2 and 1.3 alone, no session is kept. Whom the
+Rules: nothing here knows a socket; bytes go in and come out. TLS 1.2 and 1.3 alone, with the suites of the server's
+side; no session is kept, and no handshake follows the first, in which a server could become another. Whom the
 certificate makes a server is not judged here: what is to be sent, our own certificate with it, may be taken before that
 has been looked at, so look first.
 """
@@ -11,6 +12,7 @@ from gemd.system.certificates import ServerCertificate
 from gemd.system.openssl_binding import clear_errors
 from gemd.system.openssl_public import explain
 from gemd.system.tls import TAKE_SIZE, TLSError
+from gemd.system.tls_context import OP_NO_RENEGOTIATION, TLS12_SUITES
 
 _MODE_RELEASE_BUFFERS = 0x10  # <openssl/ssl.h>
 _RECORD = 16 * 1024  # bytes that one holds at most
@@ -24,7 +26,8 @@ class ClientContext:
         """Raises TLSError for a certificate that OpenSSL finds too weak."""
         self._settings = settings = SSL.Context(SSL.TLS_CLIENT_METHOD)
         settings.set_min_proto_version(SSL.TLS1_2_VERSION)
-        settings.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_TICKET)
+        settings.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_TICKET | OP_NO_RENEGOTIATION)
+        settings.set_cipher_list(TLS12_SUITES)
         settings.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         settings.set_verify(SSL.VERIFY_NONE)
         settings.set_mode(_MODE_RELEASE_BUFFERS)

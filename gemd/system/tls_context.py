@@ -21,14 +21,14 @@ from gemd.system.tls import Context, TLSError
 
 # Server preference. AES-128 first: the cheapest with AES instructions, and Gemini's clients are many small devices.
 _TLS13_SUITES = b"TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384"
-_TLS12_SUITES = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
+TLS12_SUITES = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 _MINIMUM = {"1.2": SSL.TLS1_2_VERSION, "1.3": SSL.TLS1_3_VERSION}
 
 # <openssl/ssl.h>; pyOpenSSL has no names for them.
 _MODE_PARTIAL_WRITE = 0x1
 _MODE_NO_AUTO_CHAIN = 0x8
 _MODE_RELEASE_BUFFERS = 0x10
-_OP_NO_RENEGOTIATION = 0x40000000
+OP_NO_RENEGOTIATION = 0x40000000
 _OP_CIPHER_SERVER_PREFERENCE = 0x00400000
 # OpenSSL looks for another issuer while the chain has no more than depth + 1 certificates, and begins with one.
 _OWN_CERTIFICATE_ALONE = -2
@@ -46,7 +46,7 @@ def build_context(
     """
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(_MINIMUM[settings.minimum_version])
-    context.set_options(SSL.OP_NO_COMPRESSION | _OP_NO_RENEGOTIATION | _OP_CIPHER_SERVER_PREFERENCE)
+    context.set_options(SSL.OP_NO_COMPRESSION | OP_NO_RENEGOTIATION | _OP_CIPHER_SERVER_PREFERENCE)
     if tickets_for is None:
         context.set_options(SSL.OP_NO_TICKET)
     # OP_NO_TICKET alone would make OpenSSL keep every session: 1 KB a handshake.
@@ -57,7 +57,7 @@ def build_context(
     context.set_mode(_MODE_NO_AUTO_CHAIN | _MODE_RELEASE_BUFFERS)
     # A partial write returns after each 16 KB record; a whole one leaves the loop to OpenSSL.
     context.clear_mode(_MODE_PARTIAL_WRITE)
-    context.set_cipher_list(_TLS12_SUITES)
+    context.set_cipher_list(TLS12_SUITES)
     context.set_tls13_ciphersuites(_TLS13_SUITES)
     # Nothing depends here on what a client sends along, which 14 KB of made 126 ms of work at a depth of 0, by names
     # that its issuer constrains. -1 would be no limit at all.

@@ -1,6 +1,6 @@
-"""What a worker's event loop is made of, as it is configured.
+"""From a generation to a worker's event loop: how many connections it may have, who may begin, what is passed on where.
 
-Rule: what nothing asks for is not there, so that no connection pays for it.
+Rule: all is made of what the generation decided, and of the limits of this process.
 """
 
 from gemd.config.app_settings import find_applications
@@ -22,7 +22,7 @@ _SPARE_DESCRIPTORS = 128  # for listeners, logs, files and scripts; connections 
 
 
 def make_event_loop(generation: Generation, row: Row, pool: ThreadPool) -> EventLoop:
-    """Where all connections of a worker are, with threads of `pool`."""
+    """What all connections of this worker are with. `pool` has its threads."""
     config = generation.config
     lookups = Lookups(pool)
     return EventLoop(
@@ -37,6 +37,7 @@ def make_event_loop(generation: Generation, row: Row, pool: ThreadPool) -> Event
         loss_reporter(generation.access_log),
         _make_admission(generation, row),
         _make_passes(generation, lookups),
+        generation.word_refusal,
         takes_uploads=takes_uploads(config),
     )
 

@@ -10,9 +10,8 @@ import socket
 import time
 from collections.abc import Callable, Collection
 
-from gemd.protocol.proxy_header import MAX_HOPS, Endpoint
-from gemd.protocol.proxy_v1 import encode_v1
-from gemd.protocol.proxy_v2 import encode_v2
+from gemd.protocol.proxy_header import MAX_HOPS
+from gemd.protocol.proxy_versions import encode_proxy_header
 from gemd.protocol.response import ResolveError
 from gemd.system.dial import Dial, DialError
 from gemd.system.listener import Listener
@@ -113,7 +112,9 @@ class Connecting:
         if self._own.has(link):
             self._fail(connection, LOOP)
             return
-        header = encode_proxy_header(connection)
+        header = encode_proxy_header(
+            connection.upstream.host.send_proxy, connection.peer, server_name=connection.name, hops=connection.hops
+        )
         connection.up = Flow(connection.socket, link, header + connection.first)
         connection.up.sent = -len(header)
         connection.down = Flow(link, connection.socket)
@@ -150,14 +151,3 @@ class Connecting:
             self._fail(connection, "it could not be looked up in time")
         else:
             self._dial(connection, connection.dial)
-
-
-def encode_proxy_header(connection: PassedConnection) -> bytes:
-    """The PROXY header that goes before everything else; b"" where none is wanted."""
-    peer = connection.peer
-    source, destination = Endpoint(peer.address, peer.port), Endpoint(peer.local_address, peer.local_port)
-    if connection.upstream.host.send_proxy == "v2":
-        return encode_v2(source, destination, server_name=connection.name, hops=connection.hops + 1)
-    if connection.upstream.host.send_proxy == "v1":
-        return encode_v1(source, destination)
-    return b""

@@ -218,13 +218,18 @@ class Connection:
         except OSError:
             return  # there is nobody to tell
 
-    def let_go(self) -> None:
-        """Let go of the answer, as far as there is one. Raises what its own close raises, and has let go then too."""
+    def let_go(self, *, is_over: bool = False) -> None:
+        """Let go of the answer, as far as there is one, and of the upload that it may need, if all is over. Raises what
+        the answer's own close raises, and has let go then too."""
         answer = self.source if self.pending is None else self.pending
         self.pending = self.source = None
         self.head = b""
-        if answer is not None:
-            answer.close()
+        try:
+            if answer is not None:
+                answer.close()
+        finally:
+            if is_over and self.upload is not None:
+                self.upload.close()
 
     def close(self) -> None:
         """Close the socket, whatever state it is in."""
@@ -235,11 +240,7 @@ class Connection:
         if self.leave is not None:
             leave, self.leave = self.leave, None
             leave()
-        try:
-            self.let_go()
-        finally:
-            if self.upload is not None:
-                self.upload.close()
+        self.let_go(is_over=True)
 
 
 ReportLoss = Callable[[Connection, str], None]  # told of each connection that ended otherwise than it should, and why

@@ -15,6 +15,7 @@ from gemd.config.settings import Limits, Timeouts
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.response import Answer, error_response
 from gemd.protocol.upload import Intake
+from gemd.responders.own_texts import WordRefusal, leave_words
 from gemd.shared.under_way import UnderWay
 from gemd.system.listener import Listener
 from gemd.system.log import error_log
@@ -33,7 +34,7 @@ from gemd.worker.waiting import AnswerHelper
 _LOOK_INTERVAL = 0.02  # seconds between two looks around while much happens: so late a deadline may be noticed
 _TOO_MUCH = "clients hold too much memory together (limits.buffered)"
 _OWN_FAULT = "a fault of gemd itself"
-_FAULT = error_response(GeminiError("An unexpected error occurred"))
+_FAULT = "An unexpected error occurred"
 
 
 class EventLoop:
@@ -53,6 +54,7 @@ class EventLoop:
         report_loss: ReportLoss,
         admission: Admission | None = None,
         passes: Passes | None = None,
+        word_refusal: WordRefusal = leave_words,
         *,
         takes_uploads: bool = False,
     ) -> None:
@@ -62,6 +64,7 @@ class EventLoop:
         self._poller: Poller[Connection] = Poller()
         self._max_connections = max_connections
         self._admission = admission
+        self._word_refusal = word_refusal
         self._next_look = 0.0
         self._states = states = States(
             self._poller,
@@ -151,8 +154,9 @@ class EventLoop:
         woken = self._poller.woken
         if woken:
             is_quiet = False
-            for _ in range(len(woken)):
-                self._step(self._states.resume, woken.popleft())
+            # Who was woken more than once, and will wake itself again, has one turn and not ever more of them.
+            for connection in dict.fromkeys([woken.popleft() for _ in range(len(woken))]):
+                self._step(self._states.resume, connection)
         for connection in runnable:
             self._step(self._writing.go_on, connection)
         for connection in self._accepting.accept_waiting():
@@ -199,4 +203,6 @@ class EventLoop:
 
     def _close_after_fault(self, connection: Connection) -> None:
         if connection.socket.fileno() >= 0:  # else it is closed already
-            self._states.give_up(connection, _FAULT, _OWN_FAULT)
+            fault, request = GeminiError(_FAULT), connection.request
+            answer = error_response(self._word_refusal(request, fault) if request is not None else fault)
+            self._states.give_up(connection, answer, _OWN_FAULT)

@@ -113,6 +113,7 @@ def _serve(
         max_pending,
         reporter.report,
         generation.rate_limit.check if generation.rate_limit is not None else None,
+        generation.word_refusal,
     )
 
     last_moment = 0.0  # for what goes on, once it has to stop

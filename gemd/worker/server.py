@@ -12,8 +12,10 @@ from collections.abc import Callable
 
 from gemd.protocol.errors import BadRequest, GeminiError, Overloaded
 from gemd.protocol.peer import Peer
+from gemd.protocol.request import Request
 from gemd.protocol.response import Answer, Response, error_response
 from gemd.protocol.upload import Intake
+from gemd.responders.own_texts import WordRefusal, leave_words
 from gemd.responders.router import Respond
 from gemd.shared.scoreboard import Row
 from gemd.system.access_log import AccessLog, Entry
@@ -21,7 +23,6 @@ from gemd.system.log import error_log
 from gemd.worker.connection import Connection
 from gemd.worker.event_loop import EventLoop
 
-_OVERLOADED = error_response(Overloaded())
 _TICK_INTERVAL = 1.0  # seconds at most between two signs of life
 
 
@@ -39,7 +40,7 @@ class RequestHandler(socketserver.BaseRequestHandler):
 class GeminiServer(socketserver.BaseServer):
     """Serves what the event loop has ready until it is told to stop. `report` is called from time to time; a client may
     have `max_pending` answers at once that take their time. `check_rate` counts whatever came of a peer, and raises
-    SlowDown."""
+    SlowDown; `word_refusal` has own texts for what is refused."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class GeminiServer(socketserver.BaseServer):
         max_pending: int,
         report: Callable[[], None],
         check_rate: Callable[[Peer], None] | None = None,
+        word_refusal: WordRefusal = leave_words,
     ) -> None:
         super().__init__(("", 0), RequestHandler)
         self._event_loop = event_loop
@@ -59,6 +61,7 @@ class GeminiServer(socketserver.BaseServer):
         self._max_pending = max_pending
         self._report = report
         self._check_rate = check_rate
+        self._word_refusal = word_refusal
         self._is_stopping = False
         self._is_due = True  # to look around: time for it, or something that takes time has begun or ended
         self._pending: dict[Connection, str] = {}  # the client of each
@@ -115,7 +118,11 @@ class GeminiServer(socketserver.BaseServer):
                 return error_response(connection.refusal or BadRequest())
             return self._respond(request)
         except GeminiError as error:
-            return error_response(error)
+            return self._refuse(request, error)
+
+    def _refuse(self, request: Request | None, refusal: GeminiError) -> Response:
+        """The answer that it stands for, in the words of where the request leads."""
+        return error_response(self._word_refusal(request, refusal) if request is not None else refusal)
 
     def start_answer(self, connection: Connection, answer: Answer | Intake) -> None:
         """Have the event loop send it, unless it takes time and its client has too many of that kind already."""
@@ -126,7 +133,7 @@ class GeminiServer(socketserver.BaseServer):
                 pass  # which has budgets of its own
             elif self._per_client[client] >= self._max_pending:
                 answer.close()
-                answer = _OVERLOADED
+                answer = self._refuse(connection.request, Overloaded())
             else:
                 self._per_client[client] += 1
                 self._pending[connection] = client

@@ -28,6 +28,7 @@ from gemd.worker.waiting import AnswerHelper, Waiting
 # What has to get through within one response timeout: 128 KiB in 30 seconds is 4 KB a second.
 BLOCK_SIZE = 128 * 1024
 _MAX_PARTS = 8  # of one answer in a turn, so that others have theirs
+_MAX_TURN = 0.01  # seconds of it but for the last part: a part may be of pieces that take long to make
 
 
 class Writing:
@@ -50,7 +51,7 @@ class Writing:
         self._timeout = timeouts.response
         self.room = max_connections  # for those here, and those who linger
         self.take_place: Callable[[int], bool] = lambda _number: False  # of one elsewhere, if there are more than that
-        self.take_upload: Callable[[Connection, Intake], None] | None = None
+        self.take_upload: Callable[[Connection, Intake], None]  # there where anything has an Intake
         self._ended = ended
         self._report_loss = report_loss
         self.blocked: Ordered[Connection] = Ordered()  # who took enough last is the newest
@@ -67,7 +68,6 @@ class Writing:
         if isinstance(answer, Response):
             self._begin(connection, answer)
         elif isinstance(answer, Intake):
-            assert self.take_upload is not None  # where anything has an Intake
             self.take_upload(connection, answer)
         else:
             connection.pending = answer
@@ -76,7 +76,6 @@ class Writing:
 
     def _settle(self, connection: Connection, pending: Pending) -> None:
         """See whether the answer is known by now."""
-        answer: Answer | Intake | None
         try:
             answer = pending.settle()
         except GeminiError as refusal:
@@ -116,6 +115,7 @@ class Writing:
             if connection.outgoing and not connection.flush():
                 self._block(connection)
                 return
+            over = time.monotonic() + _MAX_TURN
             for _ in range(_MAX_PARTS):
                 is_known = connection.complete or connection.write_part()
                 if not connection.flush():
@@ -127,14 +127,16 @@ class Writing:
                 if not is_known:
                     self._await(connection)
                     return
+                if time.monotonic() >= over:
+                    break
         except (TLSError, ClientLeft) as error:
             self.drop(connection, str(error))
             return
         except BrokenBody as error:
             url = error_log.show_url(connection.url)
             error_log.warning("the response to %s broke off: %s", url, error, exc_info=error.__cause__)
-            with contextlib.suppress(TLSError):  # after what came before, if the client takes that
-                connection.flush()
+            with contextlib.suppress(TLSError):
+                connection.flush()  # what came before, if the client takes that
             self.drop(connection)
             return
         self._poller.await_end(connection.fd, self._notice_end, connection)
@@ -199,9 +201,7 @@ class Writing:
         self._waiting.unwatch(connection)
         self._ended.append(connection)
         self._closing.linger(connection)
-        connection.let_go()
-        if connection.upload is not None:
-            connection.upload.close()
+        connection.let_go(is_over=True)
         self.evict_oldest()
 
     def drop(self, connection: Connection, reason: str = "") -> None:

@@ -71,7 +71,7 @@ MISTAKES = {
     "one of two": (gateway('to = ["unix:/run/a", "b"]'), "host[1].fastcgi.to", 'expected a port too, as in "b:9000"'),
     "twice": (gateway('to = ["b:1", "b:1"]'), "host[1].fastcgi.to", "b:1 is listed twice"),
     "an unknown key": (gateway('to = "b:1", time-out = 1'), "host[1].fastcgi.time-out", "did you mean 'timeout'?"),
-    "a text": ('[[host]]\nname = "h"\nfastcgi = "b:1"\n', "host[1].fastcgi", "expected a table with to, params"),
+    "a text": ('[[host]]\nname = "h"\nfastcgi = "b:1"\n', "host[1].fastcgi", "expected a table with to, timeout"),
     "strip": (gateway('to = "b:1", strip = -1'), "host[1].fastcgi.strip", "a whole number from 0 to 64, not -1"),
     "timeout": (gateway('to = "b:1", timeout = 0'), "host[1].fastcgi.timeout", "seconds above 0, not 0"),
     "a name": (gateway('to = "b:1", params = { "A-B" = "c" }'), "host[1].fastcgi.params.A-B", "a variable name"),
@@ -85,6 +85,11 @@ MISTAKES = {
         gateway('to = "b:1", params = { TLS_CLIENT_HASH = "c" }', "scgi"),
         "host[1].scgi.params.TLS_CLIENT_HASH",
         "says who asks, which is gemd's to say",
+    ),
+    "a body": (
+        gateway('to = "b:1", params = { CONTENT_LENGTH = "5" }', "scgi"),
+        "host[1].scgi.params.CONTENT_LENGTH",
+        "there is no body",
     ),
     "two answers": (
         gateway('to = "b:1"') + 'scgi = { to = "b:2" }\n',
@@ -104,6 +109,12 @@ def test_mistakes_are_told_with_what_to_write(text, path, said):
     problems = problems_of(text)
     assert list(problems) == [path]
     assert said in problems[path]
+
+
+@pytest.mark.parametrize("length", ["", "0"])
+def test_no_body_may_be_said(length):
+    config = parse(gateway(f'to = "b:1", params = {{ CONTENT_LENGTH = "{length}" }}'))
+    assert config.hosts[0].locations[0].fastcgi.params == {"CONTENT_LENGTH": length}
 
 
 def test_all_of_them_at_once():

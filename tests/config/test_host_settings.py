@@ -1,6 +1,6 @@
 import pytest
 
-from gemd.config.gateway_settings import ApplicationGateway, ProxyGateway
+from gemd.config.gateway_settings import ApplicationTable, ProxyTable
 from gemd.config.host_settings import DERIVED, AnswerKind, Host, Location, Redirect
 from gemd.config.tables import keys_of
 
@@ -21,7 +21,7 @@ def test_uploads_that_are_not_whole_are_never_seen(name):
     assert not first(HOST + f"dot-files = ['{name}']\n").allows_name(name)
 
 
-ASKED = ApplicationGateway(to="unix:/s")
+ASKED = ApplicationTable(to="unix:/s")
 ANSWERS = {
     "nothing": (Location(), ()),
     "scripts without a root": (Location(cgi="bin"), ()),
@@ -40,7 +40,7 @@ ANSWERS = {
             redirect=Redirect(to="/"),
             fastcgi=ASKED,
             scgi=ASKED,
-            proxy=ProxyGateway(to="gemini://h"),
+            proxy=ProxyTable(to="gemini://h"),
         ),
         tuple(AnswerKind),
     ),

@@ -48,6 +48,9 @@ ERRORS = {
     "a wait": ('44 = "Wait"', "44", "the text of 44 is the seconds to wait, which clients read"),
     "two lines": ('51 = "No\\nway"', "51", "expected one line of text, of at most 1024 bytes"),
     "nothing": ('51 = ""', "51", "expected one line of text"),
+    "blank": ('51 = " "', "51", "without a blank at its beginning"),
+    "a blank before": ('51 = " None"', "51", "without a blank at its beginning"),
+    "escape": ('51 = "\\u001b[31m"', "51", "expected one line of text"),
     "too much": (f'51 = "{"é" * 513}"', "51", "expected one line of text"),
     "a number": ("51 = 1", "51", "expected a text, not 1"),
 }

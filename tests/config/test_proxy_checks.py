@@ -1,5 +1,7 @@
 """The URLs of servers that requests are passed on to, and what is wrong with a `proxy` table."""
 
+import re
+
 import pytest
 
 from gemd.config.proxy_checks import ProxyUpstream, parse_proxy_upstream, parse_upstreams
@@ -35,7 +37,11 @@ def test_where_a_server_is(text, scheme, address):
     [
         ("10.0.0.2:1965", "expected a URL such as"),
         ("b.example", "expected a URL such as"),
-        ("unix:/run/b.sock", "expected a URL such as"),
+        ("unix:/run/b.sock", 'what is spoken there too: "http+unix:/run/b.sock" or "gemini+unix:/run/b.sock"'),
+        ("http://unix:/run/b.sock", 'expected "http+unix:/run/b.sock" for a socket'),
+        ("http://b.example:http", 'expected "http://name:port", with an IPv6 address as "http://[::1]:port"'),
+        ("http://::1", 'expected "http://name:port"'),
+        ("http://user:word@b.example", 'expected "http://name:port"'),
         ("", "expected a URL such as"),
         ("https://b.example", "https is not there: expected"),
         ("titan://b.example", "expected gemini:// or http:// before the server"),
@@ -50,11 +56,11 @@ def test_where_a_server_is(text, scheme, address):
         ("gemini://1965", "expected"),
         ("gemini://[::1", "expected"),
         ("gemini://a b", "host name"),
-        ("gemini+unix:b.sock", "expected"),
+        ("gemini+unix:b.sock", "expected an absolute path"),
     ],
 )
 def test_what_is_no_server(text, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=re.escape(said)):
         parse_proxy_upstream(text)
     problems = problems_of(HOST + f'proxy = {{ to = "{text}" }}\n')
     assert list(problems) == ["host[1].proxy" if not text else "host[1].proxy.to"] or "host[1].proxy.to" in problems

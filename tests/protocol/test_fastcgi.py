@@ -112,6 +112,25 @@ def test_what_comes_after_the_end_is_left():
     assert reader.end == End(0, 0)
 
 
+@pytest.mark.parametrize("step", [1, 5, 8, 1000])
+def test_even_if_it_is_no_record(step):
+    """Whether it comes with the end or later is chance."""
+    reader, answer = AnswerReader(), STDOUT + END + b"bye\r\n" * 10
+    out = b"".join(reader.feed(answer[i : i + step]) for i in range(0, len(answer), step))
+    assert (out, reader.end) == (PAGE, End(0, 0))
+
+
+def test_so_many_records_are_read_at_once():
+    """One that has an octet costs as much as one that has thousands."""
+    reader = AnswerReader()
+    records = b"".join(encode_record(RecordType.STDOUT, b"%d" % number) for number in range(10)) + VALUES * 3 + END
+    pieces = [reader.feed(records, max_records=4)]
+    while reader.has_more:
+        pieces.append(reader.feed(b"", max_records=4))
+    assert pieces == [b"0123", b"4567", b"89", b""]
+    assert reader.end == End(0, 0)
+
+
 def test_how_it_ended():
     reader = AnswerReader()
     reader.feed(encode_end(1, ProtocolStatus.OVERLOADED))

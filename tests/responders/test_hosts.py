@@ -59,7 +59,7 @@ def serve(config):
     """The hosts alone, where nobody answers."""
 
     def make(location):
-        return ServedLocation(location, None, None, (), application=lambda *_: None)
+        return ServedLocation(location, None, None, (), application=lambda *_: None, texts=location.errors)
 
     return ServedHosts(config, {host.name: list(map(make, host.locations)) for host in config.hosts})
 
@@ -114,6 +114,26 @@ def test_whose_an_upload_is(configure, url, tls, expected):
 
 
 PASSED = [{"name": "b.example", "aliases": ["*.b.example"], "pass": "192.0.2.3"}]
+TEXTS = {
+    "its host": ("gemini://h/a", None, "host"),
+    "its location": ("gemini://h/inner/a", "h", "inner"),
+    "another port": ("gemini://h:1966/inner", "h", "inner"),
+    "another scheme": ("https://h/inner/", "h", "inner"),
+    "a host without": ("gemini://g/inner", None, None),
+    "a foreign host": ("gemini://example.org/inner/", None, None),
+    "a host that is passed on": ("gemini://b.example/", None, None),
+    "TLS for another host": ("gemini://h/inner/", "g", None),
+    "TLS for one that is passed on": ("gemini://h/inner/", "b.example", None),
+    "no host": ("gemini:/inner/", None, None),
+}
+
+
+@pytest.mark.parametrize(("url", "name", "text"), TEXTS.values(), ids=TEXTS)
+def test_a_refusal_has_the_texts_of_where_a_url_leads(configure, url, name, text):
+    inner = {"path": "/inner/", "errors": {"51": "inner"}}
+    hosts = serve(configure(errors={"51": "host"}, location=[inner], hosts=[OTHER, *PASSED]))
+    asked = request(url, peer(server_name=name))
+    assert hosts.find_texts(asked).get("51") == text
 
 
 @pytest.mark.parametrize("name", [None, "h", "g", "b.example", "x.b.example", "z.example"])

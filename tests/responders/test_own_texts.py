@@ -5,7 +5,7 @@ import pytest
 from gemd.protocol.errors import CGIError, GeminiError, NotFound
 from gemd.protocol.response import ClientLeft, Response
 from gemd.protocol.upload import Intake
-from gemd.responders.own_texts import RewordedAnswer, reword
+from gemd.responders.own_texts import RewordedAnswer, leave_words, reword, reword_refusal
 from tests.support.answers import ScriptedPending
 from tests.support.pump import Pump
 
@@ -30,6 +30,12 @@ def test_one_of_another_status_keeps_its_own():
     with pytest.raises(GeminiError) as caught:
         reword(TEXTS, refuse(GeminiError("A while", 41)))
     assert (caught.value.status, caught.value.meta) == (41, "A while")
+
+
+def test_where_there_are_no_texts_it_is_left():
+    refusal = NotFound("Not here")
+    assert reword_refusal({}, refusal) is refusal
+    assert leave_words(None, refusal) is refusal
 
 
 def test_what_is_answered_stays_as_it_is():

@@ -115,7 +115,7 @@ def test_log_that_cannot_be_written(conf):
 
 
 def test_workers_that_cannot_boot_end_the_daemon_with_a_code_of_their_own(tmp_path):
-    fault = "import gemd.worker.main as w\ndef f(*a): raise SystemExit\nw.EventLoop = lambda *a: 1/0\n"
+    fault = "import gemd.worker.assembly as a\na.EventLoop = lambda *a: 1/0\n"
     (tmp_path / "sitecustomize.py").write_text(fault)
     result = gemd("--dir", tmp_path, "--port", "0", env={"PYTHONPATH": str(tmp_path)})
     assert result.returncode == 6

@@ -14,7 +14,7 @@ PAGE = encode_record(RecordType.STDOUT, b"20 text/plain\r\nHi")
 CONFIG = """
 workers = 1
 [timeouts]
-stop = 1.0
+stop = 3.0
 [[host]]
 name = "localhost"
 root = "{root}"

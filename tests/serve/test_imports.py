@@ -30,6 +30,18 @@ listing = true
   app = "reporter:collector"
   app-path = "{tmp}/apps"
   [[host.location]]
+  path = "/fastcgi/"
+  fastcgi = { to = "unix:{tmp}/none" }
+  [[host.location]]
+  path = "/scgi/"
+  scgi = { to = "unix:{tmp}/none" }
+  [[host.location]]
+  path = "/gemini/"
+  proxy = { to = "gemini+unix:{tmp}/none" }
+  [[host.location]]
+  path = "/http/"
+  proxy = { to = "http+unix:{tmp}/none" }
+  [[host.location]]
   path = "/any/"
   client-certificate = "any"
   [[host.location]]
@@ -64,6 +76,10 @@ KINDS = {
     "/cgi-bin/env": 20,
     "/cgi-bin/broken": 42,
     "/cgi-bin/endless?word": 20,
+    "/fastcgi/": 43,
+    "/scgi/": 43,
+    "/gemini/": 43,
+    "/http/": 43,
     "/any/": 60,
     "/ada/": 60,
     "/ca/": 60,
@@ -76,7 +92,7 @@ def test_a_worker_imports_nothing_more_whatever_is_asked(configure, capsule, tmp
     (tmp_path / "ca.pem").write_bytes((tmp_path / "ada.pem").read_bytes())
     furnish(capsule, tmp_path / "apps")
     daemon = configure(CONFIG.replace("%s", fingerprint(certificate), 1).replace("%s", "00" * 32))
-    daemon.expect("broken")
+    daemon.expect("broken", "can.t be reached")
     before = modules(daemon)
     assert "gemd.worker.main" in before
 

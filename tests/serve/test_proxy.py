@@ -173,6 +173,8 @@ def test_authorities(serve_behind, serve_before, tmp_path):
     front = serve_before(keys)
     assert ask(front).header == "53 This host is not served here"  # by a name that the server has not
     front.expect("has a certificate for b.internal, and not for localhost: see sni", "ca does not vouch for")
+    front.expect("says: 53 ")
+    wait_for(lambda: "says: 53 This host is not served here (it is asked for " in front.errors, "the reason")
     edit(tmp_path / "front.conf", ', rewrite-host = true, sni = "b.internal"', "")
     front.reload()
     wait_for(lambda: ask(front).status == 43, "the name to be wrong")

@@ -123,7 +123,7 @@ def test_a_flag_beside_a_file_names_it_as_well(root, tmp_path):
 
 def test_a_host_needs_something_to_serve(configure):
     assert problems_of(configure(host=[{"name": "localhost"}])) == {
-        "host[1].root": "there is nothing to serve: set a root directory"
+        "host[1].root": "there is nothing to serve: set a root directory, or another answer, such as proxy"
     }
     check_machine(configure(host=[{"name": "localhost", "redirect": {"to": "gemini://example.org/"}}]))
 

@@ -21,3 +21,20 @@ print(sorted(set(sys.modules) - before))
 def test_host_names_need_nothing_that_is_not_there():
     run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+GATEWAYS = """
+import pkgutil, sys
+from gemd.startup import later
+import gemd.responders.router
+later.import_all()
+import gemd.responders.gateway as gateway
+modules = {one.name for one in pkgutil.iter_modules(gateway.__path__, "gemd.responders.gateway.")}
+print(sorted(modules - set(sys.modules)))
+"""
+
+
+def test_each_kind_of_gateway_is_there_that_a_reload_may_bring():
+    """But for that of HTTP, whose library is looked for with it."""
+    run = subprocess.run([sys.executable, "-c", GATEWAYS], capture_output=True, text=True, check=True)
+    assert run.stdout == "['gemd.responders.gateway.http', 'gemd.responders.gateway.http_proxy']\n"

@@ -125,6 +125,17 @@ def test_a_unix_socket_whose_backlog_is_full_is_asked_again(dial, tmp_path):
         finish(one).close()
 
 
+def test_one_whose_backlog_stays_full_is_named(dial, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_RETRY_INTERVAL", 0.0)
+    path = os.fspath(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as filler:
+        listener.bind(path)
+        listener.listen(0)
+        filler.connect(path)
+        with pytest.raises(DialError, match="its backlog is full"):
+            finish(dial((int(socket.AF_UNIX), path), seconds=0.05))
+
+
 def test_what_was_closed_is_closed_again_without_harm(dial):
     with blackhole() as place:
         one = dial((V4, place))

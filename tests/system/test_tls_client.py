@@ -1,8 +1,10 @@
 """The client's side of TLS, with the standard library as the server: no port, no thread, no waiting."""
 
 import ssl
+from contextlib import suppress
 
 import pytest
+from OpenSSL import SSL
 
 from gemd.system import openssl_binding, openssl_direct, openssl_public
 from gemd.system.certificates import find_or_make
@@ -155,3 +157,36 @@ def test_both_bindings_can_empty_the_queue():
     assert openssl_binding.clear_errors in (openssl_direct.clear_errors, openssl_public.clear_errors)
     openssl_public.clear_errors()
     openssl_direct.clear_errors()
+
+
+def test_there_is_no_second_handshake(tmp_path):
+    """In which the server could show another certificate, which nobody looks at."""
+    made = find_or_make(tmp_path, ("h",))
+    settings = SSL.Context(SSL.TLS_SERVER_METHOD)
+    settings.set_max_proto_version(SSL.TLS1_2_VERSION)
+    settings.use_certificate(made.chain[0])
+    settings.use_privatekey(made.key)
+    server = SSL.Connection(settings, None)
+    server.set_accept_state()
+    client = ClientContext().connect("h")
+    for _ in range(3):
+        client.handshake()
+        if data := client.take():
+            server.bio_write(data)
+        with suppress(SSL.WantReadError):
+            server.do_handshake()
+        with suppress(SSL.WantReadError):
+            client.feed(server.bio_read(65536))
+    assert client.handshake()
+    assert server.renegotiate()
+    with suppress(SSL.WantReadError):
+        server.do_handshake()
+    client.feed(server.bio_read(65536))
+    assert client.receive() is None
+    said = client.take()
+    assert said[:1] in (b"", b"\x15")  # an alert, no ClientHello
+
+
+def test_the_suites_are_those_of_the_servers_side(meet):
+    with pytest.raises((TLSError, ssl.SSLError)):
+        meet(version=V12, prepare=lambda context: context.set_ciphers("ECDHE-ECDSA-AES128-SHA"))

@@ -1,4 +1,4 @@
-"""What a worker makes of its limits."""
+"""How many connections a worker may have."""
 
 from gemd.worker.assembly import connection_limit
 from tests.master.scripted import make_generation

@@ -13,7 +13,7 @@ from gemd.protocol.proxy_reader import ProxyHeaderReader
 from gemd.protocol.response import ResolveError
 from gemd.system import dial as dial_module
 from gemd.system.dial import is_connected
-from gemd.worker.connecting import Connecting, encode_proxy_header
+from gemd.worker.connecting import Connecting
 from gemd.worker.passed import PassedConnection
 from tests.support.upstreams import Server, blackhole, upstream_at
 from tests.worker.conftest import expire  # noqa: F401
@@ -99,8 +99,12 @@ def test_a_proxy_header_goes_first_and_does_not_count(make_way, make_passed, ser
     assert (reader.rest, passed.up.sent) == (b"hello", 5)
 
 
-def test_without_one_nothing_goes_first(make_passed, server):
-    assert encode_proxy_header(make_passed(upstream_at(server.place))) == b""
+def test_without_one_nothing_goes_first(make_way, make_passed, server, until):
+    way, passed = make_way(), make_passed(upstream_at(server.place))
+    way.connecting.begin(passed)
+    until(lambda: way.connected, "a connection")
+    passed.up.pump()
+    assert server.accept().recv(1000) == b"hello"
 
 
 def test_who_was_passed_on_too_often_is_not_again(make_way, make_passed, server):

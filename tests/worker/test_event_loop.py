@@ -16,7 +16,7 @@ import pytest
 from gemd.config.listen import Listen
 from gemd.config.settings import Limits, Timeouts
 from gemd.config.types import Address
-from gemd.protocol.errors import NotFound
+from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.response import BrokenBody, ClientLeft, Response
 from gemd.shared.under_way import SIZE, UnderWay
 from gemd.system.listener import Listener
@@ -310,6 +310,17 @@ def test_who_wakes_the_loop_as_it_is_asked_is_asked_again(service):
     assert service.read(client) == HEADER + b"x"
 
 
+def test_who_is_woken_again_and_again_has_one_turn(service):
+    pending = ScriptedPending(*[lambda: pending.helper.wake()] * 10, page(b"x"))
+    client, _ = service.ask(pending)
+    for _ in range(5):
+        pending.helper.wake()
+    before = pending.reads
+    service.turn(0.0)
+    assert pending.reads == before + 1
+    assert service.read(client) == HEADER + b"x"
+
+
 def test_a_descriptor_wakes_the_loop(service):
     source = PipeSource()
     client, _ = service.ask(page(source))
@@ -454,6 +465,15 @@ def test_a_fault_before_the_first_byte_is_said(service, caplog, make):
     assert one_logged(caplog)
     assert pending.closed == 1
     assert service.read(other) == HEADER + b"fine"
+
+
+def test_a_fault_is_said_in_the_words_of_where_the_request_leads(service, caplog):
+    service.loop._word_refusal = lambda request, refusal: GeminiError(f"{request.url.host} is ill", refusal.status)
+    pending = ScriptedPending(None, Fault())
+    client, _ = service.ask(pending)
+    pending.helper.wake()
+    assert service.read(client) == b"40 localhost is ill\r\n"
+    assert one_logged(caplog)
 
 
 def test_a_fault_after_the_first_byte_breaks_off(service, caplog):

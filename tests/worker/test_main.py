@@ -1,4 +1,4 @@
-"""What a worker hears from its master, and what it makes of its limits."""
+"""What a worker hears from its master, and what time it leaves for what."""
 
 import contextlib
 import os

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from gemd.protocol.errors import BadRequest, NotFound, SlowDown
+from gemd.protocol.errors import BadRequest, GeminiError, NotFound, Overloaded, SlowDown
 from gemd.protocol.peer import ClientCertificate, Peer
 from gemd.protocol.response import Response
+from gemd.responders.own_texts import leave_words
 from gemd.shared.scoreboard import Scoreboard
 from gemd.system.access_log import AccessLog
 from gemd.worker.connection import Connection
@@ -63,10 +64,10 @@ def lines():
 
 @pytest.fixture
 def make_server(loop, lines):
-    def make(respond=lambda _: PAGE, max_pending=2, check_rate=None):
+    def make(respond=lambda _: PAGE, max_pending=2, check_rate=None, word_refusal=leave_words):
         row = Scoreboard(1).row(0)
         log = AccessLog(SimpleNamespace(write=lines.append), "common", "full", b"")
-        server = GeminiServer(loop, respond, log, row, max_pending, lambda: None, check_rate)
+        server = GeminiServer(loop, respond, log, row, max_pending, lambda: None, check_rate, word_refusal)
         server.row = row
         return server
 
@@ -161,6 +162,22 @@ def test_an_error_is_an_answer(loop, make_server, make_connection):
 
     serve(loop, make_server(respond), lambda: loop.ready.append(make_connection()))
     assert loop.answered[0][1] == Response(51, "Not found")
+
+
+def test_what_is_refused_has_the_words_of_where_it_leads(loop, make_server, make_connection):
+    """What comes of no request has not: nobody knows where that leads."""
+
+    def word_refusal(request, refusal):
+        return GeminiError(f"{request.url.host}: {refusal.meta}", refusal.status)
+
+    pending = ScriptedPending(None)
+    server = make_server(lambda _: pending, max_pending=0, word_refusal=word_refusal)
+    lines = (URL, b"no url\r\n")
+    serve(loop, server, *(lambda line=line: loop.ready.append(make_connection(line=line)) for line in lines))
+    overloaded, none = (answer for _, answer in loop.answered)
+    assert overloaded == Response(41, f"localhost: {Overloaded.text}")
+    assert (none.status, "localhost" in none.meta) == (59, False)
+    assert pending.closed == 1
 
 
 @pytest.mark.parametrize("where", ["respond", "loop"])

@@ -10,6 +10,7 @@ import pytest
 
 from gemd.protocol.errors import NotFound
 from gemd.protocol.response import BrokenBody, ClientLeft, Response
+from gemd.worker import writing as module
 from gemd.worker.writing import BLOCK_SIZE
 from tests.support.answers import PipeSource, ScriptedPending, ScriptedSource
 from tests.support.gemini_client import tcp_pair
@@ -184,7 +185,8 @@ def test_the_header_does_not_wait_for_the_body(make_writing, begin, settle, ende
     assert client.end == "whole"
 
 
-def test_others_have_their_turn_between_many_pieces(make_writing, begin, settle, ended):
+def test_others_have_their_turn_between_many_pieces(make_writing, begin, settle, ended, monkeypatch):
+    monkeypatch.setattr(module, "_MAX_TURN", 60.0)
     writing = make_writing()
     client, connection = begin()
     source = ScriptedSource(*[b"x"] * 100, b"")
@@ -198,6 +200,26 @@ def test_others_have_their_turn_between_many_pieces(make_writing, begin, settle,
     assert client.read() == HEADER + b"x" * 100
     assert client.end == "whole"
     assert len(writing) == 0
+
+
+def test_others_have_their_turn_before_pieces_that_take_long_to_make(make_writing, begin, settle, monkeypatch):
+    """Such as those of an application that says each octet for itself."""
+    now = [1000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+
+    def make():
+        now[0] += 0.001
+        return b"x"
+
+    writing = make_writing()
+    client, connection = begin()
+    source = ScriptedSource(*[make] * 100, b"")
+    writing.answer(connection, page(source))
+    assert source.reads == 24  # two parts of 8, and the one in which the time is over
+    assert writing.runnable() == [connection]
+    settle(writing)
+    assert client.read() == HEADER + b"x" * 100
+    assert client.end == "whole"
 
 
 def test_what_a_client_sends_between_two_turns_is_no_request(make_writing, begin, settle, ended):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
-from gemd.config.gateway_settings import ApplicationGateway
+from gemd.config.gateway_settings import ApplicationTable
 from gemd.config.host_settings import Location
 from gemd.config.script_settings import find_script_settings
 from gemd.config.settings import Config
@@ -27,7 +27,7 @@ from gemd.responders.gateway.upstreams import Upstreams
 from gemd.system.authorities import Authorities
 
 MakeCodec = Callable[[Mapping[bytes, bytes]], Codec]
-FindTable = Callable[[Location], ApplicationGateway | None]
+FindTable = Callable[[Location], ApplicationTable | None]
 
 _OF_PROCESSES = ("HOME", "LANG", "PATH")
 _OF_FILES = ("SCRIPT_FILENAME", "SCRIPT_PATH")

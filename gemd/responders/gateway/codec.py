@@ -10,6 +10,10 @@ class CodecError(Exception):
     """What came is no answer, or not all of one; the text says why, in words fit for a log line."""
 
 
+class BadAnswer(CodecError):
+    """It is an answer, and one that nothing can be made of: the upstream is there, and may answer others."""
+
+
 class Codec(Protocol):
     """One exchange with one upstream."""
 

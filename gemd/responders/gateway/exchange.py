@@ -15,14 +15,14 @@ from gemd.protocol.response import BrokenBody, ClientLeft, Helper, Response
 from gemd.protocol.status import has_body
 from gemd.responders.cgi.header import FindHeader, find_header, quote
 from gemd.responders.cgi.last_words import log_complaints
-from gemd.responders.gateway.codec import Codec, CodecError
+from gemd.responders.gateway.codec import BadAnswer, Codec, CodecError
 from gemd.responders.gateway.link import PIECE, UpstreamLink
 from gemd.responders.gateway.route import NoUpstream, Route
 from gemd.responders.gateway.upstreams import Upstreams
 from gemd.system.log import error_log
 from gemd.system.script_output import ScriptError
 
-_MAX_RECEIVED = 4  # of those in a turn, so that others have theirs
+_MAX_RECEIVED = 4  # of those at a time, so that others have their turn
 _END_TIMEOUT = 1.0  # seconds for an upstream to end behind a header that has no body
 
 
@@ -51,6 +51,7 @@ class RelayedRequest:
         self._output = b""  # that has come and was not taken yet
         self._size = 0
         self._failure: CodecError | None = None  # behind that
+        self._has_had_turn = False  # and there would be more at once
         self._header: tuple[int, str] | None = None
 
     def __str__(self) -> str:
@@ -90,7 +91,7 @@ class RelayedRequest:
                 self._check_time()
         except (CodecError, NoUpstream, ScriptError) as error:
             error_log.error("%s %s", self, error)
-            if self._link is not None and not self._size:
+            if self._link is not None and not self._size and not isinstance(error, BadAnswer):
                 self._route.leave_out(str(error))
             self._upstreams.count(ProxyFailed.status)
             raise ProxyFailed from None
@@ -131,6 +132,8 @@ class RelayedRequest:
         if not has_body(status):
             self._output = b""
             return Response(status, meta) if self._is_over or time.monotonic() >= self._until else None
+        if self._failure is not None and not self._output:
+            raise self._failure  # while the client can be told
         if self._is_over and self._failure is None and len(self._output) <= PIECE:
             return Response(status, meta, self._take_output())
         return Response(status, meta, self)
@@ -142,7 +145,9 @@ class RelayedRequest:
         last_moment = self._upstreams.last_moment
         if last_moment is not None and time.monotonic() >= last_moment:  # as planned, so that it is no warning
             raise ClientLeft(f"{self} goes on, and its worker ends")
-        if not self._output and not self._is_over:
+        if self._has_had_turn:
+            self._has_had_turn = bool(self._output)
+        elif not self._output and not self._is_over:
             self._advance()
         if self._output:
             self._until = math.inf
@@ -190,6 +195,9 @@ class RelayedRequest:
                 if output is None:
                     break
                 self._take(output)
+                if self._link.codec.has_more:  # that was much to look at
+                    self._has_had_turn = bool(self._output)
+                    break
         except CodecError as error:
             self._failure = error
         if self._is_over:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from gemd.protocol.fastcgi import AnswerReader, FastCGIError, ProtocolStatus, encode_request
 from gemd.responders.gateway.codec import CodecError
 
+_MAX_RECORDS = 256  # that are looked at in one go: an application may write each octet as one
 _REFUSALS: dict[int, str] = {
     ProtocolStatus.CANT_MULTIPLEX: "takes no other request on this connection",
     ProtocolStatus.OVERLOADED: "is overloaded",
@@ -14,8 +15,6 @@ _REFUSALS: dict[int, str] = {
 
 class FastCGICodec:
     """Only END_REQUEST makes an answer complete; a status of the application's own does not spoil it."""
-
-    has_more = False
 
     def __init__(self, params: Mapping[bytes, bytes]) -> None:
         self._request = encode_request(params)
@@ -27,6 +26,11 @@ class FastCGICodec:
         """Whether the application has said so."""
         return self._reader.end is not None
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there are more records than were looked at in one go."""
+        return self._reader.has_more
+
     def take(self) -> bytes:
         """All of the request, once."""
         request, self._request = self._request, b""
@@ -35,7 +39,7 @@ class FastCGICodec:
     def feed(self, data: bytes) -> bytes:
         """What is new of its standard output. Raises CodecError."""
         try:
-            output = self._reader.feed(data)
+            output = self._reader.feed(data, max_records=_MAX_RECORDS)
         except FastCGIError as error:
             raise CodecError(f"does not speak FastCGI: {error}") from None
         self._has_output |= bool(output)

@@ -6,13 +6,17 @@ whole with its header, any other with close_notify alone.
 
 from collections.abc import Callable
 
+from gemd.protocol.status import Status
+from gemd.protocol.tls_record import RecordStream
 from gemd.responders.gateway.codec import CodecError
 from gemd.system.server_trust import Chain, Distrusted
 from gemd.system.tls import TLSError
 from gemd.system.tls_client import ClientConnection
 
-_MOST_RECORDS = 128  # at a time: with one byte each they take some 0.5 ms
-_SLICE = 16 * 1024  # bytes that TLS is given at once: its memory for them never shrinks
+_NOT_SERVED = str(int(Status.PROXY_REQUEST_REFUSED)).encode()
+_HINT = b" (it is asked for a host and port that are not its own: see rewrite-host and sni)"
+_MOST_RECORDS = 64  # at a time: with one byte each they take some 0.5 ms, and as new keys 3 ms
+_MOST_OTHERS = 64  # records without a byte of the answer, as tickets and new keys are, for which there are no others
 
 
 class GeminiCodec:
@@ -29,10 +33,12 @@ class GeminiCodec:
         self._first = first
         self._is_judged = False
         self._is_secure = False
-        self._undecrypted = b""
+        self._records = RecordStream()
+        self._others = 0
         self._header = b""
         self._has_header = False
         self._fault = ""
+        self._refusal = b""
         self._go_on()
 
     def take(self) -> bytes:
@@ -42,14 +48,17 @@ class GeminiCodec:
 
     def feed(self, data: bytes) -> bytes:
         """What is new of the answer. Raises CodecError."""
-        if self._is_secure:
-            self._undecrypted += data
-        else:
-            self._tls.feed(data)
+        self._records.feed(data)
+        for _ in range(_MOST_RECORDS):
+            if self._is_secure:
+                return self._receive()
+            record = self._records.take()
+            if not record:
+                break
+            self._tls.feed(record)
             self._go_on()
-            if not self._is_secure:
-                return b""
-        return self._receive()
+        self.has_more = self._records.has_record
+        return b""
 
     def _go_on(self) -> None:
         """With the handshake, and then with the request. Raises CodecError."""
@@ -77,31 +86,39 @@ class GeminiCodec:
             raise CodecError("has no certificate")
 
     def _receive(self) -> bytes:
-        """At most some records of what was fed. What comes before a fault is given before that is told."""
+        """What some records of what was fed have. What comes before a fault is given before that is told."""
         if self._fault:
             raise CodecError(self._fault)
         pieces: list[bytes] = []
-        piece: bytes | None = b""
+        is_closed = False
         try:
-            while len(pieces) < _MOST_RECORDS and (piece := self._decrypt()):
-                pieces.append(piece)
+            is_closed = self._decrypt(pieces)
+            self._fault = "sends records of TLS without an answer" if self._others > _MOST_OTHERS else ""
         except TLSError as error:
             self._fault = f"broke off: {error}"
-            if not pieces:
-                raise CodecError(self._fault) from None
-        self.has_more = bool(piece)
+        if self._fault and not pieces:
+            raise CodecError(self._fault)
         output = self._follow(b"".join(pieces))
-        self.is_complete |= piece == b""
+        self.is_complete |= is_closed
+        self.has_more = bool(self._fault) or (not is_closed and self._records.has_record)
         return output
 
-    def _decrypt(self) -> bytes | None:
-        """The next record. Raises TLSError."""
-        piece = self._tls.receive()
-        while piece is None and self._undecrypted:
-            self._tls.feed(self._undecrypted[:_SLICE])
-            self._undecrypted = self._undecrypted[_SLICE:]
-            piece = self._tls.receive()
-        return piece
+    def _decrypt(self, pieces: list[bytes]) -> bool:
+        """Add what the next records have; whether one of them has said that nothing more comes. Raises TLSError."""
+        for _ in range(_MOST_RECORDS):
+            record = self._records.take()
+            if not record:
+                break
+            self._tls.feed(record)
+            piece = self._tls.receive()  # all that one record has
+            if piece:
+                pieces.append(piece)
+                self._others = max(0, self._others - 1)  # one between it and the next
+            elif piece is None:
+                self._others += 1
+            else:
+                return True
+        return False
 
     def _follow(self, output: bytes) -> bytes:
         """The same up to the end of a header that has no body."""
@@ -113,6 +130,8 @@ class GeminiCodec:
         if not end:
             return output
         self._has_header, self.is_complete = True, not self._header.startswith(b"2")
+        if self._header.startswith(_NOT_SERVED):
+            self._refusal = self._header[:end].rstrip()
         self._header = b""
         return output[: end - before] if self.is_complete else output
 
@@ -122,5 +141,5 @@ class GeminiCodec:
             raise CodecError("closed without close_notify" if self._is_secure else "closed in the handshake")
 
     def complaints(self) -> bytes:
-        """Gemini has no place for them."""
-        return b""
+        """That it serves no such host (53): the client gets that, though only who has configured this can mend it."""
+        return self._refusal and self._refusal + _HINT

@@ -14,10 +14,8 @@ from gemd.config.types import Address
 from gemd.protocol.errors import BadRequest, ProxyFailed
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.host import ANY_HOST, bracket, covers, is_address
-from gemd.protocol.peer import Peer
-from gemd.protocol.proxy_header import MAX_HOPS, Endpoint
-from gemd.protocol.proxy_v1 import encode_v1
-from gemd.protocol.proxy_v2 import encode_v2
+from gemd.protocol.proxy_header import MAX_HOPS
+from gemd.protocol.proxy_versions import encode_proxy_header
 from gemd.protocol.request import MAX_URL, Request
 from gemd.protocol.url import DEFAULT_PORT, Url, cut_path
 from gemd.responders.gateway.codec import Codec
@@ -77,7 +75,8 @@ class GeminiProxy:
         asked = address.host if self._proxy.rewrite_host else request.url.host
         name = self._proxy.sni or (None if is_address(asked) else asked)
         check = partial(self._check, address, name)
-        first = self._make_header(request.peer)
+        peer = request.peer
+        first = encode_proxy_header(self._proxy.send_proxy, peer, server_name=peer.tls.server_name, hops=peer.hops)
         return GeminiCodec(self._context.connect(name), check, lines[address], first)
 
     def _check(self, address: Address, name: str | None, chain: Chain) -> None:
@@ -87,10 +86,3 @@ class GeminiProxy:
         if is_clients and name is not None and isinstance(self._trust, MetServers) and name not in self._host.names:
             name = next((own for own in self._host.names if covers((own,), name)), ANY_HOST)
         self._trust.check(chain, address, name)
-
-    def _make_header(self, peer: Peer) -> bytes:
-        """The PROXY header; b"" where none is wanted."""
-        source, destination = Endpoint(peer.address, peer.port), Endpoint(peer.local_address, peer.local_port)
-        if self._proxy.send_proxy == "v2":
-            return encode_v2(source, destination, server_name=peer.tls.server_name, hops=peer.hops + 1)
-        return encode_v1(source, destination) if self._proxy.send_proxy == "v1" else b""

@@ -1,4 +1,4 @@
-"""HTTP/1.1, as a worker asks a server by it: one GET on a connection of its own (RFC 9110 and 9112, by h11).
+"""HTTP/1.1, as a worker asks a server by it: one GET on a connection of its own (RFC 9110 and 9112; headers by h11).
 
 Rules: an answer is whole only where its length, its chunks or the end of the connection say so; what a status of HTTP
 has no counterpart for is a failure. Whoever imports this pays for h11.
@@ -11,14 +11,14 @@ import h11
 from gemd import __version__
 from gemd.protocol.content_coding import CodingError, Unpacker, parse_codings
 from gemd.protocol.http_answer import clean_reference, name_status, translate_status, translate_type, translate_wait
+from gemd.protocol.http_body import FramingError, HTTPBody, find_body
+from gemd.protocol.http_head import HeadError, HeadReader
 from gemd.protocol.response import MAX_META, encode_header
 from gemd.protocol.status import Status, has_body, is_redirect
 from gemd.responders.cgi.header import quote
-from gemd.responders.gateway.codec import CodecError
+from gemd.responders.gateway.codec import BadAnswer, CodecError
 
-_MAX_HEAD = 16 * 1024  # bytes of all headers, interim answers included
 _MAX_INTERIM = 16  # answers of 1xx
-_MAX_EVENTS = 256  # pieces of a body that are looked at in one go
 _MAX_OUTPUT = 256 * 1024  # bytes that are unpacked in one go
 _MAX_SHOWN = 120  # characters of what h11 says, which may quote all of a header
 _FIELDS = (
@@ -37,13 +37,13 @@ class HTTPCodec:
         self.is_complete = False
         self.has_more = False
         self._translate = translate
-        self._connection = h11.Connection(h11.CLIENT, _MAX_HEAD)
+        self._connection = h11.Connection(h11.CLIENT)
         headers = [("Host", host), *_FIELDS, *fields]
         self._request = self._connection.send(h11.Request(method="GET", target=target, headers=headers)) or b""
         self._request += self._connection.send(h11.EndOfMessage()) or b""
-        self._received = 0  # bytes, until the header is there
+        self._heads = HeadReader()
         self._interim = 0
-        self._has_header = False
+        self._body: HTTPBody | None = None  # once the header is there
         self._unpacker: Unpacker | None = None
 
     def take(self) -> bytes:
@@ -53,56 +53,35 @@ class HTTPCodec:
 
     def feed(self, data: bytes) -> bytes:
         """What is new of the answer. Raises CodecError."""
-        if data:
-            self._connection.receive_data(data)
-            self._received += len(data)
-        output = bytearray()
-        for _ in range(_MAX_EVENTS):
-            if self._unpacker is not None and self._unpacker.has_more:
-                output += self._unpack(b"", _MAX_OUTPUT - len(output))
-            else:
-                event = self._next_event()
-                self.has_more = event is not h11.NEED_DATA
-                if not self.has_more:
-                    break
-                output += self._take_event(event, _MAX_OUTPUT - len(output))
-            self.has_more = not self.is_complete
-            if self.is_complete or (self._unpacker is not None and len(output) >= _MAX_OUTPUT):
-                break
-        return bytes(output)
-
-    def _next_event(self) -> object:
         try:
-            return self._connection.next_event()
-        except h11.RemoteProtocolError as error:
-            raise CodecError(f"does not speak HTTP as it should: {str(error)[:_MAX_SHOWN]}") from None
-
-    def _take_event(self, event: object, most: int) -> bytes:
-        """What is new by one event."""
-        match event:
-            case h11.InformationalResponse():
-                self._interim += 1
-                self._check_head()
-                return b""
-            case h11.Response():
-                self._has_header = True
-                self._check_head()
-                self._check_framing(event)
-                return self._begin(event)
-            case h11.Data():
-                return self._unpack(event.data, most) if self._unpacker is not None else event.data
-            case _:
-                self._finish()
-                return b""
+            if self._body is not None:
+                return self._go_on(self._body, data)
+            self._heads.feed(data)
+            header = self._read_heads()
+            if self._body is None or self.is_complete:
+                return header
+            return header + self._go_on(self._body, self._heads.rest)
+        except (HeadError, FramingError, CodingError) as error:
+            raise CodecError(str(error)) from None
 
     # The header
 
-    def _check_head(self) -> None:
-        size = self._received - len(self._connection.trailing_data[0])
-        if size > _MAX_HEAD:
-            raise CodecError(f"sent a header of more than {_MAX_HEAD} bytes")
-        if self._interim > _MAX_INTERIM:
-            raise CodecError(f"sent more than {_MAX_INTERIM} interim answers (1xx)")
+    def _read_heads(self) -> bytes:
+        """The header of the answer; b"" where it has not come yet. Raises HeadError and CodecError."""
+        while (head := self._heads.take()) is not None:
+            self._connection.receive_data(head)
+            try:
+                event = self._connection.next_event()
+            except h11.RemoteProtocolError as error:
+                raise CodecError(f"does not speak HTTP as it should: {str(error)[:_MAX_SHOWN]}") from None
+            if isinstance(event, h11.Response):
+                self._check_framing(event)
+                self._body = find_body(event.status_code, event.headers)
+                return self._begin(event)
+            self._interim += 1
+            if self._interim > _MAX_INTERIM:
+                raise CodecError(f"sent more than {_MAX_INTERIM} interim answers (1xx)")
+        return b""
 
     def _check_framing(self, response: h11.Response) -> None:
         """Refuse what is understood in more than one way (RFC 9112, 6.1 and 6.3)."""
@@ -117,7 +96,7 @@ class HTTPCodec:
         code = response.status_code
         status = translate_status(code, Status.PROXY_ERROR)
         if status == Status.PROXY_ERROR:
-            raise CodecError(f"answered with {code}")
+            raise BadAnswer(f"answered with {code}")
         self.is_complete = not has_body(status)  # what follows is a page for people with a browser
         return encode_header(status, self._find_meta(response, status))
 
@@ -130,14 +109,14 @@ class HTTPCodec:
                 field = "Content-Type"
                 return translate_type(_value(response, field))
             except ValueError as error:
-                raise CodecError(f"has a {field} that {error}") from None
+                raise BadAnswer(f"has a {field} that {error}") from None
         if is_redirect(status):
             try:
                 meta = self._translate(clean_reference(_value(response, "Location").encode("latin-1")))
                 if len(meta) > MAX_META:
                     raise ValueError(f"is longer than {MAX_META} bytes")
             except ValueError as error:
-                raise CodecError(f"answered with {response.status_code} and a Location that {error}") from None
+                raise BadAnswer(f"answered with {response.status_code} and a Location that {error}") from None
             return meta
         if status == Status.SLOW_DOWN:
             return translate_wait(", ".join(_values(response, "Retry-After")))
@@ -145,34 +124,34 @@ class HTTPCodec:
 
     # The body
 
-    def _unpack(self, data: bytes, most: int) -> bytes:
-        assert self._unpacker is not None
-        try:
-            return self._unpacker.feed(data, most)
-        except CodingError as error:
-            raise CodecError(f"sent a body that {error}") from None
+    def _go_on(self, body: HTTPBody, data: bytes) -> bytes:
+        """What is new of the body. Raises FramingError and CodingError."""
+        unpacker = self._unpacker
+        output = body.feed(data) if unpacker is None or not unpacker.has_more else b""
+        if unpacker is not None:
+            output = unpacker.feed(output, _MAX_OUTPUT)
+        is_held_back = unpacker is not None and unpacker.has_more
+        if body.is_complete and not is_held_back:
+            self._finish()
+        self.has_more = not self.is_complete and (is_held_back or body.has_more)
+        return output
 
     def _finish(self) -> None:
+        """Nothing more comes. Raises CodingError."""
         if self._unpacker is not None:
-            try:
-                self._unpacker.finish()
-            except CodingError as error:
-                raise CodecError(f"sent a body that {error}") from None
+            self._unpacker.finish()
         self.is_complete = True
 
     def end(self) -> None:
         """The server has closed its side. Raises CodecError unless its answer is whole by that."""
-        if not self._has_header:
-            came = self._connection.trailing_data[0]
+        if self._body is None:
+            came = self._heads.rest
             raise CodecError(f"closed before its header ended{f': {quote(came)}' if came else ''}")
-        self._connection.receive_data(b"")
         try:
-            event = self._connection.next_event()
-        except h11.RemoteProtocolError:
-            event = h11.ConnectionClosed()
-        if not isinstance(event, h11.EndOfMessage):
-            raise CodecError("closed before its answer ended")
-        self._finish()
+            self._body.end()
+            self._finish()
+        except (FramingError, CodingError) as error:
+            raise CodecError(str(error)) from None
 
     def complaints(self) -> bytes:
         """HTTP has no place for them."""

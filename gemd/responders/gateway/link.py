@@ -1,6 +1,7 @@
 """A connection with one upstream: what a codec has to say goes out, and what comes in is the codec's to read.
 
 Rules: nothing here waits; an upstream may answer before it has read the request, and then it need not read the rest.
+What one makes gemd say without reading it is bounded.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ from gemd.protocol.response import when_writable
 from gemd.responders.gateway.codec import Codec, CodecError
 
 PIECE = 64 * 1024  # bytes that are received at once
+_MAX_UNSENT = 64 * 1024  # bytes that nobody takes, when more is to be said
 
 
 class UpstreamLink:
@@ -26,9 +28,10 @@ class UpstreamLink:
 
     @property
     def descriptors(self) -> Collection[int]:
-        """What to watch, as for a `Source`."""
+        """What to watch, as for a `Source`: not what comes next, as long as the codec holds something back."""
         fd = self._socket.fileno()
-        return (fd, when_writable(fd)) if self._unsent else (fd,)
+        incoming = () if self.codec.has_more else (fd,)
+        return (*incoming, when_writable(fd)) if self._unsent else incoming
 
     def advance(self) -> bytes | None:
         """What is new of the answer, which may be nothing; None where nothing has come. Raises CodecError."""
@@ -44,8 +47,11 @@ class UpstreamLink:
         return output
 
     def _send(self) -> None:
-        """What the upstream does not take any more is no fault: what it says will tell."""
-        while data := self._unsent or self.codec.take():
+        """What the upstream does not take any more is no fault: what it says will tell. Raises CodecError where it has
+        gemd say more and more and takes none of it."""
+        while data := self._unsent + (more := self.codec.take()):
+            if more and len(self._unsent) > _MAX_UNSENT:
+                raise CodecError("does not read what is said to it")
             try:
                 count = self._socket.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             except BlockingIOError:

@@ -31,6 +31,7 @@ class Route:
         self.upstream: GatewayUpstream | None = None
         self._timeout = min(timeout, _CONNECT_TIMEOUT)
         self._connect_by = 0.0
+        self._try_until = 0.0  # the one that is tried, if there are others
         self._left: list[GatewayUpstream] = []
         self._dial: Dial | None = None
         self._is_looking_up = False
@@ -79,7 +80,7 @@ class Route:
     @property
     def deadline(self) -> float:
         """When another address, or upstream, has its turn."""
-        return self._connect_by if self._dial is None else self._dial.deadline
+        return self._dial.deadline if self._dial is not None else self._try_until or self._connect_by
 
     # The way
 
@@ -88,7 +89,8 @@ class Route:
         NoUpstream."""
         while self.has_turn:
             if self.upstream is None:
-                self.upstream = self._left.pop(0)
+                self._take_next()
+            assert self.upstream is not None
             try:
                 if self._dial is None:
                     self._dial = self._find_dial(self.upstream)
@@ -104,17 +106,23 @@ class Route:
             return connected
         return None
 
+    def _take_next(self) -> None:
+        """Try another one, which has its share of the time that is left."""
+        now = time.monotonic()
+        self.upstream = self._left.pop(0)
+        self._try_until = now + (self._connect_by - now) / (len(self._left) + 1)
+
     def _find_dial(self, upstream: GatewayUpstream) -> Dial | None:
         """None while its addresses are not known. Raises ResolveError."""
-        address, now = upstream.address, time.monotonic()
+        address = upstream.address
         targets: Sequence[Target] | None = [(int(socket.AF_UNIX), address.path)]
         if not address.path:
             targets = self._look_up(address.host, address.port)
         if targets is None:
-            if now >= self._connect_by:
+            if time.monotonic() >= self._try_until:
                 raise ResolveError("it could not be looked up in time")
             return None
-        return Dial(targets, now + (self._connect_by - now) / (len(self._left) + 1))
+        return Dial(targets, self._try_until)
 
     def _look_up(self, host: str, port: int) -> Sequence[Target] | None:
         assert self._helper is not None

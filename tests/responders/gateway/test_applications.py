@@ -14,15 +14,7 @@ from gemd.responders.gateway.scgi import SCGICodec
 from tests.config.reading import parse
 from tests.responders.asking import request, settle
 from tests.support.pump import Pump
-from tests.support.upstreams import Server
 from tests.support.waiting import wait_for
-
-
-@pytest.fixture
-def server():
-    made = Server()
-    yield made
-    made.close()
 
 
 def configure(server, text="", kind="fastcgi", path="/app", cgi="", root='root = "/srv"'):

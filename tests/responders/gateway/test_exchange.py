@@ -12,21 +12,13 @@ import pytest
 from gemd.protocol.errors import Overloaded, ProxyFailed
 from gemd.protocol.response import BrokenBody, ClientLeft, when_writable
 from gemd.responders.gateway import exchange as module
-from gemd.responders.gateway.codec import CodecError
+from gemd.responders.gateway.codec import BadAnswer, CodecError
 from gemd.responders.gateway.exchange import RelayedRequest
 from gemd.responders.gateway.scgi import SCGICodec
 from tests.support.pump import Pump
-from tests.support.upstreams import Server
 from tests.support.waiting import wait_for
 
 from .upstream_programs import NAME, upstreams_at
-
-
-@pytest.fixture
-def server():
-    made = Server()
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -241,6 +233,18 @@ def test_what_a_codec_holds_back_comes_before_more_is_received(ask):
     assert body == b"ab"
 
 
+def test_what_a_codec_holds_back_is_left_for_the_next_turn(ask):
+    asked = ask()
+    asked.connect()
+    fed = []
+    asked.codec.feed = lambda data: fed.append(data) or b""
+    asked.codec.has_more = True
+    woken = asked.pump.woken
+    for turn in range(1, 4):
+        asked.answer.settle()
+        assert (len(fed), asked.pump.woken - woken) == (turn, turn)
+
+
 def test_one_that_never_stops_does_not_stop_others(ask):
     """Each turn takes its share, and the next one comes at once."""
     asked = ask()
@@ -258,6 +262,26 @@ def test_one_that_never_stops_does_not_stop_others(ask):
             received.clear()
             assert asked.answer.settle() is None
             assert 1 <= len(received) <= 4
+
+
+def test_what_is_held_back_comes_once_in_a_turn(ask):
+    """However much there is: who asks goes on until there is nothing."""
+    asked = ask()
+    begin_body(asked)
+    fed = []
+
+    def feed(data):
+        fed.append(data)
+        asked.codec.has_more = True
+        return b"x"
+
+    asked.codec.feed = feed
+    asked.say(b"all of it")
+    for turn in range(1, 4):
+        assert asked.read() == b"x"
+        woken = asked.pump.woken
+        assert asked.answer.read() is None
+        assert (len(fed), asked.pump.woken) == (turn, woken + 1)
 
 
 def test_a_codec_s_complaint_is_43(ask, caplog):
@@ -323,6 +347,18 @@ def test_it_is_read_only_when_it_is_wanted(ask):
             asked.sock.send(bytes(1 << 20))
     assert asked.answer._output == b""
     assert 0 < len(asked.read()) <= 128 * 1024
+
+
+def test_one_that_breaks_off_before_its_body_is_43(ask, caplog):
+    """For there is an answer still, and no more than an end without one would be lost."""
+    asked = ask()
+    asked.connect()
+    asked.codec.end = lambda: (_ for _ in ()).throw(CodecError("closed before its answer ended"))
+    asked.say(b"20 text/plain\r\n", ends=True)
+    wait_for(lambda: is_at_end(asked.answer._link._socket), "the end to be here")
+    with pytest.raises(ProxyFailed):
+        asked.answer.settle()
+    assert caplog.records[0].message.endswith("closed before its answer ended")
 
 
 def test_a_body_that_stalls_breaks_off(ask):
@@ -485,6 +521,17 @@ def test_what_an_upstream_says_besides_is_logged(ask, server, caplog):
         f"{whose} says: one",
         f"{whose} says: two\x1b",
     ]
+
+
+def test_one_whose_answer_is_of_no_use_is_not_left_out(ask, server, caplog):
+    """As for a page that fails, which is no reason to leave all others to the next one."""
+    asked = ask(to=upstreams_at(server.place, "127.0.0.1:1"))
+    asked.connect()
+    asked.codec.fault = BadAnswer("answered with 500")
+    asked.say(b"x")
+    with pytest.raises(ProxyFailed):
+        asked.settle()
+    assert [record.message.rpartition(" answered")[2] for record in caplog.records] == [" with 500"]
 
 
 def test_one_that_does_not_answer_is_left_out(ask, server, caplog):

@@ -33,6 +33,7 @@ ANSWERS = {
     "the most padding": b"\x01\x06\x00\x01\x00\x15\xff\x00" + PAGE + b"x" * 255 + END,
     "records of the connection between": b"\x01\x0b\0\0\0\x08\0\0" + b"x" * 8 + STDOUT + b"\x01\x0a\0\0\0\0\0\0" + END,
     "after the end": STDOUT + END + END + STDOUT,
+    "after the end, and no record": STDOUT + END + b"Connection closed\r\n",
     "a status of its own": STDOUT + encode_end(3),
 }
 
@@ -45,6 +46,17 @@ def test_an_answer_is_the_output_until_its_end(answer, size):
     assert b"".join(codec.feed(piece) for piece in pieces) == PAGE
     assert codec.is_complete
     codec.end()
+
+
+def test_an_answer_of_many_records_is_not_looked_at_in_one_go():
+    """So that others have their turn between."""
+    codec, record = make(), encode_record(RecordType.STDOUT, b"x")
+    sizes = [len(codec.feed(record * 4000 + END))]
+    while codec.has_more:
+        sizes.append(len(codec.feed(b"")))
+    assert sum(sizes) == 4000
+    assert max(sizes) <= 256
+    assert codec.is_complete
 
 
 @pytest.mark.parametrize("size", range(len(STDOUT + END)))

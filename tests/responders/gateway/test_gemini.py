@@ -73,6 +73,14 @@ def test_a_page(talk, version, size):
     assert one.codec.complaints() == b""
 
 
+@pytest.mark.parametrize("size", [1, 65536])
+def test_a_host_that_it_does_not_serve_is_told_the_log(talk, size):
+    one = talk().ask()
+    header = b"53 Not here\r\n"
+    assert one.read(one.say(header), size) == header
+    assert one.codec.complaints().startswith(b"53 Not here (it is asked for a host and port ")
+
+
 def test_what_is_in_the_clear_comes_first_and_once(talk):
     one = talk(first=b"PROXY UNKNOWN\r\n")
     data = one.codec.take()
@@ -154,6 +162,32 @@ def test_many_small_records_are_given_a_few_at_a_time(talk):
         output += one.codec.feed(b"")
     assert output == b"20 text/gemini\r\n" + b"x" * 1000
     assert one.codec.is_complete
+
+
+def test_records_without_an_answer_are_bounded(talk, tmp_path):
+    """As tickets are, and new keys, each of which a server may want to be told anew."""
+    context = make_server_context(tmp_path)
+    for count, is_too_many in ((60, False), (70, True)):
+        context.num_tickets = count
+        one = Talk(context)
+        one.server.feed(one.codec.take())
+        one.codec.feed(one.server.take())
+        one.server.feed(one.codec.take())
+        octets = one.say(PAGE)
+        if is_too_many:
+            with pytest.raises(CodecError, match="sends records of TLS without an answer"):
+                one.read(octets)
+        else:
+            assert one.read(octets) == PAGE
+
+
+def test_a_few_records_at_a_time_in_the_handshake_too(talk):
+    one = talk(V12)
+    one.server.feed(one.codec.take())
+    assert one.codec.feed(b"\x16\x03\x03\x00\x04\x00\x00\x00\x00" * 100 + one.server.take()) == b""  # HelloRequest
+    assert (one.codec.has_more, one.codec.take()) == (True, b"")
+    assert one.codec.feed(b"") == b""
+    assert (one.codec.has_more, one.codec.take() == b"") == (False, False)
 
 
 def test_a_large_body(talk):

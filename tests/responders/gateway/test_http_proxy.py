@@ -1,8 +1,6 @@
 """Requests that are passed on to an HTTP server: a thread with a socket here."""
 
 import socket
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -148,8 +146,3 @@ def test_a_failure_is_logged_and_not_told(passed, server, caplog):
     assert answer.status == 43
     assert "Secret" not in answer.meta
     assert f"the proxy at h/app/: {server.place} answered with 500" in caplog.text
-
-
-def test_who_has_no_such_location_never_loads_h11():
-    code = "import sys, gemd.worker.main, gemd.startup.serve; print('h11' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

@@ -87,8 +87,10 @@ def test_what_is_held_back_comes_before_more_is_received(connect):
     codec.has_more = True
     codec.feed = lambda data: data or b"held"
     there.sendall(b"new")
+    assert tuple(link.descriptors) == ()  # or it is told of what it does not want yet
     assert link.advance() == b"held"
     codec.has_more = False
+    assert tuple(link.descriptors) == (link._socket.fileno(),)
     assert link.advance() == b"new"
 
 
@@ -100,6 +102,15 @@ def test_who_answers_need_not_read_all(connect):
     assert link.advance() == b"enough"
     there.shutdown(socket.SHUT_WR)
     assert (link.advance(), codec.is_complete) == (b"", True)
+
+
+def test_who_has_it_say_ever_more_and_reads_nothing(connect):
+    link, there = connect(codec := Plain(bytes(4 << 20)))
+    link.advance()  # a request may be as long as it is
+    codec.feed = lambda data: codec.words.append(b"more") or b"answer"
+    there.sendall(b"x")
+    with pytest.raises(CodecError, match="does not read what is said to it"):
+        link.advance()
 
 
 @pytest.mark.parametrize("is_asked_first", [False, True], ids=["receiving", "sending"])

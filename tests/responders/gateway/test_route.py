@@ -9,17 +9,9 @@ import pytest
 from gemd.protocol.response import ResolveError, when_writable
 from gemd.responders.gateway import route as module
 from gemd.responders.gateway.route import NoUpstream, Route
-from tests.support.upstreams import Server
 from tests.support.waiting import wait_for
 
 from .upstream_programs import Helper, upstreams_at
-
-
-@pytest.fixture
-def server():
-    made = Server()
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -133,6 +125,16 @@ def test_a_name_is_waited_for(server, begin):
     follow(route).close()
     route.close()
     assert helper.forgotten == []
+
+
+def test_a_name_that_is_not_found_in_time_leaves_some_to_the_next(server, begin):
+    """A name server that hangs is no reason not to ask the one that has an address."""
+    helper = Helper()
+    route = begin(upstreams_at("b.internal:9000", server.place), helper, timeout=0.5)
+    assert route.advance() is None
+    assert route.deadline <= time.monotonic() + 0.25
+    follow(route).close()
+    assert (str(route), helper.forgotten) == (server.place, [("b.internal", 9000)])
 
 
 def test_who_leaves_waits_for_no_name(begin):
