@@ -28,7 +28,7 @@ def find_upload_warnings(config: Config) -> Iterator[Problem]:
     """All of them. Raises PrivilegeError for a user that there is not."""
     user, mime_table = find_worker(config), load_mime_table()
     for where, location, titan in find_tables(config):
-        yield from _judge_public(where, titan)
+        yield from _judge_public(where, titan, is_counted=bool(location.budgets) or config.budget is not None)
         if is_for_files(location):
             yield from _judge_types(where, location, titan, mime_table)
     directories: set[str] = set()
@@ -51,10 +51,11 @@ def _is_page(location: Location, place: str) -> bool:
     return os.path.isfile(place) or ("." in os.path.basename(place) and not os.path.lexists(place))
 
 
-def _judge_public(where: str, titan: TitanSettings) -> Iterator[Problem]:
+def _judge_public(where: str, titan: TitanSettings, *, is_counted: bool) -> Iterator[Problem]:
     if titan.public:
         whoever = "anybody who knows a token" if titan.tokens else "anybody"
-        yield Problem(key_path(where, "public"), f"{whoever} may write here, without a certificate")
+        guesses = "; nobody counts who guesses at it: set rate" if titan.tokens and not is_counted else ""
+        yield Problem(key_path(where, "public"), f"{whoever} may write here, without a certificate{guesses}")
 
 
 def _judge_types(
