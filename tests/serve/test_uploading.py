@@ -212,7 +212,7 @@ def test_a_reset_at_any_point_leaves_nothing(serve_wiki, wiki, tmp_path):
         ("a.bin;size=20000001;mime=text/plain", "At most 20000000 bytes may be uploaded here"),
         (
             "a.bin;size=10000000;sise=1",
-            "An upload has the parameters size, mime, token and edit, in lower case, and no",
+            "An upload has the parameters size, mime, token and edit",
         ),
         ("a b.bin;size=10000000", "The URL has a blank or a control character; percent-encode it"),
     ],
