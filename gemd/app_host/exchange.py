@@ -6,6 +6,7 @@ wants it no more.
 
 import contextlib
 import math
+import os
 import socket
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from gemd.protocol.errors import GeminiError
 from gemd.protocol.fastcgi import FastCGIError, ParamsReader, ProtocolStatus, RecordType, encode_end, encode_stream
 from gemd.protocol.response import BrokenBody, encode_header, error_response
 from gemd.responders.app.call import Call
-from gemd.responders.app.contract import CLIENT, Environ
+from gemd.responders.app.contract import BODY, CLIENT, Environ, close_result
 from gemd.responders.app.environ import read_app_params
 from gemd.responders.app.threads import AppThreads
 from gemd.system.log import error_log
@@ -41,13 +42,15 @@ class Loop(Protocol):
 
 
 class Exchange:
-    """From the request's first octet to the answer's last. `client` is whose turn it takes."""
+    """From the request's first octet to the answer's last. `client` is whose turn it takes; `body` is a descriptor of
+    what is uploaded, which is this object's, as the socket is."""
 
-    def __init__(self, loop: Loop, sock: socket.socket, threads: AppThreads) -> None:
+    def __init__(self, loop: Loop, sock: socket.socket, threads: AppThreads, body: int | None = None) -> None:
         self.client = ""
         self.socket = sock
         self._loop = loop
         self._threads = threads
+        self._body = body  # until the call has it
         self._reader = ParamsReader()
         self._call: Call | None = None
         self._unsent = b""
@@ -91,10 +94,12 @@ class Exchange:
             return
         assert self._reader.params is not None
         try:
-            self._call_for(read_app_params(self._reader.params))
+            environ = read_app_params(self._reader.params, self._body)
         except ValueError as error:
             self._refuse(error)
         else:
+            self._body = None if BODY in environ else self._body
+            self._call_for(environ)
             self.look()
 
     def _refuse(self, error: Exception) -> None:
@@ -106,6 +111,7 @@ class Exchange:
         self.client = str(environ.get(CLIENT, ""))
         if not self._threads.has_place(self.client):
             self._complete(encode_end(protocol_status=ProtocolStatus.OVERLOADED))
+            close_result(environ.get(BODY))
             return
         self._call = self._threads.make_call(None, environ)
         self._call.begin(self)
@@ -172,6 +178,8 @@ class Exchange:
         self._is_over = True
         if self._call is not None:
             self._call.close()
+        if self._body is not None:
+            os.close(self._body)
         self._loop.forget(self)
         with contextlib.suppress(OSError):
             self.socket.close()

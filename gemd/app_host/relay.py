@@ -164,7 +164,7 @@ class Relay:
             self._condition.is_exhausted = True
             return
         try:
-            data, descriptors = receive_descriptors(self._requests, 1, 1)
+            data, descriptors = receive_descriptors(self._requests, 1, 2)
         except BlockingIOError:
             return
         except OSError:
@@ -173,7 +173,7 @@ class Relay:
             self._is_leaving = True  # there is nobody left who could ask
         elif descriptors:  # else the last one was taken just now, and the worker learns that by the end of its socket
             kind = socket.AF_UNIX, socket.SOCK_STREAM, 0  # which are asked for where they are not said
-            self._take(socket.socket(*kind, descriptors[0]), self._threads)
+            self._take(socket.socket(*kind, descriptors[0]), self._threads, *descriptors[1:])
 
     def _has_descriptor(self) -> bool:
         """Whether one is free here: else who asks is better off with another process."""
@@ -183,9 +183,9 @@ class Relay:
             return False
         return True
 
-    def _take(self, sock: socket.socket, threads: AppThreads) -> None:
+    def _take(self, sock: socket.socket, threads: AppThreads, body: int | None = None) -> None:
         ignore_default_timeout(sock)
-        exchange = Exchange(self, sock, threads)
+        exchange = Exchange(self, sock, threads, body)
         self._exchanges[exchange] = None
 
         def act(event: int) -> None:

@@ -109,8 +109,11 @@ def _explain(value: object, kind: object, error: str) -> str:
 
 
 def _is_secret(kind: object) -> bool:
-    """Whether its values are passwords."""
-    return any(isinstance(meta, msgspec.Meta) and bool(meta.extra) for meta in getattr(kind, "__metadata__", ()))
+    """Whether its values are passwords, or tables with some."""
+    if any(isinstance(meta, msgspec.Meta) and bool(meta.extra) for meta in getattr(kind, "__metadata__", ())):
+        return True
+    inner = _settings_in(kind)
+    return inner is not None and any(map(_is_secret, keys_of(inner).values()))
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

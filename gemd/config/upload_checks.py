@@ -53,12 +53,8 @@ def _is_http(location: Location) -> bool:
 
 def judge_sizes(config: Config) -> Iterator[Problem]:
     """Uploads that are allowed and would never have room."""
-    seen: list[TitanSettings] = []
     limits = config.limits
-    for where, _, titan in find_uploads(config):
-        if any(titan is known for known in seen):
-            continue
-        seen.append(titan)
+    for where, _, titan in find_tables(config):
         for key, most in (("uploads-per-address", limits.uploads_per_address), ("uploads", limits.uploads)):
             if titan.max_size > most:
                 text = f"is more than limits.{key} ({most}), so that no such upload would ever be taken"
@@ -72,6 +68,16 @@ def find_uploads(config: Config) -> Iterator[tuple[str, Location, TitanSettings]
         for location in host.locations:
             if isinstance(location.titan, TitanSettings):
                 yield key_path(location.where, KEY), location, location.titan
+
+
+def find_tables(config: Config) -> Iterator[tuple[str, Location, TitanSettings]]:
+    """The same, of those of a host that have equal tables the first alone: the others have it from there."""
+    seen: list[tuple[str, TitanSettings]] = []
+    for where, location, titan in find_uploads(config):
+        table = where.partition(".")[0], titan
+        if table not in seen:
+            seen.append(table)
+            yield where, location, titan
 
 
 def is_for_files(location: Location) -> bool:

@@ -15,7 +15,9 @@ _TOKEN = re.compile(
     r"((?:;|%3B)(?:t|%[57]4)(?:o|%[46]F)(?:k|%[46]B)(?:e|%[46]5)(?:n|%[46]E)(?:=|%3D))[^;?#]*", re.IGNORECASE
 )
 _PARAMETERS = re.compile(r"^([^;?#/]*titan:[^;?]*)(;[^?]*)", re.IGNORECASE)
-_HARMLESS = re.compile(rf"(?:size=[0-9]*|mime=[\w.+*%=/-]*|edit|token={re.escape(_MARK)})", re.IGNORECASE | re.ASCII)
+_HARMLESS = re.compile(
+    rf"(?:size=[0-9]*|mime=[\w.+-]+/[\w.+-]+(?:%3B[\w.=%-]*)?|edit|token={re.escape(_MARK)})", re.IGNORECASE | re.ASCII
+)
 _USER = re.compile(r"^([^/?#]*//)[^/?#]*@")  # user and password (RFC 3986, 3.2.1), which Gemini has not
 
 

@@ -4,6 +4,8 @@ Rules: each step sees only what the steps before it let through; who answers in 
 says.
 """
 
+import errno
+import os
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -27,6 +29,7 @@ from gemd.responders.protection import Protection, Rule
 from gemd.responders.redirect import gone, redirect
 from gemd.responders.static import StaticFiles
 from gemd.system.authorities import Authorities, Read, read_authorities
+from gemd.system.spool_directory import SpoolDirectory
 
 Respond = Callable[[Request], Answer | Intake]  # raises GeminiError
 MakeLimit = Callable[[Sequence[Budget]], Check]
@@ -37,7 +40,7 @@ class Router:
     and raises SlowDown; `read` has the authorities in a file or directory; `script_users` are whom scripts run as, by
     name, and None for the workers' user; `private` are the paths of files that are never shown; `app_processes` are
     what leads to applications that have a process of their own, by `app_key`; `proxy_means` are what passing requests
-    on takes."""
+    on takes; `upload_spool` is where uploads to programs wait, None where there can be none."""
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Router:
         private: Collection[str] = (),
         app_processes: Mapping[object, socket.socket] = NO_PROCESSES,
         proxy_means: ProxyMeans | None = None,
+        upload_spool: SpoolDirectory | None = None,
     ) -> None:
         authorities = load_authorities(config, read)
         rules = {
@@ -73,7 +77,8 @@ class Router:
         if takes_uploads(config):
             from gemd.responders.uploads.receivers import build_uploads
 
-            uploads = build_uploads(config, responders, mime_table, private, read)
+            make_file = upload_spool.make_file if upload_spool is not None else _refuse_file
+            uploads = build_uploads(config, responders, mime_table, private, read, make_file)
         locations = {
             host: [_serve_location(rule, responders, make_limit, uploads) for rule in entries]
             for host, entries in rules.items()
@@ -108,6 +113,10 @@ class Router:
             return self._find(request).location
         except GeminiError:
             return None
+
+
+def _refuse_file(_size: int) -> int:
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 def _respond(request: Request, served: ServedLocation) -> Answer | Intake:

@@ -12,6 +12,7 @@ from gemd import __version__
 from gemd.config.host_settings import Location
 from gemd.protocol.host import is_wildcard
 from gemd.protocol.request import Request
+from gemd.protocol.upload import Upload
 from gemd.protocol.url import DEFAULT_PORT
 from gemd.responders.judged import Unjudged
 
@@ -22,7 +23,8 @@ _SOFTWARE = f"gemd/{__version__}"
 
 
 def common_variables(request: Request, location: Location, authorities: "Authorities | None") -> dict[str, str | int]:
-    """The entries; those on a certificate are there only if the client gave one. Raises Unjudged."""
+    """The entries; those on a certificate are there only if the client gave one, and those on an upload only for one.
+    Raises Unjudged."""
     url, peer = request.url, request.peer
     return {
         "QUERY_STRING": url.query or "",
@@ -30,11 +32,12 @@ def common_variables(request: Request, location: Location, authorities: "Authori
         "REMOTE_HOST": peer.address,
         "SERVER_NAME": server_name(request, location),
         "SERVER_PORT": peer.local_port or url.port or DEFAULT_PORT,
-        "SERVER_PROTOCOL": "GEMINI",
+        "SERVER_PROTOCOL": "GEMINI" if request.upload is None else "TITAN",
         "SERVER_SOFTWARE": _SOFTWARE,
         "TLS_CIPHER": peer.tls.cipher,
         "TLS_VERSION": peer.tls.version,
         **_certificate_variables(request, authorities),
+        **(_upload_variables(request.upload) if request.upload is not None else {}),
     }
 
 
@@ -60,3 +63,11 @@ def _certificate_variables(request: Request, authorities: "Authorities | None") 
         "TLS_CLIENT_NOT_BEFORE": f"{certificate.not_before:%Y-%m-%dT%H:%M:%SZ}",
         "TLS_CLIENT_SERIAL_NUMBER": certificate.serial_number,
     }
+
+
+def _upload_variables(upload: Upload) -> dict[str, str | int]:
+    """CONTENT_LENGTH is there for every body, also one of no bytes, which asks for a deletion."""
+    if upload.is_edit:
+        return {"TITAN_EDIT": "1"}
+    token = {"TITAN_TOKEN": upload.token} if upload.token is not None else {}
+    return {"CONTENT_LENGTH": upload.size, "CONTENT_TYPE": upload.media_type, **token}

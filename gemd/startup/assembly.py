@@ -40,6 +40,7 @@ from gemd.system.own_places import OwnPlaces
 from gemd.system.privileges import Identity, PrivilegeError, can_become
 from gemd.system.process import fill_standard_streams
 from gemd.system.session_tickets import TicketContext
+from gemd.system.spool_directory import SpoolDirectory
 from gemd.system.tls import ConnectionMaker, Context
 
 
@@ -66,7 +67,9 @@ def build_generation(
         for app_host in app_hosts.values():
             new.callback(app_host.close)
         means = build_proxy_means(resources, files)
-        router = build_router(inside, files, partial(join_limits, cells), script_hosts, app_hosts, means)
+        router = build_router(
+            inside, files, partial(join_limits, cells), script_hosts, app_hosts, means, resources.upload_spool
+        )
         logs = Logs(config.log, find_log_files(config), former.logs if former is not None else None)
         new.callback(logs.close_all_but, former.logs if former is not None else None)
         router.applications.preload()
@@ -155,6 +158,7 @@ def build_router(
     script_hosts: Mapping[str, ScriptHost],
     app_hosts: Mapping[object, AppHost],
     proxies: ProxyMeans,
+    spool: SpoolDirectory | None = None,
 ) -> Router:
     """The hosts, with all that they need of the machine."""
     users: dict[str | None, ScriptUser] = {None: ScriptUser(files.home)}
@@ -162,7 +166,7 @@ def build_router(
         users[name] = ScriptUser(files.users[name].home, host.requests)
     processes = {key: host.requests for key, host in app_hosts.items()}
     read = files.authorities.__getitem__
-    return Router(config, files.mime_table, make_limit, read, users, files.private, processes, proxies)
+    return Router(config, files.mime_table, make_limit, read, users, files.private, processes, proxies, spool)
 
 
 def build_proxy_means(resources: Resources, files: Files) -> ProxyMeans:

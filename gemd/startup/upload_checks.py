@@ -11,7 +11,7 @@ from gemd.config.host_settings import Location
 from gemd.config.script_places import EVERYWHERE, list_entries
 from gemd.config.tables import key_path
 from gemd.config.titan_settings import TitanSettings
-from gemd.config.upload_checks import find_uploads, is_for_files
+from gemd.config.upload_checks import find_tables, find_uploads, is_for_files
 from gemd.protocol.mime import guess_type
 from gemd.startup.private_files import script_directories
 from gemd.startup.upload_spool import find_worker
@@ -27,14 +27,12 @@ _PAGE = "page.gmi"
 def find_upload_warnings(config: Config) -> Iterator[Problem]:
     """All of them. Raises PrivilegeError for a user that there is not."""
     user, mime_table = find_worker(config), load_mime_table()
-    tables: list[TitanSettings] = []
+    for where, location, titan in find_tables(config):
+        yield from _judge_public(where, titan, is_counted=bool(location.budgets) or config.budget is not None)
+        if is_for_files(location):
+            yield from _judge_types(where, location, titan, mime_table)
     directories: set[str] = set()
     for where, location, titan in find_uploads(config):
-        if not any(titan is known for known in tables):
-            tables.append(titan)
-            yield from _judge_public(where, titan)
-            if is_for_files(location):
-                yield from _judge_types(where, location, titan, mime_table)
         place = os.path.join(str(location.root), *location.names[len(location.mount) :])
         if not is_for_files(location):
             continue
@@ -53,10 +51,11 @@ def _is_page(location: Location, place: str) -> bool:
     return os.path.isfile(place) or ("." in os.path.basename(place) and not os.path.lexists(place))
 
 
-def _judge_public(where: str, titan: TitanSettings) -> Iterator[Problem]:
+def _judge_public(where: str, titan: TitanSettings, *, is_counted: bool) -> Iterator[Problem]:
     if titan.public:
         whoever = "anybody who knows a token" if titan.tokens else "anybody"
-        yield Problem(key_path(where, "public"), f"{whoever} may write here, without a certificate")
+        guesses = "; nobody counts who guesses at it: set rate" if titan.tokens and not is_counted else ""
+        yield Problem(key_path(where, "public"), f"{whoever} may write here, without a certificate{guesses}")
 
 
 def _judge_types(

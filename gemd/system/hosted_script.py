@@ -1,8 +1,8 @@
 """A script that another process starts, its script host: what that is asked, and what it tells.
 
-Rules: a request is one message, with the script's directory and one end of a socket beside it, by which come the
-reading ends of the script's output, and how it ended; who closes the other end has it ended. Nothing here waits for the
-host, which may be gone, or hang.
+Rules: a request is one message, and beside it one end of a socket, by which come the reading ends of the script's
+output, and how it ended, then the script's directory, and what it reads, if anything; who closes the other end of the
+socket has it ended. Nothing here waits for the host, which may be gone, or hang.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from gemd.system.script_limits import ScriptLimits
 from gemd.system.script_output import ScriptError, ScriptOutput
 from gemd.system.script_start import ScriptFile
 
+Environ = Mapping[str, str]
 _MAX_REQUEST = 256 * 1024  # bytes; the kernel sends no more at once
 _MAX_MESSAGE = 4096
 _HOST_ENDED = "lost its script host, which has ended"
@@ -33,6 +34,7 @@ class StartRequest(msgspec.Struct, frozen=True):
     environ: dict[bytes, bytes]
     limits: ScriptLimits
     after: float = 0.0  # seconds for which what it leaves behind may go on when it has ended
+    has_body: bool = False  # to be read by the script: its descriptor comes along as well
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
@@ -69,12 +71,7 @@ class HostedScript(RunningScript):
     _control: socket.socket  # once it is started
 
     def __init__(
-        self,
-        requests: socket.socket,
-        file: ScriptFile,
-        environ: Mapping[str, str],
-        limits: ScriptLimits,
-        after: float = 0.0,
+        self, requests: socket.socket, file: ScriptFile, environ: Environ, limits: ScriptLimits, after: float = 0.0
     ) -> None:
         """It is asked for by `requests` when it is started."""
         self._ask = partial(_ask, requests, file, environ, limits, after)
@@ -185,17 +182,19 @@ class HostedScript(RunningScript):
 
 
 def _ask(
-    requests: socket.socket, file: ScriptFile, environ: Mapping[str, str], limits: ScriptLimits, after: float
+    requests: socket.socket, file: ScriptFile, environ: Environ, limits: ScriptLimits, after: float
 ) -> socket.socket:
     """The socket by which the answer comes. Raises OSError, and ValueError for an environment that can't be."""
     encoded = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
-    request = StartRequest(os.fsencode(file.path), os.fsencode(file.name), encoded, limits, after)
-    directory = file.open()
+    request = StartRequest(
+        os.fsencode(file.path), os.fsencode(file.name), encoded, limits, after, file.body is not None
+    )
+    descriptors = [file.open(), *([file.body] if file.body is not None else [])]
     control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with its:
         control.setblocking(False)
         try:
-            send_descriptors(requests, msgspec.msgpack.encode(request), [directory, its.fileno()])
+            send_descriptors(requests, msgspec.msgpack.encode(request), [its.fileno(), *descriptors])
         except OSError:
             control.close()
             raise
@@ -211,19 +210,20 @@ def receive_request(requests: socket.socket) -> tuple[StartRequest, ScriptFile, 
 
     Raises BlockingIOError where nothing is asked, and ValueError for what can't be understood.
     """
-    data, descriptors = receive_descriptors(requests, _MAX_REQUEST, 2)
+    data, descriptors = receive_descriptors(requests, _MAX_REQUEST, 3)
     if not data:
         return None
     try:
         request = _REQUEST.decode(data)
-        if len(descriptors) != 2:
+        if len(descriptors) != 2 + request.has_body:
             raise ValueError("too few descriptors are free")
-        control = socket.socket(fileno=descriptors[1])
+        control = socket.socket(fileno=descriptors[0])
     except (ValueError, OSError) as error:
         for descriptor in descriptors:
             os.close(descriptor)
         raise ValueError(f"a request can't be understood: {error}") from None
-    return request, ScriptFile(os.fsdecode(request.path), descriptors[0], os.fsdecode(request.name)), control
+    path, name = os.fsdecode(request.path), os.fsdecode(request.name)
+    return request, ScriptFile(path, descriptors[1], name, *descriptors[2:]), control
 
 
 def is_wanted(control: socket.socket) -> bool:

@@ -20,17 +20,22 @@ _WHY = {
     errno.E2BIG: "its environment is too large",
 }
 _HOLD = ("/bin/sh", "-c", 'read -r _ && exec "$0" </dev/null')
+_HOLD_WITH_BODY = ("/bin/sh", "-c", 'read -r _ <&3 && exec "$0" 3<&-')
 
 
 class ScriptFile:
-    """The program at `path`, or rather, where they are given, what has this name in this open directory.
+    """The program at `path`, or rather, where they are given, what has this name in this open directory. `body` is an
+    open file that it reads as its standard input, None for nothing.
 
-    The directory becomes this object's, to be closed with it.
+    The directory and the body become this object's, to be closed with it.
     """
 
-    def __init__(self, path: str, directory: int | None = None, name: str | None = None) -> None:
+    def __init__(
+        self, path: str, directory: int | None = None, name: str | None = None, body: int | None = None
+    ) -> None:
         self.path = path
         self.name = name or os.path.basename(path)
+        self.body = body
         self._directory = directory
 
     def open(self) -> int:
@@ -40,10 +45,12 @@ class ScriptFile:
         return self._directory
 
     def close(self) -> None:
-        """Close the directory."""
-        directory, self._directory = self._directory, None
-        if directory is not None:
-            os.close(directory)
+        """Close the directory, and the body."""
+        descriptors = self._directory, self.body
+        self._directory = self.body = None
+        for descriptor in descriptors:
+            if descriptor is not None:
+                os.close(descriptor)
 
 
 def read_first_line(file: ScriptFile) -> bytes:
@@ -106,15 +113,18 @@ def start_script(file: ScriptFile, environ: Mapping[str, str], pipes: Pipes, is_
     """
     program = f"./{file.name}"  # of what runs it, a script learns this name; a program of its own learns its path
     if not is_held:
-        return _spawn(file, program, [file.path], environ, (None, *pipes.theirs)), None
-    stdin, held = os.pipe()
+        return _spawn(file, program, [file.path], environ, (file.body, *pipes.theirs)), None
+    line, held = os.pipe()
     try:
-        return _spawn(file, _HOLD[0], [*_HOLD, program], environ, (stdin, *pipes.theirs)), held
+        if file.body is None:
+            return _spawn(file, _HOLD[0], [*_HOLD, program], environ, (line, *pipes.theirs)), held
+        streams = (file.body, *pipes.theirs, line)
+        return _spawn(file, _HOLD_WITH_BODY[0], [*_HOLD_WITH_BODY, program], environ, streams), held
     except (OSError, ValueError):
         os.close(held)
         raise
     finally:
-        os.close(stdin)
+        os.close(line)
 
 
 def _spawn(

@@ -43,7 +43,7 @@ def spawn(
     directory: int, program: str, arguments: Sequence[str], environ: Mapping[str, str], streams: Sequence[int | None]
 ) -> int:
     """Start `program`, a path that may be relative to the open `directory`, where it runs; `streams` become its
-    descriptors 0 to 2; None is one that has nothing to be read. Returns its pid.
+    descriptors from 0 on; None is one that has nothing to be read. Returns its pid.
 
     Waits until the program is loaded. Raises OSError with what execve(2) or fchdir(2) says, and ValueError for an
     environment that can't be.

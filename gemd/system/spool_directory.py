@@ -1,6 +1,7 @@
 """The directory for uploads on their way to a program: files without a name, which are gone with whoever has them open.
 
-Rule: it is opened once, by its path, and then reached by its descriptor alone, whatever directory a process is shut in.
+Rules: it is opened once, by its path, and then reached by its descriptor alone, whatever directory a process is shut
+in; whoever has a file may open it for reading by /dev/stdin, as another user too.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import os
 import secrets
 
 _FLAGS = os.O_RDWR | os.O_CLOEXEC
+_READABLE = 0o444
 _NO_UNNAMED = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL})  # open(2), O_TMPFILE
 
 
@@ -23,8 +25,21 @@ class SpoolDirectory:
         """The open directory."""
         return self._descriptor
 
-    def make_file(self) -> int:
-        """A new file, open for reading and writing, that has no name and never gets one. Raises OSError."""
+    def make_file(self, size: int = 0) -> int:
+        """A new file, open for reading and writing, that has no name and never gets one, and has room for so many
+        bytes. May wait for a disk. Raises OSError."""
+        room = os.statvfs(self._descriptor)
+        if room.f_bavail * room.f_frsize < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        descriptor = self._open()
+        try:
+            os.fchmod(descriptor, _READABLE)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def _open(self) -> int:
         try:
             return os.open(".", _FLAGS | os.O_TMPFILE | os.O_EXCL, 0o600, dir_fd=self._descriptor)
         except OSError as error:

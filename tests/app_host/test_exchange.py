@@ -76,7 +76,7 @@ def make():
     """An exchange whose application is this generator's body; its loop, its threads, and the worker's end."""
     sockets = []
 
-    def make(*pieces, app=None):
+    def make(*pieces, app=None, body=None):
         def plain(environ, send_status):
             send_status(20, "text/plain")
             yield from pieces
@@ -86,7 +86,7 @@ def make():
         for sock in (ours, worker):
             sock.setblocking(False)
         loop, threads = Loop(), Threads(app or plain)
-        return Exchange(loop, ours, threads), loop, threads, worker
+        return Exchange(loop, ours, threads, body), loop, threads, worker
 
     yield make
     for sock in sockets:
@@ -199,3 +199,66 @@ def test_a_body_that_is_late_is_broken_off(make, caplog):
     assert read(worker) == (b"", End(1, 0))
     assert "took too long (timeouts.app)" in caplog.messages[0]
     assert threads.cancelled == 1
+
+
+UPLOAD = encode_request({b"GEMINI_URL": b"titan://h/", b"CONTENT_LENGTH": b"5"})
+
+
+def read_upload(environ, send_status):
+    send_status(20, "text/plain")
+    yield environ["titan.body"].read()
+
+
+@pytest.fixture
+def body(tmp_path):
+    (tmp_path / "body").write_bytes(b"hello")
+    return os.open(tmp_path / "body", os.O_RDONLY)
+
+
+def is_open(descriptor):
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def test_an_upload_is_read_by_the_application_and_closed_with_the_call(make, body):
+    exchange, _, threads, worker = make(app=read_upload, body=body)
+    worker.send(UPLOAD)
+    exchange.hear()
+    assert is_open(body)
+    threads.run()
+    exchange.look()
+    assert read(worker) == (b"20 text/plain\r\nhello", End(0, 0))
+    assert not is_open(body)
+
+
+@pytest.mark.parametrize("reason", ["hung up", "no place", "no request"])
+def test_an_upload_that_nobody_reads_is_closed(make, body, reason):
+    exchange, _, threads, worker = make(app=read_upload, body=body)
+    threads.is_full = reason == "no place"
+    if reason == "hung up":
+        worker.close()
+    else:
+        worker.send(UPLOAD if reason == "no place" else encode_request({b"SERVER_PORT": b"x"}))
+    exchange.hear()
+    assert not is_open(body)
+
+
+def test_an_upload_that_did_not_come_along_is_a_failure(make, caplog):
+    exchange, _, _, worker = make(app=read_upload)
+    worker.send(UPLOAD)
+    exchange.hear()
+    assert read(worker) == (b"", End(1, 0))
+    assert "did not come along" in caplog.text
+
+
+def test_an_upload_of_a_call_that_is_given_up_is_closed(make, body):
+    exchange, _, threads, worker = make(app=read_upload, body=body)
+    worker.send(UPLOAD)
+    exchange.hear()
+    worker.close()
+    exchange.hear()
+    threads.run()
+    assert not is_open(body)

@@ -153,6 +153,18 @@ def test_no_wake_is_lost(relay):
             thread.join()
 
 
+def test_what_is_uploaded_comes_along(relay, tmp_path):
+    relay.open()
+    relay.step(2)
+    ours, its = socket.socketpair()
+    with ours, its, (tmp_path / "body").open("w+b") as body:
+        send_descriptors(relay.workers, b"\0", [its.fileno(), body.fileno()])
+        relay.step(2)
+        (exchange,) = relay.of._exchanges
+        assert os.path.sameopenfile(exchange._body, body.fileno())
+        exchange.close()
+
+
 def test_calls_begin_when_all_else_is_done(relay):
     """Whoever comes up for them wants the interpreter."""
     done = []

@@ -78,6 +78,13 @@ def test_no_mistake_shows_a_token(tokens):
     assert "4711" not in said
 
 
+@pytest.mark.parametrize("value", ["'hunter2'", "['hunter2']", "[{ tokens = ['hunter2'] }]"])
+def test_what_is_no_table_is_not_shown(value):
+    (said,) = problems_of(HOST + f"titan = {value}\n").values()
+    assert said.startswith("expected false or a table with allow, max-size")
+    assert "hunter2" not in said
+
+
 TOKENS = ["hunter2", "a;b=c d", "ä/ö?#%25", "..", "x" * 512]
 
 

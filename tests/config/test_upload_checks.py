@@ -6,6 +6,7 @@ from gemd.config.host_settings import Location
 from gemd.config.render import render_config
 from gemd.config.titan_settings import TitanSettings
 from gemd.config.upload_checks import (
+    find_tables,
     find_upload_directories,
     find_uploads,
     is_for_files,
@@ -70,8 +71,9 @@ SIZES = {
 
 
 @pytest.mark.parametrize(("limits", "size", "said"), SIZES.values(), ids=SIZES)
-def test_what_would_never_have_room_is_told_once(limits, size, said):
-    titan = f"titan = {{ allow = 'any', max-size = {size} }}\n"
+@pytest.mark.parametrize("allow", ["'any'", "{ ca = 'ca.pem' }"])
+def test_what_would_never_have_room_is_told_once(limits, size, said, allow):
+    titan = f"titan = {{ allow = {allow}, max-size = {size} }}\n"
     problems = problems_of(limits + HOST + titan + at("/a"))
     assert list(problems) == ["host[1].titan.max-size"]
     assert f"is more than limits.{said}" in problems["host[1].titan.max-size"]
@@ -101,6 +103,16 @@ def test_who_may_upload_is_inherited_where_all_answer_alike(text, paths):
     assert {location.path for _, location, _ in find_uploads(config)} == paths
     again = parse(render_config(config))
     assert {location.path for _, location, _ in find_uploads(again)} == paths
+
+
+def test_a_table_is_found_once_for_a_host():
+    other = at("/b", "titan = { public = true }")
+    config = parse(HOST + ANY + at("/a") + other + at("/b/c") + HOST.replace('"h"', '"g"') + ANY + at("/d"))
+    assert [where for where, _, _ in find_tables(config)] == [
+        "host[1].titan",
+        "host[1].location[2].titan",
+        "host[2].titan",
+    ]
 
 
 def test_each_is_found_with_its_key():

@@ -1,6 +1,7 @@
 """The manual pages are without fault, there is one for each command, and what they say is so."""
 
 import datetime
+import os
 import re
 import subprocess
 from typing import get_args
@@ -24,6 +25,7 @@ from gemd.gemctl.failure import ExitCode as GemctlCode
 from gemd.master import master
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
+from gemd.protocol.upload import Upload, UploadBody
 from gemd.protocol.url import parse_url
 from gemd.responders.app.environ import build_app_environ
 from gemd.responders.cgi.environ import ScriptNames, build_environ
@@ -193,6 +195,9 @@ ASKED = Request(
 )
 
 
+BODY = UploadBody(os.open(os.devnull, os.O_RDONLY), 1)
+UPLOADS = [Upload(is_edit=True), Upload(1, token="t", body=BODY)]
+UPLOADED = [Request(parse_url(b"titan://h/a/b"), ASKED.peer, upload) for upload in UPLOADS]
 NAMES = ScriptNames("/a", "/b", "/srv/a", "/")
 
 
@@ -204,9 +209,11 @@ def names_in(text):
 
 def test_every_variable_of_a_script_is_explained_and_no_other():
     config = parse_config({"host": [{"name": "h", "root": "/"}]}, base=PROJECT, source=None, cpus=1)
-    made = build_environ(ASKED, config.hosts[0].locations[0], config.cgi, NAMES, None)
+    made = set()
+    for asked in (ASKED, *UPLOADED):
+        made |= build_environ(asked, config.hosts[0].locations[0], config.cgi, NAMES, None).keys()
     items = re.findall(r"^\.It Ev (.*)", section("gemd-cgi.7", "ENVIRONMENT"), re.MULTILINE)
-    assert {name for line in items for name in line.split(" , ")} == made.keys()
+    assert {name for line in items for name in line.split(" , ")} == made
 
 
 def dialects_told():
@@ -230,13 +237,13 @@ def test_what_differs_in_a_dialect_is_told_and_nothing_else():
 
     def build(dialect):
         settings = CGISettings(dialect=dialect)
-        return [build_environ(asked, location, settings, NAMES, None).items() for asked in (ASKED, bare)]
+        return [build_environ(asked, location, settings, NAMES, None).items() for asked in (ASKED, bare, *UPLOADED)]
 
     usual = build("jetforce")
     for dialect, rows in told.items():
         changed = {name for here, there in zip(build(dialect), usual, strict=True) for name, _ in here ^ there}
         assert changed == set(rows), dialect
-        known, stranger = map(dict, build(dialect))
+        known, stranger, _, _ = map(dict, build(dialect))
         for name, text in rows.items():
             if "empty without" in text:
                 assert stranger[name] == ""
@@ -249,7 +256,7 @@ def test_what_differs_in_a_dialect_is_told_and_nothing_else():
 
 
 def test_every_entry_of_an_applications_environ_is_explained_and_no_other():
-    made = build_app_environ(ASKED, Location(host="h"), None)
+    made = {name for asked in (ASKED, *UPLOADED) for name in build_app_environ(asked, Location(host="h"), None)}
     text = section("gemd.conf.5", "APPLICATIONS")
     begin, end = text.index(".Va environ"), text.index("An application is asked for the hosts")
-    assert names_in(text[begin:end]) | {"HOSTNAME"} == made.keys()
+    assert names_in(text[begin:end]) | {"HOSTNAME"} == made

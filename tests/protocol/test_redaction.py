@@ -36,6 +36,7 @@ URLS = {
     "titan://h/a;token=hun;ter2;size=1": ("titan://h/a;token=...;...",) * 2,
     "titan://h/a;size=1;hunter2": ("titan://h/a;size=1;...",) * 2,
     "titan://h/a;size=hunter2": ("titan://h/a;...",) * 2,
+    "titan://h/a;mime=hunter2;size=1": ("titan://h/a;...",) * 2,
     "titan://h/a;size=1; token=hunter2": ("titan://h/a;size=1;...",) * 2,
     "titan://h/a;token=hun#ter2": ("titan://h/a;...",) * 2,
     "\ttitan:a;pass=hunter2": ("\ttitan:a;...",) * 2,

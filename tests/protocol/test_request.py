@@ -189,7 +189,8 @@ def test_what_came_of_the_line_is_there_for_the_log(chunks, line):
 
 
 NEAR_MISSES = st.builds(
-    lambda text, end: b"gemini://" + text.encode("utf-8", "surrogatepass") + end,
+    lambda scheme, text, end: scheme + text.encode("utf-8", "surrogatepass") + end,
+    st.sampled_from([b"gemini://", b"titan://", b"titan://h/a;"]),
     st.text(st.sampled_from("h.:/?#@[]%25eE\\;\r\n\t é\u2028\ud800") | st.characters(), max_size=40),
     st.sampled_from([b"\r\n", b"\r", b"\n", b""]),
 )

@@ -32,10 +32,10 @@ def peer(*, address="192.0.2.1", local_address="192.0.2.9", local_port=1965, **t
     return Peer(address, 50000, local_address, local_port, TLSOf(**tls))
 
 
-def request(url, asker=None):
+def request(url, asker=None, upload=None):
     """A request for a URL, or for a path at the host h."""
     text = f"gemini://h{url}" if url.startswith("/") else url
-    return Request(parse_url(text.encode("utf-8", "surrogateescape")), asker or peer())
+    return Request(parse_url(text.encode("utf-8", "surrogateescape")), asker or peer(), upload)
 
 
 def settle(find_answer):

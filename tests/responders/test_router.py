@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from gemd.protocol.errors import SlowDown
+from gemd.protocol.upload import Intake
 from gemd.responders.judged import Judged
 from gemd.responders.router import Router
 from gemd.system.client_certificates import parse_client_certificate
@@ -227,6 +228,27 @@ def test_an_upload_is_refused_before_it_comes(ask, capsule, url, status):
     before = sorted(capsule.rglob("*"))
     assert ask(url, titan={"allow": "any"}, location=location).status == status
     assert sorted(capsule.rglob("*")) == before
+
+
+def test_a_judgement_may_come_before_an_upload_and_another_one(route, capsule, root, tmp_path):
+    rule = {"ca": str(tmp_path / "ca.pem")}
+    (tmp_path / "ca2.pem").write_bytes(root.pem)
+    router = route(client_certificate=rule, titan={"allow": {"ca": str(tmp_path / "ca2.pem")}})
+    asker = who_sent(make_leaf(root, 3).chain)
+    with Pump() as pump:
+        answer, judged = router.respond(request("titan://h/new.gmi;size=4", asker)), 0
+        while isinstance(answer, Judged):
+            answer.begin(pump)
+            following = pump.wait_for(answer, answer.settle)
+            answer.close()
+            answer, judged = following, judged + 1
+        assert isinstance(answer, Intake)
+        assert judged == 2
+        answer.begin(pump)
+        answer.take(b"page")
+        assert pump.settle(answer.finish()).status == 30
+        answer.close()
+    assert (capsule / "new.gmi").read_bytes() == b"page"
 
 
 def test_an_upload_counts_as_any_request(ask):

@@ -5,6 +5,7 @@ import pytest
 
 from gemd.config.host_settings import Location
 from gemd.protocol.peer import ClientCertificate
+from gemd.protocol.upload import Upload
 from gemd.responders.judged import Unjudged
 from gemd.responders.variables import common_variables, server_name
 from gemd.system.authorities import Verdict
@@ -73,3 +74,24 @@ def test_who_is_still_to_be_judged():
 @pytest.mark.parametrize(("host", "name"), [("h", "h"), ("*.h", "a.h")])
 def test_a_wildcards_name_is_that_of_the_url(host, name):
     assert server_name(request("gemini://a.h/"), Location(host=host)) == name
+
+
+NONE = dict.fromkeys(("CONTENT_LENGTH", "CONTENT_TYPE", "TITAN_TOKEN", "TITAN_EDIT"))
+UPLOADS = {
+    "none": (None, {"SERVER_PROTOCOL": "GEMINI"}),
+    "some bytes": (
+        Upload(5, "text/plain;charset=utf-8", "a b"),
+        {"CONTENT_LENGTH": 5, "CONTENT_TYPE": "text/plain;charset=utf-8", "TITAN_TOKEN": "a b"},
+    ),
+    "without a token": (Upload(5), {"CONTENT_LENGTH": 5, "CONTENT_TYPE": "text/gemini"}),
+    "an empty token": (Upload(5, token=""), {"CONTENT_LENGTH": 5, "CONTENT_TYPE": "text/gemini", "TITAN_TOKEN": ""}),
+    "no bytes, which deletes": (Upload(0), {"CONTENT_LENGTH": 0, "CONTENT_TYPE": "text/gemini"}),
+    "a text to be edited": (Upload(is_edit=True), {"TITAN_EDIT": "1"}),
+}
+
+
+@pytest.mark.parametrize(("upload", "expected"), UPLOADS.values(), ids=UPLOADS)
+def test_what_is_said_of_an_upload(upload, expected):
+    found = common_variables(request("titan://h/a;size=5", upload=upload), LOCATION, None)
+    expected = {"SERVER_PROTOCOL": "TITAN", **NONE, **expected}
+    assert {name: found.get(name) for name in expected} == expected

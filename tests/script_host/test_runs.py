@@ -129,6 +129,16 @@ def test_a_script_runs_and_ends(serve, ask):
     assert script.stderr == b"oops\n"
 
 
+@pytest.mark.parametrize("limits", [NONE, ScriptLimits(cpu_seconds=9)], ids=["free", "limited"])
+def test_a_script_reads_what_is_uploaded(serve, write, tmp_path, limits):
+    (tmp_path / "body").write_bytes(bytes(300_000))
+    file = ScriptFile(str(write("cat; wc -c </dev/stdin")), body=os.open(tmp_path / "body", os.O_RDONLY))
+    script = started(Asked(serve().requests, file, {"PATH": os.environ["PATH"]}, limits))
+    file.close()
+    assert read_all(script) == bytes(300_000) + b"300000\n"
+    script.end()
+
+
 def test_many_run_at_once(serve, ask, write):
     host = serve()
     paths = [write(f"echo {nr}") for nr in range(40)]

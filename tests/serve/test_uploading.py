@@ -13,8 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from gemd.protocol.proxy_header import Endpoint
+from gemd.protocol.proxy_v2 import encode_v2
+from tests.support.tls_client import make_context
 from tests.support.waiting import LONGEST, wait_for
 
+from .certificates import make_certificate
 from .conftest import read_answer, workers_of
 from .listeners import connect, place_of, read_all
 from .succession import SERVICE, Succession, descriptors, tell, wait_for_descriptors
@@ -125,6 +129,45 @@ def test_without_tls_it_is_the_same(configure, wiki, tmp_path, place):
     assert os.listdir(wiki) == ["a.bin"]
 
 
+@pytest.mark.parametrize("tls", ["true", "false"])
+def test_behind_a_proxy_it_is_the_client_s_and_counts_for_that_one(configure, wiki, tls):
+    """The share is that of one upload, so that a second one of the same client has no room."""
+    entry = f'address = "127.0.0.2:0", proxy-protocol = true, tls = {tls}'
+    keys = f'\nlisten = ["127.0.0.1:0", {{ {entry} }}]\n[limits]\nuploads-per-address = 20000000'
+    read = read_answer if tls == "true" else read_all
+    place = place_of(configure(TEXT % (1, keys)), "127.0.0.2")
+
+    def begin_as(number):
+        sock = connect(place)
+        sock.sendall(encode_v2(Endpoint(f"192.0.2.{number}", 4000), Endpoint("198.51.100.1", 1965)))
+        if tls == "true":
+            sock = make_context().wrap_socket(sock, server_hostname="localhost", suppress_ragged_eofs=False)
+        line = b"titan://localhost/wiki/%d.bin;size=15000000;mime=application/octet-stream\r\n" % number
+        sock.sendall(line + BODY)
+        return sock
+
+    with begin_as(1) as first, begin_as(2) as second:
+        with begin_as(1) as third:
+            assert read(third).status == 41
+        for sock in (first, second):
+            sock.sendall(bytes(15_000_000 - len(BODY)))
+            assert read(sock).status == 30
+    assert [path.stat().st_size for path in wiki.iterdir()] == [15_000_000] * 2
+
+
+def test_a_certificate_that_a_thread_judges_lets_its_upload_through(configure, wiki, tmp_path):
+    """What comes meanwhile waits in the kernel."""
+    authority = make_certificate(tmp_path / "authority.pem", "an authority", ca=True)
+    make_certificate(tmp_path / "ada.pem", issuer=authority)
+    make_certificate(tmp_path / "eve.pem", "Eve")
+    daemon = configure(TEXT.replace("public = true", 'allow = { ca = "{tmp}/authority.pem" }') % (1, ""))
+    for name, status in (("eve", 61), ("ada", 30)):
+        answer = answer_of(begin(daemon, "a.bin", len(BODY), BODY, cert=tmp_path / f"{name}.pem"))
+        assert answer.status == status
+    assert (wiki / "a.bin").read_bytes() == BODY
+    assert answer_of(begin(daemon, "a.bin", 1, b"x")).status == 60
+
+
 # Lies and ends
 
 
@@ -163,13 +206,25 @@ def test_a_reset_at_any_point_leaves_nothing(serve_wiki, wiki, tmp_path):
     assert answer_of(begin(daemon, "a.bin", 5, b"01234")).status == 30
 
 
-@pytest.mark.parametrize("size", [10_000_000, 20_000_001])
-def test_a_refusal_reaches_who_writes_all_before_it_reads(configure, wiki, size):
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        ("a.bin;size=20000001;mime=text/plain", "At most 20000000 bytes may be uploaded here"),
+        (
+            "a.bin;size=10000000;sise=1",
+            "An upload has the parameters size, mime, token and edit",
+        ),
+        ("a b.bin;size=10000000", "The URL has a blank or a control character; percent-encode it"),
+    ],
+)
+def test_a_refusal_reaches_who_writes_all_before_it_reads(serve_wiki, sent, text):
     """A client that knows no better: megabytes are under way when the answer is."""
-    daemon = configure(TEXT.replace('types = ["*/*"]', 'types = ["text/plain"]') % (1, ""))
-    answer = answer_of(begin(daemon, "a.bin", size, bytes(10_000_000)))
+    daemon = serve_wiki()
+    with daemon.tls() as tls:
+        tls.sendall(f"titan://localhost:{daemon.port}/wiki/{sent}\r\n".encode() + bytes(10_000_000))
+        answer = read_answer(tls)
     assert answer.status == 59
-    assert answer.meta in ("The type may be: text/plain", "At most 20000000 bytes may be uploaded here")
+    assert answer.meta.startswith(text)
     assert answer.complete
 
 

@@ -34,7 +34,12 @@ def test_that_strangers_may_write_is_said_once(said, root):
     found = said({"path": "/a"}, {"path": "/b", "titan": {"public": True, "tokens": ["x"]}}, titan={"public": True})
     assert found == {
         "host[1].titan.public": "anybody may write here, without a certificate",
-        "host[1].location[2].titan.public": "anybody who knows a token may write here, without a certificate",
+        "host[1].location[2].titan.public": (
+            "anybody who knows a token may write here, without a certificate; nobody counts who guesses at it: set rate"
+        ),
+    }
+    assert said(titan={"public": True, "tokens": ["x"]}, rate="5/1m") == {
+        "host[1].titan.public": "anybody who knows a token may write here, without a certificate"
     }
 
 

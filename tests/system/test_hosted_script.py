@@ -6,11 +6,22 @@ import os
 import select
 import socket
 
+import msgspec
 import pytest
 
 from gemd.system import hosted_script
 from gemd.system.descriptors import send_descriptors
-from gemd.system.hosted_script import Ended, Failed, Gone, HostedScript, Started, is_wanted, receive_request, tell
+from gemd.system.hosted_script import (
+    Ended,
+    Failed,
+    Gone,
+    HostedScript,
+    Started,
+    StartRequest,
+    is_wanted,
+    receive_request,
+    tell,
+)
 from gemd.system.running_script import Remains
 from gemd.system.script_limits import ScriptLimits
 from gemd.system.script_output import ScriptError
@@ -61,6 +72,36 @@ def ask(host, tmp_path):
     for script, control in asked:
         script.end()
         control.close()
+    assert open_descriptors() == before
+
+
+def test_what_a_script_reads_comes_along(host, tmp_path):
+    before = open_descriptors()
+    (tmp_path / "body").write_text("body")
+    file = ScriptFile(str(tmp_path / "script"), body=os.open(tmp_path / "body", os.O_RDONLY))
+    script = started(HostedScript(host[0], file, ENVIRON, LIMITS))
+    file.close()
+    request, found, control = receive_request(host[1])
+    assert request.has_body
+    assert os.pread(found.body, 10, 0) == b"body"
+    assert os.fstat(found.open()).st_ino == tmp_path.stat().st_ino
+    found.close()
+    control.close()
+    script.end()
+    assert open_descriptors() == before
+
+
+def test_a_body_that_did_not_come_is_no_empty_one(host, tmp_path):
+    before = open_descriptors()
+    request = StartRequest(b"/script", b"script", {}, LIMITS, has_body=True)
+    control, its = socket.socketpair()
+    directory = os.open(tmp_path, os.O_RDONLY)
+    send_descriptors(host[0], msgspec.msgpack.encode(request), [its.fileno(), directory])
+    with pytest.raises(ValueError, match="too few descriptors are free"):
+        receive_request(host[1])
+    os.close(directory)
+    control.close()
+    its.close()
     assert open_descriptors() == before
 
 

@@ -132,3 +132,31 @@ def test_no_descriptor_is_left_open_when_none_can_be_had(script, monkeypatch, is
                 start(file, {}, is_held=is_held)
     monkeypatch.undo()
     assert open_descriptors() == before
+
+
+READER = """#!/bin/sh
+cat
+ls -l /proc/self/fd | wc -l
+wc -c </dev/stdin
+"""
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_body_is_all_that_it_reads(tmp_path, is_held):
+    """It is a file, which can be opened anew, and nothing else is open but what runs the script."""
+    path = tmp_path / "script"
+    path.write_text(READER)
+    path.chmod(0o755)
+    (tmp_path / "body").write_text("body\n" * 2000)
+    without, with_one = (
+        run(ScriptFile(str(path), body=body), is_held=is_held).splitlines()
+        for body in (None, os.open(tmp_path / "body", os.O_RDONLY))
+    )
+    assert with_one == ["body"] * 2000 + [without[0], "10000"]
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_body_is_closed_with_the_file(script, tmp_path, is_held):
+    before = open_descriptors()
+    run(ScriptFile(str(script), body=os.open(tmp_path, os.O_RDONLY)), is_held=is_held)
+    assert open_descriptors() == before

@@ -40,7 +40,7 @@ def test_a_file_is_written_and_read_and_has_no_name(either, tmp_path):
         os.write(descriptor, b"body")
         assert os.pread(descriptor, 10, 0) == b"body"
         assert os.fstat(descriptor).st_nlink == 0
-        assert os.fstat(descriptor).st_mode & 0o777 == 0o600
+        assert os.fstat(descriptor).st_mode & 0o777 == 0o444
         assert not os.get_inheritable(descriptor)
         assert list(tmp_path.iterdir()) == []
     finally:

@@ -95,7 +95,8 @@ class Applications:
         application = self._mounted[location.where]
         if isinstance(application, AppProcess):
             params = build_app_params(request, location, self._authorities)
-            return RelayedCall(application, params, request.url.text)
+            body = request.upload.body if request.upload is not None else None
+            return RelayedCall(application, params, request.url.text, body.descriptor if body is not None else None)
         if not application.has_place(request.peer.client):
             raise Overloaded
         environ = build_app_environ(request, location, self._authorities)

@@ -11,7 +11,9 @@ SendStatus = Callable[[int, str], None]
 App = Callable[[Environ, SendStatus], object]  # what it may return is checked: see `check_result`
 
 
-CLIENT = "gemd.client"  # an entry of the environ: whom limits count the request for
+# Entries of the environ.
+CLIENT = "gemd.client"  # whom limits count the request for
+BODY = "titan.body"  # a binary file: what is uploaded
 
 
 class AppError(Exception):

@@ -36,15 +36,17 @@ class AppProcess:
         """Break answers off that are still going on at `moment`, in monotonic seconds."""
         self.last_moment = min(moment, self.last_moment or moment)
 
-    def hand_over(self, request: bytes) -> socket.socket:
-        """Ask it; the socket by which it answers. Raises OSError: BlockingIOError where too many wait already."""
+    def hand_over(self, request: bytes, body: int | None = None) -> socket.socket:
+        """Ask it, with an upload by its descriptor; the socket by which it answers. Raises OSError: BlockingIOError
+        where too many wait already."""
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with its:
             try:
                 ignore_default_timeout(ours)
                 if ours.send(request, socket.MSG_DONTWAIT) < len(request):
                     raise BlockingIOError
-                send_descriptors(self._requests, b"\0", [its.fileno()])
+                descriptors = [its.fileno(), body] if body is not None else [its.fileno()]
+                send_descriptors(self._requests, b"\0", descriptors)
             except OSError:
                 ours.close()
                 raise
@@ -54,10 +56,12 @@ class AppProcess:
 class RelayedCall:
     """One call. First its header is awaited, then it is the body, unless that is complete by then."""
 
-    def __init__(self, process: AppProcess, params: Mapping[bytes, bytes], url: str) -> None:
+    def __init__(self, process: AppProcess, params: Mapping[bytes, bytes], url: str, body: int | None = None) -> None:
+        """`body` is the descriptor of an upload, which has to be open when this begins."""
         self._process = process
         self._request = encode_request(params)
         self._url = url
+        self._body = body
         self._end_at = time.monotonic() + process.seconds + _GRACE
         self._socket: socket.socket | None = None
         self._failure: OSError | None = None
@@ -78,7 +82,7 @@ class RelayedCall:
     def begin(self, helper: Helper) -> None:
         """Hand it over."""
         try:
-            self._socket = self._process.hand_over(self._request)
+            self._socket = self._process.hand_over(self._request, self._body)
         except OSError as error:
             self._failure = error
             helper.wake()

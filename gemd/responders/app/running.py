@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from gemd.protocol.url import Url
-from gemd.responders.app.contract import App, AppError, Environ
+from gemd.responders.app.contract import BODY, App, AppError, Environ, close_result
 from gemd.responders.app.output import Output
 from gemd.responders.app.speech import Cancel, Outcome, Speech
 from gemd.system.forked import end_if_forked
@@ -67,6 +67,7 @@ class RunningCall:
         self.error: BaseException | None = None  # why it failed
         self._helper: Hearer | None = None
         self._speech = Speech(app, environ, self._send_status)
+        self._body = environ.get(BODY)
         self._outcome: Outcome | None = None  # of what the application has to wait for
         self._cancel: Cancel | None = None  # gives that up
         self._status: tuple[int, str] | None = None
@@ -88,9 +89,18 @@ class RunningCall:
             is_over = self._advance()
         finally:
             end_if_forked(self.threads.pid, sys.exception())  # before it closes what is its parent's as well
-            if is_over and (closing := self._speech.close()) is not None:
-                self.threads.wait(closing, lambda _: None)
+            if is_over:
+                self._close()
         return is_over
+
+    def _close(self) -> None:
+        """Have the application clean up, and let go of what was uploaded."""
+        try:
+            if (closing := self._speech.close()) is not None:
+                self.threads.wait(closing, lambda _: None)
+        finally:
+            if self._body is not None:
+                close_result(self._body)
 
     def _advance(self) -> bool:
         with self._lock:

@@ -41,7 +41,7 @@ class _Form(msgspec.Struct, frozen=True):
 def translate(environ: Environ, settings: CGISettings, asked: Asked) -> None:
     """Change variables that are Jetforce's to those of the dialect."""
     form = _FORMS[settings.dialect]
-    environ["REQUEST_METHOD"] = form.method
+    environ["REQUEST_METHOD"] = "POST" if form.method and "CONTENT_LENGTH" in environ else form.method
     if asked.certificate is not None:
         environ["AUTH_TYPE"] = form.auth_type
         environ["TLS_CLIENT_HASH"] = write_hash(asked.certificate, settings.client_hash or form.client_hash)
@@ -91,6 +91,12 @@ def _name_identity(environ: Environ, asked: Asked) -> None:
         environ["REMOTE_IDENT"] = f"{asked.certificate.fingerprint};{asked.certificate.public_key_fingerprint}"
 
 
+def _name_upload(environ: Environ, _asked: Asked) -> None:
+    if environ["SERVER_PROTOCOL"] == "TITAN":
+        environ["TITAN_URL"] = environ["GEMINI_URL"]
+        environ["TITAN_URL_PATH"] = environ["GEMINI_URL_PATH"]
+
+
 def _name_web(environ: Environ, asked: Asked) -> None:
     environ["HTTP_HOST"] = write_authority(asked.url)
     environ["REDIRECT_STATUS"] = "200"  # without which php-cgi does nothing
@@ -114,7 +120,7 @@ _FORMS: dict[Dialect, _Form] = {
         "lower",
         "Certificate",
         has_empty_variables=True,
-        changes=(_name_subject_and_issuer, _name_query, _name_identity),
+        changes=(_name_subject_and_issuer, _name_query, _name_identity, _name_upload),
     ),
     "http": _Form("SHA256:UPPER", "CERTIFICATE", method="GET", changes=(_name_web,)),
 }

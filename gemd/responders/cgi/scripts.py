@@ -21,6 +21,7 @@ from gemd.protocol.errors import CGIError, NotFound, Overloaded
 from gemd.protocol.request import Request
 from gemd.protocol.response import Response
 from gemd.protocol.status import Status
+from gemd.protocol.upload import UploadBody
 from gemd.responders.cgi.environ import ScriptNames, build_environ
 from gemd.responders.cgi.find import (
     find_in_places,
@@ -154,6 +155,8 @@ class CGI:
             environ = build_environ(request, location, settings.cgi, script, self._authorities)
             if not self._places.has_share_left(request.peer.client):
                 raise Overloaded(TOO_MANY)
+            if request.upload is not None and request.upload.body is not None:
+                file.body = _copy_body(request.upload.body)
             is_over = False
         finally:
             if is_over:
@@ -162,6 +165,14 @@ class CGI:
         start = ScriptStart(file, environ, make, SCRIPT_THREADS, self._places)
         find_header = choose_header(settings.cgi.dialect, request, Status.CGI_ERROR)
         return ScriptRun(start, name, settings, self._max_output, SCRIPT_THREADS, find_header)
+
+
+def _copy_body(body: UploadBody) -> int:
+    """It, for a script that may go on for longer. Raises Overloaded (41) where no descriptor is free."""
+    try:
+        return os.dup(body.descriptor)
+    except OSError:
+        raise Overloaded from None
 
 
 def find_maker(requests: socket.socket | None, settings: CGISettings) -> Make:

@@ -11,6 +11,7 @@ from gemd.protocol.response import Answer
 from gemd.responders.hosts import Responder
 from gemd.responders.uploads.files import FileUploads
 from gemd.responders.uploads.front import Receive, Uploads
+from gemd.responders.uploads.programs import PROGRAMS, MakeFile, ProgramUploads
 from gemd.system.authorities import Read
 
 
@@ -20,9 +21,10 @@ def build_uploads(
     mime_table: Mapping[str, str],
     private: Collection[str],
     read: Read,
+    make_file: MakeFile,
 ) -> Uploads:
     """The responder for uploads. `responders` are those for requests, `private` the paths of files that are gemd's
-    alone, and `read` has authorities."""
+    alone, `read` has authorities, and `make_file` makes files for uploads to programs."""
     files = responders[AnswerKind.FILES]
 
     def serve(request: Request, location: Location) -> Answer:
@@ -30,5 +32,6 @@ def build_uploads(
 
     everybody = [location for host in config.hosts for location in host.locations]
     alone = (*private, *([config.source] if config.source is not None else []))
-    receivers: dict[AnswerKind, Receive] = {AnswerKind.FILES: FileUploads(everybody, mime_table, serve, alone)}
+    receivers: dict[AnswerKind, Receive] = {kind: ProgramUploads(responders[kind], make_file) for kind in PROGRAMS}
+    receivers[AnswerKind.FILES] = FileUploads(everybody, mime_table, serve, alone)
     return Uploads([location for _, location, _ in find_uploads(config)], receivers, read)

@@ -1,12 +1,16 @@
 import datetime
+import errno
+import os
 
 import msgspec
 import pytest
 from cryptography import x509
 
 from gemd.config.host_settings import Location
+from gemd.protocol.errors import Overloaded
 from gemd.protocol.fastcgi import decode_params, encode_params
 from gemd.protocol.request import Request
+from gemd.protocol.upload import Upload, UploadBody
 from gemd.protocol.url import parse_url
 from gemd.responders.app.environ import build_app_environ, build_app_params, read_app_params
 from gemd.system.client_certificates import make_client_certificate, parse_client_certificate
@@ -86,6 +90,66 @@ def test_the_url_of_an_upload_has_no_parameters(environ_of):
     url = parse_url(b"titan://h/a/../b;size=1;token=hunter2?c")
     sent = Request(msgspec.structs.replace(url, text="titan://h/a/../b?c"), peer())
     assert build_app_environ(sent, Location(host="h"), None)["GEMINI_URL"] == "titan://h/b?c"
+
+
+@pytest.fixture
+def body(tmp_path):
+    """Five bytes in a file."""
+    (tmp_path / "body").write_bytes(b"hello")
+    descriptor = os.open(tmp_path / "body", os.O_RDONLY)
+    yield UploadBody(descriptor, 5)
+    os.close(descriptor)
+
+
+UPLOADED = Upload(5, "text/plain", "hunter2")
+
+
+def test_an_upload_is_a_file_of_the_call_s_own(body):
+    asked = request("titan://h/a", upload=msgspec.structs.replace(UPLOADED, body=body))
+    environ = build_app_environ(asked, Location(host="h"), None)
+    said = {name: environ[name] for name in ("SERVER_PROTOCOL", "CONTENT_LENGTH", "CONTENT_TYPE", "TITAN_TOKEN")}
+    assert list(said.values()) == ["TITAN", 5, "text/plain", "hunter2"]
+    with environ["titan.body"] as file:
+        assert file.fileno() != body.descriptor
+        assert file.read() == b"hello"
+
+
+@pytest.mark.parametrize(("upload", "content"), [(UPLOADED, None), (Upload(is_edit=True), None), (Upload(0), b"")])
+def test_what_has_not_come_is_no_file(upload, content):
+    environ = build_app_environ(request("titan://h/a", upload=upload), Location(host="h"), None)
+    assert ("titan.body" in environ) is (content is not None)
+    assert content is None or environ["titan.body"].read() == content
+
+
+def test_without_a_descriptor_that_is_free_too_much_goes_on(body, monkeypatch):
+    def refuse(_descriptor):
+        raise OSError(errno.EMFILE, "too many")
+
+    monkeypatch.setattr(os, "dup", refuse)
+    asked = request("titan://h/a", upload=msgspec.structs.replace(UPLOADED, body=body))
+    with pytest.raises(Overloaded):
+        build_app_environ(asked, Location(host="h"), None)
+
+
+@pytest.mark.parametrize("upload", [UPLOADED, Upload(0), Upload(is_edit=True)], ids=["some", "none", "edit"])
+def test_another_process_is_told_the_same_of_an_upload(body, upload):
+    given = body if upload.size else None
+    asked = request("titan://h/a", upload=msgspec.structs.replace(upload, body=given))
+    environ = build_app_environ(asked, Location(host="h"), None)
+    params = decode_params(encode_params(build_app_params(asked, Location(host="h"), None)))
+    found = read_app_params(params, os.dup(given.descriptor) if given is not None else None)
+    assert list(found) == list(environ)
+    files = [each.pop("titan.body") for each in (found, environ) if not upload.is_edit]
+    assert found == environ
+    for file in files:
+        with file:
+            assert file.read() == (b"hello" if upload.size else b"")
+
+
+def test_a_body_that_did_not_come_along_is_no_empty_one():
+    params = build_app_params(request("titan://h/a", upload=UPLOADED), Location(host="h"), None)
+    with pytest.raises(ValueError, match="did not come along"):
+        read_app_params(params)
 
 
 START = datetime.datetime(2020, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)

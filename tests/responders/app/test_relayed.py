@@ -1,5 +1,6 @@
 """A call that another process answers, as the event loop has it."""
 
+import os
 import socket
 import time
 
@@ -248,3 +249,16 @@ def test_no_descriptor_is_left(process, asked, helper):
     Other(asked[1]).close()
     call.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_is_uploaded_goes_along(process, asked, helper, tmp_path):
+    (tmp_path / "body").write_bytes(b"hello")
+    with (tmp_path / "body").open("rb") as body:
+        call = RelayedCall(process, PARAMS, URL, body.fileno())
+        call.begin(helper)
+    _, descriptors = receive_descriptors(asked[1], 1, 2)
+    call.close()
+    sock, came = descriptors
+    assert os.pread(came, 10, 0) == b"hello"
+    os.close(came)
+    os.close(sock)

@@ -7,6 +7,7 @@ import pytest
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.types import Dialect
 from gemd.protocol.peer import ClientCertificate
+from gemd.protocol.upload import Upload
 from gemd.responders.cgi.environ import ScriptNames, build_environ
 from tests.responders.asking import peer, request
 
@@ -69,10 +70,10 @@ TABLE = {
 
 @pytest.fixture
 def build(configure):
-    def build(dialect, url="/cgi-bin/s/x", asker=None):
+    def build(dialect, url="/cgi-bin/s/x", asker=None, upload=None):
         names = ScriptNames("/cgi-bin/s", "/x", "/srv/cgi-bin/s", "/home/scripts")
         location = configure().hosts[0].locations[0]
-        return build_environ(request(url, asker), location, CGISettings(dialect=dialect), names, None)
+        return build_environ(request(url, asker, upload), location, CGISettings(dialect=dialect), names, None)
 
     return build
 
@@ -88,6 +89,27 @@ def test_a_dialect_s_variables(build, dialect):
     assert {name: built.get(name) for name in with_one} == with_one
     built = build(dialect)
     assert {name: built.get(name) for name in without} == without
+
+
+METHODS = {"gmid": "POST", "http": "POST"}
+
+
+@pytest.mark.parametrize("dialect", TABLE)
+def test_an_upload_s_variables(build, dialect):
+    built = build(dialect, "titan://h/cgi-bin/s/x", upload=Upload(5, "text/plain", "hunter2"))
+    assert (built["CONTENT_LENGTH"], built["CONTENT_TYPE"], built["TITAN_TOKEN"]) == ("5", "text/plain", "hunter2")
+    assert built["REQUEST_METHOD"] == METHODS.get(dialect, "")
+    assert built["SERVER_PROTOCOL"] == ("HTTP/1.1" if dialect == "http" else "TITAN")
+    own = ("titan://h/cgi-bin/s/x", "/cgi-bin/s/x") if dialect == "gmcapsule" else (None, None)
+    assert (built.get("TITAN_URL"), built.get("TITAN_URL_PATH")) == own
+
+
+@pytest.mark.parametrize("dialect", TABLE)
+def test_a_text_to_be_edited_is_asked_for_as_any_page_is(build, dialect):
+    built = build(dialect, "titan://h/cgi-bin/s/x", upload=Upload(is_edit=True))
+    assert built["TITAN_EDIT"] == "1"
+    assert built["REQUEST_METHOD"] == build(dialect)["REQUEST_METHOD"]
+    assert "CONTENT_LENGTH" not in built
 
 
 def test_a_query_is_there_if_one_was_sent(build):
