@@ -215,7 +215,7 @@ def test_others_have_their_turn_before_pieces_that_take_long_to_make(make_writin
     client, connection = begin()
     source = ScriptedSource(*[make] * 100, b"")
     writing.answer(connection, page(source))
-    assert source.reads == 24  # two parts of 8, and the one in which the time is over
+    assert source.reads == 16  # a part of 8, and the one in which the time is over
     assert writing.runnable() == [connection]
     settle(writing)
     assert client.read() == HEADER + b"x" * 100
