@@ -12,11 +12,14 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from gemd.gemctl.failure import Failure
-from gemd.gemctl.gemini_client import GeminiConnection, Header, say_reason
+from gemd.gemctl.gemini_client import GeminiConnection, Header, is_cut, say_reason
 from gemd.protocol.quantities import format_count
 from gemd.protocol.status import has_body, is_redirect
+from gemd.system.deadline import Deadline
 
 _PIECE = 64 * 1024  # bytes that are read from the file at once
+_MAX_BLIND = 16 * 1024  # bytes that are sent without waiting whether they are wanted
+_PATIENCE = 0.3  # seconds
 _MAX_UNSENT = 128 * 1024  # bytes that wait in the kernel: else a slow line would seem to stand still
 
 
@@ -68,7 +71,8 @@ def send_upload(connection: GeminiConnection, url: str, body: Sending) -> Header
     except Failure:
         if fault is None:
             raise
-        raise Failure(f"{connection.place} broke off {body.progress}: {say_reason(fault)}") from None
+        reason = "it closed the connection" if is_cut(fault) else say_reason(fault)
+        raise Failure(f"{connection.place} broke off {body.progress}, without an answer: {reason}") from None
     if body.sent == body.size:
         return header
     with contextlib.suppress(OSError):  # it has left already
@@ -83,13 +87,13 @@ def _send(connection: GeminiConnection, body: Sending) -> bytes:
     server that takes no more."""
     tls = connection.tls
     tls.setblocking(False)
+    if body.size > _MAX_BLIND and (first := _wait_for_refusal(tls)):
+        return first
     poll = select.poll()
     poll.register(tls, select.POLLIN | select.POLLOUT)
+    deadline = Deadline(connection.timeout)
     while body.sent < body.size:
-        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            first = tls.recv(_PIECE)
-            if not first:
-                raise ConnectionAbortedError("it said that nothing more comes")
+        if first := _receive_early(tls):
             return first
         try:
             body.advance(tls.send(body.next_piece()))
@@ -98,7 +102,31 @@ def _send(connection: GeminiConnection, body: Sending) -> bytes:
         except ssl.SSLWantReadError:
             poll.modify(tls, select.POLLIN)
         else:
+            deadline = Deadline(connection.timeout)
             continue
-        if not poll.poll(connection.timeout * 1000):
+        if not deadline.remaining() or not poll.poll(deadline.milliseconds()):
             raise Failure(f"{connection.place} took nothing more for {connection.timeout:g} s, {body.progress}")
     return b""
+
+
+def _wait_for_refusal(tls: ssl.SSLSocket) -> bytes:
+    """What a server says of the request line alone. One that closes with a part of the body unread resets the
+    connection, and what it has said may be lost. Raises OSError."""
+    deadline = Deadline(_PATIENCE)
+    poll = select.poll()
+    poll.register(tls, select.POLLIN)
+    while deadline.remaining() and poll.poll(deadline.milliseconds()):
+        if first := _receive_early(tls):  # and no session ticket
+            return first
+    return b""
+
+
+def _receive_early(tls: ssl.SSLSocket) -> bytes:
+    """What has come of an answer, b"" if nothing has. Raises OSError."""
+    try:
+        first = tls.recv(_PIECE)
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return b""
+    if not first:
+        raise ConnectionAbortedError
+    return first

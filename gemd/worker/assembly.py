@@ -62,8 +62,8 @@ def _make_admission(generation: Generation, row: Row) -> Admission | None:
 
 def connection_limit(config: Config) -> int:
     """How many connections may be read, and as many again answered: as configured, or what the limit of open
-    descriptors leaves. One that is answered may have a file or some pipes open besides, each thread of an application
-    has one."""
+    descriptors leaves. One that is answered may have a file or some pipes open besides, one that uploads a file and its
+    directory; each thread of an application has one."""
     applications = sum(location.app_threads for _, location in find_applications(config))
     left = process.raise_descriptor_limit() - 3 * config.limits.threads - applications - _SPARE_DESCRIPTORS
-    return max(16, min(config.limits.connections, left // 3))
+    return max(16, min(config.limits.connections, left // (4 if takes_uploads(config) else 3)))

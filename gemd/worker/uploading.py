@@ -58,9 +58,7 @@ class Uploading:
         self._report_loss = report_loss
         self._receiving: Ordered[Connection] = Ordered()  # who got on last is the newest
         self._waiting: Ordered[Connection] = Ordered()  # for an intake that takes no more at the moment
-        self._bodies: dict[
-            Connection, tuple[IncomingBody, float]
-        ] = {}  # until when each has to be whole, soonest first
+        self._bodies: dict[Connection, tuple[IncomingBody, float]] = {}  # with its end, the soonest first
         self._last_moment = math.inf
         room.add(self)
         writing.take_upload = self.begin
@@ -86,10 +84,10 @@ class Uploading:
             intake.close()
             self._writing.answer(connection, error_response(refusal))
             return
+        self._room.make_place()
         body = connection.upload = IncomingBody(intake, connection.reader.rest)
         connection.received = 0  # what came with the request is the body's to count
         self._budget.enter(client, body.size)
-        self._room.make_place()
         self._bodies[connection] = body, time.monotonic() + self._timeout
         self._room.count()
         self._renew(connection)

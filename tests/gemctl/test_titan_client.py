@@ -2,9 +2,11 @@
 
 import io
 import re
+import select
 import socket
 import struct
 import threading
+import time
 
 import pytest
 
@@ -101,21 +103,66 @@ def test_a_refusal_and_a_reset_behind_it(serve, send):
     """As of a server that closes without having read what was on its way."""
 
     def refuse(tls):
+        read_all(tls, 100_000)
         tls.sendall(b"50 No\r\n")
         tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     header, sent = send(serve(refuse, proper=False), LARGE)
     assert header == Header(50, "No")
-    assert sent < LARGE
+    assert 0 < sent < LARGE
+
+
+def test_a_refusal_of_the_line_comes_before_the_body(serve, send, monkeypatch):
+    """Else a server that closes at once would reset the connection, and its refusal with it."""
+    monkeypatch.setattr("gemd.gemctl.titan_client._PATIENCE", LONGEST)
+
+    def refuse(tls):
+        received.append(bool(select.select([tls], [], [], 0.05)[0]))
+        tls.sendall(b"59 At most 5 bytes\r\n")
+
+    received = []
+    assert send(serve(refuse, proper=False), LARGE) == (Header(59, "At most 5 bytes"), 0)
+    assert received == [False]
+
+
+def test_a_server_that_only_chats(serve, send, monkeypatch):
+    """Records without a word in them don't move the deadline."""
+    release = threading.Event()
+
+    server = serve(lambda _: release.wait(LONGEST), proper=False)
+    poll = select.poll
+
+    class AlwaysReadable:
+        def __init__(self):
+            self._poll = poll()
+
+        def register(self, *arguments):
+            self._poll.register(*arguments)
+
+        modify = register
+
+        def poll(self, milliseconds):
+            time.sleep(min(milliseconds, 10) / 1000)
+            return [(0, select.POLLIN)]
+
+    monkeypatch.setattr(select, "poll", AlwaysReadable)
+    try:
+        with pytest.raises(Failure, match=r"took nothing more for 0\.5 s"):
+            send(server, LARGE, timeout=0.5)
+    finally:
+        release.set()
+
+
+GONE = r"broke off after [0-9,]+ of 30,000,000 bytes, without an answer: it closed the connection$"
 
 
 def test_a_server_that_leaves_without_a_word(serve, send):
-    with pytest.raises(Failure, match=r"broke off after [0-9,]+ of 30,000,000 bytes: "):
+    with pytest.raises(Failure, match=GONE):
         send(serve(lambda tls: read_all(tls, 100_000), proper=False), LARGE)
 
 
 def test_a_server_that_has_nothing_to_say(serve, send):
-    with pytest.raises(Failure, match=r"broke off after [0-9,]+ of 30,000,000 bytes: it said that nothing more comes"):
+    with pytest.raises(Failure, match=GONE):
         send(serve(lambda tls: tls.unwrap(), proper=False), LARGE)
 
 

@@ -18,3 +18,10 @@ def test_connections_leave_descriptors_for_everything_else(monkeypatch):
     assert connection_limit(config) == (1024 - 3 * 64 - 500 - 128) // 3
     config = make_generation(1, limits={"connections": 100_000, "threads": 10_000}).config
     assert connection_limit(config) == 16
+
+
+def test_uploads_have_more_files_open(monkeypatch):
+    monkeypatch.setattr("gemd.worker.assembly.process.raise_descriptor_limit", lambda: 4096)
+    host = {"name": "localhost", "root": "/srv", "titan": {"public": True}}
+    config = make_generation(1, limits={"connections": 100_000, "threads": 64}, host=[host]).config
+    assert connection_limit(config) == (4096 - 3 * 64 - 128) // 4

@@ -361,6 +361,15 @@ def test_it_takes_places_of_answers_and_the_most_numerous_lose_some(make_stage, 
     assert stage.writing.room == 1
 
 
+def test_the_place_of_a_new_one_is_never_its_own(make_stage, begin):
+    """Though it announces more than all others."""
+    stage = make_stage(most=1)
+    _, first = begin(stage, ScriptedIntake(5), address="192.0.2.1")
+    _, second = begin(stage, ScriptedIntake(10 * LEAST), address="192.0.2.2")
+    assert list(stage.uploading) == [second]
+    assert first.socket.fileno() < 0
+
+
 def test_a_fault_leaves_nothing_behind(make_stage, begin):
     stage, intake = make_stage(), ScriptedIntake(5)
     _, connection = begin(stage, intake, b"0")
