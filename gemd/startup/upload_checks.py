@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from gemd.config import Config, Problem
-from gemd.config.host_settings import Location
+from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.script_places import EVERYWHERE, list_entries
 from gemd.config.tables import key_path
 from gemd.config.titan_settings import TitanSettings
@@ -38,7 +38,7 @@ def find_upload_warnings(config: Config) -> Iterator[Problem]:
             continue
         with attempt(f"the directory {place} for uploads could not be looked at"):
             directory = os.path.dirname(place) if _is_page(location, place) else place
-            if directory not in directories:
+            if directory not in directories and not _is_place_of_own_scripts(location, directory):
                 directories.add(directory)
                 yield from _judge_directory(where, directory, titan, user)
                 yield from _judge_scripts(where, location, directory, config)
@@ -81,6 +81,14 @@ def _judge_directory(where: str, directory: str, titan: TitanSettings, user: Ide
         yield Problem(where, f"nothing can be uploaded: {present} {reason}")
 
 
+def _is_place_of_own_scripts(location: Location, directory: str) -> bool:
+    """Whether only the location's own scripts take what is uploaded there."""
+    if AnswerKind.CGI not in location.answers:
+        return False
+    names = tuple(name for name in os.path.relpath(directory, str(location.root)).split("/") if name != ".")
+    return location.script_places.find_depth(names) is not None
+
+
 def _judge_scripts(where: str, location: Location, directory: str, config: Config) -> Iterator[Problem]:
     """Places of scripts of any host that lie there, or where this lies, and that no upload may touch."""
     here = os.path.realpath(directory)
@@ -89,6 +97,6 @@ def _judge_scripts(where: str, location: Location, directory: str, config: Confi
         if here == there and EVERYWHERE in list_entries(location.cgi):
             yield Problem(where, f"what is executable in {directory} is run: no script can be uploaded, nor changed")
         elif is_beneath(here, there):
-            yield Problem(where, f"nothing can be uploaded: scripts are run from {place}")
+            yield Problem(where, f"no file can be uploaded: scripts are run from {place}")
         elif is_beneath(there, here):
-            yield Problem(where, f"nothing can be uploaded to {place}: scripts are run from there")
+            yield Problem(where, f"no file can be uploaded to {place}: scripts are run from there")

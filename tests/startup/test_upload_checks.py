@@ -97,11 +97,17 @@ def test_places_of_scripts(said, root):
     (root / "cgi-bin/deep").mkdir(parents=True)
     (root / "notes").mkdir()
     assert said({"path": "/notes", "titan": ANY}, cgi="cgi-bin") == {}
-    found = said({"path": "/cgi-bin/deep", "titan": ANY}, cgi="cgi-bin", titan=ANY)
+    found = said({"path": "/cgi-bin/deep", "titan": ANY, "cgi": []}, cgi="cgi-bin", titan=ANY)
     assert found == {
-        "host[1].titan": f"nothing can be uploaded to {root}/cgi-bin: scripts are run from there",
-        "host[1].location[1].titan": f"nothing can be uploaded: scripts are run from {root}/cgi-bin",
+        "host[1].titan": f"no file can be uploaded to {root}/cgi-bin: scripts are run from there",
+        "host[1].location[1].titan": f"no file can be uploaded: scripts are run from {root}/cgi-bin",
     }
+
+
+def test_where_scripts_take_all_it_is_meant(said, root):
+    (root / "cgi-bin").mkdir(mode=0o500)
+    assert said({"path": "/cgi-bin/", "titan": ANY}, cgi="cgi-bin") == {}
+    assert said({"path": "/cgi-bin/wiki", "titan": ANY}, cgi="cgi-bin/*") == {}
 
 
 def test_a_root_where_all_may_be_a_script(said, root):
