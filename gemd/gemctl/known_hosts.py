@@ -15,7 +15,7 @@ from gemd.gemctl.failure import Failure
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.system.user_data import find_user_data
 
-_HEAD = "# Certificates that gemctl fetch has seen: host:port, fingerprint, expiry. The last line of a host holds.\n"
+_HEAD = "# Certificates that gemctl has seen: host:port, fingerprint, expiry. The last line of a host holds.\n"
 
 
 class KnownHost(msgspec.Struct, frozen=True):

@@ -93,22 +93,26 @@ def guess_media_type(*names: str) -> str:
 @contextlib.contextmanager
 def open_file(name: str) -> Iterator[tuple[BinaryIO, int]]:
     """The file with its size, copied where that can't be told before all of it was read. Raises Failure."""
-    try:
-        with contextlib.ExitStack() as stack:
-            file: BinaryIO = sys.stdin.buffer
-            if name != _STANDARD_INPUT:
-                file = stack.enter_context(Path(name).open("rb"))
-            status = os.fstat(file.fileno())
-            if name != _STANDARD_INPUT and stat.S_ISREG(status.st_mode):
-                size = status.st_size
-            else:
-                copy = stack.enter_context(tempfile.TemporaryFile())
-                shutil.copyfileobj(file, copy)
-                file, size = copy, copy.tell()
-                copy.seek(0)
-            yield file, size
-    except OSError as error:
-        raise Failure(f"{escape(name)}: can't be read: {error.strerror}") from None
+    with contextlib.ExitStack() as stack:
+        try:
+            file, size = _open(name, stack)
+        except OSError as error:
+            raise Failure(f"{escape(name)}: can't be read: {error.strerror}") from None
+        yield file, size
+
+
+def _open(name: str, stack: contextlib.ExitStack) -> tuple[BinaryIO, int]:
+    file: BinaryIO = sys.stdin.buffer
+    if name != _STANDARD_INPUT:
+        file = stack.enter_context(Path(name).open("rb"))
+        status = os.fstat(file.fileno())
+        if stat.S_ISREG(status.st_mode):
+            return file, status.st_size
+    copy = stack.enter_context(tempfile.TemporaryFile())
+    shutil.copyfileobj(file, copy)
+    size = copy.tell()
+    copy.seek(0)
+    return copy, size
 
 
 def judge_answer(header: Header, target: Target) -> tuple[list[str], ExitCode]:

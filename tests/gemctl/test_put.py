@@ -209,6 +209,12 @@ def test_the_type_by_the_name_there_and_here(names):
     assert guess_media_type(*names) == TYPES[names]
 
 
+def test_what_goes_wrong_while_it_is_open_is_not_the_files_fault(tmp_path):
+    (tmp_path / "a").touch()
+    with pytest.raises(BrokenPipeError), open_file(str(tmp_path / "a")):
+        raise BrokenPipeError
+
+
 def test_no_descriptor_stays_open(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"abc")
     before = os.listdir("/proc/self/fd")
