@@ -115,3 +115,38 @@ def test_tls_1_2(daemon, wiki, gemctl, tmp_path, monkeypatch):
     stored = gemctl("put", *gemctl.identity, photo, daemon.url("/wiki/photo.jpg"))
     assert (stored.code, "TLSv1.2" in stored.said) == (0, True), stored
     assert (wiki / "photo.jpg").read_bytes() == photo.read_bytes()
+
+
+SCRIPT = """#!/bin/sh
+if [ "$SERVER_PROTOCOL" != TITAN ]; then
+  printf '20 text/gemini\\r\\n'; cat "$DOCUMENT_ROOT/kept.gmi"
+elif [ "$TITAN_EDIT" = 1 ]; then
+  printf '20 text/gemini\\r\\n'; cat "$DOCUMENT_ROOT/kept.gmi"
+elif [ "$TITAN_TOKEN" = 'a;b' ]; then
+  cat >"$DOCUMENT_ROOT/kept.gmi"; printf '30 %s\\r\\n' "$SCRIPT_NAME"
+else
+  printf '50 Wrong word\\r\\n'
+fi
+"""
+
+
+def test_a_wiki_that_is_a_script(capsule, configure, gemctl, tmp_path, monkeypatch):
+    """It keeps a text, and has a password of its own."""
+    script = capsule / "cgi-bin/wiki"
+    script.write_text(SCRIPT)
+    script.chmod(0o755)
+    (capsule / "kept.gmi").write_text("# Kept\n")
+    titan = 'titan = { allow = "any", types = ["text/gemini"] }'
+    daemon = configure(f'[[host]]\nname = "localhost"\nroot = "{{root}}"\ncgi = "cgi-bin"\n{titan}\n')
+    url = daemon.url("/cgi-bin/wiki")
+    (tmp_path / "editor.py").write_text("import sys; open(sys.argv[1], 'a').write('More\\n')")
+    monkeypatch.setenv("VISUAL", shlex.join([sys.executable, str(tmp_path / "editor.py")]))
+
+    refused = gemctl("edit", *gemctl.identity, url)
+    assert refused[:2] == (1, 50), refused
+    kept = Path(shlex.split(refused.said.splitlines()[-1])[-2])
+    assert kept.read_text() == "# Kept\nMore\n"
+    assert gemctl("put", *gemctl.identity, "--token", "a;b", kept, url)[:2] == (0, 30)
+    assert daemon.ask("/cgi-bin/wiki").text == "# Kept\nMore\n"
+    assert gemctl("edit", *gemctl.identity, "--token", "a;b", url)[:2] == (0, 30)
+    assert daemon.ask("/cgi-bin/wiki").text == "# Kept\nMore\nMore\n"
