@@ -27,6 +27,7 @@ from gemd.worker.waiting import AnswerHelper
 from gemd.worker.writing import BLOCK_SIZE, Writing
 
 _MAX_PIECES = 8  # of one body in a turn, so that others have theirs
+_MAX_LATE = 16  # that are told so in a turn, for the same reason
 
 
 class Uploading:
@@ -207,10 +208,10 @@ class Uploading:
         return min(self._receiving.next_deadline(), end, self._last_moment)
 
     def expired(self, now: float) -> list[Connection]:
-        """Those whose time is over, or may be: `time_out` them."""
-        late = self._receiving.expired(now)
+        """Those whose time is over, or may be: `time_out` them. A few at a time, for each is answered."""
+        late = self._receiving.expired(now)[:_MAX_LATE]
         for connection, (_, end) in self._bodies.items():
-            if now < min(end, self._last_moment):
+            if now < min(end, self._last_moment) or len(late) >= _MAX_LATE:
                 break
             late.append(connection)
         return late

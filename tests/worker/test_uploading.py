@@ -301,6 +301,16 @@ def test_a_worker_that_ends_waits_no_longer_than_it_may(make_stage, begin, until
         assert answer_of(client, until) == ("41 The server stops, and only 0 of 5 bytes came\r\n", "whole")
 
 
+def test_many_that_are_late_are_told_so_a_few_at_a_time(make_stage, begin, turn):
+    stage = make_stage(timeouts=Timeouts(response=10.0, upload=600.0))
+    made = [begin(stage, ScriptedIntake(5)) for _ in range(40)]
+    late = time.monotonic() + 10.0
+    for left in (24, 8, 0):
+        expire(stage.uploading, late)
+        assert len(stage.uploading) == left
+    assert all(connection.status == 40 for _, connection in made)
+
+
 # Budgets
 
 
