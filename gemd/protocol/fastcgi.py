@@ -83,13 +83,13 @@ def _length(text: bytes) -> bytes:
     return bytes((size,)) if size < 128 else (size | _LONG).to_bytes(4, "big")
 
 
-def encode_request(params: Mapping[bytes, bytes]) -> bytes:
-    """All of a request without a body."""
+def encode_request(params: Mapping[bytes, bytes], *, has_body: bool = False) -> bytes:
+    """All of a request without a body; else what comes before that, which is a stream, STDIN, with its end."""
     return (
         encode_record(RecordType.BEGIN_REQUEST, _BEGIN_BODY)
         + encode_stream(RecordType.PARAMS, encode_params(params))
         + encode_record(RecordType.PARAMS)
-        + encode_record(RecordType.STDIN)
+        + (b"" if has_body else encode_record(RecordType.STDIN))
     )
 
 

@@ -13,13 +13,13 @@ def test_a_request():
     assert encode_scgi_request(PARAMS).hex() == expected
 
 
-def test_a_request_with_a_body():
+def test_a_request_that_a_body_follows():
     params = {b"SERVER_PROTOCOL": b"TITAN", b"CONTENT_TYPE": b"text/gemini"}
     expected = (
         "37313a434f4e54454e545f4c454e475448003500534347490031005345525645525f50524f544f434f4c00544954414e00434f4e54454e54"
-        "5f5459504500746578742f67656d696e69002c68656c6c6f"
+        "5f5459504500746578742f67656d696e69002c"
     )
-    assert encode_scgi_request(params, b"hello").hex() == expected
+    assert encode_scgi_request(params, 5).hex() == expected
 
 
 def test_nobody_has_another_length():

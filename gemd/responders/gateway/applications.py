@@ -21,12 +21,13 @@ from gemd.protocol.status import Status
 from gemd.responders.cgi.environ import ScriptNames, build_environ
 from gemd.responders.cgi.find import split_mounted_path
 from gemd.responders.cgi.http_dialect import choose_header
-from gemd.responders.gateway.codec import Codec
+from gemd.responders.gateway.codec import Codec, RequestBody
 from gemd.responders.gateway.exchange import RelayedRequest
+from gemd.responders.gateway.upload_body import relay_body
 from gemd.responders.gateway.upstreams import Upstreams
 from gemd.system.authorities import Authorities
 
-MakeCodec = Callable[[Mapping[bytes, bytes]], Codec]
+MakeCodec = Callable[[Mapping[bytes, bytes], RequestBody | None], Codec]
 FindTable = Callable[[Location], ApplicationTable | None]
 
 _OF_PROCESSES = ("HOME", "LANG", "PATH")
@@ -80,4 +81,7 @@ class ApplicationGateways:
         limit = self._config.limits.cgi_output
         make_codec, upstreams = self._make_codec, self._upstreams[location.where]
         find_header = choose_header(settings.dialect, request, Status.PROXY_ERROR)
-        return RelayedRequest(upstreams, lambda _: make_codec(params), table.timeout, limit, find_header)
+        upload = relay_body(request.upload)
+        return RelayedRequest(
+            upstreams, lambda _: make_codec(params, upload), table.timeout, limit, find_header, upload
+        )

@@ -14,6 +14,19 @@ class BadAnswer(CodecError):
     """It is an answer, and one that nothing can be made of: the upstream is there, and may answer others."""
 
 
+class RequestBody(Protocol):
+    """What is uploaded to an upstream, `size` bytes."""
+
+    size: int
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all of it was taken."""
+
+    def take(self) -> bytes:
+        """The next piece; b"" where there is none yet, or none any more. Raises CodecError where it can't be read."""
+
+
 class Codec(Protocol):
     """One exchange with one upstream."""
 
@@ -28,6 +41,10 @@ class Codec(Protocol):
 
     def take(self) -> bytes:
         """What is to be sent next; b"" where nothing is."""
+
+    def take_upload(self) -> bytes:
+        """What is to be sent next of an upload, when all else was sent; b"" where nothing is, or not yet. Raises
+        CodecError."""
 
     def feed(self, data: bytes) -> bytes:
         """What is new of the answer by what has come. Raises CodecError."""

@@ -8,6 +8,7 @@ log why.
 import math
 import time
 from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
 from gemd.config.types import Address
 from gemd.protocol.errors import Overloaded, ProxyFailed
@@ -22,14 +23,17 @@ from gemd.responders.gateway.upstreams import Upstreams
 from gemd.system.log import error_log
 from gemd.system.script_output import ScriptError
 
+if TYPE_CHECKING:  # HTTP passes none on
+    from gemd.responders.gateway.upload_body import RelayedBody
+
 _MAX_RECEIVED = 4  # of those at a time, so that others have their turn
 _END_TIMEOUT = 1.0  # seconds for an upstream to end behind a header that has no body
 
 
 class RelayedRequest:
     """To one of the `upstreams`; `make_codec` makes what is said to the one at an address. It has `timeout` seconds for
-    its header, and as many again for each piece of its body; `max_output` bytes in all. `find_header` has the header in
-    what a codec has made of what came."""
+    its header, and as many again for each piece of its body, and of the `upload`; `max_output` bytes in all.
+    `find_header` has the header in what a codec has made of what came."""
 
     def __init__(
         self,
@@ -38,8 +42,10 @@ class RelayedRequest:
         timeout: float,
         max_output: float = math.inf,
         find_header: FindHeader = find_header,
+        upload: "RelayedBody | None" = None,
     ) -> None:
         self._upstreams = upstreams
+        self._upload = upload
         self._route = Route(upstreams, timeout)
         self._make_codec = make_codec
         self._find = find_header
@@ -77,6 +83,11 @@ class RelayedRequest:
 
     def _renew(self) -> None:
         self._until = time.monotonic() + self._timeout
+
+    def _note_progress(self) -> None:
+        """The upstream has taken a piece of what is uploaded, and has its time for the next, or for its header."""
+        if self._header is None:
+            self._renew()
 
     # The header
 
@@ -210,6 +221,8 @@ class RelayedRequest:
             return False
         try:
             self._link = UpstreamLink(sock, self._make_codec(self._route.address))
+            if self._upload is not None and self._helper is not None:
+                self._upload.begin(self._helper, self._note_progress)
         except CodecError:
             sock.close()
             raise
@@ -227,6 +240,8 @@ class RelayedRequest:
     def close(self) -> None:
         """Let go: an upstream that is still at it learns that by the end of its connection."""
         self._route.close()
+        if self._upload is not None:
+            self._upload.close()
         if self._link is not None:
             self._link.close()
             log_complaints(str(self), self._link.codec.complaints())

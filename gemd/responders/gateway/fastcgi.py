@@ -2,8 +2,16 @@
 
 from collections.abc import Mapping
 
-from gemd.protocol.fastcgi import AnswerReader, FastCGIError, ProtocolStatus, encode_request
-from gemd.responders.gateway.codec import CodecError
+from gemd.protocol.fastcgi import (
+    AnswerReader,
+    FastCGIError,
+    ProtocolStatus,
+    RecordType,
+    encode_record,
+    encode_request,
+    encode_stream,
+)
+from gemd.responders.gateway.codec import CodecError, RequestBody
 
 _MAX_RECORDS = 256  # that are looked at in one go: an application may write each octet as one
 _REFUSALS: dict[int, str] = {
@@ -16,8 +24,9 @@ _REFUSALS: dict[int, str] = {
 class FastCGICodec:
     """Only END_REQUEST makes an answer complete; a status of the application's own does not spoil it."""
 
-    def __init__(self, params: Mapping[bytes, bytes]) -> None:
-        self._request = encode_request(params)
+    def __init__(self, params: Mapping[bytes, bytes], upload: RequestBody | None = None) -> None:
+        self._request = encode_request(params, has_body=upload is not None)
+        self._upload = upload
         self._reader = AnswerReader()
         self._has_output = False
 
@@ -35,6 +44,16 @@ class FastCGICodec:
         """All of the request, once."""
         request, self._request = self._request, b""
         return request
+
+    def take_upload(self) -> bytes:
+        """The next of it, and its end once. Raises CodecError."""
+        if self._upload is None:
+            return b""
+        records = encode_stream(RecordType.STDIN, self._upload.take())
+        if self._upload.is_over:
+            self._upload = None
+            records += encode_record(RecordType.STDIN)
+        return records
 
     def feed(self, data: bytes) -> bytes:
         """What is new of its standard output. Raises CodecError."""

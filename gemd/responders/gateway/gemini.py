@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from gemd.protocol.status import Status
 from gemd.protocol.tls_record import RecordStream
-from gemd.responders.gateway.codec import CodecError
+from gemd.responders.gateway.codec import CodecError, RequestBody
 from gemd.system.server_trust import Chain, Distrusted
 from gemd.system.tls import TLSError
 from gemd.system.tls_client import ClientConnection
@@ -23,14 +23,22 @@ class GeminiCodec:
     """`tls` is a connection that has not begun, `check` judges the server's certificates and raises Distrusted; `first`
     goes before all else, in the clear, and `line` is the request with its end."""
 
-    def __init__(self, tls: ClientConnection, check: Callable[[Chain], None], line: bytes, first: bytes = b"") -> None:
-        """Raises CodecError."""
+    def __init__(
+        self,
+        tls: ClientConnection,
+        check: Callable[[Chain], None],
+        line: bytes,
+        first: bytes = b"",
+        upload: RequestBody | None = None,
+    ) -> None:
+        """`upload` follows the line. Raises CodecError."""
         self.is_complete = False
         self.has_more = False
         self._tls = tls
         self._check = check
         self._line = line
         self._first = first
+        self._upload = upload
         self._is_judged = False
         self._is_secure = False
         self._records = RecordStream()
@@ -45,6 +53,16 @@ class GeminiCodec:
         """What goes to the server."""
         first, self._first = self._first, b""
         return first + self._tls.take()
+
+    def take_upload(self) -> bytes:
+        """The next of it, once the server has the line. Raises CodecError."""
+        if self._upload is None or not self._is_secure:
+            return b""
+        try:
+            self._tls.write(self._upload.take())
+        except TLSError as error:
+            raise CodecError(f"broke off: {error}") from None
+        return self._tls.take()
 
     def feed(self, data: bytes) -> bytes:
         """What is new of the answer. Raises CodecError."""

@@ -2,7 +2,7 @@
 
 Rules: the server gets the client's URL, with its dot segments resolved, less what `strip` takes off the path; its own
 name is in there, and in the handshake, where the configuration wants it so, else the client's. What comes back passes
-as it is.
+as it is; an upload by Titan goes with its parameters.
 """
 
 from functools import partial
@@ -18,10 +18,11 @@ from gemd.protocol.proxy_header import MAX_HOPS
 from gemd.protocol.proxy_versions import encode_proxy_header
 from gemd.protocol.request import MAX_URL, Request
 from gemd.protocol.url import DEFAULT_PORT, Url, cut_path
-from gemd.responders.gateway.codec import Codec
+from gemd.responders.gateway.codec import Codec, RequestBody
 from gemd.responders.gateway.exchange import RelayedRequest
 from gemd.responders.gateway.gemini import GeminiCodec
 from gemd.responders.gateway.proxy_means import ProxyMeans
+from gemd.responders.gateway.upload_body import relay_body
 from gemd.responders.gateway.upstreams import Upstreams
 from gemd.system.log import error_log
 from gemd.system.server_trust import Chain, MetServers, PinnedServers, ServerTrust, VouchedServers
@@ -58,7 +59,9 @@ class GeminiProxy:
         lines = {address: self._make_line(request.url, path, address) for address in self._addresses}
         if any(len(line) > MAX_URL + 2 for line in lines.values()):
             raise BadRequest("The URL is too long to be passed on")
-        return RelayedRequest(self.upstreams, partial(self._make_codec, request, lines), self._proxy.timeout)
+        upload = relay_body(request.upload)
+        make_codec = partial(self._make_codec, request, lines, upload)
+        return RelayedRequest(self.upstreams, make_codec, self._proxy.timeout, upload=upload)
 
     def _make_line(self, url: Url, path: str, address: Address) -> bytes:
         """The request line for one of the servers."""
@@ -67,17 +70,20 @@ class GeminiProxy:
             host = self._proxy.sni or address.host
             port = address.port if address.port != DEFAULT_PORT else None
         place = bracket(host) + (f":{port}" if port else "")
+        parameters = f";{url.parameters}" if url.parameters else ""
         query = "" if url.query is None else f"?{url.query}"
-        return f"{url.scheme}://{place}{path}{query}\r\n".encode()
+        return f"{url.scheme}://{place}{path}{parameters}{query}\r\n".encode()
 
-    def _make_codec(self, request: Request, lines: dict[Address, bytes], address: Address) -> Codec:
+    def _make_codec(
+        self, request: Request, lines: dict[Address, bytes], upload: RequestBody | None, address: Address
+    ) -> Codec:
         """What is said to the server that was reached. Raises CodecError."""
         asked = address.host if self._proxy.rewrite_host else request.url.host
         name = self._proxy.sni or (None if is_address(asked) else asked)
         check = partial(self._check, address, name)
         peer = request.peer
         first = encode_proxy_header(self._proxy.send_proxy, peer, server_name=peer.tls.server_name, hops=peer.hops)
-        return GeminiCodec(self._context.connect(name), check, lines[address], first)
+        return GeminiCodec(self._context.connect(name), check, lines[address], first, upload)
 
     def _check(self, address: Address, name: str | None, chain: Chain) -> None:
         """Raises Distrusted. A name that a wildcard stands for is any client's word: what is remembered of it goes by

@@ -51,6 +51,10 @@ class HTTPCodec:
         request, self._request = self._request, b""
         return request
 
+    def take_upload(self) -> bytes:
+        """None is passed on by HTTP."""
+        return b""
+
     def feed(self, data: bytes) -> bytes:
         """What is new of the answer. Raises CodecError."""
         try:

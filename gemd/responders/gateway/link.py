@@ -24,6 +24,7 @@ class UpstreamLink:
         self.codec = codec
         self._socket = sock
         self._unsent = b""
+        self._is_heard = True  # unless it has closed that side
         self._was_reset = False  # which the kernel says once, to whoever asks first
 
     @property
@@ -49,7 +50,7 @@ class UpstreamLink:
     def _send(self) -> None:
         """What the upstream does not take any more is no fault: what it says will tell. Raises CodecError where it has
         gemd say more and more and takes none of it."""
-        while data := self._unsent + (more := self.codec.take()):
+        while data := self._unsent + (more := self.codec.take()) or self._take_upload():
             if more and len(self._unsent) > _MAX_UNSENT:
                 raise CodecError("does not read what is said to it")
             try:
@@ -58,11 +59,15 @@ class UpstreamLink:
                 count = 0
             except OSError as error:
                 self._was_reset |= error.errno == errno.ECONNRESET
-                self._unsent = b""
+                self._unsent, self._is_heard = b"", False
                 return
             self._unsent = data[count:]
             if self._unsent:
                 return
+
+    def _take_upload(self) -> bytes:
+        """A piece of it, which is read in vain for one that hears no more."""
+        return self.codec.take_upload() if self._is_heard else b""
 
     def _receive(self) -> bytes | None:
         """What has come, b"" at its end, None where nothing has. Raises CodecError where it broke off."""

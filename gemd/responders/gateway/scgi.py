@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gemd.protocol.scgi import encode_scgi_request
+from gemd.responders.gateway.codec import RequestBody
 
 
 class SCGICodec:
@@ -10,14 +11,19 @@ class SCGICodec:
 
     has_more = False
 
-    def __init__(self, params: Mapping[bytes, bytes]) -> None:
-        self._request = encode_scgi_request(params)
+    def __init__(self, params: Mapping[bytes, bytes], upload: RequestBody | None = None) -> None:
+        self._request = encode_scgi_request(params, upload.size if upload is not None else 0)
+        self._upload = upload
         self.is_complete = False
 
     def take(self) -> bytes:
         """All of the request, once."""
         request, self._request = self._request, b""
         return request
+
+    def take_upload(self) -> bytes:
+        """The next of it. Raises CodecError."""
+        return self._upload.take() if self._upload is not None else b""
 
     def feed(self, data: bytes) -> bytes:
         """All that comes is the answer."""

@@ -1,4 +1,4 @@
-"""Uploads that a program takes: a script, an application, or another server.
+"""Uploads that a program takes: a script, an application, or a server behind this one.
 
 Rules: whoever answers the location is asked twice: for what can be refused without the body, and, once all of that is
 in a file, for the answer; so a client that is slow holds no program. What has no body is asked at once.
@@ -23,7 +23,14 @@ from gemd.system.spool import Spool
 
 MakeFile = Callable[[int], int]  # one for so many bytes, to be read and written; raises OSError
 
-PROGRAMS = (AnswerKind.SCRIPT, AnswerKind.CGI, AnswerKind.APP)
+PROGRAMS = (
+    AnswerKind.SCRIPT,
+    AnswerKind.CGI,
+    AnswerKind.APP,
+    AnswerKind.FASTCGI,
+    AnswerKind.SCGI,
+    AnswerKind.PROXY,
+)
 
 
 class ProgramUploads:

@@ -32,6 +32,8 @@ def build_uploads(
 
     everybody = [location for host in config.hosts for location in host.locations]
     alone = (*private, *([config.source] if config.source is not None else []))
-    receivers: dict[AnswerKind, Receive] = {kind: ProgramUploads(responders[kind], make_file) for kind in PROGRAMS}
+    receivers: dict[AnswerKind, Receive] = {
+        kind: ProgramUploads(responders[kind], make_file) for kind in PROGRAMS if kind in responders
+    }
     receivers[AnswerKind.FILES] = FileUploads(everybody, mime_table, serve, alone)
     return Uploads([location for _, location, _ in find_uploads(config)], receivers, read)

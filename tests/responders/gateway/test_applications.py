@@ -3,16 +3,19 @@
 import os
 import select
 import socket
+import time
 
 import pytest
 
 from gemd.protocol.errors import NotFound
-from gemd.protocol.fastcgi import ParamsReader, RecordType, encode_end, encode_stream
+from gemd.protocol.fastcgi import ParamsReader, RecordReader, RecordType, decode_params, encode_end, encode_stream
+from gemd.protocol.upload import Upload, UploadBody
 from gemd.responders.gateway.applications import ApplicationGateways
 from gemd.responders.gateway.fastcgi import FastCGICodec
 from gemd.responders.gateway.scgi import SCGICodec
 from tests.config.reading import parse
 from tests.responders.asking import request, settle
+from tests.support.descriptors import open_descriptors
 from tests.support.pump import Pump
 from tests.support.waiting import wait_for
 
@@ -169,4 +172,99 @@ def test_each_location_has_its_own_upstreams(tmp_path):
         answer.begin(pump)
         assert answer.settle() is None
         listener.accept()[0].close()
+        answer.close()
+
+
+def upload_to(server, pump, kind, body):
+    """An answer that has begun to an upload from this file, and the upstream's side."""
+    gateways, location = configure(server, kind=kind)
+    asked = request("titan://h/app/x", upload=Upload(body.size, "text/plain", "hunter2", body=body))
+    answer = gateways(asked, location)
+    return answer, begin(answer, server, pump)
+
+
+SIZE = 3_000_000
+
+
+@pytest.fixture
+def body(tmp_path):
+    (tmp_path / "body").write_bytes(os.urandom(SIZE))
+    descriptor = os.open(tmp_path / "body", os.O_RDONLY)
+    yield UploadBody(descriptor, SIZE)
+    os.close(descriptor)
+
+
+def read_scgi_upload(sock):
+    """Variables and body, up to when all has come; None before."""
+    heard = b""
+    while (piece := (yield)) is not None:
+        heard += piece
+        length, _, rest = heard.partition(b":")
+        if len(rest) == int(length) + 1 + SIZE:
+            parts = rest[: int(length)].split(b"\0")
+            sock.sendall(b"20 text/plain\r\ndone")
+            sock.close()
+            yield dict(zip(parts[::2], parts[1::2], strict=False)), rest[int(length) + 1 :]
+
+
+def read_fastcgi_upload(sock):
+    reader, params, content = RecordReader(), b"", b""
+    while True:
+        for kind, data in reader.feed((yield)):
+            params += data if kind is RecordType.PARAMS else b""
+            content += data if kind is RecordType.STDIN else b""
+            if kind is RecordType.STDIN and not data:
+                sock.sendall(encode_stream(RecordType.STDOUT, b"20 text/plain\r\ndone") + encode_end())
+                yield decode_params(params), content
+
+
+@pytest.mark.parametrize(("kind", "read"), [("fastcgi", read_fastcgi_upload), ("scgi", read_scgi_upload)])
+def test_an_upload_is_sent_piece_by_piece_as_the_application_reads(server, tmp_path, body, kind, read):
+    before = open_descriptors()
+    with Pump() as pump:
+        answer, sock = upload_to(server, pump, kind, body)
+        heard, found = read(sock), None
+        next(heard)
+
+        def go_on():
+            nonlocal found
+            if found is None and select.select([sock], [], [], 0)[0]:
+                found = heard.send(sock.recv(1 << 20))
+            return answer.settle()
+
+        response = pump.wait_for(Unhurried(answer), go_on)
+        text = response.body if isinstance(response.body, bytes) else b"".join(pump.pieces(answer))
+        answer.close()
+        server.accepted.remove(sock)
+        sock.close()
+    assert text == b"done"
+    params, content = found
+    said = [params[name] for name in (b"SERVER_PROTOCOL", b"CONTENT_LENGTH", b"CONTENT_TYPE", b"TITAN_TOKEN")]
+    assert said == [b"TITAN", b"%d" % SIZE, b"text/plain", b"hunter2"]
+    assert content == (tmp_path / "body").read_bytes()
+    assert open_descriptors() == before
+
+
+class Unhurried:
+    """An answer that is looked at again after a moment, since its upstream is in the same thread."""
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    @property
+    def descriptors(self):
+        return self._answer.descriptors
+
+    @property
+    def deadline(self):
+        return min(self._answer.deadline, time.monotonic() + 0.001)
+
+
+def test_an_application_that_refuses_need_not_read_all(server, body):
+    with Pump() as pump:
+        answer, sock = upload_to(server, pump, "scgi", body)
+        sock.sendall(b"59 Too much for me\r\n")
+        sock.shutdown(socket.SHUT_RDWR)
+        response = pump.wait_for(Unhurried(answer), answer.settle)
+        assert (response.status, response.meta) == (59, "Too much for me")
         answer.close()

@@ -44,9 +44,9 @@ class Plain(SCGICodec):
 class Asked:
     """A request that has begun, and the upstream's side of it."""
 
-    def __init__(self, server, upstreams, pump, codec, timeout, max_output):
+    def __init__(self, server, upstreams, pump, codec, timeout, max_output, upload):
         self.upstreams, self.pump, self.codec = upstreams, pump, codec
-        self.answer = RelayedRequest(upstreams, self.make_codec, timeout, max_output)
+        self.answer = RelayedRequest(upstreams, self.make_codec, timeout, max_output, upload=upload)
         self.answer.begin(pump)
         self.server = server
         self.sock = self.heard = None
@@ -85,10 +85,10 @@ def ask(server, upstreams):
     made = []
     with ExitStack() as stack:
 
-        def ask(*, codec=None, timeout=30.0, max_output=1 << 20, to=upstreams, client="192.0.2.1"):
+        def ask(*, codec=None, timeout=30.0, max_output=1 << 20, to=upstreams, client="192.0.2.1", upload=None):
             pump = stack.enter_context(Pump())
             pump.client = client
-            made.append(Asked(server, to, pump, codec or Plain(), timeout, max_output))
+            made.append(Asked(server, to, pump, codec or Plain(), timeout, max_output, upload))
             return made[-1]
 
         yield ask
@@ -573,3 +573,51 @@ def test_a_turn_that_does_not_come_is_counted(ask, server):
     with pytest.raises(Overloaded):
         ask(to=upstreams).answer.settle()
     assert counted == [41]
+
+
+# An upload
+
+
+class Uploaded:
+    """One that was begun, which says when a piece was taken, and closed."""
+
+    has_begun = is_closed = False
+
+    def begin(self, helper, note_progress):
+        assert not self.has_begun
+        self.has_begun, self.note_progress = True, note_progress
+
+    def close(self):
+        assert not self.is_closed
+        self.is_closed = True
+
+
+def test_an_upload_begins_with_the_connection_and_ends_with_the_answer(ask):
+    asked = ask(upload=Uploaded())
+    assert not asked.answer._upload.has_begun
+    asked.connect()
+    assert asked.answer._upload.has_begun
+    asked.answer.close()
+    assert asked.answer._upload.is_closed
+    asked.answer._upload.is_closed = False  # it is closed once more with the test
+
+
+def test_each_piece_of_an_upload_gives_an_upstream_its_time_anew(ask):
+    asked = ask(upload=Uploaded(), timeout=0.4)
+    asked.connect()
+    end = time.monotonic() + 0.8
+    while time.monotonic() < end:
+        asked.answer._upload.note_progress()
+        assert asked.answer.settle() is None
+        time.sleep(0.01)
+    with pytest.raises(ProxyFailed):
+        asked.settle()
+
+
+def test_a_piece_of_an_upload_keeps_no_answer_that_is_there(ask):
+    asked = ask(upload=Uploaded())
+    asked.say(b"30 gemini://h/\r\n")
+    wait_for(lambda: asked.answer.settle() is None and asked.answer._header is not None, "the header")
+    until = asked.answer.deadline
+    asked.answer._upload.note_progress()
+    assert asked.answer.deadline == until

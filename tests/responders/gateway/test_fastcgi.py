@@ -2,7 +2,7 @@
 
 import pytest
 
-from gemd.protocol.fastcgi import ParamsReader, RecordType, encode_end, encode_record
+from gemd.protocol.fastcgi import ParamsReader, RecordReader, RecordType, encode_end, encode_record
 from gemd.responders.gateway.codec import CodecError
 from gemd.responders.gateway.fastcgi import FastCGICodec
 
@@ -103,3 +103,33 @@ def test_a_status_of_its_own_is_complained_of():
     codec = make()
     codec.feed(STDOUT + encode_end(3))
     assert codec.complaints() == b"\nEND_REQUEST with the status 3"
+
+
+class Uploaded:
+    def __init__(self, *pieces):
+        self.pieces = list(pieces)
+        self.size = sum(map(len, pieces))
+
+    @property
+    def is_over(self):
+        return not any(self.pieces)
+
+    def take(self):
+        return self.pieces.pop(0) if self.pieces else b""
+
+
+def test_an_upload_is_a_stream_that_ends_once():
+    codec = FastCGICodec({b"PATH_INFO": b"/x"}, Uploaded(b"a" * 65529, b"", b"b"))
+    records = RecordReader()
+    said = [*records.feed(codec.take())]
+    while data := codec.take_upload() or codec.take_upload():
+        said += records.feed(data)
+    assert said[-4:] == [
+        (RecordType.STDIN, b"a" * 65528),
+        (RecordType.STDIN, b"a"),
+        (RecordType.STDIN, b"b"),
+        (RecordType.STDIN, b""),
+    ]
+    assert [kind for kind, _ in said[:-4]] == [RecordType.BEGIN_REQUEST, RecordType.PARAMS, RecordType.PARAMS]
+    assert (codec.take(), codec.take_upload()) == (b"", b"")
+    assert make().take_upload() == b""

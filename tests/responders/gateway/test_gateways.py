@@ -81,8 +81,8 @@ print(*sorted(name.removeprefix(prefix) for name in sys.modules if name.startswi
 BASE = ["exchange", "link", "route", "upstreams", "codec", "gateways", "proxy_means"]
 LOADED = {
     "": ["gateways", "proxy_means"],
-    TABLES["scgi"]: [*BASE, "applications", "scgi"],
-    TABLES["gemini"]: [*BASE, "proxies", "gemini", "gemini_proxy"],
+    TABLES["scgi"]: [*BASE, "applications", "scgi", "upload_body"],
+    TABLES["gemini"]: [*BASE, "proxies", "gemini", "gemini_proxy", "upload_body"],
     TABLES["http"]: [*BASE, "proxies", "http", "http_proxy"],
 }
 

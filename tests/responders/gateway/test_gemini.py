@@ -26,9 +26,9 @@ V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 class Talk:
     """A codec, and the server that it talks to."""
 
-    def __init__(self, context, check=lambda chain: None, first=b""):
+    def __init__(self, context, check=lambda chain: None, first=b"", upload=None):
         self.server = TLSServer(context)
-        self.codec = GeminiCodec(ClientContext().connect("h"), check, LINE, first)
+        self.codec = GeminiCodec(ClientContext().connect("h"), check, LINE, first, upload)
 
     def ask(self):
         """As far as the request."""
@@ -195,3 +195,36 @@ def test_a_large_body(talk):
     one = talk().ask()
     assert one.read(one.say(b"20 text/plain\r\n", body)) == b"20 text/plain\r\n" + body
     assert one.codec.is_complete
+
+
+class Uploaded:
+    """Pieces of an upload, one of which is not there yet."""
+
+    def __init__(self, *pieces):
+        self.pieces = list(pieces)
+        self.size = sum(map(len, pieces))
+
+    @property
+    def is_over(self):
+        return not self.pieces
+
+    def take(self):
+        return self.pieces.pop(0) if self.pieces else b""
+
+
+@pytest.mark.parametrize("version", [V12, V13])
+def test_an_upload_follows_the_line(talk, version):
+    upload = Uploaded(b"a" * 70_000, b"", b"b")
+    one = talk(version, upload=upload)
+    assert one.codec.take_upload() == b""  # before the server is known
+    assert not upload.is_over
+    one.ask()
+    while not upload.is_over:
+        one.server.feed(one.codec.take_upload())
+        one.server.feed(one.codec.take())
+    assert one.server.request == LINE + b"a" * 70_000 + b"b"
+    assert one.read(one.say(PAGE)) == PAGE
+
+
+def test_without_an_upload_nothing_follows(talk):
+    assert talk().ask().codec.take_upload() == b""

@@ -42,7 +42,7 @@ def say(monkeypatch):
     """What is said to the upstream for a request: the line, the name that is asked for, and what goes before."""
     made = []
     monkeypatch.setattr(
-        gemini_proxy, "GeminiCodec", lambda tls, check, line, first: made.append((line, first, check)) or None
+        gemini_proxy, "GeminiCodec", lambda tls, check, line, first, upload: made.append((line, first, check)) or None
     )
     monkeypatch.setattr(ClientContext, "connect", lambda _, name: made.append(name))
 
@@ -66,6 +66,8 @@ def say(monkeypatch):
         ("gemini://H:1965/a/./b/../c%2fd?x=%20", "gemini://h:1965/a/c%2fd?x=%20"),
         ("gemini://h/?", "gemini://h/?"),
         ("gemini://h/a//b/", "gemini://h/a//b/"),
+        ("titan://h/a/./b;size=1;token=a%20b?x", "titan://h/a/b;size=1;token=a%20b?x"),
+        ("titan://h/a;edit", "titan://h/a;edit"),
     ],
 )
 def test_the_url_goes_out_as_it_came(make, say, url, line):

@@ -16,10 +16,14 @@ class Plain:
 
     def __init__(self, *words):
         self.words = list(words)
+        self.uploads = []
         self.is_complete = self.has_more = False
 
     def take(self):
         return self.words.pop(0) if self.words else b""
+
+    def take_upload(self):
+        return self.uploads.pop(0) if self.uploads else b""
 
     def feed(self, data):
         return data
@@ -129,3 +133,31 @@ def test_a_reset_is_no_end_whoever_is_told_of_it(is_asked_first):
     assert not codec.is_complete
     link.close()
     server.close()
+
+
+def test_an_upload_goes_out_behind_all_else(connect):
+    link, there = connect(codec := Plain(b"one ", b"two "))
+    codec.uploads = [b"three ", b"four"]
+    link.advance()
+    assert there.recv(100) == b"one two three four"
+
+
+def test_an_upload_waits_until_the_kernel_takes_more(connect):
+    link, there = connect(codec := Plain(bytes(4 << 20)))
+    codec.uploads = [b"upload"]
+    link.advance()
+    link.advance()
+    assert codec.uploads == [b"upload"]
+    got = b""
+    while not got.endswith(b"upload"):
+        got = there.recv(1 << 20)
+        link.advance()
+
+
+def test_who_hears_no_more_is_read_no_more_of_an_upload_for(connect):
+    link, there = connect(codec := Plain(b"x"))
+    there.shutdown(socket.SHUT_RD)
+    codec.uploads = [b"never"]
+    for _ in range(3):
+        link.advance()
+    assert codec.uploads == [b"never"]

@@ -1,5 +1,7 @@
 """SCGI, as an application is asked by it: its answer is whatever comes until it closes."""
 
+from types import SimpleNamespace
+
 from gemd.responders.gateway.scgi import SCGICodec
 
 
@@ -18,3 +20,12 @@ def test_an_answer_is_complete_when_the_application_closes():
     codec.end()
     assert codec.is_complete
     assert codec.complaints() == b""
+
+
+def test_an_upload_follows_and_its_length_comes_first():
+    pieces = [b"hel", b"", b"lo"]
+    codec = SCGICodec({b"CONTENT_LENGTH": b"5"}, SimpleNamespace(size=5, take=lambda: pieces.pop(0)))
+    assert codec.take() == b"24:CONTENT_LENGTH\x005\x00SCGI\x001\x00,"
+    assert codec.take() == b""
+    assert [codec.take_upload() for _ in range(3)] == [b"hel", b"", b"lo"]
+    assert SCGICodec({}).take_upload() == b""
