@@ -56,7 +56,8 @@ class FileUploads:
         names = find_names(url, location)
         media_type = self._find_type(names[-1], upload, location)
         try:
-            with self._opened(names, location) as target:
+            with opened_target(location, names, mkdir=_get_rules(location).mkdir) as target:
+                self._reserved.check_early(target, location)
                 if upload.is_edit:
                     return self._edit(request, location, target, media_type)
                 if not upload.size:

@@ -2,112 +2,146 @@
 that are gemd's alone.
 
 Rules: directories and files are known by device and inode, so that no mount and no spelling leads around this; what is
-not there yet is known by its path. They are looked up anew each time, for uploads are rare.
+not there yet is known by the names that lead to it from what is. Before anything is changed they are looked up anew.
 """
 
 import os
+import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+import msgspec
 
 from gemd.config.host_settings import AnswerKind, Location
-from gemd.config.script_places import find_depth, fold_name, fold_pattern
+from gemd.config.script_places import Pattern, find_depth, fold_name, fold_pattern, split_pattern
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.status import Status
 from gemd.responders.script_looks import has_script_extension
-from gemd.responders.sources import Sources
 from gemd.responders.uploads.target import UploadTarget
-from gemd.system.confinement import is_beneath
-from gemd.system.resolved import Identity, Resolved, identify, identify_path
+from gemd.system.resolved import Identity, identify, identify_path
 
 _EXECUTABLE = 0o111  # for somebody
+_LOOK_INTERVAL = 1.0  # seconds for which a first look is good
 _OTHERS = "Another location decides about this path, which can't be changed by way of this one"
 _SCRIPTS = "Scripts are run from here, and none can be uploaded"
 _OWN = "This file belongs to the server, and can't be changed"
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """A path that is somebody's, or what `pattern` matches below it: a location's, or else there is a `refusal`. With
+    `is_everywhere` what is executable is a script, and all else is free."""
+
+    path: str
+    pattern: Pattern = ()
+    location: Location | None = None
+    refusal: str = ""
+    is_everywhere: bool = False
+
+
+# For what is there, by what it is: the names that lead on from it to what is not, and whose that is.
+_Marks = Mapping[Identity, Sequence[tuple[Pattern, _Place]]]
 
 
 class ReservedPlaces:
     """Of all hosts. `private` are the paths of files that are gemd's alone."""
 
     def __init__(self, locations: Iterable[Location], private: Collection[str] = ()) -> None:
-        self._locations = [location for location in locations if location.root is not None]
-        everybody = [*locations]
-        self._sources = Sources(everybody)
-        applications = (each.app_path for each in everybody if each.app is not None and each.app_path is not None)
-        scripts = (each.script for each in everybody if each.script is not None)
-        self._private = tuple(dict.fromkeys(private))
-        self._programs = tuple(dict.fromkeys((*applications, *scripts)))
+        self._places = [_Place(path, refusal=_OWN) for path in dict.fromkeys(private)]
+        for location in locations:
+            self._places.extend(_list_places(location))
+        self._marks: _Marks = {}  # as they were at a moment
+        self._looked_at = -_LOOK_INTERVAL
+
+    def check_early(self, target: UploadTarget, location: Location) -> None:
+        """The same as `check`, by what was there a moment ago."""
+        now = time.monotonic()
+        if now - self._looked_at >= _LOOK_INTERVAL:
+            self._marks, self._looked_at = self._look(), now
+        _check(target, location, self._marks)
 
     def check(self, target: UploadTarget, location: Location) -> None:
         """Raise GeminiError (50) where an upload to the location must not change this. Raises OSError where it can't be
         told."""
-        path = os.path.join(os.path.realpath(str(location.root)), *target.names)
-        way = [*target.way, *([identify(target.found)] if target.found is not None else [])]
-        self._check_location(target, way, path, location)
-        if _is_among(self._private, way, path):
-            raise _refuse(_OWN)
-        if _is_among(self._programs, way, path) or self._has_scripts(target, way, path, location):
-            raise _refuse(_SCRIPTS)
+        _check(target, location, self._look())
 
-    def _check_location(self, target: UploadTarget, way: Sequence[Identity], path: str, location: Location) -> None:
-        """The nearest directory or file on the way that is some location's has to be this one's."""
-        by_identity: defaultdict[Identity, list[Location]] = defaultdict(list)
-        by_path: defaultdict[str, list[Location]] = defaultdict(list)
-        for each in self._locations:
-            beginning = os.path.join(str(each.root), *each.names[len(each.mount) :])
-            identity = identify_path(beginning)
-            if identity is not None:
-                by_identity[identity].append(each)
-            else:
-                by_path[os.path.realpath(beginning)].append(each)
-        missing = [by_path[each] for each in _list_paths(path, len(target.names) + 1 - len(way)) if each in by_path]
-        found = [by_identity[each] for each in reversed(way) if each in by_identity]
-        nearest = next(iter([*missing, *found]), [])
-        if not any(each is location for each in nearest):
-            raise _refuse(_OTHERS)
-
-    def _has_scripts(self, target: UploadTarget, way: Sequence[Identity], path: str, location: Location) -> bool:
-        """Whether a script may be there, or become one."""
-        if not self._sources:
-            return False
-        if any(_has_place(each, path) for each in self._locations if AnswerKind.CGI in each.answers):
-            return True
-        root = str(location.root)
-        known = self._sources.look({root: target.way[0]}, identify_path)
-        if known.have(root, way, Resolved(-1, os.fstat(target.directory), target.names)):
-            return True
-        if not known.have_around(way):
-            return False
-        is_executable = target.found is not None and target.found.st_mode & _EXECUTABLE
-        return bool(is_executable) or has_script_extension(target.name)
+    def _look(self) -> _Marks:
+        """What they are at this moment. Raises OSError."""
+        marks: defaultdict[Identity, list[tuple[Pattern, _Place]]] = defaultdict(list)
+        known: dict[str, tuple[Identity, Pattern]] = {}
+        for place in self._places:
+            identity, missing = _locate(place.path, known)
+            marks[identity].append(((*missing, *place.pattern), place))
+        return marks
 
 
-def _list_paths(path: str, number: int) -> Iterator[str]:
-    """So many paths: this one, and then each time the directory that the one before is in."""
-    for _ in range(number):
-        yield path
-        path = os.path.dirname(path)
+def _list_places(location: Location) -> Iterator[_Place]:
+    """What a location reserves."""
+    if location.script is not None:
+        yield _Place(location.script, refusal=_SCRIPTS)
+    if location.app is not None and location.app_path is not None:
+        yield _Place(location.app_path, refusal=_SCRIPTS)
+    if location.root is None:
+        return
+    yield _Place(os.path.join(location.root, *location.names[len(location.mount) :]), location=location)
+    if AnswerKind.CGI in location.answers:
+        for pattern in location.script_places.patterns:
+            beginning, rest = split_pattern(pattern)
+            yield _Place(os.path.join(location.root, *beginning), rest, refusal=_SCRIPTS)
+        if location.script_places.is_everywhere:
+            yield _Place(location.root, refusal=_SCRIPTS, is_everywhere=True)
 
 
-def _is_among(paths: Sequence[str], way: Sequence[Identity], path: str) -> bool:
-    """Whether one of these files and directories is on the way, or would be at this path."""
-    for each in paths:
-        identity = identify_path(each)
-        if identity in way if identity is not None else is_beneath(path, os.path.realpath(each)):
-            return True
-    return False
+def _locate(path: str, known: dict[str, tuple[Identity, Pattern]]) -> tuple[Identity, Pattern]:
+    """What is at this path, or on the way to it, and the names that are missing. Raises OSError."""
+    if path not in known:
+        identity = identify_path(path)
+        if identity is not None:
+            known[path] = identity, ()
+        else:
+            parent, name = os.path.split(path.rstrip("/"))
+            found, missing = _locate(parent or "/", known)
+            known[path] = found, (*missing, name)
+    return known[path]
 
 
-def _has_place(location: Location, path: str) -> bool:
-    """Whether this path is in a place of the location's scripts, by its names."""
-    root = os.path.realpath(str(location.root))
-    if not is_beneath(path, root):
-        return False
-    names = tuple(name for name in path[len(root) :].split("/") if name)
-    places, folded = location.script_places, [fold_name(name) for name in names]
-    return any(
-        find_depth(pattern, names) is not None or find_depth(fold_pattern(pattern), folded) is not None
-        for pattern in places.patterns
-    )
+def _check(target: UploadTarget, location: Location, marks: _Marks) -> None:
+    """Raises GeminiError (50) and OSError."""
+    found = list(_find(target, location, marks))
+    nearest = max((depth for depth, place in found if place.location is not None), default=0)
+    if not any(depth == nearest and place.location is location for depth, place in found):
+        raise _refuse(_OTHERS)
+    for _, place in found:
+        if place.refusal and (not place.is_everywhere or _may_be_script(target)):
+            raise _refuse(place.refusal)
+
+
+def _find(target: UploadTarget, location: Location, marks: _Marks) -> Iterator[tuple[int, _Place]]:
+    """The places that the target is in, each with the number of names that lead there from "/". Raises OSError."""
+    above = [name for name in os.path.realpath(str(location.root)).split("/") if name]
+    way = [identify(os.stat("/" + "/".join(above[:depth]))) for depth in range(len(above))]
+    way += [*target.way, *([identify(target.found)] if target.found is not None else [])]
+    names = (*above, *target.names)
+    for depth, identity in enumerate(way):
+        for pattern, place in marks.get(identity, ()):
+            matched = _match(pattern, names[depth:], place)
+            if matched is not None:
+                yield depth + matched, place
+
+
+def _match(pattern: Pattern, names: Sequence[str], place: _Place) -> int | None:
+    """How many of these names lead to what the pattern stands for, or what a file system may take for that."""
+    if not pattern:
+        return 0
+    folded, of_pattern = [fold_name(name) for name in names], fold_pattern(pattern)
+    if place.pattern:
+        return find_depth(pattern, names) or find_depth(of_pattern, folded)
+    return len(pattern) if tuple(folded[: len(pattern)]) == of_pattern else None
+
+
+def _may_be_script(target: UploadTarget) -> bool:
+    """Whether it would be one where all that is executable is."""
+    is_executable = target.found is not None and target.found.st_mode & _EXECUTABLE
+    return bool(is_executable) or has_script_extension(target.name)
 
 
 def _refuse(text: str) -> GeminiError:

@@ -7,6 +7,7 @@ import pytest
 
 from gemd.config.host_settings import Location
 from gemd.protocol.errors import GeminiError
+from gemd.responders.uploads import reserved as module
 from gemd.responders.uploads.reserved import ReservedPlaces
 from gemd.responders.uploads.target import opened_target
 from gemd.system.resolved import identify_path
@@ -213,3 +214,43 @@ def test_what_is_configured_is_looked_at_each_time(root):
     assert "50: Another location" in refusal(places, host, "dir/a.gmi")
     (root / "new").unlink()
     assert refusal(places, host, "dir/a.gmi") is None
+
+
+def test_a_first_look_is_good_for_a_second_and_decides_nothing(root, monkeypatch):
+    host, other = Location(root=str(root)), Location(root=str(root / "new"), path="/n", mount=("n",))
+    places, now = ReservedPlaces([host, other]), [1000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    with opened_target(host, ("dir", "a.gmi"), mkdir=False) as target:
+        places.check_early(target, host)
+        (root / "new").symlink_to("dir")
+        with pytest.raises(GeminiError):
+            places.check(target, host)
+        places.check_early(target, host)
+        now[0] += 1.0
+        with pytest.raises(GeminiError):
+            places.check_early(target, host)
+
+
+def test_what_can_t_be_looked_at_is_no_permission(root, monkeypatch):
+    def fail(_path):
+        raise OSError(5, "Input/output error")
+
+    host = Location(root=str(root))
+    places = ReservedPlaces([host])
+    monkeypatch.setattr(module, "identify_path", fail)
+    for check in (places.check, places.check_early):
+        with opened_target(host, ("a.gmi",), mkdir=False) as target, pytest.raises(OSError, match="Input"):
+            check(target, host)
+
+
+@pytest.mark.parametrize("path", ["Wiki/a.gmi", "WIKI/new/a.gmi"])
+def test_what_is_missing_may_have_other_letters_on_the_disk(path, root):
+    """A file system that folds case would have the location's directory made by this."""
+    other = Location(root=str(root), path="/wiki")
+    assert "50: Another location" in ask(Location(root=str(root)), path, other)
+
+
+def test_a_star_in_the_path_of_a_location_is_a_name_like_any(root):
+    other = Location(root=str(root), path="/*/b")
+    assert ask(Location(root=str(root)), "new/b", other) is None
+    assert "50: Another location" in ask(Location(root=str(root)), "*/b", other)
