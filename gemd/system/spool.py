@@ -100,9 +100,11 @@ class Spool:
     def _goes_on(self) -> bool:
         """Whether this thread has more to do: what was asked for last, or what would otherwise never be written."""
         with self._lock:
-            is_asked = self._then is not None or self._waiting >= _MAX_WAITING
-            is_left_over = self._is_closed and self._descriptor is not None
-            self._is_at_work = is_left_over or (is_asked and self.failure is None)
+            if self._is_closed:
+                self._is_at_work = self._descriptor is not None
+            else:
+                is_asked = self._then is not None or self._waiting >= _MAX_WAITING
+                self._is_at_work = is_asked and self.failure is None
             return self._is_at_work
 
     def _take_step(self) -> None:

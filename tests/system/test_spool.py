@@ -240,6 +240,24 @@ def test_what_is_closed_while_a_thread_is_at_work_is_released_by_it(file, by_han
     assert by_hand.turns == []
 
 
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_what_is_closed_with_much_that_waits_keeps_no_thread(file, by_hand, is_finished):
+    def make():
+        for _ in range(5):
+            spool.write(BIG)
+        if is_finished:
+            spool.finish(lambda _: pytest.fail("it is closed"))
+        spool.close()
+        return file.make()
+
+    spool = Spool(make, file.release)
+    spool.begin(by_hand)
+    spool.open()
+    by_hand.work()  # comes back
+    assert file.done == ["make", "release"]
+    assert by_hand.turns == []
+
+
 def test_all_comes_in_its_order_and_is_kept(file):
     done = threading.Event()
     with Pump() as pump:

@@ -369,11 +369,13 @@ def test_readers_have_the_one_or_the_other(put, capsule):
 
     reader = threading.Thread(target=read)
     reader.start()
-    for _ in range(20):
-        for body in bodies:
-            assert put("/page.gmi", body)[0] == 30
-    is_over.set()
-    reader.join()
+    try:
+        for _ in range(20):
+            for body in bodies:
+                assert put("/page.gmi", body)[0] == 30
+    finally:
+        is_over.set()
+        reader.join()
     assert set(seen) <= bodies
 
 
