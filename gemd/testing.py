@@ -4,25 +4,27 @@ Rule: the environ, the call and its checks are the daemon's own code; only threa
 """
 
 import datetime
-import os
-from collections.abc import Awaitable, Callable, Collection
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from urllib.parse import quote
 
 import msgspec
 
+from gemd.app.inline import InlineThreads
 from gemd.config.host_settings import Location
 from gemd.protocol.errors import GeminiError, ProxyRefused
 from gemd.protocol.peer import ClientCertificate, Peer
-from gemd.protocol.request import RequestReader
+from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import BrokenBody, error_response
 from gemd.protocol.status import is_redirect
+from gemd.protocol.titan import parse_upload
+from gemd.protocol.upload import UploadBody
 from gemd.protocol.url import DEFAULT_PORT, resolve
 from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App
 from gemd.responders.app.environ import build_app_environ
-from gemd.responders.app.event_loops import wait_in_event_loop
-from gemd.responders.app.running import RunningCall
-from gemd.responders.app.speech import Outcome
+from gemd.responders.uploads.front import hide_parameters
 from gemd.system.client_certificates import make_client_certificate
 
 _DAY = datetime.timedelta(days=1)
@@ -60,43 +62,6 @@ class _TLS(msgspec.Struct, frozen=True):
     @property
     def client_chain(self) -> tuple[bytes, ...]:
         return (self.client_certificate.der,) if self.client_certificate is not None else ()
-
-
-class _Inline:
-    """In place of threads: the code runs when it is begun."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.last_moment: float | None = None
-        self.pid = os.getpid()
-        self.is_blocked = False
-
-    def is_awaited(self) -> bool:
-        return False
-
-    def begin(self, call: RunningCall) -> None:
-        with _Boundary(call):
-            if call.run():
-                call.finish(None)
-
-    def wait(self, awaitable: Awaitable[object], then: Callable[[Outcome], None]) -> Outcome:
-        return wait_in_event_loop(awaitable, then)
-
-
-class _Boundary:
-    """What the application raises inside is the call's, as it is in a thread of the daemon's."""
-
-    def __init__(self, call: RunningCall) -> None:
-        self._call = call
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, raised: BaseException | None, _: object) -> bool:
-        if raised is None or isinstance(raised, KeyboardInterrupt):
-            return False
-        self._call.finish(raised)
-        return True
 
 
 class Client:
@@ -152,24 +117,82 @@ class Client:
             url = target
         return answer
 
-    def _ask(self, url: str, certificate: ClientCertificate | None, address: str, most: int | None) -> Answer:
+    def put(
+        self,
+        path: str,
+        body: bytes = b"",
+        *,
+        media_type: str = "text/gemini",
+        token: str | None = None,
+        host: str = "localhost",
+        client_certificate: ClientCertificate | None = None,
+        remote_addr: str = "127.0.0.1",
+    ) -> Answer:
+        """Upload a body by Titan to a path, as `get` has it; one of no bytes asks for a deletion. What a `titan` table
+        refuses is not refused here."""
+        said = f";size={len(body)};mime={quote(media_type)}" + (f";token={quote(token, safe='')}" if token else "")
+        return self._ask(_add_parameters(path, host, said), client_certificate, remote_addr, None, body)
+
+    def edit(
+        self,
+        path: str,
+        *,
+        host: str = "localhost",
+        client_certificate: ClientCertificate | None = None,
+        remote_addr: str = "127.0.0.1",
+    ) -> Answer:
+        """Ask for the text at a path that is to be edited, as clients do before they upload it."""
+        return self._ask(_add_parameters(path, host, ";edit"), client_certificate, remote_addr, None, b"")
+
+    def _ask(
+        self,
+        url: str,
+        certificate: ClientCertificate | None,
+        address: str,
+        most: int | None,
+        body: bytes | None = None,
+    ) -> Answer:
         tls = _TLS(certificate, "localhost")
         peer = Peer(address, 49152, "127.0.0.1", self._port, tls)
         try:
             request = RequestReader(peer).feed(url.encode("utf-8", "surrogateescape") + b"\r\n")
             assert request is not None
-            if request.url.scheme not in self._schemes:
+            if body is not None:
+                request = Request(hide_parameters(request.url), peer, parse_upload(request.url.parameters))
+            elif request.url.scheme not in self._schemes:
                 raise ProxyRefused("This scheme is not served here")
         except GeminiError as refusal:
             return Answer(refusal.status, refusal.meta, b"", url)
         location = Location(path=self._location, host=request.url.host)
-        threads = _Inline(getattr(self._app, "__name__", type(self._app).__name__))
-        call = Call(threads, self._app, request.url, build_app_environ(request, location, None), self._seconds)
+        threads = InlineThreads(getattr(self._app, "__name__", type(self._app).__name__))
+        with _uploaded(request, body) as whole:
+            environ = build_app_environ(whole, location, None)
+        call = Call(threads, self._app, request.url, environ, self._seconds)
         try:
             threads.begin(call)
             return _take(call, url, most)
         finally:
             call.close()
+
+
+def _add_parameters(path: str, host: str, parameters: str) -> str:
+    url, mark, query = (f"titan://{host}{path}" if path.startswith("/") else path).partition("?")
+    return url + parameters + mark + query
+
+
+@contextmanager
+def _uploaded(request: Request, body: bytes | None) -> Iterator[Request]:
+    """The request with its body."""
+    if not body:
+        yield request
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(body)
+        file.flush()
+        file.seek(0)
+        assert request.upload is not None
+        upload = msgspec.structs.replace(request.upload, body=UploadBody(file.fileno(), len(body)))
+        yield msgspec.structs.replace(request, upload=upload)
 
 
 def _take(call: Call, url: str, most: int | None) -> Answer:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gemd.app import Application, Response, Status
+from gemd.app import Application, Response, StaticDirectoryApplication, Status
 from gemd.testing import Client, make_certificate
 
 
@@ -167,3 +167,76 @@ def test_another_scheme_reaches_an_application_that_takes_it():
     lines = client.get("https://wiki.example:8443/a?b").text.splitlines()
     assert {"GEMINI_URL=https://wiki.example:8443/a?b", "HOSTNAME=wiki.example"} <= set(lines)
     assert client.get("gopher://wiki.example/").status == 53
+
+
+# Uploads
+
+WIKI = Application()
+PAGES = {}
+
+
+@WIKI.route("/(?P<name>.*)", scheme="titan")
+def change(request, name):
+    if request.is_edit:
+        return Response(Status.SUCCESS, "text/gemini", PAGES.get(name, b""))
+    if not request.upload.size:
+        del PAGES[name]
+        return Response(Status.SUCCESS, "text/plain", "gone")
+    PAGES[name] = request.upload.body.read()
+    said = f"{request.upload.media_type} {request.upload.token} {request.query}"
+    return Response(Status.SUCCESS, "text/plain", said)
+
+
+def test_what_is_uploaded_is_read_by_a_route():
+    client = Client(WIKI)
+    assert client.put("/a", b"hello", media_type="text/plain;x=y", token="a;b").text == "text/plain;x=y a;b "
+    assert client.put("/b?q", bytes(100_000)).text == "text/gemini None q"
+    assert (PAGES["a"], PAGES["b"]) == (b"hello", bytes(100_000))
+    assert client.edit("/a").text == "hello"
+    assert client.put("/a").text == "gone"
+    assert client.edit("/a").body == b""
+
+
+def test_the_environ_of_an_upload_is_that_of_the_daemon():
+    lines = Client(show).put("/a?q", b"hello", token="t", host="h", client_certificate=make_certificate()).text
+    assert {
+        "GEMINI_URL=titan://h/a?q",
+        "SERVER_PROTOCOL=TITAN",
+        "CONTENT_LENGTH=5",
+        "CONTENT_TYPE=text/gemini",
+        "TITAN_TOKEN=t",
+        "REMOTE_USER=Alice",
+    } <= set(lines.splitlines())
+
+
+def test_an_upload_is_closed_when_the_answer_is_over():
+    kept = []
+
+    def app(environ, send_status):
+        kept.append(environ["titan.body"])
+        send_status(20, "text/plain")
+        yield kept[0].read(2)
+
+    assert Client(app).put("/", b"hello").text == "he"
+    assert kept[0].closed
+
+
+def test_a_url_that_is_too_long_for_an_upload():
+    assert Client(show).put("/" + "x" * 1000, b"hello").status == 59
+
+
+SCRIPT = """#!/bin/sh
+echo 20 text/plain
+echo "$CONTENT_LENGTH $CONTENT_TYPE"
+cat
+"""
+
+
+def test_a_script_of_an_application_reads_what_is_uploaded(tmp_path):
+    (tmp_path / "script").write_text(SCRIPT)
+    (tmp_path / "script").chmod(0o755)
+    static = StaticDirectoryApplication(str(tmp_path), cgi_directory="")
+    app = Application()
+    app.route(".*", scheme="titan")(lambda request: static.run_cgi_script(tmp_path / "script", request.environ))
+    assert Client(app).put("/", b"hello").text == "5 text/gemini\nhello"
+    assert Client(app).put("/").text == "0 text/gemini\n"

@@ -16,6 +16,7 @@ from gemd.app.response import DeferredResponse, Response, Status
 from gemd.app.route import RoutePattern
 from gemd.app.server import GeminiServer
 from gemd.app.static import StaticDirectoryApplication
+from gemd.app.upload import UploadedFile
 
 __all__ = [
     "Application",
@@ -29,6 +30,7 @@ __all__ = [
     "RoutePattern",
     "StaticDirectoryApplication",
     "Status",
+    "UploadedFile",
     "__version__",
 ]
 

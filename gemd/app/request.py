@@ -1,8 +1,10 @@
 """A request as routes see it: the environ, and its URL taken apart."""
 
+from functools import cached_property
 from urllib.parse import unquote, urlsplit
 
 from gemd.app.response import Environ
+from gemd.app.upload import UploadedFile, find_upload
 from gemd.protocol.host import bracket, normalise_host
 
 
@@ -11,7 +13,8 @@ class Request:
     plus. `hostname` is in lower case and in its A-label form; `port` is None when the URL has none.
 
     `params` is what follows a semicolon in the last part of the path, in schemes that know such a thing; Gemini does
-    not. `environ` is the application's own to change.
+    not. `environ` is the application's own to change. `upload` is what is uploaded by Titan, None where nothing is, and
+    `is_edit` whether a text is asked for to be edited.
     """
 
     environ: Environ
@@ -44,6 +47,16 @@ class Request:
         self.params = unquote(params)
         self.query = unquote(parts.query)
         self.fragment = unquote(parts.fragment)
+
+    @cached_property
+    def upload(self) -> UploadedFile | None:
+        """What the body of the request is, where it has one."""
+        return find_upload(self.environ)
+
+    @property
+    def is_edit(self) -> bool:
+        """Whether the answer is to be the text as it is kept."""
+        return self.environ.get("TITAN_EDIT") == "1"
 
 
 def _split_params(scheme: str, path: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from gemd.app.response import Environ, Response, Status
+from gemd.app.upload import find_upload
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.script_settings import ScriptSettings
 from gemd.config.settings import Limits, Timeouts
@@ -30,10 +31,11 @@ _MAX_OUTPUT = Limits().cgi_output
 def run_script(path: str, environ: Environ) -> Response:
     """Run the program at `path` and give what it answers: 42 when it fails, and the error log says why.
 
-    Its environment is the upper-case entries of `environ`, and PATH, LANG and GATEWAY_INTERFACE.
+    Its environment is the upper-case entries of `environ`, and PATH, LANG and GATEWAY_INTERFACE; what is uploaded is
+    its standard input.
     """
     given = {key: percent_encode(str(value)) for key, value in environ.items() if key.isupper()}
-    waiter = _Waiter(path, {**own_variables(_SETTINGS.cgi), **given})
+    waiter = _Waiter(path, {**own_variables(_SETTINGS.cgi), **given}, _copy_body(environ))
     try:
         status, meta, has_body = waiter.wait_for_header()
     except CGIError as error:
@@ -47,6 +49,12 @@ def run_script(path: str, environ: Environ) -> Response:
     return Response(status, meta)
 
 
+def _copy_body(environ: Environ) -> int | None:
+    """A descriptor of what is uploaded, from its beginning; None for nothing."""
+    upload = find_upload(environ)
+    return os.dup(upload.body.fileno()) if upload is not None and upload.size else None
+
+
 def _make(file: ScriptFile, environ: Mapping[str, str]) -> Script:
     return Script(file, environ, NO_LIMITS)
 
@@ -56,9 +64,9 @@ class _Waiter:
 
     client = ""  # of its `Helper`: nobody else shares its place
 
-    def __init__(self, path: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, path: str, environ: Mapping[str, str], body: int | None) -> None:
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        file, places = ScriptFile(path), Places(1, 1)
+        file, places = ScriptFile(path, body=body), Places(1, 1)
         start = ScriptStart(file, environ, _make, SCRIPT_THREADS, places)
         self._run = ScriptRun(start, path, _SETTINGS, _MAX_OUTPUT, SCRIPT_THREADS)
         self._run.begin(self)

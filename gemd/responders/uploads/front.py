@@ -63,7 +63,7 @@ class Uploads:
             place.check(request.peer)
         upload = parse_upload(request.url.parameters)
         _refuse(upload, place)
-        asked = Request(_hide_parameters(request.url), request.peer, upload)
+        asked = Request(hide_parameters(request.url), request.peer, upload)
         for answer in location.answers:
             receive = self._receivers.get(answer)
             taken = receive(asked, location) if receive is not None else None
@@ -109,7 +109,7 @@ def _hash_token(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
-def _hide_parameters(url: Url) -> Url:
+def hide_parameters(url: Url) -> Url:
     """The URL whose text has no parameters, for variables of programs; they are in a field of their own."""
     head, mark, query = url.text.partition("?")
     return msgspec.structs.replace(url, text=head.partition(";")[0] + mark + query)
