@@ -165,6 +165,17 @@ def test_scripts_stay(configure, capsule):
     assert [path.name for path in capsule.rglob("*")].count("hello") == 1
 
 
+def test_a_large_one_costs_no_memory(configure, capsule):
+    daemon = configure(HOST.replace("33554432", "67108864"))
+    body = os.urandom(1 << 20) * 60
+    assert put(daemon, "/a.gmi", body).status == 30
+    assert (capsule / "a.gmi").read_bytes() == body
+    for pid in daemon.workers:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+        assert peak < 100_000, "KiB"
+
+
 def test_two_at_once_are_not_mixed(configure, capsule):
     daemon = configure(HOST)
     one, two = b"1" * 300_000, b"2" * 400_000

@@ -11,6 +11,7 @@ from gemd.protocol.response import Answer
 from gemd.responders.hosts import Responder
 from gemd.responders.uploads.files import FileUploads
 from gemd.responders.uploads.front import Receive, Uploads
+from gemd.responders.uploads.own_files import find_own_files
 from gemd.responders.uploads.programs import PROGRAMS, MakeFile, ProgramUploads
 from gemd.system.authorities import Read
 
@@ -31,7 +32,7 @@ def build_uploads(
         return cast(Answer, files(request, location))  # files decline nothing, and take nothing in
 
     everybody = [location for host in config.hosts for location in host.locations]
-    alone = (*private, *([config.source] if config.source is not None else []))
+    alone = (*private, *find_own_files(config))
     receivers: dict[AnswerKind, Receive] = {
         kind: ProgramUploads(responders[kind], make_file) for kind in PROGRAMS if kind in responders
     }
