@@ -22,6 +22,7 @@ from gemd.system.resolved import Identity, identify, identify_path
 
 _EXECUTABLE = 0o111  # for somebody
 _LOOK_INTERVAL = 1.0  # seconds for which a first look is good
+_PAUSE = 10  # times as long as it has taken passes before another look for a refusal
 _OTHERS = "Another location decides about this path, which can't be changed by way of this one"
 _SCRIPTS = "Scripts are run from here, and none can be uploaded"
 _OWN = "This file belongs to the server, and can't be changed"
@@ -51,12 +52,22 @@ class ReservedPlaces:
             self._places.extend(_list_places(location))
         self._marks: _Marks = {}  # as they were at a moment
         self._looked_at = -_LOOK_INTERVAL
+        self._looks_again = 0.0  # not before that, for a refusal
 
     def check_early(self, target: UploadTarget, location: Location) -> None:
-        """The same as `check`, by what was there a moment ago."""
-        now = time.monotonic()
-        if now - self._looked_at >= _LOOK_INTERVAL:
-            self._marks, self._looked_at = self._look(), now
+        """The same as `check`, by what was there a moment ago; what that refuses may have changed since, as the file
+        of a location of one page does with each upload."""
+        begun = time.monotonic()
+        if begun - self._looked_at < _LOOK_INTERVAL:
+            try:
+                _check(target, location, self._marks)
+            except GeminiError:
+                if begun < self._looks_again:
+                    raise
+            else:
+                return
+        self._marks, self._looked_at = self._look(), begun
+        self._looks_again = begun + _PAUSE * (time.monotonic() - begun)
         _check(target, location, self._marks)
 
     def check(self, target: UploadTarget, location: Location) -> None:

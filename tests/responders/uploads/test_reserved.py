@@ -231,6 +231,42 @@ def test_a_first_look_is_good_for_a_second_and_decides_nothing(root, monkeypatch
             places.check_early(target, host)
 
 
+def replace_page(root):
+    (root / "part").write_text("new")
+    (root / "part").replace(root / "page.gmi")
+
+
+def test_a_page_that_is_a_location_may_be_replaced_at_once_again(root, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    host, page = Location(root=str(root)), Location(root=str(root), path="/page.gmi")
+    places = ReservedPlaces([host, page])
+    for _ in range(3):
+        with opened_target(page, ("page.gmi",), mkdir=False) as target:
+            places.check_early(target, page)
+        replace_page(root)
+
+
+def test_refusals_do_not_have_all_looked_at_again_and_again(root, monkeypatch):
+    now, looks = [100.0], []
+
+    def look(places, real=ReservedPlaces._look):
+        looks.append(now[0])
+        now[0] += 0.01
+        return real(places)
+
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(ReservedPlaces, "_look", look)
+    host, page = Location(root=str(root)), Location(root=str(root), path="/page.gmi")
+    places = ReservedPlaces([host, page])
+    with opened_target(host, ("page.gmi",), mkdir=False) as target:
+        for _ in range(20):
+            with pytest.raises(GeminiError):
+                places.check_early(target, host)
+            now[0] += 0.01
+    assert len(looks) == 3
+
+
 def test_what_can_t_be_looked_at_is_no_permission(root, monkeypatch):
     def fail(_path):
         raise OSError(5, "Input/output error")
