@@ -1,5 +1,6 @@
 """Scripts that run as users of their own, in script hosts: who is who, and who ends with whom."""
 
+import hashlib
 import os
 import pwd
 import shutil
@@ -103,6 +104,23 @@ def test_a_location_s_script_is_its_user_s(serve_public, public):
     daemon = serve_public(more=own)
     said = daemon.ask("/who/a").text.split()
     assert (said[0], int(said[-1])) == ("bin", hosts_of(daemon.process.pid)["bin"])
+
+
+BIG = bytes(range(256)) * 8192
+READER = "echo 20 text/plain; id -un; sha256sum; sha256sum </dev/stdin; sha256sum /dev/stdin\n"
+
+
+@pytest.mark.parametrize("cgi", ["", "cpu-seconds = 20", "confine = false"])
+def test_a_script_reads_what_is_uploaded_and_may_open_it_again(serve_public, public, cgi):
+    """Though the file is the workers' user's, and neither that one's nor anybody else's to change by its name."""
+    write_script(public / "capsule", "read", READER)
+    more = '[[host.location]]\npath = "/cgi-bin/"\ntitan = { public = true }\n'
+    daemon = serve_public(cgi=cgi, more=more)
+    with daemon.tls() as tls:
+        tls.sendall(f"titan://localhost:{daemon.port}/cgi-bin/read;size={len(BIG)}\r\n".encode() + BIG)
+        said = read_answer(tls).text.split()
+    digest = hashlib.sha256(BIG).hexdigest()
+    assert said[:7] == ["daemon", digest, "-", digest, "-", digest, "/dev/stdin"]
 
 
 def test_a_script_may_be_its_user_s_alone(serve_public, public):

@@ -3,6 +3,10 @@
 import hashlib
 import os
 import random
+import re
+import signal
+import socket
+import struct
 import sys
 from pathlib import Path
 
@@ -10,7 +14,7 @@ import pytest
 
 from tests.support.waiting import wait_for
 
-from .conftest import read_answer
+from .conftest import is_alive, read_answer
 
 BODY = random.Random(7).randbytes(3 << 20)
 SMALL = b"# Hello\n"
@@ -160,3 +164,75 @@ def unnamed_files(pid):
     """Which files without a name it has open."""
     paths = [os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()]
     return [path for path in paths if path.endswith(" (deleted)") and "/#" in path]
+
+
+def test_a_reload_loses_no_upload_to_a_program(configure, script):
+    """The file that it waits in is only made when all of it is there, in a directory that the new workers have anew."""
+    script("s")
+    daemon = configure(TEXT % "")
+    old = daemon.workers
+    tls = daemon.tls()
+    tls.sendall(f"titan://localhost:{daemon.port}/cgi-bin/s/x;size={len(SMALL)};token=hunter2\r\n".encode() + SMALL[:2])
+    os.kill(daemon.process.pid, signal.SIGHUP)
+    wait_for(lambda: set(daemon.workers) - set(old), "new workers")
+    assert send(daemon, "/cgi-bin/s/x", SMALL).text == said_of(daemon, SMALL)
+    tls.sendall(SMALL[2:])
+    with tls:
+        assert read_answer(tls).text == said_of(daemon, SMALL)
+
+
+SLEEPER = """#!/bin/sh
+echo $$ >"$PWD/pid"
+exec sleep 60
+"""
+
+
+def test_nothing_is_left_of_an_upload_whose_client_leaves(configure, script, capsule):
+    script("sleep", SLEEPER)
+    daemon = configure(TEXT % "")
+    tls = daemon.tls()
+    tls.sendall(f"titan://localhost:{daemon.port}/cgi-bin/sleep;size={len(BODY)};token=hunter2\r\n".encode() + BODY)
+    pid = wait_for(lambda: (capsule / "cgi-bin/pid").exists() and (capsule / "cgi-bin/pid").read_text(), "the script")
+    (worker,) = daemon.workers
+    assert unnamed_files(worker)
+    reset(tls)
+    wait_for(lambda: not is_alive(int(pid)), "the script to be ended")
+    wait_for(lambda: not unnamed_files(worker), "the file to be closed")
+
+
+def reset(tls):
+    tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    socket.socket(fileno=tls.detach()).close()
+
+
+COUNTER = """#!/bin/sh
+echo 20 text/plain
+wc -c
+"""
+COUNTING = """
+def app(environ, send_status):
+    send_status(20, "text/plain")
+    return [str(sum(map(len, iter(lambda: environ["titan.body"].read(65536), b""))))]
+"""
+LARGE = 48 << 20
+MOST = 16 << 20  # bytes by which a process may grow
+
+
+@pytest.mark.parametrize("kind", ["script", "app"])
+def test_memory_does_not_grow_with_an_upload(configure, script, tmp_path, kind):
+    script("count", COUNTER)
+    (tmp_path / "counting.py").write_text(COUNTING)
+    app = f'[[host.location]]\npath = "/app"\napp = "counting:app"\napp-path = "{tmp_path}"\napp-process = true\n'
+    titan = 'titan = { public = true, types = ["*/*"], max-size = 60000000 }\n'
+    daemon = configure(TEXT.replace("20000000", "60000000") % (app + titan))
+    path = "/cgi-bin/count" if kind == "script" else "/app"
+    assert send(daemon, path, SMALL).text.strip() == str(len(SMALL))
+    pids = [*daemon.workers, *children(daemon.process.pid)]
+    before = {pid: peak_of(pid) for pid in pids}
+    assert send(daemon, path, bytes(LARGE)).text.strip() == str(LARGE)
+    assert {pid: grown for pid in pids if (grown := peak_of(pid) - before[pid]) > MOST} == {}
+
+
+def peak_of(pid):
+    """Bytes of memory that a process has had at most."""
+    return int(re.search(r"^VmHWM:\s*(\d+)", Path(f"/proc/{pid}/status").read_text(), re.M)[1]) * 1024
