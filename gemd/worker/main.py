@@ -124,7 +124,8 @@ def _serve(
             if number in _STOP_SIGNALS:
                 last_moment = last_moment or time.monotonic() + app_timeout(config.timeouts.stop)
                 generation.end_by(last_moment)
-                event_loop.end_by(last_moment)
+                if number == signal.SIGTERM:  # else clients have all the time that they have anyway
+                    event_loop.end_by(time.monotonic() + app_timeout(config.timeouts.stop))
                 SCRIPT_THREADS.limit_rest(time.monotonic() if number == signal.SIGTERM else last_moment)
                 server.stop(is_urgent=number == signal.SIGTERM)
 

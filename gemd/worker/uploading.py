@@ -196,7 +196,7 @@ class Uploading:
 
     def end_by(self, moment: float) -> None:
         """Refuse what is not whole by then, in monotonic seconds: the worker ends."""
-        self._last_moment = moment
+        self._last_moment = min(self._last_moment, moment)
 
     # Deadlines
 

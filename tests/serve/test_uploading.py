@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -291,6 +292,19 @@ def test_a_reload_loses_none(serve_wiki, wiki):
         assert answer_of(tls).status == 30
     assert {path.read_bytes() for path in wiki.iterdir()} == {BODY}
     assert len(os.listdir(wiki)) == 7
+
+
+def test_after_a_reload_it_has_all_the_time_that_it_has_anyway(serve_wiki, wiki):
+    """As a download has: `timeouts.stop` is for a stop."""
+    daemon = serve_wiki("[timeouts]\nstop = 0.5")
+    tls = begin(daemon, "a.bin", 5, b"01")
+    former = daemon.workers
+    daemon.reload()
+    wait_for(lambda: daemon.workers not in ([], former), "another worker to serve")
+    time.sleep(1.0)  # the pace belongs to the story
+    tls.sendall(b"234")
+    assert answer_of(tls).status == 30
+    wait_for(lambda: not set(former) & set(daemon.workers), "the former one to leave")
 
 
 def test_an_upgrade_loses_none(configure, wiki, tmp_path):

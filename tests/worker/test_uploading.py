@@ -294,6 +294,7 @@ def test_a_worker_that_ends_waits_no_longer_than_it_may(make_stage, begin, until
     now = time.monotonic()
     stage.uploading.end_by(now + 20.0)
     assert stage.uploading.next_deadline() == now + 20.0
+    stage.uploading.end_by(now + 30.0)  # which is later, and changes nothing
     expire(stage.uploading, now + 19.0)
     assert len(stage.uploading) == 2
     expire(stage.uploading, now + 20.0)
