@@ -9,8 +9,10 @@ import pytest
 from gemd.protocol.errors import BadRequest
 from gemd.system.plain import PlainConnection
 from gemd.system.tls import TLSError
+from gemd.worker.incoming import IncomingBody
 from tests.support.answers import ScriptedPending, ScriptedSource
 from tests.support.gemini_client import tcp_pair
+from tests.support.intakes import ScriptedIntake
 from tests.support.waiting import wait_for
 from tests.worker.conftest import URL
 
@@ -185,3 +187,52 @@ def test_without_tls_an_answer_that_broke_off_ends_by_a_reset(connect, complete,
             client.socket.recv(1)
     else:
         assert client.socket.recv(1) == b""
+
+
+# An upload
+
+
+@pytest.fixture
+def upload(connect):
+    """A connection with so much of a body of ten bytes, and its intake."""
+
+    def upload(first):
+        _, connection = connect(tcp_pair(), shaken=True)
+        intake = ScriptedIntake(10)
+        connection.upload = IncomingBody(intake, first)
+        connection.upload.begin(None)
+        connection.upload.receive(connection)
+        return connection, intake
+
+    return upload
+
+
+def test_progress_is_what_has_come_until_it_is_whole(upload):
+    connection, _ = upload(b"0123")
+    assert connection.progress == 4
+    connection.renew(5.0)
+    assert (connection.progress, connection.deadline) == (0, 5.0)
+    connection, _ = upload(b"0123456789")
+    assert connection.progress == connection._taken - connection._delivered_before
+
+
+def test_what_it_holds_counts(upload):
+    connection, intake = upload(b"0123")
+    connection.handshake_size = connection.received = 0
+    assert connection.held == 4
+    intake.ready = False
+    assert connection.held == 64 * 1024
+
+
+def test_it_is_let_go_with_the_connection_whatever_else_fails(upload):
+    connection, intake = upload(b"0123")
+
+    class Failing(ScriptedPending):
+        def close(self):
+            raise ValueError
+
+    connection.pending = Failing()
+    with pytest.raises(ValueError):
+        connection.close()
+    assert intake.closed == 1
+    assert connection.socket.fileno() < 0

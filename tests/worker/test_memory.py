@@ -33,8 +33,8 @@ class Held:
 def make_memory():
     """Looks after so many bytes, with connections that are read and that are blocked."""
 
-    def make(limit, reading=(), writing=()):
-        memory = Memory(State(reading), State(writing), TIMEOUTS, Limits(buffered=MIB))
+    def make(limit, reading=(), writing=(), *others):
+        memory = Memory(State(reading), State(writing), TIMEOUTS, Limits(buffered=MIB), others)
         memory._max_held = limit
         return memory
 
@@ -107,6 +107,14 @@ def test_nobody_is_slow_who_has_hardly_begun(make_memory):
     beginner.renewed = 0.5
     assert make_memory(250, [], [beginner, slow]).look(1.4, 2) == [slow]
     assert make_memory(250, [], [beginner, slow]).look(1.6, 2) == [beginner]
+
+
+def test_who_is_passed_on_and_who_uploads_count_too(make_memory):
+    passed, uploading = Held(200), Held(300, client="192.0.2.2")
+    memory = make_memory(500, [], [], [passed], [uploading])
+    assert memory.look(1.0, 2) == []
+    memory._max_held = 499
+    assert memory.look(1.1, 2) == [uploading]
 
 
 def test_a_body_counts_once_however_many_have_it(make_memory):
