@@ -1,5 +1,7 @@
 """Programs of others that answer by FastCGI and SCGI: fcgiwrap, php-fpm, flup and the package scgi."""
 
+import hashlib
+import random
 import re
 import shutil
 import socket
@@ -10,6 +12,7 @@ import pytest
 
 from tests.programs.peers import GATEWAYS, start_fcgiwrap, start_flup, start_php, start_scgi
 from tests.serve.certificates import fingerprint, make_certificate
+from tests.serve.conftest import read_answer
 from tests.serve.sharing import shared_daemon
 from tests.support.waiting import wait_for
 
@@ -20,6 +23,7 @@ name = "localhost"
 root = "{root}"
 [[host.location]]
 path = "/cgi"
+titan = { public = true, types = ["*/*"] }
 root = "{root}/cgi"
 fastcgi = { to = "unix:{tmp}/wrap.sock", dialect = "http", strip = 2 }
 [[host.location]]
@@ -28,6 +32,7 @@ root = "{root}/cgi"
 fastcgi = { to = "unix:{tmp}/wrap.sock", strip = 2 }
 [[host.location]]
 path = "/php"
+titan = { public = true, types = ["*/*"] }
 root = "{root}/php"
 fastcgi = { to = "unix:{tmp}/php.sock", dialect = "http", strip = 2 }
 [[host.location]]
@@ -35,15 +40,18 @@ path = "/site"
 fastcgi = { to = "unix:{tmp}/php.sock", dialect = "http", params = { SCRIPT_FILENAME = "{root}/php/index.php" } }
 [[host.location]]
 path = "/flup"
+titan = { public = true, types = ["*/*"] }
 fastcgi = { to = "unix:{tmp}/fastcgi.sock", dialect = "http" }
 [[host.location]]
 path = "/pair"
 fastcgi = { to = ["unix:{tmp}/fastcgi1.sock", "unix:{tmp}/fastcgi2.sock"], dialect = "http" }
 [[host.location]]
 path = "/flupscgi"
+titan = { public = true, types = ["*/*"] }
 scgi = { to = "unix:{tmp}/scgi.sock", dialect = "http" }
 [[host.location]]
 path = "/scgi"
+titan = { public = true, types = ["*/*"] }
 scgi = { to = "{scgi}" }
 """
 PROXY_FAILED = "43 The server behind this one did not answer as it should"
@@ -226,3 +234,39 @@ def test_one_of_two_that_is_killed_takes_no_more_along_than_was_asked_of_it(daem
     run(start_flup(folder, "fastcgi", "2"))
     first.stop()
     assert [daemon.ask("/pair/hello").status for _ in range(8)] == [20] * 8
+
+
+# Uploads
+
+BODY = random.Random(9).randbytes(3_000_000)
+
+
+def upload(daemon, path, body=BODY):
+    """What is said to an upload."""
+    with daemon.tls() as tls:
+        line = f"titan://localhost:{daemon.port}{path};size={len(body)};mime=image/png\r\n"
+        tls.sendall(line.encode() + body)
+        answer = read_answer(tls)
+    assert answer.complete
+    return answer.text.strip()
+
+
+SAID = f"POST {len(BODY)} image/png {hashlib.sha256(BODY).hexdigest()}"
+
+
+def test_fcgiwrap_has_scripts_read_what_is_uploaded(daemon, fcgiwrap):
+    assert upload(daemon, "/cgi/upload.sh") == SAID
+
+
+def test_php_reads_what_is_uploaded(daemon, php):
+    assert upload(daemon, "/php/upload.php") == SAID
+
+
+def test_flup_reads_what_is_uploaded(daemon, flup):
+    assert upload(daemon, f"{flup}/upload") == SAID
+
+
+def test_the_package_scgi_reads_what_is_uploaded(daemon, run, folder, scgi_listener):
+    pytest.importorskip("scgi.scgi_server")
+    run(start_scgi(folder, scgi_listener))
+    assert upload(daemon, "/scgi/upload") == SAID.replace("POST", "TITAN")

@@ -1,5 +1,6 @@
 """An application for Gemini by the package scgi, in processes of its own: python scgi_pages.py DESCRIPTOR."""
 
+import hashlib
 import socket
 import sys
 
@@ -7,9 +8,14 @@ from scgi.scgi_server import SCGIHandler, SCGIServer
 
 
 class Pages(SCGIHandler):
-    def produce(self, env, bodysize, _input, output):
-        assert bodysize == 0
-        if env["PATH_INFO"] == "/ask":
+    def produce(self, env, bodysize, body, output):
+        if env["PATH_INFO"] == "/upload":
+            digest = hashlib.sha256(body.read(bodysize)).hexdigest()
+            said = f"{env['SERVER_PROTOCOL']} {bodysize} {env['CONTENT_TYPE']} {digest}"
+            output.write(b"20 text/plain\r\n" + said.encode())
+        elif bodysize:
+            raise ValueError("nothing is to be uploaded here")
+        elif env["PATH_INFO"] == "/ask":
             output.write(b"10 Your name\r\n")
         elif env["PATH_INFO"] == "/raises":
             raise ValueError("out of order")

@@ -1,5 +1,6 @@
 """An application for the web by flup: python wsgi.py fastcgi|scgi PATH."""
 
+import hashlib
 import sys
 from importlib import import_module
 from wsgiref.util import application_uri
@@ -18,6 +19,11 @@ def app(environ, start_response):
         return (b"%d\n" % number for number in range(20_000))
     if path == "/raises":
         raise ValueError("out of order")
+    if path == "/upload":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        size = environ["CONTENT_LENGTH"]
+        digest = hashlib.sha256(environ["wsgi.input"].read(int(size))).hexdigest()
+        return [f"{environ['REQUEST_METHOD']} {size} {environ['CONTENT_TYPE']} {digest}".encode()]
     start_response("404 Not Found", [("Content-Type", "text/html")])
     return [b"<h1>No such page</h1>"]
 
