@@ -14,6 +14,10 @@ class BadAnswer(CodecError):
     """It is an answer, and one that nothing can be made of: the upstream is there, and may answer others."""
 
 
+class UploadFault(CodecError):
+    """What is uploaded can't be sent on, by no fault of the upstream."""
+
+
 class RequestBody(Protocol):
     """What is uploaded to an upstream, `size` bytes."""
 
@@ -24,7 +28,7 @@ class RequestBody(Protocol):
         """Whether all of it was taken."""
 
     def take(self) -> bytes:
-        """The next piece; b"" where there is none yet, or none any more. Raises CodecError where it can't be read."""
+        """The next piece; b"" where there is none yet, or none any more. Raises UploadFault."""
 
 
 class Codec(Protocol):

@@ -16,7 +16,7 @@ from gemd.protocol.response import BrokenBody, ClientLeft, Helper, Response
 from gemd.protocol.status import has_body
 from gemd.responders.cgi.header import FindHeader, find_header, quote
 from gemd.responders.cgi.last_words import log_complaints
-from gemd.responders.gateway.codec import BadAnswer, Codec, CodecError
+from gemd.responders.gateway.codec import BadAnswer, Codec, CodecError, UploadFault
 from gemd.responders.gateway.link import PIECE, UpstreamLink
 from gemd.responders.gateway.route import NoUpstream, Route
 from gemd.responders.gateway.upstreams import Upstreams
@@ -102,7 +102,7 @@ class RelayedRequest:
                 self._check_time()
         except (CodecError, NoUpstream, ScriptError) as error:
             error_log.error("%s %s", self, error)
-            if self._link is not None and not self._size and not isinstance(error, BadAnswer):
+            if self._link is not None and not self._size and not isinstance(error, BadAnswer | UploadFault):
                 self._route.leave_out(str(error))
             self._upstreams.count(ProxyFailed.status)
             raise ProxyFailed from None

@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from gemd.protocol.response import Helper
 from gemd.protocol.upload import Upload, UploadBody
-from gemd.responders.gateway.codec import CodecError
+from gemd.responders.gateway.codec import UploadFault
 
 PIECE_OF_BODY = 32 * 1024  # bytes that are read at once: less than a link waits for to be taken
+BLOCK = 128 * 1024  # bytes that make a progress
 
 
 class RelayedBody:
@@ -22,6 +23,7 @@ class RelayedBody:
     def __init__(self, body: UploadBody) -> None:
         self.size = body.size
         self._left = body.size  # that was not taken yet
+        self._taken = 0  # since the last progress
         self._source = body.descriptor
         self._descriptor: int | None = None
         self._helper: Helper | None = None
@@ -38,7 +40,7 @@ class RelayedBody:
         return not self._left
 
     def begin(self, helper: Helper, note_progress: Callable[[], None]) -> None:
-        """Have the first piece read; `note_progress` is called whenever one was taken."""
+        """Have the first piece read; `note_progress` is called whenever a BLOCK was taken, and at the end."""
         self._helper, self._note_progress = helper, note_progress
         try:
             self._descriptor = os.dup(self._source)
@@ -48,15 +50,18 @@ class RelayedBody:
 
     def take(self) -> bytes:
         """The next piece; b"" where there is none yet, and then the helper is told when there is, and once all was
-        taken. Raises CodecError where it can't be read."""
+        taken. Raises UploadFault where it can't be read."""
         with self._lock:
             piece, self._piece = self._piece, b""
             failure = self._failure
         if failure:
-            raise CodecError(f"was not sent all of an upload: {failure}")
+            raise UploadFault(f"was not sent all of an upload: {failure}")
         self._left -= len(piece)
-        if piece and self._note_progress is not None:
+        self._taken += len(piece)
+        if piece and self._note_progress is not None and (self._taken >= BLOCK or self.is_over):
+            self._taken = 0
             self._note_progress()
+        if piece:
             self._read_on()
         return piece
 

@@ -12,7 +12,7 @@ import pytest
 from gemd.protocol.errors import Overloaded, ProxyFailed
 from gemd.protocol.response import BrokenBody, ClientLeft, when_writable
 from gemd.responders.gateway import exchange as module
-from gemd.responders.gateway.codec import BadAnswer, CodecError
+from gemd.responders.gateway.codec import BadAnswer, CodecError, UploadFault
 from gemd.responders.gateway.exchange import RelayedRequest
 from gemd.responders.gateway.scgi import SCGICodec
 from tests.support.pump import Pump
@@ -621,3 +621,17 @@ def test_a_piece_of_an_upload_keeps_no_answer_that_is_there(ask):
     until = asked.answer.deadline
     asked.answer._upload.note_progress()
     assert asked.answer.deadline == until
+
+
+def test_an_upload_that_can_t_be_read_is_no_fault_of_the_upstream(ask, server, caplog):
+    two = upstreams_at(server.place, "127.0.0.1:1")
+    asked = ask(to=two)
+
+    def refuse():
+        raise UploadFault("was not sent all of an upload: broken")
+
+    asked.codec.take_upload = refuse
+    with pytest.raises(ProxyFailed):
+        asked.settle()
+    assert "was not sent all of an upload: broken" in caplog.text
+    assert all(not upstream.left_out_until for upstream in two._upstreams)

@@ -5,13 +5,13 @@ import os
 import pytest
 
 from gemd.protocol.upload import Upload, UploadBody
-from gemd.responders.gateway.codec import CodecError
-from gemd.responders.gateway.upload_body import PIECE_OF_BODY, RelayedBody, relay_body
+from gemd.responders.gateway.codec import UploadFault
+from gemd.responders.gateway.upload_body import BLOCK, PIECE_OF_BODY, RelayedBody, relay_body
 from tests.responders.uploads.sending import WAITING
 from tests.support.descriptors import open_descriptors
 from tests.support.pump import Pump
 
-CONTENT = os.urandom(3 * PIECE_OF_BODY + 7)
+CONTENT = os.urandom(9 * PIECE_OF_BODY + 7)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_it_is_read_in_pieces_whoever_has_moved_in_its_file(body, source):
     body.close()
     assert b"".join(pieces) == CONTENT
     assert max(map(len, pieces)) == PIECE_OF_BODY
-    assert len(progress) == len(pieces)
+    assert len(progress) == -(-len(CONTENT) // BLOCK)
 
 
 def test_the_next_piece_is_read_when_the_one_before_was_taken(body, by_hand):
@@ -73,7 +73,7 @@ def test_what_can_t_be_read_is_a_fault(body, by_hand, monkeypatch, outcome, text
     body.begin(by_hand, int)
     by_hand.work()
     for _ in range(2):
-        with pytest.raises(CodecError, match=text):
+        with pytest.raises(UploadFault, match=text):
             body.take()
     body.close()
 
@@ -81,7 +81,7 @@ def test_what_can_t_be_read_is_a_fault(body, by_hand, monkeypatch, outcome, text
 def test_without_a_thread_it_is_a_fault(body):
     with Pump(threads=False) as pump:
         body.begin(pump, int)
-        with pytest.raises(CodecError, match="no thread"):
+        with pytest.raises(UploadFault, match="no thread"):
             body.take()
     body.close()
 
@@ -92,7 +92,7 @@ def test_without_a_descriptor_it_is_a_fault(body, by_hand, monkeypatch):
 
     monkeypatch.setattr(os, "dup", refuse)
     body.begin(by_hand, int)
-    with pytest.raises(CodecError, match="too many"):
+    with pytest.raises(UploadFault, match="too many"):
         body.take()
     body.close()
 
