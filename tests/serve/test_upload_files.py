@@ -286,6 +286,15 @@ def test_an_upgrade_in_the_middle_loses_nothing(configure, capsule, tmp_path, wa
     assert parts_in(capsule) == []
 
 
+def test_a_stop_that_does_not_wait_for_ever_leaves_nothing(configure, capsule, in_hidden_files, wait_for_uploads):
+    daemon = configure(SERVED % 1 + "[timeouts]\nstop = 5\n" + HOST, env=in_hidden_files)
+    with half_sent(daemon, "/a.gmi"), half_sent(daemon, "/b.gmi"):
+        wait_for_uploads(daemon, 2, are_hidden=True)
+        assert daemon.stop() == 0
+    assert parts_in(capsule) == []
+    assert not (capsule / "a.gmi").exists()
+
+
 @pytest.fixture
 def small_disk(capsule):
     """A directory of the capsule that is a disk of 64 KB."""
