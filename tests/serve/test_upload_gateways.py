@@ -42,7 +42,6 @@ def read_fastcgi(sock):
             params += content if kind is RecordType.PARAMS else b""
             body += content if kind is RecordType.STDIN else b""
             if kind is RecordType.STDIN and not content:
-                sock.sendall(encode_stream(RecordType.STDOUT, ANSWER) + encode_end())
                 return decode_params(params), body
     raise AssertionError("the request is not whole")
 
@@ -59,15 +58,15 @@ def read_scgi(sock):
         piece = sock.recv(65536)
         assert piece
         body += piece
-    sock.sendall(ANSWER)
     return params, body
 
 
 class Program:
     """An application that takes one upload after the other."""
 
-    def __init__(self, path, read):
+    def __init__(self, path, read, answer):
         self.asked = []
+        self._answer = answer
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
@@ -84,6 +83,7 @@ class Program:
             with sock:
                 sock.settimeout(LONGEST)
                 self.asked.append(self._read(sock))
+                sock.sendall(self._answer)
 
     def close(self):
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -91,9 +91,15 @@ class Program:
         self._thread.join(LONGEST)
 
 
-@pytest.mark.parametrize(("kind", "read"), [("fastcgi", read_fastcgi), ("scgi", read_scgi)])
-def test_an_application_has_all_of_it(configure, tmp_path, kind, read):
-    program = Program(tmp_path / "app.sock", read)
+KINDS = {
+    "fastcgi": (read_fastcgi, encode_stream(RecordType.STDOUT, ANSWER) + encode_end()),
+    "scgi": (read_scgi, ANSWER),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_application_has_all_of_it(configure, tmp_path, kind):
+    program = Program(tmp_path / "app.sock", *KINDS[kind])
     try:
         daemon = configure(TEXT % f'{kind} = {{ to = "unix:{{tmp}}/app.sock" }}')
         for body in (SMALL, BODY):

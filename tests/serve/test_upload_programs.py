@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import need_root
 from tests.support.waiting import wait_for
 
 from .conftest import is_alive, read_answer
@@ -34,7 +35,7 @@ names = "SERVER_PROTOCOL CONTENT_LENGTH CONTENT_TYPE TITAN_TOKEN TITAN_EDIT GEMI
 print("20 text/plain\\r")
 print(hashlib.sha256(body).hexdigest(), [os.environ.get(name) for name in names])
 """
-WITH_LIMITS = "cgi-cpu-seconds = 20\ncgi-nice = 1"
+WITH_LIMITS = "cgi-cpu-seconds = 20"
 
 
 def send(daemon, path, body=b"", parameters="", query=""):
@@ -152,8 +153,9 @@ def test_an_application_reads_what_is_uploaded(configure, tmp_path, apart):
         assert send(daemon, "/x", body, ";mime=text/plain").text == f"{hashlib.sha256(body).hexdigest()} {said}"
     assert edit(daemon, "/x").text == f"False {['TITAN', None, None, None, '1', url]}"
     assert daemon.ask("/x").text.startswith("False ['GEMINI', None,")
-    pids = [*daemon.workers, *children(daemon.process.pid)]
-    wait_for(lambda: not any(map(unnamed_files, pids)), "the files to be closed")
+    if os.geteuid() == 0:  # who alone may see them
+        pids = [*daemon.workers, *children(daemon.process.pid)]
+        wait_for(lambda: not any(map(unnamed_files, pids)), "the files to be closed")
 
 
 def children(pid):
@@ -187,6 +189,7 @@ exec sleep 60
 """
 
 
+@need_root
 def test_nothing_is_left_of_an_upload_whose_client_leaves(configure, script, capsule):
     script("sleep", SLEEPER)
     daemon = configure(TEXT % "")
