@@ -58,7 +58,7 @@ def build_generation(
     cells = former.cells if former is not None else Cells()
     inside = see_from_inside(config)
     if takes_uploads(config):
-        importlib.import_module("gemd.worker.uploading")  # before root and the file system are given up
+        importlib.import_module("gemd.worker.uploading")  # once for all workers
     with contextlib.ExitStack() as new:
         script_hosts = make_script_hosts(config, files)
         for host in script_hosts.values():

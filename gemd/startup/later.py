@@ -14,6 +14,9 @@ _LATER = (
     # Kinds of gateways that a reload may bring; that of HTTP needs a library of its own, and is looked for with it.
     *("gemd.responders.gateway.applications", "gemd.responders.gateway.fastcgi", "gemd.responders.gateway.scgi"),
     *("gemd.responders.gateway.proxies", "gemd.responders.gateway.gemini_proxy"),
+    # Uploads, likewise.
+    *("gemd.responders.uploads.receivers", "gemd.responders.app.upload_file", "gemd.worker.uploading"),
+    "gemd.system.part_sweep",
 )
 
 

@@ -3,7 +3,6 @@
 from gemd.config.settings import Config
 from gemd.shared.generation import Generation
 from gemd.system.file_watch import FileWatch
-from gemd.system.part_sweep import begin_sweep
 
 
 def begin_chores(generation: Generation) -> FileWatch | None:
@@ -12,6 +11,8 @@ def begin_chores(generation: Generation) -> FileWatch | None:
     Runs in the worker.
     """
     if generation.upload_directories:
+        from gemd.system.part_sweep import begin_sweep
+
         begin_sweep(generation.upload_directories)
     if not generation.config.service.auto_reload or not generation.applications:
         return None

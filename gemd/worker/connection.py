@@ -8,6 +8,7 @@ import errno
 import socket
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import Peer
@@ -17,9 +18,11 @@ from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import Pending, Source
 from gemd.system.client_socket import count_undelivered, reset_on_close
 from gemd.system.tls import TAKE_SIZE, TLSConnection, TLSError
-from gemd.worker.incoming import IncomingBody
 from gemd.worker.ordered import Ordered
 from gemd.worker.pieces import Pieces
+
+if TYPE_CHECKING:
+    from gemd.worker.incoming import IncomingBody
 
 _RECEIVE_FLAGS = int(socket.MSG_DONTWAIT)  # an enumeration's member would be made anew by each "|"
 _SEND_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
@@ -70,14 +73,11 @@ class Connection:
         self.source: Source | None = None
         self.watched: set[int] = set()
         self.head = b""
-        self.status = 0
+        self.status = self.sent = 0
         self.meta = ""
-        self.sent = 0
         self.complete = False
-        self._delivered_before = 0
         self._outbox: bytes | memoryview = b""
-        self._taken = 0
-        self.drained = 0
+        self._taken = self._delivered_before = self.drained = 0
         self.leave: Callable[[], None] | None = None
         self.upload: IncomingBody | None = None
 

@@ -25,6 +25,7 @@ listing = true
   path = "/modules"
   app = "reporter:app"
   app-path = "{tmp}/apps"
+  titan = { public = true }
   [[host.location]]
   path = "/collector"
   app = "reporter:collector"
@@ -32,15 +33,24 @@ listing = true
   [[host.location]]
   path = "/fastcgi/"
   fastcgi = { to = "unix:{tmp}/none" }
+  titan = { public = true }
   [[host.location]]
   path = "/scgi/"
   scgi = { to = "unix:{tmp}/none" }
+  titan = { public = true }
   [[host.location]]
   path = "/gemini/"
   proxy = { to = "gemini+unix:{tmp}/none" }
+  titan = { public = true }
   [[host.location]]
   path = "/http/"
   proxy = { to = "http+unix:{tmp}/none" }
+  [[host.location]]
+  path = "/uploads/"
+  titan = { public = true, delete = true, mkdir = true }
+  [[host.location]]
+  path = "/cgi-bin/"
+  titan = { public = true }
   [[host.location]]
   path = "/any/"
   client-certificate = "any"
@@ -84,6 +94,19 @@ KINDS = {
     "/ada/": 60,
     "/ca/": 60,
 }
+# What is uploaded there, and what comes of it.
+UPLOADS = {
+    "/modules;size=4": 20,
+    "/fastcgi/;size=4": 43,
+    "/scgi/;size=4": 43,
+    "/gemini/;size=4": 43,
+    "/cgi-bin/env;size=4": 20,
+    "/uploads/new/a.gmi;size=4": 30,
+    "/uploads/new/a.gmi;edit": 20,
+    "/uploads/new/a.gmi;size=0": 20,
+    "/uploads/new/a.gmi;size=3": 59,
+    "/uploads/a.html;size=4": 59,
+}
 WITH_CERTIFICATE = {"/any/": 20, "/ada/": 20, "/ca/": 20, "/cgi-bin/env": 20, "/modules": 20}
 
 
@@ -103,6 +126,9 @@ def test_a_worker_imports_nothing_more_whatever_is_asked(configure, capsule, tmp
     assert daemon.ask("/", name="other.example", host="other.example").status == 20
     for wrong in (b"gemini://localhost:1/\r\n", b"http://x/\r\n", b"\xff\r\n", b"/\r\n", b"x" * 2000):
         assert daemon.send(wrong).status in (53, 59)
+    for path, status in UPLOADS.items():
+        body = b"" if path.endswith(("=0", ";edit")) else b"text"
+        assert daemon.send(f"titan://localhost{path}\r\n".encode() + body).status == status
     with daemon.connect() as sock:  # no TLS
         sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
         sock.recv(100)
@@ -123,7 +149,7 @@ def test_the_garbage_collector_is_on_and_leaves_alone_what_was_there_before_the_
 
 def furnish(capsule, apps):
     """Something of each kind to ask for."""
-    for folder in (capsule / "files", capsule / "any", capsule / "ada", capsule / "ca", apps):
+    for folder in (capsule / "files", capsule / "uploads", capsule / "any", capsule / "ada", capsule / "ca", apps):
         folder.mkdir()
     for name in ("any", "ada", "ca"):
         (capsule / name / "index.gmi").write_text("# For some\n")

@@ -279,7 +279,7 @@ def test_an_application_that_can_not_be_loaded_leaves_no_log_open(configure, res
 
 @pytest.mark.parametrize("is_needed", [True, False])
 def test_what_takes_uploads_is_loaded_where_any_are_taken(build, configure, root, monkeypatch, is_needed):
-    """Before a worker has a root of its own, where nothing could be loaded."""
+    """Once for all workers."""
     monkeypatch.delitem(sys.modules, "gemd.worker.uploading", raising=False)
     titan = {"titan": {"allow": "any"}} if is_needed else {}
     build(configure(host=[{"name": "localhost", "root": str(root), **titan}]))

@@ -1,5 +1,7 @@
 """Uploads by way of the router, as far as what they are for."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,29 @@ def test_the_configuration_is_one_of_them(configure, capsule):
     with pytest.raises(GeminiError, match="belongs to the server"):
         router.respond(request("titan://h/gemd.txt;size=5;mime=text/plain"))
     assert Path(capsule / "gemd.txt").read_text() == "the configuration"
+
+
+LOOK = """
+import sys
+import gemd.worker.main, gemd.startup.command, gemd.startup.serve
+from gemd.responders.router import Router
+from tests.config.reading import parse
+
+Router(parse(sys.argv[1]), {}, None)
+from_there = "gemd.responders.uploads.", "gemd.worker.upload", "gemd.system.upload"
+also = "gemd.worker.incoming", "gemd.system.spool", "gemd.system.part_sweep", "gemd.responders.app.upload_file"
+print(*(name for name in sys.modules if name.startswith(from_there) or name in also))
+"""
+
+
+def test_nobody_pays_for_uploads_who_takes_none():
+    """What is in every process says what they are, and reads who may."""
+
+    def look(table):
+        text = f'[[host]]\nname = "h"\nroot = "/srv"\n{table}\n'
+        return subprocess.run(
+            [sys.executable, "-c", LOOK, text], capture_output=True, text=True, check=True
+        ).stdout.split()
+
+    assert look("") == []
+    assert "gemd.system.spool" in look("titan = { public = true }")
