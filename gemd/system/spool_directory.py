@@ -29,7 +29,7 @@ class SpoolDirectory:
         """A new file, open for reading and writing, that has no name and never gets one, and has room for so many
         bytes. May wait for a disk. Raises OSError."""
         room = os.statvfs(self._descriptor)
-        if room.f_bavail * room.f_frsize < size:
+        if room.f_blocks and room.f_bavail * room.f_frsize < size:  # some file systems tell nothing of it
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         descriptor = self._open()
         try:

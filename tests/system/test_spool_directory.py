@@ -2,6 +2,7 @@
 
 import errno
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,3 +87,17 @@ def test_what_is_no_directory_is_none(tmp_path, name):
     (tmp_path / "file").touch()
     with pytest.raises(OSError):
         open_spool_directory(str(tmp_path / name))
+
+
+ROOMS = {"too little": (9, False), "enough": (10, True), "not told": (0, True)}
+
+
+@pytest.mark.parametrize(("blocks", "fits"), ROOMS.values(), ids=ROOMS)
+def test_a_file_for_which_there_is_no_room_is_not_made(spool, monkeypatch, blocks, fits):
+    room = SimpleNamespace(f_blocks=blocks, f_bavail=blocks, f_frsize=4096)
+    monkeypatch.setattr(os, "statvfs", lambda _: room)
+    if fits:
+        os.close(spool.make_file(40_000))
+    else:
+        with pytest.raises(OSError, match="No space left"):
+            spool.make_file(40_000)
