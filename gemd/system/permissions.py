@@ -5,6 +5,7 @@ looked at.
 """
 
 import os
+import pwd
 import stat
 
 from gemd.system.privileges import Identity
@@ -32,8 +33,15 @@ def why_not_changed(path: str, user: Identity | None) -> str | None:
     if not stat.S_ISDIR(status.st_mode):
         return "is no directory"
     if not is_allowed(status, _MAY_CHANGE, user):
-        mode = f"its mode is {stat.S_IMODE(status.st_mode):04o}"
-        return f"can't be written to by {user.name if user is not None else 'its user'}: {mode}"
+        why = f"it belongs to {_name_owner(status)}, and its mode is {stat.S_IMODE(status.st_mode):04o}"
+        return f"can't be written to by {user.name if user is not None else 'who runs this'}: {why}"
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         return "is on a file system that is read-only"
     return None
+
+
+def _name_owner(status: os.stat_result) -> str:
+    try:
+        return pwd.getpwuid(status.st_uid).pw_name
+    except KeyError:
+        return f"the user {status.st_uid}"

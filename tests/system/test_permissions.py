@@ -1,6 +1,7 @@
 """What a user may do by the mode of a file."""
 
 import os
+import pwd
 from types import SimpleNamespace
 
 import pytest
@@ -49,6 +50,17 @@ def test_why_nothing_can_be_made_in_a_directory(tmp_path, monkeypatch):
     assert why_not_changed(str(tmp_path / "file"), None) == "is no directory"
     assert why_not_changed(str(tmp_path / "none"), None) == "can't be used: No such file or directory"
     stranger = Identity("stranger", os.geteuid() + 12345, os.getegid() + 12345, ())
-    assert why_not_changed(str(tmp_path / "shut"), stranger) == "can't be written to by stranger: its mode is 0500"
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+    text = f"can't be written to by stranger: it belongs to {owner}, and its mode is 0500"
+    assert why_not_changed(str(tmp_path / "shut"), stranger) == text
     monkeypatch.setattr(permissions.os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
     assert why_not_changed(str(tmp_path), None) == "is on a file system that is read-only"
+
+
+def test_an_owner_without_a_name_has_a_number(tmp_path, monkeypatch):
+    def find_none(uid):
+        raise KeyError(uid)
+
+    monkeypatch.setattr(permissions.pwd, "getpwuid", find_none)
+    stranger = Identity("stranger", os.geteuid() + 12345, os.getegid() + 12345, ())
+    assert f"it belongs to the user {os.geteuid()}, " in why_not_changed(str(tmp_path), stranger)
