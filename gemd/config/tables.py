@@ -77,7 +77,9 @@ def read_table(table: object, keys: Mapping[str, object], path: str, problems: l
 
 
 def _wrong_entries(value: object, kind: object, where: str) -> list[Problem]:
-    """What is wrong with a table whose keys are anybody's, entry by entry."""
+    """What is wrong with a table whose keys are anybody's, or with empty texts in a list, entry by entry."""
+    if isinstance(value, list) and all(isinstance(entry, str) for entry in value) and "" in value:
+        return [Problem(key_path(where, i), "is an empty text") for i, entry in enumerate(value, 1) if not entry]
     if get_origin(kind) is not dict or not isinstance(value, dict):
         return []
     problems = []

@@ -55,7 +55,7 @@ MISTAKES = {
     "host without a name": ("[[host]]\nroot = '/srv'\n", "host[1]", 'needs the key "name"'),
     "host with an empty name": ("[[host]]\nname = ''\nroot = '/srv'\n", "host[1].name", "not empty"),
     "name of one mark": ("[[host]]\nname = '?'\nroot = '/srv'\n", "host[1].name", "can't be a host"),
-    "empty alias": (HOST + "aliases = ['']\n", "host[1].aliases", "expected a list of texts"),
+    "empty alias": (HOST + "aliases = ['']\n", "host[1].aliases[1]", "is an empty text"),
     "impossible name": ("[[host]]\nname = 'a b'\n", "host[1].name", '"a b" can\'t be a host'),
     "name with a port": ("[[host]]\nname = 'h:1965'\n", "host[1].name", "can't be a host"),
     "wildcard inside": ("[[host]]\nname = 'a.*.org'\n", "host[1].name", "can't be a host"),
@@ -90,7 +90,7 @@ MISTAKES = {
         "host[1].cgi",
         'expected a path below the root, or "." for all of it, not "../b/*.py"',
     ),
-    "a place of scripts without a name": (HOST + "cgi = ['a', '']\n", "host[1].cgi", "a list of texts"),
+    "a place of scripts without a name": (HOST + "cgi = ['a', '']\n", "host[1].cgi[2]", "is an empty text"),
     "less than no time": ("[cgi]\nafter = -1\n" + HOST, "cgi.after", "a number of seconds, 0 for none, not -1"),
     "a script outside of the chroot": (
         "user = 'gemd'\nmaster-user = 'root'\nchroot = '/srv'\n" + HOST + "script = '/usr/bin/x'\n",

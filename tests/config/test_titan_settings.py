@@ -57,7 +57,7 @@ WRONG = {
     "a long token": (f"allow = 'any', tokens = ['{'ä' * 86}']", "tokens[1]", "longer than 512 octets"),
     "a line end": (r'allow = "any", tokens = ["a\n"]', "tokens[1]", "a character that can't be sent"),
     "dot segments": ("allow = 'any', tokens = ['a/../b']", "tokens[1]", "or a dot segment"),
-    "no token": ("allow = 'any', tokens = ['']", "tokens", "expected a list of texts"),
+    "no token": ("allow = 'any', tokens = ['']", "tokens[1]", "is an empty text"),
     "one token": ("allow = 'any', tokens = 'hunter2'", "tokens", "expected a list of texts"),
     "a number": ("allow = 'any', tokens = [4711]", "tokens", "expected a list of texts"),
     "no such key": ("allow = 'any', token = ['hunter2']", "token", "did you mean 'tokens'?"),
