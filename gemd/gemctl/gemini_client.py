@@ -45,7 +45,8 @@ def build_client_context(certificate: Path | None, key: Path | None) -> ssl.SSLC
         try:
             context.load_cert_chain(certificate, key)
         except ssl.SSLError as error:
-            raise Failure(f"{certificate} can't be used as a client certificate: {say_reason(error)}") from None
+            advice = "; is its key in a file of its own, for --key?" if key is None else ""
+            raise Failure(f"{certificate} can't be used as a client certificate: {say_reason(error)}{advice}") from None
         except OSError as error:
             raise Failure(f"{certificate} or its key can't be read: {error.strerror}") from None
     return context

@@ -96,7 +96,9 @@ def test_what_is_a_cut(error, is_one):
 
 def test_a_client_certificate_that_can_not_be_used(tmp_path):
     (tmp_path / "bad.pem").write_text("nothing")
-    with pytest.raises(Failure, match=r"bad.pem can't be used as a client certificate"):
+    with pytest.raises(Failure, match=r"bad.pem can't be used as a client certificate: .*--key\?$"):
         build_client_context(tmp_path / "bad.pem", None)
+    with pytest.raises(Failure, match=r"bad.pem can't be used as a client certificate: .*[^?]$"):
+        build_client_context(tmp_path / "bad.pem", tmp_path / "bad.pem")
     with pytest.raises(Failure, match="can't be read: No such file"):
         build_client_context(tmp_path / "missing.pem", None)
