@@ -18,13 +18,12 @@ from gemd.protocol.peer import ClientCertificate, Peer
 from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import BrokenBody, error_response
 from gemd.protocol.status import is_redirect
-from gemd.protocol.titan import parse_upload
+from gemd.protocol.titan import parse_upload, without_parameters
 from gemd.protocol.upload import UploadBody
 from gemd.protocol.url import DEFAULT_PORT, resolve
 from gemd.responders.app.call import Call
 from gemd.responders.app.contract import App
 from gemd.responders.app.environ import build_app_environ
-from gemd.responders.uploads.front import hide_parameters
 from gemd.system.client_certificates import make_client_certificate
 
 _DAY = datetime.timedelta(days=1)
@@ -158,7 +157,7 @@ class Client:
             request = RequestReader(peer).feed(url.encode("utf-8", "surrogateescape") + b"\r\n")
             assert request is not None
             if body is not None:
-                request = Request(hide_parameters(request.url), peer, parse_upload(request.url.parameters))
+                request = Request(without_parameters(request.url), peer, parse_upload(request.url.parameters))
             elif request.url.scheme not in self._schemes:
                 raise ProxyRefused("This scheme is not served here")
         except GeminiError as refusal:

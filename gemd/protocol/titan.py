@@ -7,10 +7,13 @@ which never repeat what was sent, for that may be somebody's token.
 import re
 from urllib.parse import unquote_to_bytes
 
+import msgspec
+
 from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import BadRequest
 from gemd.protocol.mime import is_media_type
 from gemd.protocol.upload import Upload
+from gemd.protocol.url import Url
 
 _SIZE = re.compile("[0-9]{1,15}")
 _EDIT = "edit"
@@ -46,6 +49,12 @@ def parse_upload(parameters: str) -> Upload:
     if not media_type.isascii() or not is_media_type(media_type):
         raise BadRequest("The parameter mime is no media type, such as text/gemini")
     return Upload(int(given["size"]), media_type, token)
+
+
+def without_parameters(url: Url) -> Url:
+    """The URL, the text of which has no parameters any more: they are in a field of their own."""
+    head, mark, query = url.text.partition("?")
+    return msgspec.structs.replace(url, text=head.partition(";")[0] + mark + query)
 
 
 def _explain_unknown(name: str) -> str:

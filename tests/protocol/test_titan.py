@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemd.protocol.errors import BadRequest
-from gemd.protocol.titan import parse_upload
+from gemd.protocol.titan import parse_upload, without_parameters
 from gemd.protocol.upload import Upload
+from gemd.protocol.url import parse_url
 
 READ = {
     "size=5;mime=text/gemini;token=hello": Upload(5, "text/gemini", "hello"),
@@ -87,3 +88,17 @@ def test_any_parameters_are_an_upload_or_a_refusal_that_repeats_none_of_them(par
     except BadRequest as refusal:
         said = refusal.meta
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("sent", "left"),
+    [
+        ("titan://h/a.gmi;size=1;token=secret", "titan://h/a.gmi"),
+        ("titan://h/a;token=x;edit?query;more", "titan://h/a?query;more"),
+        ("titan://h/a.gmi", "titan://h/a.gmi"),
+    ],
+)
+def test_the_text_of_a_url_without_its_parameters(sent, left):
+    url = without_parameters(parse_url(sent.encode()))
+    assert url.text == left
+    assert url.parameters == parse_url(sent.encode()).parameters

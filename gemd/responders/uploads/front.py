@@ -17,9 +17,8 @@ from gemd.protocol.errors import BadRequest, GeminiError, ProxyRefused
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer, Response
 from gemd.protocol.status import Status
-from gemd.protocol.titan import parse_upload
+from gemd.protocol.titan import parse_upload, without_parameters
 from gemd.protocol.upload import Intake, Upload
-from gemd.protocol.url import Url
 from gemd.responders.access import Check, build_check
 from gemd.system.authorities import Read, read_authorities
 
@@ -63,7 +62,7 @@ class Uploads:
             place.check(request.peer)
         upload = parse_upload(request.url.parameters)
         _refuse(upload, place)
-        asked = Request(hide_parameters(request.url), request.peer, upload)
+        asked = Request(without_parameters(request.url), request.peer, upload)
         for answer in location.answers:
             receive = self._receivers.get(answer)
             taken = receive(asked, location) if receive is not None else None
@@ -107,9 +106,3 @@ def _is_one_of(token: str | None, hashes: tuple[bytes, ...]) -> bool:
 
 def _hash_token(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-
-
-def hide_parameters(url: Url) -> Url:
-    """The URL whose text has no parameters, for variables of programs; they are in a field of their own."""
-    head, mark, query = url.text.partition("?")
-    return msgspec.structs.replace(url, text=head.partition(";")[0] + mark + query)
