@@ -125,6 +125,19 @@ def test_as_lagrange_sends_it(configure, capsule, tmp_path):
     assert "c%20d" not in "".join(daemon.access) + daemon.errors
 
 
+def test_as_titan_of_gmid_sends_it(configure, capsule):
+    """No port, the token before the type; the line by itself, and the body once the handshake is over."""
+    daemon = configure(HOST.replace("public = true", 'public = true, tokens = ["sesame"]'))
+    for token, status in (("sesame", 30), ("open", 50)):
+        with daemon.tls() as tls:
+            tls.sendall(f"titan://localhost/a.gmi;size=8192;token={token};mime=text/gemini\r\n".encode())
+            tls.sendall(BODY[:8192])
+            answer = read_answer(tls)
+        assert (answer.status, answer.complete) == (status, True)
+        assert answer.meta == ("gemini://localhost/a.gmi" if status == 30 else "A valid token is needed")
+    assert (capsule / "a.gmi").read_bytes() == BODY[:8192]
+
+
 def test_links_and_hidden_files_stay(configure, capsule, tmp_path):
     (tmp_path / "outside").mkdir()
     (tmp_path / "secret.gmi").write_text("SECRET")
