@@ -20,7 +20,7 @@ from gemd.config.script_settings import find_script_users
 from gemd.config.settings import TLS, Config, Limits, Log, Service, Timeouts
 from gemd.config.tables import Problem, key_path, keys_of, read_settings, read_table, show
 from gemd.config.types import LOG_WORDS, AccessList, Settings, Workers
-from gemd.config.upload_checks import judge_sizes
+from gemd.config.upload_locations import takes_uploads
 from gemd.config.upstream_sockets import list_sockets
 from gemd.protocol.host import ANY_HOST
 
@@ -176,7 +176,10 @@ def _judge(config: Config) -> Iterator[Problem]:
         preloaded = next((location for location in host.locations if location.preload), None)
         if service.master_user is not None and preloaded is not None:
             yield Problem(key_path(preloaded.where, "preload"), "a master that stays root can't load an application")
-    yield from judge_sizes(config)
+    if takes_uploads(config):
+        from gemd.config.upload_checks import judge_sizes
+
+        yield from judge_sizes(config)
     if service.chroot is not None:
         if service.master_user is None:
             yield Problem("chroot", 'needs master-user = "root": a master that is shut in could not reload')

@@ -15,7 +15,6 @@ from gemd.config.proxy_checks import judge_proxy
 from gemd.config.script_places import EVERYWHERE, list_entries
 from gemd.config.tables import key_path, show
 from gemd.config.types import LOG_WORDS
-from gemd.config.upload_checks import judge_uploads
 from gemd.protocol.characters import fits_header
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.mime import is_media_type
@@ -56,7 +55,10 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
         yield "app-options", 'needs an app that is a factory, as in "package.module:factory()"'
     yield from _judge_foreign(location)
     yield from _judge_gateways(location)
-    yield from judge_uploads(location)
+    if location.titan is not False:
+        from gemd.config.upload_checks import judge_uploads
+
+        yield from judge_uploads(location)
     if location.app_process and location.preload:
         yield "preload", "an application in a process of its own (app-process) is loaded there, and not by the master"
     if location.app_user is not None and location.app_process is False:

@@ -1,36 +1,39 @@
-"""Which locations take uploads, and what is wrong with those that are to.
+"""What is wrong with tables of uploads, and with the locations that have them.
 
 Rule: what answers with nothing that could take an upload says so when it is read, and not to clients.
 """
 
-import os
 from collections.abc import Iterator
+from urllib.parse import quote
 
 from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.proxy_checks import parse_upstreams
 from gemd.config.settings import Config
-from gemd.config.tables import Problem, key_path
-from gemd.config.titan_settings import TitanSettings, judge_titan
+from gemd.config.tables import Problem, key_path, show
+from gemd.config.titan_settings import TitanSettings
+from gemd.config.upload_locations import UPLOAD_KEY, find_tables, is_for_files
+from gemd.protocol.errors import BadRequest
+from gemd.protocol.fingerprint import parse_fingerprint
+from gemd.protocol.mime import is_media_type
+from gemd.protocol.titan import parse_upload
+from gemd.protocol.url import parse_url
 
-KEY = "titan"
-_WITH_FILES = ((AnswerKind.FILES,), (AnswerKind.CGI, AnswerKind.FILES))  # what answers all of a location is asked first
+_LONGEST_TOKEN = 512  # octets as they are sent: a request has 1024 for all that it says
 
 
 def judge_uploads(location: Location) -> Iterator[tuple[str, str]]:
-    """What is wrong with who may upload to a location, by key."""
+    """What is wrong with a `titan` that is not false, and where it is, by key."""
     titan = location.titan
-    if titan is False:
+    if not isinstance(titan, TitanSettings):
+        yield UPLOAD_KEY, 'expected a table that says who may write, as in { allow = ["SHA256:..."] }, or false'
         return
-    if titan is True:
-        yield KEY, 'expected a table that says who may write, as in { allow = ["SHA256:..."] }, or false'
-        return
-    for key, text in judge_titan(titan):
-        yield key_path(KEY, key), text
+    for key, text in _judge_table(titan):
+        yield key_path(UPLOAD_KEY, key), text
     reason = _why_nothing_is_taken(location)
     if reason is not None:
-        yield KEY, reason
+        yield UPLOAD_KEY, reason
     elif titan.mkdir and not is_for_files(location):
-        yield key_path(KEY, "mkdir"), "is for files, and a program answers here: remove it"
+        yield key_path(UPLOAD_KEY, "mkdir"), "is for files, and a program answers here: remove it"
 
 
 def _why_nothing_is_taken(location: Location) -> str | None:
@@ -51,6 +54,44 @@ def _is_http(location: Location) -> bool:
         return False
 
 
+def _judge_table(titan: TitanSettings) -> Iterator[tuple[str, str]]:
+    """What is wrong with the values of a table, by key."""
+    if titan.public and titan.allow is not None:
+        yield "allow", "public says that anybody may write, without a certificate: remove one of the two keys"
+    elif not titan.public and not titan.allow:
+        text = 'needs those who may write: fingerprints of certificates, "any" certificate, or { ca = "..." }'
+        yield "allow", f"{text}; public = true is for anybody, without one"
+    for i, entry in enumerate(titan.allow if isinstance(titan.allow, tuple) else (), 1):
+        try:
+            parse_fingerprint(entry)
+        except ValueError as error:
+            yield key_path("allow", i), f"{error}, not {show(entry)}"
+    if not titan.types:
+        yield "types", 'expected at least one, as in "text/gemini", "image/*" or "*/*"'
+    for i, entry in enumerate(titan.types, 1):
+        if not is_media_type(entry.replace("*", "x")) or ";" in entry or entry != entry.lower():
+            text = 'expected a type in lower case without parameters, as in "text/gemini", "image/*" or "*/*"'
+            yield key_path("types", i), f"{text}, not {show(entry)}"
+        elif "*" in entry and entry != "*/*" and (entry.count("*") > 1 or not entry.endswith("/*")):
+            yield key_path("types", i), f'a star stands for all of a kind, as in "image/*" or "*/*", not {show(entry)}'
+    for i, token in enumerate(titan.tokens, 1):
+        sent = quote(token, safe="", errors="replace")
+        if len(sent) > _LONGEST_TOKEN:
+            yield key_path("tokens", i), f"is longer than {_LONGEST_TOKEN} octets as it is sent, percent-encoded"
+        elif not _can_be_sent(sent):
+            yield key_path("tokens", i), "has a character that can't be sent, or a dot segment"
+        elif token in titan.tokens[: i - 1]:
+            yield key_path("tokens", i), "is there twice"
+
+
+def _can_be_sent(encoded: str) -> bool:
+    try:
+        parse_upload(parse_url(f"titan://h/;size=1;token={encoded}".encode()).parameters)
+    except BadRequest:
+        return False
+    return True
+
+
 def judge_sizes(config: Config) -> Iterator[Problem]:
     """Uploads that are allowed and would never have room."""
     limits = config.limits
@@ -60,43 +101,3 @@ def judge_sizes(config: Config) -> Iterator[Problem]:
                 text = f"is more than limits.{key} ({most}), so that no such upload would ever be taken"
                 yield Problem(key_path(where, "max-size"), text)
                 break
-
-
-def find_uploads(config: Config) -> Iterator[tuple[str, Location, TitanSettings]]:
-    """The locations that take uploads, each with its key's path in the configuration."""
-    for host in config.hosts:
-        for location in host.locations:
-            if isinstance(location.titan, TitanSettings):
-                yield key_path(location.where, KEY), location, location.titan
-
-
-def find_tables(config: Config) -> Iterator[tuple[str, Location, TitanSettings]]:
-    """The same, of those of a host that have equal tables the first alone: the others have it from there."""
-    seen: list[tuple[str, TitanSettings]] = []
-    for where, location, titan in find_uploads(config):
-        table = where.partition(".")[0], titan
-        if table not in seen:
-            seen.append(table)
-            yield where, location, titan
-
-
-def is_for_files(location: Location) -> bool:
-    """Whether what is uploaded here may become a file."""
-    return location.titan is not False and location.answers in _WITH_FILES
-
-
-def find_upload_directories(config: Config) -> Iterator[str]:
-    """Where what is uploaded becomes files, or below. None of it need exist."""
-    for _, location, _ in find_uploads(config):
-        if is_for_files(location):
-            yield os.path.join(str(location.root), *location.names[len(location.mount) :])
-
-
-def is_for_program(location: Location) -> bool:
-    """Whether a program may take what is uploaded here."""
-    return location.titan is not False and location.answers != (AnswerKind.FILES,)
-
-
-def takes_uploads(config: Config) -> bool:
-    """Whether any location does."""
-    return any(True for _ in find_uploads(config))

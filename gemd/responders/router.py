@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.settings import Config
 from gemd.config.types import Budget
-from gemd.config.upload_checks import takes_uploads
+from gemd.config.upload_locations import takes_uploads
 from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer

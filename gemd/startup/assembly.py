@@ -14,7 +14,7 @@ from gemd.config import Config
 from gemd.config.app_settings import app_key, find_app_users, find_applications
 from gemd.config.script_settings import find_script_users
 from gemd.config.types import AccessList, Budget
-from gemd.config.upload_checks import find_upload_directories, takes_uploads
+from gemd.config.upload_locations import find_upload_directories, takes_uploads
 from gemd.protocol.networks import build_rule
 from gemd.protocol.request import Request
 from gemd.responders.cgi.scripts import ScriptUser

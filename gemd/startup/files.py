@@ -12,7 +12,7 @@ from gemd.config import Config
 from gemd.config.app_settings import find_app_users
 from gemd.config.script_settings import find_script_users
 from gemd.config.types import CAFile
-from gemd.config.upload_checks import find_uploads
+from gemd.config.upload_locations import find_uploads
 from gemd.startup.app_setups import build_app_setups
 from gemd.startup.inside import see_from_inside
 from gemd.startup.private_files import find_confinement, find_secrets_inside

@@ -16,7 +16,7 @@ _LATER = (
     *("gemd.responders.gateway.proxies", "gemd.responders.gateway.gemini_proxy"),
     # Uploads, likewise.
     *("gemd.responders.uploads.receivers", "gemd.responders.app.upload_file", "gemd.worker.uploading"),
-    "gemd.system.part_sweep",
+    *("gemd.system.part_sweep", "gemd.config.upload_checks"),
 )
 
 

@@ -11,7 +11,7 @@ from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.script_places import EVERYWHERE, list_entries
 from gemd.config.tables import key_path
 from gemd.config.titan_settings import TitanSettings
-from gemd.config.upload_checks import find_tables, find_uploads, is_for_files
+from gemd.config.upload_locations import find_tables, find_uploads, is_for_files
 from gemd.protocol.mime import guess_type
 from gemd.startup.private_files import script_directories
 from gemd.startup.upload_spool import find_worker

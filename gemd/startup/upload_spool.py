@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 
 from gemd.config import Config, ConfigError, Problem
-from gemd.config.upload_checks import find_uploads, is_for_program
+from gemd.config.upload_locations import find_uploads, is_for_program
 from gemd.system.attempt import attempt
 from gemd.system.permissions import why_not_changed
 from gemd.system.privileges import Identity, PrivilegeError, find_identity

@@ -5,7 +5,7 @@ Rule: all is made of what the generation decided, and of the limits of this proc
 
 from gemd.config.app_settings import find_applications
 from gemd.config.settings import Config
-from gemd.config.upload_checks import takes_uploads
+from gemd.config.upload_locations import takes_uploads
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Row
 from gemd.system import process

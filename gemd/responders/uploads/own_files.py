@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from gemd.config.settings import Config
 from gemd.config.types import CAFile
-from gemd.config.upload_checks import find_uploads
+from gemd.config.upload_locations import find_uploads
 
 
 def find_own_files(config: Config) -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import cast
 
 from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.settings import Config
-from gemd.config.upload_checks import find_uploads
+from gemd.config.upload_locations import find_uploads
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer
 from gemd.responders.hosts import Responder

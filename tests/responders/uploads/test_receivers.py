@@ -99,6 +99,7 @@ from tests.config.reading import parse
 Router(parse(sys.argv[1]), {}, None)
 from_there = "gemd.responders.uploads.", "gemd.worker.upload", "gemd.system.upload"
 also = "gemd.worker.incoming", "gemd.system.spool", "gemd.system.part_sweep", "gemd.responders.app.upload_file"
+also += "gemd.config.upload_checks", "gemd.protocol.titan"
 print(*(name for name in sys.modules if name.startswith(from_there) or name in also))
 """
 

@@ -1,0 +1,52 @@
+"""Which locations take uploads, and what may become of these there."""
+
+import os
+from collections.abc import Iterator
+
+from gemd.config.host_settings import AnswerKind, Location
+from gemd.config.settings import Config
+from gemd.config.tables import key_path
+from gemd.config.titan_settings import TitanSettings
+
+UPLOAD_KEY = "titan"
+_WITH_FILES = ((AnswerKind.FILES,), (AnswerKind.CGI, AnswerKind.FILES))  # what answers all of a location is asked first
+
+
+def find_uploads(config: Config) -> Iterator[tuple[str, Location, TitanSettings]]:
+    """The locations that take uploads, each with its key's path in the configuration."""
+    for host in config.hosts:
+        for location in host.locations:
+            if isinstance(location.titan, TitanSettings):
+                yield key_path(location.where, UPLOAD_KEY), location, location.titan
+
+
+def find_tables(config: Config) -> Iterator[tuple[str, Location, TitanSettings]]:
+    """The same, of those of a host that have equal tables the first alone: the others have it from there."""
+    seen: list[tuple[str, TitanSettings]] = []
+    for where, location, titan in find_uploads(config):
+        table = where.partition(".")[0], titan
+        if table not in seen:
+            seen.append(table)
+            yield where, location, titan
+
+
+def is_for_files(location: Location) -> bool:
+    """Whether what is uploaded here may become a file."""
+    return location.titan is not False and location.answers in _WITH_FILES
+
+
+def find_upload_directories(config: Config) -> Iterator[str]:
+    """Where what is uploaded becomes files, or below. None of it need exist."""
+    for _, location, _ in find_uploads(config):
+        if is_for_files(location):
+            yield os.path.join(str(location.root), *location.names[len(location.mount) :])
+
+
+def is_for_program(location: Location) -> bool:
+    """Whether a program may take what is uploaded here."""
+    return location.titan is not False and location.answers != (AnswerKind.FILES,)
+
+
+def takes_uploads(config: Config) -> bool:
+    """Whether any location does."""
+    return any(True for _ in find_uploads(config))
