@@ -61,12 +61,17 @@ class PidFile:
         os.close(self.lock)
 
 
+def find_lock(path: Path) -> Path:
+    """The file beside a pid file that is locked."""
+    return path.with_name(path.name + ".lock")
+
+
 def lock_pid_file(path: Path, owner: tuple[int, int] | None = None) -> PidFile:
     """Take the lock beside `path`. Makes the directory if need be, for `owner` (uid, gid) if given.
 
     Raises AlreadyRunning, naming who holds it, and PidFileError.
     """
-    lock_path = path.with_name(path.name + ".lock")
+    lock_path = find_lock(path)
     try:
         if not path.parent.exists():
             path.parent.mkdir(mode=0o755)

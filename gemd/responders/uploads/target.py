@@ -53,13 +53,13 @@ class UploadTarget(msgspec.Struct, frozen=True):
 def find_names(url: Url, location: Location) -> tuple[str, ...]:
     """The names below the location's root that an upload to the URL is for. Raises BadRequest (59)."""
     names = url.names[len(location.mount) :]
+    if any("/" in name for name in url.names):
+        raise BadRequest("An encoded slash can't be part of a file's name")
     if url.is_directory or not names:
         raise BadRequest("An upload needs the name of a file, and this path ends without one")
     if url.query is not None:
         raise BadRequest("An upload to a file has no query")
     for name in names:
-        if "/" in name:
-            raise BadRequest("An encoded slash can't be part of a file's name")
         if is_misleading(name) or not fits_header(name):
             raise BadRequest("A file's name is UTF-8, without control characters")
         if name.startswith("."):

@@ -26,6 +26,7 @@ def test_what_decides_about_gemd(tmp_path):
         "all.pem",
         "authorities",
         "gemd.pid",
+        "gemd.pid.lock",
         "h.crt",
         "readers.pem",
         "servers.pem",
@@ -38,11 +39,20 @@ def test_what_decides_about_gemd(tmp_path):
 
 
 def test_there_may_be_none(tmp_path):
-    config = parse_config({"host": [{"name": "h", "root": "/srv"}]}, base=tmp_path, source=None, cpus=1)
+    host = {"name": "h", "root": "/srv"}
+    tables = {"listen": [{"address": "127.0.0.1:1965", "tls": False}], "host": [host]}
+    config = parse_config(tables, base=tmp_path, source=None, cpus=1)
     assert list(find_own_files(config)) == []
+
+
+def test_a_certificate_that_is_made_is_one_of_them(tmp_path):
+    hosts = [{"name": "h", "root": "/srv"}, {"name": "::1", "root": "/srv"}]
+    tables = {"host": hosts, "tls": {"certificates": "made"}}
+    config = parse_config(tables, base=tmp_path, source=None, cpus=1)
+    assert list(find_own_files(config)) == [str(tmp_path / "made" / name) for name in ("h.crt", "__1.crt")]
 
 
 def test_the_configuration_is_known_by_its_whole_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = parse_config({"host": [{"name": "h", "root": "/srv"}]}, base=tmp_path, source="etc/gemd.conf", cpus=1)
-    assert list(find_own_files(config)) == [str(tmp_path / "etc/gemd.conf")]
+    assert next(find_own_files(config)) == str(tmp_path / "etc/gemd.conf")

@@ -98,6 +98,12 @@ def test_names_are_below_a_root_of_its_own():
         find_names(url("/wiki"), location)
 
 
+def test_an_encoded_slash_hides_no_name_from_where_a_root_begins():
+    location = Location(path="/notes/wiki", mount=("notes", "wiki"), root="/srv/wiki")
+    with pytest.raises(BadRequest, match="encoded slash"):
+        find_names(url("/notes%2Fwiki/a/b"), location)
+
+
 # What is there
 
 
