@@ -21,12 +21,11 @@ def find_uploads(config: Config) -> Iterator[tuple[str, Location, TitanSettings]
 
 
 def find_tables(config: Config) -> Iterator[tuple[str, Location, TitanSettings]]:
-    """The same, of those of a host that have equal tables the first alone: the others have it from there."""
-    seen: list[tuple[str, TitanSettings]] = []
+    """The same, without those that have their table from a location above them, or one that is equal."""
+    tables = {(location.host, location.names): titan for _, location, titan in find_uploads(config)}
     for where, location, titan in find_uploads(config):
-        table = where.partition(".")[0], titan
-        if table not in seen:
-            seen.append(table)
+        above = (location.names[:depth] for depth in range(len(location.names)))
+        if all(tables.get((location.host, names)) != titan for names in above):
             yield where, location, titan
 
 

@@ -49,7 +49,12 @@ def test_who_may_upload_is_inherited_where_all_answer_alike(text, paths):
     assert {location.path for _, location, _ in find_uploads(again)} == paths
 
 
-def test_a_table_is_found_once_for_a_host():
+def test_equal_tables_side_by_side_are_all_found():
+    config = parse(HOST + at("/b/c") + at("/b", ANY) + at("/bc", ANY) + at("/d", ANY))
+    assert [location.path for _, location, _ in find_tables(config)] == ["/b", "/bc", "/d"]
+
+
+def test_a_table_is_found_once_for_all_below():
     other = at("/b", "titan = { public = true }")
     config = parse(HOST + ANY + at("/a") + other + at("/b/c") + HOST.replace('"h"', '"g"') + ANY + at("/d"))
     assert [where for where, _, _ in find_tables(config)] == [
