@@ -332,7 +332,7 @@ def fill(path: Path) -> None:
 def test_a_full_disk(small_disk, configure, in_hidden_files, tmp_path, is_hidden):
     (small_disk / "a.gmi").write_text("before")
     daemon = configure(SERVED % 2 + HOST, env=in_hidden_files if is_hidden else {})
-    daemon.expect("an upload to '/small/.*' can't be kept: No space left on device")
+    daemon.expect("an upload to 'titan://.*/small/.*' can't be kept: No space left on device")
     answer = put(daemon, "/small/a.gmi", BODY)
     assert (answer.status, answer.meta, answer.complete) == (40, "There is no room for the upload", True)
     assert daemon.ask("/small/a.gmi").text == "before"
@@ -390,7 +390,7 @@ def test_a_user_writes_where_it_may(public, serve_public, text):
     notes = public / "capsule/notes"
     (notes / "kept.gmi").write_text("by root")
     daemon = serve_public(text)
-    daemon.expect("an upload to '/.*' can't be kept: Permission denied")
+    daemon.expect("an upload to 'titan://.*' can't be kept: Permission denied")
     for body in (b"hello", BODY):
         assert put(daemon, "/notes/a.gmi", body).status == 30
         found = (notes / "a.gmi").stat()

@@ -66,7 +66,7 @@ class FileUploads:
                     return Computed(delete, self._turns)
                 _check_room(target, upload.size)
         except OSError as error:
-            raise explain_spool_failure(error, url.path) from None
+            raise explain_spool_failure(error, url.text) from None
         return self._take(names, location, url, upload.size)
 
     @contextmanager
@@ -95,7 +95,7 @@ class FileUploads:
             return Response(Status.REDIRECT_TEMPORARY, _show(url, url.path))
 
         spool = Spool(make, lambda _descriptor: parts[0].close())
-        return SpooledIntake(size, url.path, spool, lambda spool: StoredAnswer(spool, url.path, store))
+        return SpooledIntake(size, url.text, spool, lambda spool: StoredAnswer(spool, url.text, store))
 
     # The end of one
 
@@ -109,7 +109,7 @@ class FileUploads:
         except FileNotFoundError:
             raise NotFound from None
         except OSError as error:
-            raise explain_spool_failure(error, url.path) from None
+            raise explain_spool_failure(error, url.text) from None
         above = _show(url, url.path[: url.path.rindex("/") + 1])
         return Response(Status.SUCCESS, GEMTEXT, f"The file is deleted.\n{link(above, 'Where it was')}".encode())
 

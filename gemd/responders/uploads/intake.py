@@ -21,14 +21,14 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
-def explain_spool_failure(failure: OSError, path: str) -> GeminiError:
-    """What to answer where an upload to the path of a URL can't be kept: the refusal that has led to it, 41 without a
-    thread, else 40; the error log says why."""
+def explain_spool_failure(failure: OSError, url: str) -> GeminiError:
+    """What to answer where an upload to a URL can't be kept: the refusal that has led to it, 41 without a thread, else
+    40; the error log says why."""
     if isinstance(failure.__cause__, GeminiError):
         return failure.__cause__
     if failure.errno == errno.EAGAIN:
         return Overloaded()
-    error_log.error("an upload to %r can't be kept: %s", path, failure.strerror)
+    error_log.error("an upload to %s can't be kept: %s", error_log.show_url(url), failure.strerror)
     if failure.errno in _FULL:
         return GeminiError("There is no room for the upload")
     if failure.errno in _FORBIDDEN:
@@ -37,14 +37,14 @@ def explain_spool_failure(failure: OSError, path: str) -> GeminiError:
 
 
 class SpooledIntake(Intake):
-    """`size` bytes for the path of a URL. `answer` says what is answered once all were given, from the spool, which is
-    there until that is over."""
+    """`size` bytes for a URL. `answer` says what is answered once all were given, from the spool, which is there until
+    that is over."""
 
-    __slots__ = ("_answer", "_path", "_size", "_spool")
+    __slots__ = ("_answer", "_size", "_spool", "_url")
 
-    def __init__(self, size: int, path: str, spool: Spool, answer: Callable[[Spool], Pending]) -> None:
+    def __init__(self, size: int, url: str, spool: Spool, answer: Callable[[Spool], Pending]) -> None:
         self._size = size
-        self._path = path
+        self._url = url
         self._spool = spool
         self._answer = answer
 
@@ -76,7 +76,7 @@ class SpooledIntake(Intake):
 
     def _check(self) -> None:
         if self._spool.failure is not None:
-            raise explain_spool_failure(self._spool.failure, self._path)
+            raise explain_spool_failure(self._spool.failure, self._url)
 
     def close(self) -> None:
         """Let go of what was taken."""
@@ -89,10 +89,10 @@ class StoredAnswer:
 
     descriptors: Collection[int] = ()
 
-    def __init__(self, spool: Spool, path: str, store: Callable[[int], Response]) -> None:
+    def __init__(self, spool: Spool, url: str, store: Callable[[int], Response]) -> None:
         self.deadline = time.monotonic() + _TIMEOUT
         self._spool = spool
-        self._path = path
+        self._url = url
         self._store = store
         self._outcome: Future[Response] = Future()
 
@@ -117,11 +117,11 @@ class StoredAnswer:
             _check_deadline(self.deadline)
             return None
         if failure is not None:
-            raise explain_spool_failure(failure, self._path)
+            raise explain_spool_failure(failure, self._url)
         try:
             return self._outcome.result()
         except OSError as error:
-            raise explain_spool_failure(error, self._path) from None
+            raise explain_spool_failure(error, self._url) from None
 
     def close(self) -> None:
         """A thread that is at work stores it nevertheless."""
@@ -132,10 +132,10 @@ class ReceivedAnswer:
 
     descriptors: Collection[int] = ()
 
-    def __init__(self, spool: Spool, path: str, respond: Callable[[UploadBody], Answer]) -> None:
+    def __init__(self, spool: Spool, url: str, respond: Callable[[UploadBody], Answer]) -> None:
         self.deadline = time.monotonic() + _TIMEOUT
         self._spool = spool
-        self._path = path
+        self._url = url
         self._respond = respond
         self._descriptor: int | None = None
 
@@ -150,7 +150,7 @@ class ReceivedAnswer:
     def settle(self) -> Answer | None:
         """The answer, once all is here. Raises GeminiError."""
         if self._spool.failure is not None:
-            raise explain_spool_failure(self._spool.failure, self._path)
+            raise explain_spool_failure(self._spool.failure, self._url)
         if self._descriptor is None:
             _check_deadline(self.deadline)
             return None

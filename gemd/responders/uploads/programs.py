@@ -44,7 +44,7 @@ class ProgramUploads:
         """Take the body, or have one of no bytes answered, or `;edit`; None where no program is there. Raises
         GeminiError for what is refused without the body, and Unjudged."""
         assert request.upload is not None
-        size, path = request.upload.size, request.url.path
+        size, url = request.upload.size, request.url.text
         answer = self._ask(request, location)
         if not size or answer is None:
             return answer
@@ -52,7 +52,7 @@ class ProgramUploads:
             answer.close()  # it has not begun
         spool = Spool(partial(self._make_file, size))
         give = partial(self._give, request, location)
-        return SpooledIntake(size, path, spool, lambda spool: ReceivedAnswer(spool, path, give))
+        return SpooledIntake(size, url, spool, lambda spool: ReceivedAnswer(spool, url, give))
 
     def _ask(self, request: Request, location: Location) -> Answer | None:
         """Raises GeminiError, and Unjudged."""

@@ -56,7 +56,7 @@ def find_names(url: Url, location: Location) -> tuple[str, ...]:
     if any("/" in name for name in url.names):
         raise BadRequest("An encoded slash can't be part of a file's name")
     if url.is_directory or not names:
-        raise BadRequest("An upload needs the name of a file, and this path ends without one")
+        raise BadRequest("An upload needs the name of a file, such as index.gmi, and this path ends without one")
     if url.query is not None:
         raise BadRequest("An upload to a file has no query")
     for name in names:
