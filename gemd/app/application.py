@@ -52,7 +52,8 @@ class Application:
 
     def default_callback(self, request: Request, **groups: str | None) -> Answered | Awaitable[Answered]:
         """The answer where no route matches; to be overridden."""
-        return Response(Status.PERMANENT_FAILURE, "Not Found")
+        what = "No uploads are taken here" if request.scheme == "titan" else "Not Found"
+        return Response(Status.PERMANENT_FAILURE, what)
 
     def __call__(self, environ: Environ, send_status: SendStatus) -> Sent | Awaitable[Sent]:
         """Answer one request: 59 for a URL that is none, else what the rate limiter or the route says.

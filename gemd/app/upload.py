@@ -15,6 +15,10 @@ class UploadedFile(NamedTuple):
     media_type: str
     token: str | None
 
+    def __repr__(self) -> str:
+        """Without the token: an application may log it."""
+        return f"UploadedFile({self.body!r}, {self.size!r}, {self.media_type!r}, token={'...' if self.token else None})"
+
 
 def find_upload(environ: Environ) -> UploadedFile | None:
     """What is uploaded; None where nothing is."""

@@ -1,6 +1,6 @@
 import pytest
 
-from gemd.app import Request, RoutePattern
+from gemd.app import Application, Request, Response, RoutePattern
 from gemd.testing import Client
 
 # pattern, its other arguments, path of the request, what the route is called with (None: it is not)
@@ -41,6 +41,13 @@ ROUTES = [
     ("/a", {}, "gemini://localhost:1966/a", None),
     ("/a", {"strict_port": False}, "gemini://localhost:1966/a", {}),
 ]
+
+
+def test_where_no_route_takes_uploads():
+    app = Application()
+    app.route("/a")(lambda request: Response(20, "text/plain", "found"))
+    answer = Client(app).put("/a", b"hello")
+    assert (answer.status, answer.meta) == (50, "No uploads are taken here")
 
 
 @pytest.mark.parametrize(("pattern", "options", "path", "groups"), ROUTES)

@@ -16,6 +16,13 @@ def test_an_upload():
     assert find_upload(environ).token is None
 
 
+def test_what_is_shown_has_no_token():
+    shown = repr(find_upload({**ENVIRON, "TITAN_TOKEN": "sesame"}))
+    assert "sesame" not in shown
+    assert shown.endswith(", 5, 'text/plain', token=...)")
+    assert repr(UploadedFile(BODY, 5, "text/plain", None)).endswith(", 5, 'text/plain', token=None)")
+
+
 def test_nothing_is_uploaded():
     assert find_upload({}) is None
     assert find_upload({"TITAN_EDIT": "1"}) is None
