@@ -15,6 +15,8 @@ from gemd.config.host_settings import PART_PREFIX
 
 _MODE = 0o644  # of a new file, less the umask
 _DATA = 0o666  # of the bits of a file that is replaced: neither is it executable, nor does it lend anybody's rights
+_GROUP, _OTHERS = 0o060, 0o006
+_ACCESS_LIST = "system.posix_acl_access"  # acl(5)
 _NO_NAMELESS = frozenset({errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.EOPNOTSUPP})
 _NO_RESERVE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 _NO_SYNC = frozenset({errno.EINVAL, errno.EROFS})
@@ -64,7 +66,7 @@ class UploadPart:
         be there. Raises OSError: EISDIR, EEXIST or ELOOP for what is no regular file."""
         former = find_regular(directory, name)
         if former is not None:
-            _take_after(self.descriptor, former)
+            _take_after(self.descriptor, former, _find_access_list(directory, name))
         os.fsync(self.descriptor)
         if self._hidden is not None or former is not None or not self._link(directory, name):
             self._rename(directory, name)
@@ -148,12 +150,33 @@ def _reserve(descriptor: int, size: int) -> None:
             raise
 
 
-def _take_after(descriptor: int, former: os.stat_result) -> None:
-    """Give the file the group, if that may be, and the mode of the one that it replaces."""
-    if os.fstat(descriptor).st_gid != former.st_gid:
-        with contextlib.suppress(PermissionError):
+def _find_access_list(directory: int, name: str) -> bytes | None:
+    """The access control list of a file, as far as it can be read; None for none."""
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    except OSError:
+        return None
+    try:
+        return os.getxattr(descriptor, _ACCESS_LIST)
+    except OSError:  # for nearly all
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _take_after(descriptor: int, former: os.stat_result, access_list: bytes | None) -> None:
+    """Give the file the group, if that may be, and the mode and access control list of the one that it replaces. Nobody
+    gets more rights by that: to another group goes what all others have, and with a list the bits of the group are only
+    its mask."""
+    mode = former.st_mode & _DATA
+    try:
+        if os.fstat(descriptor).st_gid != former.st_gid:
             os.fchown(descriptor, -1, former.st_gid)
-    os.fchmod(descriptor, former.st_mode & _DATA)
+        if access_list is not None:
+            os.setxattr(descriptor, _ACCESS_LIST, access_list)
+    except OSError:
+        mode = mode & ~_GROUP | (mode & _OTHERS) << 3
+    os.fchmod(descriptor, mode)
 
 
 def _way_to(descriptor: int) -> str:

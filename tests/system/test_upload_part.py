@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import stat
+import struct
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,53 @@ def test_a_group_that_may_not_be_given_does_not_matter(kind, folder, directory, 
     monkeypatch.setattr(os, "fchown", refuse)
     publish(directory, "a.gmi", b"after")
     assert (folder / "a.gmi").read_bytes() == b"after"
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o664, 0o644), (0o660, 0o600), (0o606, 0o666)])
+def test_another_group_gets_no_more_than_everybody_has(kind, folder, directory, monkeypatch, before, after):
+    (folder / "a.gmi").write_text("before")
+    real = os.stat(folder / "a.gmi")
+    former = os.stat_result((stat.S_IFREG | before, *real[1:5], real.st_gid + 1, *real[6:]))
+    monkeypatch.setattr(upload_part, "find_regular", lambda *_: former)
+    monkeypatch.setattr(os, "fchown", refuse)
+    publish(directory, "a.gmi", b"after")
+    assert mode_of(folder / "a.gmi") == after
+
+
+def access_list(*entries):
+    """The octets of one (acl(5)) of tags, rights and users."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+NOBODY_IN_PARTICULAR = 0xFFFFFFFF
+# The owner, the user 4242, the group, the mask and others: the group may not write.
+ENTRIES = [(1, 6), (2, 6, 4242), (4, 4), (16, 6), (32, 4)]
+LIST = access_list(*((*entry, NOBODY_IN_PARTICULAR)[:3] for entry in ENTRIES))
+
+
+@pytest.fixture
+def with_list(folder):
+    """A file with an access control list."""
+    path = folder / "a.gmi"
+    path.write_text("before")
+    try:
+        os.setxattr(path, "system.posix_acl_access", LIST)
+    except OSError:
+        pytest.skip("there are no access control lists here")
+    assert mode_of(path) == 0o664  # the mask, in the place of the group's bits
+    return path
+
+
+def test_the_access_control_list_of_a_file_that_is_replaced_stays(kind, with_list, directory):
+    publish(directory, "a.gmi", b"after")
+    assert os.getxattr(with_list, "system.posix_acl_access") == LIST
+    assert mode_of(with_list) == 0o664
+
+
+def test_a_list_that_may_not_be_given_gives_the_group_no_rights(kind, with_list, directory, monkeypatch):
+    monkeypatch.setattr(os, "setxattr", refuse)
+    publish(directory, "a.gmi", b"after")
+    assert mode_of(with_list) == 0o644
 
 
 def refuse(*_arguments, **_keywords):
