@@ -18,6 +18,7 @@ from gemd.system.spool import SMALL_SIZE, Spool
 
 _TIMEOUT = 60.0  # seconds, where a disk does not answer
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_READ_ONLY = "; to a service of systemd it is one but for ReadWritePaths="
 _FORBIDDEN = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
@@ -28,7 +29,8 @@ def explain_spool_failure(failure: OSError, url: str) -> GeminiError:
         return failure.__cause__
     if failure.errno == errno.EAGAIN:
         return Overloaded()
-    error_log.error("an upload to %s can't be kept: %s", error_log.show_url(url), failure.strerror)
+    hint = _READ_ONLY if failure.errno == errno.EROFS else ""
+    error_log.error("an upload to %s can't be kept: %s%s", error_log.show_url(url), failure.strerror, hint)
     if failure.errno in _FULL:
         return GeminiError("There is no room for the upload")
     if failure.errno in _FORBIDDEN:

@@ -116,6 +116,7 @@ def test_a_file_that_cant_be_made_refuses_what_comes(error, status, text, by_han
         assert caught.value.status == status
         assert error.strerror not in caught.value.meta
     assert (error.strerror in caplog.text) is (status == 40)
+    assert ("ReadWritePaths=" in caplog.text) is (error.errno == errno.EROFS)
     taken.close()
 
 
