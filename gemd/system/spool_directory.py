@@ -9,9 +9,10 @@ import errno
 import os
 import secrets
 
-_FLAGS = os.O_RDWR | os.O_CLOEXEC
+from gemd.system.unnamed_file import open_unnamed
+
+_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _READABLE = 0o444
-_NO_UNNAMED = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL})  # open(2), O_TMPFILE
 
 
 class SpoolDirectory:
@@ -40,13 +41,11 @@ class SpoolDirectory:
         return descriptor
 
     def _open(self) -> int:
-        try:
-            return os.open(".", _FLAGS | os.O_TMPFILE | os.O_EXCL, 0o600, dir_fd=self._descriptor)
-        except OSError as error:
-            if error.errno not in _NO_UNNAMED:
-                raise
+        unnamed = open_unnamed(self._descriptor, 0o600, os.O_EXCL)
+        if unnamed is not None:
+            return unnamed
         name = f".gemd-spool-{secrets.token_hex(8)}"
-        descriptor = os.open(name, _FLAGS | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=self._descriptor)
+        descriptor = os.open(name, _FLAGS, 0o600, dir_fd=self._descriptor)
         try:
             os.unlink(name, dir_fd=self._descriptor)
         except OSError:

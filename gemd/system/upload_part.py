@@ -12,12 +12,13 @@ import secrets
 import stat
 
 from gemd.config.host_settings import PART_PREFIX
+from gemd.system.unnamed_file import open_unnamed
 
 _MODE = 0o644  # of a new file, less the umask
 _DATA = 0o666  # of the bits of a file that is replaced: neither is it executable, nor does it lend anybody's rights
 _GROUP, _OTHERS = 0o060, 0o006
 _ACCESS_LIST = "system.posix_acl_access"  # acl(5)
-_NO_NAMELESS = frozenset({errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.EOPNOTSUPP})
+_FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _NO_RESERVE = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 _NO_SYNC = frozenset({errno.EINVAL, errno.EROFS})
 
@@ -42,20 +43,15 @@ class UploadPart:
             raise
 
     def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CLOEXEC
-        try:
-            descriptor = os.open(".", flags | os.O_TMPFILE, _MODE, dir_fd=self._directory)
-        except OSError as error:
-            if error.errno not in _NO_NAMELESS:
-                raise
-        else:
-            if os.path.exists(_way_to(descriptor)):  # not in a chroot without /proc, where it could get no name
-                _lock(descriptor)
-                return descriptor
-            os.close(descriptor)
+        unnamed = open_unnamed(self._directory, _MODE)
+        if unnamed is not None:
+            if os.path.exists(_way_to(unnamed)):  # not in a chroot without /proc, where it could get no name
+                _lock(unnamed)
+                return unnamed
+            os.close(unnamed)
         while True:
             name = PART_PREFIX + secrets.token_hex(8)
-            descriptor = os.open(name, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _MODE, dir_fd=self._directory)
+            descriptor = os.open(name, _FLAGS, _MODE, dir_fd=self._directory)
             if _lock(descriptor):
                 self._hidden = name
                 return descriptor
