@@ -78,8 +78,8 @@ def read_table(table: object, keys: Mapping[str, object], path: str, problems: l
 
 def _wrong_entries(value: object, kind: object, where: str) -> list[Problem]:
     """What is wrong with a table whose keys are anybody's, or with empty texts in a list, entry by entry."""
-    if isinstance(value, list) and all(isinstance(entry, str) for entry in value) and "" in value:
-        return [Problem(key_path(where, i), "is an empty text") for i, entry in enumerate(value, 1) if not entry]
+    if isinstance(value, list) and "" in value and _is_of_kind([entry or "-" for entry in value], kind):
+        return [Problem(key_path(where, i), "is an empty text") for i, entry in enumerate(value, 1) if entry == ""]
     if get_origin(kind) is not dict or not isinstance(value, dict):
         return []
     problems = []
@@ -90,6 +90,14 @@ def _wrong_entries(value: object, kind: object, where: str) -> list[Problem]:
         except msgspec.ValidationError as error:
             problems.append(Problem(key_path(where, name), _explain(entry, entries, str(error))))
     return problems
+
+
+def _is_of_kind(value: object, kind: object) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _has_nul(value: object) -> bool:

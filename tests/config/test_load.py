@@ -56,6 +56,7 @@ MISTAKES = {
     "host with an empty name": ("[[host]]\nname = ''\nroot = '/srv'\n", "host[1].name", "not empty"),
     "name of one mark": ("[[host]]\nname = '?'\nroot = '/srv'\n", "host[1].name", "can't be a host"),
     "empty alias": (HOST + "aliases = ['']\n", "host[1].aliases[1]", "is an empty text"),
+    "empty text for a truth": (HOST + "listing = ['']\n", "host[1].listing", "expected true or false"),
     "impossible name": ("[[host]]\nname = 'a b'\n", "host[1].name", '"a b" can\'t be a host'),
     "name with a port": ("[[host]]\nname = 'h:1965'\n", "host[1].name", "can't be a host"),
     "wildcard inside": ("[[host]]\nname = 'a.*.org'\n", "host[1].name", "can't be a host"),
