@@ -6,6 +6,7 @@ import shutil
 import signal
 from dataclasses import dataclass
 
+import hypothesis
 import pytest
 
 from gemd.system.openssl import load_openssl
@@ -15,6 +16,9 @@ load_openssl()  # as gemd does: before any test imports what needs it
 from gemd.system.landlock import find_version  # noqa: E402
 from gemd.system.level import Level  # noqa: E402
 from gemd.system.log import describe_error, error_log  # noqa: E402
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # how long an example takes says how busy a machine is
+hypothesis.settings.load_profile("untimed")
 
 IS_ROOT = os.geteuid() == 0
 # Other users' rights, mounts, and a look into a gemd process, which its own user is refused.
