@@ -25,6 +25,7 @@ VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, **({"1.3": ssl.TLSVersion.TLSv1_3} if
 
 if not openssl.has_tickets():
 
+    @pytest.mark.timeout(300)  # for 44 tests, on a busy machine
     def test_all_of_it_with_the_tickets_of_tls_1_3():
         configuration = Path(openssl.__file__).with_name(openssl.WITH_TICKETS)
         done = subprocess.run(
