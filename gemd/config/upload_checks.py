@@ -98,6 +98,6 @@ def judge_sizes(config: Config) -> Iterator[Problem]:
     for where, _, titan in find_tables(config):
         for key, most in (("uploads-per-address", limits.uploads_per_address), ("uploads", limits.uploads)):
             if titan.max_size > most:
-                text = f"is more than limits.{key} ({most}), so that no such upload would ever be taken"
+                text = f"{titan.max_size} is more than limits.{key} ({most}), so that no such upload would be taken"
                 yield Problem(key_path(where, "max-size"), text)
                 break

@@ -66,5 +66,5 @@ def test_what_would_never_have_room_is_told_once(limits, size, said, allow):
     titan = f"titan = {{ allow = {allow}, max-size = {size} }}\n"
     problems = problems_of(limits + HOST + titan + at("/a"))
     assert list(problems) == ["host[1].titan.max-size"]
-    assert f"is more than limits.{said}" in problems["host[1].titan.max-size"]
+    assert f"{size} is more than limits.{said}" in problems["host[1].titan.max-size"]
     assert parse(limits + HOST + titan.replace(str(size), str(size - 1)))
