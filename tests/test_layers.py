@@ -1,6 +1,7 @@
 """The house's rules: who may import whom, and what each wing may touch. The table is that of the design."""
 
 import ast
+import functools
 import statistics
 from pathlib import Path
 
@@ -71,6 +72,7 @@ def is_in(name, wing):
     return name == f"gemd.{wing}" or name.startswith(f"gemd.{wing}.")
 
 
+@functools.cache
 def imports_of(name):
     """Every module that is imported, also within functions; `from gemd import startup` is gemd.startup."""
     found = set()
@@ -81,7 +83,7 @@ def imports_of(name):
             assert node.level == 0, "relative import"
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= {full if full in MODULES else node.module for full in names}
-    return found
+    return frozenset(found)
 
 
 def test_the_modules_are_found():
