@@ -112,6 +112,16 @@ def test_a_page_that_is_written_read_changed_and_deleted(configure, capsule):
     assert parts_in(capsule) == []
 
 
+def test_who_announces_no_bytes_and_sends_some_deletes_nothing(configure, capsule):
+    daemon = configure(HOST)
+    (capsule / "a.gmi").write_text("before")
+    answer = daemon.send(titan(daemon, "/a.gmi", 0) + b"hello")
+    assert (answer.status, answer.meta, answer.complete) == (59, "More than 0 bytes came", True)
+    assert daemon.ask("/a.gmi").text == "before"
+    assert put(daemon, "/a.gmi", b"").status == 20
+    assert daemon.ask("/a.gmi").status == 51
+
+
 def test_as_lagrange_sends_it(configure, capsule, tmp_path):
     """Type, size, then the token, percent-encoded; the identity is that of the page."""
     make_certificate(tmp_path / "me.pem")

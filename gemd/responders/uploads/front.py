@@ -20,6 +20,7 @@ from gemd.protocol.status import Status
 from gemd.protocol.titan import parse_upload, without_parameters
 from gemd.protocol.upload import Intake, Upload
 from gemd.responders.access import Check, build_check
+from gemd.responders.uploads.intake import EmptyIntake
 from gemd.system.authorities import Read, read_authorities
 
 # Raises GeminiError; None where it is the next one's to take.
@@ -69,7 +70,9 @@ class Uploads:
             if taken is not None:
                 if answer is not AnswerKind.FILES and upload.size:  # a file has the type that its name stands for
                     _check_type(upload, place.titan, taken)
-                return taken
+                if upload.size or upload.is_edit or isinstance(taken, Response | Intake):
+                    return taken
+                return EmptyIntake(taken)  # who says so in error, and sends more, deletes nothing
         raise ProxyRefused("No uploads are taken here")
 
 

@@ -85,6 +85,42 @@ class SpooledIntake(Intake):
         self._spool.close()
 
 
+class EmptyIntake(Intake):
+    """Of an upload of no bytes: `answer`, which begins once it is seen that no more came."""
+
+    __slots__ = ("_answer", "_is_given")
+
+    def __init__(self, answer: Pending) -> None:
+        self._answer = answer
+        self._is_given = False
+
+    @property
+    def size(self) -> int:
+        """None are to come."""
+        return 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes more at the moment."""
+        return True
+
+    def begin(self, _helper: Helper) -> None:
+        """Nothing begins before its end."""
+
+    def take(self, _data: bytes) -> None:
+        """Nothing comes."""
+
+    def finish(self) -> Pending:
+        """What was to be answered."""
+        self._is_given = True
+        return self._answer
+
+    def close(self) -> None:
+        """Let go of the answer, if nobody else does."""
+        if not self._is_given:
+            self._answer.close()
+
+
 class StoredAnswer:
     """`store` is called by a thread with the descriptor of all that came, and has the answer; it may raise GeminiError
     and OSError."""

@@ -213,3 +213,28 @@ def test_tokens_are_compared_as_a_whole(ask):
     long = "x" * 400
     assert ask({**LISTED, "tokens": [long]}, f"titan://h/a;size=5;token={long[:-1]}y")[0].status == 50
     assert ask({**LISTED, "tokens": [long]}, f"titan://h/a;size=5;token={long}")[0] is TAKEN
+
+
+def test_what_an_upload_of_no_bytes_does_begins_once_none_have_come(ask):
+    class Deletion:
+        descriptors = ()
+        deadline = 0.0
+        is_closed = False
+
+        def close(self):
+            self.is_closed = True
+
+    deletion = Deletion()
+    receivers = {AnswerKind.FILES: lambda request, location: deletion}
+    titan = {"public": True, "delete": True}
+    intake, _ = ask(titan, "titan://h/a;size=0", receivers=receivers)
+    assert isinstance(intake, Intake)
+    assert intake.size == 0
+    intake.close()
+    assert deletion.is_closed
+    deletion.is_closed = False
+    intake, _ = ask(titan, "titan://h/a;size=0", receivers=receivers)
+    assert intake.finish() is deletion
+    intake.close()
+    assert not deletion.is_closed  # whoever answers with it does that
+    assert ask(titan, "titan://h/a;edit", receivers=receivers)[0] is deletion
