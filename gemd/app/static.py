@@ -22,7 +22,7 @@ from gemd.app.route import RoutePattern
 from gemd.app.script import run_script
 from gemd.config.host_settings import Location
 from gemd.protocol.errors import GeminiError, NotFound
-from gemd.protocol.mime import GEMTEXT, UNKNOWN, quote_parameter
+from gemd.protocol.mime import GEMTEXT, UNKNOWN, write_languages
 from gemd.protocol.url import Url, encode_path
 from gemd.responders.cgi.find import find_script, split_script_path
 from gemd.responders.listing import list_directory
@@ -154,7 +154,7 @@ class StaticDirectoryApplication(Application):
         """The media type with the language, where it is gemtext."""
         if self.default_lang is None or not meta.startswith(GEMTEXT):
             return meta
-        return f"{meta}; lang={quote_parameter(self.default_lang)}"
+        return f"{meta}; lang={write_languages(self.default_lang)}"
 
     def default_callback(self, request: Request, **groups: str | None) -> Response:
         """53 for another scheme, host or port than this server's, else 51."""

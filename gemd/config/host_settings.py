@@ -77,6 +77,7 @@ class Location(Settings, frozen=True):
     listing: bool = True
     lang: Text | None = None
     charset: Text | None = None
+    force_charset: bool = False
     mime: dict[str, str] = {}
     symlinks: Symlinks = "beneath"
     dot_files: bool | tuple[Text, ...] = (".well-known",)

@@ -33,10 +33,7 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
     """What is wrong with a location's values, by key."""
     if not location.path.startswith("/") or _is_climbing(location.path):
         yield "path", f"expected a path that begins with a slash, not {show(location.path)}"
-    for extension, media_type in location.mime.items():
-        if not (extension.startswith(".") or extension == "*") or not is_media_type(media_type):
-            entry = f"{show(extension)} = {show(media_type)}"
-            yield "mime", f'expected entries such as ".gmi" = "text/gemini", not {entry}'
+    yield from _judge_types(location)
     for name in location.index:
         if name.startswith("/") or _is_climbing(name):
             yield "index", f"expected a path below the root, not {show(name)}"
@@ -45,10 +42,6 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
             yield "cgi", f'expected a path below the root, or "." for all of it, not {show(entry)}'
     if location.redirect is not None and not _REFERENCE.fullmatch(location.redirect.to):
         yield "redirect.to", f"expected a percent-encoded URL or path, not {show(location.redirect.to)}"
-    if location.lang is not None and not _LANGUAGES.fullmatch(location.lang):
-        yield "lang", f'expected a language tag as in "en" or "en,fr", not {show(location.lang)}'
-    if location.charset is not None and not (location.charset.isprintable() and location.charset.isascii()):
-        yield "charset", f"expected printable ASCII, not {show(location.charset)}"
     if location.app is not None and not _APP.fullmatch(location.app):
         yield "app", f'expected "package.module:name" or "package.module:factory()", not {show(location.app)}'
     if location.app_options and not (location.app or "").endswith("()"):
@@ -78,6 +71,24 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
             parse_fingerprint(entry)
         except ValueError as error:
             yield "client-certificate", f"{error}, not {show(entry)}"
+
+
+def _judge_types(location: Location) -> Iterator[tuple[str, str]]:
+    """What is wrong with media types and their parameters."""
+    for extension, media_type in location.mime.items():
+        if not (extension.startswith(".") or extension == "*") or not is_media_type(media_type):
+            entry = f"{show(extension)} = {show(media_type)}"
+            yield "mime", f'expected entries such as ".gmi" = "text/gemini", not {entry}'
+        elif extension != extension.lower() or "." in extension[1:]:
+            last = "." + extension.lower().rpartition(".")[2]
+            text = f"matches nothing: what counts is the last extension in lower case, as in {show(last)}"
+            yield key_path("mime", extension), text
+    if location.lang is not None and not _LANGUAGES.fullmatch(location.lang):
+        yield "lang", f'expected a language tag as in "en" or "en,fr", not {show(location.lang)}'
+    if location.charset is not None and not (location.charset.isprintable() and location.charset.isascii()):
+        yield "charset", f"expected printable ASCII, not {show(location.charset)}"
+    if location.force_charset and location.charset is None:
+        yield "force-charset", "needs the key charset: there is none that could be forced"
 
 
 def _judge_foreign(location: Location) -> Iterator[tuple[str, str]]:

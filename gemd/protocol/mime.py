@@ -7,7 +7,10 @@ UNKNOWN = "application/octet-stream"
 GEMTEXT = "text/gemini"
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_LANGUAGES = re.compile(rf"{_TOKEN.pattern}(?:,{_TOKEN.pattern})*")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( *;.*)?")
+_CHARSET = re.compile(r' *; *charset *=(?: *"(?:[^"\\]|\\.)*"|[^;]*)', re.IGNORECASE)
+_LANG = re.compile(r"; *lang *=", re.IGNORECASE)
 
 
 def guess_type(name: str, *tables: Mapping[str, str]) -> str:
@@ -25,17 +28,32 @@ def guess_type(name: str, *tables: Mapping[str, str]) -> str:
     return UNKNOWN
 
 
-def add_parameters(media_type: str, *, lang: str | None, charset: str | None) -> str:
-    """`media_type` with charset (any text) and lang (gemtext only) where it has none of its own."""
-    if charset and media_type.startswith("text/") and "charset=" not in media_type:
-        media_type += f"; charset={quote_parameter(charset)}"
-    if lang and media_type.startswith(GEMTEXT) and "lang=" not in media_type:
-        media_type += f"; lang={quote_parameter(lang)}"
+def add_parameters(media_type: str, *, lang: str | None, charset: str | None, is_forced: bool = False) -> str:
+    """`media_type` with charset (any text) and lang (gemtext only) where it has none of its own; a charset that
+    `is_forced` takes the place of its own."""
+    if charset and media_type[:5].lower() == "text/":
+        if is_forced and ";" in media_type:
+            media_type = _CHARSET.sub("", media_type)
+        if ";" not in media_type or not _CHARSET.search(media_type):
+            media_type += f"; charset={quote_parameter(charset)}"
+    if lang and is_gemtext(media_type) and not _LANG.search(media_type):
+        media_type += f"; lang={write_languages(lang)}"
     return media_type
 
 
+def is_gemtext(media_type: str) -> bool:
+    """Whether it is that of gemtext, whatever its parameters."""
+    return media_type.partition(";")[0].rstrip().lower() == GEMTEXT
+
+
+def write_languages(lang: str) -> str:
+    """The value of lang. Several languages have a comma between them and no quotes, as in the specification's example
+    (gemtext, "Parameters"): text/gemini; lang=en,fr."""
+    return lang if _LANGUAGES.fullmatch(lang) else quote_parameter(lang)
+
+
 def quote_parameter(value: str) -> str:
-    """A parameter's value, quoted where it is not a token: "en,fr" needs quotes."""
+    """A parameter's value, quoted where it is not a token (RFC 2045, 5.1)."""
     if _TOKEN.fullmatch(value):
         return value
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

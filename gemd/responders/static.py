@@ -110,7 +110,8 @@ class StaticFiles:
     def _answer_file(self, descriptor: int, name: str, size: int, location: Location) -> Response:
         """Takes the descriptor over."""
         media_type = guess_type(name, location.mime, self._mime_table)
-        meta = add_parameters(media_type, lang=location.lang, charset=location.charset)
+        forced = location.force_charset
+        meta = add_parameters(media_type, lang=location.lang, charset=location.charset, is_forced=forced)
         if size > INLINE_SIZE:
             return Response(Status.SUCCESS, meta, FileBody(descriptor, size))
         try:

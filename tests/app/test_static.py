@@ -137,7 +137,7 @@ def test_what_may_be_overridden(capsule):
     assert client.get("/nothing").meta == "text/x-mine; a=b"
     assert client.get("/a.new").meta == "text/x-new; a=b"
     answer = client.get("/page.gmi")
-    assert (answer.meta, answer.text) == ('text/gemini; lang="en,fr"; a=b', "PAGE")
+    assert (answer.meta, answer.text) == ("text/gemini; lang=en,fr; a=b", "PAGE")
     assert client.get("/list/").text == "list list"
 
 

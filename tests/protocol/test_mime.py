@@ -21,9 +21,15 @@ GUESSES = {
 
 PARAMETERS = [
     ("text/gemini", "en", None, "text/gemini; lang=en"),
-    ("text/gemini", "en,fr", None, 'text/gemini; lang="en,fr"'),
+    ("text/gemini", "en,fr", None, "text/gemini; lang=en,fr"),
     ("text/gemini", "en", "utf-8", "text/gemini; charset=utf-8; lang=en"),
     ("text/gemini; lang=de", "en", None, "text/gemini; lang=de"),
+    ("text/gemini ;LANG=de", "en", None, "text/gemini ;LANG=de"),
+    ("Text/Gemini; slang=de", "en", None, "Text/Gemini; slang=de; lang=en"),
+    ("text/gemini-like", "en", None, "text/gemini-like"),
+    ("text/plain;Charset=ascii", None, "utf-8", "text/plain;Charset=ascii"),
+    ("text/gemini", "a b", None, 'text/gemini; lang="a b"'),
+    ("text/gemini", "en,", None, 'text/gemini; lang="en,"'),
     ("text/plain; charset=ascii", None, "utf-8", "text/plain; charset=ascii"),
     ("text/plain", "en", None, "text/plain"),
     ("image/png", "en", "utf-8", "image/png"),
@@ -44,6 +50,20 @@ def test_a_star_stands_for_every_other_name():
 @pytest.mark.parametrize(("media_type", "lang", "charset", "expected"), PARAMETERS)
 def test_adds_parameters(media_type, lang, charset, expected):
     assert add_parameters(media_type, lang=lang, charset=charset) == expected
+
+
+FORCED = {
+    "text/plain": "text/plain; charset=utf-8",
+    "text/plain; charset=ascii": "text/plain; charset=utf-8",
+    'text/plain;a=b ;CHARSET="x;\\"y";c=d': "text/plain;a=b;c=d; charset=utf-8",
+    "text/plain; charset": "text/plain; charset; charset=utf-8",
+    "image/svg+xml; charset=ascii": "image/svg+xml; charset=ascii",
+}
+
+
+@pytest.mark.parametrize(("media_type", "expected"), FORCED.items())
+def test_a_forced_charset_takes_the_place_of_another(media_type, expected):
+    assert add_parameters(media_type, lang=None, charset="utf-8", is_forced=True) == expected
 
 
 def test_quotes_what_is_no_token():

@@ -63,10 +63,13 @@ def test_a_root_that_is_swapped_is_served_at_once(ask_static, capsule):
 
 
 def test_parameters_of_the_media_type(ask_static):
-    assert ask_static("/page.gmi", lang="en,fr").meta == 'text/gemini; lang="en,fr"'
+    assert ask_static("/page.gmi", lang="en,fr").meta == "text/gemini; lang=en,fr"
     assert ask_static("/page.gmi", charset="utf-8").meta == "text/gemini; charset=utf-8"
     assert ask_static("/page.gmi", mime={".gmi": "text/x-mine"}).meta == "text/x-mine"
     assert ask_static("/no%20extension", mime={"*": "text/plain"}).meta == "text/plain"
+    latin = {".txt": "text/plain; charset=latin-1"}
+    assert ask_static("/notes.txt", charset="utf-8", mime=latin).meta == "text/plain; charset=latin-1"
+    assert ask_static("/notes.txt", charset="utf-8", mime=latin, force_charset=True).meta == "text/plain; charset=utf-8"
 
 
 def test_dot_files_with_permission(ask_static):

@@ -139,7 +139,7 @@ class FileUploads:
         is_typed = bare.startswith("text/") and announced in _TYPED
         if not (is_typed or announced == bare or upload.is_edit or not upload.size):
             raise BadRequest(f"A file of this name is {bare}, and mime says otherwise; left out, it is {GEMTEXT}")
-        return add_parameters(served, lang=None, charset=location.charset)
+        return add_parameters(served, lang=None, charset=location.charset, is_forced=location.force_charset)
 
 
 def _get_rules(location: Location) -> TitanSettings:
