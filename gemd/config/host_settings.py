@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from gemd.config.answer_settings import FixedAnswer, Redirect, is_partial
 from gemd.config.gateway_settings import ApplicationTable, ProxyTable
 from gemd.config.script_places import ScriptPlaces, parse_places
 from gemd.config.titan_settings import TitanSettings
@@ -23,30 +24,22 @@ from gemd.config.types import (
     MemorySize,
     Niceness,
     RateTable,
-    RedirectStatus,
     Seconds,
     Settings,
     Symlinks,
     Text,
 )
 from gemd.protocol.host import ANY_HOST
-from gemd.protocol.status import Status
 from gemd.protocol.url import split_path
 
 PART_PREFIX = ".gemd-upload-"  # names of files that are not whole yet: never shown, and swept away where nobody writes
-
-
-class Redirect(Settings, frozen=True):
-    """A `redirect` table: where everything below a location has gone."""
-
-    to: Text
-    status: RedirectStatus = Status.REDIRECT_PERMANENT
 
 
 class AnswerKind(enum.Enum):
     """What a location may answer with, in the order in which it is tried, each by the key that says so."""
 
     GONE = "gone"
+    ANSWER = "answer"
     REDIRECT = "redirect"
     SCRIPT = "script"
     CGI = "cgi"
@@ -109,7 +102,8 @@ class Location(Settings, frozen=True):
     fastcgi: ApplicationTable | None = None
     scgi: ApplicationTable | None = None
     proxy: ProxyTable | None = None
-    redirect: Redirect | None = None
+    redirect: Redirect | tuple[Redirect, ...] | None = None
+    answer: FixedAnswer | None = None
     gone: bool = False
     titan: Annotated[bool, Meta(description="false")] | TitanSettings = False
     client_certificate: ClientCertificate = "none"
@@ -127,6 +121,7 @@ class Location(Settings, frozen=True):
         """What it answers with; nothing where a key is still missing."""
         given = {
             AnswerKind.GONE: self.gone,
+            AnswerKind.ANSWER: self.answer is not None,
             AnswerKind.REDIRECT: self.redirect is not None,
             AnswerKind.SCRIPT: self.script is not None,
             AnswerKind.CGI: bool(self.cgi) and self.root is not None,
@@ -137,6 +132,13 @@ class Location(Settings, frozen=True):
             AnswerKind.FILES: self.root is not None,
         }
         return tuple(answer for answer in AnswerKind if given[answer])
+
+    @property
+    def full_answers(self) -> tuple[AnswerKind, ...]:
+        """Those of them that leave nothing to the next one."""
+        values = {AnswerKind.ANSWER: self.answer, AnswerKind.REDIRECT: self.redirect}
+        some = {AnswerKind.CGI, AnswerKind.FILES, *(kind for kind, value in values.items() if is_partial(value))}
+        return tuple(answer for answer in self.answers if answer not in some)
 
     @property
     def application_tables(self) -> dict[AnswerKind, ApplicationTable]:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from gemd.config.answer_settings import is_partial
 from gemd.config.budgets import find_budgets, judge_rate
 from gemd.config.host_settings import DERIVED, AnswerKind, Host, Location
 from gemd.config.location_checks import judge_location
@@ -167,17 +168,17 @@ def is_about(key: str, answer: AnswerKind) -> bool:
 
 
 def has_own_answer(values: Mapping[str, object]) -> bool:
-    """Whether a location with these values says itself what it answers with."""
-    return any(answer.value in values for answer in AnswerKind)
+    """Whether a location with these values says itself what it answers with, whatever it is asked."""
+    return any(answer.value in values and not is_partial(values[answer.value]) for answer in AnswerKind)
 
 
 def is_inherited(answer: AnswerKind, *, has_answer: bool) -> bool:
     """Whether a location has this answer of its host's, if it has one of its own or if not.
 
-    A redirect is for one path; files and scripts are for all that is below the root; anything else holds until there
-    is something in its place.
+    A redirect or answer is for one path; files and scripts are for all that is below the root; anything else holds
+    until there is something in its place.
     """
-    if answer in (AnswerKind.REDIRECT, AnswerKind.GONE):
+    if answer in (AnswerKind.REDIRECT, AnswerKind.ANSWER, AnswerKind.GONE):
         return False
     return answer in (AnswerKind.FILES, AnswerKind.CGI) or not has_answer
 
@@ -187,12 +188,15 @@ def _make_location(
 ) -> Location:
     """The location that has these values. Only problems of its `own` keys are reported: the others are its host's."""
     location = Location(**{key.replace("-", "_"): value for key, value in values.items()})  # type: ignore[arg-type]
-    found = [
-        Problem(key_path(where, key), text) for key, text in judge_location(location) if key.partition(".")[0] in own
-    ]
+    found = [Problem(key_path(where, key), text) for key, text in judge_location(location) if _first_of(key) in own]
     problems.extend(found)
     fields = ("root", "app_path", "app_directory", "script", *(["log"] if isinstance(location.log, str) else []))
     return _absolute_inside(msgspec.structs.replace(absolute(location, base, *fields), where=where), base)
+
+
+def _first_of(path: str) -> str:
+    """The key of a location in the path of one in its tables, as in "redirect[2].match"."""
+    return path.partition(".")[0].partition("[")[0]
 
 
 def _absolute_inside(location: Location, base: Path) -> Location:

@@ -23,10 +23,8 @@ from gemd.protocol.status import DEFINED, Status
 
 _LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)*")
 _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
-_REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _REFUSALS = tuple(str(status) for status in sorted(DEFINED) if status >= 40 and status != Status.SLOW_DOWN)
-_ANSWERS_ALL = frozenset(AnswerKind) - {AnswerKind.CGI, AnswerKind.FILES}  # so that nothing behind it is ever asked
 
 
 def judge_location(location: Location) -> Iterator[tuple[str, str]]:
@@ -40,8 +38,10 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
     for entry in list_entries(location.cgi):
         if entry != EVERYWHERE and (entry.startswith("/") or _is_climbing(entry)):
             yield "cgi", f'expected a path below the root, or "." for all of it, not {show(entry)}'
-    if location.redirect is not None and not _REFERENCE.fullmatch(location.redirect.to):
-        yield "redirect.to", f"expected a percent-encoded URL or path, not {show(location.redirect.to)}"
+    if location.redirect is not None or location.answer is not None:
+        from gemd.config.answer_checks import judge_answers
+
+        yield from judge_answers(location)
     if location.app is not None and not _APP.fullmatch(location.app):
         yield "app", f'expected "package.module:name" or "package.module:factory()", not {show(location.app)}'
     if location.app_options and not (location.app or "").endswith("()"):
@@ -120,7 +120,7 @@ def _judge_gateways(location: Location) -> Iterator[tuple[str, str]]:
             yield key_path(kind.value, name), text
     for name, text in judge_proxy(location.proxy) if location.proxy is not None else ():
         yield key_path(AnswerKind.PROXY.value, name), text
-    answers = [answer for answer in location.answers if answer in _ANSWERS_ALL]
+    answers = location.full_answers
     for answer in answers[1:]:
         if answer in GATEWAY_KINDS:
             text = f"would never be asked, since {answers[0].value} answers everything here: remove one of them"

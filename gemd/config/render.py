@@ -70,8 +70,10 @@ def _table(settings: msgspec.Struct) -> dict[str, object]:
 
 
 def _without_unset(table: dict[str, object]) -> dict[str, object]:
-    return {
-        key: _without_unset(value) if isinstance(value, dict) else value
-        for key, value in table.items()
-        if value not in (None, "")
-    }
+    return {key: _set_in(value) for key, value in table.items() if value not in (None, "")}
+
+
+def _set_in(value: object) -> object:
+    if isinstance(value, dict):
+        return _without_unset(value)
+    return [*map(_set_in, value)] if isinstance(value, list | tuple) else value

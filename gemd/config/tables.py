@@ -5,8 +5,8 @@ where something beside it is wrong.
 """
 
 import types
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal, TypeVar, Union, get_args, get_origin
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -63,8 +63,11 @@ def read_table(table: object, keys: Mapping[str, object], path: str, problems: l
             continue
         kind = keys[key]
         inner = _settings_in(kind)
+        before = len(problems)
+        if inner is not None and isinstance(value, list) and tuple[inner, ...] in get_args(kind):  # type: ignore[valid-type]
+            values[key] = tuple(_read_entries(value, inner, where, problems))
+            continue
         if inner is not None and isinstance(value, dict):
-            before = len(problems)
             entries = read_table(value, keys_of(inner), where, problems)
             if len(problems) > before:
                 continue
@@ -74,6 +77,20 @@ def read_table(table: object, keys: Mapping[str, object], path: str, problems: l
         except msgspec.ValidationError as error:
             problems += _wrong_entries(value, kind, where) or [Problem(where, _explain(value, kind, str(error)))]
     return values
+
+
+def _read_entries(value: list[object], inner: type[S], where: str, problems: list[Problem]) -> Iterator[S]:
+    """The tables of a list that are right, converted."""
+    if not value:
+        problems.append(Problem(where, "is an empty list: remove it"))
+    for i, entry in enumerate(value, 1):
+        before, at = len(problems), key_path(where, i)
+        table = read_table(entry, keys_of(inner), at, problems)
+        if len(problems) == before:
+            try:
+                yield msgspec.convert(table, inner)
+            except msgspec.ValidationError as error:
+                problems.append(Problem(at, _explain(table, inner, str(error))))
 
 
 def _wrong_entries(value: object, kind: object, where: str) -> list[Problem]:
@@ -109,7 +126,11 @@ def _has_nul(value: object) -> bool:
 def _settings_in(kind: object) -> type[Settings] | None:
     """The table type that a value of this type may be."""
     members = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
-    return next((m for m in members if isinstance(m, type) and issubclass(m, Settings)), None)
+    return next((m for m in members if _is_table(m)), None)
+
+
+def _is_table(kind: object) -> TypeGuard[type[Settings]]:
+    return isinstance(kind, type) and issubclass(kind, Settings)
 
 
 def _explain(value: object, kind: object, error: str) -> str:
@@ -159,9 +180,9 @@ def describe(kind: object) -> str:
     if origin is list:
         return "tables, each under a heading of its own in double brackets"
     if origin is tuple:
-        return "a list of texts"
+        return "a list of such tables" if _is_table(arguments[0]) else "a list of texts"
     if origin is dict:
         return "a table of texts"
-    if isinstance(kind, type) and issubclass(kind, Settings):
+    if _is_table(kind):
         return "a table with " + ", ".join(keys_of(kind))
     return {bool: "true or false", str: "a text", int: "a whole number", float: "a number"}.get(kind, str(kind))  # type: ignore[call-overload,no-any-return]

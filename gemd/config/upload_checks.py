@@ -11,7 +11,7 @@ from gemd.config.proxy_checks import parse_upstreams
 from gemd.config.settings import Config
 from gemd.config.tables import Problem, key_path, show
 from gemd.config.titan_settings import TitanSettings
-from gemd.config.upload_locations import UPLOAD_KEY, find_tables, is_for_files
+from gemd.config.upload_locations import UPLOAD_KEY, find_tables, is_for_files, list_takers
 from gemd.protocol.errors import BadRequest
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.mime import is_media_type
@@ -37,12 +37,13 @@ def judge_uploads(location: Location) -> Iterator[tuple[str, str]]:
 
 
 def _why_nothing_is_taken(location: Location) -> str | None:
-    if not location.answers:
+    for first in location.full_answers[:1]:
+        if first in (AnswerKind.GONE, AnswerKind.ANSWER, AnswerKind.REDIRECT):
+            return f"{first.value} answers everything here, and takes no uploads: remove one of them"
+    takers = list_takers(location)
+    if not takers:
         return "needs who takes uploads beside it: a root, or a program that answers"
-    first = location.answers[0]
-    if first in (AnswerKind.GONE, AnswerKind.REDIRECT):
-        return f"{first.value} answers everything here, and takes no uploads: remove one of them"
-    if first is AnswerKind.PROXY and location.proxy is not None and _is_http(location):
+    if takers[0] is AnswerKind.PROXY and location.proxy is not None and _is_http(location):
         return "a server of HTTP takes no uploads from gemd: only gemini:// does"
     return None
 

@@ -29,9 +29,14 @@ def find_tables(config: Config) -> Iterator[tuple[str, Location, TitanSettings]]
             yield where, location, titan
 
 
+def list_takers(location: Location) -> tuple[AnswerKind, ...]:
+    """Who of those that a location answers with is asked for uploads: not what answers some requests beforehand."""
+    return tuple(answer for answer in location.answers if answer not in (AnswerKind.ANSWER, AnswerKind.REDIRECT))
+
+
 def is_for_files(location: Location) -> bool:
     """Whether what is uploaded here may become a file."""
-    return location.titan is not False and location.answers in _WITH_FILES
+    return location.titan is not False and list_takers(location) in _WITH_FILES
 
 
 def find_upload_directories(config: Config) -> Iterator[str]:
@@ -43,7 +48,7 @@ def find_upload_directories(config: Config) -> Iterator[str]:
 
 def is_for_program(location: Location) -> bool:
     """Whether a program may take what is uploaded here."""
-    return location.titan is not False and location.answers != (AnswerKind.FILES,)
+    return location.titan is not False and list_takers(location) != (AnswerKind.FILES,)
 
 
 def takes_uploads(config: Config) -> bool:

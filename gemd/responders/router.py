@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from gemd.config.answer_settings import Redirect
 from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.settings import Config
 from gemd.config.types import Budget
@@ -26,7 +27,7 @@ from gemd.responders.hosts import Responder, ServedHosts, ServedLocation
 from gemd.responders.judged import Judged, Unjudged
 from gemd.responders.own_texts import reword, reword_refusal
 from gemd.responders.protection import Protection, Rule
-from gemd.responders.redirect import gone, redirect
+from gemd.responders.redirect import give_answer, gone, redirect
 from gemd.responders.static import StaticFiles
 from gemd.system.authorities import Authorities, Read, read_authorities
 from gemd.system.spool_directory import SpoolDirectory
@@ -66,7 +67,8 @@ class Router:
         self._scripts = CGI(config, authorities, protection, script_users)
         responders: dict[AnswerKind, Responder] = {
             AnswerKind.GONE: gone,
-            AnswerKind.REDIRECT: redirect,
+            AnswerKind.ANSWER: give_answer,
+            AnswerKind.REDIRECT: _build_redirect(config),
             AnswerKind.SCRIPT: self._scripts.run_mounted,
             AnswerKind.CGI: self._scripts,
             AnswerKind.APP: self.applications,
@@ -113,6 +115,16 @@ class Router:
             return self._find(request).location
         except GeminiError:
             return None
+
+
+def _build_redirect(config: Config) -> Responder:
+    """What redirects: patterns cost something only where there are some."""
+    redirects = [location.redirect for host in config.hosts for location in host.locations]
+    if all(each is None or (isinstance(each, Redirect) and each.match is None) for each in redirects):
+        return redirect
+    from gemd.responders.pattern_redirects import PatternRedirects
+
+    return PatternRedirects(config)
 
 
 def _refuse_file(_size: int) -> int:

@@ -17,6 +17,8 @@ _LATER = (
     # Uploads, likewise.
     *("gemd.responders.uploads.receivers", "gemd.responders.app.upload_file", "gemd.worker.uploading"),
     *("gemd.system.part_sweep", "gemd.config.upload_checks"),
+    # Redirects and fixed answers, likewise.
+    *("gemd.config.answer_checks", "gemd.responders.pattern_redirects"),
 )
 
 

@@ -1,7 +1,8 @@
 import pytest
 
+from gemd.config.answer_settings import FixedAnswer, Redirect
 from gemd.config.gateway_settings import ApplicationTable, ProxyTable
-from gemd.config.host_settings import DERIVED, AnswerKind, Host, Location, Redirect
+from gemd.config.host_settings import DERIVED, AnswerKind, Host, Location
 from gemd.config.tables import keys_of
 
 from .reading import HOST, first
@@ -37,6 +38,7 @@ ANSWERS = {
             script="/s",
             app="m:a",
             gone=True,
+            answer=FixedAnswer(status=51),
             redirect=Redirect(to="/"),
             fastcgi=ASKED,
             scgi=ASKED,
@@ -46,6 +48,21 @@ ANSWERS = {
     ),
     "a script": (Location(script="/s"), (AnswerKind.SCRIPT,)),
 }
+
+
+SOME = Redirect(to="/", match="/a")
+FULL = {
+    "everything": (ANSWERS["everything"][0], set(AnswerKind) - {AnswerKind.CGI, AnswerKind.FILES}),
+    "patterns": (Location(root="/x", redirect=(SOME, SOME), app="m:a"), {AnswerKind.APP}),
+    "patterns, and the rest": (Location(root="/x", redirect=(SOME, Redirect(to="/"))), {AnswerKind.REDIRECT}),
+    "a prompt": (Location(root="/x", answer=FixedAnswer(status=11, meta="?")), set()),
+    "files": (Location(root="/x", cgi="b"), set()),
+}
+
+
+@pytest.mark.parametrize(("location", "answers"), FULL.values(), ids=FULL)
+def test_what_leaves_nothing_to_others(location, answers):
+    assert set(location.full_answers) == answers
 
 
 @pytest.mark.parametrize(("location", "answers"), ANSWERS.values(), ids=ANSWERS)

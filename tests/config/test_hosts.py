@@ -1,7 +1,8 @@
 import pytest
 
 from gemd.config import parse_config
-from gemd.config.host_settings import AnswerKind, Location, Redirect
+from gemd.config.answer_settings import Redirect
+from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.hosts import PROTECTING, is_about, is_inherited
 from gemd.config.tables import keys_of
 
@@ -94,10 +95,17 @@ def test_the_keys_that_protect_are_keys_of_a_location():
 
 
 def test_a_move_is_not_inherited():
-    config = parse(HOST + "redirect = { to = '/b/' }\ngone = true\n[[host.location]]\npath = '/a/'\n")
+    config = parse(
+        HOST + "redirect = { to = '/b/' }\ngone = true\nanswer = { status = 41 }\n[[host.location]]\npath = '/a/'\n"
+    )
     assert config.hosts[0].locations[0].redirect == Redirect(to="/b/", status=31)
-    assert config.hosts[0].locations[1].redirect is None
+    assert config.hosts[0].locations[1].redirect is config.hosts[0].locations[1].answer is None
     assert not config.hosts[0].locations[1].gone
+
+
+def test_a_location_with_patterns_alone_takes_uploads_as_its_host_does():
+    titan = "titan = { public = true }\n[[host.location]]\npath = '/a/'\nredirect = { match = '/a/b', to = '/b' }\n"
+    assert parse(HOST + titan).hosts[0].locations[1].titan is not False
 
 
 def test_a_root_of_its_own_is_mounted_at_the_location():
@@ -138,6 +146,9 @@ OWN = {
     "a root": ("root = '/x'\n", (AnswerKind.FILES,)),
     "a redirect": ("redirect = { to = '/b/' }\n", (AnswerKind.REDIRECT,)),
     "gone": ("gone = true\n", (AnswerKind.GONE,)),
+    "an answer": ("answer = { status = 41 }\n", (AnswerKind.ANSWER,)),
+    "a prompt": ("answer = { status = 10, meta = 'Who?' }\n", (AnswerKind.ANSWER, AnswerKind.APP)),
+    "a pattern": ("redirect = { match = '/a/b', to = '/b/' }\n", (AnswerKind.REDIRECT, AnswerKind.APP)),
     "scripts": ("cgi = 'bin'\n", ()),
     "an application": ("app = 'n:app'\n", (AnswerKind.APP,)),
 }
@@ -147,7 +158,7 @@ OWN = {
 def test_a_location_with_an_answer_of_its_own_has_nothing_of_its_hosts_application(own, answers):
     location = parse(APP + "[[host.location]]\npath = '/a/'\n" + own).hosts[0].locations[1]
     assert location.answers == answers
-    inherits = own in ("", "lang = 'en'\n")
+    inherits = own in ("", "lang = 'en'\n") or len(answers) == 2
     assert (location.app == "m:app") == bool(location.app_env) == location.preload == inherits
     assert location.app_threads == (2 if inherits else 1)
 
@@ -163,6 +174,7 @@ def test_each_location_knows_where_in_the_file_it_is():
 KEYS = {
     AnswerKind.REDIRECT: {"redirect"},
     AnswerKind.GONE: {"gone"},
+    AnswerKind.ANSWER: {"answer"},
     AnswerKind.SCRIPT: {"script"},
     AnswerKind.CGI: {"cgi", *(key for key in keys_of(Location) if key.startswith("cgi-"))},
     AnswerKind.APP: {
@@ -185,7 +197,8 @@ def test_which_keys_are_an_answers_alone(answer):
 
 
 def test_what_a_location_has_of_its_hosts_answers():
-    everything = [answer for answer in AnswerKind if answer not in (AnswerKind.GONE, AnswerKind.REDIRECT)]
+    own = (AnswerKind.GONE, AnswerKind.ANSWER, AnswerKind.REDIRECT)
+    everything = [answer for answer in AnswerKind if answer not in own]
     for has_answer, expected in ((False, everything), (True, [AnswerKind.CGI, AnswerKind.FILES])):
         assert [answer for answer in AnswerKind if is_inherited(answer, has_answer=has_answer)] == expected
 

@@ -48,6 +48,9 @@ CONFIGS = {
                 "location": [
                     {"path": "/a/", "root": "other"},
                     {"path": "/b/", "redirect": {"to": "/c/", "status": 30}},
+                    {"path": "/g/", "answer": {"status": 41, "meta": "Noon"}},
+                    {"path": "/h/", "answer": {"status": 52}},
+                    {"path": "/i/", "redirect": [{"match": "/i/{a}", "to": "/{a}"}, {"to": "/i"}]},
                     {"path": "/c d/", "gone": True, "dot-files": True},
                     {"path": "/e/", "client-certificate": {"ca": "ca.pem"}},
                     {"path": "/f/", "client-certificate": ["ab" * 32]},
@@ -101,6 +104,7 @@ SETTINGS = {
     "cgi": st.sampled_from(["cgi-bin", ".", ["cgi-bin", "tools/*.py"], []]),
     "redirect": st.fixed_dictionaries({"to": st.just("/x/")}, optional={"status": st.sampled_from([30, 31])}),
     "gone": st.booleans(),
+    "answer": st.fixed_dictionaries({"status": st.sampled_from([41, 51])}, optional={"meta": st.just("Noon")}),
     "client-certificate": st.just("any") | st.lists(st.just("cd" * 32)) | st.fixed_dictionaries({"ca": TEXT}),
     "titan": st.just(False),
     "access": st.sampled_from(["any", {"deny": ["unix"]}, {"allow": ["::/64"], "deny": ["::"], "status": 51}]),

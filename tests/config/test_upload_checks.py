@@ -18,6 +18,8 @@ WRONG = {
     "true": (HOST + "titan = true\n", "titan", "expected a table that says who may write"),
     "a number": (HOST + "titan = 1\n", "titan", "expected false or a table with allow, max-size"),
     "nobody answers": (NAMED + ANY + at("/a", "root = '/srv'"), "titan", "needs who takes uploads beside it"),
+    "an answer": (NAMED + "answer = { status = 41 }\n" + ANY, "titan", "answer answers everything here"),
+    "patterns alone": (NAMED + "redirect = { match = '/a', to = '/x' }\n" + ANY, "titan", "needs who takes uploads"),
     "a redirect": (NAMED + "redirect = { to = '/x' }\n" + ANY, "titan", "redirect answers everything here"),
     "gone": (HOST + "gone = true\n" + ANY, "titan", "gone answers everything here"),
     "HTTP": (NAMED + "proxy = { to = 'http://[::1]' }\n" + ANY, "titan", "a server of HTTP takes no uploads"),

@@ -33,6 +33,7 @@ INHERITED = {
     "a program below": (HOST + ANY + at("/a", "script = '/s'") + at("/b", "cgi = 'bin'"), {"/"}),
     "a program": (HOST + at("/a", "script = '/s'\n" + ANY) + at("/a/b"), {"/a"}),
     "another root's are not the host's": (HOST + at("/a", "root = '/mnt'\n" + ANY) + at("/a/b"), {"/a"}),
+    "a pattern": (HOST + ANY + "redirect = { match = '/a', to = '/b' }\n", {"/"}),
     "a move": (HOST + ANY + at("/a", "redirect = { to = '/b' }") + at("/b", "gone = true"), {"/"}),
     "what is taken back from another root": (
         HOST + ANY + at("/a", "root = '/mnt'\ntitan = false") + at("/a/b"),

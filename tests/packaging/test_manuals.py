@@ -11,8 +11,9 @@ import pytest
 
 from gemd import options
 from gemd.config import parse_config
+from gemd.config.answer_settings import Redirect
 from gemd.config.cgi_settings import CGISettings
-from gemd.config.host_settings import DERIVED, Host, Location, Redirect
+from gemd.config.host_settings import DERIVED, Host, Location
 from gemd.config.listen import Listen
 from gemd.config.pass_settings import PASS_KEYS
 from gemd.config.settings import TLS, Limits, Log, Service, Timeouts

@@ -1,4 +1,4 @@
-from gemd.config.host_settings import Redirect
+from gemd.config.answer_settings import Redirect
 from gemd.config.tables import describe, keys_of
 from gemd.protocol.status import DEFINED, REDIRECTS, asks_for_input, has_body, is_redirect, needs_meta
 

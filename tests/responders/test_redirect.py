@@ -67,3 +67,43 @@ def test_a_hostile_query_does_not_break_the_header(move, query):
 @given(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("?%.\u2028"), max_size=20))
 def test_any_request_makes_a_header(move, text):
     assert move("/new/", "/old/" + text).status in (20, 31, 51, 59)  # 20 is for "..", which leads out of /old/
+
+
+# Answers
+
+
+def test_an_answer_is_given_as_it_stands(ask):
+    location = [{"path": "/shop/", "answer": {"status": 41, "meta": "Back at noon"}}]
+    for url in ("/shop", "/shop/", "/shop/a?b"):
+        answer = ask(url, location=location)
+        assert (answer.status, answer.meta, answer.body) == (41, "Back at noon", b"")
+    assert ask("/page.gmi", location=location).status == 20
+
+
+def test_an_answer_without_a_text(ask):
+    answer = ask("/", answer={"status": 52})
+    assert (answer.status, answer.meta) == (52, "")
+
+
+def test_what_was_typed_is_for_who_is_asked_next(ask):
+    asks = {"answer": {"status": 10, "meta": "Search for?"}}
+    search = {"match": "/search", "to": "gemini://s/find"}
+    location = [{"path": "/search", **asks, "redirect": search}, {"path": "/page.gmi", **asks}]
+    answer = ask("/search", location=location)
+    assert (answer.status, answer.meta) == (10, "Search for?")
+    assert ask("/search?a%20b", location=location).meta == "gemini://s/find?a%20b"
+    assert ask("/page.gmi?a", location=location).body == b"page"
+
+
+def test_an_answer_goes_before_a_move_and_behind_what_is_gone(ask):
+    moved = {"answer": {"status": 41}, "redirect": {"to": "/new/"}}
+    assert ask("/old/", location=[{"path": "/old/", **moved}]).status == 41
+    assert ask("/old/", location=[{"path": "/old/", **moved, "gone": True}]).status == 52
+
+
+def test_own_texts_are_for_refusals_alone(ask):
+    assert ask("/", answer={"status": 41, "meta": "Noon"}, errors={"41": "Never"}).meta == "Noon"
+
+
+def test_who_may_not_enter_gets_no_answer(ask):
+    assert ask("/", answer={"status": 41}, **{"client-certificate": "any"}).status == 60

@@ -1,0 +1,73 @@
+"""What is wrong with the tables `redirect` and `answer` of a location.
+
+Rule: a pattern that can never match, or that something before it answers for, is a mistake.
+"""
+
+import re
+from collections.abc import Iterator
+
+from gemd.config.answer_settings import FixedAnswer, Redirect, list_redirects
+from gemd.config.host_settings import Location
+from gemd.config.tables import key_path, show
+from gemd.protocol.characters import fits_header
+from gemd.protocol.path_pattern import PathPattern, PathTemplate
+from gemd.protocol.response import MAX_META
+from gemd.protocol.status import DEFINED, Status, has_body, is_redirect, needs_meta
+
+_REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
+_BRACES = re.compile(r"\{[^{}]*\}")
+_STATUSES = ", ".join(str(status) for status in sorted(DEFINED) if not has_body(status) and not is_redirect(status))
+
+
+def judge_answers(location: Location) -> Iterator[tuple[str, str]]:
+    """What is wrong with a location's `redirect` and `answer`, by key."""
+    if location.answer is not None:
+        for key, text in _judge_answer(location.answer):
+            yield key_path("answer", key), text
+    redirects, before = list_redirects(location.redirect), ""
+    seen: dict[str, str] = {}
+    for i, redirect in enumerate(redirects, 1):
+        where = key_path("redirect", i) if isinstance(location.redirect, tuple) else "redirect"
+        for key, text in _judge_redirect(redirect, location):
+            yield key_path(where, key), text
+        if before:
+            yield where, f"would never be asked, since {before} answers everything here: put that one last"
+        elif redirect.match is None:
+            before = where
+        elif seen.setdefault(redirect.match, where) != where:
+            yield key_path(where, "match"), f"is that of {seen[redirect.match]} already, which is tried before"
+
+
+def _judge_redirect(redirect: Redirect, location: Location) -> Iterator[tuple[str, str]]:
+    if redirect.match is None:
+        if not _REFERENCE.fullmatch(redirect.to):
+            hint = "; names in braces need match, which says what they stand for" if _BRACES.search(redirect.to) else ""
+            yield "to", f"expected a percent-encoded URL or path, not {show(redirect.to)}{hint}"
+        return
+    try:
+        pattern = PathPattern(redirect.match)
+    except ValueError as error:
+        yield "match", f"{error}; it is {show(redirect.match)}"
+        return
+    if not pattern.may_match_below(location.names):
+        yield "match", f"matches nothing below the location's path: begin it with {show(location.path)}"
+    try:
+        PathTemplate(redirect.to, pattern)
+    except ValueError as error:
+        yield "to", f"{error}; it is {show(redirect.to)}"
+
+
+def _judge_answer(answer: FixedAnswer) -> Iterator[tuple[str, str]]:
+    if has_body(answer.status):
+        yield "status", f"{answer.status} is for pages: serve one, with root"
+    elif is_redirect(answer.status):
+        yield "status", f"{answer.status} has a key of its own: redirect = {{ to = ..., status = {answer.status} }}"
+    elif answer.status not in DEFINED:
+        yield "status", f"expected one of {_STATUSES}, not {answer.status}"
+    if not fits_header(answer.meta) or answer.meta != answer.meta.lstrip() or len(answer.meta.encode()) > MAX_META:
+        text_form = f"one line of text, of at most {MAX_META} bytes and without a blank at its beginning"
+        yield "meta", f"expected {text_form}, not {show(answer.meta)}"
+    elif answer.status == Status.SLOW_DOWN and not re.fullmatch("[1-9][0-9]{0,8}", answer.meta):
+        yield "meta", f'the text of 44 is the seconds to wait, which clients read, as in "60", not {show(answer.meta)}'
+    elif answer.status in DEFINED and needs_meta(answer.status) and not answer.meta.strip():
+        yield "meta", f"{answer.status} asks for something: say what for"

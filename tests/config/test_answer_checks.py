@@ -1,0 +1,72 @@
+import pytest
+
+from gemd.config.answer_settings import FixedAnswer, Redirect
+
+from .reading import HOST, first, problems_of
+
+MISTAKES = {
+    "a target that is none": ("redirect = { to = '/a b' }", "redirect.to", "percent-encoded"),
+    "names without match": ("redirect = { to = '/{a}' }", "redirect.to", "need match"),
+    "a pattern that is none": ("redirect = { match = 'a', to = '/' }", "redirect.match", "begins with a slash"),
+    "an unknown name": ("redirect = { match = '/{a}', to = '/{b}' }", "redirect.to", "{b} is no name"),
+    "a mistake in a list": (
+        "redirect = [{ match = '/a', to = '/' }, { match = 'b', to = '/' }]",
+        "redirect[2].match",
+        "begins with a slash",
+    ),
+    "an unknown key in a list": (
+        "redirect = [{ match = '/a', to = '/' }, { mach = '/a', to = '/' }]",
+        "redirect[2].mach",
+        "did you mean 'match'",
+    ),
+    "no target in a list": ("redirect = [{ match = '/a' }]", "redirect[1]", "needs the key to"),
+    "no table in a list": ("redirect = ['/a']", "redirect[1]", "expected a table"),
+    "an empty list": ("redirect = []", "redirect", "is an empty list"),
+    "no table": ("redirect = '/a'", "redirect", "expected a table with to, match, status or a list of such tables"),
+    "what comes too late": (
+        "redirect = [{ to = '/b' }, { match = '/a', to = '/' }]",
+        "redirect[2]",
+        "redirect[1] answers everything here: put that one last",
+    ),
+    "a pattern twice": (
+        "redirect = [{ match = '/a', to = '/b' }, { match = '/a', to = '/c' }]",
+        "redirect[2].match",
+        "is that of redirect[1] already",
+    ),
+    "a page": ("answer = { status = 20, meta = 'text/plain' }", "answer.status", "serve one, with root"),
+    "a redirect": ("answer = { status = 30, meta = '/' }", "answer.status", "redirect = { to = ..., status = 30 }"),
+    "no status": ("answer = { status = 99 }", "answer.status", "expected one of 10, 11, 40"),
+    "no number": ("answer = { status = '51' }", "answer.status", "a whole number"),
+    "nothing": ("answer = {}", "answer", "needs the key status"),
+    "two lines": ("answer = { status = 51, meta = \"a\\r\\n20 b\" }", "answer.meta", "one line of text"),
+    "a blank": ("answer = { status = 51, meta = ' a' }", "answer.meta", "without a blank"),
+    "a long text": (f"answer = {{ status = 51, meta = '{'é' * 513}' }}", "answer.meta", "at most 1024 bytes"),
+    "no seconds": ("answer = { status = 44, meta = 'soon' }", "answer.meta", "seconds to wait"),
+    "seconds that are not said": ("answer = { status = 44 }", "answer.meta", "seconds to wait"),
+    "other digits": ("answer = { status = 44, meta = '٣' }", "answer.meta", "seconds to wait"),
+    "a prompt for nothing": ("answer = { status = 10 }", "answer.meta", "say what for"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("keys", "key", "text"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_say_what_to_change(keys, key, text):
+    problems = problems_of(HOST + keys + "\n")
+    assert set(problems) == {f"host[1].{key}"}
+    assert text in problems[f"host[1].{key}"]
+
+
+def test_a_pattern_has_to_match_below_its_location():
+    location = "[[host.location]]\npath = '/a/'\nredirect = {{ match = '{}', to = '/' }}\n"
+    assert problems_of(HOST + location.format("/b/c")) == {
+        "host[1].location[1].redirect.match": 'matches nothing below the location\'s path: begin it with "/a/"'
+    }
+    for match in ("/a", "/a/b", "/{}/b", "/{...}"):
+        first(HOST + location.format(match))
+
+
+def test_what_is_in_order():
+    assert first(HOST + "answer = { status = 44, meta = '60' }\n").answer == FixedAnswer(status=44, meta="60")
+    assert first(HOST + "answer = { status = 62 }\n").answer == FixedAnswer(status=62)
+    several = "redirect = [{ match = '/a', to = '/b', status = 30 }, { to = 'gemini://g/' }]\n"
+    expected = (Redirect(match="/a", to="/b", status=30), Redirect(to="gemini://g/"))
+    assert first(HOST + several).redirect == expected

@@ -1,0 +1,60 @@
+"""Answers that need no code: patterns that lead elsewhere, and answers as they stand in the configuration."""
+
+import pytest
+
+from .sharing import shared_daemon
+
+CONFIG = """
+[[host]]
+name = "localhost"
+root = "{root}"
+cgi = "cgi-bin"
+redirect = [
+  { match = "/old/{year}/{rest...}", to = "/new/{year}/{rest}" },
+  { match = "/{page}.html", to = "/{page}.gmi", status = 30 },
+]
+  [[host.location]]
+  path = "/shop/"
+  answer = { status = 41, meta = "Back at noon" }
+  [[host.location]]
+  path = "/cgi-bin/greet"
+  answer = { status = 10, meta = "Your name?" }
+  [[host.location]]
+  path = "/elsewhere/"
+  redirect = [{ match = "/elsewhere/{rest...}", to = "gemini://other.example/{rest}" }]
+"""
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("answers")
+    script = folder / "capsule/cgi-bin/greet"
+    script.parent.mkdir(parents=True)
+    script.write_text('#!/bin/sh\nprintf "20 text/plain\\r\\nHi $QUERY_STRING"\n')
+    script.chmod(0o755)
+    with shared_daemon(folder, CONFIG) as daemon:
+        yield daemon
+
+
+HEADERS = {
+    "/old/2020/a%20b/c/?q=%201": "31 /new/2020/a%20b/c/?q=%201",
+    "/old/2020": "31 /new/2020/",
+    "/old": "51 Not found",
+    "/index.html": "30 /index.gmi",
+    "/index.gmi": "20 text/gemini",
+    "/shop": "41 Back at noon",
+    "/shop/a/b?c": "41 Back at noon",
+    "/cgi-bin/greet": "10 Your name?",
+    "/elsewhere/%2Fevil.example/": "31 gemini://other.example/%2Fevil.example/",
+    "/elsewhere/%0D%0A20%20text": "31 gemini://other.example/%0D%0A20%20text",
+    "/elsewhere/%FF?%FF": "31 gemini://other.example/%FF?%FF",
+}
+
+
+@pytest.mark.parametrize(("path", "header"), HEADERS.items())
+def test_answers(daemon, path, header):
+    assert daemon.ask(path).header == header
+
+
+def test_what_was_typed_is_a_scripts(daemon):
+    assert daemon.ask("/cgi-bin/greet?Ada").text == "Hi Ada"
