@@ -5,13 +5,15 @@ that says why.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gemd.config.listen import DEFAULT_LISTEN, is_loopback, parse_listen
-from gemd.config.load import read_file
+from gemd.config.origins import Origins
+from gemd.config.sources import read_sources
 from gemd.config.types import Address
 from gemd.protocol.url import DEFAULT_PORT
+from gemd.system.attempt import attempt
 
 DEFAULT_CGI = "cgi-bin"  # of flags alone; it need not exist
 
@@ -94,18 +96,28 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def read_tables(options: argparse.Namespace, directory: Path) -> Tables:
-    """The file's tables, or those of a capsule in the current `directory`, with the flags over them.
+def read_tables(
+    options: argparse.Namespace, directory: Path, variables: Mapping[str, str] | None = None
+) -> tuple[Tables, Origins]:
+    """The file's tables, or those of a capsule in the current `directory`, with the `variables` of the environment over
+    them, and the flags over these; and where their keys stand.
 
-    Raises ConfigError for the file and UsageError for the flags.
+    Raises ConfigError for the file and the variables, and UsageError for the flags.
     """
+    origins = Origins(directory)
+    tables: Tables
     if options.config is not None:
-        tables = read_file(directory / options.config)
+        tables, origins = read_sources(directory / options.config, attempt)
     elif options.app is not None and options.dir is None:
         tables = {"host": [{"name": "localhost"}]}
     else:
         tables = {"host": [{"name": "localhost", "root": str(directory), "cgi": DEFAULT_CGI}]}
-    _apply_listen(tables, options)
+    if variables:
+        from gemd.config.variables import apply_variables
+
+        apply_variables(variables, tables, origins)
+    if _apply_listen(tables, options):
+        origins.replace("listen", None)
     _apply_host_flags(tables, options, directory)
     for key in ("user", "workers"):
         if getattr(options, key) is not None:
@@ -117,7 +129,7 @@ def read_tables(options: argparse.Namespace, directory: Path) -> Tables:
     _set(tables, "limits", "rate", options.rate_limit)
     _set(tables, "tls", "ca-file", _absolute(options.tls_cafile, directory))
     _set(tables, "tls", "ca-path", _absolute(options.tls_capath, directory))
-    return tables
+    return tables, origins
 
 
 def _set(tables: Tables, table: str, key: str, value: object) -> None:
@@ -133,14 +145,15 @@ def _absolute(path: str | None, directory: Path) -> str | None:
     return None if path is None else str(directory / path)
 
 
-def _apply_listen(tables: Tables, options: argparse.Namespace) -> None:
+def _apply_listen(tables: Tables, options: argparse.Namespace) -> bool:
+    """Set `listen` by flags, if there are such."""
     if (options.host, options.port, options.no_tls, options.proxy_protocol) == (None, None, False, False):
-        return
+        return False
     if options.port is not None and not 0 <= options.port <= 65535:
         raise UsageError(f"--port: expected a number from 0 to 65535, not {options.port}")
     entries = _listed(tables)
     if not entries:
-        return
+        return False
     addresses = [address for address, _ in entries]
     ports = {address.port for address in addresses if not address.path}
     if options.host is not None and options.port is None and len(ports) > 1:
@@ -162,6 +175,7 @@ def _apply_listen(tables: Tables, options: argparse.Namespace) -> None:
         if listed.setdefault(str(address), {**others, **flags}) != {**others, **flags}:
             raise UsageError(f"--port can't apply: the file says other things of two that are {address} then")
     tables["listen"] = [{"address": a, **others} if others else a for a, others in listed.items()]
+    return True
 
 
 def _listed(tables: Tables) -> list[tuple[Address, Tables]]:

@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from gemd.system.openssl import load_openssl
+from tests.support.skipping import MAY_SKIP
 
 load_openssl()  # as gemd does: before any test imports what needs it
 
@@ -45,7 +46,7 @@ def need_program():
     def need(name: str) -> str:
         path = shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin")))
         if path is None:
-            if os.environ.get("GEMD_TESTS_MAY_SKIP") == "no":
+            if not MAY_SKIP:
                 pytest.fail(f"{name} is not installed")
             pytest.skip(f"{name} is not installed")
         return path

@@ -16,7 +16,7 @@ def read(tmp_path, monkeypatch):
         if file is not None:
             (tmp_path / "gemd.conf").write_text(file)
             arguments = ("-c", "gemd.conf", *arguments)
-        return read_tables(parse_arguments(arguments), Path.cwd())
+        return read_tables(parse_arguments(arguments), Path.cwd())[0]
 
     return read
 

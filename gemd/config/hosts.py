@@ -15,6 +15,7 @@ from gemd.config.answer_settings import is_partial
 from gemd.config.budgets import find_budgets, judge_rate
 from gemd.config.host_settings import DERIVED, AnswerKind, Host, Location
 from gemd.config.location_checks import judge_location
+from gemd.config.origins import Origins
 from gemd.config.pass_settings import PassHost, is_pass_host, read_pass_host
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.config.titan_settings import TitanSettings
@@ -33,16 +34,18 @@ PROTECTING = (
 # Beside `app` and `app-...`.
 _APPLICATIONS = ("preload", "schemes", "hosts")
 _HOST_ONLY_KEYS = {k: t for k, t in keys_of(Host).items() if k != "locations"}
-_HOST_KEYS = {
+HOST_KEYS = {
     **_HOST_ONLY_KEYS,
     **{k: t for k, t in _LOCATION_KEYS.items() if k != "path"},
     "location": list[dict[str, object]],
 }
 
 
-def read_hosts(tables: object, base: Path, problems: list[Problem]) -> tuple[tuple[Host, ...], tuple[PassHost, ...]]:
-    """The `[[host]]` tables, those that are served and those that are passed on; relative paths are taken from `base`.
-    What is wrong goes to `problems`."""
+def read_hosts(
+    tables: object, origins: Origins, problems: list[Problem]
+) -> tuple[tuple[Host, ...], tuple[PassHost, ...]]:
+    """The `[[host]]` tables, those that are served and those that are passed on, which are in the files that `origins`
+    knows. What is wrong goes to `problems`."""
     assert isinstance(tables, list)
     if not tables:
         problems.append(Problem("host", "expected at least one [[host]] table"))
@@ -50,23 +53,24 @@ def read_hosts(tables: object, base: Path, problems: list[Problem]) -> tuple[tup
     passes: list[PassHost] = []
     owners: dict[str, str] = {}
     for i, table in enumerate(tables, 1):
-        path = key_path("host", i)
+        whole = key_path("host", i)
+        path, base = origins.name(whole), origins.base_of(whole)
         host: Host | PassHost | None
         if not is_pass_host(table):
-            hosts.append(host := _read_host(table, path, base, problems))
-        elif (host := read_pass_host(table, path, _HOST_KEYS, _host_name, problems)) is not None:
+            hosts.append(host := _read_host(table, path, i, base, problems))
+        elif (host := read_pass_host(table, path, HOST_KEYS, _host_name, problems)) is not None:
             passes.append(host)
         for name in host.names if host is not None else ():
-            if owners.setdefault(name, path) != path:
-                problems.append(Problem(path, f"{name} belongs to {owners[name]} already"))
+            if owners.setdefault(name, whole) != whole:
+                problems.append(Problem(path, f"{name} belongs to {origins.describe(owners[name])} already"))
     if tables and is_pass_host(tables[0]) and "pass" in tables[0]:
         text = "the first host answers clients that name none, so it has to be served here: put another one before it"
         problems.append(Problem(key_path("host", 1, "pass"), text))
     return tuple(hosts), tuple(passes)
 
 
-def _read_host(table: object, path: str, base: Path, problems: list[Problem]) -> Host:
-    own = read_table(table, _HOST_KEYS, path, problems)
+def _read_host(table: object, path: str, number: int, base: Path, problems: list[Problem]) -> Host:
+    own = read_table(table, HOST_KEYS, path, problems)
     location_tables = own.pop("location", [])
     assert isinstance(location_tables, list)
     host_values = {k: own.pop(k) for k in _HOST_ONLY_KEYS if k in own}
@@ -74,7 +78,7 @@ def _read_host(table: object, path: str, base: Path, problems: list[Problem]) ->
         if not isinstance(table, dict) or "name" not in table:
             problems.append(Problem(path, 'needs the key "name"'))
         # So that the other keys are checked too; a name that no other host can have.
-        host_values["name"] = path.replace("[", "-").replace("]", "") + ".invalid"
+        host_values["name"] = f"host-{number}.invalid"
     own_location = _make_location(own, own, path, base, problems)
     locations = [own_location]
     tables = [

@@ -1,12 +1,11 @@
-"""Reads the configuration: TOML, then flags over it, then the checks that need more than one key.
+"""Makes a configuration of tables: every key is checked, and then what needs more than one.
 
-Rules: all mistakes are reported at once; nothing is opened but the file itself, so that a value can be checked without
-side effects.
+Rules: all mistakes are reported at once; nothing is opened, so that a value can be checked without side effects.
 """
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -15,80 +14,48 @@ from gemd.config.app_settings import find_app_users
 from gemd.config.budgets import judge_rate, make_budget
 from gemd.config.cgi_settings import CGISettings, judge_variables
 from gemd.config.hosts import absolute, join_path, read_hosts
-from gemd.config.listen import DEFAULT_LISTEN, Entries, read_listen
+from gemd.config.keys import SERVICE_KEYS, TABLES, TOP_KEYS
+from gemd.config.listen import DEFAULT_LISTEN, read_listen
+from gemd.config.origins import Origins
 from gemd.config.script_settings import find_script_users
 from gemd.config.settings import TLS, Config, Limits, Log, Service, Timeouts
-from gemd.config.tables import Problem, key_path, keys_of, read_settings, read_table, show
+from gemd.config.sources import ConfigError, read_sources
+from gemd.config.tables import Problem, key_path, read_settings, read_table, show
 from gemd.config.types import LOG_WORDS, AccessList, Settings, Workers
 from gemd.config.upload_locations import takes_uploads
 from gemd.config.upstream_sockets import list_sockets
 from gemd.protocol.host import ANY_HOST
 
-_TABLES: dict[str, type[Settings]] = {
-    "tls": TLS,
-    "timeouts": Timeouts,
-    "limits": Limits,
-    "cgi": CGISettings,
-    "log": Log,
-    "access": AccessList,
-}
-_SERVICE_KEYS = keys_of(Service)
-_TOP_KEYS = {
-    "listen": Entries,
-    "workers": int | str,
-    **_SERVICE_KEYS,
-    "host": list[dict[str, object]],
-    **_TABLES,
-}
+S = TypeVar("S", bound=Settings)
 
 
-_TWO_FORMS = "; it has its value in brackets above, and can't go on under a heading: put all of it in one form"
+def load_config(path: Path, *, cpus: int, variables: Mapping[str, str] | None = None) -> Config:
+    """Read and check the TOML file at `path`, what it includes, and `variables` over it. Raises ConfigError, also for a
+    file that can't be read."""
+    tables, origins = read_sources(path)
+    if variables:
+        from gemd.config.variables import apply_variables
+
+        apply_variables(variables, tables, origins)
+    return parse_config(tables, base=path.absolute().parent, source=str(path), cpus=cpus, origins=origins)
 
 
-class ConfigError(Exception):
-    """The configuration can't be used. `problems` has every reason."""
-
-    def __init__(self, problems: list[Problem], source: str | None = None) -> None:
-        self.problems = problems
-        self.source = source
-        super().__init__("\n".join(self.lines()))
-
-    def lines(self) -> list[str]:
-        """One line a problem, each with the name of the file."""
-        return [f"{self.source}: {problem}" if self.source else str(problem) for problem in self.problems]
-
-
-def load_config(path: Path, *, cpus: int) -> Config:
-    """Read and check the TOML file at `path`. Raises ConfigError, also for a file that can't be read."""
-    return parse_config(read_file(path), base=path.absolute().parent, source=str(path), cpus=cpus)
-
-
-def read_file(path: Path) -> dict[str, object]:
-    """The file's tables, unchecked. Raises ConfigError when it can't be read or is not TOML."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError([Problem("", f"can't be read: {error.strerror}")], str(path)) from None
-    except UnicodeDecodeError:
-        raise ConfigError([Problem("", "is not UTF-8 text")], str(path)) from None
-    except tomllib.TOMLDecodeError as error:
-        hint = _TWO_FORMS if "immutable namespace" in str(error) else ""
-        raise ConfigError([Problem("", f"is not TOML: {error}{hint}")], str(path)) from None
-
-
-def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None, cpus: int) -> Config:
-    """Check `tables` and merge them into a Config. Relative paths are taken from `base`.
+def parse_config(
+    tables: Mapping[str, object], *, base: Path, source: str | None, cpus: int, origins: Origins | None = None
+) -> Config:
+    """Check `tables` and merge them into a Config. Relative paths are taken from `base`, or as `origins` has it.
 
     `cpus` is what `workers = "auto"` goes by: one a CPU, at least 2. Raises ConfigError.
     """
+    origins = origins if origins is not None else Origins(base)
     problems: list[Problem] = []
-    top = read_table({k: v for k, v in tables.items() if k not in _TABLES}, _TOP_KEYS, "", problems)
+    top = read_table({k: v for k, v in tables.items() if k not in TABLES}, TOP_KEYS, "", problems)
     limits = read_settings(tables.get("limits", {}), Limits, "limits", problems)
     cgi = read_settings(tables.get("cgi", {}), CGISettings, "cgi", problems)
     cgi = msgspec.structs.replace(
         cgi,
-        read=_absolute_all(cgi.read, base),
-        write=_absolute_all(cgi.write, base),
+        read=_absolute_all(cgi.read, origins.base_of("cgi.read")),
+        write=_absolute_all(cgi.write, origins.base_of("cgi.write")),
     )
     access = read_settings(tables.get("access", {}), AccessList, "access", problems)
     problems += [Problem(key_path("access", key), text) for key, text in judge_access(access)]
@@ -96,33 +63,37 @@ def parse_config(tables: Mapping[str, object], *, base: Path, source: str | None
         Problem(key_path("limits.rate", key), text) for key, text in judge_rate(limits.rate, is_everywhere=True)
     ]
     problems += [Problem(key_path("cgi", "environment", name), text) for name, text in judge_variables(cgi.environment)]
-    service = absolute(
-        msgspec.convert({key: top[key] for key in _SERVICE_KEYS if key in top}, Service),
-        base,
-        *("chroot", "pid_file", "control", "upload_spool"),
-    )
-    hosts, passes = read_hosts(top.get("host", []), base, problems)
+    service = msgspec.convert({key: top[key] for key in SERVICE_KEYS if key in top}, Service)
+    service = _absolute(service, "", origins, "chroot", "pid_file", "control", "upload_spool")
+    tls = read_settings(tables.get("tls", {}), TLS, "tls", problems)
+    hosts, passes = read_hosts(top.get("host", []), origins, problems)
     config = Config(
         listen=read_listen(top.get("listen", DEFAULT_LISTEN), problems),
         hosts=hosts,
         passes=passes,
         workers=_read_workers(top.get("workers", "auto"), cpus, problems),
         service=service,
-        tls=absolute(
-            read_settings(tables.get("tls", {}), TLS, "tls", problems), base, "certificates", "ca_file", "ca_path"
-        ),
+        tls=_absolute(tls, "tls", origins, "certificates", "ca_file", "ca_path"),
         timeouts=read_settings(tables.get("timeouts", {}), Timeouts, "timeouts", problems),
         limits=limits,
-        log=_read_log(tables.get("log", {}), base, service, problems),
+        log=_read_log(tables.get("log", {}), origins, service, problems),
         access=access,
         cgi=cgi,
         budget=make_budget(limits.rate),
         source=source,
+        included=tuple(origins.files),
     )
     problems.extend(_judge(config))
     if problems:
-        raise ConfigError(problems, source)
+        raise ConfigError([origins.place(problem) for problem in problems], source)
     return config
+
+
+def _absolute(settings: S, table: str, origins: Origins, *fields: str) -> S:
+    """The settings of this table with their paths taken from the directories of the files that they are in."""
+    for field in fields:
+        settings = absolute(settings, origins.base_of(key_path(table, field.replace("_", "-"))), field)
+    return settings
 
 
 def _absolute_all(paths: tuple[str, ...] | None, base: Path) -> tuple[str, ...] | None:
@@ -139,7 +110,7 @@ def _read_workers(value: object, cpus: int, problems: list[Problem]) -> int:
         return 1
 
 
-def _read_log(table: object, base: Path, service: Service, problems: list[Problem]) -> Log:
+def _read_log(table: object, origins: Origins, service: Service, problems: list[Problem]) -> Log:
     """The `[log]` table. A target is a file unless it is one of the words; a server that detaches has no standard
     output or error, and logs to syslog unless told otherwise."""
     if service.daemon and isinstance(table, dict):
@@ -149,7 +120,8 @@ def _read_log(table: object, base: Path, service: Service, problems: list[Proble
         if service.daemon and getattr(log, key) in ("stdout", "stderr"):
             text = f'nothing reads the {getattr(log, key)} of a server that detaches: name a file, or "syslog"'
             problems.append(Problem(key_path("log", key), text))
-    return absolute(log, base, *(name for name in ("access", "error") if getattr(log, name) not in LOG_WORDS))
+    files = (name for name in ("access", "error") if getattr(log, name) not in LOG_WORDS)
+    return _absolute(log, "log", origins, *files)
 
 
 def _judge(config: Config) -> Iterator[Problem]:

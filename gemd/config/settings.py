@@ -109,7 +109,7 @@ class Log(Settings, frozen=True):
 
 class Config(Settings, frozen=True):
     """The whole configuration. `budget` is that of `limits.rate`; `passes` are the hosts that are passed on, beside
-    those that are served."""
+    those that are served. `source` is the file, `included` are those that it includes."""
 
     listen: tuple[Listen, ...]
     hosts: tuple[Host, ...]
@@ -124,6 +124,7 @@ class Config(Settings, frozen=True):
     budget: Budget | None = None
     passes: tuple[PassHost, ...] = ()
     source: str | None = None
+    included: tuple[str, ...] = ()
 
     @property
     def uses_tls(self) -> bool:

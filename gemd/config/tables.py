@@ -17,13 +17,15 @@ S = TypeVar("S", bound=Settings)
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One mistake: the path of its key, as in "host[2].root", and what to change."""
+    """One mistake: the path of its key, as in "host[2].root", and what to change; `source` is the file with its line,
+    or the variable, where it is not simply in the one file."""
 
     path: str
     text: str
+    source: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.text}" if self.path else self.text
+        return ": ".join(filter(None, (self.source, self.path, self.text)))
 
 
 def key_path(*parts: str | int) -> str:

@@ -13,7 +13,7 @@ from gemd.requirements import explain_import_error
 try:
     import msgspec
 
-    from gemd.config.load import ConfigError
+    from gemd.config.sources import ConfigError
     from gemd.gemctl.control_client import ask, find_socket
     from gemd.gemctl.failure import ExitCode, Failure
     from gemd.gemctl.open_metrics import render_open_metrics

@@ -27,7 +27,7 @@ def run_cert(options: argparse.Namespace) -> ExitCode:
     """Do what was asked. Raises ConfigError, CertificateError and Failure."""
     if options.action == "new":
         return make(options)
-    config = load_config(options.config, cpus=1)
+    config = load_config(options.config, cpus=1, variables=os.environ)
     return show_certificates(config, options.host) if options.action == "show" else renew(config, options.host)
 
 
@@ -86,7 +86,7 @@ def make(options: argparse.Namespace) -> ExitCode:
     """Make a certificate, in the directory of gemd or in another one, which needs no configuration."""
     config = None
     if options.directory is None or options.config != DEFAULT_CONFIG or DEFAULT_CONFIG.exists():
-        config = load_config(options.config, cpus=1)
+        config = load_config(options.config, cpus=1, variables=os.environ)
     if options.directory is None:
         assert config is not None
         host = find_host(config, options.host)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from gemd.config.load import ConfigError, read_file
+from gemd.config.sources import INCLUDE, ConfigError, read_file, read_sources
 from gemd.gemctl.failure import ExitCode, Failure
 from gemd.gemctl.terminal import escape
 from gemd.system.deadline import Deadline
@@ -32,15 +32,25 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def find_socket(given: Path | None, configuration: Path) -> Path:
-    """The socket named on the command line, or else by the key `control`.
+    """The socket named on the command line, by the variable GEMD_CONTROL, or else by the key `control`.
 
-    The rest of the file is not looked at: a mistake there must not keep anybody from looking at gemd or stopping it.
-    Raises Failure for a file that can't be read, is not TOML, or lacks the key.
+    The rest of the file is not looked at, nor what it includes, unless the key can only be there: a mistake there must
+    not keep anybody from looking at gemd or stopping it. Raises Failure for a file that can't be read, is not TOML, or
+    lacks the key.
     """
     if given is not None:
         return given
+    base = configuration.absolute().parent
+    if variable := os.environ.get("GEMD_CONTROL"):
+        from gemd.config.variables import parse_value
+
+        return base / str(parse_value(variable, str))
     try:
-        control = read_file(configuration).get("control")
+        tables = read_file(configuration)
+        if INCLUDE in tables and "control" not in tables:
+            tables, origins = read_sources(configuration)
+            base = origins.base_of("control")
+        control = tables.get("control")
     except ConfigError as error:
         hint = "-s SOCKET names gemd's socket without it"
         raise Failure(*error.lines(), hint, code=ExitCode.CONFIGURATION) from None
@@ -52,7 +62,7 @@ def find_socket(given: Path | None, configuration: Path) -> Path:
         )
     if not isinstance(control, str) or not control:
         raise Failure(f"{configuration}: control: expected the path of a socket", code=ExitCode.CONFIGURATION)
-    return configuration.absolute().parent / control
+    return base / control
 
 
 def ask(path: Path, command: str, timeout: float, *, until_gone: bool = False) -> Answer:

@@ -92,6 +92,7 @@ class DaemonNotices(Notices):
         loader: Loader,
         directory: Path,
         notifier: Notifier,
+        variables: dict[str, str],
         pid_file: PidFile | None,
         control: ControlSocket | None,
         handover: Handover | None,
@@ -103,6 +104,7 @@ class DaemonNotices(Notices):
         self.reopening = reopening_task()
         self._directory = directory
         self._notifier = notifier
+        self._variables = {**notifier.variables, **variables}  # of a successor's environment
         self._pid_file = pid_file
         self._control = control
         self._launch = launch
@@ -201,9 +203,9 @@ class DaemonNotices(Notices):
         return self._control.take() if self._control is not None else []
 
     def start_successor(self, generation: Generation) -> Successor:
-        variables, streams = self._notifier.variables, generation.logs.streams.copies
+        streams = generation.logs.streams.copies
         successor = start_successor(
-            self._directory, generation.listeners, self._pid_file, self._control, variables, streams
+            self._directory, generation.listeners, self._pid_file, self._control, self._variables, streams
         )
         self._successor_channel = successor.channel
         return successor

@@ -6,6 +6,7 @@ Rule: nothing is made or changed here, so that `gemd -t` can do all of it beside
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from gemd.config import Config, ConfigError, Problem, parse_config
@@ -45,17 +46,23 @@ from gemd.system.privileges import PrivilegeError, can_become, find_identity
 from gemd.system.socket_file import find_socket_file
 
 
-def read_config(options: argparse.Namespace, directory: Path) -> Config:
-    """The configuration that the command line asks for, started in `directory`. Raises ConfigError and UsageError."""
+def read_config(options: argparse.Namespace, directory: Path, variables: Mapping[str, str] | None = None) -> Config:
+    """The configuration that the command line asks for, started in `directory`, with these `variables` of the
+    environment. Raises ConfigError and UsageError."""
     path = directory / options.config if options.config else None
     with attempt(f"the configuration {path or directory} could not be read"):
+        tables, origins = read_tables(options, directory, variables)
         config = parse_config(
-            read_tables(options, directory),
+            tables,
             base=path.parent if path else directory,
             source=str(options.config) if options.config else None,
             cpus=len(os.sched_getaffinity(0)),
+            origins=origins,
         )
-    check_machine(config, needs_default_cgi=options.cgi_dir is not None)
+    try:
+        check_machine(config, needs_default_cgi=options.cgi_dir is not None)
+    except ConfigError as error:
+        raise ConfigError([origins.place(problem) for problem in error.problems], error.source) from None
     return config
 
 

@@ -8,11 +8,13 @@ import functools
 import sys
 from pathlib import Path
 
+from gemd.config import Config
 from gemd.config.settings import Timeouts
 from gemd.exit_codes import ExitCode
 from gemd.master.start_limit import start_limit
 from gemd.options import UsageError, parse_arguments
 from gemd.protocol.characters import escape
+from gemd.protocol.quantities import count
 from gemd.startup.checks import (
     check_access_lists,
     check_applications,
@@ -50,7 +52,7 @@ def start() -> ExitCode:
     if options.dump or options.test:
         restore_signals()
     inherited = Inherited(_current_directory())
-    read = functools.partial(read_config, options, inherited.directory)
+    read = functools.partial(read_config, options, inherited.directory, inherited.take_settings())
     if options.dump:
         from gemd.config.render import render_config
 
@@ -70,9 +72,14 @@ def start() -> ExitCode:
             check_gateways(config)
             check_uploads(config)
             check_confinement(config)
-        print(f"gemd: the configuration {config.source or 'by flags'} is in order", file=sys.stderr)
+        print(f"gemd: the configuration {_describe_source(config)} is in order", file=sys.stderr)
         return ExitCode.OK
     return serve(read, inherited)
+
+
+def _describe_source(config: Config) -> str:
+    others = f", with {count(len(config.included), 'file')} that it includes," if config.included else ""
+    return f"{config.source or 'by flags'}{others}"
 
 
 def _current_directory() -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from gemd.config import Config, ConfigError, Host
+from gemd.config.keys import PREFIX
 from gemd.config.listen import Listen, find_listen, is_loopback, parse_listen
 from gemd.master.control import ControlSocket, bind_control
 from gemd.master.handover import Handover, take_handover
@@ -38,6 +39,13 @@ class Inherited:
         self.directory = Path(self.handover.directory) if self.handover is not None else directory
         self.notifier = Notifier(os.environ)
         self._given = take_listen_descriptors(os.environ)
+        self.settings: dict[str, str] = {}
+
+    def take_settings(self) -> dict[str, str]:
+        """The variables that set keys of the configuration, which are neither an application's nor a script's."""
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            self.settings[name] = os.environ.pop(name)
+        return self.settings
 
     def take_listeners(self, request_timeout: float) -> list[Listener]:
         """The listeners that were handed to this process. Raises BindError."""

@@ -95,6 +95,7 @@ def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
         ConfigLoader(read, workers_user),
         inherited.directory,
         inherited.notifier,
+        inherited.settings,
         pid_file,
         control,
         handover,

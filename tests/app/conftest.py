@@ -1,10 +1,11 @@
 """Every test with `framework` runs twice: with gemd.app, and with the jetforce package, where it is installed."""
 
 import importlib
-import os
 import warnings
 
 import pytest
+
+from tests.support.skipping import MAY_SKIP
 
 
 def load_jetforce():
@@ -12,7 +13,7 @@ def load_jetforce():
         with warnings.catch_warnings(action="ignore"):
             return importlib.import_module("jetforce")
     except ImportError:
-        if os.environ.get("GEMD_TESTS_MAY_SKIP") == "no":
+        if not MAY_SKIP:
             pytest.fail("the package jetforce is not installed")
         pytest.skip("the package jetforce is not installed")
 

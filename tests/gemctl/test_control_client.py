@@ -37,6 +37,25 @@ def test_a_mistake_elsewhere_in_the_file_does_no_harm(conf):
     assert find_socket(None, conf('control = "/run/s"\nlistn = 4\n[[host]]\n')).name == "s"
 
 
+def test_what_is_included_is_read_only_for_the_key(conf, tmp_path):
+    (tmp_path / "d").mkdir()
+    other = tmp_path / "d/other.conf"
+    other.write_text('control = "s"\n')
+    assert find_socket(None, conf('include = ["d/*.conf"]\n')) == tmp_path / "d/s"
+    other.write_text("control = ")
+    assert find_socket(None, conf('include = ["d/*.conf"]\ncontrol = "s"\n')) == tmp_path / "s"
+    with pytest.raises(Failure, match=r"other\.conf: is not TOML"):
+        find_socket(None, conf('include = ["d/*.conf"]\n'))
+
+
+def test_the_variable_needs_no_configuration(tmp_path, monkeypatch):
+    for text in ("/run/s", '"/run/s"'):
+        monkeypatch.setenv("GEMD_CONTROL", text)
+        assert str(find_socket(None, tmp_path / "missing.conf")) == "/run/s"
+    monkeypatch.setenv("GEMD_CONTROL", "s")
+    assert find_socket(None, tmp_path / "missing.conf") == tmp_path / "s"
+
+
 def test_a_socket_by_flag_needs_no_configuration(tmp_path):
     assert find_socket(tmp_path / "s", tmp_path / "missing.conf") == tmp_path / "s"
 

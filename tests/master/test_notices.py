@@ -63,7 +63,9 @@ def make(folder):
         pid_file = lock_pid_file(folder.pid_path) if has_files else None
         control = bind_control(str(folder.control_path), select.poll()) if has_files else None
         notes = Notes()
-        notices = DaemonNotices(generation, FakeLoader(), Path("/"), notes, pid_file, control, handover, Launch())
+        notices = DaemonNotices(
+            generation, FakeLoader(), Path("/"), notes, {"GEMD_WORKERS": "3"}, pid_file, control, handover, Launch()
+        )
         made.append((notices, other))
         return SimpleNamespace(notices=notices, notes=notes, predecessor=other, control=control, pid_file=pid_file)
 

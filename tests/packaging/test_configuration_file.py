@@ -37,7 +37,7 @@ def test_has_every_key():
     for name, table in TABLES.items():
         assert full.pop(name).keys() == set(keys_of(table)), name
     assert passed.keys() == set(PASS_KEYS)
-    assert full.keys() == {"listen", "workers"} | set(keys_of(Service))
+    assert full.keys() == {"include", "listen", "workers"} | set(keys_of(Service))
     assert host.keys() | {key for location in locations for key in location} == HOST | LOCATION
 
 

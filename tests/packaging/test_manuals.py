@@ -60,7 +60,7 @@ def test_every_command_and_the_configuration_have_a_page():
 def test_every_key_is_explained():
     keys = {key for table in TABLES for key in keys_of(table)} | set(PASS_KEYS)
     keys -= DERIVED | {"locations"}
-    assert keys | {"listen", "workers"} <= items("gemd.conf.5", "Ic")
+    assert keys | {"include", "listen", "workers"} <= items("gemd.conf.5", "Ic")
 
 
 def test_every_extension_of_scripts_is_named():

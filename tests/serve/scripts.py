@@ -53,7 +53,7 @@ HOSTILE = {
     "NOTIFY_SOCKET": "/nowhere",
     "LISTEN_FDS": "1",
     "LISTEN_PID": "1",
-    "GEMD_X": "1",
+    "GEMD_LOG_LEVEL": "info",
 }
 
 

@@ -153,6 +153,14 @@ def test_nothing_is_inherited_from_a_shell(environ, tmp_path):
     assert (inherited.handover, inherited.directory, inherited.take_listeners(10.0)) == (None, tmp_path, [])
 
 
+def test_variables_that_set_keys_are_taken_once(environ, tmp_path, monkeypatch):
+    monkeypatch.setenv("GEMD_WORKERS", "3")
+    inherited = Inherited(tmp_path)
+    assert inherited.settings == {}
+    assert inherited.take_settings() == inherited.settings == {"GEMD_WORKERS": "3"}
+    assert "GEMD_WORKERS" not in environ
+
+
 def test_sockets_of_a_service_manager_are_taken_as_given(environ, tmp_path, monkeypatch, closing):
     listening = closing.enter_context(socket.create_server(("127.0.0.1", 0)))
     monkeypatch.setattr(resources, "take_listen_descriptors", lambda _: [os.dup(listening.fileno())])

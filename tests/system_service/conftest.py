@@ -1,19 +1,19 @@
 """The slow tests: gemd installed in a container with a real systemd. They run when GEMD_SYSTEM_TEST is set, which
 `make test-system` does; where they can't, they say why, and fail only where nothing may be missing."""
 
-import os
 from pathlib import Path
 
 import pytest
 
+from tests.support.skipping import MAY_SKIP, WANTS_SYSTEM
 from tests.system_service.machine import CannotRun, booted
 from tests.system_service.service import Service, install
 
-collect_ignore_glob = [] if os.environ.get("GEMD_SYSTEM_TEST") else ["test_*.py"]
+collect_ignore_glob = [] if WANTS_SYSTEM else ["test_*.py"]
 
 
 def cannot_run(reason: CannotRun):
-    if os.environ.get("GEMD_TESTS_MAY_SKIP") == "no":
+    if not MAY_SKIP:
         pytest.fail(str(reason), pytrace=False)
     pytest.skip(str(reason))
 

@@ -15,13 +15,13 @@ from gemd.system.pid_file import find_lock
 
 
 def find_own_files(config: Config) -> Iterator[str]:
-    """The configuration, certificates, the pid file and its lock, and the authorities that vouch for clients and
-    servers. None of workers that are shut in: these are read before, and lie elsewhere or are other files by the same
-    path."""
+    """The configuration's files, certificates, the pid file and its lock, and the authorities that vouch for clients
+    and servers. None of workers that are shut in: these are read before, and lie elsewhere or are other files by the
+    same path."""
     if config.service.chroot is not None:
         return
     source = os.path.abspath(config.source) if config.source is not None else None  # as it was named to this process
-    paths = [source, config.tls.ca_file, config.tls.ca_path]
+    paths = [source, *config.included, config.tls.ca_file, config.tls.ca_path]
     if config.service.pid_file is not None:
         paths += [config.service.pid_file, str(find_lock(Path(config.service.pid_file)))]
     for host in config.hosts:

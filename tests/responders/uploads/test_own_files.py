@@ -3,6 +3,7 @@
 import msgspec
 
 from gemd.config import parse_config
+from gemd.config.origins import Origins
 from gemd.responders.uploads.own_files import find_own_files
 
 
@@ -36,6 +37,14 @@ def test_what_decides_about_gemd(tmp_path):
     assert list(find_own_files(config)) == [str(tmp_path / name) for name in names]
     shut_in = msgspec.structs.replace(config.service, chroot=str(tmp_path))
     assert list(find_own_files(msgspec.structs.replace(config, service=shut_in))) == []
+
+
+def test_what_is_included_decides_too(tmp_path):
+    origins = Origins(tmp_path)
+    origins.files += [str(tmp_path / "a.conf")]
+    tables = {"host": [{"name": "h", "root": "/srv"}]}
+    config = parse_config(tables, base=tmp_path, source=None, cpus=1, origins=origins)
+    assert next(iter(find_own_files(config))) == str(tmp_path / "a.conf")
 
 
 def test_there_may_be_none(tmp_path):
