@@ -5,7 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 from gemd.app.response import Environ
 from gemd.app.upload import UploadedFile, find_upload
-from gemd.protocol.host import bracket, normalise_host
+from gemd.protocol.host import bracket, decode_host, normalise_host
 
 
 class Request:
@@ -40,7 +40,7 @@ class Request:
         if parts.scheme == "gemini" and parts.username is not None:
             raise ValueError("a gemini URL has no user name")
         self.scheme = parts.scheme
-        self.hostname = normalise_host(bracket(parts.hostname))
+        self.hostname = normalise_host(bracket(decode_host(parts.hostname)))
         self.port = parts.port
         path, params = _split_params(parts.scheme, parts.path)
         self.path = unquote(path)

@@ -81,7 +81,8 @@ class StaticDirectoryApplication(Application):
             if not stat.S_ISDIR(mode):
                 return _not_found()
             if request.path and not request.path.endswith("/"):
-                return Response(Status.REDIRECT_PERMANENT, encode_path(names) + "/")
+                _, mark, query = request.url.partition("?")
+                return Response(Status.REDIRECT_PERMANENT, f"{encode_path(names)}/{mark}{query}")
             return self._serve_directory(names)
         except (OSError, ValueError):
             return _not_found()

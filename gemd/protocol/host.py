@@ -9,6 +9,9 @@ import re
 from collections.abc import Collection, Mapping
 from ipaddress import AddressValueError, IPv6Address, ip_address
 from typing import TypeVar
+from urllib.parse import unquote_to_bytes
+
+from gemd.protocol.characters import is_misleading
 
 T = TypeVar("T")
 
@@ -17,6 +20,17 @@ _MAX_HOST = 253  # RFC 1035, 2.3.4: the longest name in text form
 _ANY_LABEL = "*."
 ANY_HOST = "*"  # the host that has what no other one has
 ANY_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104, only compared with
+
+
+def decode_host(host: str) -> str:
+    """The host of a URL without percent-encoding (RFC 3986, 3.2.2). Raises ValueError for an encoded character that no
+    host has; whether the rest is a name is for `normalise_host` to say."""
+    if "%" not in host:
+        return host
+    decoded = unquote_to_bytes(host).decode()  # which leaves a percent sign that encodes nothing
+    if is_misleading(decoded) or "[" in decoded:
+        raise ValueError("an encoded character that no host name has")
+    return decoded
 
 
 @functools.lru_cache(maxsize=1024)
@@ -88,6 +102,11 @@ def bracket(host: str) -> str:
 def place(host: str, port: int) -> str:
     """ "host:port", with an address in brackets."""
     return f"{bracket(host)}:{port}"
+
+
+def write_authority(host: str, port: int | None) -> str:
+    """The same of a URL, which may have no port."""
+    return bracket(host) if port is None else place(host, port)
 
 
 def is_wildcard(name: str) -> bool:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
-from gemd.protocol.host import bracket, is_address, place
+from gemd.protocol.host import bracket, is_address, place, write_authority
 from gemd.protocol.peer import Peer
 from gemd.protocol.url import Url, cut_path
 
@@ -71,7 +71,7 @@ def make_question(url: Url, host: str, strip: int) -> HTTPQuestion:
 
 def make_forwarded(url: Url, peer: Peer) -> list[tuple[str, str]]:
     """The fields that say for whom a request is: Forwarded (RFC 7239), X-Forwarded-For, and Client-Cert (RFC 9440)."""
-    host = place(url.host, url.port) if url.port is not None else bracket(url.host)
+    host = write_authority(url.host, url.port)
     has_address = is_address(peer.address)
     client = f'"{bracket(peer.address)}"' if has_address else "unknown"
     fields = [("Forwarded", f'for={client};host="{host}";proto={url.scheme}')]

@@ -14,7 +14,7 @@ from msgspec.structs import force_setattr
 
 from gemd.protocol.characters import is_misleading
 from gemd.protocol.errors import BadRequest, NotFound
-from gemd.protocol.host import normalise_host
+from gemd.protocol.host import decode_host, normalise_host
 
 DEFAULT_PORT = 1965
 TITAN = "titan"  # the scheme of uploads
@@ -28,10 +28,13 @@ _URI = re.compile(
         (?P<fragment>\#.*)?""",
     re.VERBOSE,
 )
-_AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@]+)(?::(?P<port>[0-9]{0,5}))?")
+_AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@]+)(?::(?P<port>[0-9]*))?")
 _FORBIDDEN_OCTET = re.compile(rb"[\x00-\x20\x7f]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_OWN_SCHEMES = frozenset({"gemini", TITAN})
+_MAX_PORT_DIGITS = 5
 _DOTS = frozenset({".", ".."})
+_ENCODED_DOT = re.compile("%2[Ee]")
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
@@ -43,6 +46,8 @@ class Url(msgspec.Struct, frozen=True):
     percent-encoded; `segments` are its decoded parts: "/a//b/" gives ("a", "", "b", ""). Octets that are not
     UTF-8 appear as lone surrogates (PEP 383), as in file names. `query` is raw, None without a "?". `parameters` are
     raw too, and those of an upload by Titan alone: what follows the first semicolon of the path, which ends there.
+    `had_dot_segments` is whether the path was sent with some. `fault` is what is wrong with a URL of a foreign scheme,
+    of which nothing else is known then: a client is told so by who answers for that scheme, if anybody does.
 
     What follows from these: `is_directory`, whether the path ends with a slash; `names`, the segments that name
     something, without the empty ones, which mean nothing to a file system; and `rule_names`, the names as rules go by
@@ -57,6 +62,8 @@ class Url(msgspec.Struct, frozen=True):
     segments: tuple[str, ...]
     query: str | None
     parameters: str = ""
+    had_dot_segments: bool = False
+    fault: str = ""
     is_directory: bool = False
     names: tuple[str, ...] = ()
     rule_names: tuple[str, ...] = ()
@@ -105,19 +112,32 @@ def parse_url(raw: bytes) -> Url:
     match = _URI.fullmatch(text)
     if match is None:
         raise BadRequest("Not an absolute URL: it has to begin with a scheme, as in gemini://")
-    scheme, authority, path, query, fragment = match.groups()
+    scheme = match["scheme"].lower()
+    try:
+        return _take_apart(match, scheme)
+    except BadRequest as error:
+        if scheme in _OWN_SCHEMES:
+            raise
+        return Url(text, scheme, "", None, "/", ("",), None, fault=error.meta)
+
+
+def _take_apart(match: re.Match[str], scheme: str) -> Url:
+    """Raises BadRequest."""
+    _, authority, sent_path, query, fragment = match.groups()
     if fragment is not None:
         raise BadRequest("A request has no fragment")
     host, port = ("", None) if authority is None else _split_authority(authority)
-    if authority is None and not path.startswith("/"):
-        path = "/"  # mailto:someone and the like: there is no path to look at, whatever answers it
-    scheme, parameters = scheme.lower(), ""
+    if authority is None and not sent_path.startswith("/"):
+        sent_path = "/"  # mailto:someone and the like: there is no path to look at, whatever answers it
+    parameters = ""
     if scheme == TITAN:
-        path, _, parameters = path.partition(";")
+        sent_path, _, parameters = sent_path.partition(";")
         if _decode_path("/" + parameters)[0] != "/" + parameters:
             raise BadRequest("The parameters have a dot segment")
-    path, segments = _decode_path(path or "/")
-    return Url(text, scheme, host, port, path, segments, query, parameters)
+    sent_path = sent_path or "/"
+    path, segments = _decode_path(sent_path)
+    had_dots = path is not sent_path
+    return Url(match[0], scheme, host, port, path, segments, query, parameters, had_dots)
 
 
 def _split_authority(authority: str) -> tuple[str, int | None]:
@@ -127,18 +147,19 @@ def _split_authority(authority: str) -> tuple[str, int | None]:
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
         raise BadRequest("The URL needs a host name, and a port in digits if any")
-    port = int(match["port"]) if match["port"] else None
-    if port is not None and not 0 < port < 65536:
-        raise BadRequest("No such port")
+    digits = match["port"]
+    port = int(digits) if digits and len(digits) <= _MAX_PORT_DIGITS else None
+    if digits and (port is None or not 0 < port < 65536):
+        raise BadRequest("No such port: a port has at most five digits, and is from 1 to 65535")
     try:
-        return normalise_host(match["host"]), port
+        return normalise_host(decode_host(match["host"])), port
     except ValueError:
         raise BadRequest("Not a host name") from None
 
 
 def _decode_path(path: str) -> tuple[str, tuple[str, ...]]:
     """The path without dot segments, and its decoded segments."""
-    if "/." in path:
+    if "/." in path or "/%2" in path:
         path = remove_dot_segments(path)
     parts = path[1:].split("/")
     if "%" in path:
@@ -152,17 +173,21 @@ def _decode_path(path: str) -> tuple[str, tuple[str, ...]]:
 
 
 def remove_dot_segments(path: str) -> str:
-    """RFC 3986, 5.2.4, except that climbing above the root raises BadRequest (59)."""
+    """RFC 3986, 5.2.4, except that climbing above the root raises BadRequest (59). A dot may be percent-encoded
+    (6.2.2.2). A path that has none is returned itself."""
     output: list[str] = []
     segments = path[1:].split("/")
-    for segment in segments:
-        if segment == "..":
+    plain = [_ENCODED_DOT.sub(".", segment) for segment in segments] if "%2" in path else segments
+    if _DOTS.isdisjoint(plain):
+        return path
+    for segment, dots in zip(segments, plain, strict=True):
+        if dots == "..":
             if not output:
                 raise BadRequest("The path climbs above the root")
             output.pop()
-        elif segment != ".":
+        elif dots != ".":
             output.append(segment)
-    if segments[-1] in (".", ".."):
+    if plain[-1] in _DOTS:
         output.append("")
     return "/" + "/".join(output)
 

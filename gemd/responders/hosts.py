@@ -19,6 +19,7 @@ from gemd.protocol.response import Answer
 from gemd.protocol.upload import Intake
 from gemd.protocol.url import TITAN, Url
 from gemd.responders.access import Check
+from gemd.responders.normal_paths import redirect_to_normal
 from gemd.responders.own_texts import Texts
 
 # Raises GeminiError, or Unjudged to be asked again.
@@ -39,8 +40,8 @@ class ServedLocation(msgspec.Struct, frozen=True):
     uploads: Responder | None = None
 
     def alone(self, responder: Responder) -> "ServedLocation":
-        """The same where this one alone is asked: for an upload, or a URL of a foreign scheme or host, which means no
-        file and no script."""
+        """The same where this one alone is asked: for an upload, a URL of a foreign scheme or host, which means no file
+        and no script, or one that is written otherwise."""
         return msgspec.structs.replace(self, responders=(responder,))
 
 
@@ -54,6 +55,7 @@ class ServedHosts:
         self._owners = {**self._hosts, **passed} if passed else {}  # only where some are passed on
         self._rest = self._hosts.pop(ANY_HOST, None)
         self._for_others = [host for host in config.hosts if any(location.hosts for location in host.locations)]
+        self._schemes = {scheme for host in config.hosts for location in host.locations for scheme in location.schemes}
         self._has_texts = any(served.texts for entries in locations.values() for served in entries)
         self._locations = {
             host: sorted(((served.location.names, served) for served in entries), key=lambda entry: -len(entry[0]))
@@ -73,7 +75,7 @@ class ServedHosts:
         served = self._find_location(host, url.rule_names)
         if url.scheme not in served.location.schemes:
             raise ProxyRefused("This scheme is not served here")
-        return served
+        return served.alone(redirect_to_normal) if url.had_dot_segments else served
 
     def _find_for_uploads(self, request: Request, own: Host | None) -> ServedLocation | None:
         """Where an upload is taken. Raises as `find`."""
@@ -123,8 +125,11 @@ class ServedHosts:
 
     def _find_for_others(self, request: Request, own: Host | None) -> ServedLocation:
         """The application for a URL of a foreign scheme or host: of `own`, the URL's host, or else one for all hosts,
-        of the host that TLS was set up for if it has one. Raises ProxyRefused (53)."""
+        of the host that TLS was set up for if it has one. Raises ProxyRefused (53), and BadRequest (59) for what is no
+        URL of a scheme that one takes."""
         url, server_name = request.url, request.peer.tls.server_name
+        if url.fault and url.scheme in self._schemes:
+            raise BadRequest(url.fault)
         if own is not None and self._is_set_up_for(own, url.host, request.peer):
             served = self._find_location(own, url.rule_names)
             if url.scheme in served.location.schemes:

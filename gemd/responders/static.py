@@ -15,13 +15,14 @@ from gemd.protocol.errors import NotFound
 from gemd.protocol.mime import add_parameters, guess_type
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
-from gemd.protocol.response import MAX_META, Answer, Response
+from gemd.protocol.response import Answer, Response
 from gemd.protocol.status import Status
-from gemd.protocol.url import Url, encode_path
+from gemd.protocol.url import Url
 from gemd.responders.computed import Computed
 from gemd.responders.file_body import FileBody
 from gemd.responders.judged import Unjudged
 from gemd.responders.listing import list_directory
+from gemd.responders.normal_paths import redirect_to_directory
 from gemd.responders.refusals import FORBIDDEN, NOT_FOUND, explain_error, open_root_of
 from gemd.responders.remembered import RememberedListings
 from gemd.system.page_cache import read_from_memory
@@ -146,11 +147,3 @@ class StaticFiles:
 def is_file_name(name: str) -> bool:
     """Whether a decoded segment can name one file; an encoded slash or NUL can't."""
     return "/" not in name and "\0" not in name
-
-
-def redirect_to_directory(url: Url) -> Response:
-    """31 to the same path with a slash; a path-absolute reference, which can't name another host."""
-    meta = encode_path(url.segments) + "/"
-    if len(meta) > MAX_META:
-        raise NotFound
-    return Response(Status.REDIRECT_PERMANENT, meta)

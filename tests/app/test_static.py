@@ -62,6 +62,7 @@ def test_what_is_not_there(client, path):
 def test_a_directory_has_a_slash(client):
     answer = client.get("/dir")
     assert (answer.status, answer.meta) == (31, "/dir/")
+    assert client.get("/dir?a%20b&c").meta == "/dir/?a%20b&c"
     assert client.get("/dir", follow_redirects=True).text == "# dir"
 
 

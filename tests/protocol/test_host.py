@@ -6,6 +6,7 @@ from gemd.protocol.host import (
     ANY_HOST,
     bracket,
     covers,
+    decode_host,
     find_by_name,
     is_address,
     is_host_name,
@@ -14,6 +15,7 @@ from gemd.protocol.host import (
     normalise_name,
     normalise_server_name,
     place,
+    write_authority,
 )
 from tests.support.tables import check_table
 
@@ -158,3 +160,39 @@ def test_which_hosts_names_cover(name, covered):
 
 def test_a_wildcard_has_a_label_that_is_a_star():
     assert [name for name in ("*.h", "h", "*", "*h", "a.*.h") if is_wildcard(name)] == ["*.h", "*"]
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "written"),
+    [
+        ("example.org", None, "example.org"),
+        ("example.org", 1965, "example.org:1965"),
+        ("::1", None, "[::1]"),
+        ("::1", 70, "[::1]:70"),
+    ],
+)
+def test_an_authority_has_a_port_if_there_is_one(host, port, written):
+    assert write_authority(host, port) == written
+
+
+DECODED = {
+    "example.org": "example.org",
+    "[::1]": "[::1]",
+    "ex%61mple%2Eorg": "example.org",
+    "b%C3%BCcher.example": "bücher.example",
+    "a%2fb": "a/b",
+    "a%252e": "a%2e",
+    "a%": "a%",
+    "a%z1": "a%z1",
+}
+
+
+@pytest.mark.parametrize(("host", "decoded"), DECODED.items())
+def test_decodes_a_host_once(host, decoded):
+    assert decode_host(host) == decoded
+
+
+@pytest.mark.parametrize("host", ["b%fccher", "a%00", "a%0A", "%5b::1%5d", "a%E2%80%AE", "a%C2%85"])
+def test_what_no_host_has_is_not_decoded(host):
+    with pytest.raises(ValueError):
+        decode_host(host)

@@ -74,6 +74,12 @@ def test_the_environment_is_built_and_nothing_is_inherited(shared, env_script):
     }
 
 
+def follow(daemon, path):
+    """What is answered in the end: a path with dot segments is first led to one without."""
+    answer = daemon.ask(path)
+    return daemon.ask(answer.meta) if answer.status == 31 else answer
+
+
 HOSTILE_REQUESTS = [
     "?-s", "?-d+x", "?() { :;}; echo".replace(" ", "%20"), "?a=b&c=d", "?%0d%0aX:%20y", "?%00", "?LD_PRELOAD=/x",
     "?" + "a" * 900, "?\u202e", "?%e2%80%a8", "?%ff%fe", "?a+b", "?=", "??", "?%zz", "/-x", "/--help", "/%2e%2e%2ex",
@@ -86,7 +92,7 @@ def test_thirty_hostile_requests_show_only_the_allowed_names(shared, env_script)
     optional = {"PATH_TRANSLATED", "GEMINI_SEARCH_STRING"}
     assert len(HOSTILE_REQUESTS) == 30
     for request in HOSTILE_REQUESTS:
-        answer = shared.ask("/cgi-bin/env" + request)
+        answer = follow(shared, "/cgi-bin/env" + request)
         if answer.status != 20:
             assert answer.status in (51, 59), request
             continue
@@ -126,7 +132,7 @@ SPELLINGS = ["/cgi%2dbin/x", "/cgi-bin%2fx", "//cgi-bin/x", "/./cgi-bin/x", "/cg
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_scripts_text_is_never_served(shared, shared_script, spelling):
     shared_script("x", "# SECRET\necho 20 text/plain\n")
-    answer = shared.ask(spelling)
+    answer = follow(shared, spelling)
     assert b"SECRET" not in answer.raw
     assert answer.status in (20, 51, 59)
 

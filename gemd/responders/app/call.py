@@ -8,8 +8,9 @@ import time
 from collections.abc import Collection
 
 from gemd.protocol.errors import CGIError, GeminiError, Overloaded
-from gemd.protocol.response import BrokenBody, ClientLeft, Response, encode_header
-from gemd.protocol.status import has_body
+from gemd.protocol.reference import clean_meta
+from gemd.protocol.response import BrokenBody, ClientLeft, Response
+from gemd.protocol.status import has_body, is_redirect
 from gemd.responders.app.faults import explain_fault
 from gemd.responders.app.output import PIECE_SIZE
 from gemd.responders.app.running import MAX_AHEAD, Hearer, RunningCall
@@ -48,7 +49,7 @@ class Call(RunningCall):
             raise CGIError("An unexpected error occurred")
         assert self._status is not None
         status, meta = self._status
-        _check_header(name, status, meta)
+        meta = _check_header(name, status, meta)
         if has_body(status):
             return Response(status, meta, body if is_whole else self)
         if error is not None:
@@ -107,10 +108,11 @@ class Call(RunningCall):
         self.abandon()
 
 
-def _check_header(name: str, status: int, meta: str) -> None:
-    """Raise CGIError (42) for a header that may not be sent."""
+def _check_header(name: str, status: int, meta: str) -> str:
+    """The text behind the status, as it is sent. Raises CGIError (42) for a header that may not be sent."""
     try:
-        encode_header(status, meta)
+        return clean_meta(status, meta)
     except ValueError as error:
-        error_log.error("the application %s failed: %s", name, error)
+        where = f" with a redirect to {error_log.show_url(meta)}" if is_redirect(status) else ""
+        error_log.error("the application %s failed%s: %s", name, where, error)
         raise CGIError("An unexpected error occurred") from None

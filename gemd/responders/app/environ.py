@@ -96,9 +96,9 @@ def _take_body(environ: Environ, body: int | None) -> None:
 
 def _without_dot_segments(url: Url) -> str:
     """The URL as it was sent, but for dot segments in its path."""
+    if not url.had_dot_segments:
+        return url.text
     head, mark, query = url.text.partition("?")
     slash = head.find("/", head.find("://") + 3)
-    if slash < 0 or "/." not in head[slash:]:
-        return url.text
     parameters = f";{url.parameters}" if url.parameters and ";" in head else ""  # an upload's text has none
     return head[:slash] + url.path + parameters + mark + query

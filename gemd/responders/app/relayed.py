@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping
 
 from gemd.protocol.errors import CGIError, Overloaded
 from gemd.protocol.fastcgi import AnswerReader, FastCGIError, ProtocolStatus, encode_request
-from gemd.protocol.response import MAX_META, BrokenBody, ClientLeft, Helper, Response, encode_header
+from gemd.protocol.reference import clean_meta
+from gemd.protocol.response import MAX_META, BrokenBody, ClientLeft, Helper, Response
 from gemd.protocol.status import has_body
 from gemd.responders.app.output import PIECE_SIZE
 from gemd.system.default_timeout import ignore_default_timeout
@@ -128,8 +129,8 @@ class RelayedCall:
             raise _Broken("ended without an answer")
         line, _, rest = self._output.partition(b"\r\n")
         try:
-            status, meta = int(line[:2]), line[3:].decode()
-            encode_header(status, meta)
+            status = int(line[:2])
+            meta = clean_meta(status, line[3:].decode())
         except ValueError as error:
             raise _Broken(f"has a bad header {line[:100]!r}: {error}") from None
         self._header, self._output = (status, meta), rest

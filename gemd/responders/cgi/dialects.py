@@ -10,9 +10,9 @@ import msgspec
 
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.types import Dialect, HashForm
+from gemd.protocol.host import write_authority
 from gemd.protocol.peer import ClientCertificate
 from gemd.protocol.url import Url
-from gemd.responders.cgi.http_dialect import write_authority
 
 Environ = MutableMapping[str, str]
 
@@ -98,7 +98,7 @@ def _name_upload(environ: Environ, _asked: Asked) -> None:
 
 
 def _name_web(environ: Environ, asked: Asked) -> None:
-    environ["HTTP_HOST"] = write_authority(asked.url)
+    environ["HTTP_HOST"] = write_authority(asked.url.host, asked.url.port)
     environ["REDIRECT_STATUS"] = "200"  # without which php-cgi does nothing
     environ["SERVER_PROTOCOL"] = "HTTP/1.1"
     if environ["TLS_VERSION"]:

@@ -6,8 +6,8 @@ Rule: whoever wrote the script learns from the log what is wrong with the line, 
 import re
 from collections.abc import Callable
 
-from gemd.protocol.response import MAX_META, encode_header
-from gemd.protocol.status import REDIRECTS
+from gemd.protocol.reference import clean_meta
+from gemd.protocol.response import MAX_META
 from gemd.system.script_output import ScriptError
 
 Header = tuple[int, str, bytes]  # status, META and what follows the header
@@ -32,11 +32,9 @@ def parse_header(output: bytes) -> Header:
         raise ScriptError(f"has to begin with a line such as '20 text/gemini', not {quote(output)}{_explain(output)}")
     try:
         status, meta = int(match["status"]), (match["meta"] or b"").decode()
-        encode_header(status, meta)
         if meta.startswith(" "):
             raise ValueError("there are two blanks behind the status")
-        if status in REDIRECTS and " " in meta:
-            raise ValueError("a URL has no blank: it would be %20")
+        meta = clean_meta(status, meta)
     except ValueError as error:  # UnicodeDecodeError is one
         raise ScriptError(f"has a bad header {quote(output)}: {error}") from None
     return status, meta, output[match.end() :]

@@ -7,22 +7,16 @@ import re
 from collections.abc import Collection
 from functools import partial
 
-from gemd.protocol.host import bracket, place
+from gemd.protocol.host import place, write_authority
 from gemd.protocol.http_header import find_http_end, read_http_header, translate_answer
+from gemd.protocol.reference import clean_meta
 from gemd.protocol.request import Request
-from gemd.protocol.response import encode_header
 from gemd.protocol.status import is_redirect
-from gemd.protocol.url import Url
 from gemd.responders.cgi.header import FindHeader, Header, find_header, quote
 from gemd.system.script_output import ScriptError
 
 _WEB = re.compile(r"https?:(//(?P<authority>[^/?#]*).*)", re.IGNORECASE)
 _GEMINI = re.compile(rb"[1-6][0-9](?: |\r?\n)")
-
-
-def write_authority(url: Url) -> str:
-    """The host and port of a URL, as HTTP_HOST has them."""
-    return bracket(url.host) if url.port is None else place(url.host, url.port)
 
 
 def choose_header(dialect: str, request: Request, failure: int) -> FindHeader:
@@ -31,7 +25,10 @@ def choose_header(dialect: str, request: Request, failure: int) -> FindHeader:
     if dialect != "http":
         return find_header
     url, peer = request.url, request.peer
-    own = {write_authority(url), place(url.host, peer.local_port)}  # as HTTP_HOST has it, and SERVER_PORT
+    own = {
+        write_authority(url.host, url.port),
+        place(url.host, peer.local_port),
+    }  # as HTTP_HOST has it, and SERVER_PORT
     is_known = peer.tls.client_certificate is not None
     return partial(_find_http_header, own=own, failure=failure, is_known=is_known)
 
@@ -47,7 +44,7 @@ def _find_http_header(output: bytes, *, own: Collection[str], failure: int, is_k
         status, meta = translate_answer(read_http_header(output[:end]), failure=failure, is_known=is_known)
         if is_redirect(status):
             meta = _lead_here(meta, own)
-        encode_header(status, meta)
+        meta = clean_meta(status, meta)
     except ValueError as error:
         raise ScriptError(f"has a bad header {quote(output)}: {error}") from None
     return status, meta, output[end:]

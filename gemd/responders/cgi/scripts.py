@@ -33,8 +33,8 @@ from gemd.responders.cgi.find import (
 from gemd.responders.cgi.http_dialect import choose_header
 from gemd.responders.cgi.run import ScriptRun
 from gemd.responders.cgi.start import TOO_MANY, Make, ScriptStart
+from gemd.responders.normal_paths import redirect_to_directory
 from gemd.responders.refusals import NOT_FOUND, explain_error
-from gemd.responders.static import redirect_to_directory
 from gemd.system.hosted_script import HostedScript
 from gemd.system.log import error_log
 from gemd.system.places import Places, find_share

@@ -159,6 +159,33 @@ def test_what_breaks_the_contract(threads, make, app, said, caplog):
     assert said in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("target", "shown", "said"),
+    [
+        ("/x y", "'/x y'", "a URL has no blank: it would be %20"),
+        ("", "''", "a redirect has to lead somewhere"),
+        ("gemini:///x", "'gemini:///x'", "the URL needs a host name"),
+        ("/\x1b[31m", "'/\\x1b[31m'", "a control character"),
+        ("/a\r\n20 x", "'/a\\r\\n20 x'", "a control character"),
+        ("/a?my words", "'/a?...'", "no blank"),
+    ],
+)
+def test_a_redirect_to_what_is_no_url(threads, make, target, shown, said, caplog):
+    call = make(statuses((31, target)))
+    threads.turn(call)
+    with pytest.raises(CGIError, match="An unexpected error occurred"):
+        call.settle()
+    (line,) = caplog.messages
+    assert line.startswith(f"the application m:app failed with a redirect to {shown}: ")
+    assert said in line
+
+
+def test_a_redirect_is_encoded_where_it_has_one_reading(threads, make):
+    call = make(statuses((30, "/wiki/Über")))
+    threads.turn(call)
+    assert call.settle().meta == "/wiki/%C3%9Cber"
+
+
 @pytest.mark.parametrize("error", [ValueError("SECRET"), SystemExit(3), StopIteration("x")])
 def test_an_error_before_the_first_byte(threads, make, error, caplog):
     def app(environ, send_status):

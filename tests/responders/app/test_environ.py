@@ -74,6 +74,8 @@ def test_the_environ_with_a_certificate(environ_of):
         ("gemini://h", "gemini://h"),
         ("gemini://h?/../x", "gemini://h?/../x"),
         ("gemini://h/a/../b", "gemini://h/b"),
+        ("gemini://h/a/%2e%2E/b?%2e%2e/", "gemini://h/b?%2e%2e/"),
+        ("https://[::1]:70/./a", "https://[::1]:70/a"),
         ("gemini://h:1965/a/./b/..?c/../d", "gemini://h:1965/a/?c/../d"),
         ("gemini://h/.well-known/x", "gemini://h/.well-known/x"),
         ("gemini://h/a//b/", "gemini://h/a//b/"),

@@ -77,12 +77,22 @@ def test_the_longest_header_is_the_protocols():
         (b"Status: 200\r\n", "which is a header of HTTP"),
         (b"20  text/gemini\r\n", "two blanks behind the status"),
         (b"31 /a page\r\n", "a URL has no blank"),
-        (b"30 gemini://localhost/a b\n", "a URL has no blank"),
+        (b"30 gemini://localhost/a b\n", "a URL has no blank: it would be %20"),
+        (b"31 \r\n", "a redirect has to lead somewhere"),
+        (b"30\r\n", "a redirect has to lead somewhere"),
+        (b"30 gemini:///a\r\n", "the URL needs a host name"),
+        (b"30 10:30\r\n", "is no scheme"),
+        (b"31 /a\x1b[31m\r\n", "a control character"),
     ],
 )
 def test_what_is_wrong_is_named(output, reason):
     with pytest.raises(ScriptError, match=reason):
         parse_header(output)
+
+
+def test_a_redirect_is_encoded_where_it_has_one_reading():
+    header = "30 /wiki/Über?a|b\r\nnever sent".encode()
+    assert parse_header(header) == (30, "/wiki/%C3%9Cber?a%7Cb", b"never sent")
 
 
 def test_a_header_is_looked_at_when_its_line_has_ended_or_never_will():

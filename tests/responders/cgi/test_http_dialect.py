@@ -5,7 +5,7 @@ import pytest
 from gemd.protocol.peer import ClientCertificate
 from gemd.protocol.status import Status
 from gemd.responders.cgi.header import find_header
-from gemd.responders.cgi.http_dialect import choose_header, write_authority
+from gemd.responders.cgi.http_dialect import choose_header
 from gemd.system.script_output import ScriptError
 from tests.responders.asking import peer, request
 
@@ -92,16 +92,3 @@ def test_who_may_not_is_told_so_by_whether_there_is_a_certificate():
 def test_a_failure_is_of_who_was_asked():
     assert finder()(b"Status: 500\n\n")[0] == 42
     assert finder(failure=Status.PROXY_ERROR)(b"Status: 500\n\n")[0] == 43
-
-
-@pytest.mark.parametrize(
-    ("url", "written"),
-    [
-        ("gemini://Example.org/", "example.org"),
-        ("gemini://example.org:1965/", "example.org:1965"),
-        ("gemini://[::1]/", "[::1]"),
-        ("gemini://[0::1]:70/", "[::1]:70"),
-    ],
-)
-def test_an_authority_is_the_url_s(url, written):
-    assert write_authority(request(url).url) == written

