@@ -33,6 +33,7 @@ from gemd.protocol.host import ANY_HOST
 from gemd.protocol.url import split_path
 
 PART_PREFIX = ".gemd-upload-"  # names of files that are not whole yet: never shown, and swept away where nobody writes
+META_NAME = ".meta"  # files that say what others are: never shown where they count
 
 
 class AnswerKind(enum.Enum):
@@ -72,6 +73,7 @@ class Location(Settings, frozen=True):
     charset: Text | None = None
     force_charset: bool = False
     mime: dict[str, str] = {}
+    meta_files: bool = False
     symlinks: Symlinks = "beneath"
     dot_files: bool | tuple[Text, ...] = (".well-known",)
     script: Text | None = None
@@ -165,10 +167,11 @@ class Location(Settings, frozen=True):
 
     def allows_name(self, name: str) -> bool:
         """Whether a file or directory of this name may be seen at all: dot-files need a permission, and uploads
-        that are not whole have none."""
+        that are not whole have none, nor has what describes others."""
         if not name.startswith("."):
             return True
-        if name.lower().startswith(PART_PREFIX):  # as a file system may have it that folds case
+        lowered = name.lower()  # as a file system may have it that folds case
+        if lowered.startswith(PART_PREFIX) or (self.meta_files and lowered == META_NAME):
             return False
         return self.dot_files if isinstance(self.dot_files, bool) else name in self.dot_files
 

@@ -28,7 +28,7 @@ S = TypeVar("S", bound=Settings)
 _LOCATION_KEYS = {k: t for k, t in keys_of(Location).items() if k not in DERIVED}
 # What protects holds for all that is below, until a location there has another word for it; so do limits of scripts.
 PROTECTING = (
-    *("access", "client-certificate", "dot-files", "listing", "symlinks"),
+    *("access", "client-certificate", "dot-files", "listing", "meta-files", "symlinks"),
     *(key for key in _LOCATION_KEYS if key.startswith("cgi-")),
 )
 # Beside `app` and `app-...`.

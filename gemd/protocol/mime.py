@@ -9,8 +9,9 @@ GEMTEXT = "text/gemini"
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _LANGUAGES = re.compile(rf"{_TOKEN.pattern}(?:,{_TOKEN.pattern})*")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( *;.*)?")
-_CHARSET = re.compile(r' *; *charset *=(?: *"(?:[^"\\]|\\.)*"|[^;]*)', re.IGNORECASE)
-_LANG = re.compile(r"; *lang *=", re.IGNORECASE)
+_PARAMETER = r' *; *{} *=(?: *"(?:[^"\\]|\\.)*"|[^;]*)'
+_CHARSET = re.compile(_PARAMETER.format("charset"), re.IGNORECASE)
+_LANG = re.compile(_PARAMETER.format("lang"), re.IGNORECASE)
 
 
 def guess_type(name: str, *tables: Mapping[str, str]) -> str:
@@ -34,11 +35,25 @@ def add_parameters(media_type: str, *, lang: str | None, charset: str | None, is
     if charset and media_type[:5].lower() == "text/":
         if is_forced and ";" in media_type:
             media_type = _CHARSET.sub("", media_type)
-        if ";" not in media_type or not _CHARSET.search(media_type):
+        if ";" not in media_type or not has_charset(media_type):
             media_type += f"; charset={quote_parameter(charset)}"
     if lang and is_gemtext(media_type) and not _LANG.search(media_type):
         media_type += f"; lang={write_languages(lang)}"
     return media_type
+
+
+def append_parameters(media_type: str, parameters: str) -> str:
+    """`media_type` with these, which are written as they are, as in ";lang=de", in the place of a charset or language
+    of its own."""
+    for parameter in (_CHARSET, _LANG):
+        if parameter.search(parameters):
+            media_type = parameter.sub("", media_type)
+    return media_type + parameters
+
+
+def has_charset(media_type: str) -> bool:
+    """Whether it, or the parameters of one, have a charset."""
+    return _CHARSET.search(media_type) is not None
 
 
 def is_gemtext(media_type: str) -> bool:

@@ -225,6 +225,7 @@ def _differ(locations: Iterable[Location]) -> bool:
     kinds = [
         (
             *(each.access, each.client_certificate, each.listing, each.dot_files, each.symlinks),
+            each.meta_files,
             *(each.cgi == (), find_own_keys(each)),
         )
         for each in locations

@@ -75,6 +75,13 @@ class Router:
             **self.gateways.by_answer,
             AnswerKind.FILES: StaticFiles(mime_table, config.limits.listing, protection),
         }
+        described = responders
+        everywhere = [location for host in config.hosts for location in host.locations]
+        if any(location.meta_files for location in everywhere):
+            from gemd.responders.described import DescribedFiles
+
+            files = DescribedFiles(everywhere, mime_table, config.limits.listing, protection)
+            described = {**responders, AnswerKind.FILES: files}
         uploads: Responder | None = None
         if takes_uploads(config):
             from gemd.responders.uploads.receivers import build_uploads
@@ -82,7 +89,10 @@ class Router:
             make_file = upload_spool.make_file if upload_spool is not None else _refuse_file
             uploads = build_uploads(config, responders, mime_table, private, read, make_file)
         locations = {
-            host: [_serve_location(rule, responders, make_limit, uploads) for rule in entries]
+            host: [
+                _serve_location(rule, described if rule[0].meta_files else responders, make_limit, uploads)
+                for rule in entries
+            ]
             for host, entries in rules.items()
         }
         hosts = ServedHosts(config, locations)

@@ -129,18 +129,25 @@ class StaticFiles:
     def _answer_index(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Response | None:
         """The first index file that is there."""
         for index in location.index:
-            try:
-                resolved = self._protection.open(root, (*names, *index.split("/")), location, peer).resolved
-            except OSError as error:
-                if error.errno in FORBIDDEN:
-                    raise NotFound from None  # there is a page, so the listing is not meant to be seen
-                if error.errno not in NOT_FOUND:
-                    raise
-                continue
-            descriptor, status = resolved.descriptor, resolved.status
-            if stat.S_ISREG(status.st_mode):
-                return self._answer_file(descriptor, index, status.st_size, location)
-            os.close(descriptor)
+            response = self._answer_index_file(root, (*names, *index.split("/")), location, peer)
+            if response is not None:
+                return response
+        return None
+
+    def _answer_index_file(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Response | None:
+        """The one that these names lead to, if it is there."""
+        try:
+            resolved = self._protection.open(root, names, location, peer).resolved
+        except OSError as error:
+            if error.errno in FORBIDDEN:
+                raise NotFound from None  # there is a page, so the listing is not meant to be seen
+            if error.errno not in NOT_FOUND:
+                raise
+            return None
+        descriptor, status = resolved.descriptor, resolved.status
+        if stat.S_ISREG(status.st_mode):
+            return self._answer_file(descriptor, names[-1], status.st_size, location)
+        os.close(descriptor)
         return None
 
 

@@ -179,6 +179,15 @@ def check_uploads(config: Config) -> None:
         print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
 
 
+def check_descriptions(config: Config) -> None:
+    """Print what is wrong in files that describe others."""
+    if any(location.meta_files for host in config.hosts for location in host.locations):
+        from gemd.startup.meta_checks import find_meta_warnings
+
+        for problem in find_meta_warnings(config):
+            print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
+
+
 def check_access_lists(config: Config) -> None:
     """Print what has no effect in lists of networks."""
     for problem in find_idle_entries(config):

@@ -20,6 +20,7 @@ from gemd.startup.checks import (
     check_applications,
     check_certificates,
     check_confinement,
+    check_descriptions,
     check_gateways,
     check_logs,
     check_script_places,
@@ -71,6 +72,7 @@ def start() -> ExitCode:
             check_script_places(config)
             check_gateways(config)
             check_uploads(config)
+            check_descriptions(config)
             check_confinement(config)
         print(f"gemd: the configuration {_describe_source(config)} is in order", file=sys.stderr)
         return ExitCode.OK

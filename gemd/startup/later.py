@@ -19,6 +19,8 @@ _LATER = (
     *("gemd.system.part_sweep", "gemd.config.upload_checks"),
     # Redirects and fixed answers, likewise.
     *("gemd.config.answer_checks", "gemd.responders.pattern_redirects"),
+    # What describes files, likewise.
+    "gemd.responders.described",
 )
 
 

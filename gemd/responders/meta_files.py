@@ -1,0 +1,196 @@
+"""The `.meta` files of a capsule: what those in a file's directory and above it say of it, up to the location's root or
+to a location that has none.
+
+Rules: each is looked at for every request and read, by a thread, when it is another one than it was; the nearest one
+that has a matching line decides. None is read by a link that leads to another location, and none that is too large, no
+regular file or out of reach says anything; what is wrong is told once, and in all not too often. They take a bounded
+amount of memory.
+"""
+
+import itertools
+import math
+import os
+import stat
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from gemd.config.host_settings import META_NAME, Location
+from gemd.protocol.errors import GeminiError, NotFound
+from gemd.protocol.meta_file import Preset, Presets, parse_meta
+from gemd.protocol.peer import Peer
+from gemd.responders.judged import Unjudged
+from gemd.responders.protection import Protection
+from gemd.responders.refusals import FORBIDDEN, NOT_FOUND, open_root_of
+from gemd.system.beneath import open_beneath
+from gemd.system.log import error_log
+
+MAX_DEPTH = 16  # directories below the location's own
+_MAX_FILE = 32 * 1024  # bytes
+_MAX_SIZE = 1024 * 1024  # bytes, of all files that are remembered in a worker, of which some ten times that is made
+_OVERHEAD = 1024  # bytes of one for its key and its place here
+_SETTLED = 1_000_000_000  # nanoseconds: a file that changed later may change again without a trace in its times
+_MAX_FAULTS = 5  # that are told of one file
+_MAX_TOLD = 60  # lines in the error log
+_TOLD_INTERVAL = 60.0  # seconds for these
+
+_RETRY_INTERVAL = 1.0  # seconds until what may change without a trace, or could not be read, is read again
+
+_Key = tuple[str, tuple[str, ...]]  # where the location is in the configuration, and the directory's names
+_Version = tuple[int, ...]
+
+
+class _Remembered(msgspec.Struct, frozen=True):
+    """What a file of this version says. It is good until `expiry`, in monotonic seconds."""
+
+    version: _Version
+    presets: Presets
+    size: int
+    expiry: float
+
+
+class MetaFiles:
+    """Those of these locations, of all hosts, as far as they have any."""
+
+    def __init__(self, locations: Sequence[Location], protection: Protection) -> None:
+        self._protection = protection
+        self._owners = {each.where: _find_owners(each, locations) for each in locations if each.meta_files}
+        self._known: OrderedDict[_Key, _Remembered] = OrderedDict()
+        self._size = 0
+        self._lock = threading.Lock()
+        self._told = 0
+        self._told_since = -_TOLD_INTERVAL
+
+    def find(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Preset | None:
+        """What is said of the file that `names` lead to below the location's root, which is open; it need not be there.
+        Raises Unjudged as long as there is something to be read."""
+        for directory, owner in self._list_directories(names, location):
+            version = _look(root, directory, owner)
+            if version is not None:
+                presets = self._find_presets(directory, version, owner, peer)
+                preset = presets.find("/".join(names[len(directory) :]))
+                if preset is not None:
+                    return preset
+        return None
+
+    def _list_directories(self, names: Sequence[str], location: Location) -> Iterator[tuple[tuple[str, ...], Location]]:
+        """Those on the way to what `names` lead to, the nearest one first, and whose they are."""
+        owners = self._owners[location.where]
+        end = min(len(names), owners[-1][0] + MAX_DEPTH + 1)
+        for top, owner in owners:
+            for depth in range(end - 1, top - 1, -1):
+                yield tuple(names[:depth]), owner
+            end = min(end, top)
+
+    def _find_presets(self, directory: tuple[str, ...], version: _Version, location: Location, peer: Peer) -> Presets:
+        """Raises Unjudged."""
+        key = location.where, directory
+        with self._lock:
+            known = self._known.get(key)
+            if known is not None and known.version == version and time.monotonic() < known.expiry:
+                self._known.move_to_end(key)
+                return known.presets
+        raise Unjudged(lambda: self._read(directory, version, location, peer))
+
+    def _read(self, directory: tuple[str, ...], version: _Version, location: Location, peer: Peer) -> None:
+        """Runs in a thread. Raises GeminiError (40) where the root can't be opened."""
+        root = open_root_of(location)
+        path = os.path.join(str(location.root), *directory, META_NAME)
+        presets, size, expiry = Presets(), 0, math.inf
+        faults: list[str] = []
+        try:
+            found = self._protection.open(root, (*directory, META_NAME), location, peer)
+            descriptor, status = found.resolved.descriptor, found.resolved.status
+            try:
+                version, size = _version(status), min(status.st_size, _MAX_FILE)
+                if found.others:
+                    raise NotFound
+                if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _SETTLED:
+                    expiry = time.monotonic() + _RETRY_INTERVAL
+                presets, faults = read_presets(descriptor, status, path)
+            finally:
+                os.close(descriptor)
+        except (GeminiError, Unjudged, OSError) as error:
+            expiry = time.monotonic() + _RETRY_INTERVAL
+            if isinstance(error, OSError) and error.errno not in NOT_FOUND - FORBIDDEN:
+                faults = [f"{path} can't be read: {error.strerror}"]
+        finally:
+            os.close(root)
+        if self._keep((location.where, directory), _Remembered(version, presets, size + _OVERHEAD, expiry)):
+            self._tell(faults)
+
+    def _keep(self, key: _Key, file: _Remembered) -> bool:
+        """Whether it was not remembered before, in this version."""
+        with self._lock:
+            before = self._known.pop(key, None)
+            self._known[key] = file
+            self._size += file.size - (before.size if before is not None else 0)
+            while self._size > _MAX_SIZE:
+                self._size -= self._known.popitem(last=False)[1].size
+        return before is None or before.version != file.version
+
+    def _tell(self, faults: Sequence[str]) -> None:
+        for fault in faults:
+            with self._lock:
+                now = time.monotonic()
+                if now - self._told_since >= _TOLD_INTERVAL:
+                    self._told, self._told_since = 0, now
+                self._told += 1
+                told = self._told
+            if told <= _MAX_TOLD:
+                error_log.warning("%s", fault)
+            elif told == _MAX_TOLD + 1:
+                error_log.warning("more is wrong in %s files than is told", META_NAME)
+
+
+def _find_owners(location: Location, locations: Sequence[Location]) -> list[tuple[int, Location]]:
+    """Whose directories lead to those of a location from its root on, the nearest one first: itself, and those above it
+    up to one that has no such files; each with how many names lead to its own directory."""
+    above = [
+        other
+        for other in locations
+        if (other.host, other.root, other.mount) == (location.host, location.root, location.mount)
+        and len(other.names) < len(location.names)
+        and location.names[: len(other.names)] == other.names
+    ]
+    above.sort(key=lambda other: -len(other.names))
+    owners = (location, *itertools.takewhile(lambda other: other.meta_files, above))
+    return [(len(owner.names) - len(owner.mount), owner) for owner in owners]
+
+
+def _look(root: int, directory: tuple[str, ...], location: Location) -> _Version | None:
+    """What there is at the moment; None where nothing is, or nothing that the location may reach."""
+    try:
+        descriptor = open_beneath(root, (*directory, META_NAME), location.symlinks, is_read=False)
+    except OSError:
+        return None
+    try:
+        return _version(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _version(found: os.stat_result) -> _Version:
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+
+
+def read_presets(descriptor: int, found: os.stat_result, path: str) -> tuple[Presets, list[str]]:
+    """What an open file says, of which `found` is what fstat(2) says, and what is to be told of it. Raises OSError."""
+    if not stat.S_ISREG(found.st_mode):
+        return Presets(), [f"{path} is left alone: it is no file"]
+    data = b""
+    while len(data) <= _MAX_FILE and (piece := os.pread(descriptor, _MAX_FILE + 1 - len(data), len(data))):
+        data += piece
+    if len(data) > _MAX_FILE:
+        return Presets(), [f"{path} is left alone: it has more than {_MAX_FILE} bytes"]
+    try:
+        presets, faults = parse_meta(data)
+    except ValueError as error:
+        return Presets(), [f"{path} is left alone: {error}"]
+    told = [f"{path}, line {fault.number}: {fault.text}" for fault in faults[:_MAX_FAULTS]]
+    if len(faults) > _MAX_FAULTS:
+        told.append(f"{path}: {len(faults) - _MAX_FAULTS} lines more are left out")
+    return presets, told
