@@ -6,9 +6,10 @@ Rules: as for all settings, see `settings`; a location has what holds for it alr
 import enum
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gemd.config.answer_settings import FixedAnswer, Redirect, is_partial
+from gemd.config.convert_settings import Converters
 from gemd.config.gateway_settings import ApplicationTable, ProxyTable
 from gemd.config.script_places import ScriptPlaces, parse_places
 from gemd.config.titan_settings import TitanSettings
@@ -62,7 +63,8 @@ class Location(Settings, frozen=True):
     `budgets` are those of all `rate` that hold for it, its own last. They follow from other keys and are none
     themselves: see DERIVED. `log` is whether its requests are logged, or the file of an access log for them. `schemes`
     are those of the URLs that an application takes; with `hosts` those of foreign hosts as well. `titan` is who may
-    upload what, false for nobody. `errors` are texts for gemd's own refusals, by status.
+    upload what, false for nobody. `errors` are texts for gemd's own refusals, by status. `extensions` (the key
+    `try`) are what may be missing from the end of a URL.
     """
 
     path: str = "/"
@@ -74,6 +76,8 @@ class Location(Settings, frozen=True):
     force_charset: bool = False
     mime: dict[str, str] = {}
     meta_files: bool = False
+    convert: Converters = {}
+    extensions: Text | tuple[Text, ...] = field(default=(), name="try")
     symlinks: Symlinks = "beneath"
     dot_files: bool | tuple[Text, ...] = (".well-known",)
     script: Text | None = None
@@ -159,6 +163,11 @@ class Location(Settings, frozen=True):
     def script_places(self) -> ScriptPlaces:
         """Where its scripts are, below its root."""
         return parse_places(self.cgi)
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """The `extensions`, of which a text alone is one."""
+        return (self.extensions,) if isinstance(self.extensions, str) else self.extensions
 
     @property
     def names(self) -> tuple[str, ...]:

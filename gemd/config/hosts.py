@@ -13,6 +13,7 @@ import msgspec
 
 from gemd.config.answer_settings import is_partial
 from gemd.config.budgets import find_budgets, judge_rate
+from gemd.config.convert_settings import move_programs
 from gemd.config.host_settings import DERIVED, AnswerKind, Host, Location
 from gemd.config.location_checks import judge_location
 from gemd.config.origins import Origins
@@ -26,9 +27,10 @@ from gemd.protocol.url import split_path
 S = TypeVar("S", bound=Settings)
 
 _LOCATION_KEYS = {k: t for k, t in keys_of(Location).items() if k not in DERIVED}
+_FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(Location)}
 # What protects holds for all that is below, until a location there has another word for it; so do limits of scripts.
 PROTECTING = (
-    *("access", "client-certificate", "dot-files", "listing", "meta-files", "symlinks"),
+    *("access", "client-certificate", "convert", "dot-files", "listing", "meta-files", "symlinks"),
     *(key for key in _LOCATION_KEYS if key.startswith("cgi-")),
 )
 # Beside `app` and `app-...`.
@@ -191,7 +193,7 @@ def _make_location(
     values: Mapping[str, object], own: Collection[str], where: str, base: Path, problems: list[Problem]
 ) -> Location:
     """The location that has these values. Only problems of its `own` keys are reported: the others are its host's."""
-    location = Location(**{key.replace("-", "_"): value for key, value in values.items()})  # type: ignore[arg-type]
+    location = Location(**{_FIELDS[key]: value for key, value in values.items()})  # type: ignore[arg-type]
     found = [Problem(key_path(where, key), text) for key, text in judge_location(location) if _first_of(key) in own]
     problems.extend(found)
     fields = ("root", "app_path", "app_directory", "script", *(["log"] if isinstance(location.log, str) else []))
@@ -212,7 +214,8 @@ def _absolute_inside(location: Location, base: Path) -> Location:
         titan = msgspec.structs.replace(titan, allow=absolute(titan.allow, base, "ca"))
     if proxy is not None:
         proxy = absolute(proxy, base, "ca", "certificate", "key")
-    return msgspec.structs.replace(location, client_certificate=rule, proxy=proxy, titan=titan)
+    convert = move_programs(location.convert, lambda path: join_path(base, path)) if location.convert else {}
+    return msgspec.structs.replace(location, client_certificate=rule, proxy=proxy, titan=titan, convert=convert)
 
 
 def _host_name(name: str, where: str, problems: list[Problem]) -> str:

@@ -13,6 +13,7 @@ from gemd.config.access_lists import judge_access
 from gemd.config.app_settings import find_app_users
 from gemd.config.budgets import judge_rate, make_budget
 from gemd.config.cgi_settings import CGISettings, judge_variables
+from gemd.config.convert_settings import CONVERT_KEY, list_programs
 from gemd.config.hosts import absolute, join_path, read_hosts
 from gemd.config.keys import SERVICE_KEYS, TABLES, TOP_KEYS
 from gemd.config.listen import DEFAULT_LISTEN, read_listen
@@ -167,6 +168,7 @@ def _list_paths(config: Config) -> Iterator[tuple[str, str]]:
         for location in host.locations:
             named = [(key_path(key, "to"), path) for key, path in list_sockets(location)]
             named += [(key, path) for key, path in (("root", location.root), ("script", location.script)) if path]
+            named += [(CONVERT_KEY, program) for program in list_programs(location.convert) if "/" in program]
             for key, path in named:
                 found.setdefault((key, path), key_path(location.where, key))
         yield from ((where, path) for (_, path), where in found.items())

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from gemd.config.access_lists import judge_location_access
 from gemd.config.budgets import judge_rate
 from gemd.config.cgi_settings import judge_variables
+from gemd.config.convert_settings import judge_converters, judge_extensions
 from gemd.config.gateway_settings import judge_gateway
 from gemd.config.host_settings import GATEWAY_KINDS, AnswerKind, Location
 from gemd.config.proxy_checks import judge_proxy
@@ -32,6 +33,7 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
     if not location.path.startswith("/") or _is_climbing(location.path):
         yield "path", f"expected a path that begins with a slash, not {show(location.path)}"
     yield from _judge_types(location)
+    yield from _judge_pages(location)
     for name in location.index:
         if name.startswith("/") or _is_climbing(name):
             yield "index", f"expected a path below the root, not {show(name)}"
@@ -71,6 +73,14 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
             parse_fingerprint(entry)
         except ValueError as error:
             yield "client-certificate", f"{error}, not {show(entry)}"
+
+
+def _judge_pages(location: Location) -> Iterator[tuple[str, str]]:
+    """What is wrong with what is converted, and with what is tried."""
+    for text in judge_converters(location.convert) if location.convert else ():
+        yield "convert", text
+    for text in judge_extensions(location.tried):
+        yield "try", text
 
 
 def _judge_types(location: Location) -> Iterator[tuple[str, str]]:

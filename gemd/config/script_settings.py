@@ -6,6 +6,7 @@ from gemd.config.cgi_settings import CGISettings
 from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.settings import Config
 
+_SCRIPTS = frozenset({AnswerKind.SCRIPT, AnswerKind.CGI})
 _OWN = {name: f"cgi_{name}" for name in CGISettings.__struct_fields__ if f"cgi_{name}" in Location.__struct_fields__}
 
 
@@ -41,11 +42,13 @@ def find_own_keys(location: Location) -> list[object]:
 
 
 def find_script_users(config: Config) -> dict[str, str]:
-    """All whom scripts run as, but for the workers' user, each with the path of the first key that names it."""
+    """All whom scripts and converters run as, but for the workers' user, each with the path of the first key that names
+    it."""
     found: dict[str, str] = {}
     for host in config.hosts:
         for location in host.locations:
             user = location.cgi_user or config.cgi.user
-            if user is not None and not {AnswerKind.SCRIPT, AnswerKind.CGI}.isdisjoint(location.answers):
+            has_programs = bool(location.convert) and AnswerKind.FILES in location.answers
+            if user is not None and (has_programs or not _SCRIPTS.isdisjoint(location.answers)):
                 found.setdefault(user, f"{location.where}.cgi-user" if location.cgi_user else "cgi.user")
     return found

@@ -101,13 +101,18 @@ def _wrong_entries(value: object, kind: object, where: str) -> list[Problem]:
         return [Problem(key_path(where, i), "is an empty text") for i, entry in enumerate(value, 1) if entry == ""]
     if get_origin(kind) is not dict or not isinstance(value, dict):
         return []
-    problems = []
+    problems: list[Problem] = []
     entries = get_args(kind)[1]
+    inner = _settings_in(entries)
     for name, entry in value.items():
         try:
             msgspec.convert(entry, entries)
         except msgspec.ValidationError as error:
-            problems.append(Problem(key_path(where, name), _explain(entry, entries, str(error))))
+            before, path = len(problems), key_path(where, name)
+            if inner is not None and isinstance(entry, dict):
+                read_table(entry, keys_of(inner), path, problems)
+            if len(problems) == before:
+                problems.append(Problem(path, _explain(entry, entries, str(error))))
     return problems
 
 

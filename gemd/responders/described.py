@@ -15,19 +15,25 @@ from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
 from gemd.protocol.response import MAX_META, Answer, Response
 from gemd.protocol.status import Status
+from gemd.responders.convert.pages import ConvertedPage
 from gemd.responders.meta_files import MetaFiles
 from gemd.responders.protection import Protection
 from gemd.responders.refusals import NOT_FOUND
-from gemd.responders.static import StaticFiles
+from gemd.responders.static import Convert, StaticFiles
 
 
 class DescribedFiles(StaticFiles):
     """The responder for files that are described. `locations` are those of all hosts."""
 
     def __init__(
-        self, locations: Sequence[Location], mime_table: Mapping[str, str], max_listing: int, protection: Protection
+        self,
+        locations: Sequence[Location],
+        mime_table: Mapping[str, str],
+        max_listing: int,
+        protection: Protection,
+        convert: Convert | None = None,
     ) -> None:
-        super().__init__(mime_table, max_listing, protection)
+        super().__init__(mime_table, max_listing, protection, convert)
         self._meta_files = MetaFiles(locations, protection)
 
     def _look_up(self, root: int, names: Sequence[str], request: Request, location: Location) -> Answer:
@@ -38,26 +44,30 @@ class DescribedFiles(StaticFiles):
             if preset is None or not preset.is_header or (isinstance(error, OSError) and error.errno not in NOT_FOUND):
                 raise
             return Response(preset.status, preset.text)
-        if preset is None or request.url.is_directory or not isinstance(answer, Response):
+        if preset is None or request.url.is_directory:
             return answer
         return self._describe(answer, preset, names[-1], location)
 
-    def _answer_index_file(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Response | None:
+    def _answer_index_file(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Answer | None:
         preset = self._meta_files.find(root, names, location, peer)
-        response = super()._answer_index_file(root, names, location, peer)
-        if preset is None or response is None:
-            return response
-        return self._describe(response, preset, names[-1], location)
+        answer = super()._answer_index_file(root, names, location, peer)
+        if preset is None or answer is None:
+            return answer
+        return self._describe(answer, preset, names[-1], location)
 
-    def _describe(self, response: Response, preset: Preset, name: str, location: Location) -> Response:
-        """The response with a file of this name, by what is said of it; another one is as it was."""
-        if response.status != Status.SUCCESS:
-            return response
+    def _describe(self, answer: Answer, preset: Preset, name: str, location: Location) -> Answer:
+        """The answer with a file of this name, by what is said of it; another one is as it was, and a page that is
+        converted has its converter's type."""
+        if isinstance(answer, Response) and answer.status != Status.SUCCESS:
+            return answer
         if preset.is_header:
-            if not isinstance(response.body, bytes):
-                response.body.close()
+            pending = answer.body if isinstance(answer, Response) else answer
+            if not isinstance(pending, bytes):
+                pending.close()
             return Response(preset.status, preset.text)
+        if not isinstance(answer, Response) or isinstance(answer, ConvertedPage):
+            return answer
         media_type = preset.describe(guess_type(name, location.mime, self._mime_table))
         forced = location.force_charset and not has_charset(preset.text)
         meta = add_parameters(media_type, lang=None, charset=location.charset, is_forced=forced)
-        return Response(Status.SUCCESS, meta, response.body) if len(meta) <= MAX_META else response
+        return Response(Status.SUCCESS, meta, answer.body) if len(meta) <= MAX_META else answer

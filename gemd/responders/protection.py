@@ -225,8 +225,7 @@ def _differ(locations: Iterable[Location]) -> bool:
     kinds = [
         (
             *(each.access, each.client_certificate, each.listing, each.dot_files, each.symlinks),
-            each.meta_files,
-            *(each.cgi == (), find_own_keys(each)),
+            *(each.convert, each.meta_files, each.cgi == (), find_own_keys(each)),
         )
         for each in locations
         if each.root is not None
@@ -237,7 +236,13 @@ def _differ(locations: Iterable[Location]) -> bool:
 def _by_identity(rules: Sequence[Rule]) -> dict[Identity, list[Rule]]:
     found: dict[Identity, list[Rule]] = {}
     for location, check in rules:
-        identity = identify_path(str(location.root), *location.names[len(location.mount) :])
+        identity = _find_place(location)
         if identity is not None:
             found.setdefault(identity, []).append((location, check))
     return found
+
+
+def _find_place(location: Location) -> Identity | None:
+    """What is found at its path, by its longer names too where there is nothing else."""
+    *way, last = str(location.root), *location.names[len(location.mount) :]
+    return next(filter(None, (identify_path(*way, last + end) for end in ("", *location.tried))), None)

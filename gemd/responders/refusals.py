@@ -26,6 +26,10 @@ NOT_FOUND = frozenset(
 FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 
 
+class Missing(NotFound):
+    """51 where there is nothing of that name, rather than something that is not shown."""
+
+
 def open_root_of(location: Location) -> int:
     """A descriptor of the location's root: anew for each request, so that a deployment may swap it.
 
@@ -42,6 +46,6 @@ def open_root_of(location: Location) -> int:
 def explain_error(error: OSError, path: str) -> GeminiError:
     """What to answer when the path of a URL can't be opened; the error log has what is not the client's fault."""
     if error.errno in NOT_FOUND:
-        return NotFound()
+        return Missing() if error.errno == errno.ENOENT else NotFound()
     error_log.error("%r can't be opened: %s", path, error.strerror)
     return GeminiError("The file can't be read at the moment")

@@ -21,6 +21,7 @@ from gemd.protocol.upload import Intake
 from gemd.responders.access import Check, build_location_check
 from gemd.responders.app.applications import NO_PROCESSES, Applications
 from gemd.responders.cgi.scripts import CGI, NO_USERS, ScriptUsers
+from gemd.responders.file_responders import FileResponders
 from gemd.responders.gateway.gateways import Gateways
 from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.responders.hosts import Responder, ServedHosts, ServedLocation
@@ -28,7 +29,6 @@ from gemd.responders.judged import Judged, Unjudged
 from gemd.responders.own_texts import reword, reword_refusal
 from gemd.responders.protection import Protection, Rule
 from gemd.responders.redirect import give_answer, gone, redirect
-from gemd.responders.static import StaticFiles
 from gemd.system.authorities import Authorities, Read, read_authorities
 from gemd.system.spool_directory import SpoolDirectory
 
@@ -42,6 +42,8 @@ class Router:
     name, and None for the workers' user; `private` are the paths of files that are never shown; `app_processes` are
     what leads to applications that have a process of their own, by `app_key`; `proxy_means` are what passing requests
     on takes; `upload_spool` is where uploads to programs wait, None where there can be none."""
+
+    _find: Callable[[Request], ServedLocation]
 
     def __init__(
         self,
@@ -65,6 +67,8 @@ class Router:
         self.applications = Applications(config, authorities, app_processes)
         self.gateways = Gateways(config, authorities, means)
         self._scripts = CGI(config, authorities, protection, script_users)
+        places, find = self._scripts.places, lambda request: self._find(request)
+        files = FileResponders(config, mime_table, protection, script_users, places, find, _respond_in_words)
         responders: dict[AnswerKind, Responder] = {
             AnswerKind.GONE: gone,
             AnswerKind.ANSWER: give_answer,
@@ -73,15 +77,8 @@ class Router:
             AnswerKind.CGI: self._scripts,
             AnswerKind.APP: self.applications,
             **self.gateways.by_answer,
-            AnswerKind.FILES: StaticFiles(mime_table, config.limits.listing, protection),
+            AnswerKind.FILES: files.plain,
         }
-        described = responders
-        everywhere = [location for host in config.hosts for location in host.locations]
-        if any(location.meta_files for location in everywhere):
-            from gemd.responders.described import DescribedFiles
-
-            files = DescribedFiles(everywhere, mime_table, config.limits.listing, protection)
-            described = {**responders, AnswerKind.FILES: files}
         uploads: Responder | None = None
         if takes_uploads(config):
             from gemd.responders.uploads.receivers import build_uploads
@@ -90,7 +87,7 @@ class Router:
             uploads = build_uploads(config, responders, mime_table, private, read, make_file)
         locations = {
             host: [
-                _serve_location(rule, described if rule[0].meta_files else responders, make_limit, uploads)
+                _serve_location(rule, {**responders, AnswerKind.FILES: files.of(rule[0])}, make_limit, uploads)
                 for rule in entries
             ]
             for host, entries in rules.items()
@@ -100,10 +97,7 @@ class Router:
 
     def respond(self, request: Request) -> Answer | Intake:
         """The answer, or an intake for what is uploaded first. Raises GeminiError where it is a refusal."""
-        served = self._find(request)
-        if served.texts:
-            return reword(served.texts, lambda: _respond(request, served))
-        return _respond(request, served)
+        return _respond_in_words(request, self._find(request))
 
     def word_refusal(self, request: Request, refusal: GeminiError) -> GeminiError:
         """The same, in the words of the location that the request leads to. For what is refused before there is an
@@ -139,6 +133,13 @@ def _build_redirect(config: Config) -> Responder:
 
 def _refuse_file(_size: int) -> int:
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _respond_in_words(request: Request, served: ServedLocation) -> Answer | Intake:
+    """A refusal has the text that the location has for it."""
+    if served.texts:
+        return reword(served.texts, lambda: _respond(request, served))
+    return _respond(request, served)
 
 
 def _respond(request: Request, served: ServedLocation) -> Answer | Intake:

@@ -6,7 +6,7 @@ trailing slash; small files that are in memory are answered as bytes, others pie
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,10 @@ from gemd.responders.remembered import RememberedListings
 from gemd.system.page_cache import read_from_memory
 
 if TYPE_CHECKING:  # it takes the cryptography library along, which an application's program may not want yet
-    from gemd.responders.protection import Protection
+    from gemd.responders.protection import Found, Protection
+
+# Gives a page for an open file that was asked for by a name, and takes the file over; None where it is sent as it is.
+Convert = Callable[["Found", str, Location], Answer | None]
 
 INLINE_SIZE = 64 * 1024  # bytes of a file that are sent in one piece with their header
 
@@ -36,10 +39,13 @@ INLINE_SIZE = 64 * 1024  # bytes of a file that are sent in one piece with their
 class StaticFiles:
     """The responder for files, with what it needs to know of the machine."""
 
-    def __init__(self, mime_table: Mapping[str, str], max_listing: int, protection: "Protection") -> None:
+    def __init__(
+        self, mime_table: Mapping[str, str], max_listing: int, protection: "Protection", convert: Convert | None = None
+    ) -> None:
         self._mime_table = mime_table
         self._max_listing = max_listing
         self._protection = protection
+        self._convert = convert
         self._listings = RememberedListings()
 
     def __call__(self, request: Request, location: Location) -> Answer:
@@ -64,7 +70,7 @@ class StaticFiles:
         found = self._protection.open(root, names, location, peer)
         descriptor, status = found.resolved.descriptor, found.resolved.status
         if stat.S_ISREG(status.st_mode) and not url.is_directory:
-            return self._answer_file(descriptor, url.segments[-1], status.st_size, location)
+            return self._answer_file(found, url.segments[-1], location)
         os.close(descriptor)
         if not stat.S_ISDIR(status.st_mode):
             raise NotFound
@@ -108,8 +114,11 @@ class StaticFiles:
 
         return Computed(compute)
 
-    def _answer_file(self, descriptor: int, name: str, size: int, location: Location) -> Response:
+    def _answer_file(self, found: "Found", name: str, location: Location) -> Answer:
         """Takes the descriptor over."""
+        if self._convert is not None and (answer := self._convert(found, name, location)) is not None:
+            return answer
+        descriptor, size = found.resolved.descriptor, found.resolved.status.st_size
         media_type = guess_type(name, location.mime, self._mime_table)
         forced = location.force_charset
         meta = add_parameters(media_type, lang=location.lang, charset=location.charset, is_forced=forced)
@@ -126,7 +135,7 @@ class StaticFiles:
         os.close(descriptor)
         return Response(Status.SUCCESS, meta, page)
 
-    def _answer_index(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Response | None:
+    def _answer_index(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Answer | None:
         """The first index file that is there."""
         for index in location.index:
             response = self._answer_index_file(root, (*names, *index.split("/")), location, peer)
@@ -134,20 +143,19 @@ class StaticFiles:
                 return response
         return None
 
-    def _answer_index_file(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Response | None:
+    def _answer_index_file(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Answer | None:
         """The one that these names lead to, if it is there."""
         try:
-            resolved = self._protection.open(root, names, location, peer).resolved
+            found = self._protection.open(root, names, location, peer)
         except OSError as error:
             if error.errno in FORBIDDEN:
                 raise NotFound from None  # there is a page, so the listing is not meant to be seen
             if error.errno not in NOT_FOUND:
                 raise
             return None
-        descriptor, status = resolved.descriptor, resolved.status
-        if stat.S_ISREG(status.st_mode):
-            return self._answer_file(descriptor, names[-1], status.st_size, location)
-        os.close(descriptor)
+        if stat.S_ISREG(found.resolved.status.st_mode):
+            return self._answer_file(found, names[-1], location)
+        os.close(found.resolved.descriptor)
         return None
 
 

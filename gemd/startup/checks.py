@@ -12,6 +12,7 @@ from pathlib import Path
 from gemd.config import Config, ConfigError, Problem, parse_config
 from gemd.config.access_lists import find_idle_entries
 from gemd.config.app_settings import app_key, find_app_users, find_applications
+from gemd.config.convert_locations import find_converters
 from gemd.config.script_settings import find_script_users
 from gemd.config.tables import key_path
 from gemd.config.types import LOG_WORDS
@@ -76,6 +77,7 @@ def check_machine(config: Config, *, needs_default_cgi: bool = False) -> None:
     problems += find_loops(config)
     problems += find_missing_libraries(config)
     problems += find_missing_spool(config)
+    problems += _check_programs(config)
     if problems:
         raise ConfigError(problems, config.source)
 
@@ -130,6 +132,15 @@ def _check_lists(config: Config) -> list[Problem]:
             except OSError as error:
                 problems.append(Problem(key_path(key_path("cgi", key), i), f"{path} can't be used: {error.strerror}"))
     return problems
+
+
+def _check_programs(config: Config) -> list[Problem]:
+    """A problem for every program of a converter that can't be run."""
+    if not any(find_converters(config)):
+        return []
+    from gemd.startup.convert_checks import find_missing_programs
+
+    return find_missing_programs(config)
 
 
 def _why_no_root(root: str) -> str | None:
@@ -198,7 +209,8 @@ def check_confinement(config: Config) -> None:
     """Print what scripts could touch, or would miss, against expectation."""
     if is_confinement_missing(config):
         print(f"gemd: warning: {NOT_CONFINED}", file=sys.stderr)
-    confinement = find_confinement(config) if any(map(os.path.exists, script_directories(config))) else None
+    has_some = any(map(os.path.exists, script_directories(config))) or any(find_converters(config))
+    confinement = find_confinement(config) if has_some else None
     for directory, hidden in confinement.find_blind_spots() if confinement is not None else ():
         text = f"until a reload, scripts will miss what is made or replaced in {directory}, since {hidden} is kept from"
         print(f"gemd: warning: {escape(text)} them (cgi.confine)", file=sys.stderr)

@@ -5,6 +5,7 @@ import os
 import msgspec
 
 from gemd.config import Config, Host
+from gemd.config.convert_settings import move_programs
 from gemd.config.gateway_settings import ApplicationTable, ProxyTable
 from gemd.config.pass_settings import PassHost
 
@@ -12,21 +13,23 @@ _PATHS = ("root", "script", "app_path", "app_directory")
 
 
 def see_from_inside(config: Config) -> Config:
-    """With roots, scripts, what is an application's, and sockets of upstreams, as paths in there."""
+    """With roots, scripts, programs of converters, what is an application's, and sockets of upstreams, as paths in
+    there."""
     chroot = config.service.chroot
     if chroot is None:
         return config
 
-    def move(path: str | None) -> str | None:
-        return "/" + os.path.relpath(path, chroot) if path else path
+    def move(path: str) -> str:
+        return "/" + os.path.relpath(path, chroot)
 
     def inside(host: Host) -> Host:
         locations = tuple(
             msgspec.structs.replace(
                 location,
                 proxy=proxy_inside(location.proxy),
+                convert=move_programs(location.convert, move) if location.convert else {},
                 **{kind.value: asked_inside(table) for kind, table in location.application_tables.items()},
-                **{name: move(getattr(location, name)) for name in _PATHS},
+                **{name: move(path) if (path := getattr(location, name)) else path for name in _PATHS},
             )
             for location in host.locations
         )

@@ -21,6 +21,8 @@ _LATER = (
     *("gemd.config.answer_checks", "gemd.responders.pattern_redirects"),
     # What describes files, likewise.
     "gemd.responders.described",
+    # Converters, and addresses without an extension.
+    *("gemd.responders.convert.converters", "gemd.responders.trying", "gemd.startup.convert_checks"),
 )
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from gemd.config import Config
+from gemd.config.convert_locations import find_converters
 from gemd.config.host_settings import AnswerKind
 from gemd.config.script_places import split_pattern
 from gemd.config.types import LOG_WORDS
@@ -28,7 +29,7 @@ def find_confinement(config: Config) -> Confinement | None:
         return None
     answers = {answer for host in config.hosts for location in host.locations for answer in location.answers}
     # An application may run scripts as well.
-    if answers.isdisjoint((AnswerKind.SCRIPT, AnswerKind.CGI, AnswerKind.APP)):
+    if answers.isdisjoint((AnswerKind.SCRIPT, AnswerKind.CGI, AnswerKind.APP)) and not any(find_converters(config)):
         return None
     return Confinement(
         tuple(dict.fromkeys(_private_files(config))),
@@ -41,7 +42,8 @@ def find_confinement(config: Config) -> Confinement | None:
 
 def is_confinement_missing(config: Config) -> bool:
     """Whether scripts are to be confined, and can't be."""
-    return config.cgi.confine and has_scripts(config) and not find_version()
+    has_some = has_scripts(config) or any(find_converters(config))
+    return config.cgi.confine and has_some and not find_version()
 
 
 def has_scripts(config: Config) -> bool:
@@ -112,8 +114,13 @@ def _private_files(config: Config) -> Iterator[str]:
 
 
 def _needed(config: Config) -> Iterator[str]:
-    """The directories of scripts. Where scripts are not kept to a list, roots and applications are as well."""
+    """The directories of scripts, and the programs of converters. Where scripts are not kept to a list, roots and
+    applications are as well."""
     yield from script_directories(config)
+    if any(find_converters(config)):
+        from gemd.startup.convert_checks import find_programs
+
+        yield from find_programs(config)
     for host in config.hosts:
         for location in host.locations:
             if config.cgi.read is None:

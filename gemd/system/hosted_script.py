@@ -35,6 +35,7 @@ class StartRequest(msgspec.Struct, frozen=True):
     limits: ScriptLimits
     after: float = 0.0  # seconds for which what it leaves behind may go on when it has ended
     has_body: bool = False  # to be read by the script: its descriptor comes along as well
+    arguments: tuple[bytes, ...] = ()
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
@@ -186,9 +187,8 @@ def _ask(
 ) -> socket.socket:
     """The socket by which the answer comes. Raises OSError, and ValueError for an environment that can't be."""
     encoded = {os.fsencode(name): os.fsencode(value) for name, value in environ.items()}
-    request = StartRequest(
-        os.fsencode(file.path), os.fsencode(file.name), encoded, limits, after, file.body is not None
-    )
+    path, name, *arguments = map(os.fsencode, (file.path, file.name, *file.arguments))
+    request = StartRequest(path, name, encoded, limits, after, file.body is not None, tuple(arguments))
     descriptors = [file.open(), *([file.body] if file.body is not None else [])]
     control, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with its:
@@ -222,8 +222,8 @@ def receive_request(requests: socket.socket) -> tuple[StartRequest, ScriptFile, 
         for descriptor in descriptors:
             os.close(descriptor)
         raise ValueError(f"a request can't be understood: {error}") from None
-    path, name = os.fsdecode(request.path), os.fsdecode(request.name)
-    return request, ScriptFile(path, descriptors[1], name, *descriptors[2:]), control
+    path, name, *arguments = map(os.fsdecode, (request.path, request.name, *request.arguments))
+    return request, ScriptFile(path, descriptors[1], name, (*descriptors[2:], None)[0], arguments), control
 
 
 def is_wanted(control: socket.socket) -> bool:

@@ -39,7 +39,7 @@ class ScriptProcess(Leader):
         self.output, self.errors = self._pipes.output, self._pipes.errors
 
     def start(self) -> None:
-        """Start the program in its directory, without arguments. May wait for a disk. Raises ScriptError."""
+        """Start the program in its directory. May wait for a disk. Raises ScriptError."""
         try:
             self.pid, held = start_script(self._file, self._environ, self._pipes, self._limits != NO_LIMITS)
         except OSError as error:

@@ -19,23 +19,29 @@ _WHY = {
     errno.ETXTBSY: "it is open for writing",
     errno.E2BIG: "its environment is too large",
 }
-_HOLD = ("/bin/sh", "-c", 'read -r _ && exec "$0" </dev/null')
-_HOLD_WITH_BODY = ("/bin/sh", "-c", 'read -r _ <&3 && exec "$0" 3<&-')
+_HOLD = ("/bin/sh", "-c", 'read -r _ && exec "$0" "$@" </dev/null')
+_HOLD_WITH_BODY = ("/bin/sh", "-c", 'read -r _ <&3 && exec "$0" "$@" 3<&-')
 
 
 class ScriptFile:
     """The program at `path`, or rather, where they are given, what has this name in this open directory. `body` is an
-    open file that it reads as its standard input, None for nothing.
+    open file that it reads as its standard input, None for nothing; `arguments` are what follows its name.
 
     The directory and the body become this object's, to be closed with it.
     """
 
     def __init__(
-        self, path: str, directory: int | None = None, name: str | None = None, body: int | None = None
+        self,
+        path: str,
+        directory: int | None = None,
+        name: str | None = None,
+        body: int | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.path = path
         self.name = name or os.path.basename(path)
         self.body = body
+        self.arguments = tuple(arguments)
         self._directory = directory
 
     def open(self) -> int:
@@ -113,13 +119,13 @@ def start_script(file: ScriptFile, environ: Mapping[str, str], pipes: Pipes, is_
     """
     program = f"./{file.name}"  # of what runs it, a script learns this name; a program of its own learns its path
     if not is_held:
-        return _spawn(file, program, [file.path], environ, (file.body, *pipes.theirs)), None
+        return _spawn(file, program, [file.path, *file.arguments], environ, (file.body, *pipes.theirs)), None
     line, held = os.pipe()
     try:
         if file.body is None:
-            return _spawn(file, _HOLD[0], [*_HOLD, program], environ, (line, *pipes.theirs)), held
+            return _spawn(file, _HOLD[0], [*_HOLD, program, *file.arguments], environ, (line, *pipes.theirs)), held
         streams = (file.body, *pipes.theirs, line)
-        return _spawn(file, _HOLD_WITH_BODY[0], [*_HOLD_WITH_BODY, program], environ, streams), held
+        return _spawn(file, _HOLD_WITH_BODY[0], [*_HOLD_WITH_BODY, program, *file.arguments], environ, streams), held
     except (OSError, ValueError):
         os.close(held)
         raise

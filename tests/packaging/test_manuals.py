@@ -13,6 +13,7 @@ from gemd import options
 from gemd.config import parse_config
 from gemd.config.answer_settings import Redirect
 from gemd.config.cgi_settings import CGISettings
+from gemd.config.convert_settings import Converter
 from gemd.config.host_settings import DERIVED, Host, Location
 from gemd.config.listen import Listen
 from gemd.config.pass_settings import PASS_KEYS
@@ -37,7 +38,7 @@ from tests.packaging.test_completion import LINES
 from tests.responders.asking import TLSOf
 
 PAGES = sorted((PROJECT / "man").iterdir())
-TABLES = (Listen, Service, TLS, Timeouts, Limits, CGISettings, Log, Host, Location, TitanSettings)
+TABLES = (Listen, Service, TLS, Timeouts, Limits, CGISettings, Log, Host, Location, TitanSettings, Converter)
 
 
 def items(page, macro):
@@ -80,7 +81,7 @@ SECTIONS = {
     "[cgi]": (CGISettings,),
     "[log]": (Log,),
     "[[host]]": (Host,),
-    "[[host.location]]": (Location, TitanSettings),
+    "[[host.location]]": (Location, TitanSettings, Converter),
 }
 # What the page says in a way of its own.
 OTHERWISE = {

@@ -1,4 +1,4 @@
-"""What is to be said of a script when all of it has ended.
+"""What is to be said of a script, or another program, when all of it has ended.
 
 Rule: what it said itself is quoted in part, line by line.
 """
@@ -11,18 +11,18 @@ _MAX_LINES = 20
 _MAX_LINE = 500
 
 
-def log_what_went_on(name: str, settings: ScriptSettings, remains: Remains) -> None:
+def log_what_went_on(who: str, settings: ScriptSettings, remains: Remains) -> None:
     """That it went on after its answer, and had to be ended."""
     if remains.processes:
-        text = "script %s went on after its answer and was ended (%s = %g): %d of its processes, or more"
-        error_log.warning(text, name, settings.after_key, settings.cgi.after, remains.processes)
+        text = "%s went on after its answer and was ended (%s = %g): %d of its processes, or more"
+        error_log.warning(text, who, settings.after_key, settings.cgi.after, remains.processes)
 
 
-def log_strays(name: str, remains: Remains) -> None:
+def log_strays(who: str, remains: Remains) -> None:
     """That others had to be ended, whosever they were."""
     if remains.strays:
-        text = "with script %s %d processes were ended that had left a script's session"
-        error_log.warning(text, name, remains.strays)
+        text = "with %s %d processes were ended that had left a script's session"
+        error_log.warning(text, who, remains.strays)
 
 
 def log_complaints(who: str, said: bytes) -> None:

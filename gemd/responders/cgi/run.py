@@ -4,27 +4,24 @@ Rules: a script's output is an answer only if its first line is a header; it has
 the client learns that it failed, the error log why.
 """
 
-import time
 from collections.abc import Collection
-from functools import partial
 
 from gemd.config.script_settings import ScriptSettings
 from gemd.protocol.errors import CGIError
-from gemd.protocol.response import BrokenBody, Helper, Response
+from gemd.protocol.response import BrokenBody, Response
 from gemd.protocol.status import has_body
 from gemd.responders.cgi.header import FindHeader, find_header, quote
-from gemd.responders.cgi.last_words import log_complaints, log_strays, log_what_went_on
+from gemd.responders.cgi.program_run import ProgramRun
 from gemd.responders.cgi.start import ScriptStart
 from gemd.system.log import error_log
-from gemd.system.running_script import Remains, RunningScript
 from gemd.system.script_output import ScriptError, ScriptExit
 from gemd.system.script_threads import ScriptThreads
 
 _MAX_UNSENT = 4 * 1024 * 1024  # bytes that follow a header without a body
 
 
-class ScriptRun:
-    """What is begun by `start`, read, and ended by `threads`; `find_header` has its header."""
+class ScriptRun(ProgramRun):
+    """A run of a script that was asked for by a URL with this path; `find_header` has its header."""
 
     def __init__(
         self,
@@ -35,35 +32,13 @@ class ScriptRun:
         threads: ScriptThreads,
         find_header: FindHeader = find_header,
     ) -> None:
-        self._start = start
-        self._name = name
-        self._threads = threads
+        super().__init__(start, f"script {name}", settings, max_output, threads)
         self._find_header = find_header
-        self._settings = settings
-        self._set_deadlines()  # for its turn to come
-        self._too_late = f"did not end within {settings.timeout:g} s ({settings.timeout_key})"
         self._no_header = f"wrote no header within {settings.header_timeout:g} s ({settings.header_timeout_key})"
         if settings.timeout < settings.header_timeout:
             self._no_header = self._too_late
-        self._max_output = max_output
         self._is_new = True
-        self._script: RunningScript | None = None  # once it is known to run
-        self._is_over = False
-        self._has_answered = False  # in full
-        self._output = b""  # that was read and not taken yet
-        self._size = 0
         self._header: tuple[int, str] | None = None
-
-    def _set_deadlines(self) -> None:
-        now = time.monotonic()
-        self._end_at = now + self._settings.timeout
-        self._header_at = now + min(self._settings.header_timeout, self._settings.timeout)
-
-    def begin(self, helper: Helper) -> None:
-        """Have it started, when it has its turn."""
-        self._start.begin(helper, self._set_deadlines, self._end)
-
-    # Reading
 
     @property
     def descriptors(self) -> Collection[int]:
@@ -73,9 +48,7 @@ class ScriptRun:
     @property
     def deadline(self) -> float:
         """When its time is over, for the header or for all."""
-        limit = self._end_at if self._header is not None else self._header_at
-        script = self._script
-        return min(limit, self._start.look_at) if script is None else min(limit, script.deadline)
+        return self._find_deadline(self._end_at if self._header is not None else self._header_at)
 
     def settle(self) -> Response | None:
         """The answer once the header is there; one without a body is known when the script has ended.
@@ -89,7 +62,7 @@ class ScriptRun:
         try:
             return self._settle()
         except ScriptError as error:
-            error_log.error("script %s %s", self._name, error)
+            error_log.error("%s %s", self._who, error)
             raise CGIError("The script failed") from None
 
     def _settle(self) -> Response | None:
@@ -116,7 +89,7 @@ class ScriptRun:
             self._has_answered = True
         except ScriptError as error:
             self._has_answered = isinstance(error, ScriptExit)
-            error_log.warning("script %s %s after its answer %d", self._name, error, status)
+            error_log.warning("%s %s after its answer %d", self._who, error, status)
         return Response(status, meta)
 
     def read(self) -> bytes | None:
@@ -125,53 +98,10 @@ class ScriptRun:
             data = self._read_piece()
         except ScriptExit as error:
             if self._settings.cgi.exit_status == "strict":
-                raise BrokenBody(f"script {self._name} {error}") from None
-            error_log.warning("script %s %s after its answer, which is whole", self._name, error)
+                raise BrokenBody(f"{self._who} {error}") from None
+            error_log.warning("%s %s after its answer, which is whole", self._who, error)
             data = b""
         except ScriptError as error:
-            raise BrokenBody(f"script {self._name} {error}") from None
+            raise BrokenBody(f"{self._who} {error}") from None
         self._has_answered |= data == b""
         return data
-
-    def _read_piece(self) -> bytes | None:
-        """What comes behind the header. Raises ScriptError."""
-        data = self._output or self._read(self._end_at, self._too_late)
-        self._output = b""
-        if data:
-            self._size += len(data)
-            if self._size > self._max_output:
-                raise ScriptError(f"wrote more than {self._max_output} bytes (limits.cgi-output)")
-        return data
-
-    def _read(self, deadline: float, late: str) -> bytes | None:
-        """What the script has written. Raises ScriptError: with the text `late` when the deadline has passed."""
-        script = self._script
-        if script is None:
-            script = self._script = self._start.find_started()
-        if time.monotonic() >= deadline and not (script is not None and script.has_ended()):
-            raise ScriptError(late)
-        try:
-            data = script.read() if script is not None else None
-        except ScriptExit:
-            self._is_over = True
-            raise
-        self._is_over = data == b""
-        return data
-
-    # The end
-
-    def close(self) -> None:
-        """End the script if it has not ended; one that a thread is starting ends when it is."""
-        self._start.close()
-
-    def _end(self, script: RunningScript) -> None:
-        after = self._settings.cgi.after if self._has_answered else 0.0
-        self._threads.end(script, is_over=self._is_over, then=partial(self._note_end, script), after=after)
-
-    def _note_end(self, script: RunningScript, remains: Remains) -> None:
-        """Runs in the thread that ends scripts, or in the event loop."""
-        self._start.leave()
-        if self._has_answered:
-            log_what_went_on(self._name, self._settings, remains)
-        log_strays(self._name, remains)
-        log_complaints(f"script {self._name}", script.stderr)

@@ -76,12 +76,12 @@ class CGI:
         self._users = users
         self._max_output = config.limits.cgi_output
         number = config.limits.cgi
-        self._places = Places(number, min(find_share(number), config.limits.cgi_per_address))
+        self.places = Places(number, min(find_share(number), config.limits.cgi_per_address))
 
     @property
     def has_room(self) -> bool:
         """Whether a script would be started at once."""
-        return not self._places.are_taken
+        return not self.places.are_taken
 
     def __call__(self, request: Request, location: Location) -> ScriptRun | Response | None:
         """Run the script that the URL names; declines where there is none, outside of the location's places of scripts.
@@ -153,7 +153,7 @@ class CGI:
                 raise CGIError("The script failed")
             script = ScriptNames(script_name, path_info, file.path, self._users[user].home)
             environ = build_environ(request, location, settings.cgi, script, self._authorities)
-            if not self._places.has_share_left(request.peer.client):
+            if not self.places.has_share_left(request.peer.client):
                 raise Overloaded(TOO_MANY)
             if request.upload is not None and request.upload.body is not None:
                 file.body = _copy_body(request.upload.body)
@@ -162,7 +162,7 @@ class CGI:
             if is_over:
                 file.close()
         make = find_maker(self._users[user].requests, settings.cgi)
-        start = ScriptStart(file, environ, make, SCRIPT_THREADS, self._places)
+        start = ScriptStart(file, environ, make, SCRIPT_THREADS, self.places)
         find_header = choose_header(settings.cgi.dialect, request, Status.CGI_ERROR)
         return ScriptRun(start, name, settings, self._max_output, SCRIPT_THREADS, find_header)
 

@@ -29,14 +29,15 @@ Make = Callable[[ScriptFile, Mapping[str, str]], RunningScript]
 class ScriptStart:
     """The script that is made by `make` has one of the `places`, from before it starts until `leave` is called.
 
-    Its file is closed when it was started, or is not to be. `look_at`, in monotonic seconds, is when to ask again.
+    Its file is closed when it was started, or is not to be. `look_at`, in monotonic seconds, is when to ask again, and
+    `has_turn` whether its turn has come.
     """
 
     def __init__(
         self, file: ScriptFile, environ: Mapping[str, str], make: Make, threads: ScriptThreads, places: Places
     ) -> None:
         self.look_at = math.inf
-        self._has_turn = False
+        self.has_turn = False
         self._file = file
         self._environ = environ
         self._make_script = make
@@ -67,7 +68,7 @@ class ScriptStart:
         with self._lock:
             if self._is_closed or self._note_turn is None:
                 return
-            self._has_turn = True
+            self.has_turn = True
             self._note_turn()
         try:
             if self._make():
@@ -139,9 +140,9 @@ class ScriptStart:
 
     def refuse_late(self, deadline: float) -> None:
         """Raise Overloaded (41) where its turn has not come by then."""
-        if not self._has_turn:
+        if not self.has_turn:
             with self._lock:
-                is_late = not self._has_turn and time.monotonic() >= deadline
+                is_late = not self.has_turn and time.monotonic() >= deadline
             if is_late:
                 raise Overloaded(TOO_MANY)
 

@@ -9,19 +9,19 @@ SETTINGS = ScriptSettings(CGISettings(after=2.5), 1.0, 1.0, after_key="cgi-after
 
 
 def test_what_went_on_is_told(caplog):
-    log_what_went_on("/x", SETTINGS, Remains(2, 0))
+    log_what_went_on("script /x", SETTINGS, Remains(2, 0))
     text = "script /x went on after its answer and was ended (cgi-after = 2.5): 2 of its processes, or more"
     assert caplog.messages == [text]
 
 
 def test_strays_are_told_of(caplog):
-    log_strays("/x", Remains(0, 3))
+    log_strays("script /x", Remains(0, 3))
     assert caplog.messages == ["with script /x 3 processes were ended that had left a script's session"]
 
 
 def test_where_nothing_was_left_nothing_is_told(caplog):
-    log_what_went_on("/x", SETTINGS, Remains(0, 1))
-    log_strays("/x", Remains(1, 0))
+    log_what_went_on("script /x", SETTINGS, Remains(0, 1))
+    log_strays("script /x", Remains(1, 0))
     log_complaints("script /x", b"")
     assert caplog.messages == []
 

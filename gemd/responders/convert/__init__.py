@@ -1,0 +1,1 @@
+"""Converters: programs that make the page that is sent of a file."""

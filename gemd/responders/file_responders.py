@@ -1,0 +1,61 @@
+"""Who answers for files in which location: by what the location has, and at the cost of that alone.
+
+Rule: what only some configurations need is loaded where one needs it.
+"""
+
+from collections.abc import Callable, Mapping
+
+from gemd.config.convert_locations import find_converters
+from gemd.config.host_settings import Location
+from gemd.config.settings import Config
+from gemd.protocol.request import Request
+from gemd.protocol.response import Answer
+from gemd.protocol.upload import Intake
+from gemd.responders.cgi.scripts import ScriptUsers
+from gemd.responders.hosts import Responder, ServedLocation
+from gemd.responders.protection import Protection
+from gemd.responders.static import Convert, StaticFiles
+from gemd.system.places import Places
+
+
+class FileResponders:
+    """Those of a configuration; `plain` is the one of locations that have nothing of their own. Programs run as these
+    `users` and have these `places`. `find` has the location of a request, and `respond` what is answered there."""
+
+    def __init__(
+        self,
+        config: Config,
+        mime_table: Mapping[str, str],
+        protection: Protection,
+        users: ScriptUsers,
+        places: Places,
+        find: Callable[[Request], ServedLocation],
+        respond: Callable[[Request, ServedLocation], Answer | Intake],
+    ) -> None:
+        locations = [location for host in config.hosts for location in host.locations]
+        convert = _build_converters(config, users, places)
+        self.plain: Responder = StaticFiles(mime_table, config.limits.listing, protection, convert)
+        self._described = self.plain
+        if any(location.meta_files for location in locations):
+            from gemd.responders.described import DescribedFiles
+
+            self._described = DescribedFiles(locations, mime_table, config.limits.listing, protection, convert)
+        self._find = find
+        self._respond = respond
+
+    def of(self, location: Location) -> Responder:
+        """The one of this location."""
+        files = self._described if location.meta_files else self.plain
+        if not location.extensions:
+            return files
+        from gemd.responders.trying import Trying
+
+        return Trying(files, self._find, self._respond)
+
+
+def _build_converters(config: Config, users: ScriptUsers, places: Places) -> Convert | None:
+    if not any(find_converters(config)):
+        return None
+    from gemd.responders.convert.converters import Converters
+
+    return Converters(config, users, places)
