@@ -11,7 +11,7 @@ _gemctl() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       -c | --config | -s | --socket | --timeout | --directory | --cert | --certificate | --key | --connect | \
-        --type | --token | --token-file)
+        --type | --token | --token-file | --name | --from | --root)
         [[ ${COMP_WORDS[i + 1]} == = ]] && ((i += 2)) || ((i += 1))
         ;;
       -*) ;;
@@ -25,25 +25,38 @@ _gemctl() {
       mapfile -t COMPREPLY < <(compgen -f -- "$word")
       return
       ;;
-    --directory)
+    --directory | --root)
       compopt -o filenames
       mapfile -t COMPREPLY < <(compgen -d -- "$word")
       return
       ;;
-    --timeout | --connect | --type | --token) return ;;
+    --from)
+      mapfile -t COMPREPLY < <(compgen -W 'agate jetforce molly-brown gmid gmcapsule none' -- "$word")
+      return
+      ;;
+    --timeout | --connect | --type | --token | --name) return ;;
   esac
   options='-h --help'
   local client='--trust --cert --certificate --key --connect --timeout' upload='--type --token --token-file'
   case "$command $action" in
     ' ')
       options+=' -V --version -c --config -s --socket'
-      words='status reload reopen upgrade stop cert fetch put edit'
+      words='status reload reopen upgrade stop cert init fetch put edit'
       ;;
     'status '*) options+=' -c --config -s --socket --json --openmetrics --watch --timeout' ;;
     'reload '* | 'reopen '* | 'upgrade '* | 'stop '*) options+=' -c --config -s --socket --timeout' ;;
     'cert ') words='show new renew' ;;
     'cert new') options+=' -c --config --directory' ;;
     'cert '*) options+=' -c --config' ;;
+    'init ')
+      options+=' --name --from --root --cert --certificate --key'
+      if [[ $word != -* ]]; then
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        return
+      fi
+      ;;
+    'init '*) options+=' --name --from --root --cert --certificate --key' ;;
     'fetch '*) options+=" --head $client" ;;
     'put ')
       options+=" --delete $upload $client"

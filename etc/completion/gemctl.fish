@@ -1,12 +1,13 @@
 # Completion of gemctl(8) for fish.
 
-set -l actions status reload reopen upgrade stop cert fetch put edit
+set -l actions status reload reopen upgrade stop cert init fetch put edit
 set -l clients '__fish_seen_subcommand_from fetch put edit'
 set -l uploads '__fish_seen_subcommand_from put edit'
 set -l none "not __fish_seen_subcommand_from $actions"
 set -l cert '__fish_seen_subcommand_from cert; and not __fish_seen_subcommand_from show new renew'
-set -l control "not __fish_seen_subcommand_from cert fetch put edit"
-set -l file "not __fish_seen_subcommand_from fetch put edit; and not begin; $cert; end"
+set -l init '__fish_seen_subcommand_from init'
+set -l control "not __fish_seen_subcommand_from cert init fetch put edit"
+set -l file "not __fish_seen_subcommand_from init fetch put edit; and not begin; $cert; end"
 
 complete -c gemctl -f
 complete -c gemctl -s h -l help -d 'Print a summary of the options'
@@ -19,6 +20,7 @@ complete -c gemctl -n "$none" -a reopen -d 'Open the log files again, after they
 complete -c gemctl -n "$none" -a upgrade -d 'Start the installed program in place of the running one'
 complete -c gemctl -n "$none" -a stop -d 'Finish what has begun, then leave'
 complete -c gemctl -n "$none" -a cert -d 'Show, make and renew certificates'
+complete -c gemctl -n "$none" -a init -d 'Write a configuration and a first page'
 complete -c gemctl -n "$none" -a fetch -d 'Fetch a URL over Gemini'
 complete -c gemctl -n "$none" -a put -d 'Upload a file by Titan'
 complete -c gemctl -n "$none" -a edit -d 'Edit a text on a server that takes uploads'
@@ -34,6 +36,13 @@ complete -c gemctl -n "$cert" -a new -d 'Make a self-signed certificate'
 complete -c gemctl -n "$cert" -a renew -d 'Make a new self-signed certificate for the same key'
 complete -c gemctl -n '__fish_seen_subcommand_from cert; and __fish_seen_subcommand_from new' -l directory -x \
     -a '(__fish_complete_directories)' -d 'Make it here'
+
+complete -c gemctl -n "$init" -a '(__fish_complete_directories)'
+complete -c gemctl -n "$init" -l name -x -d 'Name of the host'
+complete -c gemctl -n "$init" -l from -x -a 'agate jetforce molly-brown gmid gmcapsule none' -d 'The server before'
+complete -c gemctl -n "$init" -l root -x -a '(__fish_complete_directories)' -d 'Pages that are there already'
+complete -c gemctl -n "$init" -l cert -l certificate -r -F -d 'Certificate that clients know'
+complete -c gemctl -n "$init" -l key -r -F -d 'Its key'
 
 complete -c gemctl -n '__fish_seen_subcommand_from fetch' -l head -d 'The header alone'
 complete -c gemctl -n '__fish_seen_subcommand_from put' -F

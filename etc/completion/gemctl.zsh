@@ -33,6 +33,7 @@ _gemctl() {
     'upgrade:start the installed program in place of the running one'
     'stop:finish what has begun, then leave'
     'cert:show, make and renew certificates'
+    'init:write a configuration and a first page'
     'fetch:fetch a URL over Gemini'
     'put:upload a file by Titan'
     'edit:edit a text on a server that takes uploads'
@@ -62,6 +63,14 @@ _gemctl() {
           ;;
         reload | reopen | upgrade | stop) _arguments $help $places $patience ;;
         cert) _gemctl_cert ;;
+        init)
+          _arguments $help \
+            '--name=[name of the host]:name: ' \
+            '--from=[the server before]:server:(agate jetforce molly-brown gmid gmcapsule none)' \
+            '--root=[pages that are there already]:directory:_directories' \
+            '(--cert --certificate)'{--cert=,--certificate=}'[certificate that clients know]:certificate:_files' \
+            '--key=[its key]:key:_files' '1:directory:_directories'
+          ;;
         fetch) _arguments $help $client '--head[the header alone]' '1:URL: ' ;;
         put) _arguments $help $client $upload '--delete[delete what is there, by an empty file]' '1:file:_files' '2:URL: ' ;;
         edit) _arguments $help $client $upload '1:URL: ' ;;

@@ -52,6 +52,8 @@ def _run(options: argparse.Namespace) -> ExitCode:
         outcome = _show_status(options)
     elif options.command == "cert":
         outcome = _run_cert(options)
+    elif options.command == "init":
+        outcome = _run_init(options)
     elif options.command in ("fetch", "put", "edit"):
         outcome = _run_client(options)
     else:
@@ -91,6 +93,16 @@ def _run_cert(options: argparse.Namespace) -> ExitCode:
 
     try:
         return run_cert(options)
+    except CertificateError as error:
+        raise Failure(str(error)) from None
+
+
+def _run_init(options: argparse.Namespace) -> ExitCode:
+    from gemd.gemctl.init import init
+    from gemd.system.certificates import CertificateError
+
+    try:
+        return init(options)
     except CertificateError as error:
         raise Failure(str(error)) from None
 

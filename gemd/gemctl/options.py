@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gemd import __version__
+from gemd.gemctl.former_servers import FORMER_SERVERS
 from gemd.protocol.mime import is_media_type
 
 DEFAULT_CONFIG = Path("/etc/gemd.conf")
@@ -43,6 +44,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
             "--timeout", type=_seconds, default=_ACTING, metavar="S", help=f"wait at most S seconds ({_ACTING:g})"
         )
     _add_cert(commands)
+    _add_init(commands)
     _add_fetch(commands)
     _add_put(commands)
     _add_edit(commands)
@@ -94,6 +96,21 @@ def _add_cert(commands: Commands) -> None:
     new.add_argument("--directory", type=Path, metavar="DIR", help="make it here (default: where gemd keeps its own)")
     renew = _add_command(actions, "renew", "make a new self-signed certificate for the same key", has_socket=False)
     renew.add_argument("host", metavar="HOST")
+
+
+def _add_init(commands: Commands) -> None:
+    init = commands.add_parser(
+        "init",
+        help="write a configuration and a first page",
+        description="Write a configuration and a first page. On a terminal, what is not said is asked.",
+    )
+    init.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="where to; it need not exist")
+    init.add_argument("--name", metavar="NAME", help="the host's name, as in its URLs")
+    servers = ", ".join(FORMER_SERVERS)
+    init.add_argument("--from", dest="former", choices=FORMER_SERVERS, metavar="SERVER", help=f"one of {servers}")
+    init.add_argument("--root", type=Path, metavar="ROOT", help="pages that are there already (default: DIR/capsule)")
+    init.add_argument("--cert", "--certificate", type=Path, metavar="FILE", help="a certificate that clients know")
+    init.add_argument("--key", type=Path, metavar="FILE", help="its key")
 
 
 def _add_fetch(commands: Commands) -> None:

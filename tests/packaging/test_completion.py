@@ -11,7 +11,7 @@ from tests.packaging.installing import COMMANDS, PROJECT
 
 COMPLETION = PROJECT / "etc/completion"
 LINES = ["gemd", "gemctl", "gemctl status", "gemctl reload", "gemctl reopen", "gemctl upgrade", "gemctl stop",
-         "gemctl cert", "gemctl cert show", "gemctl cert new", "gemctl cert renew", "gemctl fetch",
+         "gemctl cert", "gemctl cert show", "gemctl cert new", "gemctl cert renew", "gemctl init", "gemctl fetch",
          "gemctl put", "gemctl edit"]  # fmt: skip
 EVERY_LINE = pytest.mark.parametrize("line", LINES)
 
@@ -66,8 +66,8 @@ def test_fish_offers_every_option(line, flags, need_program):
 
 
 COMMANDS_OF = {
-    "gemctl": {"status", "reload", "reopen", "upgrade", "stop", "cert", "fetch", "put", "edit"},
-    "gemctl -c /x/gemd.conf": {"status", "reload", "reopen", "upgrade", "stop", "cert", "fetch", "put", "edit"},
+    "gemctl": {"status", "reload", "reopen", "upgrade", "stop", "cert", "init", "fetch", "put", "edit"},
+    "gemctl -c /x/gemd.conf": {"status", "reload", "reopen", "upgrade", "stop", "cert", "init", "fetch", "put", "edit"},
     "gemctl cert": {"show", "new", "renew"},
 }
 
