@@ -37,11 +37,14 @@ class Preset(msgspec.Struct, frozen=True):
         """Whether it is all of an answer."""
         return self.status != Status.SUCCESS
 
+    @property
+    def is_type(self) -> bool:
+        """Whether it is all of a media type."""
+        return not self.is_header and self.text[:1] not in ("", ";")
+
     def describe(self, guessed: str) -> str:
         """The media type of a file for which this one is guessed."""
-        if self.text and not self.text.startswith(";"):
-            return self.text
-        return append_parameters(guessed, self.text)
+        return self.text if self.is_type else append_parameters(guessed, self.text)
 
 
 class Fault(msgspec.Struct, frozen=True):

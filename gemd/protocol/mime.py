@@ -35,7 +35,7 @@ def add_parameters(media_type: str, *, lang: str | None, charset: str | None, is
     if charset and media_type[:5].lower() == "text/":
         if is_forced and ";" in media_type:
             media_type = _CHARSET.sub("", media_type)
-        if ";" not in media_type or not has_charset(media_type):
+        if ";" not in media_type or not _CHARSET.search(media_type):
             media_type += f"; charset={quote_parameter(charset)}"
     if lang and is_gemtext(media_type) and not _LANG.search(media_type):
         media_type += f"; lang={write_languages(lang)}"
@@ -49,11 +49,6 @@ def append_parameters(media_type: str, parameters: str) -> str:
         if parameter.search(parameters):
             media_type = parameter.sub("", media_type)
     return media_type + parameters
-
-
-def has_charset(media_type: str) -> bool:
-    """Whether it, or the parameters of one, have a charset."""
-    return _CHARSET.search(media_type) is not None
 
 
 def is_gemtext(media_type: str) -> bool:

@@ -5,15 +5,15 @@ nothing else; a description changes the type of a file, or is told in the place 
 a directory that is there nothing is said.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from gemd.config.host_settings import Location
 from gemd.protocol.errors import NotFound
 from gemd.protocol.meta_file import Preset
-from gemd.protocol.mime import add_parameters, guess_type, has_charset
+from gemd.protocol.mime import add_parameters, write_languages
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
-from gemd.protocol.response import MAX_META, Answer, Response
+from gemd.protocol.response import MAX_META, Answer, Helper, Pending, Response
 from gemd.protocol.status import Status
 from gemd.responders.convert.pages import ConvertedPage
 from gemd.responders.meta_files import MetaFiles
@@ -44,30 +44,65 @@ class DescribedFiles(StaticFiles):
             if preset is None or not preset.is_header or (isinstance(error, OSError) and error.errno not in NOT_FOUND):
                 raise
             return Response(preset.status, preset.text)
-        if preset is None or request.url.is_directory:
-            return answer
-        return self._describe(answer, preset, names[-1], location)
+        return answer if preset is None or request.url.is_directory else describe_answer(answer, preset, location)
 
     def _answer_index_file(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Answer | None:
         preset = self._meta_files.find(root, names, location, peer)
         answer = super()._answer_index_file(root, names, location, peer)
-        if preset is None or answer is None:
-            return answer
-        return self._describe(answer, preset, names[-1], location)
+        return answer if preset is None or answer is None else describe_answer(answer, preset, location)
 
-    def _describe(self, answer: Answer, preset: Preset, name: str, location: Location) -> Answer:
-        """The answer with a file of this name, by what is said of it; another one is as it was, and a page that is
-        converted has its converter's type."""
-        if isinstance(answer, Response) and answer.status != Status.SUCCESS:
-            return answer
-        if preset.is_header:
-            pending = answer.body if isinstance(answer, Response) else answer
-            if not isinstance(pending, bytes):
-                pending.close()
-            return Response(preset.status, preset.text)
-        if not isinstance(answer, Response) or isinstance(answer, ConvertedPage):
-            return answer
-        media_type = preset.describe(guess_type(name, location.mime, self._mime_table))
-        forced = location.force_charset and not has_charset(preset.text)
-        meta = add_parameters(media_type, lang=None, charset=location.charset, is_forced=forced)
-        return Response(Status.SUCCESS, meta, answer.body) if len(meta) <= MAX_META else answer
+
+def describe_answer(answer: Answer, preset: Preset, location: Location) -> Answer:
+    """The answer with a file, by what is said of it; a refusal or redirect is as it was. What is pending, or was, is a
+    page that is made of a file: that has its own type, which has the parameters."""
+    if isinstance(answer, Response) and answer.status != Status.SUCCESS:
+        return answer
+    if preset.is_header:
+        pending = answer.body if isinstance(answer, Response) else answer
+        if not isinstance(pending, bytes):
+            pending.close()
+        return Response(preset.status, preset.text)
+    if preset.is_type and (isinstance(answer, ConvertedPage) or not isinstance(answer, Response)):
+        return answer
+    if not isinstance(answer, Response):
+        return DescribedAnswer(answer, lambda response: describe_answer(response, preset, location))
+    meta = _describe_type(answer.meta, preset, location)
+    return Response(Status.SUCCESS, meta, answer.body) if len(meta) <= MAX_META else answer
+
+
+def _describe_type(media_type: str, preset: Preset, location: Location) -> str:
+    """What a file with this type has, which is the location's."""
+    if location.lang is not None:
+        media_type = media_type.removesuffix(f"; lang={write_languages(location.lang)}")
+    return add_parameters(preset.describe(media_type), lang=None, charset=location.charset)
+
+
+class DescribedAnswer:
+    """A pending answer that comes to be a file, in one piece, of which something is said."""
+
+    def __init__(self, answer: Pending, describe: Callable[[Response], Answer]) -> None:
+        self._answer = answer
+        self._describe = describe
+
+    @property
+    def descriptors(self) -> Collection[int]:
+        """The answer's."""
+        return self._answer.descriptors
+
+    @property
+    def deadline(self) -> float:
+        """The answer's."""
+        return self._answer.deadline
+
+    def begin(self, helper: Helper) -> None:
+        """Begin it."""
+        self._answer.begin(helper)
+
+    def settle(self) -> Answer | None:
+        """The file, once it is there. Raises what the answer raises."""
+        found = self._answer.settle()
+        return self._describe(found) if isinstance(found, Response) else found
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._answer.close()

@@ -14,7 +14,7 @@ import stat
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -39,7 +39,7 @@ _TOLD_INTERVAL = 60.0  # seconds for these
 
 _RETRY_INTERVAL = 1.0  # seconds until what may change without a trace, or could not be read, is read again
 
-_Key = tuple[str, tuple[str, ...]]  # where the location is in the configuration, and the directory's names
+_Key = tuple[str, str | None, tuple[str, ...]]  # which location's, its root, and the directory's names below that
 _Version = tuple[int, ...]
 
 
@@ -53,10 +53,17 @@ class _Remembered(msgspec.Struct, frozen=True):
 
 
 class MetaFiles:
-    """Those of these locations, of all hosts, as far as they have any."""
+    """Those of these locations, of all hosts, as far as they have any, and of what is a location for a while.
+    `open_root` opens the root of one."""
 
-    def __init__(self, locations: Sequence[Location], protection: Protection) -> None:
+    def __init__(
+        self,
+        locations: Sequence[Location],
+        protection: Protection,
+        open_root: Callable[[Location], int] = open_root_of,
+    ) -> None:
         self._protection = protection
+        self._open_root = open_root
         self._owners = {each.where: _find_owners(each, locations) for each in locations if each.meta_files}
         self._known: OrderedDict[_Key, _Remembered] = OrderedDict()
         self._size = 0
@@ -78,7 +85,9 @@ class MetaFiles:
 
     def _list_directories(self, names: Sequence[str], location: Location) -> Iterator[tuple[tuple[str, ...], Location]]:
         """Those on the way to what `names` lead to, the nearest one first, and whose they are."""
-        owners = self._owners[location.where]
+        owners = self._owners.get(location.where, ())
+        if not owners or owners[0][1] is not location:
+            owners = ((0, location),)
         end = min(len(names), owners[-1][0] + MAX_DEPTH + 1)
         for top, owner in owners:
             for depth in range(end - 1, top - 1, -1):
@@ -87,7 +96,7 @@ class MetaFiles:
 
     def _find_presets(self, directory: tuple[str, ...], version: _Version, location: Location, peer: Peer) -> Presets:
         """Raises Unjudged."""
-        key = location.where, directory
+        key = location.where, location.root, directory
         with self._lock:
             known = self._known.get(key)
             if known is not None and known.version == version and time.monotonic() < known.expiry:
@@ -97,7 +106,7 @@ class MetaFiles:
 
     def _read(self, directory: tuple[str, ...], version: _Version, location: Location, peer: Peer) -> None:
         """Runs in a thread. Raises GeminiError (40) where the root can't be opened."""
-        root = open_root_of(location)
+        root = self._open_root(location)
         path = os.path.join(str(location.root), *directory, META_NAME)
         presets, size, expiry = Presets(), 0, math.inf
         faults: list[str] = []
@@ -119,7 +128,9 @@ class MetaFiles:
                 faults = [f"{path} can't be read: {error.strerror}"]
         finally:
             os.close(root)
-        if self._keep((location.where, directory), _Remembered(version, presets, size + _OVERHEAD, expiry)):
+        if self._keep(
+            (location.where, location.root, directory), _Remembered(version, presets, size + _OVERHEAD, expiry)
+        ):
             self._tell(faults)
 
     def _keep(self, key: _Key, file: _Remembered) -> bool:
@@ -146,7 +157,7 @@ class MetaFiles:
                 error_log.warning("more is wrong in %s files than is told", META_NAME)
 
 
-def _find_owners(location: Location, locations: Sequence[Location]) -> list[tuple[int, Location]]:
+def _find_owners(location: Location, locations: Sequence[Location]) -> tuple[tuple[int, Location], ...]:
     """Whose directories lead to those of a location from its root on, the nearest one first: itself, and those above it
     up to one that has no such files; each with how many names lead to its own directory."""
     above = [
@@ -158,7 +169,7 @@ def _find_owners(location: Location, locations: Sequence[Location]) -> list[tupl
     ]
     above.sort(key=lambda other: -len(other.names))
     owners = (location, *itertools.takewhile(lambda other: other.meta_files, above))
-    return [(len(owner.names) - len(owner.mount), owner) for owner in owners]
+    return tuple((len(owner.names) - len(owner.mount), owner) for owner in owners)
 
 
 def _look(root: int, directory: tuple[str, ...], location: Location) -> _Version | None:

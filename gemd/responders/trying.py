@@ -16,6 +16,7 @@ from gemd.protocol.status import Status
 from gemd.protocol.upload import Intake
 from gemd.protocol.url import Url, encode_segment
 from gemd.responders.hosts import Responder, ServedLocation
+from gemd.responders.normal_paths import redirect_to_directory
 from gemd.responders.refusals import Missing
 
 
@@ -61,11 +62,17 @@ class Trying:
         for responder in served.responders:
             answer = responder(request, served.location)
             if answer is not None:
-                is_redirect = isinstance(answer, Response) and answer.status == Status.REDIRECT_PERMANENT
-                if responder is self.files and is_redirect:
-                    break  # a directory of that name is no page
+                if responder is self.files and _is_directory(answer, request.url):
+                    break  # which is no page
                 return answer
         raise Missing
+
+
+def _is_directory(answer: Answer | Intake, url: Url) -> bool:
+    """Whether it leads from the URL of a directory to the same with a slash, and nowhere else."""
+    if not isinstance(answer, Response) or answer.status != Status.REDIRECT_PERMANENT:
+        return False
+    return answer.meta == redirect_to_directory(url).meta
 
 
 def _without_trying(served: ServedLocation) -> ServedLocation:

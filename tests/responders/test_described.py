@@ -3,6 +3,10 @@ import os
 
 import pytest
 
+from gemd.config.host_settings import Location
+from gemd.protocol.meta_file import Preset
+from gemd.protocol.response import Response
+from gemd.responders.described import describe_answer
 from gemd.responders.router import Router
 from gemd.responders.static import INLINE_SIZE
 from gemd.system.client_certificates import make_client_certificate
@@ -103,7 +107,7 @@ def test_a_charset_is_added_and_forced_where_nothing_is_said_of_it(ask, describe
     keys = {"meta_files": True, "charset": "utf-8", "mime": latin}
     assert ask("/plain.gmi", **keys).meta == "text/plain; charset=utf-8"
     assert ask("/other.txt", **keys).meta == "text/plain; charset=latin-1;lang=de"
-    assert ask("/other.txt", **keys, force_charset=True).meta == "text/plain;lang=de; charset=utf-8"
+    assert ask("/other.txt", **keys, force_charset=True).meta == "text/plain; charset=utf-8;lang=de"
     assert ask("/notes.txt", **keys, force_charset=True).meta == "text/plain;charset=ascii"
 
 
@@ -175,3 +179,49 @@ def test_nothing_is_looked_up_where_there_is_no_key(configure, described, monkey
     assert settle(lambda: router.respond(request("/dir/page.gmi"))).meta == "text/gemini"
     with pytest.raises(AttributeError):
         router.respond(request("/page.gmi"))
+
+
+class Later:
+    """A page that is there when it is asked for the second time."""
+
+    descriptors = (7,)
+    deadline = 5.0
+
+    def __init__(self, response):
+        self.calls = []
+        self._responses = [response, None]
+
+    def begin(self, helper):
+        self.calls.append(helper)
+
+    def settle(self):
+        return self._responses.pop()
+
+    def close(self):
+        self.calls.append("close")
+
+
+LOCATION = Location(lang="da", charset="utf-8")
+
+
+def test_a_page_that_is_not_there_yet_is_described_once_it_is():
+    later = Later(Response(20, "text/gemini; charset=utf-8; lang=da", b"page"))
+    answer = describe_answer(later, Preset(20, ";lang=de"), LOCATION)
+    assert (answer.descriptors, answer.deadline) == (later.descriptors, later.deadline)
+    answer.begin("helper")
+    assert answer.settle() is None
+    assert answer.settle() == Response(20, "text/gemini; charset=utf-8;lang=de", b"page")
+    answer.close()
+    assert later.calls == ["helper", "close"]
+
+
+def test_a_page_that_is_not_there_yet_is_let_go_of_where_something_else_is_said():
+    later = Later(None)
+    assert describe_answer(later, Preset(52, "Gone"), LOCATION) == Response(52, "Gone")
+    assert later.calls == ["close"]
+
+
+def test_what_is_refused_later_stays_so():
+    later = Later(Response(51, "Not found"))
+    answer = describe_answer(later, Preset(20, "text/plain"), LOCATION)
+    assert [answer.settle(), answer.settle()] == [None, Response(51, "Not found")]

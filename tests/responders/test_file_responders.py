@@ -26,8 +26,10 @@ def test_each_location_has_what_it_asks_for_alone(configure, capsule):
 
 
 def test_what_is_described_is_tried_and_converted(configure, capsule):
-    (capsule / ".meta").write_text("gone.md: 52 Gone\npage.md: text/markdown\n")
-    for name in ("gone.md", "page.md"):
+    lines = ("gone.md: 52 Gone", "page.md: text/markdown", "seite.md: ;lang=de", "old.md: 31 /new", "folder.md: 52")
+    (capsule / ".meta").write_text("\n".join(lines))
+    (capsule / "folder.md").mkdir()
+    for name in ("gone.md", "page.md", "seite.md"):
         (capsule / name).write_text("text")
     keys = {"meta-files": True, "try": ".md", "convert": {".md": ["tr", "a-z", "A-Z"]}}
     router = Router(configure(**keys), MIME_TABLE, None)
@@ -39,3 +41,6 @@ def test_what_is_described_is_tried_and_converted(configure, capsule):
     for _ in range(2):
         assert ask("/gone") == ask("/gone.md") == (52, "Gone", b"")
         assert ask("/page.md") == (20, "text/gemini", b"TEXT")
+        assert ask("/seite") == ask("/seite.md") == (20, "text/gemini;lang=de", b"TEXT")
+        assert ask("/old") == ask("/old.md") == (31, "/new", b"")
+        assert ask("/folder")[0] == 51

@@ -1,6 +1,7 @@
 import os
 import threading
 
+import msgspec
 import pytest
 
 from gemd.protocol.errors import GeminiError
@@ -295,3 +296,14 @@ def test_they_take_a_bounded_amount_of_memory(describe, monkeypatch):
     assert described.reads == 5
     assert described.find("d0/a") == (51, "")
     assert described.reads == 6
+
+
+def test_what_is_a_location_for_a_while_has_its_own(describe, capsule):
+    """By its root, whatever it has in common with others."""
+    described = describe({"": "**: 50 top\n", "a": "x: 51 a\n", "b": "x: 52 b\n"})
+    for name, expected in (("a", (51, "a")), ("b", (52, "b")), ("a", (51, "a"))):
+        values = {"root": str(capsule / name), "mount": (name,)}
+        location = msgspec.structs.replace(described.locations[0], **values)
+        assert described.find("x", location) == expected
+        assert described.find("y", location) is None
+    assert described.reads == 2
