@@ -33,9 +33,7 @@ def encode_reference(text: str) -> str:
 
 
 def clean_target(target: str) -> str:
-    """A redirect's target as it is sent. Raises ValueError for what is no reference, as far as that can't be told."""
-    if not target:
-        raise ValueError("a redirect has to lead somewhere")
+    """A redirect's target as it is sent; an empty one is the same page. Raises ValueError for what is no reference."""
     if " " in target:
         raise ValueError("a URL has no blank: it would be %20")
     if not fits_header(target):

@@ -8,7 +8,7 @@ from gemd.protocol.reference import clean_meta, clean_target, encode_reference
 from gemd.protocol.response import MAX_META, encode_header
 
 AS_IT_IS = [
-    "/", "/a/b.gmi", "a", "../a", "./", "?q", "?a=%20&b", "/a?b?c/d", "#top", "/a#top", "//other.example/a", "gemini://h",
+    "", "/", "/a/b.gmi", "a", "../a", "./", "?q", "?a=%20&b", "/a?b?c/d", "#top", "/a#top", "//other.example/a", "gemini://h",
     "gemini://h:1966/a", "gemini://[2001:db8::1]:1965/a", "gemini://user@h/", "https://h/a?b=c&d#e", "mailto:a@h",
     "titan://h/a;size=3", "file:///a", "/a:b", "./a:b", "a?b:c", "a/b:c", "data:,x", "/%C3%A4", "/!$&'()*+,;=:@~-._",
     "gemini://H.Example./", "gemini://ex%61mple.org/", "gemini://xn--bcher-kva.example/", "gemini://h:/",
@@ -42,7 +42,6 @@ def test_what_has_one_reading_is_encoded(target, cleaned):
 
 
 REFUSED = {
-    "nothing": ("", "has to lead somewhere"),
     "a blank": ("/a b", "a URL has no blank: it would be %20"),
     "a blank behind it": ("/a ", "no blank"),
     "a blank before it": (" /a", "no blank"),
@@ -114,7 +113,8 @@ def test_only_redirects_have_targets():
     assert clean_meta(20, "text/gemini; lang=en") == "text/gemini; lang=en"
     assert clean_meta(10, "Wie heißt du?") == "Wie heißt du?"
     assert clean_meta(51, "") == ""
+    assert clean_meta(30, "") == ""  # the same page
     assert clean_meta(31, "/ä") == "/%C3%A4"
-    for status, meta in ((30, ""), (31, "/a b"), (30, "/a\n"), (21, "x"), (20, ""), (10, "a\x1b")):
+    for status, meta in ((31, "/a b"), (30, "/a\n"), (21, "x"), (20, ""), (10, "a\x1b")):
         with pytest.raises(ValueError):
             clean_meta(status, meta)
