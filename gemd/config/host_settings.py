@@ -11,6 +11,7 @@ from msgspec import Meta, field
 from gemd.config.answer_settings import FixedAnswer, Redirect, is_partial
 from gemd.config.convert_settings import Converters
 from gemd.config.gateway_settings import ApplicationTable, ProxyTable
+from gemd.config.listing_settings import ListingSettings
 from gemd.config.script_places import ScriptPlaces, parse_places
 from gemd.config.titan_settings import TitanSettings
 from gemd.config.types import (
@@ -70,7 +71,7 @@ class Location(Settings, frozen=True):
     path: str = "/"
     root: Text | None = None
     index: tuple[Text, ...] = ("index.gmi", "index.gemini")
-    listing: bool = True
+    listing: bool | ListingSettings = True
     lang: Text | None = None
     charset: Text | None = None
     force_charset: bool = False

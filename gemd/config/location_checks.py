@@ -12,6 +12,7 @@ from gemd.config.cgi_settings import judge_variables
 from gemd.config.convert_settings import judge_converters, judge_extensions
 from gemd.config.gateway_settings import judge_gateway
 from gemd.config.host_settings import GATEWAY_KINDS, AnswerKind, Location
+from gemd.config.listing_settings import judge_listing
 from gemd.config.proxy_checks import judge_proxy
 from gemd.config.script_places import EVERYWHERE, list_entries
 from gemd.config.tables import key_path, show
@@ -37,6 +38,7 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
     for name in location.index:
         if name.startswith("/") or _is_climbing(name):
             yield "index", f"expected a path below the root, not {show(name)}"
+    yield from judge_listing(location.listing)
     for entry in list_entries(location.cgi):
         if entry != EVERYWHERE and (entry.startswith("/") or _is_climbing(entry)):
             yield "cgi", f'expected a path below the root, or "." for all of it, not {show(entry)}'

@@ -13,11 +13,17 @@ _TURNING = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what turns text aro
 _INVISIBLE = "\u200b-\u200d\u2060-\u2065\u206a-\u206f\ufeff"  # what makes two texts look the same
 _SURROGATE = "\ud800-\udfff"  # octets that are not UTF-8, as file names have them (PEP 383): they can't be sent
 
+# What is none of these, nor white space, and yet shows nothing: soft hyphens, fillers, selectors of a form, tags.
+_EMPTY = (
+    "\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"
+)
+
 JOINERS = "\u200c\u200d"  # of those that are invisible, what emoji and many scripts are written with
 
 _ENDS_HEADER = re.compile(f"[{_CONTROL}{_SEPARATOR}{_SURROGATE}]")
 _MISLEADS = re.compile(f"[{_CONTROL}{_SEPARATOR}{_TURNING}]")
 _HARMS_PAGE = re.compile(f"[{_CONTROL}{_SEPARATOR}{_TURNING}{_SURROGATE}]")
+_SHOWS = rf"[^\s{_CONTROL}{_SEPARATOR}{_TURNING}{_INVISIBLE}{_SURROGATE}{_EMPTY}]"
 _HARMS_TERMINAL = re.compile(f"[{_CONTROL}{_SEPARATOR}{_TURNING}{_INVISIBLE}{_SURROGATE}]")
 _HARMS_FIELD = re.compile(f'["\\\\{_CONTROL}{_SEPARATOR}{_TURNING}{_INVISIBLE}{_SURROGATE}]')
 
@@ -41,6 +47,11 @@ def percent_encode(text: str) -> str:
 def replace_harmful(text: str) -> str:
     """`text` as a page may show it, with U+FFFD in the place of each harmful character; joiners stay."""
     return _HARMS_PAGE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def shows_something(text: str) -> bool:
+    """Whether there is anything to see in `text`: a label of blanks alone is none."""
+    return re.search(_SHOWS, text) is not None
 
 
 def escape(text: str, *, keep: str = "") -> str:

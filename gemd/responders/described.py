@@ -16,10 +16,11 @@ from gemd.protocol.request import Request
 from gemd.protocol.response import MAX_META, Answer, Helper, Pending, Response
 from gemd.protocol.status import Status
 from gemd.responders.convert.pages import ConvertedPage
+from gemd.responders.directories import guess_sent_type
 from gemd.responders.meta_files import MetaFiles
-from gemd.responders.protection import Protection
+from gemd.responders.protection import Protection, Rule
 from gemd.responders.refusals import NOT_FOUND
-from gemd.responders.static import Convert, StaticFiles
+from gemd.responders.static import NO_RULES, Convert, StaticFiles
 
 
 class DescribedFiles(StaticFiles):
@@ -32,9 +33,19 @@ class DescribedFiles(StaticFiles):
         max_listing: int,
         protection: Protection,
         convert: Convert | None = None,
+        rules: Mapping[str, Sequence[Rule]] = NO_RULES,
     ) -> None:
-        super().__init__(mime_table, max_listing, protection, convert)
+        super().__init__(mime_table, max_listing, protection, convert, rules)
         self._meta_files = MetaFiles(locations, protection)
+        self._directories.describe_by(self._find_type)
+
+    def _find_type(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> str:
+        """The media type by which a file is answered; "" where something else is said in its place."""
+        media_type = guess_sent_type(names[-1], location, self._mime_table)
+        preset = self._meta_files.find(root, names, location, peer)
+        if preset is None:
+            return media_type
+        return "" if preset.is_header else preset.describe(media_type)
 
     def _look_up(self, root: int, names: Sequence[str], request: Request, location: Location) -> Answer:
         preset = self._meta_files.find(root, names, location, request.peer)

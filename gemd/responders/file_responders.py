@@ -3,7 +3,7 @@
 Rule: what only some configurations need is loaded where one needs it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from gemd.config.convert_locations import find_converters
 from gemd.config.host_settings import Location
@@ -13,20 +13,22 @@ from gemd.protocol.response import Answer
 from gemd.protocol.upload import Intake
 from gemd.responders.cgi.scripts import ScriptUsers
 from gemd.responders.hosts import Responder, ServedLocation
-from gemd.responders.protection import Protection
+from gemd.responders.protection import Protection, Rule
 from gemd.responders.static import Convert, StaticFiles
 from gemd.system.places import Places
 
 
 class FileResponders:
     """Those of a configuration; `plain` is the one of locations that have nothing of their own. Programs run as these
-    `users` and have these `places`. `find` has the location of a request, and `respond` what is answered there."""
+    `users` and have these `places`. `rules` are those of all hosts; `find` has the location of a request, and `respond`
+    what is answered there."""
 
     def __init__(
         self,
         config: Config,
         mime_table: Mapping[str, str],
         protection: Protection,
+        rules: Mapping[str, Sequence[Rule]],
         users: ScriptUsers,
         places: Places,
         find: Callable[[Request], ServedLocation],
@@ -34,12 +36,12 @@ class FileResponders:
     ) -> None:
         locations = [location for host in config.hosts for location in host.locations]
         convert = _build_converters(config, users, places)
-        self.plain: Responder = StaticFiles(mime_table, config.limits.listing, protection, convert)
+        self.plain: Responder = StaticFiles(mime_table, config.limits.listing, protection, convert, rules)
         self._described = self.plain
         if any(location.meta_files for location in locations):
             from gemd.responders.described import DescribedFiles
 
-            self._described = DescribedFiles(locations, mime_table, config.limits.listing, protection, convert)
+            self._described = DescribedFiles(locations, mime_table, config.limits.listing, protection, convert, rules)
         self._find = find
         self._respond = respond
 

@@ -9,7 +9,7 @@ import datetime
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
@@ -29,46 +29,71 @@ from gemd.system.beneath import open_beneath, open_root
 OpenBelow = Callable[[int, Sequence[str]], int]  # root and names; gives a descriptor
 Hides = Callable[[os.stat_result, Sequence[str]], bool]  # what is there, and the names of its URL
 
+UP = link("../", ".. (up)")
+
 _DIGITS = re.compile("[0-9]+")
 
 
-class _Entry(msgspec.Struct):
+class DirectoryEntry(msgspec.Struct):
+    """Of a directory. The size is None for what is mounted there and no directory."""
+
     name: str
     is_directory: bool
-    size: int
+    size: int | None
     modified: float
+    is_link: bool = False
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it stands behind the directories."""
+        return not self.is_directory and self.size is not None
 
 
-def list_directory(
-    url: Url,
-    location: Location,
-    limit: int,
-    open_below: OpenBelow | None = None,
-    others: Sequence[Location] = (),
-    hides: Hides = lambda *_: False,
-) -> Response:
-    """The listing of the directory that the URL names, at most `limit` entries.
+NOTHING_MOUNTED: Mapping[str, DirectoryEntry | None] = {}
 
-    `open_below` opens what names lead to below the open root, and raises what keeps the client from it; by default what
-    is beneath. `others` are locations that have to allow a name besides, and `hides` says of what nothing is shown.
+
+class Sight(msgspec.Struct, frozen=True):
+    """What may be seen of a directory. `open_below` opens what names lead to below the open root, and raises what keeps
+    the client from it; `others` are locations that have to allow a name besides, and `hides` says of what nothing is
+    shown. `mounted` are other locations in it, by their names, and None for those of which nothing is shown."""
+
+    open_below: OpenBelow
+    others: Sequence[Location] = ()
+    hides: Hides = lambda *_: False
+    mounted: Mapping[str, DirectoryEntry | None] = NOTHING_MOUNTED
+
+
+def list_directory(url: Url, location: Location, limit: int, sight: Sight | None = None) -> Response:
+    """The listing of the directory that the URL names, at most `limit` entries; by default of all that is beneath.
+
     Raises NotFound (51), and what `open_below` raises for the directory.
     """
-    open_below = open_below or partial(open_beneath, symlinks=location.symlinks)
+    sight = sight or Sight(partial(open_beneath, symlinks=location.symlinks))
     try:
-        entries = list(islice(_read_entries(url, location, open_below, others, hides), limit + 1))
+        entries = list(islice(_read_entries(url, location, sight), limit + 1))
     except OSError:
         raise NotFound from None  # it was there a moment ago
     more = len(entries) > limit
     del entries[limit:]
-    entries.sort(key=lambda entry: "01"[not entry.is_directory] + natural_order(entry.name))
+    entries.sort(key=lambda entry: "01"[entry.is_file] + natural_order(entry.name))
     lines = [heading("/" + "/".join(url.names)), "\n"]
     if url.names:
-        lines.append(link("../", ".. (up)"))
-    lines.extend(map(_format, entries))
+        lines.append(UP)
+    lines.extend(format_entry(entry) for entry in entries)
     if more:
-        lines.append(f"There are more than {limit} entries; the others are left out.\n")
+        lines.append(tell_of_more(limit))
+    return answer_listing(location, "".join(lines))
+
+
+def answer_listing(location: Location, page: str) -> Response:
+    """A page with the location's language."""
     meta = add_parameters(GEMTEXT, lang=location.lang, charset=None)
-    return Response(Status.SUCCESS, meta, "".join(lines).encode())
+    return Response(Status.SUCCESS, meta, page.encode())
+
+
+def tell_of_more(limit: int) -> str:
+    """The last line of a page that leaves some out."""
+    return f"There are more than {limit} entries; the others are left out.\n"
 
 
 def natural_order(name: str) -> str:
@@ -85,28 +110,39 @@ def _order_digits(found: re.Match[str]) -> str:
     return f"\0{len(digits):03}{digits}\0{found[0]}\0"
 
 
-def _read_entries(
-    url: Url, location: Location, open_below: OpenBelow, others: Sequence[Location], hides: Hides
-) -> Iterator[_Entry]:
-    """What may be seen: regular files and directories, and links to them that would be served."""
+def _read_entries(url: Url, location: Location, sight: Sight) -> Iterator[DirectoryEntry]:
     assert location.root is not None
     names = url.names[len(location.mount) :]
     with contextlib.ExitStack() as opened:
         root = open_root(location.root)
         opened.callback(os.close, root)
-        directory = open_below(root, names)
+        directory = sight.open_below(root, names)
         opened.callback(os.close, directory)
-        for entry in opened.enter_context(os.scandir(directory)):
-            if not all(each.allows_name(entry.name) for each in (location, *others)):
+        yield from scan_directory(root, directory, url.names, location, sight)
+
+
+def scan_directory(
+    root: int, directory: int, url_names: tuple[str, ...], location: Location, sight: Sight
+) -> Iterator[DirectoryEntry]:
+    """What may be seen of an open directory below the open root of its location: regular files and directories, links
+    to them that would be served, and what is mounted there. Raises OSError."""
+    names = url_names[len(location.mount) :]
+    locations = (location, *sight.others)
+    yield from filter(None, sight.mounted.values())
+    with os.scandir(directory) as found:
+        for entry in found:
+            name = entry.name
+            if name in sight.mounted or not all(each.allows_name(name) for each in locations):
                 continue
+            is_link = entry.is_symlink()
             try:
-                status = _stat_link(root, (*names, entry.name), open_below) if entry.is_symlink() else entry.stat()
+                status = _stat_link(root, (*names, name), sight.open_below) if is_link else entry.stat()
             except (OSError, GeminiError):
                 continue  # a link that leads nowhere, or out, or where the client may not go; or gone meanwhile
-            if hides(status, (*url.names, entry.name)) or not _is_shown((*names, entry.name), status, location):
+            if sight.hides(status, (*url_names, name)) or not _is_shown((*names, name), status, location):
                 continue
             if stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode):
-                yield _Entry(entry.name, stat.S_ISDIR(status.st_mode), status.st_size, status.st_mtime)
+                yield DirectoryEntry(name, stat.S_ISDIR(status.st_mode), status.st_size, status.st_mtime, is_link)
 
 
 def _is_shown(names: tuple[str, ...], status: os.stat_result, location: Location) -> bool:
@@ -128,13 +164,23 @@ def _stat_link(root: int, names: Sequence[str], open_below: OpenBelow) -> os.sta
         os.close(target)
 
 
-def _format(entry: _Entry) -> str:
-    reference = encode_segment(entry.name)
-    if ":" in reference:
-        reference = "./" + reference  # else what stands before the colon would be a scheme (RFC 3986, 4.2)
+def format_entry(entry: DirectoryEntry, above: Sequence[str] = (), title: str = "") -> str:
+    """The line of an entry of a directory whose names below the listed one are `above`."""
+    name = title or "/".join((*above, entry.name))
+    reference = refer_to(*above, entry.name)
     if entry.is_directory:
-        return link(reference + "/", entry.name + "/")
-    return link(reference, f"{entry.name} ({format_size(entry.size)}{_format_date(entry.modified)})")
+        return link(reference + "/", name + "/")
+    if entry.size is None:
+        return link(reference, name)
+    return link(reference, f"{name} ({format_size(entry.size)}{_format_date(entry.modified)})")
+
+
+def refer_to(*names: str) -> str:
+    """A relative reference to what has these names below the listed directory."""
+    reference = "/".join(map(encode_segment, names))
+    if ":" in reference.partition("/")[0]:
+        return "./" + reference  # else what stands before the colon would be a scheme (RFC 3986, 4.2)
+    return reference
 
 
 def _format_date(seconds: float) -> str:

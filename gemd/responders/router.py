@@ -68,7 +68,7 @@ class Router:
         self.gateways = Gateways(config, authorities, means)
         self._scripts = CGI(config, authorities, protection, script_users)
         places, find = self._scripts.places, lambda request: self._find(request)
-        files = FileResponders(config, mime_table, protection, script_users, places, find, _respond_in_words)
+        files = FileResponders(config, mime_table, protection, rules, script_users, places, find, _respond_in_words)
         responders: dict[AnswerKind, Responder] = {
             AnswerKind.GONE: gone,
             AnswerKind.ANSWER: give_answer,

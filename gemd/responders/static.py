@@ -7,7 +7,6 @@ trailing slash; small files that are in memory are answered as bytes, others pie
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 from gemd.config.host_settings import Location
@@ -17,36 +16,37 @@ from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer, Response
 from gemd.protocol.status import Status
-from gemd.protocol.url import Url
-from gemd.responders.computed import Computed
+from gemd.responders.directories import Directories
 from gemd.responders.file_body import FileBody
-from gemd.responders.judged import Unjudged
-from gemd.responders.listing import list_directory
 from gemd.responders.normal_paths import redirect_to_directory
 from gemd.responders.refusals import FORBIDDEN, NOT_FOUND, explain_error, open_root_of
-from gemd.responders.remembered import RememberedListings
 from gemd.system.page_cache import read_from_memory
 
 if TYPE_CHECKING:  # it takes the cryptography library along, which an application's program may not want yet
-    from gemd.responders.protection import Found, Protection
+    from gemd.responders.protection import Found, Protection, Rule
 
 # Gives a page for an open file that was asked for by a name, and takes the file over; None where it is sent as it is.
 Convert = Callable[["Found", str, Location], Answer | None]
 
+NO_RULES: "Mapping[str, Sequence[Rule]]" = {}
 INLINE_SIZE = 64 * 1024  # bytes of a file that are sent in one piece with their header
 
 
 class StaticFiles:
-    """The responder for files, with what it needs to know of the machine."""
+    """The responder for files, with what it needs to know of the machine, and the `rules` of all hosts."""
 
     def __init__(
-        self, mime_table: Mapping[str, str], max_listing: int, protection: "Protection", convert: Convert | None = None
+        self,
+        mime_table: Mapping[str, str],
+        max_listing: int,
+        protection: "Protection",
+        convert: Convert | None = None,
+        rules: "Mapping[str, Sequence[Rule]]" = NO_RULES,
     ) -> None:
         self._mime_table = mime_table
-        self._max_listing = max_listing
         self._protection = protection
         self._convert = convert
-        self._listings = RememberedListings()
+        self._directories = Directories(mime_table, max_listing, protection, rules)
 
     def __call__(self, request: Request, location: Location) -> Answer:
         """The file or directory that the URL names. Raises NotFound (51), or what protects it has to say."""
@@ -78,41 +78,7 @@ class StaticFiles:
             return redirect_to_directory(url)
         if not all(each.listing for each in (location, *found.others)):
             raise NotFound
-        return self._list(url, location, found.resolved.status, found.others, peer)
-
-    def _list(
-        self, url: Url, location: Location, found: os.stat_result, others: Sequence[Location], peer: Peer
-    ) -> Answer:
-        """The listing of a directory, from memory or to be worked out. What it shows may depend on who asks."""
-        certificate = peer.tls.client_certificate
-        key = location.where, url.names, self._protection.list_for(location, peer)
-        known = self._listings.find(key, found)
-        if known is not None:
-            return known
-
-        if certificate is not None:
-            _ = peer.tls.client_chain  # known from now on, for rules that the thread may ask; TLS is not for threads
-
-        depth = len(url.names) - len(location.mount)
-
-        def open_below(root: int, names: Sequence[str]) -> int:
-            """Runs in the thread, which may judge whoever asks."""
-            is_entry = len(names) > depth
-            while True:
-                try:
-                    return self._protection.open(root, names, location, peer, is_entry=is_entry).resolved.descriptor
-                except Unjudged as error:
-                    error.judge()
-
-        def compute() -> Response:
-            response = self._listings.find(key, found)  # others may have waited for the same one
-            if response is None:
-                hides = partial(self._protection.hides, location=location, peer=peer)
-                response = list_directory(url, location, self._max_listing, open_below, others, hides)
-                self._listings.keep(key, found, response)
-            return response
-
-        return Computed(compute)
+        return self._directories.answer(url, location, status, found.others, peer)
 
     def _answer_file(self, found: "Found", name: str, location: Location) -> Answer:
         """Takes the descriptor over."""

@@ -23,6 +23,8 @@ _LATER = (
     "gemd.responders.described",
     # Converters, and addresses without an extension.
     *("gemd.responders.convert.converters", "gemd.responders.trying", "gemd.startup.convert_checks"),
+    # Listings that a table tells, and what is mounted in them.
+    *("gemd.responders.arranged", "gemd.responders.mounted"),
 )
 
 

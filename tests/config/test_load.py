@@ -33,7 +33,7 @@ MISTAKES = {
         "limits.connections",
         "a whole number from 1 to 1000000, not 1.5",
     ),
-    "number for a switch": (HOST + "listing = 1\n", "host[1].listing", "expected true or false, not 1"),
+    "number for a switch": (HOST + "listing = 1\n", "host[1].listing", "recursive, feed, not 1"),
     "text for a list": (HOST + "index = 'i.gmi'\n", "host[1].index", 'expected a list of texts, not "i.gmi"'),
     "text for listeners": (
         "listen = 'localhost'\n" + HOST,

@@ -95,7 +95,17 @@ CONFIGS = {
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=8)
 SETTINGS = {
     "root": TEXT,
-    "listing": st.booleans(),
+    "listing": st.booleans()
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            "preamble": st.just(".head.gmi"),
+            "reverse": st.booleans(),
+            "titles": st.booleans(),
+            "recursive": st.integers(0, 16),
+            "feed": st.booleans(),
+        },
+    ),
     "lang": st.sampled_from(["en", "en,fr", "zh-Hant"]),
     "charset": TEXT,
     "symlinks": st.sampled_from(["beneath", "none", "any"]),

@@ -13,6 +13,7 @@ import pytest
 from gemd.config import parse_config
 from gemd.config.cgi_settings import CGISettings
 from gemd.config.host_settings import DERIVED, Host, Location
+from gemd.config.listing_settings import ListingSettings
 from gemd.config.pass_settings import PASS_KEYS
 from gemd.config.settings import TLS, Limits, Log, Service, Timeouts
 from gemd.config.tables import keys_of
@@ -39,6 +40,12 @@ def test_has_every_key():
     assert passed.keys() == set(PASS_KEYS)
     assert full.keys() == {"include", "listen", "workers"} | set(keys_of(Service))
     assert host.keys() | {key for location in locations for key in location} == HOST | LOCATION
+
+
+def test_has_every_key_of_a_listing():
+    host = tomllib.loads(FULL)["host"][0]
+    (table,) = [location["listing"] for location in host["location"] if "listing" in location]
+    assert table.keys() == set(keys_of(ListingSettings))
 
 
 @pytest.mark.parametrize("text", [SHIPPED, FULL], ids=["as shipped", "with every setting"])

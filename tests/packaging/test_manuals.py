@@ -16,6 +16,7 @@ from gemd.config.cgi_settings import CGISettings
 from gemd.config.convert_settings import Converter
 from gemd.config.host_settings import DERIVED, Host, Location
 from gemd.config.listen import Listen
+from gemd.config.listing_settings import ListingSettings
 from gemd.config.pass_settings import PASS_KEYS
 from gemd.config.settings import TLS, Limits, Log, Service, Timeouts
 from gemd.config.tables import keys_of
@@ -38,7 +39,10 @@ from tests.packaging.test_completion import LINES
 from tests.responders.asking import TLSOf
 
 PAGES = sorted((PROJECT / "man").iterdir())
-TABLES = (Listen, Service, TLS, Timeouts, Limits, CGISettings, Log, Host, Location, TitanSettings, Converter)
+TABLES = (
+    *(Listen, Service, TLS, Timeouts, Limits, CGISettings, Log, Host, Location),
+    *(ListingSettings, TitanSettings, Converter),
+)
 
 
 def items(page, macro):
@@ -81,7 +85,7 @@ SECTIONS = {
     "[cgi]": (CGISettings,),
     "[log]": (Log,),
     "[[host]]": (Host,),
-    "[[host.location]]": (Location, TitanSettings, Converter),
+    "[[host.location]]": (Location, ListingSettings, TitanSettings, Converter),
 }
 # What the page says in a way of its own.
 OTHERWISE = {

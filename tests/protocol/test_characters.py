@@ -13,6 +13,7 @@ from gemd.protocol.characters import (
     is_misleading,
     percent_encode,
     replace_harmful,
+    shows_something,
 )
 from gemd.protocol.errors import BadRequest
 from gemd.protocol.url import parse_url
@@ -102,3 +103,32 @@ def test_what_was_encoded_or_replaced_is_harmless(text):
 
 def test_some_may_be_kept():
     assert escape("a\n\tb\x1b" + JOINERS, keep="\n\t" + JOINERS) == "a\n\tb\\x1b" + JOINERS
+
+
+EMPTY = [
+    "",
+    " ",
+    "\t",
+    "\u3000",
+    "\u00a0\u2003",
+    "\u200b",
+    "\ufeff",
+    "\u00ad",
+    "\u3164",
+    "\u2800",
+    "\ufe0f",
+    "\U000e0041",
+]
+
+
+@pytest.mark.parametrize("text", EMPTY)
+def test_what_shows_nothing(text):
+    assert not shows_something(text)
+    assert shows_something(text + "a" + text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "ü", "-", "\N{GRINNING FACE}", "\N{REPLACEMENT CHARACTER}", "\N{THAI CHARACTER KO KAI}"]
+)
+def test_what_shows_something(text):
+    assert shows_something(text)

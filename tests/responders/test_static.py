@@ -1,11 +1,8 @@
 import os
 import socket
-import time
 
-import msgspec
 import pytest
 
-from gemd.protocol.peer import ClientCertificate
 from gemd.responders import static
 from gemd.responders.computed import Computed
 from gemd.responders.file_body import FileBody
@@ -14,7 +11,7 @@ from gemd.responders.static import INLINE_SIZE, StaticFiles, is_file_name
 from tests.support.descriptors import open_descriptors
 from tests.support.pump import deliver
 
-from .asking import peer, request, settle
+from .asking import request
 
 ANSWERS = {
     "index": ("/", 20, "text/gemini", b"# home"),
@@ -215,82 +212,3 @@ def test_a_machine_without_descriptors_is_a_temporary_failure(ask_static, monkey
 )
 def test_file_names(name, is_one):
     assert is_file_name(name) == is_one
-
-
-# Listings that are remembered
-
-
-@pytest.fixture
-def settled(capsule):
-    """A directory whose times lie behind."""
-    directory = capsule / "settled"
-    directory.mkdir()
-    (directory / "a.gmi").touch()
-    wait_until_settled(directory)
-    return directory
-
-
-def wait_until_settled(directory):
-    time.sleep(max(0.0, os.stat(directory).st_ctime + 1.01 - time.time()))
-
-
-@pytest.fixture
-def computed(monkeypatch):
-    """The locations for which a listing was worked out."""
-    computed, list_directory = [], static.list_directory
-
-    def list_and_count(url, location, *arguments):
-        computed.append(location.path)
-        return list_directory(url, location, *arguments)
-
-    monkeypatch.setattr(static, "list_directory", list_and_count)
-    return computed
-
-
-def test_a_listing_is_worked_out_once(configure, settled, computed):
-    files, (location,) = StaticFiles({}, 10, Protection({})), configure().hosts[0].locations
-    pages = [settle(lambda: files(request("/settled/"), location)).body for _ in range(3)]
-    assert len(set(pages)) == len(computed) == 1
-    assert isinstance(files(request("/settled/"), location).body, bytes)
-
-
-def test_and_again_when_its_directory_has_changed(configure, settled, computed):
-    files, (location,) = StaticFiles({}, 10, Protection({})), configure().hosts[0].locations
-    assert b"b.gmi" not in settle(lambda: files(request("/settled/"), location)).body
-    (settled / "b.gmi").touch()
-    for _ in range(2):
-        assert b"b.gmi" in settle(lambda: files(request("/settled/"), location)).body
-    assert len(computed) == 3  # the last two a moment after the change
-
-
-def test_one_that_others_wait_for_too_is_worked_out_once(configure, settled, computed):
-    files, (location,) = StaticFiles({}, 10, Protection({})), configure().hosts[0].locations
-    answers = [files(request("/settled/"), location) for _ in range(3)]
-    assert len({settle(lambda answer=answer: answer).body for answer in answers}) == 1
-    assert len(computed) == 1
-
-
-def test_another_location_has_its_own(configure, settled, computed):
-    config = configure(location=[{"path": "/settled/sub"}, {"path": "/other", "root": str(settled.parent)}])
-    files, locations = StaticFiles({}, 10, Protection({})), {one.path: one for one in config.hosts[0].locations}
-    for _ in range(2):
-        settle(lambda: files(request("/settled/"), locations["/"]))
-        settle(lambda: files(request("/other/settled/"), locations["/other"]))
-    assert sorted(computed) == ["/", "/other"]
-
-
-def test_one_with_other_rules_for_the_same_url_too(configure, settled, computed):
-    files, (first,) = StaticFiles({}, 10, Protection({})), configure().hosts[0].locations
-    second = msgspec.structs.replace(first, where="host[2]")
-    for location in (first, second, first, second):
-        settle(lambda location=location: files(request("/settled/"), location))
-    assert len(computed) == 2
-
-
-def test_one_for_another_certificate_too(configure, settled, computed):
-    """Links into what is protected are shown to whom they would be served."""
-    files, (location,) = StaticFiles({}, 10, Protection({})), configure().hosts[0].locations
-    certified = peer(client_certificate=ClientCertificate(b"", "fingerprint"))
-    for asker in (None, certified, None, certified):
-        settle(lambda asker=asker: files(request("/settled/", asker), location))
-    assert len(computed) == 2

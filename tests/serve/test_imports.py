@@ -52,6 +52,9 @@ listing = true
   path = "/cgi-bin/"
   titan = { public = true }
   [[host.location]]
+  path = "/log/"
+  listing = { feed = true, recursive = 1, preamble = "head" }
+  [[host.location]]
   path = "/any/"
   client-certificate = "any"
   [[host.location]]
@@ -80,6 +83,7 @@ LATER = "import sys; from gemd.startup import later; later.import_all(); print(*
 KINDS = {
     "/": 20,
     "/files/": 20,  # a listing
+    "/log/": 20,
     "/files": 31,
     "/files/big.bin": 20,
     "/nowhere": 51,
@@ -149,8 +153,11 @@ def test_the_garbage_collector_is_on_and_leaves_alone_what_was_there_before_the_
 
 def furnish(capsule, apps):
     """Something of each kind to ask for."""
-    for folder in (capsule / "files", capsule / "uploads", capsule / "any", capsule / "ada", capsule / "ca", apps):
-        folder.mkdir()
+    for name in ("files", "uploads", "log", "any", "ada", "ca"):
+        (capsule / name).mkdir()
+    apps.mkdir()
+    for name in ("head", "2026-11-26.gmi"):
+        (capsule / "log" / name).write_text("# A title\n")
     for name in ("any", "ada", "ca"):
         (capsule / name / "index.gmi").write_text("# For some\n")
     (capsule / "files" / "big.bin").write_bytes(b"x" * 3_000_000)
