@@ -30,15 +30,19 @@ from gemd.protocol.host import ANY_HOST
 S = TypeVar("S", bound=Settings)
 
 
-def load_config(path: Path, *, cpus: int, variables: Mapping[str, str] | None = None) -> Config:
-    """Read and check the TOML file at `path`, what it includes, and `variables` over it. Raises ConfigError, also for a
-    file that can't be read."""
-    tables, origins = read_sources(path)
+def load_config(path: Path | None, *, cpus: int, variables: Mapping[str, str] | None = None) -> Config:
+    """Read and check the TOML file at `path`, what it includes, and `variables` over it, or these alone. Raises
+    ConfigError, also for a file that can't be read."""
+    tables: dict[str, object] = {}
+    base, source = (Path.cwd(), None) if path is None else (path.absolute().parent, str(path))
+    origins = Origins(base)
+    if path is not None:
+        tables, origins = read_sources(path)
     if variables:
         from gemd.config.variables import apply_variables
 
         apply_variables(variables, tables, origins)
-    return parse_config(tables, base=path.absolute().parent, source=str(path), cpus=cpus, origins=origins)
+    return parse_config(tables, base=base, source=source, cpus=cpus, origins=origins)
 
 
 def parse_config(

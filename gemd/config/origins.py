@@ -106,4 +106,4 @@ def _parts_of(value: object) -> Iterator[tuple[str | int, object]]:
     if isinstance(value, dict):
         yield from value.items()
     elif isinstance(value, list):
-        yield from enumerate(value, 1)
+        yield from ((i, entry) for i, entry in enumerate(value, 1) if isinstance(entry, dict))

@@ -33,9 +33,12 @@ class ConfigError(Exception):
         super().__init__("\n".join(self.lines()))
 
     def lines(self) -> list[str]:
-        """One line a problem, each with the name of the file."""
+        """One line a problem, each with the name of the file. The path of a key begins with that of an included file
+        where nobody knows its line."""
         return [
-            f"{self.source}: {problem}" if self.source and not problem.source else str(problem)
+            str(problem)
+            if problem.source or not self.source or problem.path.startswith("/")
+            else f"{self.source}: {problem}"
             for problem in self.problems
         ]
 

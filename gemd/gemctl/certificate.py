@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from gemd.config import Config, Host, load_config
+from gemd.config.keys import PREFIX
 from gemd.gemctl.failure import ExitCode, Failure
 from gemd.gemctl.options import DEFAULT_CONFIG
 from gemd.gemctl.terminal import complain, escape
@@ -20,6 +21,7 @@ from gemd.system.certificate_facts import CertificateFacts, read_facts
 from gemd.system.certificates import CertificateError, certificate_paths, find_or_make, renew_self_signed
 from gemd.system.privileges import PrivilegeError, find_identity
 
+_HOST = f"{PREFIX}HOST_"
 _FIRST_HOSTS = f"the host {ANY_HOST} has the certificate of the first host, and none of its own"
 
 
@@ -27,8 +29,14 @@ def run_cert(options: argparse.Namespace) -> ExitCode:
     """Do what was asked. Raises ConfigError, CertificateError and Failure."""
     if options.action == "new":
         return make(options)
-    config = load_config(options.config, cpus=1, variables=os.environ)
+    config = _load(options.config)
     return show_certificates(config, options.host) if options.action == "show" else renew(config, options.host)
+
+
+def _load(path: Path) -> Config:
+    """As gemd would: by variables of the environment alone where these name a host and there is no usual file."""
+    is_given = path != DEFAULT_CONFIG or path.exists() or not any(name.startswith(_HOST) for name in os.environ)
+    return load_config(path if is_given else None, cpus=1, variables=os.environ)
 
 
 def show_certificates(config: Config, name: str | None) -> ExitCode:
@@ -86,7 +94,7 @@ def make(options: argparse.Namespace) -> ExitCode:
     """Make a certificate, in the directory of gemd or in another one, which needs no configuration."""
     config = None
     if options.directory is None or options.config != DEFAULT_CONFIG or DEFAULT_CONFIG.exists():
-        config = load_config(options.config, cpus=1, variables=os.environ)
+        config = _load(options.config)
     if options.directory is None:
         assert config is not None
         host = find_host(config, options.host)
@@ -123,7 +131,9 @@ def find_host(config: Config, name: str) -> Host:
         if wanted in host.names:
             return host
     known = ", ".join(host.name for host in config.hosts)
-    raise Failure(f"{config.source} has no host {escape(name)}; it has {known}", code=ExitCode.USAGE)
+    raise Failure(
+        f"{config.source or 'the environment'} has no host {escape(name)}; it has {known}", code=ExitCode.USAGE
+    )
 
 
 def _normalise(name: str) -> str:

@@ -30,7 +30,7 @@ FORMER_SERVERS = {
             (".certificates/cert.der", ".certificates/key.der"),
         ),
         is_passing=True,
-        settings=(("listing", False),),
+        settings=(("listing", False), ("meta-files", True)),
         called=(
             ("--content", "root"),
             ("--addr", "listen"),
@@ -40,6 +40,7 @@ FORMER_SERVERS = {
             ("--serve-secret", "dot-files"),
             ("--log-ip", "log.addresses"),
             (".directory-listing-ok", "listing"),
+            (".meta", "meta-files"),
         ),
     ),
     "jetforce": FormerServer(
@@ -96,7 +97,7 @@ FORMER_SERVERS = {
             ("location, strip", "[[host.location]], with a root of its own"),
             ("index, auto index", "index, listing"),
             ("lang, types", "lang, mime"),
-            ("block return", "redirect, gone"),
+            ("block return", "redirect, answer, gone"),
             ("fastcgi", "fastcgi of a [[host.location]]"),
             ("proxy relay-to", "proxy, or pass of a [[host]]"),
             ("require client ca", "client-certificate = { ca = ... }"),
@@ -123,6 +124,7 @@ FORMER_SERVERS = {
             ("[cgi.*] command", "script of a [[host.location]]"),
             ("[titan]", "titan of a [[host.location]]"),
             ("[rewrite.*]", "redirect of a [[host.location]]"),
+            (".meta", "meta-files, each for its directory alone"),
             ("modules", "app"),
         ),
     ),

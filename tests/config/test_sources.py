@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from gemd.config import ConfigError, load_config
+from gemd.config import ConfigError, Problem, load_config
 from gemd.config.sources import read_file, read_sources
 
 HOST = '[[host]]\nname = "{name}"\nroot = "capsule"\n'
@@ -180,3 +180,8 @@ def test_what_is_tried_is_said(write, tmp_path):
 def test_one_file_alone_is_read_as_it_is(write):
     path = write(gemd=MAIN + "workers = 3\r\n", d__a="x")
     assert read_file(path) == {"include": ["d/*.conf"], "workers": 3}
+
+
+def test_a_place_without_a_line_names_one_file():
+    problem = Problem("/etc/gemd.d/a.conf: host[1].root", "is no directory")
+    assert ConfigError([problem], "/etc/gemd.conf").lines() == [str(problem)]

@@ -346,3 +346,20 @@ def test_who_has_the_rest_has_no_certificate_of_its_own(cert, kept):
     code, _, said = cert("new", "*", "--directory", kept)
     assert code
     assert "has the certificate of the first host" in said
+
+
+def test_variables_stand_for_a_file_that_there_is_not(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("gemd.gemctl.certificate.DEFAULT_CONFIG", tmp_path / "missing.conf")
+    monkeypatch.setattr("gemd.gemctl.options.DEFAULT_CONFIG", tmp_path / "missing.conf")
+    variables = {"NAME": "example.org", "ROOT": str(tmp_path)}
+    for name, value in variables.items():
+        monkeypatch.setenv(f"GEMD_HOST_{name}", value)
+    monkeypatch.setenv("GEMD_TLS_CERTIFICATES", str(tmp_path / "kept"))
+    assert main(["cert", "new", "example.org"]) == 0
+    assert (tmp_path / "kept/example.org.crt").exists()
+    assert main(["cert", "show", "other.example"]) == 2
+    assert "the environment has no host other.example; it has example.org" in capsys.readouterr().err
+    monkeypatch.delenv("GEMD_HOST_NAME")
+    monkeypatch.delenv("GEMD_HOST_ROOT")
+    assert main(["cert", "show"]) == 3
+    assert "missing.conf: can't be read" in capsys.readouterr().err

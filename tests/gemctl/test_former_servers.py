@@ -18,7 +18,7 @@ KEYS |= {f"{table}.{key}" for table, settings in TABLES.items() for key in keys_
 def test_its_words_are_told_by_keys_that_there_are(name):
     server = FORMER_SERVERS[name]
     for _, said in server.called:
-        words = re.split(r", (?:and )?(?:or )?| or | and ", re.sub(r" = .*|, with .*|, or a .*", "", said))
+        words = re.split(r", (?:and )?(?:or )?| or | and ", re.sub(r" = .*|, with .*|, or a .*|, each .*", "", said))
         keys = {re.sub(r" of a \[\[.*", "", word) for word in words} - {"[[host]]", "[[host.location]]"}
         assert keys <= KEYS, said
     assert {key for key, _ in server.settings} <= set(keys_of(Location))
