@@ -12,6 +12,7 @@ from gemd.config.answer_settings import FixedAnswer, Redirect, is_partial
 from gemd.config.convert_settings import Converters
 from gemd.config.gateway_settings import ApplicationTable, ProxyTable
 from gemd.config.listing_settings import ListingSettings
+from gemd.config.people_settings import UserDirectories
 from gemd.config.script_places import ScriptPlaces, parse_places
 from gemd.config.titan_settings import TitanSettings
 from gemd.config.types import (
@@ -65,7 +66,8 @@ class Location(Settings, frozen=True):
     themselves: see DERIVED. `log` is whether its requests are logged, or the file of an access log for them. `schemes`
     are those of the URLs that an application takes; with `hosts` those of foreign hosts as well. `titan` is who may
     upload what, false for nobody. `errors` are texts for gemd's own refusals, by status. `extensions` (the key
-    `try`) are what may be missing from the end of a URL.
+    `try`) are what may be missing from the end of a URL. `people` are the directories of users, which follow from the
+    host's `user_directories`; None where this location has none.
     """
 
     path: str = "/"
@@ -122,6 +124,7 @@ class Location(Settings, frozen=True):
     host: str = ""
     where: str = ""
     budgets: tuple[Budget, ...] = ()
+    people: UserDirectories | None = None
 
     @property
     def answers(self) -> tuple[AnswerKind, ...]:
@@ -186,7 +189,7 @@ class Location(Settings, frozen=True):
         return self.dot_files if isinstance(self.dot_files, bool) else name in self.dot_files
 
 
-DERIVED = frozenset({"mount", "host", "where", "budgets"})
+DERIVED = frozenset({"mount", "host", "where", "budgets", "people"})
 
 
 class Host(Settings, frozen=True):
@@ -198,6 +201,7 @@ class Host(Settings, frozen=True):
     key: Text | None = None
     check_port: bool = True
     rate: Text | RateTable | None = None
+    user_directories: UserDirectories | None = None
     locations: tuple[Location, ...] = ()
 
     @property

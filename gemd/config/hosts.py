@@ -117,6 +117,10 @@ def _read_host(table: object, path: str, number: int, base: Path, problems: list
         for location in host.locations
     )
     host = msgspec.structs.replace(host, locations=tuple(placed))
+    if host.user_directories is not None:
+        from gemd.config.people import place_people
+
+        host = place_people(host)
     return absolute(host, base, "certificate", "key")
 
 

@@ -157,6 +157,10 @@ def _judge(config: Config) -> Iterator[Problem]:
         from gemd.config.upload_checks import judge_sizes
 
         yield from judge_sizes(config)
+    if config.has_people:
+        from gemd.config.people import judge_people
+
+        yield from (Problem(path, text) for path, text in judge_people(config))
     if service.chroot is not None:
         if service.master_user is None:
             yield Problem("chroot", 'needs master-user = "root": a master that is shut in could not reload')

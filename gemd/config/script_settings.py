@@ -48,7 +48,14 @@ def find_script_users(config: Config) -> dict[str, str]:
     for host in config.hosts:
         for location in host.locations:
             user = location.cgi_user or config.cgi.user
-            has_programs = bool(location.convert) and AnswerKind.FILES in location.answers
-            if user is not None and (has_programs or not _SCRIPTS.isdisjoint(location.answers)):
+            if user is not None and may_run_programs(location):
                 found.setdefault(user, f"{location.where}.cgi-user" if location.cgi_user else "cgi.user")
     return found
+
+
+def may_run_programs(location: Location) -> bool:
+    """Whether it may have scripts or converters: of its own, or in users' directories."""
+    people = location.people
+    if not _SCRIPTS.isdisjoint(location.answers) or (people is not None and people.cgi is not None):
+        return True
+    return bool(location.convert) and (people is not None or AnswerKind.FILES in location.answers)

@@ -130,3 +130,8 @@ class Config(Settings, frozen=True):
     def uses_tls(self) -> bool:
         """Whether any listener does, and certificates are needed."""
         return any(entry.tls for entry in self.listen)
+
+    @property
+    def has_people(self) -> bool:
+        """Whether any host has directories of users."""
+        return any(host.user_directories is not None for host in self.hosts)

@@ -19,24 +19,25 @@ from gemd.responders.convert.pages import ConvertedPage
 from gemd.responders.directories import guess_sent_type
 from gemd.responders.meta_files import MetaFiles
 from gemd.responders.protection import Protection, Rule
-from gemd.responders.refusals import NOT_FOUND
+from gemd.responders.refusals import NOT_FOUND, open_root_of
 from gemd.responders.static import NO_RULES, Convert, StaticFiles
 
 
 class DescribedFiles(StaticFiles):
-    """The responder for files that are described. `locations` are those of all hosts."""
+    """The responder for files that `meta_files` describe."""
 
     def __init__(
         self,
-        locations: Sequence[Location],
+        meta_files: MetaFiles,
         mime_table: Mapping[str, str],
         max_listing: int,
         protection: Protection,
         convert: Convert | None = None,
         rules: Mapping[str, Sequence[Rule]] = NO_RULES,
+        open_root: Callable[[Location], int] = open_root_of,
     ) -> None:
-        super().__init__(mime_table, max_listing, protection, convert, rules)
-        self._meta_files = MetaFiles(locations, protection)
+        super().__init__(mime_table, max_listing, protection, convert, rules, open_root)
+        self._meta_files = meta_files
         self._directories.describe_by(self._find_type)
 
     def _find_type(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> str:

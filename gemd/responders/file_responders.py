@@ -19,9 +19,9 @@ from gemd.system.places import Places
 
 
 class FileResponders:
-    """Those of a configuration; `plain` is the one of locations that have nothing of their own. Programs run as these
-    `users` and have these `places`. `rules` are those of all hosts; `find` has the location of a request, and `respond`
-    what is answered there."""
+    """Those of a configuration; `plain` is the one of locations that have nothing of their own, and `convert` what they
+    have of converters. Programs run as these `users` and have these `places`. `rules` are those of all hosts; `find`
+    has the location of a request, and `respond` what is answered there."""
 
     def __init__(
         self,
@@ -35,13 +35,15 @@ class FileResponders:
         respond: Callable[[Request, ServedLocation], Answer | Intake],
     ) -> None:
         locations = [location for host in config.hosts for location in host.locations]
-        convert = _build_converters(config, users, places)
-        self.plain: Responder = StaticFiles(mime_table, config.limits.listing, protection, convert, rules)
+        self.convert = _build_converters(config, users, places)
+        self.plain: Responder = StaticFiles(mime_table, config.limits.listing, protection, self.convert, rules)
         self._described = self.plain
         if any(location.meta_files for location in locations):
             from gemd.responders.described import DescribedFiles
+            from gemd.responders.meta_files import MetaFiles
 
-            self._described = DescribedFiles(locations, mime_table, config.limits.listing, protection, convert, rules)
+            meta_files, limit = MetaFiles(locations, protection), config.limits.listing
+            self._described = DescribedFiles(meta_files, mime_table, limit, protection, self.convert, rules)
         self._find = find
         self._respond = respond
 

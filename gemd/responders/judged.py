@@ -20,6 +20,10 @@ class Unjudged(Exception):
         super().__init__()
         self.judge = judge
 
+    def wait(self, go_on: Callable[[], Answer | Intake]) -> Answer:
+        """The answer that waits for it, and is what `go_on` finds then."""
+        return Judged(self.judge, go_on)
+
 
 class Judged:
     """`judge` may raise GeminiError, which is the answer then; else `go_on` finds it, or raises GeminiError."""

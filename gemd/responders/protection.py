@@ -38,7 +38,7 @@ class Found(msgspec.Struct, frozen=True):
     others: tuple[Location, ...] = ()
 
 
-class _Known(msgspec.Struct, frozen=True):
+class Known(msgspec.Struct, frozen=True):
     """What the configured directories are at a moment: roots by path, the rules of each host, places of scripts. What
     has changed since `changed_since`, in nanoseconds of the day, may have become one of them."""
 
@@ -65,7 +65,7 @@ class Protection:
         self._access = {each.where: NetworkRule(each.access) for each in locations if each.access != "any"}
         self._by_network = {each.host for each in locations if each.access != "any"}
         self._roots = sorted({location.root for location in locations if location.root is not None})
-        self._known = _Known(-_LOOK_INTERVAL, 0, {}, {}, KnownSources())
+        self._known = Known(-_LOOK_INTERVAL, 0, {}, {}, KnownSources())
 
     def open(self, root: int, names: Sequence[str], location: Location, peer: Peer, *, is_entry: bool = False) -> Found:
         """Open for reading what `names` lead to below `root`, the location's, which is open.
@@ -81,6 +81,9 @@ class Protection:
             found = Found(Resolved(descriptor, os.fstat(descriptor), tuple(names)))
         else:
             found = self._open(root, names, location, peer, is_entry=is_entry)
+        return self._refuse_private(found)
+
+    def _refuse_private(self, found: Found) -> Found:
         try:
             self._private.refuse(found.resolved.status)
         except NotFound:
@@ -117,7 +120,7 @@ class Protection:
         may_be_script: bool = False,
     ) -> Found:
         path = str(location.root)
-        resolved = open_resolved(root, path, names, location.symlinks, is_read=not may_be_script)
+        resolved = self._open_resolved(root, names, location, is_read=not may_be_script)
         is_over = True
         try:
             statuses = resolved.stat_way(root)
@@ -139,6 +142,9 @@ class Protection:
                 os.close(resolved.descriptor)
         return Found(resolved, others)
 
+    def _open_resolved(self, root: int, names: Sequence[str], location: Location, *, is_read: bool) -> Resolved:
+        return open_resolved(root, str(location.root), names, location.symlinks, is_read=is_read)
+
     def _refuse_what_looks_like_source(
         self, resolved: Resolved, way: Sequence[Identity], sources: KnownSources, location: Location
     ) -> None:
@@ -151,7 +157,7 @@ class Protection:
             raise NotFound
         if is_executable and status.st_nlink > 1:  # by another name it may be in a place of scripts
             message = "%s is executable and has several hard links: it is not sent, it may be a script"
-            error_log.warning(message, _show_path(resolved, location))
+            error_log.warning(message, resolved.path_from(str(location.root)))
             raise NotFound
         if not is_around:
             return
@@ -160,12 +166,12 @@ class Protection:
             return
         if not location.script_places.is_everywhere:
             raise NotFound
-        path = _show_path(resolved, location)
+        path = resolved.path_from(str(location.root))
         error_log.error("%s looks like a script, and is not executable: it is not sent", path)
         raise CGIError("The script failed")
 
     def _check(
-        self, way: Sequence[Identity], known: _Known, names: Sequence[str], location: Location, peer: Peer
+        self, way: Sequence[Identity], known: Known, names: Sequence[str], location: Location, peer: Peer
     ) -> tuple[Location, ...]:
         """The locations of the nearest directory on the way, after the client has passed their rules; none where
         that which was asked is among them."""
@@ -183,7 +189,7 @@ class Protection:
             raise NotFound
         return others
 
-    def _check_link(self, link: Link, root: int, known: _Known, location: Location) -> None:
+    def _check_link(self, link: Link, root: int, known: Known, location: Location) -> None:
         """Raise NotFound for a link that the locations at the nearest directory on the way to it forbid to follow."""
         by_identity = known.rules.get(location.host)
         if by_identity is None:
@@ -203,21 +209,16 @@ class Protection:
         """Whether something on the way has changed since the last look: it may have taken another one's place."""
         return max(status.st_ctime_ns for status in way) >= self._known.changed_since
 
-    def _look(self, root: str, identity: Identity, *, is_urgent: bool) -> _Known:
+    def _look(self, root: str, identity: Identity, *, is_urgent: bool) -> Known:
         """What they are, looked up anew when it is time, or when this root is another directory than it was."""
         known, now = self._known, time.monotonic()
-        if is_urgent or now - known.moment >= _LOOK_INTERVAL or known.roots.get(root) != identity:
+        if is_urgent or now - known.moment >= _LOOK_INTERVAL or known.roots.get(root, identity) != identity:
             changed_since = time.time_ns() - _CLOCK_STEP
             roots = {path: identify_path(path) for path in self._roots}
             sources = self._sources.look(roots, identify_path)
             rules = {host: _by_identity(entries) for host, entries in self._rules.items()}
-            known = self._known = _Known(now, changed_since, roots, rules, sources)
+            known = self._known = Known(now, changed_since, roots, rules, sources)
         return known
-
-
-def _show_path(resolved: Resolved, location: Location) -> str:
-    """Of what was opened below the location's root."""
-    return os.path.join("/" if resolved.is_outside else str(location.root), *resolved.names)
 
 
 def _differ(locations: Iterable[Location]) -> bool:

@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from gemd.config.answer_settings import Redirect
 from gemd.config.host_settings import AnswerKind, Location
@@ -25,12 +26,17 @@ from gemd.responders.file_responders import FileResponders
 from gemd.responders.gateway.gateways import Gateways
 from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.responders.hosts import Responder, ServedHosts, ServedLocation
-from gemd.responders.judged import Judged, Unjudged
+from gemd.responders.judged import Unjudged
 from gemd.responders.own_texts import reword, reword_refusal
 from gemd.responders.protection import Protection, Rule
 from gemd.responders.redirect import give_answer, gone, redirect
+from gemd.responders.static import Convert
 from gemd.system.authorities import Authorities, Read, read_authorities
 from gemd.system.spool_directory import SpoolDirectory
+
+if TYPE_CHECKING:  # which few configurations need
+    from gemd.responders.people import People
+    from gemd.system.accounts import FindAccount
 
 Respond = Callable[[Request], Answer | Intake]  # raises GeminiError
 MakeLimit = Callable[[Sequence[Budget]], Check]
@@ -41,7 +47,8 @@ class Router:
     and raises SlowDown; `read` has the authorities in a file or directory; `script_users` are whom scripts run as, by
     name, and None for the workers' user; `private` are the paths of files that are never shown; `app_processes` are
     what leads to applications that have a process of their own, by `app_key`; `proxy_means` are what passing requests
-    on takes; `upload_spool` is where uploads to programs wait, None where there can be none."""
+    on takes; `upload_spool` is where uploads to programs wait, None where there can be none; `find_account` looks users
+    up who have directories, by default among those of this machine."""
 
     _find: Callable[[Request], ServedLocation]
 
@@ -56,6 +63,7 @@ class Router:
         app_processes: Mapping[object, socket.socket] = NO_PROCESSES,
         proxy_means: ProxyMeans | None = None,
         upload_spool: SpoolDirectory | None = None,
+        find_account: "FindAccount | None" = None,
     ) -> None:
         authorities = load_authorities(config, read)
         rules = {
@@ -85,9 +93,13 @@ class Router:
 
             make_file = upload_spool.make_file if upload_spool is not None else _refuse_file
             uploads = build_uploads(config, responders, mime_table, private, read, make_file)
+        people = None
+        if config.has_people:
+            scripts, convert = self._scripts, files.convert
+            people = _build_people(config, mime_table, rules, private, scripts, convert, find, find_account)
         locations = {
             host: [
-                _serve_location(rule, {**responders, AnswerKind.FILES: files.of(rule[0])}, make_limit, uploads)
+                _serve_location(rule, {**responders, AnswerKind.FILES: files.of(rule[0])}, make_limit, uploads, people)
                 for rule in entries
             ]
             for host, entries in rules.items()
@@ -158,7 +170,7 @@ def _answer(request: Request, served: ServedLocation) -> Answer | Intake:
             if answer is not None:
                 return answer
     except Unjudged as error:
-        return Judged(error.judge, lambda: _answer(request, served))
+        return error.wait(lambda: _answer(request, served))
     raise NotFound
 
 
@@ -168,15 +180,42 @@ def load_authorities(config: Config, read: Read = read_authorities) -> Authoriti
     return Authorities(*paths, read=read) if paths else None
 
 
+def _build_people(
+    config: Config,
+    mime_table: Mapping[str, str],
+    rules: Mapping[str, Sequence[Rule]],
+    private: Collection[str],
+    scripts: CGI,
+    convert: Convert | None,
+    find: Callable[[Request], ServedLocation],
+    find_account: "FindAccount | None",
+) -> "People":
+    from gemd.responders.home_answers import HomeAnswers
+    from gemd.responders.owned_files import OwnedFiles
+    from gemd.responders.people import People
+
+    owned = OwnedFiles(rules, private)
+    answers = HomeAnswers(config, mime_table, rules, owned, scripts, convert, find, _respond_in_words)
+    return People(config, answers, find_account)
+
+
 def _serve_location(
-    rule: Rule, responders: Mapping[AnswerKind, Responder], make_limit: MakeLimit | None, uploads: Responder | None
+    rule: Rule,
+    responders: Mapping[AnswerKind, Responder],
+    make_limit: MakeLimit | None,
+    uploads: Responder | None,
+    people: "People | None",
 ) -> ServedLocation:
     location, check = rule
+    answers: tuple[Responder, ...] = tuple(responders[answer] for answer in location.answers)
+    if people is not None and location.people is not None:
+        answers = people.put_among(answers, location)
+        uploads = people.keep_uploads(uploads) if uploads is not None else None
     return ServedLocation(
         location,
         make_limit(location.budgets) if make_limit is not None and location.budgets else None,
         check,
-        tuple(responders[answer] for answer in location.answers),
+        answers,
         responders[AnswerKind.APP],
         {int(status): text for status, text in location.errors.items()},
         uploads if location.titan else None,

@@ -42,7 +42,9 @@ class StaticFiles:
         protection: "Protection",
         convert: Convert | None = None,
         rules: "Mapping[str, Sequence[Rule]]" = NO_RULES,
+        open_root: Callable[[Location], int] = open_root_of,
     ) -> None:
+        self._open_root = open_root
         self._mime_table = mime_table
         self._protection = protection
         self._convert = convert
@@ -53,7 +55,7 @@ class StaticFiles:
         names = request.url.names
         if not all(is_file_name(name) and location.allows_name(name) for name in names):
             raise NotFound
-        root = open_root_of(location)
+        root = self._open_root(location)
         try:
             return self._look_up(root, names[len(location.mount) :], request, location)
         except OSError as error:

@@ -57,6 +57,10 @@ def build_generation(
     context = build_server_context(config, resources.certificates)
     cells = former.cells if former is not None else Cells()
     inside = see_from_inside(config)
+    if files.homes:
+        from gemd.startup.people import settle_people
+
+        inside = settle_people(inside, files.homes)
     if takes_uploads(config):
         importlib.import_module("gemd.worker.uploading")  # once for all workers
     with contextlib.ExitStack() as new:

@@ -78,6 +78,10 @@ def check_machine(config: Config, *, needs_default_cgi: bool = False) -> None:
     problems += find_missing_libraries(config)
     problems += find_missing_spool(config)
     problems += _check_programs(config)
+    if config.has_people:
+        from gemd.startup.people import find_people_problems
+
+        problems += find_people_problems(config)
     if problems:
         raise ConfigError(problems, config.source)
 
@@ -112,7 +116,7 @@ def _check_roots(config: Config) -> list[Problem]:
         for i, location in enumerate(host.locations):
             where = key_path(location.where, "root")
             if location.root is None:
-                if not location.answers:
+                if not location.answers and location.people is None:
                     text = "there is nothing to serve: set a root directory, or another answer, such as proxy"
                     problems.append(Problem(where, text))
             elif i == 0 or location.mount or location.root != host.locations[0].root:

@@ -73,6 +73,10 @@ def start() -> ExitCode:
             check_gateways(config)
             check_uploads(config)
             check_descriptions(config)
+            if config.has_people:
+                from gemd.startup.people import check_people
+
+                check_people(config)
             check_confinement(config)
         print(f"gemd: the configuration {_describe_source(config)} is in order", file=sys.stderr)
         return ExitCode.OK

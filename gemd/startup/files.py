@@ -29,7 +29,8 @@ class Files(msgspec.Struct, frozen=True):
     """Media types by extension, authorities by the path of the file or directory that has them, the users that run
     scripts and applications by the names that the configuration has for them, the home of the workers' user, the files
     that no client may see, as workers see them, and what scripts may touch, None for all. `apart` are the paths of the
-    keys of applications that have a process of their own."""
+    keys of applications that have a process of their own; `homes` are the directories of users for whom there are
+    locations, by the paths of these."""
 
     mime_table: dict[str, str]
     authorities: dict[str, Certificates]
@@ -38,6 +39,7 @@ class Files(msgspec.Struct, frozen=True):
     private: tuple[str, ...]
     confinement: Confinement | None
     apart: tuple[str, ...] = ()
+    homes: dict[str, str] = {}
 
 
 def read_files(config: Config, user: Identity | None = None) -> Files:
@@ -51,7 +53,16 @@ def read_files(config: Config, user: Identity | None = None) -> Files:
         user.home if user is not None else find_home(),
         find_secrets_inside(config),
         find_confinement(config),
+        homes=_find_homes(config),
     )
+
+
+def _find_homes(config: Config) -> dict[str, str]:
+    if not config.has_people:
+        return {}
+    from gemd.startup.people import find_homes
+
+    return find_homes(config)
 
 
 def read_all(config: Config, user: Identity | None) -> Files:

@@ -57,6 +57,7 @@ class Findings(msgspec.Struct, frozen=True):
     private: tuple[str, ...]
     confinement: Confinement | None
     apart: tuple[str, ...]
+    homes: dict[str, str]
     logs: tuple[str, ...]
     known_servers: str
     upload_spool: str
@@ -97,6 +98,7 @@ def pack_findings(
         private=files.private,
         confinement=files.confinement,
         apart=files.apart,
+        homes=files.homes,
         logs=tuple(logs),
         known_servers=known_servers.path if known_servers is not None else "",
         upload_spool=spool.path if spool is not None else "",
@@ -149,6 +151,7 @@ def unpack_findings(found: Outcome, current: Generation) -> Unpacked:
             private=findings.private,
             confinement=findings.confinement,
             apart=findings.apart,
+            homes=findings.homes,
         ),
         dict(zip(findings.logs, left, strict=True)),
         findings.warnings,

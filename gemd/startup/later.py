@@ -25,6 +25,8 @@ _LATER = (
     *("gemd.responders.convert.converters", "gemd.responders.trying", "gemd.startup.convert_checks"),
     # Listings that a table tells, and what is mounted in them.
     *("gemd.responders.arranged", "gemd.responders.mounted"),
+    # Users' directories, likewise.
+    *("gemd.responders.people", "gemd.startup.people", "gemd.config.people"),
 )
 
 

@@ -29,7 +29,8 @@ def find_confinement(config: Config) -> Confinement | None:
         return None
     answers = {answer for host in config.hosts for location in host.locations for answer in location.answers}
     # An application may run scripts as well.
-    if answers.isdisjoint((AnswerKind.SCRIPT, AnswerKind.CGI, AnswerKind.APP)) and not any(find_converters(config)):
+    runs_others = any(find_converters(config)) or _has_scripts_of_users(config)
+    if answers.isdisjoint((AnswerKind.SCRIPT, AnswerKind.CGI, AnswerKind.APP)) and not runs_others:
         return None
     return Confinement(
         tuple(dict.fromkeys(_private_files(config))),
@@ -48,7 +49,11 @@ def is_confinement_missing(config: Config) -> bool:
 
 def has_scripts(config: Config) -> bool:
     """Whether there are any, but for those that an application may run."""
-    return any(script_directories(config))
+    return any(script_directories(config)) or _has_scripts_of_users(config)
+
+
+def _has_scripts_of_users(config: Config) -> bool:
+    return any(host.user_directories is not None and host.user_directories.cgi is not None for host in config.hosts)
 
 
 def script_directories(config: Config) -> Iterator[str]:

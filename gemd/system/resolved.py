@@ -51,6 +51,10 @@ class Resolved(msgspec.Struct, frozen=True):
             way.append(self.status)
         return way
 
+    def path_from(self, root: str) -> str:
+        """Its path, where this is the root's."""
+        return os.path.join("/" if self.is_outside else root, *self.names)
+
     def trace(self, root: int) -> list[Identity]:
         """The same as identities."""
         return list(map(identify, self.stat_way(root)))

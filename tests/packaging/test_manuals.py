@@ -18,6 +18,7 @@ from gemd.config.host_settings import DERIVED, Host, Location
 from gemd.config.listen import Listen
 from gemd.config.listing_settings import ListingSettings
 from gemd.config.pass_settings import PASS_KEYS
+from gemd.config.people_settings import UserDirectories
 from gemd.config.settings import TLS, Limits, Log, Service, Timeouts
 from gemd.config.tables import keys_of
 from gemd.config.titan_settings import TitanSettings
@@ -41,7 +42,7 @@ from tests.responders.asking import TLSOf
 PAGES = sorted((PROJECT / "man").iterdir())
 TABLES = (
     *(Listen, Service, TLS, Timeouts, Limits, CGISettings, Log, Host, Location),
-    *(ListingSettings, TitanSettings, Converter),
+    *(ListingSettings, TitanSettings, Converter, UserDirectories),
 )
 
 
@@ -84,7 +85,7 @@ SECTIONS = {
     "[limits]": (Limits,),
     "[cgi]": (CGISettings,),
     "[log]": (Log,),
-    "[[host]]": (Host,),
+    "[[host]]": (Host, UserDirectories),
     "[[host.location]]": (Location, ListingSettings, TitanSettings, Converter),
 }
 # What the page says in a way of its own.

@@ -4,6 +4,7 @@ Rules: nothing in a place of scripts is ever served as a file; a script's output
 a header; the client learns that a script failed, the error log why.
 """
 
+import copy
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -82,6 +83,12 @@ class CGI:
     def has_room(self) -> bool:
         """Whether a script would be started at once."""
         return not self.places.are_taken
+
+    def beside(self, protection: "Protection") -> "CGI":
+        """The same, with the same limits, for locations with another protection."""
+        other = copy.copy(self)
+        other._protection = protection
+        return other
 
     def __call__(self, request: Request, location: Location) -> ScriptRun | Response | None:
         """Run the script that the URL names; declines where there is none, outside of the location's places of scripts.

@@ -73,7 +73,7 @@ class Converters:
         if page is not None:
             os.close(resolved.descriptor)
             return ConvertedPage(Status.SUCCESS, meta, page)
-        path = os.path.join("/" if resolved.is_outside else str(location.root), *resolved.names)
+        path = resolved.path_from(str(location.root))
         who = f"the converter {converter.command[0]} of {path}"
         began = time.time_ns()
 

@@ -1,0 +1,65 @@
+"""What answers in users' directories: scripts and files, as in any location that has a root of its own.
+
+Rule: all of them open by the rules for what is a user's own, and remember nothing by a name that users share.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from gemd.config.host_settings import AnswerKind, Location
+from gemd.config.settings import Config
+from gemd.protocol.request import Request
+from gemd.protocol.response import Answer
+from gemd.protocol.upload import Intake
+from gemd.responders.cgi.scripts import CGI
+from gemd.responders.described import DescribedFiles
+from gemd.responders.hosts import Responder, ServedLocation
+from gemd.responders.meta_files import MAX_DEPTH, MetaFiles
+from gemd.responders.owned_files import HomeLocation, OwnedFiles, open_root_of_home
+from gemd.responders.protection import Rule
+from gemd.responders.static import Convert, StaticFiles
+from gemd.responders.trying import Trying
+
+
+class HomeMetaFiles(MetaFiles):
+    """Those in users' directories, up to the directory that is served."""
+
+    def _list_directories(self, names: Sequence[str], location: Location) -> Iterator[tuple[tuple[str, ...], Location]]:
+        for depth in range(min(len(names), MAX_DEPTH + 1) - 1, -1, -1):
+            yield tuple(names[:depth]), location
+
+
+class HomeAnswers:
+    """Those of a configuration. `rules` are those of all hosts; `find` has the location of a request, and `respond` what
+    is answered there."""
+
+    def __init__(
+        self,
+        config: Config,
+        mime_table: Mapping[str, str],
+        rules: Mapping[str, Sequence[Rule]],
+        owned: OwnedFiles,
+        scripts: CGI,
+        convert: Convert | None,
+        find: Callable[[Request], ServedLocation],
+        respond: Callable[[Request, ServedLocation], Answer | Intake],
+    ) -> None:
+        limit = config.limits.listing
+        self._scripts = scripts.beside(owned)
+        self._plain: Responder = StaticFiles(mime_table, limit, owned, convert, rules, open_root_of_home)
+        meta_files = HomeMetaFiles((), owned)
+        self._described = DescribedFiles(meta_files, mime_table, limit, owned, convert, rules, open_root_of_home)
+        self._find = find
+        self._respond = respond
+
+    def of(self, home: HomeLocation, base: Location) -> tuple[Responder, ...]:
+        """What is asked in a user's directory, which has the settings of the location `base`, in this order."""
+        files: Responder = self._described if home.meta_files else self._plain
+        before: tuple[Responder, ...] = (self._scripts,) if AnswerKind.CGI in home.answers else ()
+        if not home.extensions:
+            return (*before, files)
+
+        def find(request: Request) -> ServedLocation:
+            served = self._find(request)
+            return ServedLocation(home, None, None, (*before, files), files) if served.location is base else served
+
+        return (*before, Trying(files, find, self._respond))
