@@ -29,8 +29,8 @@ class HomeMetaFiles(MetaFiles):
 
 
 class HomeAnswers:
-    """Those of a configuration. `rules` are those of all hosts; `find` has the location of a request, and `respond` what
-    is answered there."""
+    """Those of a configuration. `rules` are those of all hosts; `find` has the location of a request, and `respond`
+    what is answered there."""
 
     def __init__(
         self,
