@@ -28,7 +28,7 @@ class Converter(Settings, frozen=True, forbid_unknown_fields=True):
 
 
 CONVERT_KEY = "convert"
-Converters = dict[str, Command | Converter]  # by extension, with its dot
+ConverterTable = dict[str, Command | Converter]  # by extension, with its dot
 
 
 def find_extension(name: str) -> str:
@@ -43,7 +43,7 @@ def complete(entry: Command | Converter) -> Converter:
     return entry if isinstance(entry, Converter) else Converter(command=entry)
 
 
-def move_programs(converters: Converters, move: Callable[[str], str]) -> dict[str, Command | Converter]:
+def move_programs(converters: ConverterTable, move: Callable[[str], str]) -> dict[str, Command | Converter]:
     """All of them in full, by extensions in lower case, with each path of a program as `move` has it."""
     moved: dict[str, Command | Converter] = {}
     for extension, entry in converters.items():
@@ -55,7 +55,7 @@ def move_programs(converters: Converters, move: Callable[[str], str]) -> dict[st
     return moved
 
 
-def list_programs(converters: Converters) -> list[str]:
+def list_programs(converters: ConverterTable) -> list[str]:
     """The programs, each by its name or path."""
     return [complete(entry).command[0] for entry in converters.values()]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from gemd.config.answer_settings import FixedAnswer, Redirect, is_partial
-from gemd.config.convert_settings import Converters
+from gemd.config.convert_settings import ConverterTable
 from gemd.config.gateway_settings import ApplicationTable, ProxyTable
 from gemd.config.listing_settings import ListingSettings
 from gemd.config.people_settings import UserDirectories
@@ -79,7 +79,7 @@ class Location(Settings, frozen=True):
     force_charset: bool = False
     mime: dict[str, str] = {}
     meta_files: bool = False
-    convert: Converters = {}
+    convert: ConverterTable = {}
     extensions: Text | tuple[Text, ...] = field(default=(), name="try")
     symlinks: Symlinks = "beneath"
     dot_files: bool | tuple[Text, ...] = (".well-known",)

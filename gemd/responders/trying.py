@@ -9,9 +9,9 @@ from collections.abc import Callable
 import msgspec
 
 from gemd.config.host_settings import Location
-from gemd.protocol.errors import NotFound
+from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.request import Request
-from gemd.protocol.response import Answer, Response
+from gemd.protocol.response import Answer, Response, error_response
 from gemd.protocol.status import Status
 from gemd.protocol.upload import Intake
 from gemd.protocol.url import Url, encode_segment
@@ -55,6 +55,8 @@ class Trying:
                 return self._respond(longer, _without_trying(served))
             except NotFound:
                 continue
+            except GeminiError as refusal:
+                return error_response(refusal)  # in the words of that location
         return None
 
     def _ask_here(self, request: Request, served: ServedLocation) -> Answer | Intake:

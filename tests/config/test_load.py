@@ -101,6 +101,16 @@ MISTAKES = {
         "host[1].script",
         "/usr/bin/x is not below the chroot /srv",
     ),
+    "a converter outside of the chroot": (
+        "user = 'gemd'\nmaster-user = 'root'\nchroot = '/srv'\n" + HOST + "convert = { '.md' = ['/usr/bin/x'] }\n",
+        "host[1].convert",
+        "/usr/bin/x is not below the chroot /srv",
+    ),
+    "a converter's user without a root": (
+        "[cgi]\nuser = 'nobody'\n" + HOST + "convert = { '.md' = ['x'] }\n",
+        "cgi.user",
+        'needs master-user = "root"',
+    ),
     "NUL in an index": (HOST + 'index = ["a\\u0000"]\n', "host[1].index", "expected"),
     "redirect without a target": (HOST + "redirect = { status = 30 }\n", "host[1].redirect", "needs the key to"),
     "redirect by a wrong status": (

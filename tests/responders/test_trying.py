@@ -141,3 +141,10 @@ def test_what_is_converted_is_so_by_the_shorter_name(build, capsule):
     (capsule / "text.md").write_text("# Text\n")
     ask = build(**{"try": [".gmi", ".md"], "convert": {".md": ["tr", "a-z", "A-Z"]}})
     assert ask("/text") == (20, "# TEXT\n")
+
+
+def test_a_refusal_is_in_the_words_of_its_location(build):
+    locations = [{"path": "/page.gmi", "errors": {"60": "Members"}, **PRIVATE}]
+    ask = build(errors={"60": "A certificate", "51": "Lost"}, location=locations)
+    assert (ask("/page"), ask("/page.gmi")) == ((60, "Members"), (60, "Members"))
+    assert ask("/nothing") == (51, "Lost")

@@ -42,3 +42,11 @@ def test_paths_are_named_as_they_are_seen_from_a_chroot(configure, tmp_path):
 def test_without_one_they_stay(configure):
     config = configure()
     assert see_from_inside(config) is config
+
+
+def test_programs_that_are_paths_are_too(configure, root, tmp_path):
+    convert = {".a": [f"{tmp_path}/bin/x", "/a"], ".b": ["x"]}
+    host = {"name": "localhost", "root": str(root), "convert": convert}
+    shut = see_from_inside(configure(user="gemd", master_user="root", chroot=str(tmp_path), host=[host]))
+    found = {extension: converter.command for extension, converter in shut.hosts[0].locations[0].convert.items()}
+    assert found == {".a": ("/bin/x", "/a"), ".b": ("x",)}

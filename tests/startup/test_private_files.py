@@ -129,3 +129,14 @@ def test_a_location_s_script_is_confined_and_needed(configure, tmp_path):
     config = configure(host=[{"name": "localhost", "script": "x.py"}], cgi={"read": []})
     assert list(script_directories(config)) == [str(tmp_path / "x.py")]
     assert find_confinement(config).needed == (str(tmp_path / "x.py"),)
+
+
+def test_converters_are_confined_as_scripts_are(configure, root, version):
+    host = {"name": "localhost", "root": str(root), "convert": {".md": ["cat"], ".x": ["no-such-program"]}}
+    config = configure(host=[host], cgi={"read": ["/srv"], "path": "/bin"})
+    assert find_confinement(config).needed == ("/bin/cat",)
+    assert not is_confinement_missing(config)
+    version[0] = 0
+    assert is_confinement_missing(config)
+    assert find_confinement(config) is None
+    assert find_confinement(configure(host=[{**host, "convert": {}}])) is None

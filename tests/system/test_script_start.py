@@ -47,7 +47,7 @@ def run(file, *, is_held=False):
         os.write(held, b"\n")
         os.close(held)
     os.close(pipes.errors)
-    with os.fdopen(pipes.output) as reader:
+    with os.fdopen(pipes.output, errors="surrogateescape") as reader:
         said = reader.read()
     forget(pid)
     return said
@@ -59,6 +59,18 @@ def forget(pid, *pipes):
     orphans.unregister(pid)
     for pipe in pipes:
         os.close(pipe)
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+@pytest.mark.parametrize("has_body", [False, True])
+def test_arguments_reach_it_as_they_are(tmp_path, is_held, has_body):
+    path = tmp_path / "script"
+    path.write_text('#!/bin/sh\nfor each; do echo "<$each>"; done; cat\n')
+    path.chmod(0o755)
+    body = os.open(path, os.O_RDONLY) if has_body else None
+    file = ScriptFile(str(path), body=body, arguments=("", "a b", "$0", "*", "-c", "\udcff"))
+    said = run(file, is_held=is_held).encode("utf-8", "surrogateescape")
+    assert said == b"<>\n<a b>\n<$0>\n<*>\n<-c>\n<\xff>\n" + (path.read_bytes() if has_body else b"")
 
 
 @pytest.mark.parametrize("is_held", [False, True])

@@ -8,6 +8,7 @@ it.
 import os
 import re
 import time
+from typing import NamedTuple
 
 from gemd.config.convert_settings import Converter, complete, find_extension
 from gemd.config.host_settings import Location
@@ -34,6 +35,13 @@ _CHARSET = re.compile(r'; *charset *= *"?([^";\s]*)', re.IGNORECASE)
 _UTF8 = frozenset({"utf-8", "utf8", "us-ascii"})
 
 
+class _Way(NamedTuple):
+    """How files are converted: by whom, under which rules."""
+
+    converter: Converter
+    settings: ScriptSettings
+
+
 class Converters:
     """Those of all locations. One in each worker; its programs have their `places` among the scripts, and run as these
     `users`."""
@@ -44,8 +52,8 @@ class Converters:
         self._places = places
         self._pages = ConvertedPages()
         self._works: Works = {}
-        self._converters = {
-            location.where: {extension: complete(entry) for extension, entry in location.convert.items()}
+        self._ways = {
+            location.where: _find_ways(config, location)
             for host in config.hosts
             for location in host.locations
             if location.convert
@@ -56,16 +64,16 @@ class Converters:
         is."""
         extension = find_extension(name)
         for owner in (*found.others, location):
-            converter = self._converters.get(owner.where, {}).get(extension)
-            if converter is not None:
-                return self._convert(found.resolved, location, owner, converter)
+            way = self._ways.get(owner.where, {}).get(extension)
+            if way is not None:
+                return self._convert(found.resolved, location, way)
         return None
 
-    def _convert(self, resolved: Resolved, location: Location, owner: Location, converter: Converter) -> Answer:
+    def _convert(self, resolved: Resolved, location: Location, way: _Way) -> Answer:
+        converter, settings = way
         meta = add_parameters(
             converter.type, lang=location.lang, charset=location.charset, is_forced=location.force_charset
         )
-        settings = find_script_settings(self._config, owner)
         charset = _CHARSET.search(meta)
         is_utf8 = meta.startswith("text/") and (charset is None or charset[1].lower() in _UTF8)
         key = find_state(resolved.status), converter.command, settings.cgi.user, is_utf8
@@ -80,7 +88,7 @@ class Converters:
         def start(client: str) -> Conversion:
             if not self._places.has_share_left(client):
                 raise Overloaded(TOO_MANY)
-            return self._start(resolved.descriptor, converter, settings, who, is_utf8=is_utf8)
+            return self._start(resolved.descriptor, way, who, is_utf8=is_utf8)
 
         def keep(page: bytes) -> None:
             if find_state(os.fstat(resolved.descriptor)) == key[0] and is_settled(resolved.status, began):
@@ -88,11 +96,9 @@ class Converters:
 
         return Converted(self._works, key, meta, resolved.descriptor, start, keep)
 
-    def _start(
-        self, descriptor: int, converter: Converter, settings: ScriptSettings, who: str, *, is_utf8: bool
-    ) -> Conversion:
+    def _start(self, descriptor: int, way: _Way, who: str, *, is_utf8: bool) -> Conversion:
         """Raises CGIError (42) and Overloaded (41)."""
-        program, *arguments = converter.command
+        (program, *arguments), settings = way.converter.command, way.settings
         try:
             path = find_program(program, settings.cgi.path)
         except ProgramError as error:
@@ -108,3 +114,9 @@ class Converters:
         make = find_maker(user.requests, settings.cgi)
         start = ScriptStart(file, environ, make, SCRIPT_THREADS, self._places)
         return Conversion(start, who, settings, self._config.limits.cgi_output, SCRIPT_THREADS, is_utf8=is_utf8)
+
+
+def _find_ways(config: Config, location: Location) -> dict[str, _Way]:
+    """By extension."""
+    settings = find_script_settings(config, location)
+    return {extension: _Way(complete(entry), settings) for extension, entry in location.convert.items()}

@@ -238,3 +238,19 @@ def test_who_has_too_many_places_is_refused(configure, convert):
         answer = settle(lambda: router.respond(request("/UPPER.MD")))
         assert (answer.status, answer.meta) == (41, "Too many scripts are running, try again later")
         first.close()
+
+
+def test_a_name_that_is_not_utf_8_is_a_name(build, convert, capsule, caplog):
+    (capsule / "a\udcff.md").write_text("text")
+    answer = build(**convert("exit 1"))("/a%ff.md")
+    assert answer.status == 42
+    assert "a\udcff.md exited with code 1" in caplog.text  # the log itself escapes it
+
+
+def test_where_names_fold_every_spelling_is_converted(build, convert, capsule):
+    """As on vfat, where a dot at the end is none, and on ext4 with case folding."""
+    for name in ("page.md.", "page.md ", "page.m\u200dd", "page.\uff2d\uff24"):
+        (capsule / name).write_text("SECRET")
+    ask = build(**convert("echo converted"))
+    for url in ("/page.md.", "/page.md%20", "/page.m%E2%80%8Dd", "/page.%EF%BC%AD%EF%BC%A4"):
+        assert ask(url).body == b"converted\n"
