@@ -16,6 +16,7 @@ from tests.conftest import need_landlock, need_root
 
 from .conftest import is_alive, read_answer, wait_for
 from .scripts import PYTHON, write_into
+from .sharing import shared_daemon
 from .succession import public_folder, wait_until_serving
 
 CONFIG = """
@@ -132,18 +133,34 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize(("text", "said"), HOSTILE.values(), ids=HOSTILE)
-def test_what_goes_wrong_is_told_and_nothing_else_sent(daemon, tmp_path, text, said):
-    served = daemon(text, timeout=1)
-    served.expect("the converter ")
+NAMES = [name.replace(" ", "-") for name in HOSTILE]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """One daemon for all of these: the program of each converts what ends with its number."""
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "capsule").mkdir()
+    entries = []
+    for number, (text, _) in enumerate(HOSTILE.values()):
+        program = write_into(folder / "programs")(NAMES[number], text)
+        (folder / f"capsule/page.{number}").write_text(MARKDOWN)
+        entries.append(f'".{number}" = ["{program}"]')
+    config = re.sub("(?m)^convert = .*$", f"convert = {{ {', '.join(entries)} }}", CONFIG, count=1)
+    with shared_daemon(folder, config.replace("{timeout}", "1")) as daemon:
+        daemon.expect("the converter ")
+        yield daemon
+
+
+@pytest.mark.parametrize("number", range(len(HOSTILE)), ids=NAMES)
+def test_what_goes_wrong_is_told_and_nothing_else_sent(hostile, number):
     began = time.monotonic()
-    answer = served.ask("/page.md")
+    answer = hostile.ask(f"/page.{number}")
     assert (answer.header, answer.body, answer.complete) == (FAILED, b"", True)
     assert time.monotonic() - began < 5
-    wait_for(
-        lambda: f"the converter {tmp_path}/programs/convert of {tmp_path}/capsule/page.md " in served.errors, "a line"
-    )
-    assert wait_for(lambda: re.search(said, served.errors), said)
+    who = f"the converter {hostile.folder}/programs/{NAMES[number]} of {hostile.folder}/capsule/page.{number}"
+    said = list(HOSTILE.values())[number][1]
+    wait_for(lambda: re.search(f"{re.escape(who)} (.*){said}", hostile.errors), said)
 
 
 def test_a_program_that_forks_neither_delays_the_page_nor_stays(notes, daemon):

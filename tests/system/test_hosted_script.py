@@ -78,12 +78,14 @@ def ask(host, tmp_path):
 def test_what_a_script_reads_comes_along(host, tmp_path):
     before = open_descriptors()
     (tmp_path / "body").write_text("body")
-    file = ScriptFile(str(tmp_path / "script"), body=os.open(tmp_path / "body", os.O_RDONLY))
+    body = os.open(tmp_path / "body", os.O_RDONLY)
+    file = ScriptFile(str(tmp_path / "script"), body=body, arguments=("", "a b", "\udcff"))
     script = started(HostedScript(host[0], file, ENVIRON, LIMITS))
     file.close()
     request, found, control = receive_request(host[1])
     assert request.has_body
     assert os.pread(found.body, 10, 0) == b"body"
+    assert found.arguments == ("", "a b", "\udcff")
     assert os.fstat(found.open()).st_ino == tmp_path.stat().st_ino
     found.close()
     control.close()
