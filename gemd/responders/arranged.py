@@ -17,7 +17,6 @@ from gemd.config.listing_settings import ListingSettings
 from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.gemtext import heading, link
 from gemd.protocol.headings import has_title
-from gemd.protocol.host import ANY_HOST
 from gemd.protocol.mime import GEMTEXT
 from gemd.protocol.response import Response
 from gemd.protocol.url import Url
@@ -98,7 +97,7 @@ class _Page:
         text = read_preamble(self._root, (*self._names, name), self._viewer) if name is not None else ""
         if not has_title(text):
             host = self._viewer.location.host
-            place = host if self._settings.feed and host != ANY_HOST else ""  # as it stands among other feeds
+            place = host if self._settings.feed and "*" not in host else ""  # as it stands among other feeds
             yield heading(place + "/" + "/".join(self._url.names))
             yield "\n"
         if text:

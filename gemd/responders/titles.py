@@ -5,6 +5,8 @@ as long as the file has not changed, within a bounded amount of memory.
 """
 
 import os
+import struct
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -12,21 +14,22 @@ from collections.abc import Sequence
 
 from gemd.protocol.headings import find_heading
 from gemd.responders.viewer import Viewer
-from gemd.system.resolved import Identity, identify
 
 _SIZE = 4096  # bytes in which a heading has to begin
-_MAX_NUMBER = 60_000  # titles in a worker: with those of 120 characters, some 20 MiB
+_MAX_SIZE = 24 * 1024 * 1024  # bytes, of all titles in a worker
+_OVERHEAD = 300  # bytes of one for its key and its place here
 _SETTLED = 1_000_000_000  # nanoseconds: a file that changed later may change again without a trace in its times
 
-_Version = tuple[int, int, int]
+_VERSION = struct.Struct("=QQqqQ")
 
 
 class RememberedTitles:
-    """By what a file is. For any thread."""
+    """By what a file is at a moment. For any thread."""
 
-    def __init__(self, max_number: int = _MAX_NUMBER) -> None:
-        self._max_number = max_number
-        self._titles: OrderedDict[Identity, tuple[_Version, str]] = OrderedDict()
+    def __init__(self, max_size: int = _MAX_SIZE) -> None:
+        self._max_size = max_size
+        self._titles: OrderedDict[bytes, str] = OrderedDict()
+        self._size = 0
         self._lock = threading.Lock()
 
     def read(self, root: int, names: Sequence[str], viewer: Viewer) -> str:
@@ -44,16 +47,27 @@ class RememberedTitles:
 
     def _find(self, descriptor: int, status: os.stat_result) -> str:
         """Raises OSError."""
-        key, version = identify(status), (status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+        key = _identify(status)
         with self._lock:
             known = self._titles.get(key)
-            if known is not None and known[0] == version:
+            if known is not None:
                 self._titles.move_to_end(key)
-                return known[1]
+                return known
         title = find_heading(os.pread(descriptor, _SIZE, 0))
         if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) >= _SETTLED:
-            with self._lock:
-                self._titles[key] = version, title
-                if len(self._titles) > self._max_number:
-                    self._titles.popitem(last=False)
+            self._keep(key, title)
         return title
+
+    def _keep(self, key: bytes, title: str) -> None:
+        with self._lock:
+            if key not in self._titles:
+                self._titles[key] = title
+                self._size += sys.getsizeof(title) + _OVERHEAD
+            while self._size > self._max_size:
+                self._size -= sys.getsizeof(self._titles.popitem(last=False)[1]) + _OVERHEAD
+
+
+def _identify(status: os.stat_result) -> bytes:
+    """A file with these octets, and no other one, in little memory."""
+    times = status.st_mtime_ns, status.st_ctime_ns
+    return _VERSION.pack(status.st_dev, status.st_ino, *times, status.st_size)

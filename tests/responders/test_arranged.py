@@ -370,8 +370,9 @@ def test_a_feed_without_a_preamble_is_called_after_its_place(page, directory):
     assert read_feed("gemini://h/d/", "\n".join(page(feed=True))).title == "h/d"
 
 
-def test_a_feed_of_any_host_has_no_name_of_it(page, directory):
-    location = arranged.Location(root=str(directory.parent), host="*", listing=arranged.ListingSettings(feed=True))
+@pytest.mark.parametrize("host", ["*", "*.example.org"])
+def test_a_feed_of_many_hosts_has_no_name_of_one(page, directory, host):
+    location = arranged.Location(root=str(directory.parent), host=host, listing=arranged.ListingSettings(feed=True))
     viewer = Viewer(Protection({}), location, peer())
     answer = arranged.Arranger(10, None, lambda *_: "text/plain").arrange(request("/d/").url, viewer, ())
     assert answer.body.startswith(b"# /d\n")

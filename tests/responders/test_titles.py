@@ -1,4 +1,5 @@
 import os
+import sys
 import time
 
 import pytest
@@ -64,11 +65,11 @@ def test_no_more_than_its_beginning_is_read(root, viewer, tmp_path, looked_at):
     assert len(looked_at[0]) == 4096
 
 
-def test_the_number_has_a_limit(root, viewer, tmp_path, looked_at):
+def test_all_together_have_a_limit(root, viewer, tmp_path, looked_at):
     for name in "abc":
         (tmp_path / name).write_text(f"# {name}\n")
     write(tmp_path / "d", "# d\n")
-    titles = RememberedTitles(3)
+    titles = RememberedTitles(3 * (sys.getsizeof("a") + titles_module._OVERHEAD))
     for name in "abcd":
         assert titles.read(root, [name], viewer) == name
     for name in "dcb":
