@@ -112,7 +112,7 @@ class _Page:
         deadline = time.monotonic() + _MAX_SECONDS
         for item in items:
             title = ""
-            if self._is_titled and item.is_gemtext and time.monotonic() < deadline:
+            if item.is_gemtext and self._is_titled and self._is_same(item) and time.monotonic() < deadline:
                 title = titles.read(self._root, (*self._names, *item.names), self._viewer)
             yield _format(item, title)
         if self._is_late:
@@ -181,8 +181,13 @@ class _Page:
         entry = item.entry
         if not entry.is_directory or entry.is_link or entry.size is None or self._is_late:
             return False
-        names = (*self._url.names, *item.names)
-        return self._mounts is None or not self._mounts.has(self._viewer.location.host, names)
+        return self._is_same(item)
+
+    def _is_same(self, item: Item) -> bool:
+        """Whether the location that decides about the directory that an item is in decides about the item as well."""
+        if self._mounts is None:
+            return True
+        return not self._mounts.has(self._viewer.location.host, (*self._url.names, *item.names))
 
     def _open_inner(self, below: tuple[str, ...], way: Sequence[Identity]) -> Found | None:
         """A directory that would be answered with a listing, and is none of those that it is in."""

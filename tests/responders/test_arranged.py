@@ -177,6 +177,13 @@ def test_no_title_is_told_of_what_the_client_may_not_see(page, directory, capsul
     assert links(page(keys={"location": locations}, titles=True)) == ["a.gmi", "hard.gmi"]
 
 
+@pytest.mark.parametrize("keys", [{"gone": True}, {"answer": {"status": 50, "meta": "No"}}, {"redirect": {"to": "/"}}])
+def test_no_title_is_told_of_what_is_answered_otherwise(page, directory, keys):
+    write(directory / "a.gmi", "# SECRET\n", DAY)
+    lines = page(keys={"location": [{"path": "/d/a.gmi", **keys}]}, titles=True)
+    assert lines[3:] == ["=> a.gmi a.gmi (9 B, 1970-01-02)"]
+
+
 def test_no_title_is_told_of_a_script(page, directory):
     write(directory / "s.gmi", "#!/bin/sh\n# SECRET\n")
     (directory / "s.gmi").chmod(0o755)
@@ -464,9 +471,10 @@ def test_titles_are_read_anew_when_a_file_has_changed(configure, directory, monk
 
 
 def test_what_one_may_see_another_does_not(configure, directory):
-    write(directory / "a.gmi", "# SECRET\n")
+    write(directory.parent / "dir/a.gmi", "# SECRET\n")
+    (directory / "a.gmi").symlink_to("../dir/a.gmi")
     time.sleep(1.1)
-    location = [{"path": "/d/a.gmi", "access": {"deny": ["192.0.2.0/24"], "status": 51}}]
+    location = [{"path": "/dir", "access": {"deny": ["192.0.2.0/24"], "status": 51}}]
     router = Router(configure(listing={"titles": True}, location=location), MIME_TABLE, None)
     for address, is_seen in (("198.51.100.1", True), ("192.0.2.1", False), ("198.51.100.1", True)):
         answer = settle(lambda address=address: router.respond(request("/d/", peer(address=address))))
