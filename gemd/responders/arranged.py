@@ -44,6 +44,8 @@ from gemd.system.resolved import Identity, identify
 
 _MAX_SECONDS = 4.0  # for reading directories, and as much again for titles
 
+_titles = RememberedTitles()  # in this worker
+
 
 class Arranger:
     """Makes them, of at most `limit` entries."""
@@ -52,7 +54,6 @@ class Arranger:
         self._limit = limit
         self._mounts = mounts
         self._find_type = find_type
-        self._titles = RememberedTitles()
 
     def arrange(self, url: Url, viewer: Viewer, others: Sequence[Location]) -> Response:
         """The listing of the directory that the URL names, where the rules of `others` hold besides those of the
@@ -64,7 +65,7 @@ class Arranger:
                 root = open_root(location.root)
                 opened.callback(os.close, root)
                 page = _Page(root, url, viewer, self._limit, self._mounts, self._find_type)
-                lines = [*page.begin(), *page.finish(others, self._titles)]
+                lines = [*page.begin(), *page.finish(others, _titles)]
         except OSError:
             raise NotFound from None  # it was there a moment ago
         return answer_listing(location, "".join(lines))

@@ -220,3 +220,17 @@ def test_nothing_is_uploaded(configure, find):
     upload = request("titan://h/~alice/new.gmi;size=1", upload=Upload(1, "text/gemini", None))
     with pytest.raises(GeminiError, match="No uploads are taken here"):
         router.respond(upload)
+
+
+def test_a_listing_as_a_table_tells_it_has_what_the_user_has(serve, homes):
+    posts = homes / "alice/public_gemini/posts"
+    for name, text in {"2026/2026-11-26-a.gmi": "# A\n", ".head": "# Log of Alice\n", "out/b.gmi": "# B\n"}.items():
+        (posts / name).parent.mkdir(parents=True, exist_ok=True)
+        (posts / name).write_text(text)
+    (posts / "secret.gmi").symlink_to("../../secret.gmi")
+    ask = serve(listing={"feed": True, "recursive": 1, "preamble": ".head"}, location=[{"path": "/~alice/posts/out"}])
+    assert ask("/~alice/posts/").body.decode().splitlines() == [
+        *("# Log of Alice", "", "=> ../ .. (up)", "=> 2026/ 2026/", "=> out/ out/"),
+        "=> 2026/2026-11-26-a.gmi 2026-11-26 A",
+    ]
+    assert "SECRET" not in serve(listing={"recursive": 16, "preamble": "out"})("/~alice/list/").body.decode()
