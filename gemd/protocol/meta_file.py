@@ -14,7 +14,7 @@ from gemd.protocol.meta_pattern import check_pattern, is_glob, translate_pattern
 from gemd.protocol.mime import append_parameters, is_media_type
 from gemd.protocol.reference import clean_meta
 from gemd.protocol.response import MAX_META
-from gemd.protocol.status import DEFINED, Status
+from gemd.protocol.status import DEFINED, Status, is_redirect
 
 MAX_LINES = 1000
 MAX_NAMES = 32  # of a path that wildcards match
@@ -142,6 +142,8 @@ def _parse_header(said: str) -> Preset:
         raise _LineError("expected a media type behind the status 20")
     if status == Status.SLOW_DOWN and not _SECONDS.fullmatch(text):
         raise _LineError("expected the seconds to wait behind the status 44")
+    if is_redirect(status) and not text:
+        raise _LineError("a redirect has to lead somewhere")  # to the same page it would never end: nothing changes
     try:
         return Preset(status, clean_meta(status, text))
     except ValueError as error:
