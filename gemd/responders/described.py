@@ -2,7 +2,7 @@
 
 Rules: what is asked is looked up first, as it is without a description, so that who may not see it is told that and
 nothing else; a description changes the type of a file, or is told in the place of one, whether it is there or not. Of
-a directory that is there nothing is said.
+a directory that is shown nothing is said.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,6 +17,7 @@ from gemd.protocol.response import MAX_META, Answer, Helper, Pending, Response
 from gemd.protocol.status import Status
 from gemd.responders.convert.pages import ConvertedPage
 from gemd.responders.directories import guess_sent_type
+from gemd.responders.judged import Unjudged
 from gemd.responders.meta_files import MetaFiles
 from gemd.responders.protection import Protection, Rule
 from gemd.responders.refusals import NOT_FOUND, open_root_of
@@ -49,19 +50,30 @@ class DescribedFiles(StaticFiles):
         return "" if preset.is_header else preset.describe(media_type)
 
     def _look_up(self, root: int, names: Sequence[str], request: Request, location: Location) -> Answer:
-        preset = self._meta_files.find(root, names, location, request.peer)
+        is_directory = request.url.is_directory
+        preset = None if is_directory else self._meta_files.find(root, names, location, request.peer)
         try:
             answer = super()._look_up(root, names, request, location)
         except (NotFound, OSError) as error:
-            if preset is None or not preset.is_header or (isinstance(error, OSError) and error.errno not in NOT_FOUND):
+            if isinstance(error, OSError) and error.errno not in NOT_FOUND:
+                raise
+            if is_directory:
+                preset = self._meta_files.find(root, names, location, request.peer)
+            if preset is None or not preset.is_header:
                 raise
             return Response(preset.status, preset.text)
-        return answer if preset is None or request.url.is_directory else describe_answer(answer, preset, location)
+        return answer if preset is None else describe_answer(answer, preset, location)
 
     def _answer_index_file(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Answer | None:
-        preset = self._meta_files.find(root, names, location, peer)
         answer = super()._answer_index_file(root, names, location, peer)
-        return answer if preset is None or answer is None else describe_answer(answer, preset, location)
+        if answer is None:
+            return None
+        try:
+            preset = self._meta_files.find(root, names, location, peer)
+        except Unjudged:
+            _let_go(answer)
+            raise
+        return answer if preset is None else describe_answer(answer, preset, location)
 
 
 def describe_answer(answer: Answer, preset: Preset, location: Location) -> Answer:
@@ -70,9 +82,7 @@ def describe_answer(answer: Answer, preset: Preset, location: Location) -> Answe
     if isinstance(answer, Response) and answer.status != Status.SUCCESS:
         return answer
     if preset.is_header:
-        pending = answer.body if isinstance(answer, Response) else answer
-        if not isinstance(pending, bytes):
-            pending.close()
+        _let_go(answer)
         return Response(preset.status, preset.text)
     if preset.is_type and (isinstance(answer, ConvertedPage) or not isinstance(answer, Response)):
         return answer
@@ -80,6 +90,13 @@ def describe_answer(answer: Answer, preset: Preset, location: Location) -> Answe
         return DescribedAnswer(answer, lambda response: describe_answer(response, preset, location))
     meta = _describe_type(answer.meta, preset, location)
     return Response(Status.SUCCESS, meta, answer.body) if len(meta) <= MAX_META else answer
+
+
+def _let_go(answer: Answer) -> None:
+    """Close what is not sent."""
+    pending = answer.body if isinstance(answer, Response) else answer
+    if not isinstance(pending, bytes):
+        pending.close()
 
 
 def _describe_type(media_type: str, preset: Preset, location: Location) -> str:

@@ -125,6 +125,20 @@ def test_what_is_not_sent_is_closed(configure, described):
     assert open_descriptors() == before
 
 
+def test_an_index_that_waits_for_its_description_is_closed(configure, described):
+    (described / "index.gmi").write_bytes(bytes(INLINE_SIZE + 1))
+    router = Router(configure(meta_files=True), MIME_TABLE, None)
+    before = open_descriptors()
+    assert not isinstance(router.respond(request("/")), Response)
+    assert open_descriptors() == before
+
+
+def test_of_a_directory_that_is_not_shown_a_status_may_be_said(ask, described):
+    assert ask("/dir/", meta_files=True, listing=False).meta == "/elsewhere"
+    assert ask("/dir", meta_files=True, listing=False).meta == "/dir/"
+    assert ask("/none/", meta_files=True).status == 51
+
+
 # Who may not see something is told that
 
 
