@@ -78,6 +78,8 @@ FORMER_SERVERS = {
             ("CertificateZones", "client-certificate of a [[host.location]]"),
             ("DefaultLang, DefaultEncoding", "lang, charset"),
             ("MimeOverrides", "mime"),
+            ("DirectorySort, DirectoryReverse, DirectoryTitles", "listing = { sort, reverse, titles }"),
+            ("HomeDocBase", "user-directories, or directories below root"),
             ("AccessLog, ErrorLog", "log.access, log.error"),
         ),
     ),
