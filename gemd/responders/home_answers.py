@@ -3,6 +3,7 @@
 Rule: all of them open by the rules for what is a user's own, and remember nothing by a name that users share.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gemd.config.host_settings import AnswerKind, Location
@@ -54,7 +55,7 @@ class HomeAnswers:
     def of(self, home: HomeLocation, base: Location) -> tuple[Responder, ...]:
         """What is asked in a user's directory, which has the settings of the location `base`, in this order."""
         files: Responder = self._described if home.meta_files else self._plain
-        before: tuple[Responder, ...] = (self._scripts,) if AnswerKind.CGI in home.answers else ()
+        before: tuple[Responder, ...] = (self._run_script,) if AnswerKind.CGI in home.answers else ()
         if not home.extensions:
             return (*before, files)
 
@@ -63,3 +64,7 @@ class HomeAnswers:
             return ServedLocation(home, None, None, (*before, files), files) if served.location is base else served
 
         return (*before, Trying(files, find, self._respond))
+
+    def _run_script(self, request: Request, location: Location) -> Answer | None:
+        os.close(open_root_of_home(location))  # which may be gone: that is nothing to be logged, as it is for a root
+        return self._scripts(request, location)

@@ -35,3 +35,7 @@ def test_converters_are_those_of_locations_with_files():
 
 def test_without_files_there_are_none():
     assert list(find_converters(parse(f"{HOST}app = 'a:b'\n"))) == []
+
+
+def test_users_directories_have_files():
+    assert len(list(find_converters(parse(f"{HOST}user-directories = {{}}\n")))) == 1

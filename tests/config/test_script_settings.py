@@ -116,3 +116,16 @@ def test_variables_have_names(where):
 def test_a_location_s_script_has_its_user():
     config = parse({"path": "/a", "script": "/srv/x.py", "cgi-user": "alice"}, cgi=[])
     assert find_script_users(config) == {"alice": "host[1].location[1].cgi-user"}
+
+
+def test_users_scripts_and_converters_have_theirs():
+    host = {"name": "h", "user-directories": {"cgi": "cgi-bin"}}
+
+    def users_of(**keys):
+        tables = {**TOP, "host": [{**host, **keys}], "cgi": {"user": "all"}}
+        return find_script_users(parse_config(tables, base=Path("/"), source=None, cpus=2))
+
+    assert users_of() == {"all": "cgi.user"}
+    assert users_of(**{"cgi-user": "own"}) == {"own": "host[1].cgi-user"}
+    assert users_of(**{"user-directories": {}}) == {}
+    assert users_of(**{"user-directories": {}, "convert": {".md": ["cat"]}}) == {"all": "cgi.user"}

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -50,13 +51,13 @@ def bob(public, need_program):
 
 
 @pytest.fixture
-def serve_people(public, alice, start, tmp_path):  # in this order: the daemons end before the users are gone
+def serve_people(public, alice, start):  # in this order: the daemons end before the users are gone
     """Serve the public capsule, and users' directories as this table has them."""
 
     def serve_it(table="", more="", top="", **options):
         text = CONF.replace("{table}", table).replace("{more}", more).replace("{top}", top)
         conf = public / "gemd.conf"
-        conf.write_text(text.replace("{root}", str(public / "capsule")).replace("{tmp}", str(tmp_path)))
+        conf.write_text(text.replace("{root}", str(public / "capsule")).replace("{tmp}", str(public)))
         return start("-c", conf, "--host", "127.0.0.1", "--port", "0", as_root=False, **options).wait_until_ready()
 
     return serve_it
@@ -183,6 +184,9 @@ root = "{public}"
     assert daemon.ask(f"/homes/{ALICE}/public_gemini/private/page.gmi").status == 60
     assert daemon.ask(f"/~{ALICE}/open/page.gmi").text == "open\n"
     assert daemon.ask(f"/~{ALICE}/old/page").status == 52
+    daemon.replace_workers()
+    for path in ("private/page.gmi", "other/page.gmi"):
+        assert daemon.ask(f"/~{ALICE}/{path}").status == 60
 
 
 def test_a_place_that_homes_are_in_is_protected(serve_people, alice, public):
@@ -217,3 +221,38 @@ def test_nothing_is_uploaded_there(serve_people, alice):
     daemon = serve_people(more="titan = { public = true }")
     answer = daemon.send(f"titan://localhost:{daemon.port}/~{ALICE}/new.gmi;size=1\r\na".encode())
     assert answer.header == "53 No uploads are taken here"
+
+
+def test_users_say_of_their_files_what_is_to_be_said_and_write_without_extensions(serve_people, alice, bob):
+    alice.write("log", "log\n")
+    alice.write(".meta", "log: text/x-log\n")
+    alice.write("page.gmi", "page\n")
+    bob.write("log", "log\n")
+    daemon = serve_people(more='meta-files = true\ntry = ".gmi"\nlisting = { titles = true }')
+    assert daemon.ask(f"/~{ALICE}/log").header == "20 text/x-log"
+    assert daemon.ask(f"/~{BOB}/log").header == "20 application/octet-stream"
+    assert daemon.ask(f"/~{ALICE}/page").text == "page\n"
+    assert daemon.ask(f"/~{ALICE}/nothing").raw == NOT_FOUND
+    (alice.directory / "index.gmi").unlink()
+    os.chown(alice.write("foreign.gmi", "# SECRET\n"), bob.uid, -1)
+    listing = daemon.ask(f"/~{ALICE}/").text
+    assert "page.gmi" in listing
+    assert "foreign" not in listing
+    assert "SECRET" not in listing
+
+
+def test_what_t_says(public, alice):
+    def check(table, more=""):
+        text = CONF.replace("{table}", table).replace("{more}", more).replace("{top}", "")
+        conf = public / "gemd.conf"
+        conf.write_text(text.replace("{root}", str(public / "capsule")).replace("{tmp}", str(public)))
+        done = subprocess.run([sys.executable, "-m", "gemd", "-t", "-c", conf], capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    assert check('group = "users"')[0] == 0
+    code, said = check('group = "nosuch", cgi = "cgi-bin"')
+    assert (code, "host[1].user-directories.cgi: needs cgi.user" in said) == (3, True)
+    code, said = check('group = "nosuch"')
+    assert (code, "host[1].user-directories.group: there is no group 'nosuch'" in said) == (3, True)
+    code, said = check("", '[[host.location]]\npath = "/~nosuch/"\nclient-certificate = "any"')
+    assert (code, "nosuch has no public_gemini that can be served" in said) == (0, True)

@@ -65,6 +65,18 @@ def test_all_arrives_as_it_was_found(configure, pack, first, tmp_path):
     assert unpacked.resources.listeners == list(first.listeners)
 
 
+def test_the_directories_of_users_are_not_looked_up_again(configure, root, pack, first, monkeypatch):
+    homes = {"host[1].location[1]": "/home/alice/public_gemini"}
+    monkeypatch.setattr("gemd.startup.people.find_homes", lambda _config: homes)
+    rules = {"path": "/~alice/private", "client-certificate": "any"}
+    host = {"name": "localhost", "root": str(root), "user-directories": {}, "location": [rules]}
+    found = pack(configure(host=[host]))
+    monkeypatch.setattr("gemd.startup.people.find_homes", lambda _config: pytest.fail("they were"))
+    unpacked = unpack_findings(found, first)
+    assert unpacked.files.homes == homes
+    assert unpacked.config.hosts[0].locations[1].people is not None
+
+
 def test_only_what_is_new_is_handed_over(configure, pack, first, tmp_path):
     log = {"access": str(tmp_path / "access.log"), "error": "off"}
     before = set(os.listdir("/proc/self/fd"))

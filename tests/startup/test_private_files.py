@@ -8,6 +8,7 @@ from gemd.startup.private_files import (
     find_log_files,
     find_secrets,
     find_secrets_inside,
+    has_scripts,
     is_confinement_missing,
     script_directories,
 )
@@ -99,6 +100,15 @@ def test_none_where_there_are_no_scripts(configure):
 
 def test_an_application_may_have_scripts(configure):
     assert find_confinement(configure(host=[{"name": "h", "app": "x:y"}])) is not None
+
+
+def test_users_may_have_scripts(configure, root):
+    people = {"name": "h", "root": str(root), "user-directories": {"cgi": "cgi-bin"}}
+    top = {"user": "nobody", "master-user": "root", "cgi": {"user": "scripts"}}
+    config = configure(host=[people], **top)
+    assert find_confinement(config) is not None
+    assert has_scripts(config)
+    assert find_confinement(configure(host=[{**people, "user-directories": {}}])) is None
 
 
 def test_none_where_it_is_not_wanted(scripts):
