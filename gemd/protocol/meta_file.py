@@ -140,8 +140,6 @@ def _parse_header(said: str) -> Preset:
         raise _LineError(f"there is no status {status}")
     if status == Status.SUCCESS and not (text.isascii() and is_media_type(text)):
         raise _LineError("expected a media type behind the status 20")
-    if is_redirect(status) and not text:
-        raise _LineError("a redirect has to lead somewhere else")
     if status == Status.SLOW_DOWN and not _SECONDS.fullmatch(text):
         raise _LineError("expected the seconds to wait behind the status 44")
     if is_redirect(status) and not text:

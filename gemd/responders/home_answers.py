@@ -4,7 +4,7 @@ Rule: all of them open by the rules for what is a user's own, and remember nothi
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.settings import Config
@@ -14,19 +14,11 @@ from gemd.protocol.upload import Intake
 from gemd.responders.cgi.scripts import CGI
 from gemd.responders.described import DescribedFiles
 from gemd.responders.hosts import Responder, ServedLocation
-from gemd.responders.meta_files import MAX_DEPTH, MetaFiles
+from gemd.responders.meta_files import MetaFiles
 from gemd.responders.owned_files import HomeLocation, OwnedFiles, open_root_of_home
 from gemd.responders.protection import Rule
 from gemd.responders.static import Convert, StaticFiles
 from gemd.responders.trying import Trying
-
-
-class HomeMetaFiles(MetaFiles):
-    """Those in users' directories, up to the directory that is served."""
-
-    def _list_directories(self, names: Sequence[str], location: Location) -> Iterator[tuple[tuple[str, ...], Location]]:
-        for depth in range(min(len(names), MAX_DEPTH + 1) - 1, -1, -1):
-            yield tuple(names[:depth]), location
 
 
 class HomeAnswers:
@@ -47,7 +39,7 @@ class HomeAnswers:
         limit = config.limits.listing
         self._scripts = scripts.beside(owned)
         self._plain: Responder = StaticFiles(mime_table, limit, owned, convert, rules, open_root_of_home)
-        meta_files = HomeMetaFiles((), owned)
+        meta_files = MetaFiles((), owned, open_root_of_home)
         self._described = DescribedFiles(meta_files, mime_table, limit, owned, convert, rules, open_root_of_home)
         self._find = find
         self._respond = respond

@@ -26,12 +26,15 @@ class Unjudged(Exception):
 
 
 class Judged:
-    """`judge` may raise GeminiError, which is the answer then; else `go_on` finds it, or raises GeminiError."""
+    """`judge` may raise GeminiError, which is the answer then; else `go_on` finds it, or raises GeminiError. It has one
+    of the `turns` meanwhile."""
 
     descriptors: Collection[int] = ()
 
-    def __init__(self, judge: Callable[[], object], go_on: Callable[[], Answer | Intake]) -> None:
-        self._judgement = Computed(lambda: (judge(),), _turns)
+    def __init__(
+        self, judge: Callable[[], object], go_on: Callable[[], Answer | Intake], turns: Turns = _turns
+    ) -> None:
+        self._judgement = Computed(lambda: (judge(),), turns)
         self._go_on = go_on
 
     @property

@@ -22,9 +22,12 @@ from gemd.config.host_settings import META_NAME, Location
 from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.meta_file import Preset, Presets, parse_meta
 from gemd.protocol.peer import Peer
-from gemd.responders.judged import Unjudged
+from gemd.protocol.response import Answer
+from gemd.protocol.upload import Intake
+from gemd.responders.judged import Judged, Unjudged
 from gemd.responders.protection import Protection
 from gemd.responders.refusals import FORBIDDEN, NOT_FOUND, open_root_of
+from gemd.responders.turns import Turns
 from gemd.system.beneath import open_beneath
 from gemd.system.log import error_log
 
@@ -42,6 +45,8 @@ _RETRY_INTERVAL = 1.0  # seconds until what may change without a trace, or could
 _Key = tuple[str, str | None, tuple[str, ...]]  # which location's, its root, and the directory's names below that
 _Version = tuple[int, ...]
 
+_turns = Turns()  # apart from that of judgements, which wait for no disk
+
 
 class _Remembered(msgspec.Struct, frozen=True):
     """What a file of this version says. It is good until `expiry`, in monotonic seconds."""
@@ -50,6 +55,14 @@ class _Remembered(msgspec.Struct, frozen=True):
     presets: Presets
     size: int
     expiry: float
+
+
+class _Unread(Unjudged):
+    """A file has to be read first."""
+
+    def wait(self, go_on: Callable[[], Answer | Intake]) -> Judged:
+        """The answer, once it has been read."""
+        return Judged(self.judge, go_on, _turns)
 
 
 class MetaFiles:
@@ -102,7 +115,7 @@ class MetaFiles:
             if known is not None and known.version == version and time.monotonic() < known.expiry:
                 self._known.move_to_end(key)
                 return known.presets
-        raise Unjudged(lambda: self._read(directory, version, location, peer))
+        raise _Unread(lambda: self._read(directory, version, location, peer))
 
     def _read(self, directory: tuple[str, ...], version: _Version, location: Location, peer: Peer) -> None:
         """Runs in a thread. Raises GeminiError (40) where the root can't be opened."""

@@ -5,8 +5,6 @@ import sys
 
 import pytest
 
-from gemd.responders.home_answers import HomeMetaFiles
-from gemd.responders.meta_files import MAX_DEPTH
 from gemd.responders.router import Router
 from gemd.system.accounts import Account
 
@@ -96,10 +94,3 @@ def test_files_are_converted(serve, homes):
     command = [sys.executable, "-c", "import sys; print(sys.stdin.read().upper())"]
     answer = serve(convert={".md": command})("/~alice/page.md")
     assert (answer.status, answer.body) == (20, b"# PAGE\n")
-
-
-def test_how_deep_meta_files_are_looked_for():
-    files = HomeMetaFiles((), None)
-    names = tuple("abc")
-    assert [directory for directory, _ in files._list_directories(names, None)] == [("a", "b"), ("a",), ()]
-    assert len([*files._list_directories(("a",) * 100, None)]) == MAX_DEPTH + 1

@@ -307,3 +307,24 @@ def test_what_is_a_location_for_a_while_has_its_own(describe, capsule):
         assert described.find("x", location) == expected
         assert described.find("y", location) is None
     assert described.reads == 2
+
+
+def test_a_file_that_a_disk_keeps_holds_up_no_judgement(describe, by_hand):
+    """Each kind has its own turns: of one that is read nobody else waits for the certificate of an authority."""
+    described = describe({"": "a: 51\n"})
+    root = open_root(str(described.locations[0].root))
+    with pytest.raises(Unjudged) as raised:
+        described.files.find(root, ["a"], described.locations[0], peer())
+    os.close(root)
+    reading = raised.value.wait(lambda: "read")
+    with meta_files._turns.turn_of("somebody"):
+        judging = Unjudged(lambda: None).wait(lambda: "judged")
+        judging.begin(by_hand)
+        by_hand.work()
+        assert judging.settle() == "judged"
+    assert reading.settle() is None
+    reading.begin(by_hand)
+    by_hand.work()
+    assert reading.settle() == "read"
+    reading.close()
+    judging.close()
