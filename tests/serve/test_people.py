@@ -9,7 +9,9 @@ import pytest
 from tests.conftest import need_root
 from tests.support.swapping import swapping
 
+from .conftest import read_answer
 from .people import person_at
+from .services import change_constant
 from .succession import public_folder
 
 pytestmark = need_root
@@ -54,11 +56,13 @@ def bob(public, need_program):
 def serve_people(public, alice, start):  # in this order: the daemons end before the users are gone
     """Serve the public capsule, and users' directories as this table has them."""
 
-    def serve_it(table="", more="", top="", **options):
+    def serve_it(table="", more="", top="", workers=2, **options):
         text = CONF.replace("{table}", table).replace("{more}", more).replace("{top}", top)
         conf = public / "gemd.conf"
         conf.write_text(text.replace("{root}", str(public / "capsule")).replace("{tmp}", str(public)))
-        return start("-c", conf, "--host", "127.0.0.1", "--port", "0", as_root=False, **options).wait_until_ready()
+        return start("-c", conf, "--host", "127.0.0.1", "--port", "0", as_root=False, **options).wait_until_ready(
+            workers
+        )
 
     return serve_it
 
@@ -239,6 +243,31 @@ def test_users_say_of_their_files_what_is_to_be_said_and_write_without_extension
     assert "page.gmi" in listing
     assert "foreign" not in listing
     assert "SECRET" not in listing
+
+
+SLOW = """
+import pwd, time
+ask = pwd.getpwnam
+pwd.getpwnam = lambda name: time.sleep(6) if name.startswith("slow") else ask(name)
+"""
+
+
+def test_a_service_of_names_that_hangs_holds_up_nobody_else(serve_people, alice, public):
+    env = change_constant(public, "gemd.responders.accounts._TIMEOUT", 2.0)
+    with (public / "sitecustomize.py").open("a") as file:
+        file.write(SLOW)
+    daemon = serve_people(top="workers = 1", env=env, workers=1)
+    assert daemon.ask(f"/~{ALICE}/").text == f"# {ALICE}\n"
+    waiting = [daemon.tls(source=f"127.0.0.{2 + number % 8}") for number in range(24)]
+    for number, tls in enumerate(waiting):
+        tls.sendall(daemon.url(f"/~slow{number}/").encode() + b"\r\n")
+    assert daemon.ask("/").seconds < 1
+    assert daemon.ask(f"/~{ALICE}/").seconds < 1
+    answers = [read_answer(tls) for tls in waiting]
+    assert {answer.header for answer in answers} == {"40 This takes too long at the moment"}
+    assert max(answer.seconds for answer in answers) < 4
+    for tls in waiting:
+        tls.close()
 
 
 def test_what_t_says(public, alice):
