@@ -185,7 +185,7 @@ class _Merged:
     ) -> None:
         for key, value in tables.items():
             where = key_path(path, key)
-            origin = Origin(file, lines.get(where, 0), where)
+            origin = Origin(file, lines.get(where) or lines.get(key_path(where, 1), 0), where)
             present = whole.get(key)
             if key not in whole:
                 whole[key] = value
@@ -199,5 +199,8 @@ class _Merged:
             elif isinstance(present, dict) and isinstance(value, dict):
                 self._merge(present, value, where, file, lines)
             else:
-                text = f"is set in {self.origins.place_of(where)} already: leave it in one file"
+                place = self.origins.place_of(where)
+                is_list = not path and key in _APPENDED and isinstance(present, list)
+                text = f"is a list in {place}, and has to be one here" if is_list else f"is set in {place} already"
+                text += ", under a heading in double brackets" if is_list else ": leave it in one file"
                 self.problems.append(Problem(where, text, str(origin)))

@@ -94,6 +94,11 @@ WRONG = {
         "d/a.conf:1: access.deny: is set in gemd.conf:3 already: leave it in one file",
     ),
     "a table and a value": ("tls = 3\n", "[tls]\n", "d/a.conf:1: tls: is set in gemd.conf:2 already: leave it"),
+    "a host in single brackets": (
+        HOST.format(name="b"),
+        "[host]\nname = 'c'\n",
+        "d/a.conf:1: host: is a list in gemd.conf:2, and has to be one here, under a heading in double brackets",
+    ),
     "a host twice": (
         HOST.format(name="b"),
         "# b\n" + HOST.format(name="c") + "aliases = ['b']\n",
