@@ -65,6 +65,15 @@ def _find_homes(config: Config) -> dict[str, str]:
     return find_homes(config)
 
 
+def find_hidden(config: Config) -> list[str]:
+    """What to say of homes that this process can't reach, where it serves what is in them."""
+    if not config.has_people:
+        return []
+    from gemd.startup.people import find_hidden_homes
+
+    return find_hidden_homes(config)
+
+
 def read_all(config: Config, user: Identity | None) -> Files:
     """The same, and how applications are to run, for which they are tried. Raises AppLoadError besides."""
     files = read_files(config, user)

@@ -15,7 +15,7 @@ from gemd.master.report import Outcome, TaskError
 from gemd.shared.generation import Generation
 from gemd.startup.assembly import build_generation
 from gemd.startup.failures import FAILURES, explain_failure
-from gemd.startup.files import read_all
+from gemd.startup.files import find_hidden, read_all
 from gemd.startup.findings import Unpacked, pack_findings, unpack_findings
 from gemd.startup.private_files import NOT_CONFINED, is_confinement_missing
 from gemd.startup.resources import Resources, acquire_resources, apply_socket_files, close_new
@@ -44,12 +44,12 @@ class ConfigLoader(Loader):
         try:
             config, warnings = _keep_fixed(self._read(), current.config)
             resources = acquire_resources(config, current.listeners, None)
-            files = read_all(config, self._workers_user)
+            files, hidden = read_all(config, self._workers_user), find_hidden(config)
             trial = build_generation(config, resources, files, self._workers_user, current)
             apply_socket_files(config, current.listeners)
         except FAILURES as failure:
             raise TaskError(*explain_failure(failure)[1]) from None
-        return pack_findings(trial, resources, files, current, warnings)
+        return pack_findings(trial, resources, files, current, [*warnings, *hidden])
 
     def make(self, found: Outcome, current: Generation) -> Generation:
         """The next generation; where it raises TaskError, nothing has changed."""

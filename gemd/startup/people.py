@@ -78,6 +78,17 @@ def _is_same(user: str | None, other: str | None) -> bool:
         return False  # which is told of by itself
 
 
+def find_hidden_homes(config: Config) -> list[str]:
+    """What to say at a start where this process can't enter the place of homes, as it may be for a service."""
+    with attempt(f"{_HOMES} could not be looked at"):
+        is_there = os.path.isdir(_HOMES)
+        is_open = os.access(_HOMES, os.X_OK) and bool(os.stat(_HOMES).st_mode & 0o111)  # root enters what it likes
+    if is_open or not is_there:
+        return []
+    text = f"{_HOMES} can't be entered: `systemctl edit gemd` and ProtectHome=read-only open it to the service"
+    return [f"{where}: {text}" for where, _, _ in find_people(config)]
+
+
 def check_people(config: Config) -> None:
     """Print which users' directories could not be served, against expectation (-t)."""
     for problem in find_people_warnings(config):

@@ -24,7 +24,7 @@ from gemd.shared.scoreboard import ROWS_PER_SLOT, Scoreboard
 from gemd.startup import later
 from gemd.startup.assembly import build_generation
 from gemd.startup.checks import check_machine
-from gemd.startup.files import Files, read_all
+from gemd.startup.files import Files, find_hidden, read_all
 from gemd.startup.identity import become, find_user
 from gemd.startup.loader import ConfigLoader, Read, warn
 from gemd.startup.resources import (
@@ -80,14 +80,14 @@ def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
             pid_file.check_writable()
         with contextlib.ExitStack() as unused:
             unused.callback(close_new, resources.listeners, ())
-            files = read_all(config, workers_user)
+            files, hidden = read_all(config, workers_user), find_hidden(config)
             generation = build_generation(config, resources, files, workers_user)
             unused.pop_all()
     poll = select.poll()
     control = take_control(config, handover, poll)
     lock_down(keep_capabilities=os.geteuid() == 0)
     generation.logs.use()
-    announce(config, resources, files, warnings)
+    announce(config, resources, files, [*warnings, *hidden])
     is_daemon = config.service.daemon and handover is None
     launched = _detach(generation, pid_file, control, signals) if is_daemon else Launch()
     notices = DaemonNotices(

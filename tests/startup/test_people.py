@@ -8,8 +8,10 @@ import pytest
 from gemd.config import ConfigError
 from gemd.startup import people
 from gemd.startup.checks import check_machine
+from gemd.startup.files import find_hidden
 from gemd.startup.people import (
     check_people,
+    find_hidden_homes,
     find_homes,
     find_people_problems,
     find_people_warnings,
@@ -131,3 +133,20 @@ def test_converters_that_run_as_the_workers_are_told(host, users, monkeypatch, t
     monkeypatch.setattr(people, "_HOMES", str(tmp_path))
     said = warnings_of(host(convert={".md": ["cat"]}))
     assert "converters read what users have written" in said["host[1].user-directories"]
+
+
+def test_homes_that_are_hidden_are_told_at_a_start(host, monkeypatch, tmp_path):
+    homes = tmp_path / "homes"
+    monkeypatch.setattr(people, "_HOMES", str(homes))
+    assert find_hidden_homes(host()) == []
+    homes.mkdir(mode=0)  # as the service manager makes it, for root as well
+    (said,) = find_hidden(host())
+    assert said.startswith("host[1].user-directories: ")
+    assert "ProtectHome=read-only" in said
+    homes.chmod(0o755)
+    assert find_hidden(host()) == []
+
+
+def test_without_them_no_home_is_looked_at(configure, monkeypatch):
+    monkeypatch.setattr(people, "find_hidden_homes", lambda _config: pytest.fail("some are"))
+    assert find_hidden(configure()) == []
