@@ -49,7 +49,7 @@ def _judge_redirect(redirect: Redirect, location: Location) -> Iterator[tuple[st
     except ValueError as error:
         yield "match", f"{error}; it is {show(redirect.match)}"
         return
-    if not pattern.may_match_below(location.names):
+    if location.match == "prefix" and not pattern.may_match_below(location.names):
         yield "match", f"matches nothing below the location's path: begin it with {show(location.path)}"
     try:
         PathTemplate(redirect.to, pattern)

@@ -7,12 +7,14 @@ there, until one says in so many words that there is none.
 from collections.abc import Iterator
 
 from gemd.config.host_settings import Host, Location
+from gemd.config.placement import list_above
 from gemd.config.rate import parse_rate
 from gemd.config.tables import key_path, show
 from gemd.config.types import Budget, RateTable
 from gemd.protocol.networks import parse_network
 
 NONE = "none"
+_MARKS = {"prefix": "", "glob": "?glob", "exact": "?exact"}  # so that equal paths are places of their own
 _EVERYWHERE = "limits.rate"
 _LONGEST = 31_536_000.0  # seconds until a budget is whole again, at most
 
@@ -47,9 +49,10 @@ def make_budget(rate: str | RateTable | None) -> Budget | None:
 
 def find_budgets(host: Host, location: Location) -> tuple[Budget, ...]:
     """Those that a request for this location of this host spends, from the host's to its own."""
-    above = [other for other in host.locations if location.names[: len(other.names)] == other.names]
+    rated = [(other.place, other) for other in host.locations if other.rate is not None]
+    above = [*list_above(location.place, rated), location]
     rates = [("", host.rate)]
-    rates += [("/" + "/".join(each.names), each.rate) for each in sorted(above, key=lambda each: len(each.names))]
+    rates += [("/" + "/".join(each.names) + _MARKS[each.match], each.rate) for each in above]
     budgets: list[Budget] = []
     for path, rate in rates:
         budget = _make(rate, f"//{host.name}{path}")

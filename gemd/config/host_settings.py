@@ -13,6 +13,7 @@ from gemd.config.convert_settings import ConverterTable
 from gemd.config.gateway_settings import ApplicationTable, ProxyTable
 from gemd.config.listing_settings import ListingSettings
 from gemd.config.people_settings import UserDirectories
+from gemd.config.placement import Match, Placement
 from gemd.config.script_places import ScriptPlaces, parse_places
 from gemd.config.titan_settings import TitanSettings
 from gemd.config.types import (
@@ -71,6 +72,7 @@ class Location(Settings, frozen=True):
     """
 
     path: str = "/"
+    match: Match = "prefix"
     root: Text | None = None
     index: tuple[Text, ...] = ("index.gmi", "index.gemini")
     listing: bool | ListingSettings = True
@@ -177,6 +179,11 @@ class Location(Settings, frozen=True):
     def names(self) -> tuple[str, ...]:
         """The path's segments, as `Url.names` has them."""
         return split_path(self.path)
+
+    @property
+    def place(self) -> Placement:
+        """Where it is among the others."""
+        return Placement(self.names, self.match)
 
     def allows_name(self, name: str) -> bool:
         """Whether a file or directory of this name may be seen at all: dot-files need a permission, and uploads

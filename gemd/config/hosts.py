@@ -18,11 +18,11 @@ from gemd.config.host_settings import DERIVED, AnswerKind, Host, Location
 from gemd.config.location_checks import judge_location
 from gemd.config.origins import Origins
 from gemd.config.pass_settings import PassHost, is_pass_host, read_pass_host
+from gemd.config.placement import Placement, list_above, place_of
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
 from gemd.config.titan_settings import TitanSettings
 from gemd.config.types import CAFile, Settings
 from gemd.protocol.host import normalise_name
-from gemd.protocol.url import split_path
 
 S = TypeVar("S", bound=Settings)
 
@@ -38,7 +38,7 @@ _APPLICATIONS = ("preload", "schemes", "hosts")
 _HOST_ONLY_KEYS = {k: t for k, t in keys_of(Host).items() if k != "locations"}
 HOST_KEYS = {
     **_HOST_ONLY_KEYS,
-    **{k: t for k, t in _LOCATION_KEYS.items() if k != "path"},
+    **{k: t for k, t in _LOCATION_KEYS.items() if k not in ("path", "match")},
     "location": list[dict[str, object]],
 }
 
@@ -86,23 +86,30 @@ def _read_host(table: object, path: str, number: int, base: Path, problems: list
     tables = [
         _read_location(entry, key_path(path, "location", i), problems) for i, entry in enumerate(location_tables, 1)
     ]
-    for i, values in enumerate(tables, 1):
+    places = [(place_of(values), values) for values in tables]
+    for i, (place, values) in enumerate(places, 1):
         where = key_path(path, "location", i)
         has_answer = has_own_answer(values)
         replaced = [answer for answer in AnswerKind if not is_inherited(answer, has_answer=has_answer)]
         inherited = {k: v for k, v in own.items() if not any(is_about(k, answer) for answer in replaced)}
-        inherited |= _protection_above(values, tables)
-        inherited["titan"] = _find_uploads_above(values, own, tables)
+        above = list_above(place, places)
+        inherited |= _protection_above(above)
+        inherited["titan"] = _find_uploads_above(values, own, above)
         location = _make_location({**inherited, **values}, values, where, base, problems)
         location = msgspec.structs.replace(location, errors=own_location.errors | location.errors)
         if "root" in values:
             location = msgspec.structs.replace(location, mount=location.names)
-        if location.names == () and locations[0] is own_location:
+        if location.place == Placement(()) and locations[0] is own_location:
             locations[0] = location
-        elif location.names in [known.names for known in locations]:
+        elif location.place in [known.place for known in locations]:
             problems.append(Problem(key_path(where, "path"), f"{location.path} is listed twice"))
         else:
             locations.append(location)
+    if any(place.is_glob for place, _ in places):
+        from gemd.config.glob_checks import find_unsaid
+
+        said = {key_path(path, "location", i): values for i, values in enumerate(tables, 1)}
+        problems += find_unsaid(locations, said, (*PROTECTING, "titan", "rate"))
     host = msgspec.structs.replace(msgspec.convert(host_values, Host), locations=tuple(locations))
     problems += [Problem(key_path(path, "rate", key), text) for key, text in judge_rate(host.rate)]
     if (host.certificate is None) != (host.key is None):
@@ -132,42 +139,27 @@ def _read_location(table: object, where: str, problems: list[Problem]) -> dict[s
     return values
 
 
-def _protection_above(values: Mapping[str, object], tables: Sequence[Mapping[str, object]]) -> dict[str, object]:
-    """What protects the location with these values in a host with these locations, as the nearest above it says."""
+def _protection_above(above: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """What protects a location with these above it, as the nearest of them says."""
     found: dict[str, object] = {}
-    for table in _find_above(values, tables):
+    for table in above:
         found |= {key: table[key] for key in PROTECTING if key in table}
     return found
 
 
 def _find_uploads_above(
-    values: Mapping[str, object], own: Mapping[str, object], tables: Sequence[Mapping[str, object]]
+    values: Mapping[str, object], own: Mapping[str, object], above: Sequence[Mapping[str, object]]
 ) -> object:
     """Who may upload to the location with these values, where it does not say so itself. Who may goes with who answers,
     so that it is as its host and the locations above have it where all of them answer alike; but false is for all that
     is below."""
     has_own = has_own_answer(values)
     found = False if has_own else own.get("titan", False)
-    for table in _find_above(values, tables):
+    for table in above:
         said = table.get("titan")
         if said is False or (said is not None and not has_own and not has_own_answer(table)):
             found = said
     return found
-
-
-def _find_above(values: Mapping[str, object], tables: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
-    """Those above the location with these values, the nearest one last."""
-    names = _names_of(values)
-    above = [table for table in tables if len(_names_of(table)) < len(names) and _is_prefix(_names_of(table), names)]
-    return sorted(above, key=lambda table: len(_names_of(table)))
-
-
-def _names_of(values: Mapping[str, object]) -> tuple[str, ...]:
-    return split_path(str(values.get("path", "/")))
-
-
-def _is_prefix(short: tuple[str, ...], names: tuple[str, ...]) -> bool:
-    return names[: len(short)] == short
 
 
 def is_about(key: str, answer: AnswerKind) -> bool:

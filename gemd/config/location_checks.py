@@ -33,6 +33,10 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
     """What is wrong with a location's values, by key."""
     if not location.path.startswith("/") or _is_climbing(location.path):
         yield "path", f"expected a path that begins with a slash, not {show(location.path)}"
+    if location.match == "glob":
+        from gemd.config.glob_checks import judge_glob
+
+        yield from judge_glob(location.names)
     yield from _judge_types(location)
     yield from _judge_pages(location)
     for name in location.index:

@@ -41,7 +41,7 @@ def _host(host: Host) -> dict[str, object]:
     del table["locations"]
     if len(host.locations) == 1 and host.locations[0].rate is None:
         table |= _location(host.locations[0])
-        del table["path"]
+        del table["path"], table["match"]
         return table
     # Each location in full, so that nothing which holds for "/" reaches the others. Those without a root of their own
     # have the host's.

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 from gemd.config.host_settings import AnswerKind, Location
+from gemd.config.script_places import split_pattern
 from gemd.config.settings import Config
 from gemd.config.tables import key_path
 from gemd.config.titan_settings import TitanSettings
@@ -22,7 +23,8 @@ def find_uploads(config: Config) -> Iterator[tuple[str, Location, TitanSettings]
 
 def find_tables(config: Config) -> Iterator[tuple[str, Location, TitanSettings]]:
     """The same, without those that have their table from a location above them, or one that is equal."""
-    tables = {(location.host, location.names): titan for _, location, titan in find_uploads(config)}
+    found = [(location, titan) for _, location, titan in find_uploads(config) if location.match == "prefix"]
+    tables = {(location.host, location.names): titan for location, titan in found}
     for where, location, titan in find_uploads(config):
         above = (location.names[:depth] for depth in range(len(location.names)))
         if all(tables.get((location.host, names)) != titan for names in above):
@@ -43,7 +45,8 @@ def find_upload_directories(config: Config) -> Iterator[str]:
     """Where what is uploaded becomes files, or below. None of it need exist."""
     for _, location, _ in find_uploads(config):
         if is_for_files(location):
-            yield os.path.join(str(location.root), *location.names[len(location.mount) :])
+            names = location.names[len(location.mount) :]
+            yield os.path.join(str(location.root), *(split_pattern(names)[0] if location.match == "glob" else names))
 
 
 def is_for_program(location: Location) -> bool:

@@ -18,8 +18,9 @@ from gemd.protocol.status import Status
 from gemd.responders.convert.pages import ConvertedPage
 from gemd.responders.directories import guess_sent_type
 from gemd.responders.judged import Unjudged
+from gemd.responders.location_rules import Rule
 from gemd.responders.meta_files import MetaFiles
-from gemd.responders.protection import Protection, Rule
+from gemd.responders.protection import Protection
 from gemd.responders.refusals import NOT_FOUND, open_root_of
 from gemd.responders.static import NO_RULES, Convert, StaticFiles
 

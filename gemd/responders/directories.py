@@ -21,8 +21,9 @@ from gemd.responders.viewer import FindType, Viewer, has_converter
 
 if TYPE_CHECKING:  # they take the cryptography library along, which an application's program may not want yet
     from gemd.responders.arranged import Arranger
+    from gemd.responders.location_rules import Rule
     from gemd.responders.mounted import Mounts
-    from gemd.responders.protection import Protection, Rule
+    from gemd.responders.protection import Protection
 
 
 class Directories:

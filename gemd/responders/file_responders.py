@@ -13,7 +13,8 @@ from gemd.protocol.response import Answer
 from gemd.protocol.upload import Intake
 from gemd.responders.cgi.scripts import ScriptUsers
 from gemd.responders.hosts import Responder, ServedLocation
-from gemd.responders.protection import Protection, Rule
+from gemd.responders.location_rules import Rule
+from gemd.responders.protection import Protection
 from gemd.responders.static import Convert, StaticFiles
 from gemd.system.places import Places
 

@@ -14,9 +14,9 @@ from gemd.protocol.upload import Intake
 from gemd.responders.cgi.scripts import CGI
 from gemd.responders.described import DescribedFiles
 from gemd.responders.hosts import Responder, ServedLocation
+from gemd.responders.location_rules import Rule
 from gemd.responders.meta_files import MetaFiles
 from gemd.responders.owned_files import HomeLocation, OwnedFiles, open_root_of_home
-from gemd.responders.protection import Rule
 from gemd.responders.static import Convert, StaticFiles
 from gemd.responders.trying import Trying
 

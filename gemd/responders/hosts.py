@@ -19,6 +19,7 @@ from gemd.protocol.response import Answer
 from gemd.protocol.upload import Intake
 from gemd.protocol.url import TITAN, Url
 from gemd.responders.access import Check
+from gemd.responders.location_finder import build_finder
 from gemd.responders.normal_paths import redirect_to_normal
 from gemd.responders.own_texts import Texts
 
@@ -57,8 +58,8 @@ class ServedHosts:
         self._for_others = [host for host in config.hosts if any(location.hosts for location in host.locations)]
         self._schemes = {scheme for host in config.hosts for location in host.locations for scheme in location.schemes}
         self._has_texts = any(served.texts for entries in locations.values() for served in entries)
-        self._locations = {
-            host: sorted(((served.location.names, served) for served in entries), key=lambda entry: -len(entry[0]))
+        self._finders = {
+            host: build_finder([(served.location.place, served) for served in entries])
             for host, entries in locations.items()
         }
 
@@ -72,7 +73,7 @@ class ServedHosts:
         if host is None or url.scheme != "gemini":
             return self._find_for_uploads(request, host) or self._find_for_others(request, host)
         self._check_way(url, host, peer)
-        served = self._find_location(host, url.rule_names)
+        served = self._finders[host.name](url.rule_names)
         if url.scheme not in served.location.schemes:
             raise ProxyRefused("This scheme is not served here")
         return served.alone(redirect_to_normal) if url.had_dot_segments else served
@@ -82,7 +83,7 @@ class ServedHosts:
         url = request.url
         if url.scheme != TITAN or own is None:
             return None
-        served = self._find_location(own, url.rule_names)
+        served = self._finders[own.name](url.rule_names)
         if served.uploads is None:
             return None
         self._check_way(url, own, request.peer)
@@ -105,7 +106,7 @@ class ServedHosts:
                 return {}
         except ProxyRefused:
             return {}
-        return self._find_location(host, url.rule_names).texts
+        return self._finders[host.name](url.rule_names).texts
 
     def _find_host(self, name: str, peer: Peer) -> Host | None:
         """The one of this name, or the first one where it is the address that the connection came to, or the one that
@@ -131,19 +132,15 @@ class ServedHosts:
         if url.fault and url.scheme in self._schemes:
             raise BadRequest(url.fault)
         if own is not None and self._is_set_up_for(own, url.host, request.peer):
-            served = self._find_location(own, url.rule_names)
+            served = self._finders[own.name](url.rule_names)
             if url.scheme in served.location.schemes:
                 return served.alone(served.application)
         asked = find_by_name(self._hosts, server_name) if server_name is not None else None
         for host in sorted(self._for_others, key=lambda host: host is not asked):
-            served = self._find_location(host, url.rule_names)
+            served = self._finders[host.name](url.rule_names)
             if url.host and served.location.hosts is not None and url.scheme in served.location.schemes:
                 return served.alone(served.application)
         if url.scheme != "gemini":
             is_upload = url.scheme == TITAN and own is not None
             raise ProxyRefused("No uploads are taken here" if is_upload else "This scheme is not served here")
         raise ProxyRefused("This host is not served here")
-
-    def _find_location(self, host: Host, names: tuple[str, ...]) -> ServedLocation:
-        """The one whose location has the longest path that is a prefix of `names`, whole segments only."""
-        return next(served for prefix, served in self._locations[host.name] if names[: len(prefix)] == prefix)

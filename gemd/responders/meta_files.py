@@ -178,7 +178,7 @@ def _find_owners(location: Location, locations: Sequence[Location]) -> tuple[tup
         for other in locations
         if (other.host, other.root, other.mount) == (location.host, location.root, location.mount)
         and len(other.names) < len(location.names)
-        and location.names[: len(other.names)] == other.names
+        and other.place.is_above(location.place)
     ]
     above.sort(key=lambda other: -len(other.names))
     owners = (location, *itertools.takewhile(lambda other: other.meta_files, above))

@@ -12,7 +12,7 @@ from gemd.config.host_settings import GATEWAY_KINDS, AnswerKind, Location
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import Peer
 from gemd.responders.listing import DirectoryEntry
-from gemd.responders.protection import Rule
+from gemd.responders.location_rules import Rule
 from gemd.responders.viewer import judged
 
 _PROGRAMS = frozenset({AnswerKind.SCRIPT, AnswerKind.APP}) | GATEWAY_KINDS
@@ -27,7 +27,7 @@ class Mounts:
         for host, entries in rules.items():
             for rule in entries:
                 names = rule[0].names
-                if names and _is_mounted(rule[0]):
+                if names and rule[0].match != "glob" and _is_mounted(rule[0]):
                     self._inside.setdefault((host, names[:-1]), []).append(rule)
 
     def has(self, host: str, names: tuple[str, ...]) -> bool:

@@ -11,10 +11,11 @@ from gemd.config.host_settings import Location
 from gemd.config.script_places import find_depth, fold_name, fold_pattern
 from gemd.protocol.errors import NotFound
 from gemd.protocol.peer import Peer
-from gemd.responders.protection import Found, Known, Protection
+from gemd.responders.location_rules import HostRules, Trail
+from gemd.responders.protection import Found, Protection
 from gemd.system.accounts import Account
 from gemd.system.owned import OwnedFile, open_home, open_owned
-from gemd.system.resolved import Identity, Resolved
+from gemd.system.resolved import Resolved
 
 
 class HomeLocation(Location, frozen=True, kw_only=True):
@@ -82,11 +83,11 @@ class OwnedFiles(Protection):
         return OwnedFile(owned.descriptor, owned.status, names, owned.links, is_outside=True, way=way)
 
     def _check(
-        self, way: Sequence[Identity], known: Known, names: Sequence[str], location: Location, peer: Peer
+        self, trail: Trail, known: HostRules, names: Sequence[str], location: Location, peer: Peer
     ) -> tuple[Location, ...]:
-        depth = len(as_home(location).account.above)
-        around = super()._check(way[:depth], known, names, location, peer)
-        return (*around, *super()._check(way[depth:], known, names, location, peer))
+        before, inside = trail.split(len(as_home(location).account.above))
+        around = super()._check(before, known, names, location, peer)
+        return (*around, *super()._check(inside, known, names, location, peer))
 
 
 def _is_script(names: Sequence[str], location: Location) -> bool:

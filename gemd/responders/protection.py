@@ -16,15 +16,14 @@ from gemd.config.host_settings import Location
 from gemd.config.script_settings import find_own_keys
 from gemd.protocol.errors import CGIError, NotFound
 from gemd.protocol.peer import Peer
-from gemd.responders.access import Check, NetworkRule
+from gemd.responders.access import NetworkRule
+from gemd.responders.location_rules import HostRules, Rule, Trail, look_up_rules
 from gemd.responders.private import PrivateFiles
 from gemd.responders.script_looks import ScriptLooks, has_script_extension
 from gemd.responders.sources import KnownSources, Sources
 from gemd.system.beneath import open_beneath
 from gemd.system.log import error_log
 from gemd.system.resolved import Identity, Link, Resolved, identify, identify_path, open_resolved
-
-Rule = tuple[Location, Check | None]  # a location, and who may see it
 
 _LOOK_INTERVAL = 1.0  # seconds for which directories are taken to be what they were, but for links and what is new
 _EXECUTABLE = 0o111  # for somebody
@@ -45,7 +44,7 @@ class Known(msgspec.Struct, frozen=True):
     moment: float
     changed_since: int
     roots: Mapping[str, Identity | None]
-    rules: Mapping[str, Mapping[Identity, Sequence[Rule]]]
+    rules: Mapping[str, HostRules]
     sources: KnownSources
 
 
@@ -100,9 +99,8 @@ class Protection:
     def hides(self, status: os.stat_result, names: Sequence[str], location: Location, peer: Peer) -> bool:
         """Whether a listing has nothing of what is there, by the names of a URL: it is a location's that the peer's
         network may not enter."""
-        rules = self._known.rules.get(location.host, {}).get(identify(status), ()) if self._access else ()
-        own = [other for other, _ in rules if other.names == names]
-        places = [other.where for other in own or [other for other, _ in rules]]
+        rules = self._known.rules.get(location.host) if self._access else None
+        places = [other.where for other in rules.find_entry(identify(status), names)] if rules is not None else []
         return any(where in self._access and not self._access[where].admits(peer) for where in places)
 
     def open_script(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Found:
@@ -131,7 +129,12 @@ class Protection:
             sources = known.sources
             if not may_be_script and sources.have(path, way, resolved):
                 raise NotFound
-            others = self._check(way, known, names, location, peer) if location.host in known.rules else ()
+            rules = known.rules.get(location.host)
+            if rules is not None:
+                trail = rules.trace(way, resolved.names, "" if resolved.is_outside else path)
+                others = self._check(trail, rules, names, location, peer)
+            else:
+                others = ()
             if not may_be_script and not is_entry and (sources.everywhere or resolved.status.st_mode & _EXECUTABLE):
                 self._refuse_what_looks_like_source(resolved, way, sources, location)
             for link in resolved.links:
@@ -171,16 +174,17 @@ class Protection:
         raise CGIError("The script failed")
 
     def _check(
-        self, way: Sequence[Identity], known: Known, names: Sequence[str], location: Location, peer: Peer
+        self, trail: Trail, known: HostRules, names: Sequence[str], location: Location, peer: Peer
     ) -> tuple[Location, ...]:
         """The locations of the nearest directory on the way, after the client has passed their rules; none where
         that which was asked is among them."""
-        by_identity = known.rules.get(location.host)
-        if by_identity is None:
-            return ()
-        rules = next((by_identity[identity] for identity in reversed(way) if identity in by_identity), ())
+        found = known.find(trail, location)
+        rules = found.rules
         if any(other is location for other, _ in rules):
-            return ()
+            if not found.doubtful:
+                return ()
+            rules = ((location, None),)
+        rules = (*rules, *found.doubtful)
         for _, check in rules:
             if check is not None:
                 check(peer)
@@ -191,15 +195,14 @@ class Protection:
 
     def _check_link(self, link: Link, root: int, known: Known, location: Location) -> None:
         """Raise NotFound for a link that the locations at the nearest directory on the way to it forbid to follow."""
-        by_identity = known.rules.get(location.host)
-        if by_identity is None:
+        known_rules = known.rules.get(location.host)
+        if known_rules is None:
             return
         way = link.trace(root)
-        depth = next((depth for depth in reversed(range(len(way))) if way[depth] in by_identity), 0)
-        rules = by_identity.get(way[depth], ())
-        if any(other is location for other, _ in rules):
-            return
-        for other, _ in rules:
+        trail = known_rules.trace(way, link.names, "" if link.is_outside else str(location.root))
+        found = known_rules.find(trail, location, is_link=True)
+        depth, is_own = found.depth, any(other is location for other, _ in found.rules)
+        for other, _ in (*(() if is_own else found.rules), *found.doubtful):
             top = known.roots.get(str(other.root))
             least = way.index(top) if top in way else depth
             if other.symlinks == "none" or (other.symlinks == "beneath" and link.kept < least):
@@ -216,7 +219,7 @@ class Protection:
             changed_since = time.time_ns() - _CLOCK_STEP
             roots = {path: identify_path(path) for path in self._roots}
             sources = self._sources.look(roots, identify_path)
-            rules = {host: _by_identity(entries) for host, entries in self._rules.items()}
+            rules = {host: look_up_rules(entries, roots, identify_path) for host, entries in self._rules.items()}
             known = self._known = Known(now, changed_since, roots, rules, sources)
         return known
 
@@ -232,18 +235,3 @@ def _differ(locations: Iterable[Location]) -> bool:
         if each.root is not None
     ]
     return any(kind != kinds[0] for kind in kinds)
-
-
-def _by_identity(rules: Sequence[Rule]) -> dict[Identity, list[Rule]]:
-    found: dict[Identity, list[Rule]] = {}
-    for location, check in rules:
-        identity = _find_place(location)
-        if identity is not None:
-            found.setdefault(identity, []).append((location, check))
-    return found
-
-
-def _find_place(location: Location) -> Identity | None:
-    """What is found at its path, by its longer names too where there is nothing else."""
-    *way, last = str(location.root), *location.names[len(location.mount) :]
-    return next(filter(None, (identify_path(*way, last + end) for end in ("", *location.tried))), None)

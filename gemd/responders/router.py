@@ -27,8 +27,9 @@ from gemd.responders.gateway.gateways import Gateways
 from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.responders.hosts import Responder, ServedHosts, ServedLocation
 from gemd.responders.judged import Unjudged
+from gemd.responders.location_rules import Rule
 from gemd.responders.own_texts import reword, reword_refusal
-from gemd.responders.protection import Protection, Rule
+from gemd.responders.protection import Protection
 from gemd.responders.redirect import give_answer, gone, redirect
 from gemd.responders.static import Convert
 from gemd.system.authorities import Authorities, Read, read_authorities

@@ -94,7 +94,7 @@ class Sources:
                     inside = find_above(path, identify)
                     places |= {root} if not places.isdisjoint(inside) else set()
                     everywhere |= {root} if not everywhere.isdisjoint(inside) else set()
-        above = {path: _trace_path(path, identify) for path in roots} if patterns else {}
+        above = {path: trace_path(path, identify) for path in roots} if patterns else {}
         return KnownSources(frozenset(places), patterns, frozenset(everywhere), above)
 
 
@@ -114,7 +114,7 @@ def find_above(path: str, identify: Identify) -> list[Identity]:
     return found
 
 
-def _trace_path(path: str, identify: Identify) -> tuple[Sequence[Identity], Sequence[str]]:
+def trace_path(path: str, identify: Identify) -> tuple[Sequence[Identity], Sequence[str]]:
     """The directories that lead to this one, without it, and the names, none a link; nothing where that can't be."""
     names = [name for name in os.path.realpath(path).split("/") if name]
     directories = [identify("/" + "/".join(names[:depth])) for depth in range(len(names))]

@@ -23,7 +23,8 @@ from gemd.responders.refusals import FORBIDDEN, NOT_FOUND, explain_error, open_r
 from gemd.system.page_cache import read_from_memory
 
 if TYPE_CHECKING:  # it takes the cryptography library along, which an application's program may not want yet
-    from gemd.responders.protection import Found, Protection, Rule
+    from gemd.responders.location_rules import Rule
+    from gemd.responders.protection import Found, Protection
 
 # Gives a page for an open file that was asked for by a name, and takes the file over; None where it is sent as it is.
 Convert = Callable[["Found", str, Location], Answer | None]

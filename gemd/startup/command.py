@@ -62,12 +62,15 @@ def start() -> ExitCode:
         print(render_config(config), end="")
         return ExitCode.OK
     if options.test:
+        from gemd.startup.location_warnings import check_locations
+
         with start_limit(Timeouts().start):
             config = read()
         with start_limit(config.timeouts.start):
             check_certificates(config)
             check_logs(config)
             check_applications(config)
+            check_locations(config)
             check_access_lists(config)
             check_script_places(config)
             check_gateways(config)

@@ -18,7 +18,7 @@ _LATER = (
     *("gemd.responders.uploads.receivers", "gemd.responders.app.upload_file", "gemd.worker.uploading"),
     *("gemd.system.part_sweep", "gemd.config.upload_checks"),
     # Redirects and fixed answers, likewise.
-    *("gemd.config.answer_checks", "gemd.responders.pattern_redirects"),
+    *("gemd.config.answer_checks", "gemd.config.glob_checks", "gemd.responders.pattern_redirects"),
     # What describes files, likewise.
     "gemd.responders.described",
     # Converters, and addresses without an extension.

@@ -34,7 +34,7 @@ def find_upload_warnings(config: Config) -> Iterator[Problem]:
     directories: set[str] = set()
     for where, location, titan in find_uploads(config):
         place = os.path.join(str(location.root), *location.names[len(location.mount) :])
-        if not is_for_files(location):
+        if not is_for_files(location) or location.match == "glob":  # which directories these are is not known
             continue
         with attempt(f"the directory {place} for uploads could not be looked at"):
             directory = os.path.dirname(place) if _is_page(location, place) else place

@@ -44,6 +44,24 @@ def test_the_location_of_everything_is_below_its_host():
     assert budgets_of(text) == {"/": ["//h", "//h/"], "/a/": ["//h", "//h/"]}
 
 
+def test_those_of_equal_paths_are_budgets_of_their_own():
+    text = HOST + (
+        "[[host.location]]\npath = '/a'\nrate = '3/s'\n"
+        "[[host.location]]\npath = '/a/'\nmatch = 'exact'\nrate = '1/s'\n"
+        "[[host.location]]\npath = '/*'\nmatch = 'glob'\nrate = '5/s'\n"
+        "[[host.location]]\npath = '/a/b'\n"
+        "[[host.location]]\npath = '/b/*/c'\nmatch = 'glob'\n"
+    )
+    assert budgets_of(text) == {
+        "/": [],
+        "/a": ["//h/*?glob", "//h/a"],
+        "/a/": ["//h/*?glob", "//h/a", "//h/a?exact"],
+        "/*": ["//h/*?glob"],
+        "/a/b": ["//h/*?glob", "//h/a"],
+        "/b/*/c": ["//h/*?glob"],
+    }
+
+
 def test_of_one_host_alone():
     hosts = parse(HOST + "rate = '9/s'\n" + HOST.replace('"h"', '"g"')).hosts
     assert [[len(location.budgets) for location in host.locations] for host in hosts] == [[1], [0]]

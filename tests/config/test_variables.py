@@ -35,7 +35,9 @@ def test_every_key_has_a_variable_but_those_of_locations():
     keys = {("workers",), ("listen",)} | {(key,) for key in keys_of(Service)}
     tables = {"tls": TLS, "timeouts": Timeouts, "limits": Limits, "cgi": CGISettings, "log": Log, "access": AccessList}
     keys |= {(name, key) for name, table in tables.items() for key in keys_of(table)}
-    keys |= {("host", key) for key in (keys_of(Host) | keys_of(Location)).keys() - DERIVED - {"locations", "path"}}
+    keys |= {
+        ("host", key) for key in (keys_of(Host) | keys_of(Location)).keys() - DERIVED - {"locations", "path", "match"}
+    }
     variables = list_variables()
     assert {names for names, _ in variables.values()} == keys
     assert len(variables) == len(keys)

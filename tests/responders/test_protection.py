@@ -5,6 +5,7 @@ import errno
 import os
 import subprocess
 import threading
+from functools import partial
 
 import pytest
 
@@ -524,3 +525,115 @@ def test_no_descriptor_is_left_open(ask, tree):
 def test_without_rules_that_differ_and_without_scripts_nothing_is_looked_up(ask, tree, monkeypatch):
     monkeypatch.setattr(protection, "open_resolved", lambda *_: pytest.fail("it was looked up"))
     assert ask("/public/link/page.gmi", client_certificate="none", location=[{"path": "/a", "lang": "en"}]).status == 20
+
+
+# Locations that are exact, and such with wildcards
+
+STARRED = [{"path": "/*/deep", "match": "glob", "client-certificate": "any"}]
+BY_NAMES = {
+    "/private/deep/page.gmi": 60,
+    "/public/deep/page.gmi": 60,  # a link to it
+    "/public/link/deep/page.gmi": 60,
+    "/chain/deep/": 60,
+    "/private%2Fdeep/page.gmi": 60,
+    "//private//deep//page.gmi": 60,
+    "/private/./x/../deep/page.gmi": 60,
+    "/public/../private/deep/page.gmi": 60,
+    "/private/page.gmi": 20,
+    "/public/page.gmi": 20,
+}
+
+
+@pytest.mark.parametrize(("url", "status"), BY_NAMES.items())
+def test_what_has_wildcards_holds_for_every_name(ask, tree, url, status):
+    assert ask(url, symlinks="beneath", location=STARRED).status == status
+
+
+def test_what_has_wildcards_holds_in_a_root_that_lies_in_it(ask, tree):
+    mounted = {"path": "/mounted/", "root": str(tree / "private/deep"), "client-certificate": "none"}
+    assert ask("/mounted/page.gmi", location=STARRED).status == 51
+    starred = [STARRED[0] | {"symlinks": "beneath"}]
+    linked = {"path": "/linked/", "root": str(tree / "public"), "symlinks": "any"}
+    assert ask("/linked/deep/page.gmi", location=[*starred, linked]).status == 60
+    assert ask("/linked/link/deep/page.gmi", location=[*starred, linked]).status == 60
+    assert ask("/mounted/page.gmi", location=[*STARRED, mounted]).status == 20  # in so many words
+
+
+def test_what_is_open_by_wildcards_gives_nothing_else_away(ask, tree):
+    (tree / "public/out.gmi").symlink_to("../private/page.gmi")
+    opened = [
+        {"path": "/", "client-certificate": "any"},
+        {"path": "/p*c", "match": "glob", "client-certificate": "none"},
+    ]
+    assert ask("/public/page.gmi", location=opened).status == 20
+    assert ask("/private/page.gmi", location=opened).status == 60
+    assert ask("/public/out.gmi", location=opened).status == 60
+    assert ask("/public/link/page.gmi", location=opened).status == 60
+
+
+def test_where_a_file_system_folds_case_so_do_wildcards(ask, tree, folding):
+    assert ask("/PRIVATE/DEEP/page.gmi", location=STARRED).status == 60
+    exact = [{"path": "/private/page.gmi", "match": "exact", "client-certificate": "any"}]
+    assert ask("/PRIVATE/PAGE.GMI", location=exact).status == 60
+
+
+EXACT = {
+    "a file": ("/private/page.gmi", {"/private/page.gmi": 60, "/public/file": 60, "/dir/": 60, "/private/deep/": 20}),
+    "a directory": (
+        "/public",
+        {"/public/": 60, "/public": 60, "/public/self/": 60, "/private/out/": 60, "/public/page.gmi": 20},
+    ),
+    "its page": (
+        "/indexed",
+        {"/indexed/": 60, "/indexed/index.gemini": 60, "/toindex": 60, "/toindexed/index.gemini": 60},
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "statuses"), EXACT.values(), ids=EXACT)
+def test_what_is_exact_holds_for_that_alone_and_by_every_name(ask, tree, path, statuses):
+    (tree / "indexed/index.gmi").unlink()
+    (tree / "toindex").symlink_to("indexed/index.gemini")
+    (tree / "toindexed").symlink_to("indexed")
+    location = [{"path": path, "match": "exact", "client-certificate": "any"}]
+    assert {url: ask(url, location=location).status for url in statuses} == statuses
+
+
+def test_a_front_page_for_everybody(ask, tree):
+    location = [{"path": "/", "match": "exact", "client-certificate": "none"}]
+    for url, status in {"/": 20, "": 20, "/index.gmi": 60, "/page.gmi": 60, "/public/": 60}.items():
+        assert ask(f"gemini://h{url}", client_certificate="any", location=location).status == status
+
+
+def test_what_an_exact_one_opens_gives_nothing_else_away(ask, tree):
+    """A directory of members that everybody may see the list of, and a link to one of its pages."""
+    (tree / "indexed/index.gmi").unlink()
+    (tree / "public/index.gmi").symlink_to("../private/page.gmi")
+    location = [
+        {"path": "/private", "client-certificate": "any"},
+        {"path": "/private", "match": "exact", "client-certificate": "none", "listing": True},
+        {"path": "/public", "match": "exact"},
+    ]
+    assert ask("/private/", location=location).status == 20
+    assert b"deep" in ask("/private/", location=location).body
+    for url in ("/private/page.gmi", "/public/file", "/public/", "/dir/", "/private/deep/"):
+        assert ask(url, location=location).status == 60, url
+
+
+def test_scripts_run_by_what_an_exact_one_says_by_every_name(ask, tree):
+    location = [{"path": "/cgi-bin/script", "match": "exact", "client-certificate": "any"}]
+    for url in ("/cgi-bin/script", "/cgi-bin/script/more", "/cgi-bin%2Fscript"):
+        assert ask(url, cgi="cgi-bin", location=location).status == 60, url
+    for url in ("/link/script", "/link/script/more", "/script"):
+        assert ask(url, cgi=["cgi-bin", "link", "script"], location=location).status in (51, 60), url
+    assert ask("/cgi-bin/sub/script", cgi="cgi-bin", location=location).status == 20
+
+
+def test_a_listing_shows_nothing_that_wildcards_hide(configure, tree):
+    (tree / "index.gmi").unlink()
+    location = [{"path": "/p*e", "match": "glob", "access": {"allow": ["198.51.100.0/24"], "status": 51}}]
+    router = Router(configure(location=location), MIME_TABLE, None)
+    for address, is_shown in (("198.51.100.1", True), ("192.0.2.1", False)):
+        asked = request("/", peer(address=address))
+        listing = settle(partial(router.respond, asked)).body
+        assert (b"private" in listing, b"public" in listing) == (is_shown, True)

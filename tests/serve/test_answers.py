@@ -22,6 +22,14 @@ redirect = [
   [[host.location]]
   path = "/elsewhere/"
   redirect = [{ match = "/elsewhere/{rest...}", to = "gemini://other.example/{rest}" }]
+  [[host.location]]
+  path = "/*/private/"
+  match = "glob"
+  client-certificate = "any"
+  [[host.location]]
+  path = "/ann"
+  match = "exact"
+  answer = { status = 51, meta = "Ann has left" }
 """
 
 
@@ -32,6 +40,10 @@ def daemon(tmp_path_factory):
     script.parent.mkdir(parents=True)
     script.write_text('#!/bin/sh\nprintf "20 text/plain\\r\\nHi $QUERY_STRING"\n')
     script.chmod(0o755)
+    (folder / "capsule/ann/private").mkdir(parents=True)
+    for name in ("page.gmi", "private/page.gmi"):
+        (folder / "capsule/ann" / name).write_text("Hi")
+    (folder / "capsule/link.gmi").symlink_to("ann/private/page.gmi")
     with shared_daemon(folder, CONFIG) as daemon:
         yield daemon
 
@@ -45,6 +57,11 @@ HEADERS = {
     "/shop": "41 Back at noon",
     "/shop/a/b?c": "41 Back at noon",
     "/cgi-bin/greet": "10 Your name?",
+    "/ann/": "51 Ann has left",
+    "/ann/page.gmi": "20 text/gemini",
+    "/ann/private/page.gmi": "60 A client certificate is required",
+    "/ann/%70rivate//page.gmi": "60 A client certificate is required",
+    "/link.gmi": "60 A client certificate is required",
     "/elsewhere/%2Fevil.example/": "31 gemini://other.example/%2Fevil.example/",
     "/elsewhere/%0D%0A20%20text": "31 gemini://other.example/%0D%0A20%20text",
     "/elsewhere/%FF?%FF": "31 gemini://other.example/%FF?%FF",

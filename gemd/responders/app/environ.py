@@ -34,10 +34,15 @@ def build_app_environ(request: Request, location: Location, authorities: Authori
         "GEMINI_URL": _without_dot_segments(request.url),
         "HOSTNAME": request.url.host,
         _CERTIFICATE: decode_certificate(certificate) if certificate is not None else None,
-        "gemd.location": location.path,
+        "gemd.location": _path_of(location, request.url),
         CLIENT: request.peer.client,
         **body,
     }
+
+
+def _path_of(location: Location, url: Url) -> str:
+    """The location's path, and where that has wildcards what they stand for."""
+    return location.path if location.match != "glob" else "/" + "/".join(url.rule_names[: len(location.names)])
 
 
 def _copy_body(upload: Upload) -> Environ:
@@ -60,7 +65,7 @@ def build_app_params(request: Request, location: Location, authorities: Authorit
         "GEMINI_URL": _without_dot_segments(request.url),
         "HOSTNAME": request.url.host,
         _CERTIFICATE: "",
-        "gemd.location": location.path,
+        "gemd.location": _path_of(location, request.url),
         CLIENT: request.peer.client,
     }
     params = {name.encode(): str(value).encode(*_ENCODING) for name, value in texts.items()}

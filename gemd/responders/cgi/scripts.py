@@ -134,7 +134,8 @@ class CGI:
         """Run the location's own script, which answers its path and all that follows. Raises as a call does."""
         url, depth = request.url, len(location.names)
         is_allowed = all(location.allows_name(part) and not is_misleading(part) for part in url.rule_names)
-        if not is_allowed or url.names[:depth] != location.names:  # an encoded slash divides no name of a script
+        # An encoded slash divides no name of a script.
+        if not is_allowed or url.names[:depth] != url.rule_names[:depth]:
             raise NotFound
         script_name, path_info = split_mounted_path(url.segments, depth)
         try:

@@ -30,13 +30,20 @@ _OWN = "This file belongs to the server, and can't be changed"
 
 class _Place(msgspec.Struct, frozen=True):
     """A path that is somebody's, or what `pattern` matches below it: a location's, or else there is a `refusal`. With
-    `is_everywhere` what is executable is a script, and all else is free."""
+    `is_everywhere` what is executable is a script, and all else is free; with `is_alone` nothing below the path is
+    meant."""
 
     path: str
     pattern: Pattern = ()
     location: Location | None = None
     refusal: str = ""
     is_everywhere: bool = False
+    is_alone: bool = False
+
+    @property
+    def kind(self) -> int:
+        """Of two locations at the same path, that one decides whose number is higher."""
+        return self.location.place.rank[1] if self.location is not None else -1
 
 
 # For what is there, by what it is: the names that lead on from it to what is not, and whose that is.
@@ -93,7 +100,10 @@ def _list_places(location: Location) -> Iterator[_Place]:
         yield _Place(location.app_path, refusal=_SCRIPTS)
     if location.root is None:
         return
-    yield _Place(os.path.join(location.root, *location.names[len(location.mount) :]), location=location)
+    names = location.names[len(location.mount) :]
+    begin, end = split_pattern(names) if location.match == "glob" else (names, ())
+    is_alone = location.match == "exact"
+    yield _Place(os.path.join(location.root, *begin), end, location=location, is_alone=is_alone)
     if AnswerKind.CGI in location.answers:
         for pattern in location.script_places.patterns:
             beginning, rest = split_pattern(pattern)
@@ -118,8 +128,8 @@ def _locate(path: str, known: dict[str, tuple[Identity, Pattern]]) -> tuple[Iden
 def _check(target: UploadTarget, location: Location, marks: _Marks) -> None:
     """Raises GeminiError (50) and OSError."""
     found = list(_find(target, location, marks))
-    nearest = max((depth for depth, place in found if place.location is not None), default=0)
-    if not any(depth == nearest and place.location is location for depth, place in found):
+    nearest = max(((depth, place.kind) for depth, place in found if place.location is not None), default=(0, 0))
+    if not any((depth, place.kind) == nearest and place.location is location for depth, place in found):
         raise _refuse(_OTHERS)
     for _, place in found:
         if place.refusal and (not place.is_everywhere or _may_be_script(target)):
@@ -135,7 +145,7 @@ def _find(target: UploadTarget, location: Location, marks: _Marks) -> Iterator[t
     for depth, identity in enumerate(way):
         for pattern, place in marks.get(identity, ()):
             matched = _match(pattern, names[depth:], place)
-            if matched is not None:
+            if matched is not None and not (place.is_alone and depth + matched < len(names)):
                 yield depth + matched, place
 
 

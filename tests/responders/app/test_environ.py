@@ -179,3 +179,11 @@ def test_another_process_is_told_the_same(configure, make, url):
 def test_what_is_no_environ(params):
     with pytest.raises(ValueError, match=r"."):
         read_app_params(params)
+
+
+def test_where_a_location_has_wildcards_it_says_what_they_stand_for():
+    location = Location(host="h", path="/*/wiki/", match="glob")
+    asked = request("/ann%2Fwiki//page")
+    assert build_app_environ(asked, location, None)["gemd.location"] == "/ann/wiki"
+    assert build_app_params(asked, location, None)[b"gemd.location"] == b"/ann/wiki"
+    assert build_app_environ(asked, Location(host="h", path="/ann/"), None)["gemd.location"] == "/ann/"

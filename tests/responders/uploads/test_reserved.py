@@ -57,6 +57,28 @@ def test_a_location_that_is_a_part_of_a_root(root):
     assert ask(host, "page.gmi", blog) is None
 
 
+def test_an_exact_location_is_for_its_path_alone(root):
+    host, prefix = Location(root=str(root)), Location(root=str(root), path="/dir")
+    exact = Location(root=str(root), path="/dir/page.gmi", match="exact")
+    alike = Location(root=str(root), path="/dir/page.gmi")
+    assert ask(host, "dir/page.gmi", exact).startswith("50: Another location")
+    assert ask(alike, "dir/page.gmi", host, exact).startswith("50: Another location")
+    assert ask(exact, "dir/page.gmi", host, alike) is None
+    directory = Location(root=str(root), path="/dir", match="exact")
+    assert ask(host, "dir/new.gmi", directory) is None
+    assert ask(prefix, "dir/new.gmi", host, directory) is None
+
+
+def test_a_location_with_wildcards_has_what_it_matches(root):
+    host = Location(root=str(root))
+    starred = Location(root=str(root), path="/*/de?p", match="glob")
+    for path in ("dir/deep/a.gmi", "blog/deep/new/a.gmi", "DIR/Deep/a.gmi"):
+        assert ask(host, path, starred).startswith("50: Another location"), path
+    assert ask(host, "dir/page.gmi", starred) is None
+    assert ask(starred, "dir/deep/a.gmi", host) is None
+    assert ask(starred, "dir/page.gmi", host).startswith("50: Another location")
+
+
 def test_a_location_that_is_not_there_yet(root):
     host, wiki = Location(root=str(root)), Location(root=str(root), path="/wiki/pages")
     assert ask(wiki, "wiki/pages/a/b.gmi", host) is None
