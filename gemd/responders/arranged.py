@@ -188,7 +188,8 @@ class _Page:
         """Whether the location that decides about the directory that an item is in decides about the item as well."""
         if self._mounts is None:
             return True
-        return not self._mounts.has(self._viewer.location.host, (*self._url.names, *item.names))
+        names = (*self._url.names, *item.names)
+        return self._mounts.are_together(self._viewer.location.host, names[:-1], names)
 
     def _open_inner(self, below: tuple[str, ...], way: Sequence[Identity]) -> Found | None:
         """A directory that would be answered with a listing, and is none of those that it is in."""

@@ -12,6 +12,7 @@ from gemd.config.host_settings import GATEWAY_KINDS, AnswerKind, Location
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.peer import Peer
 from gemd.responders.listing import DirectoryEntry
+from gemd.responders.location_finder import build_finder
 from gemd.responders.location_rules import Rule
 from gemd.responders.viewer import judged
 
@@ -22,7 +23,10 @@ class Mounts:
     """The locations of all hosts, by the names of the host, each with who may see it."""
 
     def __init__(self, rules: Mapping[str, Sequence[Rule]]) -> None:
-        self._places = {(host, location.names) for host, entries in rules.items() for location, _ in entries}
+        self._find = {
+            host: build_finder([(location.place, location) for location, _ in entries])
+            for host, entries in rules.items()
+        }
         self._inside: dict[tuple[str, tuple[str, ...]], list[Rule]] = {}
         for host, entries in rules.items():
             for rule in entries:
@@ -30,9 +34,10 @@ class Mounts:
                 if names and rule[0].match != "glob" and _is_mounted(rule[0]):
                     self._inside.setdefault((host, names[:-1]), []).append(rule)
 
-    def has(self, host: str, names: tuple[str, ...]) -> bool:
-        """Whether this is the path of a location."""
-        return (host, names) in self._places
+    def are_together(self, host: str, *paths: tuple[str, ...]) -> bool:
+        """Whether one location decides about all paths of these names."""
+        first, *others = (self._find[host](names) for names in paths)
+        return all(other is first for other in others)
 
     def find(self, names: tuple[str, ...], location: Location, peer: Peer) -> dict[str, DirectoryEntry | None]:
         """Those directly in the directory of the location's host whose URL has these names, by their own; None for one

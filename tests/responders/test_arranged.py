@@ -279,6 +279,11 @@ def test_a_location_of_its_own_is_listed_and_not_what_is_in_it(page, tree, keys)
     assert links(lines) == ["sub/", "sub/deep/", "sub/b.gmi", "x/", "x/e.gmi", "a.gmi"]
 
 
+def test_a_location_with_wildcards_is_none_of_the_one_above(page, tree):
+    location = [{"path": "/*/sub", "match": "glob", "client-certificate": "any"}]
+    assert links(page(keys={"location": location}, recursive=16)) == ["sub/", "x/", "x/e.gmi", "a.gmi"]
+
+
 @pytest.mark.parametrize(
     "keys", [{"client-certificate": "any"}, {"listing": False}, {"index": ["b.gmi"], "dot-files": False}]
 )

@@ -92,7 +92,30 @@ def test_another_host_has_its_own(configure):
     hosts = configure(hosts=[other]).hosts
     mounts = Mounts({host.name: [(location, None) for location in host.locations] for host in hosts})
     assert [mounts.find((), host.locations[0], peer()) for host in hosts] == [{}, program("a")]
-    assert (mounts.has("g", ("a",)), mounts.has("h", ("a",)), mounts.has("h", ())) == (True, False, True)
+    assert [mounts.are_together(host, (), ("a",)) for host in ("g", "h")] == [False, True]
+
+
+TOGETHER = {
+    "nothing else": ([], True),
+    "a location there": ([{"path": "/d/a", "lang": "en"}], False),
+    "one above": ([{"path": "/d", "lang": "en"}], True),
+    "one below": ([{"path": "/d/a/b", "lang": "en"}], True),
+    "one with wildcards there": ([{"path": "/*/a", "match": "glob", "lang": "en"}], False),
+    "one with others there": ([{"path": "/*/b", "match": "glob", "lang": "en"}], True),
+    "the listed directory alone": ([{"path": "/d", "match": "exact", "lang": "en"}], False),
+    "the entry alone": ([{"path": "/d/a", "match": "exact", "lang": "en"}], False),
+}
+
+
+@pytest.mark.parametrize(("locations", "are_together"), TOGETHER.values(), ids=TOGETHER)
+def test_whether_one_location_decides_about_a_directory_and_what_is_in_it(mounts_of, locations, are_together):
+    mounts, _ = mounts_of(locations)
+    assert mounts.are_together("h", ("d",), ("d", "a")) == are_together
+
+
+def test_a_path_with_wildcards_is_no_name(find):
+    assert find({"path": "/*", "match": "glob", "app": "m:app"}) == {}
+    assert find({"path": "/a", "match": "exact", "app": "m:app"}) == program("a")
 
 
 def test_who_may_not_enter_sees_nothing(find):
