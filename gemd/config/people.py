@@ -11,7 +11,7 @@ import msgspec
 from gemd.config.answer_settings import is_partial
 from gemd.config.host_settings import AnswerKind, Host, Location
 from gemd.config.people_settings import UserDirectories
-from gemd.config.script_places import list_entries
+from gemd.config.script_places import list_entries, match_name
 from gemd.config.settings import Config
 from gemd.config.tables import key_path, show
 
@@ -26,20 +26,38 @@ def place_people(host: Host) -> Host:
     table = host.user_directories
     if table is None:
         return host
-    above = [each for each in host.locations if table.prefix[: len(each.names)] == each.names]
+    prefixes = [each for each in host.locations if each.match == "prefix"]
+    above = [each for each in prefixes if table.prefix[: len(each.names)] == each.names]
     begin = max(above, key=lambda each: len(each.names))
     locations = tuple(
         msgspec.structs.replace(location, people=table)
-        if location is begin or is_for_user(location, table, host)
+        if location is begin or _is_begin(location, table) or is_for_user(location, table, host)
         else location
         for location in host.locations
     )
     return msgspec.structs.replace(host, locations=locations)
 
 
+def _is_begin(location: Location, table: UserDirectories) -> bool:
+    """Whether one with wildcards has users in it, and is for none of them."""
+    return location.match == "glob" and len(location.names) <= len(table.prefix) and _meets(location, table)
+
+
+def _meets(location: Location, table: UserDirectories) -> bool:
+    """Whether the paths of users may be in one with wildcards."""
+    if not all(map(match_name, location.names, table.prefix)):
+        return False
+    name = next(iter(location.names[len(table.prefix) :]), "*")
+    begin = name.replace("?", "*").partition("*")[0]
+    return begin.startswith(table.mark) or (begin != name and table.mark.startswith(begin))
+
+
 def is_for_user(location: Location, table: UserDirectories, host: Host) -> bool:
-    """Whether a location is for the directory of a user, or a part of it: it has no answer that its host has not."""
-    if table.find_user(location.names) is None or location.mount:
+    """Whether a location is for the directory of a user, or a part of it, or of several: it has no answer that its host
+    has not."""
+    if location.mount or len(location.names) <= len(table.prefix):
+        return False
+    if not (_meets(location, table) if location.match == "glob" else table.find_user(location.names) is not None):
         return False
     first = host.locations[0]
     kinds = (answer.value.replace("-", "_") for answer in AnswerKind if answer not in _NO_ANSWERS_ALONE)
@@ -84,7 +102,7 @@ def _runs_apart(location: Location, config: Config) -> bool:
 def _judge_order(table: UserDirectories, host: Host) -> Iterator[str]:
     """Whether users' directories are ever asked where they begin."""
     for location in host.locations:
-        if location.people is not None and table.find_user(location.names) is None:
+        if location.people is not None and not is_for_user(location, table, host):
             for kind, value in zip(_FIRST, (location.gone, location.answer, location.redirect), strict=True):
                 if value and not is_partial(value):
                     yield f"would never be asked, since {kind.value} answers everything at {location.path}"

@@ -5,13 +5,14 @@ nearest one that the directory itself lies in; a script is never shown, and noth
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from gemd.config.host_settings import Location
+from gemd.config.placement import Placement
 from gemd.config.script_places import find_depth, fold_name, fold_pattern
 from gemd.protocol.errors import NotFound
 from gemd.protocol.peer import Peer
-from gemd.responders.location_rules import HostRules, Trail
+from gemd.responders.location_rules import HostRules, Rule, Trail
 from gemd.responders.protection import Found, Protection
 from gemd.system.accounts import Account
 from gemd.system.owned import OwnedFile, open_home, open_owned
@@ -42,6 +43,13 @@ def open_root_of_home(location: Location) -> int:
 
 class OwnedFiles(Protection):
     """The rules of all hosts for users' directories, which are the roots of the locations that it is asked about."""
+
+    def __init__(self, rules: Mapping[str, Sequence[Rule]], private: Collection[str] = ()) -> None:
+        super().__init__(rules, private)
+        self._matching = {
+            host: [rule for rule in entries if rule[0].people is not None and rule[0].match == "glob"]
+            for host, entries in rules.items()
+        }
 
     def open(self, root: int, names: Sequence[str], location: Location, peer: Peer, *, is_entry: bool = False) -> Found:
         """Open for reading what `names` lead to below the user's directory, which `root` was a moment ago. Raises as
@@ -85,9 +93,34 @@ class OwnedFiles(Protection):
     def _check(
         self, trail: Trail, known: HostRules, names: Sequence[str], location: Location, peer: Peer
     ) -> tuple[Location, ...]:
-        before, inside = trail.split(len(as_home(location).account.above))
+        home = as_home(location)
+        before, inside = trail.split(len(home.account.above))
         around = super()._check(before, known, names, location, peer)
-        return (*around, *super()._check(inside, known, names, location, peer))
+        others = super()._check(inside, known, names, location, peer)
+        path = (*home.mount, *inside.names)
+        rule = self._find_matching(home, path, others)
+        if rule is None:
+            return (*around, *others)
+        matching, check = rule
+        if check is not None:
+            check(peer)
+        if not all(map(matching.allows_name, names)):
+            raise NotFound
+        return (*around, *others, matching)
+
+    def _find_matching(self, home: HomeLocation, path: tuple[str, ...], others: Sequence[Location]) -> Rule | None:
+        """The location with wildcards that is for what has this path, where that leads to it without a link, if it is
+        nearer than that which was asked and the others."""
+        folded = tuple(map(fold_name, path))
+        found = [rule for rule in self._matching.get(home.host, ()) if _has(rule[0], path, folded)]
+        known = [each.place.rank for each in (home, *others) if each.place.has(path)]
+        nearest = max(found, key=lambda rule: rule[0].place.rank, default=None)
+        return nearest if nearest is not None and nearest[0].place.rank > max(known, default=(0,)) else None
+
+
+def _has(location: Location, path: tuple[str, ...], folded: tuple[str, ...]) -> bool:
+    """Whether this path is in a location, or one that a file system takes for it that folds case."""
+    return location.place.has(path) or Placement(fold_pattern(location.names), location.match).has(folded)
 
 
 def _is_script(names: Sequence[str], location: Location) -> bool:

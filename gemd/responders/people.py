@@ -124,6 +124,6 @@ def _find_named(host: Host) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for location in host.locations if table is not None else ():
         name = table.find_user(location.names) if table is not None and location.people is not None else None
-        if name is not None:
+        if name is not None and location.match != "glob":
             found[name] = location.root if location.mount else None
     return found

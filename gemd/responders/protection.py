@@ -232,6 +232,6 @@ def _differ(locations: Iterable[Location]) -> bool:
             *(each.convert, each.meta_files, each.cgi == (), find_own_keys(each)),
         )
         for each in locations
-        if each.root is not None
+        if each.root is not None or each.people is not None
     ]
     return any(kind != kinds[0] for kind in kinds)

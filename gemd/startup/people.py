@@ -32,7 +32,7 @@ def find_homes(config: Config) -> dict[str, str]:
 def _find_named(location: Location) -> Account | None:
     """The user for whom a location is, as far as there is a directory."""
     table = location.people
-    name = table.find_user(location.names) if table is not None else None
+    name = table.find_user(location.names) if table is not None and location.match != "glob" else None
     if table is None or name is None or not is_user_name(name):
         return None
     with attempt(f"the user {name} could not be looked up"):
@@ -113,7 +113,7 @@ def find_people_warnings(config: Config) -> Iterator[Problem]:
             text = "converters read what users have written, and run as the workers do: set cgi.user"
             yield Problem(where, text)
         for location in places:
-            name = table.find_user(location.names)
+            name = table.find_user(location.names) if location.match != "glob" else None
             if name is not None and _find_named(location) is None:
                 text = f"{name} has no {table.directory} that can be served: nothing is below {location.path}"
                 yield Problem(location.where, text)

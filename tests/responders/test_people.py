@@ -234,3 +234,47 @@ def test_a_listing_as_a_table_tells_it_has_what_the_user_has(serve, homes):
         "=> 2026/2026-11-26-a.gmi 2026-11-26 A",
     ]
     assert "SECRET" not in serve(listing={"recursive": 16, "preamble": "out"})("/~alice/list/").body.decode()
+
+
+def test_a_host_without_a_root_protects_them_too(configure, find, homes):
+    tables = {"host": [{"name": "h", "user-directories": {}, "location": [PRIVATE]}]}
+    config = parse_config(tables, base=Path("/"), source=None, cpus=1)
+    settled = settle_people(config, {"host[1].location[1]": str(homes / "alice/public_gemini")})
+    router = Router(settled, MIME_TABLE, None, find_account=find)
+    for path in ("/~alice/private/page.gmi", "/~alice/link"):
+        assert settle(lambda path=path: router.respond(request(path))).status == 60
+    assert settle(lambda: router.respond(request("/~alice/page.gmi"))).body == b"page"
+
+
+EVERYBODY = {"path": "/~*/private/", "match": "glob", "client-certificate": "any"}
+
+
+def test_a_location_may_be_for_a_part_of_all(serve, homes):
+    (homes / "bob/public_gemini/link").symlink_to("private/x")
+    (homes / "bob/public_gemini/private").mkdir()
+    (homes / "bob/public_gemini/private/x").write_text("SECRET")
+    lifted = {"path": "/~alice/private/", "client-certificate": "none"}
+    ask = serve(location=[EVERYBODY])
+    for path in ("/~alice/private/page.gmi", "/~alice/link", "/~bob/private/x", "/~bob/link"):
+        assert ask(path).status == 60, path
+    assert ask("/~alice/page.gmi").body == b"page"
+    ask = serve(location=[EVERYBODY, lifted])
+    assert ask("/~alice/private/page.gmi").body == ask("/~alice/link").body == b"private"
+    assert ask("/~bob/link").status == 60
+
+
+def test_an_exact_location_is_for_a_page_of_one(serve):
+    ask = serve(location=[{"path": "/~alice/page.gmi", "match": "exact", "client-certificate": "any"}])
+    assert ask("/~alice/page.gmi").status == 60
+    assert ask("/~alice/").body == b"# alice"
+
+
+def test_locations_with_wildcards_around_have_them(serve):
+    around = {"path": "/u*/", "match": "glob", "lang": "fr"}
+    ask = serve(table={"path": "users"}, location=[around])
+    assert told(ask("/users/alice/")) == (20, "text/gemini; lang=fr")
+    ask = serve(location=[{"path": "/~a*/", "match": "glob", "lang": "fr"}])
+    assert told(ask("/~alice/")) == (20, "text/gemini; lang=fr")
+    assert told(ask("/~bob/")) == (20, "text/gemini")
+    ask = serve(location=[{"path": "/*/", "match": "glob", "lang": "fr"}])
+    assert told(ask("/~bob/")) == (20, "text/gemini; lang=fr")

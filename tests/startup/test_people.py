@@ -48,6 +48,7 @@ LOCATIONS = (
     {"path": "/~bob/", "listing": False},
     {"path": "/~-/", "listing": False},
     {"path": "/other"},
+    {"path": "/~ali*", "match": "glob", "listing": False},
 )
 
 
@@ -63,6 +64,7 @@ def test_the_directories_of_users_who_are_named_are_roots(host, users, root):
         "/~bob/": (str(root), ()),
         "/~-/": (str(root), ()),
         "/other": (str(root), ()),
+        "/~ali*": (str(root), ()),
     }
 
 
@@ -96,7 +98,7 @@ def warnings_of(config):
 
 def test_what_is_in_order_is_not_mentioned(host, users, monkeypatch, tmp_path):
     monkeypatch.setattr(people, "_HOMES", str(tmp_path))
-    assert warnings_of(host(locations=({"path": "/~alice/"},))) == {}
+    assert warnings_of(host(locations=({"path": "/~alice/"}, LOCATIONS[-1]))) == {}
 
 
 def test_who_has_nothing_is_told(host, users, capsys):
