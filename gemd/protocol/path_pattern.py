@@ -69,6 +69,12 @@ class PathPattern:
             return False
         return all(part.find(name) is not None for part, name in zip(self.segments, names, strict=False))
 
+    def list_samples(self) -> list[tuple[str, ...]]:
+        """Names of paths that it matches, with each name for what it stands for."""
+        holes = ["" if each.name is None else each.name or "any" for each in self.segments]
+        names = tuple(each.before + hole + each.after for each, hole in zip(self.segments, holes, strict=True))
+        return [names] if self.rest is None else [names, (*names, self.rest or "any")]
+
 
 class _Segment(msgspec.Struct, frozen=True):
     """One of a pattern: fixed text, or fixed text around what a name stands for; None for no name, "" for one that

@@ -35,6 +35,7 @@ from gemd.startup.private_files import (
 )
 from gemd.startup.proxies import load_proxy_certificates
 from gemd.startup.resources import Resources
+from gemd.startup.root_checks import find_missing_roots, why_no_root
 from gemd.startup.script_checks import find_idle_places, find_missing_places, find_missing_scripts
 from gemd.startup.tickets import find_idle_tickets
 from gemd.startup.trials import describe_processes, try_applications
@@ -70,11 +71,11 @@ def read_config(options: argparse.Namespace, directory: Path, variables: Mapping
 def check_machine(config: Config, *, needs_default_cgi: bool = False) -> None:
     """Raise ConfigError unless this machine has the users and directories that are named. That flags alone have a
     directory of scripts by default does not name it, unless it is said that they do."""
-    problems = _check_user(config) + _check_roots(config)
+    problems = _check_user(config) + find_missing_roots(config)
     problems += find_missing_places(config, needs_default=needs_default_cgi)
     problems += find_missing_scripts(config)
     problems += _check_lists(config)
-    problems += find_loops(config)
+    problems += find_loops(config) + _find_redirect_loops(config)
     problems += find_missing_libraries(config)
     problems += find_missing_spool(config)
     problems += _check_programs(config)
@@ -104,26 +105,17 @@ def _check_user(config: Config) -> list[Problem]:
             find_socket_file(entry.mode, entry.owner)
         except PrivilegeError as error:
             problems.append(Problem(key_path(key_path("listen", i), "owner"), str(error)))
-    if service.chroot is not None and (reason := _why_no_root(service.chroot)):
+    if service.chroot is not None and (reason := why_no_root(service.chroot)):
         problems.append(Problem("chroot", f"{service.chroot} {reason}"))
     return problems
 
 
-def _check_roots(config: Config) -> list[Problem]:
-    """A problem for every root that is no directory which can be opened."""
-    problems = []
-    for host in config.hosts:
-        for i, location in enumerate(host.locations):
-            where = key_path(location.where, "root")
-            if location.root is None:
-                if not location.answers and location.people is None:
-                    text = "there is nothing to serve: set a root directory, or another answer, such as proxy"
-                    problems.append(Problem(where, text))
-            elif i == 0 or location.mount or location.root != host.locations[0].root:
-                reason = _why_no_root(location.root)
-                if reason:
-                    problems.append(Problem(where, f"{location.root} {reason}"))
-    return problems
+def _find_redirect_loops(config: Config) -> list[Problem]:
+    if all(location.redirect is None for host in config.hosts for location in host.locations):
+        return []
+    from gemd.startup.redirect_loops import find_redirect_loops
+
+    return find_redirect_loops(config)
 
 
 def _check_lists(config: Config) -> list[Problem]:
@@ -145,19 +137,6 @@ def _check_programs(config: Config) -> list[Problem]:
     from gemd.startup.convert_checks import find_missing_programs
 
     return find_missing_programs(config)
-
-
-def _why_no_root(root: str) -> str | None:
-    return _why_no_directory(root, os.O_RDONLY)
-
-
-def _why_no_directory(path: str, flags: int = os.O_PATH) -> str | None:
-    try:
-        with attempt(f"the directory {path} could not be opened"):
-            os.close(os.open(path, flags | os.O_DIRECTORY | os.O_CLOEXEC))
-    except OSError as error:
-        return f"can't be opened: {error.strerror}"
-    return None
 
 
 def check_certificates(config: Config) -> None:

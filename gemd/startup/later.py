@@ -19,6 +19,7 @@ _LATER = (
     *("gemd.system.part_sweep", "gemd.config.upload_checks"),
     # Redirects and fixed answers, likewise.
     *("gemd.config.answer_checks", "gemd.config.glob_checks", "gemd.responders.pattern_redirects"),
+    "gemd.startup.redirect_loops",
     # What describes files, likewise.
     "gemd.responders.described",
     # Converters, and addresses without an extension.

@@ -1,13 +1,14 @@
-"""Locations that match something else than is expected (-t)."""
+"""Locations that match something else, or lead elsewhere, than is expected (-t)."""
 
 import sys
 
 from gemd.config import Config
 from gemd.config.glob_checks import find_plain_stars
 from gemd.protocol.characters import escape
+from gemd.startup.redirect_loops import find_redirect_warnings
 
 
 def check_locations(config: Config) -> None:
     """Print which these are."""
-    for problem in find_plain_stars(config):
+    for problem in (*find_plain_stars(config), *find_redirect_warnings(config)):
         print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)

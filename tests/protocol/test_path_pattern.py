@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gemd.protocol.characters import fits_header
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.path_pattern import PathPattern, PathTemplate
-from gemd.protocol.url import encode_segment, parse_url, resolve
+from gemd.protocol.url import encode_path, encode_segment, parse_url, resolve
 
 MOVES = {
     "a name and the rest": ("/old/{year}/{rest...}", "/new/{year}/{rest}", "/old/2020/a/b", "/new/2020/a/b"),
@@ -110,6 +110,22 @@ BELOW = {
 @pytest.mark.parametrize(("match", "names", "expected"), BELOW.values(), ids=BELOW)
 def test_where_a_pattern_may_match(match, names, expected):
     assert PathPattern(match).may_match_below(names) is expected
+
+
+SAMPLES = {
+    "/a": [("a",)],
+    "/a/{b}.html": [("a", "b.html")],
+    "/{}/{b}/{rest...}": [("any", "b"), ("any", "b", "rest")],
+    "/{...}": [(), ("any",)],
+}
+
+
+@pytest.mark.parametrize(("match", "samples"), SAMPLES.items())
+def test_samples_are_matched(match, samples):
+    pattern = PathPattern(match)
+    assert pattern.list_samples() == samples
+    for names in samples:
+        assert pattern.find(parse_url(f"gemini://h{encode_path(names)}".encode())) is not None
 
 
 TARGETS = ["/{a}/{r}", "/{r}", "/{r}/{a}", "/x{a}/{r}?{a}", "gemini://g:1/{r}/.{a}", "/?{a}{r}"]

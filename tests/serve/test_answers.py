@@ -1,6 +1,11 @@
 """Answers that need no code: patterns that lead elsewhere, and answers as they stand in the configuration."""
 
+import subprocess
+import sys
+
 import pytest
+
+from gemd.exit_codes import ExitCode
 
 from .sharing import shared_daemon
 
@@ -75,3 +80,32 @@ def test_answers(daemon, path, header):
 
 def test_what_was_typed_is_a_scripts(daemon):
     assert daemon.ask("/cgi-bin/greet?Ada").text == "Hi Ada"
+
+
+CIRCLE = """
+[[host]]
+name = "localhost"
+root = "{root}"
+  [[host.location]]
+  path = "/a"
+  redirect = { to = "/b" }
+  [[host.location]]
+  path = "/b"
+  redirect = { to = "/a" }
+  [[host.location]]
+  path = "/c*"
+"""
+
+
+def test_a_circle_is_told_and_not_served(tmp_path, capsule):
+    conf = tmp_path / "gemd.conf"
+    conf.write_text(CIRCLE.replace("{root}", str(capsule)))
+    command = [sys.executable, "-m", "gemd", "-c", conf]
+    for flags in (["-t"], []):
+        done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=30)
+        assert done.returncode == ExitCode.CONFIGURATION
+        assert "host[1].location[1].redirect: leads in a circle: /a -> /b -> /a" in done.stderr
+    conf.write_text(conf.read_text().replace('to = "/a"', 'to = "/c"'))
+    done = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "warning: host[1].location[3].path: the * stands for itself alone" in done.stderr
