@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from gemd.config.answer_settings import FixedAnswer, Redirect, list_redirects
 from gemd.config.host_settings import Location
-from gemd.config.tables import key_path, show
+from gemd.config.settings import Config
+from gemd.config.tables import Problem, key_path, show
 from gemd.protocol.characters import fits_header
 from gemd.protocol.path_pattern import PathPattern, PathTemplate
 from gemd.protocol.response import MAX_META
@@ -71,3 +72,18 @@ def _judge_answer(answer: FixedAnswer) -> Iterator[tuple[str, str]]:
         yield "meta", f'the text of 44 is the seconds to wait, which clients read, as in "60", not {show(answer.meta)}'
     elif answer.status in DEFINED and needs_meta(answer.status) and not answer.meta.strip():
         yield "meta", f"{answer.status} asks for something: say what for"
+
+
+def find_idle_patterns(config: Config) -> Iterator[Problem]:
+    """Redirects whose patterns match nothing but what is in another location."""
+    for host in config.hosts:
+        for location in host.locations:
+            below = [each for each in host.locations if each.match == "prefix" and location.place.is_above(each.place)]
+            for redirect in list_redirects(location.redirect):
+                pattern = PathPattern(redirect.match) if redirect.match is not None else None
+                other = next((each for each in below if pattern is not None and pattern.is_below(each.names)), None)
+                if other is not None:
+                    text = (
+                        f"{show(redirect.match)} is for what is in {other.path}, a location of its own: move it there"
+                    )
+                    yield Problem(key_path(location.where, "redirect"), text)

@@ -6,7 +6,7 @@ host, no other scheme and no header.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 import msgspec
@@ -68,6 +68,11 @@ class PathPattern:
         if len(names) > len(self.segments) and self.rest is None:
             return False
         return all(part.find(name) is not None for part, name in zip(self.segments, names, strict=False))
+
+    def is_below(self, names: Sequence[str]) -> bool:
+        """Whether all that it matches is at or below the path of these names."""
+        fixed = [each.before for each in self.segments[: len(names)] if each.name is None]
+        return fixed == list(names)
 
     def list_samples(self) -> list[tuple[str, ...]]:
         """Names of paths that it matches, with each name for what it stands for."""

@@ -1,8 +1,9 @@
 import pytest
 
+from gemd.config.answer_checks import find_idle_patterns
 from gemd.config.answer_settings import FixedAnswer, Redirect
 
-from .reading import HOST, first, problems_of
+from .reading import HOST, first, parse, problems_of
 
 MISTAKES = {
     "a target that is none": ("redirect = { to = '/a b' }", "redirect.to", "percent-encoded"),
@@ -70,3 +71,13 @@ def test_what_is_in_order():
     several = "redirect = [{ match = '/a', to = '/b', status = 30 }, { to = 'gemini://g/' }]\n"
     expected = (Redirect(match="/a", to="/b", status=30), Redirect(to="gemini://g/"))
     assert first(HOST + several).redirect == expected
+
+
+def test_a_pattern_for_what_another_location_has_is_told():
+    patterns = "redirect = [{ match = '/a/{b}', to = '/{b}' }, { match = '/{a}/c', to = '/{a}' }, { to = '/d' }]\n"
+    config = parse(HOST + patterns + "[[host.location]]\npath = '/a/'\n[[host.location]]\npath = '/x/c'\n")
+    problems = {problem.path: problem.text for problem in find_idle_patterns(config)}
+    assert problems == {"host[1].redirect": '"/a/{b}" is for what is in /a/, a location of its own: move it there'}
+    assert not any(find_idle_patterns(parse(HOST + patterns + "[[host.location]]\npath = '/a/'\nmatch = 'exact'\n")))
+    own = "[[host.location]]\npath = '/a/'\nredirect = { match = '/a/{b}', to = '/{b}' }\n"
+    assert not any(find_idle_patterns(parse(HOST + own)))
