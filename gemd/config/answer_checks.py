@@ -12,10 +12,10 @@ from gemd.config.settings import Config
 from gemd.config.tables import Problem, key_path, show
 from gemd.protocol.characters import fits_header
 from gemd.protocol.path_pattern import PathPattern, PathTemplate
+from gemd.protocol.reference import check_target
 from gemd.protocol.response import MAX_META
 from gemd.protocol.status import DEFINED, Status, has_body, is_redirect, needs_meta
 
-_REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{1,1024}")
 _BRACES = re.compile(r"\{[^{}]*\}")
 _STATUSES = ", ".join(str(status) for status in sorted(DEFINED) if not has_body(status) and not is_redirect(status))
 
@@ -41,9 +41,11 @@ def judge_answers(location: Location) -> Iterator[tuple[str, str]]:
 
 def _judge_redirect(redirect: Redirect, location: Location) -> Iterator[tuple[str, str]]:
     if redirect.match is None:
-        if not _REFERENCE.fullmatch(redirect.to):
+        try:
+            check_target(redirect.to)
+        except ValueError as error:
             hint = "; names in braces need match, which says what they stand for" if _BRACES.search(redirect.to) else ""
-            yield "to", f"expected a percent-encoded URL or path, not {show(redirect.to)}{hint}"
+            yield "to", f"{error}; it is {show(redirect.to)}{hint}"
         return
     try:
         pattern = PathPattern(redirect.match)

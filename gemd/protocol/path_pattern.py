@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from gemd.protocol.reference import add_query, check_target
 from gemd.protocol.url import Url, encode_segment, split_path
 
 Found = Mapping[str, tuple[str, ...]]  # the names that each name in braces stands for
@@ -19,9 +20,9 @@ _TOKEN = re.compile(r"(\{\{)|(\}\})|\{([^{}]*)\}|([^{}]+)|(.)", re.DOTALL)
 _NAME = re.compile(r"[^\W\d][\w-]*")
 _REST = "..."
 _DOTS = frozenset({".", ".."})
-_REFERENCE = re.compile(r"[!$&'()*+,\-./0-9:;=?@A-Z_a-z~%]{0,1024}")
 _FIXED = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?{}]+(?=[/?]|\Z)|/(?!/)")  # what no name may stand in
 _HOLE = re.compile(r"\{([^{}]*)\}")
+_ANY = "x"  # in the place of a name: no digit of an octet that is encoded
 
 
 class PathPattern:
@@ -133,11 +134,14 @@ class PathTemplate:
     def __init__(self, text: str, pattern: PathPattern) -> None:
         """Raises ValueError, whose text says what to change."""
         self._pieces = _HOLE.split(text)  # text and names in turn
-        if not all(map(_REFERENCE.fullmatch, self._pieces[::2])) or not text:
-            hint = "; a brace that is meant itself is %7B or %7D" if "{" in text or "}" in text else ""
-            raise ValueError("expected a percent-encoded URL or path" + hint)
         if not _FIXED.match(text):
             raise ValueError("expected a path that begins with one slash, or a URL with a host; names stand behind")
+        sample = _HOLE.sub(_ANY, text)
+        try:
+            check_target(sample)
+        except ValueError as error:
+            hint = "; a brace that is meant itself is %7B or %7D" if "{" in sample or "}" in sample else ""
+            raise ValueError(f"{error}{hint}") from None
         named = self._pieces[1::2]
         for name in named:
             if name not in pattern.names:
@@ -171,7 +175,7 @@ class PathTemplate:
             ends = i + 2 == len(self._pieces) and not self._pieces[i + 1]
             if piece == self._rest and values and url.is_directory and (ends or self._pieces[i + 1].startswith("?")):
                 text += "/"
-        return text if self._has_query or url.query is None else f"{text}?{url.query}"
+        return text if self._has_query else add_query(text, url.query)
 
 
 def _show(name: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Where a redirect leads, as programs and others say it: a reference to a URL (RFC 3986, 4.1).
+"""Where a redirect leads, whoever says it: a reference to a URL (RFC 3986, 4.1).
 
 Rules: what has one reading is sent as that, percent-encoded where other servers send it as it is; what has none, or
 two, is refused. What is sent is ASCII without blanks, and to encode it twice changes nothing.
@@ -53,6 +53,17 @@ def clean_target(target: str) -> str:
     if len(cleaned) > MAX_META:
         raise ValueError(f"{len(cleaned)} bytes as a URL is encoded, at most {MAX_META} are allowed")
     return cleaned
+
+
+def check_target(target: str) -> None:
+    """Raise ValueError for a target that an operator has written, if it would not be sent as it stands."""
+    if "#" in target or clean_target(target) != target:
+        raise ValueError("expected a percent-encoded URL or path, without a fragment")
+
+
+def add_query(target: str, query: str | None) -> str:
+    """A target with the query of a request, if that had one."""
+    return target if query is None else f"{target}?{encode_reference(query)}"
 
 
 def _clean_authority(authority: str) -> str:

@@ -6,13 +6,13 @@ the URL alone, and never what is there.
 """
 
 from gemd.config.host_settings import Location
-from gemd.protocol.errors import NotFound
 from gemd.protocol.host import write_authority
-from gemd.protocol.reference import encode_reference
+from gemd.protocol.reference import add_query, encode_reference
 from gemd.protocol.request import Request
-from gemd.protocol.response import MAX_META, Response
+from gemd.protocol.response import Response
 from gemd.protocol.status import Status
 from gemd.protocol.url import Url, encode_path
+from gemd.responders.redirect import answer_move
 
 
 def redirect_to_normal(request: Request, _location: Location) -> Response:
@@ -31,8 +31,4 @@ def redirect_to_directory(url: Url) -> Response:
 
 
 def _redirect(url: Url, target: str) -> Response:
-    if url.query is not None:
-        target += f"?{encode_reference(url.query)}"
-    if len(target) > MAX_META:
-        raise NotFound
-    return Response(Status.REDIRECT_PERMANENT, target)
+    return answer_move(Status.REDIRECT_PERMANENT, add_query(target, url.query))

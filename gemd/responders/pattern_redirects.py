@@ -29,7 +29,7 @@ class PatternRedirects:
                 return move_all(request, location, redirect)
             found = pattern.find(request.url)
             if found is not None:
-                return answer_move(redirect, target.fill(found, request.url))
+                return answer_move(redirect.status, target.fill(found, request.url))
         return None
 
 

@@ -3,6 +3,7 @@
 from gemd.config.answer_settings import Redirect
 from gemd.config.host_settings import Location
 from gemd.protocol.errors import GeminiError, NotFound
+from gemd.protocol.reference import add_query
 from gemd.protocol.request import Request
 from gemd.protocol.response import MAX_META, Response
 from gemd.protocol.status import Status, asks_for_input
@@ -32,21 +33,20 @@ def redirect(request: Request, location: Location) -> Response:
 def move_all(request: Request, location: Location, redirect: Redirect) -> Response:
     """30 or 31, where everything below the location has gone.
 
-    A target that ends with a slash stands for a directory: what follows the location's path, and the query,
+    A path that ends with a slash stands for a directory: what follows the location's path, and the query,
     go on below it. Any other target is the whole answer.
     """
     target = redirect.to
-    if target.endswith("/"):
+    if target.endswith("/") and "?" not in target:
         rest = request.url.names_below(len(location.names))
         if rest:
             target += encode_path(rest)[1:] + ("/" if request.url.is_directory else "")
-        if request.url.query is not None:
-            target += "?" + request.url.query
-    return answer_move(redirect, target)
+        target = add_query(target, request.url.query)
+    return answer_move(redirect.status, target)
 
 
-def answer_move(redirect: Redirect, target: str) -> Response:
+def answer_move(status: int, target: str) -> Response:
     """The redirect to a target. Raises NotFound (51) for one that is too long for a header."""
-    if len(target.encode()) > MAX_META:
+    if len(target) > MAX_META:
         raise NotFound
-    return Response(redirect.status, target)
+    return Response(status, target)

@@ -6,7 +6,13 @@ from gemd.config.answer_settings import FixedAnswer, Redirect
 from .reading import HOST, first, parse, problems_of
 
 MISTAKES = {
-    "a target that is none": ("redirect = { to = '/a b' }", "redirect.to", "percent-encoded"),
+    "a blank in a target": ("redirect = { to = '/a b' }", "redirect.to", '%20; it is "/a b"'),
+    "a target that is not encoded": ("redirect = { to = '/ä' }", "redirect.to", "percent-encoded"),
+    "a percent sign": ("redirect = { to = '/100%' }", "redirect.to", "percent-encoded"),
+    "a fragment": ("redirect = { to = '/a#b' }", "redirect.to", "without a fragment"),
+    "no host": ("redirect = { to = 'gemini:///x' }", "redirect.to", "needs a host name"),
+    "no port": ("redirect = { to = 'gemini://h:65536/' }", "redirect.to", "port from 1 to 65535"),
+    "no scheme": ("redirect = { to = '1:2' }", "redirect.to", "is no scheme"),
     "names without match": ("redirect = { to = '/{a}' }", "redirect.to", "need match"),
     "a pattern that is none": ("redirect = { match = 'a', to = '/' }", "redirect.match", "begins with a slash"),
     "an unknown name": ("redirect = { match = '/{a}', to = '/{b}' }", "redirect.to", "{b} is no name"),
@@ -71,6 +77,8 @@ def test_what_is_in_order():
     several = "redirect = [{ match = '/a', to = '/b', status = 30 }, { to = 'gemini://g/' }]\n"
     expected = (Redirect(match="/a", to="/b", status=30), Redirect(to="gemini://g/"))
     assert first(HOST + several).redirect == expected
+    for target in ("gemini://[2001:db8::1]/", "mailto:a@h", "?q", "../"):
+        assert first(HOST + f"redirect = {{ to = '{target}' }}\n").redirect == Redirect(to=target)
 
 
 def test_a_pattern_for_what_another_location_has_is_told():

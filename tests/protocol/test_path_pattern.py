@@ -49,6 +49,7 @@ MOVES = {
     "braces": ("/{{{x}}}", "/{x}", "/%7Ba%7D", "/a"),
     "case": ("/Old/{x}", "/{x}", "/old/a", None),
     "not encoded": ("/a b/é/{x}", "/{x}", "/a%20b/%C3%A9/c", "/c"),
+    "a query that is not encoded": ("/a/{x}", "/{x}", "/a/b?ä|", "/b?%C3%A4%7C"),
 }
 
 
@@ -84,10 +85,13 @@ MISTAKES = {
     "the scheme": ("/{a}", "{a}://h/", "a URL with a host"),
     "a host in the making": ("/{a}", "//{a}", "one slash"),
     "a relative path": ("/{a}", "{a}", "one slash"),
-    "a blank": ("/{a}", "/b c/{a}", "percent-encoded"),
+    "a blank": ("/{a}", "/b c/{a}", "%20"),
+    "what is not encoded": ("/{a}", "/ä/{a}", "percent-encoded"),
+    "half an octet": ("/{a}", "/%4{a}", "percent-encoded"),
+    "no such port": ("/{a}", "gemini://h:65536/{a}", "port from 1 to 65535"),
     "a fragment": ("/{a}", "/{a}#b", "percent-encoded"),
     "a brace in the target": ("/{a}", "/{{a}}", "%7B"),
-    "nothing": ("/{a}", "", "percent-encoded"),
+    "nothing": ("/{a}", "", "one slash"),
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gemd.protocol.reference import clean_meta, clean_target, encode_reference
+from gemd.protocol.reference import add_query, check_target, clean_meta, clean_target, encode_reference
 from gemd.protocol.response import MAX_META, encode_header
 
 AS_IT_IS = [
@@ -118,3 +118,20 @@ def test_only_redirects_have_targets():
     for status, meta in ((31, "/a b"), (30, "/a\n"), (21, "x"), (20, ""), (10, "a\x1b")):
         with pytest.raises(ValueError):
             clean_meta(status, meta)
+
+
+@pytest.mark.parametrize("target", [target for target in AS_IT_IS if "#" not in target])
+def test_what_is_written_as_it_is_sent_is_in_order(target):
+    check_target(target)
+
+
+@pytest.mark.parametrize("target", ["#top", "/a#", *(target for target, _ in ENCODED.values())])
+def test_what_is_written_otherwise_is_a_mistake(target):
+    with pytest.raises(ValueError, match="percent-encoded"):
+        check_target(target)
+
+
+def test_a_query_goes_along():
+    assert add_query("/a", None) == "/a"
+    assert add_query("/a", "") == "/a?"
+    assert add_query("/a", "b=ä%20%") == "/a?b=%C3%A4%20%25"

@@ -16,6 +16,8 @@ MOVES = {
     "encoded slash before it": ("/new/", "/old%2Fa/b%2Fc", "/new/a/b%2Fc"),
     "another host": ("gemini://g/", "/old/a", "gemini://g/a"),
     "one page": ("/page", "/old/a/b?c", "/page"),
+    "a query of its own": ("/find?in=/", "/old/a?b", "/find?in=/"),
+    "a query that is not encoded": ("/new/", "/old/a?ä|%zz", "/new/a?%C3%A4%7C%25zz"),
     "another scheme": ("https://g/page", "/old/", "https://g/page"),
 }
 
