@@ -27,7 +27,7 @@ from gemd.responders.script_looks import has_script_extension
 from gemd.system.beneath import open_beneath, open_root
 
 OpenBelow = Callable[[int, Sequence[str]], int]  # root and names; gives a descriptor
-Hides = Callable[[os.stat_result, Sequence[str]], bool]  # what is there, and the names of its URL
+Hides = Callable[[os.stat_result, tuple[str, ...]], bool]  # what is there, and the names of its URL
 
 UP = link("../", ".. (up)")
 

@@ -12,6 +12,8 @@ import msgspec
 
 from gemd.config.host_settings import Location
 from gemd.config.script_places import Pattern, fold_name, fold_pattern, match_name, split_pattern
+from gemd.config.script_settings import find_own_keys
+from gemd.protocol.url import split_path
 from gemd.responders.access import Check
 from gemd.responders.sources import trace_path
 from gemd.system.resolved import Identity
@@ -28,6 +30,10 @@ class Trail(msgspec.Struct, frozen=True):
     names: Sequence[str]
     directories: Sequence[Identity] = ()
     above: Sequence[str] = ()
+
+    def enter(self, identity: Identity, name: str) -> "Trail":
+        """The trail of an entry of the last directory."""
+        return msgspec.structs.replace(self, way=(*self.way, identity), names=(*self.names, name))
 
     def split(self, depth: int) -> "tuple[Trail, Trail]":
         """To the last directory before this one, and from it on."""
@@ -79,17 +85,17 @@ class HostRules(msgspec.Struct, frozen=True):
         return Nearest(depth, nearest, [rule for rank, rule in doubtful if rank > best])
 
     def _find_exact(self, trail: Trail, asked: Location, is_link: bool) -> Iterator[tuple[int, Rule, bool]]:
-        """The exact ones of what was opened; and of the directory that it is in, where it is the page of that."""
+        """The exact ones of what was opened; and of a directory that it is in, where it is the page of that."""
         way, last = trail.way, len(trail.way) - 1
         for rule in self.exact.get(way[last], ()):
             if not is_link or rule[0] is asked:
                 yield last, rule, True
-        for rule in self.exact.get(way[last - 1], ()) if last and not is_link else ():
-            location = rule[0]
-            if location is asked:
-                yield last - 1, rule, True
-            elif fold_name(trail.names[-1]) in map(fold_name, location.index):
-                yield last, rule, False
+        for at in range(0 if is_link else last):
+            for rule in self.exact.get(way[at], ()):
+                if rule[0] is asked:
+                    yield at, rule, True
+                elif _has_page(rule[0], trail.names[at:]):
+                    yield last, rule, False
 
     def _find_globs(self, trail: Trail, asked: Location) -> Iterator[tuple[int, Rule, bool]]:
         """Those that match what is on the way; the root may be something that they match itself."""
@@ -106,13 +112,32 @@ class HostRules(msgspec.Struct, frozen=True):
                 elif all(map(match_name, fold_pattern(pattern), map(fold_name, found))):
                     yield end - offset, rule, False
 
-    def find_entry(self, identity: Identity, names: Sequence[str]) -> Sequence[Location]:
-        """The locations of an entry of a listing, by the names of its URL, or else by what it is."""
-        known = [location for location, _ in (*self.prefixes.get(identity, ()), *self.exact.get(identity, ()))]
-        own = [location for location in known if location.names == names]
+    def find_entry(self, entry: Trail, names: Sequence[str], asked: Location) -> Sequence[Location]:
+        """The locations of an entry of a listing, by the names of its URL, or else by what it is and what leads to
+        it."""
+        last = len(entry.way) - 1
+        known = (*self.prefixes.get(entry.way[last], ()), *self.exact.get(entry.way[last], ()))
+        own = [location for location, _ in known if location.names == names]
+        if own:
+            return own
         globs = {id(rule[0]): rule[0] for entries in self.globs.values() for _, rule, _ in entries}
         matched = [each for each in globs.values() if len(names) == len(each.names) and each.place.has(tuple(names))]
-        return (own or known) + matched
+        nearest = self.find(entry, asked)
+        rules = (*(nearest.rules if nearest.depth == last else ()), *nearest.doubtful)
+        return [*sorted(matched, key=lambda each: each.place.rank)[-1:], *(location for location, _ in rules)]
+
+
+def protect_differently(locations: Iterable[Location]) -> bool:
+    """Whether what protects is not the same everywhere."""
+    kinds = [
+        (
+            *(each.access, each.client_certificate, each.listing, each.dot_files, each.symlinks),
+            *(each.convert, each.meta_files, each.cgi == (), find_own_keys(each)),
+        )
+        for each in locations
+        if each.root is not None or each.people is not None
+    ]
+    return any(kind != kinds[0] for kind in kinds)
 
 
 def look_up_rules(rules: Sequence[Rule], roots: Iterable[str], identify: _Identify) -> HostRules:
@@ -134,6 +159,12 @@ def look_up_rules(rules: Sequence[Rule], roots: Iterable[str], identify: _Identi
             (exact if location.match == "exact" else prefixes)[identity].append(rule)
     above = {path: trace_path(path, identify) for path in roots} if globs else {}
     return HostRules(prefixes, exact, globs, above)
+
+
+def _has_page(location: Location, names: Sequence[str]) -> bool:
+    """Whether these names lead from the location's directory to a page of it, as a file system may have them."""
+    folded = [*map(fold_name, names)]
+    return any(folded == [*map(fold_name, split_path(index))] for index in location.index)
 
 
 def _find_place(location: Location, names: Pattern, identify: _Identify) -> Identity | None:

@@ -61,9 +61,11 @@ class OwnedFiles(Protection):
         found = self._open_at_home(names, location, peer, may_be_script=True)
         return Found(found.resolved, tuple(other for other in found.others if other.cgi == ()))
 
-    def hides(self, status: os.stat_result, names: Sequence[str], location: Location, peer: Peer) -> bool:
+    def hides(
+        self, status: os.stat_result, names: Sequence[str], directory: Trail, location: Location, peer: Peer
+    ) -> bool:
         """Whether a listing has nothing of what is there."""
-        return status.st_uid != as_home(location).account.uid or super().hides(status, names, location, peer)
+        return status.st_uid != as_home(location).account.uid or super().hides(status, names, directory, location, peer)
 
     def _open_at_home(
         self,

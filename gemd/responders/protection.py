@@ -8,20 +8,19 @@ symbolic links, other spellings where a file system folds case, mounts and roots
 import os
 import stat
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from gemd.config.host_settings import Location
-from gemd.config.script_settings import find_own_keys
 from gemd.protocol.errors import CGIError, NotFound
 from gemd.protocol.peer import Peer
 from gemd.responders.access import NetworkRule
-from gemd.responders.location_rules import HostRules, Rule, Trail, look_up_rules
+from gemd.responders.location_rules import HostRules, Rule, Trail, look_up_rules, protect_differently
 from gemd.responders.private import PrivateFiles
 from gemd.responders.script_looks import ScriptLooks, has_script_extension
 from gemd.responders.sources import KnownSources, Sources
-from gemd.system.beneath import open_beneath
+from gemd.system.beneath import open_beneath, open_root
 from gemd.system.log import error_log
 from gemd.system.resolved import Identity, Link, Resolved, identify, identify_path, open_resolved
 
@@ -59,7 +58,7 @@ class Protection:
         self._rules = {
             host: [(location, check) for location, check in entries if location.root is not None]
             for host, entries in rules.items()
-            if _differ(location for location, _ in entries)
+            if protect_differently(location for location, _ in entries)
         }
         self._access = {each.where: NetworkRule(each.access) for each in locations if each.access != "any"}
         self._by_network = {each.host for each in locations if each.access != "any"}
@@ -96,11 +95,33 @@ class Protection:
         address = peer.address if location.host in self._by_network else ""
         return address, certificate.fingerprint if certificate is not None else ""
 
-    def hides(self, status: os.stat_result, names: Sequence[str], location: Location, peer: Peer) -> bool:
-        """Whether a listing has nothing of what is there, by the names of a URL: it is a location's that the peer's
-        network may not enter."""
+    def trace(self, names: Sequence[str], location: Location) -> Trail:
+        """The directory that names lead to below the location's root, for what `hides` says of its entries."""
         rules = self._known.rules.get(location.host) if self._access else None
-        places = [other.where for other in rules.find_entry(identify(status), names)] if rules is not None else []
+        if rules is None or not rules.globs:
+            return Trail((), ())
+        path = str(location.root)
+        try:
+            root = open_root(path)
+            try:
+                resolved = self._open_resolved(root, names, location, is_read=False)
+                os.close(resolved.descriptor)
+                return rules.trace(resolved.trace(root), resolved.names, "" if resolved.is_outside else path)
+            finally:
+                os.close(root)
+        except OSError:
+            return Trail((), ())
+
+    def hides(
+        self, status: os.stat_result, names: Sequence[str], directory: Trail, location: Location, peer: Peer
+    ) -> bool:
+        """Whether a listing of a directory has nothing of what is there, by the names of a URL: it is a location's that
+        the peer's network may not enter."""
+        rules = self._known.rules.get(location.host) if self._access else None
+        if rules is None:
+            return False
+        entry = directory.enter(identify(status), names[-1])
+        places = [other.where for other in rules.find_entry(entry, names, location)]
         return any(where in self._access and not self._access[where].admits(peer) for where in places)
 
     def open_script(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Found:
@@ -222,16 +243,3 @@ class Protection:
             rules = {host: look_up_rules(entries, roots, identify_path) for host, entries in self._rules.items()}
             known = self._known = Known(now, changed_since, roots, rules, sources)
         return known
-
-
-def _differ(locations: Iterable[Location]) -> bool:
-    """Whether what protects is not the same everywhere."""
-    kinds = [
-        (
-            *(each.access, each.client_certificate, each.listing, each.dot_files, each.symlinks),
-            *(each.convert, each.meta_files, each.cgi == (), find_own_keys(each)),
-        )
-        for each in locations
-        if each.root is not None or each.people is not None
-    ]
-    return any(kind != kinds[0] for kind in kinds)

@@ -15,6 +15,7 @@ from gemd.protocol.peer import Peer
 from gemd.responders.judged import Unjudged
 
 if TYPE_CHECKING:  # it takes the cryptography library along, which an application's program may not want yet
+    from gemd.responders.location_rules import Trail
     from gemd.responders.protection import Found, Protection
     from gemd.system.resolved import Resolved
 
@@ -31,6 +32,7 @@ class Viewer:
         if peer.tls.client_certificate is not None:
             _ = peer.tls.client_chain  # known from now on, for rules that the thread may ask; TLS is not for threads
         self._protection = protection
+        self._traced: tuple[tuple[str, ...], Trail] | None = None
         self.location = location
         self.peer = peer
 
@@ -54,9 +56,12 @@ class Viewer:
         os.close(found.resolved.descriptor)
         return None
 
-    def hides(self, status: os.stat_result, names: Sequence[str]) -> bool:
+    def hides(self, status: os.stat_result, names: tuple[str, ...]) -> bool:
         """Whether nothing of what is there is shown, by the names of a URL."""
-        return self._protection.hides(status, names, self.location, self.peer)
+        if self._traced is None or self._traced[0] != names[:-1]:  # entries of a directory come one after another
+            below = names[len(self.location.mount) : -1]
+            self._traced = names[:-1], self._protection.trace(below, self.location)
+        return self._protection.hides(status, names, self._traced[1], self.location, self.peer)
 
 
 def has_converter(location: Location, name: str) -> bool:

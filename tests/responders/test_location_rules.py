@@ -3,7 +3,7 @@
 import pytest
 
 from gemd.config.host_settings import Location
-from gemd.responders.location_rules import Trail, look_up_rules
+from gemd.responders.location_rules import Trail, look_up_rules, protect_differently
 
 FILES = {"/r": 1, "/r/a": 2, "/r/a/b": 3, "/r/a/b/index.gmi": 4, "/r/a/b/page": 5, "/r/A": 6, "/r/c": 7, "/r/a/x": 8}
 ROOT = Location(path="/", root="/r")
@@ -94,9 +94,39 @@ def test_a_location_that_leads_nowhere_has_no_rules():
 
 def test_the_locations_of_an_entry():
     rules = look_up_rules([(each, None) for each in (ROOT, A, B, EXACT, STAR)], ["/r"], identify)
-    assert [each.lang for each in rules.find_entry(3, ("a", "b"))] == ["b", "exact", "star"]
-    assert [each.lang for each in rules.find_entry(3, ("link",))] == ["b", "exact"]
-    assert [each.lang for each in rules.find_entry(99, ("c", "b"))] == ["star"]
+
+    def find_entry(way, names, url_names):
+        return [each.lang for each in rules.find_entry(rules.trace(way, names, "/r"), url_names, ROOT)]
+
+    assert find_entry([1, 2, 3], ["a", "b"], ("a", "b")) == ["b", "exact"]
+    assert find_entry([3], ["link"], ("link",)) == ["exact"]
+    assert find_entry([99], ["b"], ("c", "b")) == ["star"]
+    assert find_entry([1, 5, 99], ["c", "b"], ("mirror", "c", "b")) == ["star"]
+    assert find_entry([1, 5, 99], ["c", "d"], ("mirror", "c", "d")) == []
+
+
+def test_of_several_with_wildcards_the_entry_is_that_ones_that_decides():
+    narrow = at("/c*/b", "narrow", "glob")
+    rules = look_up_rules([(each, None) for each in (ROOT, narrow, STAR)], ["/r"], identify)
+    entry = rules.trace([1, 5, 99], ["c", "b"], "/r")
+    for names in (("c", "b"), ("mirror", "c", "b")):
+        assert {each.lang for each in rules.find_entry(entry, names, ROOT)} == {"narrow"}
+
+
+def test_the_page_of_an_exact_one_may_lie_deeper():
+    exact = at("/a", "exact", "exact", index=("pages/front.gmi",))
+    rules = look_up_rules([(each, None) for each in (ROOT, exact)], ["/r"], identify)
+
+    def find_doubtful(*names):
+        trail = rules.trace([1, 2, 7, 8][: len(names) + 1], names, "/r")
+        return [each.lang for each, _ in rules.find(trail, ROOT).doubtful]
+
+    assert find_doubtful("a", "pages", "front.gmi") == ["exact"]
+    assert find_doubtful("a", "Pages", "Front.gmi") == ["exact"]
+    assert find_doubtful("a", "pages", "other.gmi") == []
+    assert find_doubtful("a", "front.gmi") == []
+    deep = rules.trace([1, 2, 7, 8], ["a", "pages", "front.gmi"], "/r")
+    assert [each.lang for each, _ in rules.find(deep, exact).rules] == ["exact"]
 
 
 def test_a_longer_name_that_is_tried_is_its_locations(monkeypatch):
@@ -117,3 +147,9 @@ def test_a_trail_that_is_looked_at_in_two_parts():
     rules = look_up_rules([(STAR, None)], [], identify)
     assert [rule[0].lang for rule in rules.find(inside, ROOT).rules] == ["star"]
     assert rules.find(before, ROOT).rules == ()
+
+
+def test_what_protects_may_be_the_same_everywhere():
+    listed = at("/listed", "de", listing=False)
+    assert not protect_differently([ROOT, A, Location(path="/app", listing=False)])
+    assert protect_differently([ROOT, listed])

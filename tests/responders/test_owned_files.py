@@ -7,6 +7,7 @@ import pytest
 from gemd.config.host_settings import Location
 from gemd.protocol.errors import CertificateRequired, NotFound
 from gemd.responders.access import build_location_check
+from gemd.responders.location_rules import Trail
 from gemd.responders.owned_files import HomeLocation, OwnedFiles, as_home, open_root_of_home
 from gemd.system.accounts import Account
 from gemd.system.beneath import open_root
@@ -147,8 +148,8 @@ def test_no_other_location_s_settings_of_scripts_hold(make, root, home):
 def test_a_listing_has_nothing_of_others(make):
     files, location = OwnedFiles({}), make()
     mine = os.stat(str(location.root))
-    assert not files.hides(mine, ("~alice", "dir"), location, peer())
-    assert files.hides(mine, ("~alice", "dir"), make(uid=ME + 1), peer())
+    assert not files.hides(mine, ("~alice", "dir"), Trail((), ()), location, peer())
+    assert files.hides(mine, ("~alice", "dir"), Trail((), ()), make(uid=ME + 1), peer())
 
 
 def test_only_a_home_is_asked_about():

@@ -637,3 +637,52 @@ def test_a_listing_shows_nothing_that_wildcards_hide(configure, tree):
         asked = request("/", peer(address=address))
         listing = settle(partial(router.respond, asked)).body
         assert (b"private" in listing, b"public" in listing) == (is_shown, True)
+
+
+@pytest.mark.parametrize("directory", ["/", "/around/", "/mirror/", "/deep/"])
+def test_a_listing_shows_nothing_that_wildcards_hide_by_whatever_name_it_is_reached(configure, tree, directory):
+    """Nor where the page is listed in-line, below a directory."""
+    (tree / "index.gmi").unlink()
+    (tree / "around").symlink_to(".")
+    closed = {"deny": ["192.0.2.0/24"], "status": 51}
+    location = [
+        {"path": "/p*e", "match": "glob", "access": closed},
+        {"path": "/public/p*.gmi", "match": "glob", "access": closed},
+        {"path": "/mirror", "root": str(tree)},
+        {"path": "/deep", "root": str(tree), "listing": {"recursive": 2}},
+    ]
+    built = Router(configure(location=location, symlinks="any"), MIME_TABLE, None)
+    below, name = (
+        (directory, b"=> public/page.gmi") if directory == "/deep/" else (f"{directory}public/", b"=> page.gmi")
+    )
+    (tree / "public/index.gmi").unlink(missing_ok=True)
+    for address, is_shown in (("192.0.2.1", False), ("198.51.100.1", True)):
+        here, there = (
+            settle(partial(built.respond, request(url, peer(address=address)))).body for url in (directory, below)
+        )
+        assert (b"=> private/" in here, b"=> public/" in here) == (is_shown, True)
+        assert (name in there) is is_shown
+
+
+def test_what_has_a_place_of_its_own_is_listed_by_the_rule_of_that(configure, tree):
+    """Also where wildcards would match it."""
+    (tree / "index.gmi").unlink()
+    closed = {"deny": ["192.0.2.0/24"], "status": 51}
+    location = [
+        {"path": "/p*", "match": "glob", "access": closed},
+        {"path": "/public", "access": "any"},
+        {"path": "/mirror", "root": str(tree), "access": "any"},
+    ]
+    built = Router(configure(location=location), MIME_TABLE, None)
+    for url in ("/", "/mirror/"):
+        body = settle(partial(built.respond, request(url, peer(address="192.0.2.1")))).body
+        assert (b"=> private/" in body, b"=> public/" in body) == (False, True), url
+
+
+def test_the_page_of_an_exact_one_is_protected_wherever_it_lies(ask, tree):
+    (tree / "public/pages").mkdir()
+    (tree / "public/pages/front.gmi").write_text("front")
+    members = {"path": "/public", "match": "exact", "client-certificate": "any", "index": ["pages/front.gmi"]}
+    location = [members, {"path": "/mirror", "root": str(tree)}]
+    for url in ("/public/", "/public/pages/front.gmi", "/mirror/public/pages/front.gmi"):
+        assert ask(url, location=location).status == 60, url

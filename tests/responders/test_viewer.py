@@ -28,7 +28,7 @@ def test_it_opens_what_protection_does(root, tmp_path):
     os.close(found.descriptor)
     with pytest.raises(FileNotFoundError):
         viewer.open(root, ["b"])
-    assert not viewer.hides(found.status, ["a"])
+    assert not viewer.hides(found.status, ("a",))
 
 
 def test_it_judges_for_as_long_as_it_takes():
