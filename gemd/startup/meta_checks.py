@@ -40,7 +40,7 @@ def _look_into(location: Location, names: tuple[str, ...], directory: str) -> li
                 return read_presets(descriptor, os.fstat(descriptor), path)[1]
             finally:
                 os.close(descriptor)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the location may be a file
         return []
     except OSError as error:
         return [f"{path} can't be read: {error.strerror}"]

@@ -23,6 +23,8 @@ def test_what_is_in_order_or_not_there_is_not_mentioned(said, root):
     assert said() == []
     (root / ".meta").write_text("a: 52 Gone\n")
     assert said({"path": "/none/"}) == []
+    (root / "page.gmi").write_text("a page")
+    assert said({"path": "/page.gmi", "match": "exact"}) == []
 
 
 def test_mistakes_are_told_once_by_file_and_line(said, root):
