@@ -13,7 +13,6 @@ import os
 import stat
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
@@ -24,18 +23,19 @@ from gemd.protocol.meta_file import Preset, Presets, parse_meta
 from gemd.protocol.peer import Peer
 from gemd.protocol.response import Answer
 from gemd.protocol.upload import Intake
+from gemd.responders.bounded import Bounded
 from gemd.responders.judged import Judged, Unjudged
 from gemd.responders.protection import Protection
 from gemd.responders.refusals import FORBIDDEN, NOT_FOUND, open_root_of
 from gemd.responders.turns import Turns
 from gemd.system.beneath import open_beneath
+from gemd.system.file_state import State, find_state, is_settled
 from gemd.system.log import error_log
 
 MAX_DEPTH = 16  # directories below the location's own
 _MAX_FILE = 32 * 1024  # bytes
 _MAX_SIZE = 1024 * 1024  # bytes, of all files that are remembered in a worker, of which some ten times that is made
 _OVERHEAD = 1024  # bytes of one for its key and its place here
-_SETTLED = 1_000_000_000  # nanoseconds: a file that changed later may change again without a trace in its times
 _MAX_FAULTS = 5  # that are told of one file
 _MAX_TOLD = 60  # lines in the error log
 _TOLD_INTERVAL = 60.0  # seconds for these
@@ -43,15 +43,14 @@ _TOLD_INTERVAL = 60.0  # seconds for these
 _RETRY_INTERVAL = 1.0  # seconds until what may change without a trace, or could not be read, is read again
 
 _Key = tuple[str, str | None, tuple[str, ...]]  # which location's, its root, and the directory's names below that
-_Version = tuple[int, ...]
 
 _turns = Turns()  # apart from that of judgements, which wait for no disk
 
 
 class _Remembered(msgspec.Struct, frozen=True):
-    """What a file of this version says. It is good until `expiry`, in monotonic seconds."""
+    """What a file says in this state. It is good until `expiry`, in monotonic seconds."""
 
-    version: _Version
+    state: State
     presets: Presets
     size: int
     expiry: float
@@ -78,8 +77,7 @@ class MetaFiles:
         self._protection = protection
         self._open_root = open_root
         self._owners = {each.where: _find_owners(each, locations) for each in locations if each.meta_files}
-        self._known: OrderedDict[_Key, _Remembered] = OrderedDict()
-        self._size = 0
+        self._known: Bounded[_Key, _Remembered] = Bounded(_MAX_SIZE, lambda file: file.size)
         self._lock = threading.Lock()
         self._told = 0
         self._told_since = -_TOLD_INTERVAL
@@ -88,9 +86,9 @@ class MetaFiles:
         """What is said of the file that `names` lead to below the location's root, which is open; it need not be there.
         Raises Unjudged as long as there is something to be read."""
         for directory, owner in self._list_directories(names, location):
-            version = _look(root, directory, owner)
-            if version is not None:
-                presets = self._find_presets(directory, version, owner, peer)
+            state = _look(root, directory, owner)
+            if state is not None:
+                presets = self._find_presets(directory, state, owner, peer)
                 preset = presets.find("/".join(names[len(directory) :]))
                 if preset is not None:
                     return preset
@@ -107,17 +105,14 @@ class MetaFiles:
                 yield tuple(names[:depth]), owner
             end = min(end, top)
 
-    def _find_presets(self, directory: tuple[str, ...], version: _Version, location: Location, peer: Peer) -> Presets:
+    def _find_presets(self, directory: tuple[str, ...], state: State, location: Location, peer: Peer) -> Presets:
         """Raises Unjudged."""
-        key = location.where, location.root, directory
-        with self._lock:
-            known = self._known.get(key)
-            if known is not None and known.version == version and time.monotonic() < known.expiry:
-                self._known.move_to_end(key)
-                return known.presets
-        raise _Unread(lambda: self._read(directory, version, location, peer))
+        known = self._known.find((location.where, location.root, directory))
+        if known is not None and known.state == state and time.monotonic() < known.expiry:
+            return known.presets
+        raise _Unread(lambda: self._read(directory, state, location, peer))
 
-    def _read(self, directory: tuple[str, ...], version: _Version, location: Location, peer: Peer) -> None:
+    def _read(self, directory: tuple[str, ...], state: State, location: Location, peer: Peer) -> None:
         """Runs in a thread. Raises GeminiError (40) where the root can't be opened."""
         root = self._open_root(location)
         path = os.path.join(str(location.root), *directory, META_NAME)
@@ -127,10 +122,10 @@ class MetaFiles:
             found = self._protection.open(root, (*directory, META_NAME), location, peer)
             descriptor, status = found.resolved.descriptor, found.resolved.status
             try:
-                version, size = _version(status), min(status.st_size, _MAX_FILE)
+                state, size = find_state(status), min(status.st_size, _MAX_FILE)
                 if found.others:
                     raise NotFound
-                if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _SETTLED:
+                if not is_settled(status):
                     expiry = time.monotonic() + _RETRY_INTERVAL
                 presets, faults = read_presets(descriptor, status, path)
             finally:
@@ -141,20 +136,10 @@ class MetaFiles:
                 faults = [f"{path} can't be read: {error.strerror}"]
         finally:
             os.close(root)
-        if self._keep(
-            (location.where, location.root, directory), _Remembered(version, presets, size + _OVERHEAD, expiry)
-        ):
+        key = location.where, location.root, directory
+        former = self._known.keep(key, _Remembered(state, presets, size + _OVERHEAD, expiry))
+        if former is None or former.state != state:
             self._tell(faults)
-
-    def _keep(self, key: _Key, file: _Remembered) -> bool:
-        """Whether it was not remembered before, in this version."""
-        with self._lock:
-            before = self._known.pop(key, None)
-            self._known[key] = file
-            self._size += file.size - (before.size if before is not None else 0)
-            while self._size > _MAX_SIZE:
-                self._size -= self._known.popitem(last=False)[1].size
-        return before is None or before.version != file.version
 
     def _tell(self, faults: Sequence[str]) -> None:
         for fault in faults:
@@ -185,20 +170,16 @@ def _find_owners(location: Location, locations: Sequence[Location]) -> tuple[tup
     return tuple((len(owner.names) - len(owner.mount), owner) for owner in owners)
 
 
-def _look(root: int, directory: tuple[str, ...], location: Location) -> _Version | None:
+def _look(root: int, directory: tuple[str, ...], location: Location) -> State | None:
     """What there is at the moment; None where nothing is, or nothing that the location may reach."""
     try:
         descriptor = open_beneath(root, (*directory, META_NAME), location.symlinks, is_read=False)
     except OSError:
         return None
     try:
-        return _version(os.fstat(descriptor))
+        return find_state(os.fstat(descriptor))
     finally:
         os.close(descriptor)
-
-
-def _version(found: os.stat_result) -> _Version:
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
 def read_presets(descriptor: int, found: os.stat_result, path: str) -> tuple[Presets, list[str]]:

@@ -8,6 +8,7 @@ from gemd.config import parse_config
 from gemd.responders.protection import Protection
 from gemd.responders.router import Router
 from gemd.responders.static import StaticFiles
+from gemd.system import file_state
 from tests.support.pump import Pump
 
 from .asking import request, settle
@@ -20,6 +21,12 @@ MAX_LISTING = 50
 def pump():
     with Pump() as pump:
         yield pump
+
+
+@pytest.fixture
+def long_ago(monkeypatch):
+    """What was just written is taken to have been written a while ago, since no ctime can be set."""
+    monkeypatch.setattr(file_state, "_STEP", 0)
 
 
 @pytest.fixture

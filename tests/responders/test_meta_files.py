@@ -9,10 +9,13 @@ from gemd.responders import meta_files
 from gemd.responders.judged import Unjudged
 from gemd.responders.meta_files import MAX_DEPTH, MetaFiles
 from gemd.responders.protection import Protection
+from gemd.system import file_state
 from gemd.system.beneath import has_openat2, open_root
 from tests.support.descriptors import open_descriptors
 
 from .asking import peer
+
+pytestmark = pytest.mark.usefixtures("long_ago")
 
 
 class Described:
@@ -62,12 +65,6 @@ def write(capsule, name, text, age=10):
     return path
 
 
-@pytest.fixture(autouse=True)
-def settled(monkeypatch):
-    """A file that was just written is taken to have been written long ago, since its ctime can't be set."""
-    monkeypatch.setattr(meta_files, "_SETTLED", 0)
-
-
 def test_the_nearest_line_decides(describe):
     described = describe({"": "**: 50 top\na/b/x: 51 top\n", "a": "b/*: 52 a\n", "a/b": "x: 53 b\n"})
     assert described.find("a/b/x") == (53, "b")
@@ -114,12 +111,12 @@ def test_one_that_goes_says_nothing_and_one_that_comes_does(describe, capsule):
 
 def test_what_has_just_changed_is_read_again_later(describe, monkeypatch):
     """It may change without a trace in its times, as long as the clock has not gone on."""
-    monkeypatch.setattr(meta_files, "_SETTLED", 10**12)
+    monkeypatch.setattr(file_state, "_STEP", 10**12)
     monkeypatch.setattr(meta_files, "_RETRY_INTERVAL", 0.2)
     described = describe({"": "a: 51\n"})
     assert described.find("a") == described.find("a") == (51, "")
     assert described.reads == 1
-    monkeypatch.setattr(meta_files, "_SETTLED", 0)
+    monkeypatch.setattr(file_state, "_STEP", 0)
     threading.Event().wait(0.25)
     assert described.find("a") == described.find("a") == (51, "")
     assert described.reads == 2
@@ -291,7 +288,6 @@ def test_they_take_a_bounded_amount_of_memory(describe, monkeypatch):
     for number in range(5):
         assert described.find(f"d{number}/a") == (51, "")
     assert len(described.files._known) == 3
-    assert described.files._size == sum(file.size for file in described.files._known.values())
     assert described.find("d4/a") == (51, "")
     assert described.reads == 5
     assert described.find("d0/a") == (51, "")

@@ -22,8 +22,9 @@ from gemd.responders.cgi.scripts import ScriptUsers, find_maker
 from gemd.responders.cgi.start import TOO_MANY, ScriptStart
 from gemd.responders.convert.conversion import FAILED, Conversion
 from gemd.responders.convert.converted import Converted, Works
-from gemd.responders.convert.pages import ConvertedPage, ConvertedPages, find_state, is_settled
+from gemd.responders.convert.pages import ConvertedPage, ConvertedPages
 from gemd.responders.protection import Found
+from gemd.system.file_state import find_state, is_settled
 from gemd.system.log import error_log
 from gemd.system.places import Places
 from gemd.system.programs import ProgramError, find_program

@@ -4,15 +4,13 @@ import os
 
 import pytest
 
-from gemd.responders.convert import pages
 from gemd.system.script_threads import SCRIPT_THREADS
 
 
 @pytest.fixture
-def convert(capsule, tmp_path, monkeypatch):
+def convert(capsule, tmp_path, long_ago):
     """A value of `convert` for files that end with .md, by a program with this text. There are some, one ends with .MD.
     All programs have ended when the test has."""
-    monkeypatch.setattr(pages, "_SETTLED", 0)  # all files were made just now
     (capsule / "page.md").write_text("# Page\n")
     (capsule / "UPPER.MD").write_text("# Upper\n")
     (capsule / "index.md").write_text("# Index\n")

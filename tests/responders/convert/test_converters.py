@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from gemd.responders.convert import converters, pages
+from gemd.responders.convert import converters
 from gemd.responders.router import Router
+from gemd.system import file_state
 from gemd.system.script_threads import SCRIPT_THREADS
 from tests.responders.asking import request, settle
 from tests.support.descriptors import open_descriptors
@@ -173,7 +174,7 @@ def test_a_page_is_converted_again_when_its_file_changes(build, convert, runs, c
 
 def test_what_has_just_changed_is_not_remembered(build, convert, runs, monkeypatch):
     count_run, count = runs
-    monkeypatch.setattr(pages, "_SETTLED", 3600 * 10**9)
+    monkeypatch.setattr(file_state, "_STEP", 3600 * 10**9)
     ask = build(**convert(f"{count_run}; cat"))
     ask("/page.md")
     ask("/page.md")
