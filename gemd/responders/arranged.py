@@ -94,8 +94,7 @@ class _Page:
 
     def begin(self) -> Iterator[str]:
         """What stands before the entries: a heading, unless the preamble has one, and the preamble."""
-        name = self._settings.preamble
-        text = read_preamble(self._root, (*self._names, name), self._viewer) if name is not None else ""
+        text = self._read_preamble()
         if not has_title(text):
             host = self._viewer.location.host
             place = host if self._settings.feed and "*" not in host else ""  # as it stands among other feeds
@@ -107,13 +106,19 @@ class _Page:
         if self._url.names:
             yield UP
 
+    def _read_preamble(self) -> str:
+        name = self._settings.preamble
+        if name is None or not self._is_same((name,)) or not self._find_type_of((name,)):
+            return ""
+        return read_preamble(self._root, (*self._names, name), self._viewer)
+
     def finish(self, others: Sequence[Location], titles: RememberedTitles) -> Iterator[str]:
         """The lines of the entries."""
         items = self._choose(others)
         deadline = time.monotonic() + _MAX_SECONDS
         for item in items:
             title = ""
-            if item.is_gemtext and self._is_titled and self._is_same(item) and time.monotonic() < deadline:
+            if item.is_gemtext and self._is_titled and self._is_same(item.names) and time.monotonic() < deadline:
                 title = titles.read(self._root, (*self._names, *item.names), self._viewer)
             yield _format(item, title)
         if self._is_late:
@@ -162,9 +167,12 @@ class _Page:
 
     def _is_gemtext(self, below: tuple[str, ...], entry: DirectoryEntry) -> bool:
         """Whether it would be answered as such."""
-        names, viewer = (*self._names, *below, entry.name), self._viewer
-        ask = partial(self._find_type, self._root, names, viewer.location, viewer.peer)
-        return entry.is_file and judged(ask).startswith(GEMTEXT)
+        return entry.is_file and self._find_type_of((*below, entry.name)).startswith(GEMTEXT)
+
+    def _find_type_of(self, below: tuple[str, ...]) -> str:
+        """The media type that is answered; "" where something else is said in place of what is there."""
+        names, viewer = (*self._names, *below), self._viewer
+        return judged(partial(self._find_type, self._root, names, viewer.location, viewer.peer))
 
     def _find_mounted(self, url_names: tuple[str, ...]) -> Mapping[str, DirectoryEntry | None]:
         if self._mounts is None:
@@ -182,13 +190,13 @@ class _Page:
         entry = item.entry
         if not entry.is_directory or entry.is_link or entry.size is None or self._is_late:
             return False
-        return self._is_same(item)
+        return self._is_same(item.names)
 
-    def _is_same(self, item: Item) -> bool:
-        """Whether the location that decides about the directory that an item is in decides about the item as well."""
+    def _is_same(self, below: tuple[str, ...]) -> bool:
+        """Whether the location that decides about the directory that something is in decides about that as well."""
         if self._mounts is None:
             return True
-        names = (*self._url.names, *item.names)
+        names = (*self._url.names, *below)
         return self._mounts.are_together(self._viewer.location.host, names[:-1], names)
 
     def _open_inner(self, below: tuple[str, ...], way: Sequence[Identity]) -> Found | None:

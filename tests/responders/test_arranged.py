@@ -123,6 +123,23 @@ def test_a_preamble_swallows_nothing(page, directory):
     assert page(preamble=".head")[:6] == ["# /d", "", "```", "art", "```", ""]
 
 
+@pytest.mark.parametrize(
+    "location",
+    [{"gone": True}, {"redirect": {"to": "/x"}}, {"answer": {"status": 52}, "match": "exact"}],
+)
+def test_a_preamble_that_something_else_is_sent_for_is_none(page, directory, location):
+    write(directory / "head.gmi", "# Title\n")
+    locations = [{"path": "/d/head.gmi", **location}]
+    assert page(preamble="head.gmi", keys={"location": locations}) == ["# /d", "", "=> ../ .. (up)"]
+
+
+def test_a_preamble_is_as_a_description_has_it(page, directory):
+    write(directory / "head.gmi", "# Title\n")
+    for said, begin in (("52 Gone", "# /d"), ("31 /x", "# /d"), (";lang=de", "# Title")):
+        write(directory / ".meta", f"head.gmi: {said}\n")
+        assert page(preamble="head.gmi", keys={"meta-files": True})[0] == begin, said
+
+
 def test_a_preamble_that_the_client_may_not_see_is_none(page, directory):
     write(directory / "head", "SECRET\n")
     locations = [{"path": "/d/head", "client-certificate": "any"}]
