@@ -95,6 +95,11 @@ def _parse_directory(text: str) -> Path:
             raise ValueError(f"{escape(text)} is no directory")
         if os.path.lexists(path / CONFIGURATION):
             raise ValueError(f"{escape(str(path / CONFIGURATION))} is there already, and is not overwritten")
+        present = next(above for above in (path, *path.absolute().parents) if above.exists())
+        if not present.is_dir():
+            raise ValueError(f"{escape(str(present))} is no directory")
+        if not os.access(present, os.W_OK | os.X_OK):
+            raise ValueError(f"nothing can be written in {escape(str(present))}: choose another directory")
     except UnicodeEncodeError:
         raise ValueError(f"{escape(text)} is not UTF-8") from None
     except RuntimeError:
@@ -207,5 +212,6 @@ def _check(capsule: Capsule) -> ExitCode:
     quoted = shlex.quote(str(path))
     print(f"start it:   gemd -c {escape(quoted)}")
     connect = "" if capsule.name == "localhost" else "--connect localhost:1965 "
-    print(f"look at it: gemctl fetch {connect}gemini://{bracket(capsule.name)}/")
+    name = capsule.name.replace(ANY_HOST, "any")  # one of those that a wildcard stands for
+    print(f"look at it: gemctl fetch {connect}gemini://{bracket(name)}/")
     return ExitCode.OK

@@ -28,6 +28,9 @@ def ask_for(question: str, default: str, parse: Callable[[str], T]) -> T:
         except EOFError:
             print()
             raise Failure("nobody answers any more, so nothing was written") from None
+        except KeyboardInterrupt:
+            print()
+            raise
         except UnicodeDecodeError:
             complain("that is no text in the terminal's encoding")
             continue

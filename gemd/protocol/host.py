@@ -42,8 +42,8 @@ def normalise_host(host: str) -> str:
             raise ValueError("an address in a URL has no zone")
         try:
             return str(IPv6Address(host[1:-1]))
-        except AddressValueError as error:
-            raise ValueError(str(error)) from None
+        except AddressValueError:
+            raise ValueError("not an IPv6 address") from None
     name = _clean(host)
     if not name or len(name) > _MAX_HOST:
         raise ValueError("a host name has 1 to 253 characters")
@@ -61,6 +61,10 @@ def normalise_name(name: str) -> str:
     no brackets. Raises ValueError."""
     if name == ANY_HOST:
         return name
+    if "/" in name:
+        raise ValueError("a name is neither a URL nor a path: leave out the scheme, and all from the slash behind it")
+    if name.count(":") == 1 or "]:" in name:
+        raise ValueError("a name has no port: the ports are those of the key listen")
     prefix = _ANY_LABEL if is_wildcard(name) else ""
     return prefix + normalise_host(bracket(name.removeprefix(_ANY_LABEL)))
 

@@ -18,6 +18,7 @@ from gemd.master.master import MAX_SLOTS, SIGNALS, Master
 from gemd.master.notices import DaemonNotices
 from gemd.master.process import ForkingProcessControl
 from gemd.master.start_limit import start_limit
+from gemd.protocol.host import write_authority
 from gemd.protocol.url import DEFAULT_PORT
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import ROWS_PER_SLOT, Scoreboard
@@ -147,7 +148,7 @@ def announce(config: Config, resources: Resources, files: Files, warnings: Seque
     port = next((listener.port for listener in resources.listeners if listener.port), 0)
     for host in config.hosts:
         certificate = resources.certificates.get(host.name)
-        url = f"gemini://{host.name}/" if port in (0, DEFAULT_PORT) else f"gemini://{host.name}:{port}/"
+        url = f"gemini://{write_authority(host.name, None if port in (0, DEFAULT_PORT) else port)}/"
         error_log.info("serving %s from %s", url, host.locations[0].source or "its locations")
         if certificate is not None:
             fingerprint = certificate.fingerprint

@@ -64,6 +64,7 @@ WRONG = {
     "a name": (("new", "--name", "a b", "--from", "none"), "a b can't be a host: a host name is made of"),
     "every name": (("new", "--name", "*", "--from", "none"), "the first one needs a name"),
     "a file": (("file", "--name", "a", "--from", "none"), "file is no directory"),
+    "below a file": (("file/new", "--name", "a", "--from", "none"), "file is no directory"),
     "one that has one": (
         ("old", "--name", "a", "--from", "none"),
         "gemd.conf is there already, and is not over",
@@ -84,6 +85,18 @@ def test_what_can_not_be_used(gemctl, tmp_path, arguments, reason):
     assert reason in err
     assert not (tmp_path / "new").exists()
     assert (tmp_path / "old/gemd.conf").read_text() == "mine"
+
+
+def test_a_directory_that_is_another_s_is_told_before_the_next_question(gemctl, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    code, _, err = gemctl("new/capsule", "--name", "a", "--from", "none")
+    assert code == 2
+    assert f"nothing can be written in {tmp_path}: choose another directory" in err
+
+
+def test_the_page_of_a_wildcard_has_a_name_to_ask_for(gemctl):
+    _, out, _ = gemctl("new", "--name", "*.example.org", "--from", "none")
+    assert "gemini://any.example.org/" in out
 
 
 def test_pages_that_are_there_are_served(gemctl, tmp_path):

@@ -46,10 +46,11 @@ def test_the_end_of_the_terminal_is_the_end(answer):
         ask_for("How many?", "3", int)
 
 
-def test_control_c_is_left_to_the_command(answer):
+def test_control_c_ends_the_line_and_is_left_to_the_command(answer, capsys):
     answer(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         ask_for("How many?", "3", int)
+    assert capsys.readouterr().out == "\n"
 
 
 def test_nobody_is_asked_without_a_terminal():

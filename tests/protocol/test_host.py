@@ -93,6 +93,21 @@ def test_refuses_names_that_no_host_can_have(name):
 
 
 @pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("example.org:1965", "has no port"),
+        ("[::1]:1965", "has no port"),
+        ("gemini://example.org/", "neither a URL"),
+        ("example.org/", "neither a URL"),
+        ("::g", "not an IPv6 address"),
+    ],
+)
+def test_says_what_is_wrong_with_what_an_operator_wrote(name, said):
+    with pytest.raises(ValueError, match=said):
+        normalise_name(name)
+
+
+@pytest.mark.parametrize(
     ("raw", "name"), [(b"Example.ORG.", "example.org"), (b"", ""), (b"b\xfccher", "b\\xfccher"), (b"*", "*")]
 )
 def test_the_name_of_a_handshake(raw, name):

@@ -116,3 +116,12 @@ def test_it_is_said_what_is_served_and_where(configure, said, root):
     assert "a key is fixed" in lines
     assert any(resources.certificates["localhost"].fingerprint in line for line in lines)
     listener.close()
+
+
+def test_an_address_is_said_as_urls_have_it(configure, said, root):
+    config = configure(host=[{"name": "::1", "root": str(root)}])
+    resources = acquire_resources(config, [], None)
+    (listener,) = resources.listeners
+    announce(config, resources, read_files(config), [])
+    assert f"serving gemini://[::1]:{listener.port}/ from {root}" in said()
+    listener.close()
