@@ -16,6 +16,7 @@ from gemd.protocol.reference import check_target
 from gemd.protocol.response import MAX_META
 from gemd.protocol.status import DEFINED, Status, has_body, is_redirect, needs_meta
 
+_ENCODED = re.compile("%[0-9A-Fa-f]{2}")
 _BRACES = re.compile(r"\{[^{}]*\}")
 _STATUSES = ", ".join(str(status) for status in sorted(DEFINED) if not has_body(status) and not is_redirect(status))
 
@@ -74,6 +75,21 @@ def _judge_answer(answer: FixedAnswer) -> Iterator[tuple[str, str]]:
         yield "meta", f'the text of 44 is the seconds to wait, which clients read, as in "60", not {show(answer.meta)}'
     elif answer.status in DEFINED and needs_meta(answer.status) and not answer.meta.strip():
         yield "meta", f"{answer.status} asks for something: say what for"
+
+
+def find_plain_signs(config: Config) -> Iterator[Problem]:
+    """Patterns with what is a sign elsewhere, and is compared as it stands here."""
+    for location in (location for host in config.hosts for location in host.locations):
+        for match in filter(None, (redirect.match for redirect in list_redirects(location.redirect))):
+            text = None
+            if "*" in match:
+                text = "the * stands for itself alone: {name} is for one segment, {name...} for all that follows"
+            elif "?" in match:
+                text = "the ? stands for itself alone: no pattern is for a query, which is kept"
+            elif _ENCODED.search(match):
+                text = "is not percent-encoded: write the characters themselves"
+            if text is not None:
+                yield Problem(key_path(location.where, "redirect"), f"match: {text}; it is {show(match)}")
 
 
 def find_idle_patterns(config: Config) -> Iterator[Problem]:

@@ -77,7 +77,8 @@ def _find_loops(config: Config) -> Iterator[tuple[bool, Problem]]:
             where = key_path(begin if begin in members else way.circle[0].location.where, "redirect")
             is_sure = all(step.is_sure for step in (*way.steps, *way.circle))
             unless = "" if is_sure else "; unless one of these is another server's"
-            yield is_sure, Problem(where, f"{text}: {_show(way.circle)}{unless}")
+            shown = _show(way.circle, is_endless=way.is_growing)
+            yield is_sure, Problem(where, f"{text}: {shown}{unless}")
 
 
 class _Follower:
@@ -185,9 +186,11 @@ def _list_paths(location: Location) -> Iterator[str]:
             yield encode_path((*names, "page"))
 
 
-def _show(steps: tuple[_Step, ...]) -> str:
-    """The URLs of a chain, without the host where that is always the same."""
+def _show(steps: tuple[_Step, ...], *, is_endless: bool = False) -> str:
+    """The URLs of a chain, without the host where that is always the same. One without an end shows none."""
     is_one = len({step.url.host for step in steps}) == 1
     texts = ["/" + step.url.text.split("/", 3)[3] if is_one else step.url.text for step in steps]
+    if is_endless:
+        texts = [*texts[: _MOST_SHOWN - 1], "..."]
     shown = [*texts[: _MOST_SHOWN - 1], "...", texts[-1]] if len(texts) > _MOST_SHOWN else texts
     return " -> ".join(shown)

@@ -1,5 +1,7 @@
 """What -t says of locations that match something else than is expected."""
 
+import pytest
+
 from gemd.startup.location_warnings import check_locations
 
 
@@ -8,3 +10,20 @@ def test_a_star_that_stands_for_itself(configure, root, capsys):
     check_locations(configure(host=[{"name": "localhost", "root": str(root), "location": location}]))
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("gemd: warning: host[1].location[1].path: the * stands for itself alone")
+
+
+@pytest.mark.parametrize(
+    ("match", "said"),
+    [
+        ("/old/*", "the * stands for itself alone: {name}"),
+        ("/search?q={words}", "no pattern is for a query"),
+        ("/a%20b", "not percent-encoded"),
+    ],
+)
+def test_a_sign_that_patterns_do_not_have(configure, root, capsys, match, said):
+    to = "/{words}" if "{" in match else "/new/"
+    redirect = [{"match": match, "to": to}, {"match": "/100%/{name}", "to": "/{name}"}]
+    check_locations(configure(host=[{"name": "localhost", "root": str(root), "redirect": redirect}]))
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("gemd: warning: host[1].redirect: match: ")
+    assert said in line

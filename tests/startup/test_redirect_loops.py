@@ -36,7 +36,7 @@ LOOPS = {
     ),
     "ever deeper": (
         [move("/loop2/", "/loop2/deep/")],
-        {FIRST: "goes on for ever: /loop2/ -> /loop2/deep/ -> /loop2/deep/deep/ ->"},
+        {FIRST: "goes on for ever: " + " -> ".join(f"/loop2/{'deep/' * i}" for i in range(5)) + " -> ..."},
     ),
     "ever deeper, and soon too long": (
         [move("/a/", "/a/" + "b" * 400 + "/")],
