@@ -70,6 +70,8 @@ def judge_converters(converters: Mapping[str, Command | Converter]) -> Iterator[
         if extension.lower() in seen:
             yield f"{show(extension)} is listed twice, upper case and lower case being one"
         seen.add(extension.lower())
+        if " " in converter.command[0] and "/" not in converter.command[0]:
+            yield f'{show(extension)}: each argument is a text of its own, as in ["md2gemini", "-f"]'
         if not converter.command[0] or any("\0" in argument for argument in converter.command):
             yield f"{show(extension)} needs the name or path of a program, and arguments without NUL"
         if not is_media_type(converter.type):
@@ -79,5 +81,7 @@ def judge_converters(converters: Mapping[str, Command | Converter]) -> Iterator[
 def judge_extensions(extensions: tuple[str, ...]) -> Iterator[str]:
     """What is wrong with those that are tried."""
     for extension in extensions:
+        if "," in extension:
+            yield f'several extensions are a list, as in [".gmi", ".md"], not {show(extension)}'
         if not extension.startswith(".") or extension.strip(".") == "" or "/" in extension or "\0" in extension:
             yield f'expected an extension such as ".gmi", or a list of them, not {show(extension)}'

@@ -26,19 +26,19 @@ from gemd.protocol.host import normalise_name
 
 S = TypeVar("S", bound=Settings)
 
-_LOCATION_KEYS = {k: t for k, t in keys_of(Location).items() if k not in DERIVED}
+LOCATION_KEYS = {k: t for k, t in keys_of(Location).items() if k not in DERIVED}
 _FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(Location)}
 # What protects holds for all that is below, until a location there has another word for it; so do limits of scripts.
 PROTECTING = (
     *("access", "client-certificate", "convert", "dot-files", "listing", "meta-files", "symlinks"),
-    *(key for key in _LOCATION_KEYS if key.startswith("cgi-")),
+    *(key for key in LOCATION_KEYS if key.startswith("cgi-")),
 )
 # Beside `app` and `app-...`.
 _APPLICATIONS = ("preload", "schemes", "hosts")
 _HOST_ONLY_KEYS = {k: t for k, t in keys_of(Host).items() if k != "locations"}
 HOST_KEYS = {
     **_HOST_ONLY_KEYS,
-    **{k: t for k, t in _LOCATION_KEYS.items() if k not in ("path", "match")},
+    **{k: t for k, t in LOCATION_KEYS.items() if k not in ("path", "match")},
     "location": list[dict[str, object]],
 }
 
@@ -133,7 +133,7 @@ def _read_host(table: object, path: str, number: int, base: Path, problems: list
 
 def _read_location(table: object, where: str, problems: list[Problem]) -> dict[str, object]:
     before = len(problems)
-    values = read_table(table, _LOCATION_KEYS, where, problems)
+    values = read_table(table, LOCATION_KEYS, where, problems)
     if len(problems) == before and "path" not in values:
         problems.append(Problem(where, 'needs the key "path"'))
     return values

@@ -90,7 +90,9 @@ def parse_config(
     )
     problems.extend(_judge(config))
     if problems:
-        raise ConfigError([origins.place(problem) for problem in problems], source)
+        from gemd.config.misplaced import tell_place
+
+        raise ConfigError([origins.place(tell_place(problem)) for problem in problems], source)
     return config
 
 

@@ -24,6 +24,7 @@ from gemd.protocol.response import MAX_META
 from gemd.protocol.status import DEFINED, Status
 
 _LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)*")
+_CHARSET = re.compile(r"[A-Za-z0-9!#$%&'+^_`{}~.:-]+")  # RFC 2978, 2.3, and what was registered before it
 _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _REFUSALS = tuple(str(status) for status in sorted(DEFINED) if status >= 40 and status != Status.SLOW_DOWN)
@@ -101,8 +102,8 @@ def _judge_types(location: Location) -> Iterator[tuple[str, str]]:
             yield key_path("mime", extension), text
     if location.lang is not None and not _LANGUAGES.fullmatch(location.lang):
         yield "lang", f'expected a language tag as in "en" or "en,fr", not {show(location.lang)}'
-    if location.charset is not None and not (location.charset.isprintable() and location.charset.isascii()):
-        yield "charset", f"expected printable ASCII, not {show(location.charset)}"
+    if location.charset is not None and not _CHARSET.fullmatch(location.charset):
+        yield "charset", f'expected the name of one, as in "iso-8859-1", not {show(location.charset)}'
     if location.force_charset and location.charset is None:
         yield "force-charset", "needs the key charset: there is none that could be forced"
 

@@ -142,12 +142,14 @@ def _read_regular(path: Path) -> bytes:
 
 
 def _read_text(path: Path, read: Callable[[], bytes]) -> str:
+    """The text, without the mark that some editors begin UTF-8 with. Raises ConfigError."""
     try:
-        return read().decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        return read().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise ConfigError([Problem("", f"can't be read: {error.strerror}")], str(path)) from None
-    except UnicodeDecodeError:
-        raise ConfigError([Problem("", "is not UTF-8 text")], str(path)) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError([Problem("", f"is not UTF-8 text (at line {line})")], str(path)) from None
 
 
 def _parse(text: str, path: Path) -> dict[str, object]:
@@ -202,5 +204,5 @@ class _Merged:
                 place = self.origins.place_of(where)
                 is_list = not path and key in _APPENDED and isinstance(present, list)
                 text = f"is a list in {place}, and has to be one here" if is_list else f"is set in {place} already"
-                text += ", under a heading in double brackets" if is_list else ": leave it in one file"
+                text += f", each entry under [[{where}]]" if is_list else ": leave it in one file"
                 self.problems.append(Problem(where, text, str(origin)))

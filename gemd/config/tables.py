@@ -18,11 +18,12 @@ S = TypeVar("S", bound=Settings)
 
 class Problem(msgspec.Struct, frozen=True):
     """One mistake: the path of its key, as in "host[2].root", and what to change; `source` is the file with its line,
-    or the variable, where it is not simply in the one file."""
+    or the variable, where it is not simply in the one file, and `unknown` the key where its table has none such."""
 
     path: str
     text: str
     source: str | None = None
+    unknown: str | None = None
 
     def __str__(self) -> str:
         return ": ".join(filter(None, (self.source, self.path, self.text)))
@@ -58,7 +59,7 @@ def read_table(table: object, keys: Mapping[str, object], path: str, problems: l
     for key, value in table.items():
         where = key_path(path, key)
         if key not in keys:
-            problems.append(Problem(where, "there is no such key" + suggest(key, keys)))
+            problems.append(Problem(where, "there is no such key" + suggest(key, keys), unknown=key))
             continue
         if _has_nul(value):
             problems.append(Problem(where, f"expected a text without NUL, not {show(value)}"))
@@ -189,7 +190,7 @@ def describe(kind: object) -> str:
     if origin is tuple:
         return "a list of such tables" if _is_table(arguments[0]) else "a list of texts"
     if origin is dict:
-        return "a table of texts"
+        return "a table of texts" if arguments[1] is str else f"a table, each entry {describe(arguments[1])}"
     if _is_table(kind):
         return "a table with " + ", ".join(keys_of(kind))
     return {bool: "true or false", str: "a text", int: "a whole number", float: "a number"}.get(kind, str(kind))  # type: ignore[call-overload,no-any-return]

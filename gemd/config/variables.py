@@ -89,8 +89,11 @@ def _is_text(text: str) -> bool:
 def _suggest(name: str, known: Mapping[str, object]) -> str:
     import difflib  # for mistakes alone
 
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return suggest(name, near) if near else "; gemd(8), ENVIRONMENT, says how they are called"
+    # Without what all begin with, by which any two would be alike.
+    near = difflib.get_close_matches(name[len(PREFIX) :], [word[len(PREFIX) :] for word in known], n=1, cutoff=0.6)
+    if not near:
+        return "; gemd(8), ENVIRONMENT, says how they are called"
+    return suggest(name, [PREFIX + near[0]])
 
 
 def _set(tables: dict[str, object], origins: Origins, names: tuple[str, ...], value: object, variable: str) -> None:

@@ -68,6 +68,16 @@ def test_a_program_needs_a_name(command):
     ]
 
 
+def test_a_command_line_is_no_program():
+    [text] = judge_converters({".md": ("md2gemini -f",)})
+    assert "each argument is a text of its own" in text
+
+
+def test_extensions_in_one_text_are_no_list():
+    [text] = judge_extensions((".gmi,.md",))
+    assert text.startswith("several extensions are a list")
+
+
 def test_a_type_is_a_media_type():
     [text] = judge_converters({".md": Converter(command=("x",), type="gemini")})
     assert text == 'expected a media type for ".md" such as "text/gemini", not "gemini"'
@@ -80,6 +90,7 @@ def test_what_can_be_no_end_of_a_name_is_told(extension):
 
 
 WRONG = {
+    "list": ("['md2gemini']", "host[1].convert", "expected a table, each entry a program with its arguments"),
     "text": ("{ '.md' = 'md2gemini' }", "host[1].convert..md", 'expected a program with its arguments, as in ["md2'),
     "nothing": ("{ '.md' = [] }", "host[1].convert..md", "expected a program with its arguments"),
     "no key": ("{ '.md' = { comand = ['x'] } }", "host[1].convert..md.comand", "there is no such key; did you mean"),

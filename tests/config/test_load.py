@@ -85,7 +85,8 @@ MISTAKES = {
     "line in a media type": (HOST + 'mime = { ".gmi" = "a/b;\\r\\nx" }\n', "host[1].mime", "expected entries"),
     "line in a language": (HOST + 'lang = "en\\r\\n20"\n', "host[1].lang", "expected a language tag"),
     "blank in a language": (HOST + "lang = 'en, fr'\n", "host[1].lang", "expected a language tag"),
-    "line in a charset": (HOST + 'charset = "utf-8\\n"\n', "host[1].charset", "expected printable ASCII"),
+    "a charset and more": (HOST + 'charset = "utf-8; x"\n', "host[1].charset", "expected the name of one"),
+    "line in a charset": (HOST + 'charset = "utf-8\\n"\n', "host[1].charset", "expected the name of one"),
     "index outside": (HOST + "index = ['../a']\n", "host[1].index", 'expected a path below the root, not "../a"'),
     "scripts outside": (HOST + "cgi = '/usr/lib/cgi'\n", "host[1].cgi", "expected a path below the root"),
     "scripts in a folder with a dot": (HOST + "cgi = './cgi-bin'\n", "host[1].cgi", "expected a path below the root"),
@@ -193,7 +194,7 @@ FILES = {
         "is not TOML: Cannot mutate immutable namespace ('listen',) (at line 2, column 9); it has its value in brackets"
         " above, and can't go on under a heading: put all of it in one form",
     ),
-    "not UTF-8": (b"# \xff\n", "is not UTF-8 text"),
+    "not UTF-8": (b"# a\n# \xff\n", "is not UTF-8 text (at line 2)"),
 }
 
 
@@ -205,6 +206,11 @@ def test_a_file_that_can_not_be_used(tmp_path, content, message):
     with pytest.raises(ConfigError) as caught:
         load_config(path, cpus=1)
     assert caught.value.lines() == [f"{path}: {message}"]
+
+
+def test_the_mark_that_editors_begin_with_is_no_text(tmp_path):
+    (tmp_path / "gemd.conf").write_bytes(b"\xef\xbb\xbf" + HOST.encode())
+    assert load_config(tmp_path / "gemd.conf", cpus=1).hosts
 
 
 def test_a_directory_is_no_file(tmp_path):

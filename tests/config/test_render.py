@@ -111,7 +111,7 @@ SETTINGS = {
         },
     ),
     "lang": st.sampled_from(["en", "en,fr", "zh-Hant"]),
-    "charset": TEXT,
+    "charset": st.from_regex(r"[A-Za-z0-9_.:+-]+", fullmatch=True),
     "symlinks": st.sampled_from(["beneath", "none", "any"]),
     "dot-files": st.booleans() | st.lists(TEXT),
     "index": st.lists(st.sampled_from(["index.gmi", "a/b"])),

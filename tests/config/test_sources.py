@@ -97,7 +97,12 @@ WRONG = {
     "a host in single brackets": (
         HOST.format(name="b"),
         "[host]\nname = 'c'\n",
-        "d/a.conf:1: host: is a list in gemd.conf:2, and has to be one here, under a heading in double brackets",
+        "d/a.conf:1: host: is a list in gemd.conf:2, and has to be one here, each entry under [[host]]",
+    ),
+    "a location without its host": (
+        HOST.format(name="b"),
+        "[[host.location]]\npath = '/c'\n",
+        "d/a.conf:1: host: is a list in gemd.conf:2, and has to be one here, each entry under [[host]]",
     ),
     "a host twice": (
         HOST.format(name="b"),

@@ -102,7 +102,7 @@ def test_a_value_is_toml_or_a_text(text, kind, value):
 def test_what_is_no_key_is_an_error_that_names_the_nearest():
     assert lines_of({"GEMD_WORKRES": "3", "GEMD_TLS": "x", "GEMD_HOST_PATH": "/", "GEMD_QQQQQQQQQQQ": "x"}) == [
         "GEMD_WORKRES: no key has this variable; did you mean 'GEMD_WORKERS'?",
-        "GEMD_TLS: no key has this variable; did you mean 'GEMD_LISTEN'?",
+        "GEMD_TLS: no key has this variable; gemd(8), ENVIRONMENT, says how they are called",
         "GEMD_HOST_PATH: no key has this variable; did you mean 'GEMD_HOST_APP_PATH'?",
         "GEMD_QQQQQQQQQQQ: no key has this variable; gemd(8), ENVIRONMENT, says how they are called",
     ]
