@@ -122,9 +122,9 @@ MISTAKES = {
     "redirect to a line": (
         HOST + 'redirect = { to = "/\\r\\n" }\n',
         "host[1].redirect.to",
-        "percent-encoded",
+        "a URL has no control character",
     ),
-    "redirect to a blank": (HOST + "redirect = { to = '/a b' }\n", "host[1].redirect.to", "percent-encoded"),
+    "redirect to a blank": (HOST + "redirect = { to = '/a b' }\n", "host[1].redirect.to", "a URL has no blank"),
     "symlinks": (HOST + "symlinks = 'yes'\n", "host[1].symlinks", '"beneath" or "none" or "any", not "yes"'),
     "no fingerprint": (
         HOST + "client-certificate = ['SHA256:12']\n",
