@@ -55,11 +55,12 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Presets:
-    """Those of one file, by what their patterns match."""
+    """Those of one file, by what their patterns match; those with wildcards have `globs` characters."""
 
     def __init__(self, lines: Sequence[tuple[str, Preset]] = ()) -> None:
         numbered = [(number, pattern, preset) for number, (pattern, preset) in enumerate(lines)]
         globs = [entry for entry in numbered if is_glob(entry[1])]
+        self.globs = sum(len(pattern) for _, pattern, _ in globs)
         globs.reverse()  # the first one that matches is the last one in the file
         self._plain = {pattern: (number, preset) for number, pattern, preset in numbered if not is_glob(pattern)}
         self._globs = [(number, preset) for number, _, preset in globs]

@@ -19,7 +19,7 @@ import msgspec
 
 from gemd.config.host_settings import META_NAME, Location
 from gemd.protocol.errors import GeminiError, NotFound
-from gemd.protocol.meta_file import Preset, Presets, parse_meta
+from gemd.protocol.meta_file import MAX_GLOBS, Preset, Presets, parse_meta
 from gemd.protocol.peer import Peer
 from gemd.protocol.response import Answer
 from gemd.protocol.upload import Intake
@@ -79,16 +79,22 @@ class MetaFiles:
         self._owners = {each.where: _find_owners(each, locations) for each in locations if each.meta_files}
         self._known: Bounded[_Key, _Remembered] = Bounded(_MAX_SIZE, lambda file: file.size)
         self._lock = threading.Lock()
+        self._crowded: set[str] = set()
         self._told = 0
         self._told_since = -_TOLD_INTERVAL
 
     def find(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Preset | None:
         """What is said of the file that `names` lead to below the location's root, which is open; it need not be there.
         Raises Unjudged as long as there is something to be read."""
+        room = MAX_GLOBS  # for those of all files, as it takes time to hold a path against them
         for directory, owner in self._list_directories(names, location):
             state = _look(root, directory, owner)
             if state is not None:
                 presets = self._find_presets(directory, state, owner, peer)
+                room -= presets.globs
+                if room < 0:
+                    self._tell_of_crowd(directory, owner)
+                    return None
                 preset = presets.find("/".join(names[len(directory) :]))
                 if preset is not None:
                     return preset
@@ -140,6 +146,17 @@ class MetaFiles:
         former = self._known.keep(key, _Remembered(state, presets, size + _OVERHEAD, expiry))
         if former is None or former.state != state:
             self._tell(faults)
+
+    def _tell_of_crowd(self, directory: tuple[str, ...], location: Location) -> None:
+        """That a file, and what is above it, is left out; once, as far as that is remembered."""
+        path = os.path.join(str(location.root), *directory, META_NAME)
+        if path in self._crowded:
+            return
+        if len(self._crowded) >= _MAX_TOLD:
+            self._crowded.clear()
+        self._crowded.add(path)
+        more = f"patterns with wildcards that have more than {MAX_GLOBS} characters"
+        self._tell([f"{path} is left alone for some of what is below: with those there it makes {more}"])
 
     def _tell(self, faults: Sequence[str]) -> None:
         for fault in faults:

@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from gemd.protocol.errors import GeminiError
+from gemd.protocol.meta_file import MAX_GLOBS
 from gemd.responders import meta_files
 from gemd.responders.judged import Unjudged
 from gemd.responders.meta_files import MAX_DEPTH, MetaFiles
@@ -324,3 +325,27 @@ def test_a_file_that_a_disk_keeps_holds_up_no_judgement(describe, by_hand):
     assert reading.settle() == "read"
     reading.close()
     judging.close()
+
+
+def test_the_wildcards_of_all_files_on_the_way_are_bounded(describe, capsule, caplog):
+    """Those that have too many together with nearer ones are left out, and that is told once."""
+    many = "**/*x: 52 no\n" * (MAX_GLOBS // len("**/*x") // 2 + 1)
+    described = describe({"a/b": many, "a": f"b/page: 52 above\n{many}", "": "a/b/page: 52 top"})
+    for path in ("a/b/page", "a/b/other"):
+        assert described.find(path) is None
+    assert described.find("a/other") is None
+    assert described.find("a/other/x") == (52, "no")
+    assert described.find("a/b/c/x") == (52, "no")
+    (message,) = caplog.messages
+    assert message.startswith(f"{capsule}/a/.meta is left alone for some of what is below: ")
+    (capsule / "a/b/.meta").unlink()
+    assert described.find("a/b/page") == (52, "above")
+
+
+def test_no_more_is_remembered_of_what_was_told_than_of_lines(describe, monkeypatch, caplog):
+    monkeypatch.setattr(meta_files, "_MAX_TOLD", 1)
+    many = "**/*x: 52 no\n" * (MAX_GLOBS // len("**/*x"))
+    described = describe({"a/b": many, "a": many, "": many})
+    for path in ("a/b/page", "a/page", "a/b/page"):
+        assert described.find(path) is None
+    assert len(caplog.messages) == 2
