@@ -4,7 +4,6 @@ Rule: where all are prefixes, as a rule, nothing else is looked at.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TypeVar
 
 from gemd.config.placement import Names, Placement
@@ -17,16 +16,25 @@ def build_finder(entries: Sequence[tuple[Placement, T]]) -> Callable[[Names], T]
     others = [entry for entry in entries if entry[0].match != "prefix"]
     prefixes = [(place.names, value) for place, value in entries if place.match == "prefix"]
     if not others:
-        return partial(_find_longest, sorted(prefixes, key=lambda entry: -len(entry[0])))
+        return _find_longest(sorted(prefixes, key=lambda entry: -len(entry[0])))
     exact = {place.names: value for place, value in entries if place.match == "exact"}
     rest = [entry for entry in entries if entry[0].match != "exact"]
-    return partial(_find_nearest, exact, sorted(rest, key=lambda entry: entry[0].rank, reverse=True))
+    return _find_nearest(exact, sorted(rest, key=lambda entry: entry[0].rank, reverse=True))
 
 
-def _find_longest(entries: Sequence[tuple[Names, T]], names: Names) -> T:
-    return next(value for prefix, value in entries if names[: len(prefix)] == prefix)
+def _find_longest(entries: Sequence[tuple[Names, T]]) -> Callable[[Names], T]:
+    def find(names: Names) -> T:
+        for prefix, value in entries:
+            if names[: len(prefix)] == prefix:
+                return value
+        raise LookupError(names)
+
+    return find
 
 
-def _find_nearest(exact: dict[Names, T], entries: Sequence[tuple[Placement, T]], names: Names) -> T:
-    found = exact.get(names)
-    return found if found is not None else next(value for place, value in entries if place.has(names))
+def _find_nearest(exact: dict[Names, T], entries: Sequence[tuple[Placement, T]]) -> Callable[[Names], T]:
+    def find(names: Names) -> T:
+        found = exact.get(names)
+        return found if found is not None else next(value for place, value in entries if place.has(names))
+
+    return find

@@ -54,7 +54,9 @@ class OwnedFiles(Protection):
     def open(self, root: int, names: Sequence[str], location: Location, peer: Peer, *, is_entry: bool = False) -> Found:
         """Open for reading what `names` lead to below the user's directory, which `root` was a moment ago. Raises as
         for any location; OSError also for what is somebody else's, or lies below that."""
-        return self._refuse_private(self._open_at_home(names, location, peer, is_entry=is_entry))
+        found = self._open_at_home(names, location, peer, is_entry=is_entry)
+        self._private.refuse(found.resolved)
+        return found
 
     def open_script(self, root: int, names: Sequence[str], location: Location, peer: Peer) -> Found:
         """The same for a script. No other location's settings of scripts are for it, but that there are none."""

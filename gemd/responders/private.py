@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection
 
 from gemd.protocol.errors import NotFound
-from gemd.system.resolved import Identity, identify
+from gemd.system.resolved import Identity, Resolved, identify
 
 _LOOK_INTERVAL = 1.0  # seconds
 _CLOCK_STEP = 1_000_000_000  # nanoseconds by which a file system's clock, or a step of it, may be behind
@@ -25,9 +25,9 @@ class PrivateFiles:
         self._looked_at = -_LOOK_INTERVAL
         self._changed_before = 0  # by the clock of the day, in nanoseconds
 
-    def refuse(self, status: os.stat_result) -> None:
-        """Raise NotFound (51) for one of them."""
-        if not self._paths or not stat.S_ISREG(status.st_mode):
+    def refuse(self, opened: Resolved) -> None:
+        """Raise NotFound (51) for one of them, which is closed then."""
+        if not self._paths or not stat.S_ISREG((status := opened.status).st_mode):
             return
         now = time.monotonic()
         if now - self._looked_at >= _LOOK_INTERVAL or status.st_ctime_ns >= self._changed_before:
@@ -35,6 +35,7 @@ class PrivateFiles:
             self._known = frozenset(filter(None, map(_find, self._paths)))
             self._looked_at = now
         if identify(status) in self._known:
+            os.close(opened.descriptor)
             raise NotFound
 
 

@@ -79,14 +79,7 @@ class Protection:
             found = Found(Resolved(descriptor, os.fstat(descriptor), tuple(names)))
         else:
             found = self._open(root, names, location, peer, is_entry=is_entry)
-        return self._refuse_private(found)
-
-    def _refuse_private(self, found: Found) -> Found:
-        try:
-            self._private.refuse(found.resolved.status)
-        except NotFound:
-            os.close(found.resolved.descriptor)
-            raise
+        self._private.refuse(found.resolved)
         return found
 
     def list_for(self, location: Location, peer: Peer) -> tuple[str, str]:

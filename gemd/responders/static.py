@@ -88,9 +88,10 @@ class StaticFiles:
         if self._convert is not None and (answer := self._convert(found, name, location)) is not None:
             return answer
         descriptor, size = found.resolved.descriptor, found.resolved.status.st_size
-        media_type = guess_type(name, location.mime, self._mime_table)
-        forced = location.force_charset
-        meta = add_parameters(media_type, lang=location.lang, charset=location.charset, is_forced=forced)
+        lang, charset, is_forced = location.lang, location.charset, location.force_charset
+        meta = guess_type(name, location.mime, self._mime_table)
+        if lang or charset:
+            meta = add_parameters(meta, lang=lang, charset=charset, is_forced=is_forced)
         if size > INLINE_SIZE:
             return Response(Status.SUCCESS, meta, FileBody(descriptor, size))
         try:

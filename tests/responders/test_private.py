@@ -1,6 +1,7 @@
 """Keys and logs are shown by no name."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,6 +9,7 @@ from gemd.protocol.errors import NotFound
 from gemd.responders import private
 from gemd.responders.private import PrivateFiles
 from gemd.responders.router import Router
+from gemd.system.resolved import Resolved
 from tests.support.descriptors import open_descriptors
 
 from .asking import request, settle
@@ -66,13 +68,14 @@ def clock(monkeypatch):
     return now, looks
 
 
-class Status:
-    """Of a regular file that changed at a moment."""
+def changed_at(seconds, number=1):
+    """A regular file that changed at a moment."""
+    return Resolved(-1, SimpleNamespace(st_mode=0o100644, st_dev=1, st_ino=number, st_ctime_ns=seconds * 10**9), ())
 
-    st_mode, st_dev = 0o100644, 1
 
-    def __init__(self, changed, number=1):
-        self.st_ctime_ns, self.st_ino = changed * 1_000_000_000, number
+def found_at(path):
+    """What is there, opened."""
+    return Resolved(os.open(path, os.O_RDONLY), path.stat(), ())
 
 
 def test_a_file_that_does_not_change_is_looked_up_among_what_is_known(clock, tmp_path):
@@ -80,25 +83,29 @@ def test_a_file_that_does_not_change_is_looked_up_among_what_is_known(clock, tmp
     files = PrivateFiles([str(tmp_path / "key")])
     for seconds, number in ((0.0, 1), (0.9, 1), (0.2, 2), (0.9, 2)):
         now[0] += seconds
-        files.refuse(Status(10.0))
+        files.refuse(changed_at(10.0))
         assert len(looks) == number
 
 
 def test_one_that_has_changed_since_may_be_private_now(clock, tmp_path):
     now, looks = clock
     files = PrivateFiles([str(tmp_path / "key")])
-    files.refuse(Status(10.0))
+    files.refuse(changed_at(10.0))
     (tmp_path / "key").touch()
-    found = (tmp_path / "key").stat()
+    before = open_descriptors()
     with pytest.raises(NotFound):
-        files.refuse(found)  # which is later than the clock here
+        files.refuse(found_at(tmp_path / "key"))  # which is later than the clock here
+    assert open_descriptors() == before
     assert len(looks) == 2
     now[0] += 0.5
-    files.refuse(Status(1000.0, number=2))
+    files.refuse(changed_at(1000.0, number=2))
     assert len(looks) == 3
 
 
 def test_directories_and_what_is_not_there_are_nobody_s_secret(tmp_path):
-    PrivateFiles([str(tmp_path)]).refuse(tmp_path.stat())
     (tmp_path / "page").touch()
-    PrivateFiles([str(tmp_path / "nothing"), str(tmp_path / "page/x")]).refuse((tmp_path / "page").stat())
+    nothing = [str(tmp_path / "nothing"), str(tmp_path / "page/x")]
+    for paths, path in (([str(tmp_path)], tmp_path), (nothing, tmp_path / "page")):
+        found = found_at(path)
+        PrivateFiles(paths).refuse(found)
+        os.close(found.descriptor)
