@@ -6,6 +6,7 @@ Rules: nothing is written before all is known and judged; what a former server's
 import argparse
 import os
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
@@ -210,8 +211,14 @@ def _check(capsule: Capsule) -> ExitCode:
         complain("so this is to be mended in what was written")
         return ExitCode.CONFIGURATION
     quoted = shlex.quote(str(path))
-    print(f"start it:   gemd -c {escape(quoted)}")
+    print(f"start it:   {_find_command('gemd')} -c {escape(quoted)}")
     connect = "" if capsule.name == "localhost" else "--connect localhost:1965 "
     name = capsule.name.replace(ANY_HOST, "any")  # one of those that a wildcard stands for
-    print(f"look at it: gemctl fetch {connect}gemini://{bracket(name)}/")
+    print(f"look at it: {_find_command('gemctl')} fetch {connect}gemini://{bracket(name)}/")
     return ExitCode.OK
+
+
+def _find_command(name: str) -> str:
+    """What starts it: the name alone where a shell finds that, as it does not in a virtual environment."""
+    beside = Path(sys.executable).with_name(name)
+    return name if shutil.which(name) is not None or not beside.exists() else escape(shlex.quote(str(beside)))

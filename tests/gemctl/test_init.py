@@ -15,7 +15,9 @@ from gemd.system.privileges import Identity, PrivilegeError
 
 @pytest.fixture(autouse=True)
 def _as_somebody(tmp_path, monkeypatch):
-    """In a directory of the story's own, with an own home, as an ordinary user, whose files root's tests are."""
+    """In a directory of the story's own, with an own home, as an ordinary user, whose files root's tests are, and whose
+    shell finds the commands."""
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     user = os.geteuid() or 65534
@@ -92,6 +94,18 @@ def test_a_directory_that_is_another_s_is_told_before_the_next_question(gemctl, 
     code, _, err = gemctl("new/capsule", "--name", "a", "--from", "none")
     assert code == 2
     assert f"nothing can be written in {tmp_path}: choose another directory" in err
+
+
+def test_commands_are_named_as_a_shell_finds_them(gemctl, tmp_path, monkeypatch):
+    assert "start it:   gemd -c" in gemctl("found", "--name", "a", "--from", "none")[1]
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: subprocess.CompletedProcess([], 0))
+    for name in ("gemd", "gemctl"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    out = gemctl("new", "--name", "a", "--from", "none")[1]
+    assert f"start it:   {tmp_path}/gemd -c" in out
+    assert f"look at it: {tmp_path}/gemctl fetch" in out
 
 
 def test_the_page_of_a_wildcard_has_a_name_to_ask_for(gemctl):

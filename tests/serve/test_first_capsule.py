@@ -135,7 +135,7 @@ def test_three_answers_make_a_capsule_that_is_served(terminal, folder):
     assert at.finish() == 0, at.seen
     assert "not a name can't be a host" in at.seen
     assert "is in order" in at.seen
-    command = re.search(r"start it: +(gemd -c \S+)", at.seen)
+    command = re.search(r"start it: +(\S*gemd -c \S+)", at.seen)
     assert command
     with serving(folder, command[1]) as port:
         assert fetch(folder, f"gemini://example.org:{port}/", port).startswith("# example.org\n")
