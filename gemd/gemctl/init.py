@@ -205,12 +205,13 @@ def _add_user(capsule: Capsule) -> Capsule:
 
 def _check(capsule: Capsule) -> ExitCode:
     """Have gemd check what was written, and say how to go on."""
-    path = capsule.directory / CONFIGURATION
+    path = str(capsule.directory / CONFIGURATION)
+    path = f"./{path}" if path.startswith("-") else path  # which would be a flag
     sys.stdout.flush()
     if subprocess.run([sys.executable, "-P", "-m", "gemd", "-t", "-c", path], check=False).returncode:
         complain("so this is to be mended in what was written")
         return ExitCode.CONFIGURATION
-    quoted = shlex.quote(str(path))
+    quoted = shlex.quote(path)
     print(f"start it:   {_find_command('gemd')} -c {escape(quoted)}")
     connect = "" if capsule.name == "localhost" else "--connect localhost:1965 "
     name = capsule.name.replace(ANY_HOST, "any")  # one of those that a wildcard stands for

@@ -108,6 +108,12 @@ def test_commands_are_named_as_a_shell_finds_them(gemctl, tmp_path, monkeypatch)
     assert f"look at it: {tmp_path}/gemctl fetch" in out
 
 
+def test_a_directory_that_looks_like_a_flag(gemctl):
+    code, out, _ = gemctl("--name", "a", "--from", "none", "--", "-new")
+    assert code == 0
+    assert "gemd -c ./-new/gemd.conf" in out
+
+
 def test_the_page_of_a_wildcard_has_a_name_to_ask_for(gemctl):
     _, out, _ = gemctl("new", "--name", "*.example.org", "--from", "none")
     assert "gemini://any.example.org/" in out
