@@ -70,7 +70,9 @@ class HostRules(msgspec.Struct, frozen=True):
     def find(self, trail: Trail, asked: Location, *, is_link: bool = False) -> Nearest:
         """Those that are nearest to the end of the trail: to what was opened, or where a link is that leads to it."""
         way = trail.way
-        depth = next((depth for depth in reversed(range(len(way))) if way[depth] in self.prefixes), 0)
+        depth = max(0, len(way) - 1)
+        while depth and way[depth] not in self.prefixes:
+            depth -= 1
         nearest = self.prefixes.get(way[depth], ()) if way else ()
         if not (way and (self.exact or self.globs)):
             return Nearest(depth, nearest)
