@@ -21,7 +21,7 @@ MAX_NAMES = 32  # of a path that wildcards match
 MAX_GLOBS = 4096  # characters, of all patterns with wildcards: what a path is held against each time
 MAX_PARAMETERS = 512  # bytes: there has to be room for a type before them
 
-_STATUS = re.compile(r"[1-6][0-9](?!\S)")
+_STATUS = re.compile(r"[0-9][0-9](?!\S)")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 

@@ -3,6 +3,7 @@
 Rule: each mistake is said once, as a warning: it costs its line, and nothing else.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 
@@ -12,6 +13,8 @@ from gemd.config.tables import key_path
 from gemd.responders.meta_files import read_presets
 from gemd.system.attempt import attempt
 from gemd.system.beneath import open_beneath, open_root
+
+_LINKS = frozenset({errno.ELOOP, errno.EXDEV})
 
 
 def find_meta_warnings(config: Config) -> Iterator[Problem]:
@@ -43,4 +46,8 @@ def _look_into(location: Location, names: tuple[str, ...], directory: str) -> li
     except (FileNotFoundError, NotADirectoryError):  # the location may be a file
         return []
     except OSError as error:
+        if error.errno in _LINKS:
+            return [
+                f"{path} is left alone: it is, or is reached by, a symbolic link that must not be followed (symlinks)"
+            ]
         return [f"{path} can't be read: {error.strerror}"]
