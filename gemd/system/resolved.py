@@ -16,6 +16,8 @@ from gemd.system.beneath import open_beneath, open_directory, open_root
 Identity = tuple[int, int]  # device and inode
 
 _MAX_LINKS = 40  # as many as Linux follows
+_MAX_NAMES = 1024  # in all of them, and on the ways to them: each is looked up, while other clients wait
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES})
 _RETRIES = 10  # when a link takes a directory's place, again and again
 
@@ -148,11 +150,12 @@ def follow_links(root: int, names: Sequence[str], *, may_leave: bool = False) ->
     """The names without a link that `names` stand for at the moment, beneath `root`, and the links that were followed.
 
     Where links `may_leave`, `root` is "/", which is where an absolute one leads. Raises OSError: EXDEV for a way out,
-    ELOOP for too many links, or what readlink(2) says.
+    ELOOP for too many links, ENAMETOOLONG for too many names in them, or what readlink(2) says.
     """
     done: list[str] = []
     waiting = [(name, -1) for name in reversed(names)]  # with the number of the link that it is a part of
     links: list[Link] = []
+    budget = _MAX_NAMES
     while waiting:
         name, number = waiting.pop()
         if name == "..":
@@ -170,7 +173,11 @@ def follow_links(root: int, names: Sequence[str], *, may_leave: bool = False) ->
             if (is_absolute and not may_leave) or len(links) >= _MAX_LINKS:
                 code = errno.ELOOP if len(links) >= _MAX_LINKS else errno.EXDEV
                 raise OSError(code, os.strerror(code))
-            waiting.extend((part, len(links)) for part in reversed(target.split("/")))
+            parts = target.split("/")
+            budget -= len(done) + len(parts)
+            if budget < 0:
+                raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+            waiting.extend((part, len(links)) for part in reversed(parts))
             links.append(Link(tuple(done), -1 if is_absolute else len(done)))
             if is_absolute:
                 done.clear()
@@ -178,14 +185,18 @@ def follow_links(root: int, names: Sequence[str], *, may_leave: bool = False) ->
 
 
 def _stat_way(root: int, names: Sequence[str], is_outside: bool) -> list[os.stat_result]:
-    base = open_root("/") if is_outside else root
+    """One directory after the other: by their paths each would be looked up through all of those before."""
+    directory = open_root("/") if is_outside else root
     try:
-        way = [os.fstat(base)]
-        for depth in range(1, len(names) + 1):
-            way.append(os.stat("/".join(names[:depth]), dir_fd=base, follow_symlinks=False))
+        way = [os.fstat(directory)]
+        for name in names:
+            parent, directory = directory, os.open(name, _DIRECTORY, dir_fd=directory)
+            if parent != root:
+                os.close(parent)
+            way.append(os.fstat(directory))
     finally:
-        if is_outside:
-            os.close(base)
+        if directory != root:
+            os.close(directory)
     return way
 
 

@@ -476,7 +476,7 @@ def test_what_is_mounted_in_a_second_place(ask, tree):
 @pytest.fixture
 def folding(monkeypatch):
     """A file system that finds a name in lower case, whatever the case is that it is asked for."""
-    open_beneath, stat = resolved.open_beneath, os.stat
+    open_beneath, stat, open_file = resolved.open_beneath, os.stat, os.open
 
     def open_folded(root, names, symlinks, **keys):
         return open_beneath(root, [name.lower() for name in names], symlinks, **keys)
@@ -484,8 +484,12 @@ def folding(monkeypatch):
     def stat_folded(path, *, dir_fd=None, follow_symlinks=True):
         return stat(path if dir_fd is None else path.lower(), dir_fd=dir_fd, follow_symlinks=follow_symlinks)
 
+    def open_step_folded(path, flags, mode=0o777, *, dir_fd=None):
+        return open_file(path if dir_fd is None else path.lower(), flags, mode, dir_fd=dir_fd)
+
     monkeypatch.setattr(resolved, "open_beneath", open_folded)
     monkeypatch.setattr(os, "stat", stat_folded)
+    monkeypatch.setattr(os, "open", open_step_folded)
 
 
 @pytest.mark.usefixtures("folding")

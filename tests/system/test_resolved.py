@@ -169,6 +169,25 @@ def test_links_are_followed_beneath_the_root_alone(root, names, error):
     assert errno.errorcode[caught.value.errno] == error
 
 
+def test_links_have_so_many_names_and_no_more(top, root):
+    """A chain of links through many directories would hold up everybody else."""
+    (top / "way").symlink_to("a/../" * 500 + "a")
+    assert follow_links(root, ["way"])[0] == ["a"]
+    (top / "long").symlink_to("a/../" * 300 + "way")
+    with pytest.raises(OSError) as caught:
+        follow_links(root, ["long"])
+    assert caught.value.errno == errno.ENAMETOOLONG
+    deep = ["d"] * 300
+    (top / "/".join(deep)).mkdir(parents=True)
+    (top / "/".join(deep) / "link4").touch()
+    for number in range(4):
+        (top / "/".join(deep) / f"link{number}").symlink_to(f"./link{number + 1}")
+    assert follow_links(root, [*deep, "link1"])[0] == [*deep, "link4"]
+    with pytest.raises(OSError) as caught:
+        follow_links(root, [*deep, "link0"])
+    assert caught.value.errno == errno.ENAMETOOLONG
+
+
 @needs_openat2
 def test_the_directory_that_it_is_in(top, root):
     for path, parent in (("to-file", "a/b"), ("a/b/file", "a/b"), ("to-a", "")):
