@@ -4,12 +4,16 @@ Rule: what protects is inherited from what is above; where that is so for some o
 matches, it has to say itself what holds.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from gemd.config.host_settings import Location
 from gemd.config.script_places import has_wildcard
 from gemd.config.settings import Config
 from gemd.config.tables import Problem, key_path, show
+
+_ENCODED = re.compile("%[0-9A-Fa-f]{2}")
+_NAMED = re.compile(r"\{[^{}/]*\}")
 
 
 def find_unsaid(
@@ -37,8 +41,14 @@ def judge_glob(names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def find_plain_stars(config: Config) -> Iterator[Problem]:
-    """Paths with a star that is compared as it stands."""
+    """Paths with what is a sign elsewhere, a star above all, and is compared as it stands."""
     for location in (location for host in config.hosts for location in host.locations):
+        text = None
         if location.match != "glob" and "*" in location.path:
             text = 'the * stands for itself alone: for one that stands for other names, set match = "glob"'
+        elif _ENCODED.search(location.path):
+            text = "is not percent-encoded: write the characters themselves"
+        elif _NAMED.search(location.path):
+            text = "the braces stand for themselves: names in them are for match of a redirect"
+        if text is not None:
             yield Problem(key_path(location.where, "path"), f"{text}; it is {show(location.path)}")
