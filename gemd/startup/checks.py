@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gemd.config import Config, ConfigError, Problem, parse_config
-from gemd.config.access_lists import find_idle_entries
 from gemd.config.app_settings import app_key, find_app_users, find_applications
 from gemd.config.convert_locations import find_converters
 from gemd.config.script_settings import find_script_users
@@ -21,7 +20,6 @@ from gemd.protocol.characters import escape
 from gemd.startup.app_setups import build_app_setups
 from gemd.startup.assembly import build_proxy_means, build_router
 from gemd.startup.files import read_files
-from gemd.startup.gateway_checks import find_idle_sockets
 from gemd.startup.identity import find_user
 from gemd.startup.inside import see_from_inside
 from gemd.startup.libraries import find_missing_libraries
@@ -36,10 +34,9 @@ from gemd.startup.private_files import (
 from gemd.startup.proxies import load_proxy_certificates
 from gemd.startup.resources import Resources
 from gemd.startup.root_checks import find_missing_roots, why_no_root
-from gemd.startup.script_checks import find_idle_places, find_missing_places, find_missing_scripts
+from gemd.startup.script_checks import find_missing_places, find_missing_scripts
 from gemd.startup.tickets import find_idle_tickets
 from gemd.startup.trials import describe_processes, try_applications
-from gemd.startup.upload_checks import find_upload_warnings
 from gemd.startup.upload_spool import find_missing_spool
 from gemd.system import certificates, tls_context
 from gemd.system.attempt import attempt
@@ -139,64 +136,36 @@ def _check_programs(config: Config) -> list[Problem]:
     return find_missing_programs(config)
 
 
+def print_warning(text: str) -> None:
+    """Print what is worth a look."""
+    print(f"gemd: warning: {escape(text)}", file=sys.stderr)
+
+
 def check_certificates(config: Config) -> None:
     """Load what is configured, without making anything, and print what is worth a look. Raises CertificateError."""
     files = read_files(config)
     shown = load_proxy_certificates(config)
     build_router(config, files, None, {}, {}, build_proxy_means(Resources([], {}, shown), files))
     for warning in find_idle_tickets(config):
-        print(f"gemd: warning: {warning}", file=sys.stderr)
+        print_warning(warning)
     loaded = [*shown.values()]
     for host in config.hosts:
         if host.certificate is not None and host.key is not None:
             loaded.append(certificates.load(Path(host.certificate), Path(host.key)))
             tls_context.build_context(loaded[-1], config.tls)
     for warning in (warning for certificate in loaded for warning in certificate.warnings):
-        print(f"gemd: warning: {escape(warning)}", file=sys.stderr)
-
-
-def check_script_places(config: Config) -> None:
-    """Print where there can be no scripts, or are none, against expectation."""
-    for problem in find_idle_places(config):
-        print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
-
-
-def check_gateways(config: Config) -> None:
-    """Print which sockets of others nobody could connect to at the moment."""
-    for problem in find_idle_sockets(config):
-        print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
-
-
-def check_uploads(config: Config) -> None:
-    """Print what uploads are let in, or could not be kept, against expectation."""
-    for problem in find_upload_warnings(config):
-        print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
-
-
-def check_descriptions(config: Config) -> None:
-    """Print what is wrong in files that describe others."""
-    if any(location.meta_files for host in config.hosts for location in host.locations):
-        from gemd.startup.meta_checks import find_meta_warnings
-
-        for problem in find_meta_warnings(config):
-            print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
-
-
-def check_access_lists(config: Config) -> None:
-    """Print what has no effect in lists of networks."""
-    for problem in find_idle_entries(config):
-        print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
+        print_warning(warning)
 
 
 def check_confinement(config: Config) -> None:
     """Print what scripts could touch, or would miss, against expectation."""
     if is_confinement_missing(config):
-        print(f"gemd: warning: {NOT_CONFINED}", file=sys.stderr)
+        print_warning(NOT_CONFINED)
     has_some = any(map(os.path.exists, script_directories(config))) or any(find_converters(config))
     confinement = find_confinement(config) if has_some else None
     for directory, hidden in confinement.find_blind_spots() if confinement is not None else ():
-        text = f"until a reload, scripts will miss what is made or replaced in {directory}, since {hidden} is kept from"
-        print(f"gemd: warning: {escape(text)} them (cgi.confine)", file=sys.stderr)
+        text = f"until a reload, scripts will miss what is made or replaced in {directory}"
+        print_warning(f"{text}, since {hidden} is kept from them (cgi.confine)")
 
 
 def check_logs(config: Config) -> None:

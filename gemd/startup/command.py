@@ -16,15 +16,10 @@ from gemd.options import UsageError, parse_arguments
 from gemd.protocol.characters import escape
 from gemd.protocol.quantities import count
 from gemd.startup.checks import (
-    check_access_lists,
     check_applications,
     check_certificates,
     check_confinement,
-    check_descriptions,
-    check_gateways,
     check_logs,
-    check_script_places,
-    check_uploads,
     read_config,
 )
 from gemd.startup.failures import FAILURES, explain_failure
@@ -62,7 +57,7 @@ def start() -> ExitCode:
         print(render_config(config), end="")
         return ExitCode.OK
     if options.test:
-        from gemd.startup.location_warnings import check_locations
+        from gemd.startup.warnings import print_warnings
 
         with start_limit(Timeouts().start):
             config = read()
@@ -70,16 +65,7 @@ def start() -> ExitCode:
             check_certificates(config)
             check_logs(config)
             check_applications(config)
-            check_locations(config)
-            check_access_lists(config)
-            check_script_places(config)
-            check_gateways(config)
-            check_uploads(config)
-            check_descriptions(config)
-            if config.has_people:
-                from gemd.startup.people import check_people
-
-                check_people(config)
+            print_warnings(config)
             check_confinement(config)
         print(f"gemd: the configuration {_describe_source(config)} is in order", file=sys.stderr)
         return ExitCode.OK

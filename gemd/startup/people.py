@@ -5,7 +5,6 @@ has to be known before the first request.
 """
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -14,7 +13,6 @@ from gemd.config import Config, Host, Problem
 from gemd.config.host_settings import Location
 from gemd.config.people import find_people
 from gemd.config.tables import key_path
-from gemd.protocol.characters import escape
 from gemd.system.accounts import Account, find_account, is_user_name
 from gemd.system.attempt import attempt
 from gemd.system.permissions import is_allowed
@@ -89,14 +87,9 @@ def find_hidden_homes(config: Config) -> list[str]:
     return [f"{where}: {text}" for where, _, _ in find_people(config)]
 
 
-def check_people(config: Config) -> None:
-    """Print which users' directories could not be served, against expectation (-t)."""
-    for problem in find_people_warnings(config):
-        print(f"gemd: warning: {escape(str(problem))}", file=sys.stderr)
-
-
 def find_people_warnings(config: Config) -> Iterator[Problem]:
-    """All of that. Raises PrivilegeError for a user that there is not."""
+    """Which users' directories could not be served, against expectation (-t). Raises PrivilegeError for a user that
+    there is not."""
     service, identity = config.service, None
     if service.user not in (None, "root"):
         identity = find_identity(str(service.user), service.group)

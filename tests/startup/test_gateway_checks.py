@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from gemd.startup import gateway_checks
-from gemd.startup.checks import check_gateways
 from gemd.startup.gateway_checks import find_idle_sockets
+from gemd.startup.warnings import print_warnings
 from gemd.system.privileges import Identity
 
 
@@ -94,7 +94,7 @@ def test_whose_a_socket_is_that_nobody_here_has(idle, monkeypatch):
 
 
 def test_it_is_printed_as_a_warning(configure, tmp_path, capsys):
-    check_gateways(configure(host=[{"name": "localhost", "scgi": {"to": f"unix:{tmp_path}/none"}}]))
+    print_warnings(configure(host=[{"name": "localhost", "scgi": {"to": f"unix:{tmp_path}/none"}}]))
     said = capsys.readouterr().err
     assert said.startswith("gemd: warning: host[1].scgi.to: ")
     assert said.count("\n") == 1

@@ -10,13 +10,13 @@ from gemd.startup import people
 from gemd.startup.checks import check_machine
 from gemd.startup.files import find_hidden
 from gemd.startup.people import (
-    check_people,
     find_hidden_homes,
     find_homes,
     find_people_problems,
     find_people_warnings,
     settle_people,
 )
+from gemd.startup.warnings import print_warnings
 from gemd.system.privileges import Identity
 from tests.conftest import need_root
 
@@ -104,7 +104,7 @@ def test_what_is_in_order_is_not_mentioned(host, users, monkeypatch, tmp_path):
 def test_who_has_nothing_is_told(host, users, capsys):
     config = host(locations=LOCATIONS[:3])
     assert "bob has no public_gemini" in warnings_of(config)["host[1].location[3]"]
-    check_people(config)
+    print_warnings(config)
     assert "gemd: warning: host[1].location[3]: bob has no public_gemini" in capsys.readouterr().err
 
 

@@ -5,8 +5,9 @@ import pytest
 
 from gemd.config import ConfigError
 from gemd.startup import script_checks
-from gemd.startup.checks import check_machine, check_script_places
+from gemd.startup.checks import check_machine
 from gemd.startup.script_checks import find_idle_places, find_missing_places, find_missing_scripts
+from gemd.startup.warnings import print_warnings
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_each_is_looked_at_where_it_is_named(from_file, root, tmp_path):
 
 
 def test_it_is_a_warning(from_file, root, capsys):
-    check_script_places(from_file(cgi="*.py"))
+    print_warnings(from_file(cgi="*.py"))
     warning = f"gemd: warning: host[1].cgi: {root}/*.py matches nothing at the moment\n"
     assert capsys.readouterr().err == warning
 

@@ -1,13 +1,13 @@
-"""What -t says of locations that match something else than is expected."""
+"""What -t says of what does something else than is expected."""
 
 import pytest
 
-from gemd.startup.location_warnings import check_locations
+from gemd.startup.warnings import print_warnings
 
 
 def test_a_star_that_stands_for_itself(configure, root, capsys):
     location = [{"path": "/a*"}, {"path": "/b*", "match": "glob"}, {"path": "/c"}]
-    check_locations(configure(host=[{"name": "localhost", "root": str(root), "location": location}]))
+    print_warnings(configure(host=[{"name": "localhost", "root": str(root), "location": location}]))
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("gemd: warning: host[1].location[1].path: the * stands for itself alone")
 
@@ -33,7 +33,7 @@ def test_a_sign_that_paths_do_not_have(configure, root, capsys, path, said):
 def test_a_sign_that_patterns_do_not_have(configure, root, capsys, match, said):
     to = "/{words}" if "{" in match else "/new/"
     redirect = [{"match": match, "to": to}, {"match": "/100%/{name}", "to": "/{name}"}]
-    check_locations(configure(host=[{"name": "localhost", "root": str(root), "redirect": redirect}]))
+    print_warnings(configure(host=[{"name": "localhost", "root": str(root), "redirect": redirect}]))
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("gemd: warning: host[1].redirect: match: ")
     assert said in line

@@ -1,0 +1,42 @@
+"""What is worth a look in a configuration that is in order (-t): what does something else than is expected.
+
+Rule: what only some configurations have is looked for in these alone.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from gemd.config import Config, Problem
+from gemd.config.access_lists import find_idle_entries
+from gemd.config.glob_checks import find_plain_stars
+from gemd.startup.checks import print_warning
+from gemd.startup.gateway_checks import find_idle_sockets
+from gemd.startup.script_checks import find_idle_places
+from gemd.startup.upload_checks import find_upload_warnings
+
+_Find = Callable[[Config], Iterable[Problem]]
+
+
+def print_warnings(config: Config) -> None:
+    """Print all of it. Raises PrivilegeError for a user that there is not."""
+    for find in _list_finders(config):
+        for problem in find(config):
+            print_warning(str(problem))
+
+
+def _list_finders(config: Config) -> Iterator[_Find]:
+    locations = [location for host in config.hosts for location in host.locations]
+    yield find_plain_stars
+    if any(location.redirect is not None for location in locations):
+        from gemd.config.answer_checks import find_idle_patterns, find_plain_signs
+        from gemd.startup.redirect_loops import find_redirect_warnings
+
+        yield from (find_plain_signs, find_idle_patterns, find_redirect_warnings)
+    yield from (find_idle_entries, find_idle_places, find_idle_sockets, find_upload_warnings)
+    if any(location.meta_files for location in locations):
+        from gemd.startup.meta_checks import find_meta_warnings
+
+        yield find_meta_warnings
+    if config.has_people:
+        from gemd.startup.people import find_people_warnings
+
+        yield find_people_warnings
