@@ -9,8 +9,6 @@ from gemd.config.convert_locations import find_converters
 from gemd.config.host_settings import Location
 from gemd.config.settings import Config
 from gemd.protocol.request import Request
-from gemd.protocol.response import Answer
-from gemd.protocol.upload import Intake
 from gemd.responders.cgi.scripts import ScriptUsers
 from gemd.responders.hosts import Responder, ServedLocation
 from gemd.responders.location_rules import Rule
@@ -22,7 +20,7 @@ from gemd.system.places import Places
 class FileResponders:
     """Those of a configuration; `plain` is the one of locations that have nothing of their own, and `convert` what they
     have of converters. Programs run as these `users` and have these `places`. `rules` are those of all hosts; `find`
-    has the location of a request, and `respond` what is answered there."""
+    has the location of a request."""
 
     def __init__(
         self,
@@ -33,7 +31,6 @@ class FileResponders:
         users: ScriptUsers,
         places: Places,
         find: Callable[[Request], ServedLocation],
-        respond: Callable[[Request, ServedLocation], Answer | Intake],
     ) -> None:
         locations = [location for host in config.hosts for location in host.locations]
         self.convert = _build_converters(config, users, places)
@@ -46,7 +43,6 @@ class FileResponders:
             meta_files, limit = MetaFiles(locations, protection), config.limits.listing
             self._described = DescribedFiles(meta_files, mime_table, limit, protection, self.convert, rules)
         self._find = find
-        self._respond = respond
 
     def of(self, location: Location) -> Responder:
         """The one of this location."""
@@ -55,7 +51,7 @@ class FileResponders:
             return files
         from gemd.responders.trying import Trying
 
-        return Trying(files, self._find, self._respond)
+        return Trying(files, self._find)
 
 
 def _build_converters(config: Config, users: ScriptUsers, places: Places) -> Convert | None:

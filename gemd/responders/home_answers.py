@@ -10,7 +10,6 @@ from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.settings import Config
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer
-from gemd.protocol.upload import Intake
 from gemd.responders.cgi.scripts import CGI
 from gemd.responders.described import DescribedFiles
 from gemd.responders.hosts import Responder, ServedLocation
@@ -22,8 +21,7 @@ from gemd.responders.trying import Trying
 
 
 class HomeAnswers:
-    """Those of a configuration. `rules` are those of all hosts; `find` has the location of a request, and `respond`
-    what is answered there."""
+    """Those of a configuration. `rules` are those of all hosts; `find` has the location of a request."""
 
     def __init__(
         self,
@@ -34,7 +32,6 @@ class HomeAnswers:
         scripts: CGI,
         convert: Convert | None,
         find: Callable[[Request], ServedLocation],
-        respond: Callable[[Request, ServedLocation], Answer | Intake],
     ) -> None:
         limit = config.limits.listing
         self._scripts = scripts.beside(owned)
@@ -42,7 +39,6 @@ class HomeAnswers:
         meta_files = MetaFiles((), owned, open_root_of_home)
         self._described = DescribedFiles(meta_files, mime_table, limit, owned, convert, rules, open_root_of_home)
         self._find = find
-        self._respond = respond
 
     def of(self, home: HomeLocation, base: Location) -> tuple[Responder, ...]:
         """What is asked in a user's directory, which has the settings of the location `base`, in this order."""
@@ -55,7 +51,7 @@ class HomeAnswers:
             served = self._find(request)
             return ServedLocation(home, None, None, (*before, files), files) if served.location is base else served
 
-        return (*before, Trying(files, find, self._respond))
+        return (*before, Trying(files, find))
 
     def _run_script(self, request: Request, location: Location) -> Answer | None:
         os.close(open_root_of_home(location))  # which may be gone: that is nothing to be logged, as it is for a root

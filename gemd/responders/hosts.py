@@ -1,7 +1,9 @@
-"""Which location a request is for: by the host in its URL, the name in the handshake, and the path.
+"""Which location a request is for, by the host in its URL, the name in the handshake, and the path; and what is asked
+there: limits, access, then the responders in their order.
 
 Rules: locations are matched on the names that open the file, so that no spelling of a URL steps around a rule; nothing
-of another host than TLS was set up for, and nothing of a host that is passed on, is answered.
+of another host than TLS was set up for, and nothing of a host that is passed on, is answered; each step sees only what
+the steps before it let through.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +13,7 @@ import msgspec
 from gemd.config.host_settings import Host, Location
 from gemd.config.pass_settings import PassHost
 from gemd.config.settings import Config
-from gemd.protocol.errors import BadRequest, ProxyRefused
+from gemd.protocol.errors import BadRequest, NotFound, ProxyRefused
 from gemd.protocol.host import ANY_HOST, find_by_name, is_address
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
@@ -19,9 +21,10 @@ from gemd.protocol.response import Answer
 from gemd.protocol.upload import Intake
 from gemd.protocol.url import TITAN, Url
 from gemd.responders.access import Check
+from gemd.responders.judged import Unjudged
 from gemd.responders.location_finder import build_finder
 from gemd.responders.normal_paths import redirect_to_normal
-from gemd.responders.own_texts import Texts
+from gemd.responders.own_texts import Texts, reword
 
 # Raises GeminiError, or Unjudged to be asked again.
 Responder = Callable[[Request, Location], Answer | Intake | None]
@@ -39,6 +42,30 @@ class ServedLocation(msgspec.Struct, frozen=True):
     application: Responder
     texts: Texts = {}
     uploads: Responder | None = None
+
+    def respond(self, request: Request) -> Answer | Intake:
+        """What is answered here; a refusal has the text that the location has for it. Raises GeminiError."""
+        if self.texts:
+            return reword(self.texts, lambda: self._respond(request))
+        return self._respond(request)
+
+    def _respond(self, request: Request) -> Answer | Intake:
+        if self.check_rate is not None:
+            self.check_rate(request.peer)
+        return self._answer(request)
+
+    def _answer(self, request: Request) -> Answer | Intake:
+        """Who has to be judged at length, in whatever step, comes here again when that is done."""
+        try:
+            if self.check_access is not None:
+                self.check_access(request.peer)
+            for responder in self.responders:
+                answer = responder(request, self.location)
+                if answer is not None:
+                    return answer
+        except Unjudged as error:
+            return error.wait(lambda: self._answer(request))
+        raise NotFound
 
     def alone(self, responder: Responder) -> "ServedLocation":
         """The same where this one alone is asked: for an upload, a URL of a foreign scheme or host, which means no file

@@ -1,7 +1,6 @@
-"""From a request to the one who answers it: location, limits, access, then the responders in their order.
+"""From a configuration to those who answer requests: the responders of each location, in their order.
 
-Rules: each step sees only what the steps before it let through; who answers in a location is what `Location.answers`
-says.
+Rule: who answers in a location is what `Location.answers` says; what only some configurations need is loaded for these.
 """
 
 import errno
@@ -15,7 +14,7 @@ from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.settings import Config
 from gemd.config.types import Budget
 from gemd.config.upload_locations import takes_uploads
-from gemd.protocol.errors import GeminiError, NotFound
+from gemd.protocol.errors import GeminiError
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer
 from gemd.protocol.upload import Intake
@@ -26,9 +25,8 @@ from gemd.responders.file_responders import FileResponders
 from gemd.responders.gateway.gateways import Gateways
 from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.responders.hosts import Responder, ServedHosts, ServedLocation
-from gemd.responders.judged import Unjudged
 from gemd.responders.location_rules import Rule
-from gemd.responders.own_texts import reword, reword_refusal
+from gemd.responders.own_texts import reword_refusal
 from gemd.responders.protection import Protection
 from gemd.responders.redirect import give_answer, gone, redirect
 from gemd.responders.static import Convert
@@ -77,7 +75,7 @@ class Router:
         self.gateways = Gateways(config, authorities, means)
         self._scripts = CGI(config, authorities, protection, script_users)
         places, find = self._scripts.places, lambda request: self._find(request)
-        files = FileResponders(config, mime_table, protection, rules, script_users, places, find, _respond_in_words)
+        files = FileResponders(config, mime_table, protection, rules, script_users, places, find)
         responders: dict[AnswerKind, Responder] = {
             AnswerKind.GONE: gone,
             AnswerKind.ANSWER: give_answer,
@@ -110,7 +108,7 @@ class Router:
 
     def respond(self, request: Request) -> Answer | Intake:
         """The answer, or an intake for what is uploaded first. Raises GeminiError where it is a refusal."""
-        return _respond_in_words(request, self._find(request))
+        return self._find(request).respond(request)
 
     def word_refusal(self, request: Request, refusal: GeminiError) -> GeminiError:
         """The same, in the words of the location that the request leads to. For what is refused before there is an
@@ -148,33 +146,6 @@ def _refuse_file(_size: int) -> int:
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
-def _respond_in_words(request: Request, served: ServedLocation) -> Answer | Intake:
-    """A refusal has the text that the location has for it."""
-    if served.texts:
-        return reword(served.texts, lambda: _respond(request, served))
-    return _respond(request, served)
-
-
-def _respond(request: Request, served: ServedLocation) -> Answer | Intake:
-    if served.check_rate is not None:
-        served.check_rate(request.peer)
-    return _answer(request, served)
-
-
-def _answer(request: Request, served: ServedLocation) -> Answer | Intake:
-    """Who has to be judged at length, in whatever step, comes here again when that is done."""
-    try:
-        if served.check_access is not None:
-            served.check_access(request.peer)
-        for responder in served.responders:
-            answer = responder(request, served.location)
-            if answer is not None:
-                return answer
-    except Unjudged as error:
-        return error.wait(lambda: _answer(request, served))
-    raise NotFound
-
-
 def load_authorities(config: Config, read: Read = read_authorities) -> Authorities | None:
     """Who vouches for clients in TLS_CLIENT_AUTHORISED. Raises CertificateError."""
     paths = [path for path in (config.tls.ca_file, config.tls.ca_path) if path]
@@ -196,7 +167,7 @@ def _build_people(
     from gemd.responders.people import People
 
     owned = OwnedFiles(rules, private)
-    answers = HomeAnswers(config, mime_table, rules, owned, scripts, convert, find, _respond_in_words)
+    answers = HomeAnswers(config, mime_table, rules, owned, scripts, convert, find)
     return People(config, answers, find_account)
 
 

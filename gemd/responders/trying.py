@@ -22,17 +22,11 @@ from gemd.responders.refusals import Missing
 
 class Trying:
     """The responder for files, `files`, where locations have extensions that are tried. `find` has the location of a
-    request, and `respond` answers it there."""
+    request."""
 
-    def __init__(
-        self,
-        files: Responder,
-        find: Callable[[Request], ServedLocation],
-        respond: Callable[[Request, ServedLocation], Answer | Intake],
-    ) -> None:
+    def __init__(self, files: Responder, find: Callable[[Request], ServedLocation]) -> None:
         self.files = files
         self._find = find
-        self._respond = respond
 
     def __call__(self, request: Request, location: Location) -> Answer | Intake | None:
         """Raises as `files` does."""
@@ -52,7 +46,7 @@ class Trying:
             try:
                 if served.location is location:
                     return self._ask_here(longer, _without_trying(served))
-                return self._respond(longer, _without_trying(served))
+                return _without_trying(served).respond(longer)
             except NotFound:
                 continue
             except GeminiError as refusal:
