@@ -36,7 +36,8 @@ OLDEST_TESTS := tests/system tests/worker tests/startup tests/gemctl tests/respo
   tests/app/test_tls.py $(patsubst %,tests/serve/test_%.py,tls client_certificates hosts requests static reload upgrade \
   privileges command_line systemd)
 
-.PHONY: help run test test-slow test-unit test-system test-oldest lint bench install install-program install-files uninstall clean
+.PHONY: help run test test-slow test-unit test-system test-oldest lint bench install install-program install-files \
+  uninstall rollback wheelhouse dist clean
 .DEFAULT_GOAL := help
 
 help:  ## show what can be made
@@ -88,39 +89,30 @@ bench: $(VENV)/run  ## measure gemd beside other servers
 
 install: install-program install-files  ## install as a system service (PREFIX, DESTDIR, SYSCONFDIR, UNITDIR)
 
-# Each installation is a virtual environment of its own, and the link `current` moves to it when it is complete: a gemd
-# that runs keeps the files that it was started from. The one before stays until the next, and any that is still in use.
-# Nothing in it may name DESTDIR, so scripts are rewritten and modules compiled for their final place. It has no pip: to
-# have newer libraries, install again.
+# What the programs in packaging/ are told. Where WHEELHOUSE names a directory of wheels, pip takes all from there and asks
+# nobody else: `make wheelhouse` fills it, where there is a network.
+install-program rollback wheelhouse dist: export PYTHON := $(PYTHON)
+install-program rollback wheelhouse dist: export WHEELHOUSE := $(WHEELHOUSE)
+install-program rollback: export DESTDIR := $(DESTDIR)
+install-program rollback: export LIBDIR := $(LIBDIR)
+install-program: export SBINDIR := $(SBINDIR)
+install-program: export COMMANDS := $(COMMANDS)
+
 install-program:  ## install the two commands alone, which a PREFIX of one's own is enough for
 	@$(NEW_ENOUGH)
-	@set -eu; umask 022; \
-	version=$$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' gemd/__init__.py); \
-	lib='$(DESTDIR)$(LIBDIR)'; name="$$version-$$(date -u +%Y%m%dT%H%M%SZ)"; new="$$lib/$$name"; \
-	source=$$(mktemp -d); trap 'rm -rf "$$source" "$$new"' EXIT; trap 'exit 130' INT TERM; \
-	echo "installing gemd $$version in $(LIBDIR)/$$name"; \
-	cp -R gemd setup.cfg pyproject.toml README.md LICENSE "$$source"; \
-	mkdir -p "$$lib" '$(DESTDIR)$(SBINDIR)'; \
-	$(PYTHON) -m venv "$$new"; python="$$new/bin/python"; \
-	"$$python" -m pip install --quiet --no-compile --disable-pip-version-check "$$source"; \
-	"$$python" -m pip --quiet uninstall --yes pip setuptools; \
-	find "$$new/bin" -type f $(COMMANDS:%=! -name %) -delete; \
-	for command in $(COMMANDS); do sed -i 's|$(DESTDIR)$(LIBDIR)|$(LIBDIR)|g' "$$new/bin/$$command"; done; \
-	sed -i 's|$(DESTDIR)$(LIBDIR)|$(LIBDIR)|g' "$$new/pyvenv.cfg"; \
-	"$$python" -m compileall -q $(if $(DESTDIR),-s '$(DESTDIR)' -p /) "$$new/lib"; \
-	"$$python" -m gemd -V >/dev/null; \
-	before=$$(readlink "$$lib/current" || true); \
-	ln -sfn "$$name" "$$lib/.current"; mv -T "$$lib/.current" "$$lib/current"; \
-	trap 'rm -rf "$$source"' EXIT; \
-	for command in $(COMMANDS); do ln -sf "$(LIBDIR)/current/bin/$$command" '$(DESTDIR)$(SBINDIR)'; done; \
-	for old in "$$lib"/*/; do \
-	  old=$${old%/}; \
-	  case "$${old##*/}" in current|"$$name"|"$$before") continue;; esac; \
-	  grep -qsF "$${old#'$(DESTDIR)'}/" /proc/[0-9]*/maps || rm -rf "$$old"; \
-	done; \
-	base=$$("$$python" -c 'import sys; print(sys.base_prefix)'); \
-	case "$$base" in /root/*|/home/*) \
-	  echo "gemd.service can't use this Python, which is in $$base: make install PYTHON=/usr/bin/python3" >&2;; esac
+	@packaging/install-program
+
+rollback:  ## have the release that was installed before be the current one
+	@packaging/rollback
+	@$(if $(DESTDIR),:,echo 'A gemd that runs moves to it by:  $(SBINDIR)/gemctl upgrade')
+
+wheelhouse:  ## fetch what an installation without a network needs, into WHEELHOUSE
+	@$(NEW_ENOUGH)
+	@packaging/wheelhouse
+
+dist:  ## make the source archive and the wheel, in dist/
+	@$(NEW_ENOUGH)
+	@packaging/dist
 
 # A file in SYSCONFDIR that differs from the one that was installed last, a copy of which is in DATADIR, was edited: it
 # stays, and the new one goes beside it or, where every file of a directory is read, into DATADIR alone.
@@ -154,24 +146,30 @@ install-files:
 	  'To start it, now and at boot:      systemctl enable --now gemd' \
 	  'When an older one runs:            systemctl daemon-reload && $(SBINDIR)/gemctl upgrade')
 
-uninstall:  ## remove what was installed; an edited configuration, certificates, logs and the capsule stay
+# The units, and what is in SYSCONFDIR, belong to the PREFIX whose gemd they start; what of another one's is there stays.
+uninstall:  ## remove what was installed in PREFIX; an edited configuration, certificates, logs and the capsule stay
 	@set -eu; \
-	data='$(DESTDIR)$(DATADIR)/gemd'; etc='$(DESTDIR)$(SYSCONFDIR)'; \
+	data='$(DESTDIR)$(DATADIR)/gemd'; etc='$(DESTDIR)$(SYSCONFDIR)'; unit='$(DESTDIR)$(UNITDIR)/gemd.service'; \
+	if [ ! -e '$(DESTDIR)$(LIBDIR)' ] && [ ! -e "$$data" ]; then \
+	  echo 'there is no gemd in $(DESTDIR)$(PREFIX)'; exit 0; fi; \
 	drop() { if cmp -s "$$1" "$$2"; then rm -f "$$2"; elif [ -e "$$2" ]; then echo "kept $$2, which was edited"; fi; }; \
-	drop "$$data/gemd.conf" "$$etc/gemd.conf"; rm -f "$$etc/gemd.conf.new"; \
-	drop "$$data/logrotate" "$$etc/logrotate.d/gemd"; \
+	if [ -e "$$data" ] && { [ ! -e "$$unit" ] || grep -qF 'ExecStart=$(SBINDIR)/gemd ' "$$unit"; }; then \
+	  drop "$$data/gemd.conf" "$$etc/gemd.conf"; rm -f "$$etc/gemd.conf.new"; \
+	  drop "$$data/logrotate" "$$etc/logrotate.d/gemd"; \
+	  rm -f "$$unit" '$(DESTDIR)$(UNITDIR)/gemd.socket'; \
+	  rm -f '$(DESTDIR)$(SYSUSERSDIR)/gemd.conf' '$(DESTDIR)$(TMPFILESDIR)/gemd.conf'; \
+	  for path in '$(SYSCONFDIR)/gemd' /var/lib/gemd /var/log/gemd /srv/gemini; do \
+	    if [ -e '$(DESTDIR)'"$$path" ]; then echo 'kept $(DESTDIR)'"$$path"; fi; \
+	  done; \
+	  $(if $(DESTDIR),:,if id gemd >/dev/null 2>&1; then echo 'kept the user gemd: userdel gemd'; fi); \
+	elif [ -e "$$data" ]; then echo "kept $$unit, which starts another gemd"; fi; \
 	rm -rf "$$data" '$(DESTDIR)$(LIBDIR)'; \
-	rm -f '$(DESTDIR)$(UNITDIR)/gemd.service' '$(DESTDIR)$(UNITDIR)/gemd.socket'; \
-	rm -f '$(DESTDIR)$(SYSUSERSDIR)/gemd.conf' '$(DESTDIR)$(TMPFILESDIR)/gemd.conf'; \
 	for page in $(MANUALS); do rm -f '$(DESTDIR)$(MANDIR)'/man$${page##*.}/$$page; done; \
 	for command in $(COMMANDS); do \
 	  rm -f '$(DESTDIR)$(SBINDIR)'/$$command '$(DESTDIR)$(BASHDIR)'/$$command; \
 	  rm -f '$(DESTDIR)$(ZSHDIR)'/_$$command '$(DESTDIR)$(FISHDIR)'/$$command.fish; \
 	done; \
-	for path in '$(SYSCONFDIR)/gemd' /var/lib/gemd /var/log/gemd /srv/gemini; do \
-	  if [ -e '$(DESTDIR)'"$$path" ]; then echo 'kept $(DESTDIR)'"$$path"; fi; \
-	done
-	@$(if $(DESTDIR),:,if id gemd >/dev/null 2>&1; then echo 'kept the user gemd: userdel gemd'; fi)
+	echo 'removed gemd from $(DESTDIR)$(PREFIX)'
 
 clean:  ## remove everything that was made
 	rm -rf .venv* .run .bench .system-test build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*

@@ -12,15 +12,27 @@ COMMANDS = ("gemd", "gemctl")
 SHELLS = ("bash", "zsh", "fish")
 
 
-def make(target: str, **variables: object) -> subprocess.CompletedProcess[str]:
-    """`make TARGET NAME=value...` in the project, without what a make around the tests has set."""
+def make(
+    target: str, *, folder: Path = PROJECT, check: bool = True, **variables: object
+) -> subprocess.CompletedProcess[str]:
+    """`make TARGET NAME=value...` in the project or a copy of it, without what a make around the tests has set."""
     environ = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}}
     arguments = [f"{name}={value}" for name, value in variables.items()]
     done = subprocess.run(
-        ["make", "--no-print-directory", target, *arguments], cwd=PROJECT, env=environ, capture_output=True, text=True
+        ["make", "--no-print-directory", target, *arguments], cwd=folder, env=environ, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def copy_project(folder: Path) -> Path:
+    """What installing needs, for a test that changes it."""
+    folder.mkdir()
+    for name in ("Makefile", "README.md", "LICENSE", "setup.cfg", "pyproject.toml"):
+        shutil.copy(PROJECT / name, folder)
+    for name in ("etc", "gemd", "man", "packaging", "systemd"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
 
 
 def find_python() -> str:

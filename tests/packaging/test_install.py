@@ -10,11 +10,13 @@ import subprocess
 import pytest
 
 import gemd
+from tests.conftest import need_root
 from tests.packaging.installing import COMMANDS, PROJECT, make
 
 pytestmark = pytest.mark.timeout(600)
 
 MANUALS = [path.name for path in (PROJECT / "man").glob("*.[1-9]")]
+GROUP = os.getegid()
 EXPECTED = {
     *(f"gemd/sbin/{command}" for command in COMMANDS),
     *(f"gemd/share/man/man{name[-1]}/{name}" for name in MANUALS),
@@ -168,21 +170,89 @@ def test_uninstalling_leaves_what_is_not_its_own(installation, tmp_path):
         assert f"kept {tmp_path}{path}\n" in said
 
 
-def test_certbot_hands_its_certificates_over(installation, tmp_path):
-    """Run in a directory of its own, by whoever runs the tests, and with no gemd that could reload."""
+class TestUninstalling:
+    """Two PREFIXes on one machine: `make uninstall` of one leaves the other's."""
+
+    @pytest.fixture
+    def uninstall(self, tmp_path):
+        def uninstall(prefix):
+            return make("uninstall", DESTDIR=tmp_path, PREFIX=prefix).stdout.splitlines()
+
+        (tmp_path / "var/lib/gemd").mkdir(parents=True)
+        return uninstall
+
+    def files(self, tmp_path):
+        return {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+
+    def test_a_prefix_without_gemd(self, uninstall, tmp_path):
+        make("install-files", DESTDIR=tmp_path, PREFIX="/usr/local")
+        before = self.files(tmp_path)
+        assert uninstall("/opt/gemd") == [f"there is no gemd in {tmp_path}/opt/gemd"]
+        assert self.files(tmp_path) == before
+
+    def test_a_program_alone_takes_nothing_of_the_service_along(self, uninstall, tmp_path):
+        make("install-files", DESTDIR=tmp_path, PREFIX="/usr/local")
+        before = self.files(tmp_path)
+        (tmp_path / "opt/gemd/lib/gemd/current").mkdir(parents=True)
+        assert uninstall("/opt/gemd") == [f"removed gemd from {tmp_path}/opt/gemd"]
+        assert self.files(tmp_path) == before
+        assert not (tmp_path / "opt/gemd/lib/gemd").exists()
+
+    def test_the_one_that_was_installed_last_has_the_service(self, uninstall, tmp_path):
+        make("install-files", DESTDIR=tmp_path, PREFIX="/opt/gemd")
+        make("install-files", DESTDIR=tmp_path, PREFIX="/usr/local")
+        unit = tmp_path / "usr/local/lib/systemd/system/gemd.service"
+        assert uninstall("/opt/gemd") == [
+            f"kept {unit}, which starts another gemd",
+            f"removed gemd from {tmp_path}/opt/gemd",
+        ]
+        assert not {name for name in self.files(tmp_path) if name.startswith("opt")}
+        assert unit.exists()
+        said = uninstall("/usr/local")
+        assert said[1:] == [f"kept {tmp_path}/var/lib/gemd", f"removed gemd from {tmp_path}/usr/local"]
+        assert self.files(tmp_path) == {"etc/logrotate.d/gemd"}, "which calls the gemctl of /opt/gemd"
+
+
+@pytest.fixture
+def certbot(installation, tmp_path):
+    """Run the hook as certbot does, in a directory of its own, and with no gemd that could reload; the pair it made."""
     lineage = tmp_path / "live/example.org"
     lineage.mkdir(parents=True)
     hook = (installation.programs / "certbot-hook").read_text()
-    hook = (
-        hook.replace(f"{installation.top}/etc", str(tmp_path)).replace("-g gemd", "").replace("/run/gemd", "/nowhere")
-    )
-    for content in ("first", "renewed"):
+    hook = hook.replace(f"{installation.top}/etc", str(tmp_path)).replace("/run/gemd", "/nowhere")
+    (tmp_path / "hook").write_text(hook)
+
+    def certbot(content, slashes="", group=GROUP):
         for name in ("privkey", "fullchain"):
             (lineage / f"{name}.pem").write_text(f"{content} {name}\n")
-        subprocess.run(["sh", "-c", hook], check=True, env={**os.environ, "RENEWED_LINEAGE": str(lineage)})
-        pair = {path.name: path.read_text() for path in (tmp_path / "gemd").iterdir()}
+        environ = {**os.environ, "RENEWED_LINEAGE": f"{lineage}{slashes}"}
+        subprocess.run(f"sh {tmp_path}/hook {group}", shell=True, check=True, env=environ)
+        return {path.name: path.read_text() for path in (tmp_path / "gemd").iterdir()}
+
+    return certbot
+
+
+@pytest.mark.parametrize("slashes", ["", "/", "//"])
+def test_certbot_hands_its_certificates_over(certbot, tmp_path, slashes):
+    for content in ("first", "renewed"):
+        pair = certbot(content, slashes)
         assert pair == {"example.org.key": f"{content} privkey\n", "example.org.crt": f"{content} fullchain\n"}
     assert stat.S_IMODE((tmp_path / "gemd/example.org.key").stat().st_mode) == 0o640
+
+
+@need_root
+def test_certbot_hands_a_key_to_the_group_that_is_named(certbot, tmp_path):
+    certbot("first", group="daemon")
+    assert (tmp_path / "gemd/example.org.key").group() == "daemon"
+
+
+def test_the_hook_says_what_it_is_for(installation):
+    environ = {name: value for name, value in os.environ.items() if name != "RENEWED_LINEAGE"}
+    done = subprocess.run(
+        ["sh", installation.programs / "certbot-hook"], env=environ, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode != 0
+    assert "RENEWED_LINEAGE: is not set: certbot calls this" in done.stderr
 
 
 @pytest.mark.slow
@@ -194,8 +264,7 @@ def test_installing_again_keeps_what_a_running_gemd_may_need(installation):
         (old / "library.so").write_bytes(bytes(mmap.PAGESIZE))
     with (used / "library.so").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ):
         make("install", **installation.variables)
-    assert release(installation) != before
-    assert before.is_dir()
+    assert release(installation) == before
     assert (used.is_dir(), unused.is_dir()) == (True, False)
     shutil.rmtree(used)
     assert installation.run("gemd", "-V").returncode == 0

@@ -15,7 +15,7 @@ def rotate(tmp_path, need_program):
     """Rotate the logs in tmp_path, as whoever runs the tests; gemctl is a script that notes how it was called."""
     logs, command = tmp_path / "logs", tmp_path / "gemctl"
     logs.mkdir(mode=0o750)
-    command.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/called\n')
+    command.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/called\necho reopened\n')
     command.chmod(0o755)
     me = f"{pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name}"
     text = (PROJECT / "etc/logrotate.d/gemd").read_text()
@@ -35,6 +35,7 @@ def rotate(tmp_path, need_program):
         command = [need_program("logrotate"), "--state", tmp_path / "state", *options, tmp_path / "logrotate.conf"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert (done.returncode, "error" in done.stderr) == (0, False), done.stderr
+        assert "--debug" in options or not done.stdout + done.stderr, "what it prints, cron mails"
         return {path.name: path.read_bytes() for path in logs.iterdir()}
 
     return rotate
