@@ -15,7 +15,7 @@ def main() -> int:
     block_signals()
     gc.disable()  # what is imported stays: looking again and again for what of it is garbage takes 10 ms
     try:
-        from gemd.startup.tickets import wants_tickets
+        from gemd.startup.first_look import wants_tickets
         from gemd.system.openssl import WITH_TICKETS, WITHOUT_TICKETS, load_openssl
 
         # Before whatever needs it.

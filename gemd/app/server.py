@@ -86,14 +86,14 @@ class GeminiServer:
     def run(self) -> None:
         """Serve until SIGTERM or Ctrl-C. Ends the process with one of gemd's exit codes when that can't be done.
 
-        A program that has imported cryptography before should set OPENSSL_CONF (gemd(8)): else it sends session
-        tickets.
+        A program that has loaded OpenSSL before, by cryptography, or by hashlib or ssl where both use the system's,
+        should set OPENSSL_CONF (gemd(8)): else it may send session tickets.
         """
         global _app
         if not has_utf8():
             sys.exit("gemd: file names have to be UTF-8: set LC_ALL=C.UTF-8, or PYTHONUTF8=1")
         if not load_openssl():
-            print("gemd: cryptography was imported before: TLS 1.3 will send session tickets", file=sys.stderr)
+            print("gemd: OpenSSL was loaded before: TLS 1.3 may send session tickets", file=sys.stderr)
         from gemd.startup.failures import FAILURES, explain_failure
         from gemd.startup.resources import Inherited
         from gemd.startup.serve import serve

@@ -1,82 +1,8 @@
-"""What is known of session tickets before OpenSSL is loaded, and what is made of that."""
-
-import os
-import subprocess
-import sys
-
 import pytest
 
 from gemd.config import parse_config
-from gemd.options import parse_arguments
 from gemd.startup import tickets
-from gemd.startup.tickets import IDLE, TOO_LATE, find_idle_tickets, gives_tickets, keep_to_loaded, wants_tickets
-
-ON = "[tls]\nsession-tickets = true\n"
-
-
-@pytest.fixture
-def file(tmp_path):
-    """A configuration that wants tickets."""
-    path = tmp_path / "gemd.conf"
-    path.write_text(ON)
-    return path
-
-
-COMMANDS = [
-    "-c {}",
-    "-c{}",
-    "--config {}",
-    "--config={}",
-    "-dc {}",
-    "-d --config {} --workers 2",
-    "--dir x -c {}",
-    "-tc{}",
-]
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_file_is_found_as_the_command_line_has_it(file, command):
-    arguments = command.format(file).split()
-    assert parse_arguments(arguments).config == file
-    assert wants_tickets(arguments)
-
-
-TEXTS = {
-    "": False,
-    ON: True,
-    "tls = { session-tickets = true }": True,
-    "[tls]\nsession-tickets = false": False,
-    "[tls]\nsession-tickets = 1": False,
-    "[tls]\n# session-tickets = true": False,
-    "session-tickets = true": False,
-    "tls = ['session-tickets']": False,
-    "[[tls]]\nsession-tickets = true": False,
-    "[tls\nsession-tickets = true": False,
-}
-
-
-@pytest.mark.parametrize(("text", "is_wanted"), TEXTS.items())
-def test_what_the_file_says(file, text, is_wanted):
-    file.write_text(text)
-    assert wants_tickets(["-c", str(file)]) is is_wanted
-
-
-def test_whatever_is_wrong_is_left_to_others(file, tmp_path, capsys):
-    os.mkfifo(tmp_path / "fifo")
-    (tmp_path / "binary").write_bytes(b"\xff session-tickets")
-    for name in ("missing", "fifo", "binary", "", "gemd.conf/x", "a" * 300):
-        assert not wants_tickets(["-c", str(tmp_path / name)])
-    for arguments in ([], ["-c"], ["--config"], ["--nothing"], ["-h"], ["-V"], ["-d=x"]):
-        assert not wants_tickets(arguments)
-    assert capsys.readouterr() == ("", "")
-
-
-def test_a_look_loads_no_openssl(file):
-    """Nor does what it imports: it would be too late then."""
-    code = "import sys; from gemd.startup.tickets import wants_tickets as wants; wanted = wants(['-c', sys.argv[1]])"
-    code += "; print(wanted, 'cryptography' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, timeout=60)
-    assert done.stdout.split() == ["True", "False"], done.stderr
+from gemd.startup.tickets import IDLE, TOO_LATE, find_idle_tickets, gives_tickets, keep_to_loaded
 
 
 def test_it_is_off_where_openssl_does_not_go_along(configure, tmp_path, monkeypatch):

@@ -25,6 +25,14 @@ def test_it_says_that_it_came_too_late():
     assert run("import cryptography.x509\n" + LOAD, OPENSSL_CONF="/dev/null") == ["True", "/dev/null"]
 
 
+@pytest.mark.parametrize(("library", "is_first"), [(b"\0libcrypto.so.3\0", "False"), (b"\0OPENSSL_cleanup\0", "True")])
+def test_python_may_have_loaded_the_same_one(tmp_path, library, is_first):
+    """That of a distribution, with which both are linked; a wheel of cryptography has one of its own."""
+    (tmp_path / "library.so").write_bytes(library)
+    code = f"import hashlib, importlib.util as u, types; s = types.SimpleNamespace(origin='{tmp_path}/library.so')"
+    assert run(f"{code}; u.find_spec = lambda _: s\n{LOAD}") == [is_first, "None"]
+
+
 HAS = "from gemd.system import openssl as o; o.load_openssl({}); print(o.has_tickets())"
 
 

@@ -1,0 +1,75 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from gemd.options import parse_arguments
+from gemd.startup.first_look import wants_tickets
+
+ON = "[tls]\nsession-tickets = true\n"
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A configuration that wants tickets."""
+    path = tmp_path / "gemd.conf"
+    path.write_text(ON)
+    return path
+
+
+COMMANDS = [
+    "-c {}",
+    "-c{}",
+    "--config {}",
+    "--config={}",
+    "-dc {}",
+    "-d --config {} --workers 2",
+    "--dir x -c {}",
+    "-tc{}",
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_file_is_found_as_the_command_line_has_it(file, command):
+    arguments = command.format(file).split()
+    assert parse_arguments(arguments).config == file
+    assert wants_tickets(arguments)
+
+
+TEXTS = {
+    "": False,
+    ON: True,
+    "tls = { session-tickets = true }": True,
+    "[tls]\nsession-tickets = false": False,
+    "[tls]\nsession-tickets = 1": False,
+    "[tls]\n# session-tickets = true": False,
+    "session-tickets = true": False,
+    "tls = ['session-tickets']": False,
+    "[[tls]]\nsession-tickets = true": False,
+    "[tls\nsession-tickets = true": False,
+}
+
+
+@pytest.mark.parametrize(("text", "is_wanted"), TEXTS.items())
+def test_what_the_file_says(file, text, is_wanted):
+    file.write_text(text)
+    assert wants_tickets(["-c", str(file)]) is is_wanted
+
+
+def test_whatever_is_wrong_is_left_to_others(file, tmp_path, capsys):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "binary").write_bytes(b"\xff session-tickets")
+    for name in ("missing", "fifo", "binary", "", "gemd.conf/x", "a" * 300):
+        assert not wants_tickets(["-c", str(tmp_path / name)])
+    for arguments in ([], ["-c"], ["--config"], ["--nothing"], ["-h"], ["-V"], ["-d=x"]):
+        assert not wants_tickets(arguments)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_look_loads_no_openssl(file):
+    """Nor does what it imports: it would be too late then, also if it is Python's own, which cryptography may share."""
+    code = "import sys; from gemd.startup.first_look import wants_tickets as wants; wanted = wants(['-c', sys.argv[1]])"
+    code += "; print(wanted, sys.modules.keys() & {'cryptography', '_hashlib', '_ssl'} or 'none')"
+    done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["True", "none"], done.stderr
