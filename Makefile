@@ -37,7 +37,7 @@ OLDEST_TESTS := tests/system tests/worker tests/startup tests/gemctl tests/respo
   privileges command_line systemd)
 
 .PHONY: help run test test-slow test-unit test-system test-oldest lint bench install install-program install-files \
-  uninstall rollback wheelhouse dist clean
+  uninstall rollback wheelhouse dist deb clean
 .DEFAULT_GOAL := help
 
 help:  ## show what can be made
@@ -113,6 +113,9 @@ wheelhouse:  ## fetch what an installation without a network needs, into WHEELHO
 dist:  ## make the source archive and the wheel, in dist/
 	@$(NEW_ENOUGH)
 	@packaging/dist
+
+deb:  ## make the package for Debian, in dist/ (on Debian 14 or later)
+	@packaging/deb
 
 # A file in SYSCONFDIR that differs from the one that was installed last, a copy of which is in DATADIR, was edited: it
 # stays, and the new one goes beside it or, where every file of a directory is read, into DATADIR alone.
