@@ -28,7 +28,8 @@ def blocks(document, language):
 
 def commands(document, program):
     """The words of each command in a block that runs `program`, by whatever path."""
-    lines = [re.sub(r"(^|\s)#.*", "", line) for text in blocks(document, "sh") for line in text.splitlines()]
+    whole = [text.replace("\\\n", " ") for text in blocks(document, "sh")]
+    lines = [re.sub(r"(^|\s)#.*", "", line) for text in whole for line in text.splitlines()]
     parts = [shlex.split(part) for line in lines for part in re.split(r"&&|;|\|", line)]
     return [words for words in parts if words and Path(words[0]).name == program]
 
