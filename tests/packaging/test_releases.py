@@ -15,7 +15,7 @@ NOBODY = "http://127.0.0.1:1/simple"  # where pip would look if it looked anywhe
 @pytest.fixture(scope="module")
 def wheelhouse(tmp_path_factory):
     """All that an installation takes from elsewhere."""
-    folder = tmp_path_factory.mktemp("wheels") / "house"
+    folder = tmp_path_factory.mktemp("wheels") / "a house"
     assert f"wheels in {folder}" in make("wheelhouse", WHEELHOUSE=folder, PYTHON=find_python()).stdout
     names = {path.name.partition("-")[0].lower() for path in folder.iterdir()}
     assert {"cryptography", "pyopenssl", "setuptools"} < names
