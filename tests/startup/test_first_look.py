@@ -57,11 +57,38 @@ def test_what_the_file_says(file, text, is_wanted):
     assert wants_tickets(["-c", str(file)]) is is_wanted
 
 
+@pytest.mark.parametrize("pattern", ["conf.d/*.conf", "conf.d/b.conf", "{dir}/*.conf", "/{dir}/./b.conf"])
+def test_what_an_included_file_says(file, pattern):
+    directory = file.parent / "conf.d"
+    directory.mkdir()
+    (directory / "a.conf").write_text("[log]\naccess = 'off'\n")
+    included = directory / "b.conf"
+    included.write_text(f"\ufeff{ON}")
+    file.write_text(f'include = ["{pattern.format(dir=directory)}"]\n')
+    assert wants_tickets(["-c", str(file)])
+    included.write_text(ON.replace("true", "false"))
+    assert not wants_tickets(["-c", str(file)])
+    included.unlink()
+    os.mkfifo(included)
+    assert not wants_tickets(["-c", str(file)])
+
+
+@pytest.mark.parametrize(("value", "is_wanted"), [("true", True), (" true ", True), ("false", False), ("1", False)])
+def test_the_environment_has_the_last_word(file, value, is_wanted):
+    environment = {"GEMD_TLS_SESSION_TICKETS": value}
+    assert wants_tickets([], environment) is is_wanted
+    assert wants_tickets(["-c", str(file)], environment) is is_wanted
+    assert wants_tickets(["-c", str(file)], {"GEMD_TLS_SESSION_TICKETS": ""})
+
+
 def test_whatever_is_wrong_is_left_to_others(file, tmp_path, capsys):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "binary").write_bytes(b"\xff session-tickets")
     for name in ("missing", "fifo", "binary", "", "gemd.conf/x", "a" * 300):
         assert not wants_tickets(["-c", str(tmp_path / name)])
+    for include in ("'a'", "[1]", "['']", "['\\u0000']", "['missing', '.', '**/*']", "[['b']]"):
+        file.write_text(f"include = {include}\n")
+        assert not wants_tickets(["-c", str(file)])
     for arguments in ([], ["-c"], ["--config"], ["--nothing"], ["-h"], ["-V"], ["-d=x"]):
         assert not wants_tickets(arguments)
     assert capsys.readouterr() == ("", "")
