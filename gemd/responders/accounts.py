@@ -5,14 +5,13 @@ hangs, or a client that tries names, leaves threads to the others; there is an e
 is told sooner that there is no such user than that there is one who has nothing to show.
 """
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection
 
 from gemd.config.people_settings import UserDirectories
 from gemd.protocol.response import Answer, Helper
 from gemd.protocol.upload import Intake
+from gemd.responders.bounded import Bounded
 from gemd.responders.judged import Unjudged
 from gemd.responders.placed import Placed
 from gemd.system.accounts import Account, FindAccount
@@ -27,37 +26,7 @@ _MAX_USERS = 1024
 _MAX_OTHERS = 4096  # names that were tried
 
 _Key = tuple[str, UserDirectories]
-
-
-class Remembered:
-    """At most `size` of what was looked up, the latest. For any thread."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._entries: OrderedDict[_Key, tuple[float, Account | None]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def find(self, key: _Key) -> tuple[float, Account | None] | None:
-        """Until when it holds, and who it is; None for what is not known."""
-        with self._lock:
-            entry = self._entries.get(key)
-            if entry is not None and time.monotonic() >= entry[0]:
-                del self._entries[key]
-                return None
-            return entry
-
-    def keep(self, key: _Key, account: Account | None) -> None:
-        """From now on, for a while."""
-        with self._lock:
-            self._entries.pop(key, None)
-            self._entries[key] = (time.monotonic() + _KEPT, account)
-            if len(self._entries) > self._size:
-                self._entries.popitem(last=False)
-
-    def forget(self, key: _Key) -> None:
-        """What holds no more."""
-        with self._lock:
-            self._entries.pop(key, None)
+_Entry = tuple[float, Account | None]  # until when it holds, and who it is
 
 
 class Accounts:
@@ -65,8 +34,8 @@ class Accounts:
 
     def __init__(self, find_account: FindAccount) -> None:
         self._ask = find_account
-        self._users = Remembered(_MAX_USERS)
-        self._others = Remembered(_MAX_OTHERS)
+        self._users: Bounded[_Key, _Entry] = Bounded(_MAX_USERS)
+        self._others: Bounded[_Key, _Entry] = Bounded(_MAX_OTHERS)
         self.places = Places(_AT_ONCE, 1)
 
     def find(self, name: str, table: UserDirectories) -> Account | None:
@@ -76,8 +45,9 @@ class Accounts:
             raise UnknownUser(self, (name, table))
         return known[1]
 
-    def _find(self, key: _Key) -> tuple[float, Account | None] | None:
-        return self._users.find(key) or self._others.find(key)
+    def _find(self, key: _Key) -> _Entry | None:
+        entry = self._users.find(key) or self._others.find(key)
+        return entry if entry is not None and time.monotonic() < entry[0] else None
 
     def look_up(self, key: _Key) -> Account | None:
         """Who it is, from memory or by asking. Runs in a thread."""
@@ -86,7 +56,7 @@ class Accounts:
             return known[1]
         account = self._ask(*key)
         kept, other = (self._users, self._others) if account is not None else (self._others, self._users)
-        kept.keep(key, account)
+        kept.keep(key, (time.monotonic() + _KEPT, account))
         other.forget(key)
         return account
 

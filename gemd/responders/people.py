@@ -4,8 +4,6 @@ Rules: all of it is alice's own; who may have none, or is nobody, has nothing th
 whom `cgi.user` says, or not at all. The settings are those of the location that asks.
 """
 
-from collections import OrderedDict
-
 from gemd.config.host_settings import Host, Location
 from gemd.config.people import count_before
 from gemd.config.script_settings import find_script_settings
@@ -16,6 +14,7 @@ from gemd.protocol.response import Answer
 from gemd.protocol.upload import Intake
 from gemd.protocol.url import split_path
 from gemd.responders.accounts import Accounts
+from gemd.responders.bounded import Bounded
 from gemd.responders.home_answers import HomeAnswers
 from gemd.responders.hosts import Responder
 from gemd.responders.owned_files import HomeLocation
@@ -41,7 +40,7 @@ class People:
         self._answers = answers
         self._accounts = Accounts(find or find_account)
         self._named = {host.name: _find_named(host) for host in config.hosts}
-        self._homes: OrderedDict[tuple[str, str], tuple[Account, _Home | None]] = OrderedDict()
+        self._homes: Bounded[tuple[str, str], tuple[Account, _Home | None]] = Bounded(_MAX_HOMES)
 
     def __call__(self, request: Request, location: Location) -> Answer | Intake | None:
         """What the URL names in a user's directory; declines where it leads to none.
@@ -83,13 +82,11 @@ class People:
     def _find_home(self, account: Account, name: str, location: Location, mount: tuple[str, ...]) -> _Home | None:
         """A user's directory as the location that it is, made once for as long as the user is known."""
         key = location.where, name
-        known = self._homes.get(key)
+        known = self._homes.find(key)
         if known is None or known[0] is not account:
             home = self._make_location(account, name, location, mount)
             known = account, (home, self._answers.of(home, location)) if home is not None else None
-            self._homes[key] = known
-            if len(self._homes) > _MAX_HOMES:
-                self._homes.popitem(last=False)
+            self._homes.keep(key, known)
         return known[1]
 
     def _make_location(

@@ -11,7 +11,7 @@ from gemd.config.people_settings import UserDirectories
 from gemd.protocol.errors import GeminiError, NotFound, Overloaded
 from gemd.protocol.response import Response
 from gemd.responders import accounts
-from gemd.responders.accounts import Accounts, Remembered, UnknownUser
+from gemd.responders.accounts import Accounts, UnknownUser
 from tests.support.pump import Pump
 
 TABLE = UserDirectories()
@@ -92,11 +92,12 @@ def test_it_is_said_no_sooner_that_there_is_nobody(known, pump):
     assert time.monotonic() - start < accounts._LEAST
 
 
-def test_there_is_an_end_to_what_is_remembered():
-    names = Remembered(3)
-    for number in range(5):
-        names.keep((str(number), TABLE), None)
-    assert [number for number in range(5) if names.find((str(number), TABLE))] == [2, 3, 4]
+def test_there_is_an_end_to_what_is_remembered(asked, monkeypatch):
+    monkeypatch.setattr(accounts, "_MAX_OTHERS", 3)
+    known = Accounts(lambda name, _table: asked.append(name))
+    for name in ("0", "1", "2", "3", "3", "2", "1", "0"):
+        known.look_up((name, TABLE))
+    assert asked == ["0", "1", "2", "3", "0"]
 
 
 def test_who_tries_names_has_no_user_forgotten(known, asked, pump, monkeypatch):
