@@ -8,12 +8,11 @@ from collections.abc import Iterator
 
 from gemd.config.answer_settings import FixedAnswer, Redirect, list_redirects
 from gemd.config.host_settings import Location
+from gemd.config.location_checks import META_FORM, is_meta
 from gemd.config.settings import Config
 from gemd.config.tables import Problem, key_path, show
-from gemd.protocol.characters import fits_header
 from gemd.protocol.path_pattern import PathPattern, PathTemplate
 from gemd.protocol.reference import check_target
-from gemd.protocol.response import MAX_META
 from gemd.protocol.status import DEFINED, Status, has_body, is_redirect, needs_meta
 
 _ENCODED = re.compile("%[0-9A-Fa-f]{2}")
@@ -68,9 +67,8 @@ def _judge_answer(answer: FixedAnswer) -> Iterator[tuple[str, str]]:
         yield "status", f"{answer.status} has a key of its own: redirect = {{ to = ..., status = {answer.status} }}"
     elif answer.status not in DEFINED:
         yield "status", f"expected one of {_STATUSES}, not {answer.status}"
-    if not fits_header(answer.meta) or answer.meta != answer.meta.lstrip() or len(answer.meta.encode()) > MAX_META:
-        text_form = f"one line of text, of at most {MAX_META} bytes and without a blank at its beginning"
-        yield "meta", f"expected {text_form}, not {show(answer.meta)}"
+    if not is_meta(answer.meta):
+        yield "meta", f"expected {META_FORM}, not {show(answer.meta)}"
     elif answer.status == Status.SLOW_DOWN and not re.fullmatch("[1-9][0-9]{0,8}", answer.meta):
         yield "meta", f'the text of 44 is the seconds to wait, which clients read, as in "60", not {show(answer.meta)}'
     elif answer.status in DEFINED and needs_meta(answer.status) and not answer.meta.strip():

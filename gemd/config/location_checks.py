@@ -23,11 +23,18 @@ from gemd.protocol.mime import is_media_type
 from gemd.protocol.response import MAX_META
 from gemd.protocol.status import DEFINED, Status
 
+META_FORM = f"one line of text, of at most {MAX_META} bytes and without a blank at its beginning"
+
 _LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)*")
 _CHARSET = re.compile(r"[A-Za-z0-9!#$%&'+^_`{}~.:-]+")  # RFC 2978, 2.3, and what was registered before it
 _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _REFUSALS = tuple(str(status) for status in sorted(DEFINED) if status >= 40 and status != Status.SLOW_DOWN)
+
+
+def is_meta(text: str) -> bool:
+    """Whether it can be the text of a header as it stands."""
+    return fits_header(text) and text == text.lstrip() and len(text.encode()) <= MAX_META
 
 
 def judge_location(location: Location) -> Iterator[tuple[str, str]]:
@@ -125,9 +132,8 @@ def _judge_errors(errors: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield key, "the text of 44 is the seconds to wait, which clients read: remove it"
         elif status not in _REFUSALS:
             yield key, f"gemd refuses nothing with this: expected one of {', '.join(_REFUSALS)}"
-        elif not text.strip() or text != text.lstrip() or not fits_header(text) or len(text.encode()) > MAX_META:
-            text_form = f"one line of text, of at most {MAX_META} bytes and without a blank at its beginning"
-            yield key, f"expected {text_form}, not {show(text)}"
+        elif not text.strip() or not is_meta(text):
+            yield key, f"expected {META_FORM}, not {show(text)}"
 
 
 def _judge_gateways(location: Location) -> Iterator[tuple[str, str]]:
