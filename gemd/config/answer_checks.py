@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from gemd.config.answer_settings import FixedAnswer, Redirect, list_redirects
 from gemd.config.host_settings import Location
-from gemd.config.location_checks import META_FORM, is_meta
 from gemd.config.settings import Config
 from gemd.config.tables import Problem, key_path, show
 from gemd.protocol.path_pattern import PathPattern, PathTemplate
 from gemd.protocol.reference import check_target
+from gemd.protocol.response import META_FORM, is_meta
 from gemd.protocol.status import DEFINED, Status, has_body, is_redirect, needs_meta
 
 _ENCODED = re.compile("%[0-9A-Fa-f]{2}")

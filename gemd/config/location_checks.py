@@ -17,24 +17,16 @@ from gemd.config.proxy_checks import judge_proxy
 from gemd.config.script_places import EVERYWHERE, list_entries
 from gemd.config.tables import key_path, show
 from gemd.config.types import LOG_WORDS
-from gemd.protocol.characters import fits_header
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.mime import is_media_type
-from gemd.protocol.response import MAX_META
+from gemd.protocol.response import META_FORM, is_meta
 from gemd.protocol.status import DEFINED, Status
-
-META_FORM = f"one line of text, of at most {MAX_META} bytes and without a blank at its beginning"
 
 _LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)*")
 _CHARSET = re.compile(r"[A-Za-z0-9!#$%&'+^_`{}~.:-]+")  # RFC 2978, 2.3, and what was registered before it
 _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _REFUSALS = tuple(str(status) for status in sorted(DEFINED) if status >= 40 and status != Status.SLOW_DOWN)
-
-
-def is_meta(text: str) -> bool:
-    """Whether it can be the text of a header as it stands."""
-    return fits_header(text) and text == text.lstrip() and len(text.encode()) <= MAX_META
 
 
 def judge_location(location: Location) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from gemd.protocol.status import DEFINED, is_redirect, needs_meta
 Target = tuple[int, tuple[object, ...] | str]  # the family of an address, and the address as connect(2) wants it
 
 MAX_META = 1024  # older texts' limit, which clients still hold servers to
+META_FORM = f"one line of text, of at most {MAX_META} bytes and without a blank at its beginning"
 
 
 class ResolveError(Exception):
@@ -124,6 +125,11 @@ Answer = Response | Pending
 def error_response(error: GeminiError) -> Response:
     """The answer that the error stands for."""
     return Response(error.status, error.meta)
+
+
+def is_meta(text: str) -> bool:
+    """Whether it has META_FORM."""
+    return fits_header(text) and text == text.lstrip() and len(text.encode()) <= MAX_META
 
 
 @functools.lru_cache(maxsize=256)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemd.protocol.errors import BadRequest, GeminiError, NotFound, SlowDown
-from gemd.protocol.response import MAX_META, Response, encode_header, error_response
+from gemd.protocol.response import MAX_META, Response, encode_header, error_response, is_meta
 from gemd.protocol.status import Status
 
 HEADERS = {
@@ -70,3 +70,15 @@ def test_an_error_is_an_answer(error, header):
     response = error_response(error)
     assert encode_header(response.status, response.meta) == header
     assert response == Response(response.status, response.meta, b"")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", True), ("Back at noon", True), (" a", False), ("a\r\n20 b", False)]
+)
+def test_what_the_text_of_a_header_may_be(text, expected):
+    assert is_meta(text) is expected
+
+
+def test_such_a_text_has_a_limit_in_bytes():
+    assert is_meta("é" * 512)
+    assert not is_meta("é" * 513)
