@@ -42,7 +42,7 @@ from gemd.responders.viewer import FindType, Viewer, judged
 from gemd.system.beneath import open_root
 from gemd.system.resolved import Identity, identify
 
-_MAX_SECONDS = 4.0  # for reading directories, and as much again for titles
+_MAX_SECONDS = 2.0  # for reading directories, and as much again for titles: with the rest, less than a turn
 
 _titles = RememberedTitles()  # in this worker
 

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from gemd.protocol.response import Response
-from gemd.responders import arranged
+from gemd.responders import arranged, turns
 from gemd.responders.protection import Protection
 from gemd.responders.router import Router
 from gemd.responders.viewer import Viewer
@@ -525,3 +525,8 @@ def test_what_is_converted_is_not_read(page, directory, capsule):
     (directory / "c.gmi").symlink_to("../dir/c.gmi")
     locations = [{"path": "/dir", "listing": False, "convert": {".gmi": ["cat"]}}]
     assert page(keys={"location": locations}, titles=True)[-1] == "=> c.gmi c.gmi (9 B, 1970-01-02)"
+
+
+def test_a_page_is_worked_out_within_its_turn():
+    """Else that is passed on, as if it waited for a disk, and pages that are large are worked out side by side."""
+    assert 2 * arranged._MAX_SECONDS < turns._TIMEOUT
