@@ -339,7 +339,7 @@ def test_what_is_mounted_below_is_listed_and_not_what_is_in_it(page, tree, capsu
 
 
 def test_there_is_a_time_for_all(page, tree, monkeypatch):
-    moments = iter([0.0, 1.0, 2.0])
+    moments = iter([0.0, 0.5, 1.0])
     monkeypatch.setattr(arranged, "time", type("", (), {"monotonic": lambda: next(moments, 100.0)}))
     lines = page(recursive=16, titles=True)
     assert lines[-1] == "There was no time for more; some entries are left out."
