@@ -12,13 +12,13 @@ from collections.abc import Callable
 from functools import partial
 
 from gemd.shared.host_process import END
-from gemd.system.hosted_script import Ended, Failed, Gone, Started, StartRequest, is_wanted, receive_request, tell
 from gemd.system.privileges import PrivilegeError
 from gemd.system.process import read_limits
 from gemd.system.running_script import Remains
 from gemd.system.script import ScriptProcess
 from gemd.system.script_ending import Ending
 from gemd.system.script_output import ScriptError
+from gemd.system.script_requests import Ended, Failed, Gone, Started, StartRequest, is_wanted, receive_request, tell
 from gemd.system.script_start import ScriptFile
 from gemd.system.script_threads import SCRIPT_THREADS
 

@@ -9,22 +9,22 @@ import socket
 import msgspec
 import pytest
 
-from gemd.system import hosted_script
+from gemd.system import script_requests
 from gemd.system.descriptors import send_descriptors
-from gemd.system.hosted_script import (
+from gemd.system.hosted_script import HostedScript
+from gemd.system.running_script import Remains
+from gemd.system.script_limits import ScriptLimits
+from gemd.system.script_output import ScriptError
+from gemd.system.script_requests import (
     Ended,
     Failed,
     Gone,
-    HostedScript,
     Started,
     StartRequest,
     is_wanted,
     receive_request,
     tell,
 )
-from gemd.system.running_script import Remains
-from gemd.system.script_limits import ScriptLimits
-from gemd.system.script_output import ScriptError
 from gemd.system.script_start import ScriptFile
 from tests.support.descriptors import open_descriptors
 from tests.support.scripts import started
@@ -288,7 +288,7 @@ def test_a_host_that_can_t_send_descriptors_says_so(ask, monkeypatch):
         send_descriptors(sock, data, descriptors)
 
     script, control = ask()
-    monkeypatch.setattr(hosted_script, "send_descriptors", refuse)
+    monkeypatch.setattr(script_requests, "send_descriptors", refuse)
     tell(control, Started(), 0, 1)
     with pytest.raises(ScriptError, match=r"^can't be read from: Too many references$"):
         script.read()
@@ -383,37 +383,3 @@ def test_a_directory_that_is_gone_is_an_error(host, tmp_path):
     file = ScriptFile(str(tmp_path / "gone" / "script"))
     with pytest.raises(ScriptError, match="No such file"):
         started(HostedScript(host[0], file, ENVIRON, LIMITS))
-
-
-# The host's side
-
-
-def test_nobody_left_who_could_ask_is_nothing(host):
-    host[0].close()
-    assert receive_request(host[1]) is None
-
-
-def test_nothing_asked_is_an_error(host):
-    with pytest.raises(BlockingIOError):
-        receive_request(host[1])
-
-
-@pytest.mark.parametrize("number", [0, 1, 2])
-def test_a_request_that_makes_no_sense_is_an_error_and_leaves_nothing(host, number):
-    reader, writer = os.pipe()
-    before = open_descriptors()
-    socket.send_fds(host[0], [b"nonsense"], [reader] * number)
-    with pytest.raises(ValueError, match="can't be understood"):
-        receive_request(host[1])
-    assert open_descriptors() == before
-    os.close(reader)
-    os.close(writer)
-
-
-def test_a_request_without_its_socket_is_an_error(host, tmp_path):
-    script = asks(host, tmp_path)
-    data, descriptors = host[1].recv(100_000), []
-    socket.send_fds(host[0], [data], descriptors)
-    with pytest.raises(ValueError, match="too few descriptors"):
-        receive_request(host[1])
-    script.end()
