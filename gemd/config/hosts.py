@@ -4,27 +4,21 @@ Rules: a location's settings are its own or else its host's, and what protects t
 this is decided here and nowhere else; a mistake in a host is reported once, not again for each of its locations.
 """
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from gemd.config.answer_settings import is_partial
 from gemd.config.budgets import find_budgets, judge_rate
-from gemd.config.convert_settings import move_programs
 from gemd.config.host_settings import DERIVED, AnswerKind, Host, Location
 from gemd.config.location_checks import judge_location
 from gemd.config.origins import Origins
 from gemd.config.pass_settings import PassHost, is_pass_host, read_pass_host
+from gemd.config.paths import absolute, absolute_location
 from gemd.config.placement import Placement, list_above, place_of
 from gemd.config.tables import Problem, key_path, keys_of, read_table, show
-from gemd.config.titan_settings import TitanSettings
-from gemd.config.types import CAFile, Settings
 from gemd.protocol.host import normalise_name
-
-S = TypeVar("S", bound=Settings)
 
 LOCATION_KEYS = {k: t for k, t in keys_of(Location).items() if k not in DERIVED}
 _FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(Location)}
@@ -192,26 +186,12 @@ def _make_location(
     location = Location(**{_FIELDS[key]: value for key, value in values.items()})  # type: ignore[arg-type]
     found = [Problem(key_path(where, key), text) for key, text in judge_location(location) if _first_of(key) in own]
     problems.extend(found)
-    fields = ("root", "app_path", "app_directory", "script", *(["log"] if isinstance(location.log, str) else []))
-    return _absolute_inside(msgspec.structs.replace(absolute(location, base, *fields), where=where), base)
+    return msgspec.structs.replace(absolute_location(location, base), where=where)
 
 
 def _first_of(path: str) -> str:
     """The key of a location in the path of one in its tables, as in "redirect[2].match"."""
     return path.partition(".")[0].partition("[")[0]
-
-
-def _absolute_inside(location: Location, base: Path) -> Location:
-    """The location with the paths in its tables taken from `base`."""
-    rule, proxy, titan = location.client_certificate, location.proxy, location.titan
-    if isinstance(rule, CAFile):
-        rule = absolute(rule, base, "ca")
-    if isinstance(titan, TitanSettings) and isinstance(titan.allow, CAFile):
-        titan = msgspec.structs.replace(titan, allow=absolute(titan.allow, base, "ca"))
-    if proxy is not None:
-        proxy = absolute(proxy, base, "ca", "certificate", "key")
-    convert = move_programs(location.convert, lambda path: join_path(base, path)) if location.convert else {}
-    return msgspec.structs.replace(location, client_certificate=rule, proxy=proxy, titan=titan, convert=convert)
 
 
 def _host_name(name: str, where: str, problems: list[Problem]) -> str:
@@ -220,19 +200,3 @@ def _host_name(name: str, where: str, problems: list[Problem]) -> str:
     except ValueError as error:
         problems.append(Problem(where, f"{show(name)} can't be a host: {error}"))
         return name
-
-
-def absolute(settings: S, base: Path, *fields: str) -> S:
-    """The settings with these paths taken from `base` where they are relative."""
-    paths = {name: getattr(settings, name) for name in fields}
-    return msgspec.structs.replace(settings, **{name: join_path(base, path) for name, path in paths.items() if path})
-
-
-def join_path(base: Path, path: str) -> str:
-    """`path` taken from `base` where it is relative, without dot segments where that leads to the same place: behind a
-    symbolic link `..` is the parent of what it points to."""
-    joined = str(base / path)
-    shortest = os.path.normpath(joined)
-    if shortest == joined or os.path.realpath(shortest) == os.path.realpath(joined):
-        return shortest
-    return joined

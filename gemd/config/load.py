@@ -14,10 +14,11 @@ from gemd.config.app_settings import find_app_users
 from gemd.config.budgets import judge_rate, make_budget
 from gemd.config.cgi_settings import CGISettings, judge_variables
 from gemd.config.convert_settings import CONVERT_KEY, list_programs
-from gemd.config.hosts import absolute, join_path, read_hosts
+from gemd.config.hosts import read_hosts
 from gemd.config.keys import SERVICE_KEYS, TABLES, TOP_KEYS
 from gemd.config.listen import DEFAULT_LISTEN, read_listen
 from gemd.config.origins import Origins
+from gemd.config.paths import absolute, join_path
 from gemd.config.script_settings import find_script_users
 from gemd.config.settings import TLS, Config, Limits, Log, Service, Timeouts
 from gemd.config.sources import ConfigError, read_sources
