@@ -13,7 +13,7 @@ import msgspec
 from gemd.config.host_settings import Host, Location
 from gemd.config.pass_settings import PassHost
 from gemd.config.settings import Config
-from gemd.protocol.errors import BadRequest, NotFound, ProxyRefused
+from gemd.protocol.errors import BadRequest, NotFound, Overloaded, ProxyRefused
 from gemd.protocol.host import ANY_HOST, find_by_name, is_address
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
@@ -21,7 +21,7 @@ from gemd.protocol.response import Answer
 from gemd.protocol.upload import Intake
 from gemd.protocol.url import TITAN, Url
 from gemd.responders.access import Check
-from gemd.responders.judged import Unjudged
+from gemd.responders.judged import MAX_JUDGEMENTS, Unjudged
 from gemd.responders.location_finder import build_finder
 from gemd.responders.normal_paths import redirect_to_normal
 from gemd.responders.own_texts import Texts, reword
@@ -54,7 +54,7 @@ class ServedLocation(msgspec.Struct, frozen=True):
             self.check_rate(request.peer)
         return self._answer(request)
 
-    def _answer(self, request: Request) -> Answer | Intake:
+    def _answer(self, request: Request, judgements: int = MAX_JUDGEMENTS) -> Answer | Intake:
         """Who has to be judged at length, in whatever step, comes here again when that is done."""
         try:
             if self.check_access is not None:
@@ -64,7 +64,9 @@ class ServedLocation(msgspec.Struct, frozen=True):
                 if answer is not None:
                     return answer
         except Unjudged as error:
-            return error.wait(lambda: self._answer(request))
+            if not judgements:
+                raise Overloaded from None
+            return error.wait(lambda: self._answer(request, judgements - 1))
         raise NotFound
 
     def alone(self, responder: Responder) -> "ServedLocation":

@@ -10,6 +10,9 @@ from gemd.protocol.upload import Intake
 from gemd.responders.computed import Computed
 from gemd.responders.turns import Turns
 
+# For one answer: each step, rule and file of descriptions needs one. Who needs more has them change all the time.
+MAX_JUDGEMENTS = 200
+
 _turns = Turns()  # apart from that of listings, which may wait for a disk
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gemd.config.convert_settings import find_extension
 from gemd.config.host_settings import Location
-from gemd.protocol.errors import GeminiError
+from gemd.protocol.errors import GeminiError, Overloaded
 from gemd.protocol.peer import Peer
-from gemd.responders.judged import Unjudged
+from gemd.responders.judged import MAX_JUDGEMENTS, Unjudged
 
 if TYPE_CHECKING:  # it takes the cryptography library along, which an application's program may not want yet
     from gemd.responders.location_rules import Trail
@@ -70,9 +70,11 @@ def has_converter(location: Location, name: str) -> bool:
 
 
 def judged(ask: Callable[[], _T]) -> _T:
-    """What `ask` returns or raises, after all the judgements that it needs."""
-    while True:
+    """What `ask` returns or raises, after all the judgements that it needs. Raises Overloaded (41) where these have no
+    end."""
+    for _ in range(MAX_JUDGEMENTS):
         try:
             return ask()
         except Unjudged as error:
             error.judge()
+    raise Overloaded

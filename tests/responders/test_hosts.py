@@ -5,8 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from gemd.protocol.errors import ProxyRefused, SlowDown
+from gemd.config.host_settings import Location
+from gemd.protocol.errors import Overloaded, ProxyRefused, SlowDown
 from gemd.responders.hosts import ServedHosts, ServedLocation
+from gemd.responders.judged import MAX_JUDGEMENTS, Unjudged
 from gemd.responders.router import Router
 
 from .asking import peer, request, settle
@@ -366,3 +368,15 @@ def test_a_limit_is_for_them_too(configure, tmp_path):
     host = {**PROXIES[0], "app-path": str(tmp_path)}
     router = Router(configure(hosts=[{**host, "rate": "5/h"}]), {}, lambda budgets: refuse)
     assert settle(lambda: router.respond(request("https://wiki.example/"))).status == 44
+
+
+def test_what_is_never_judged_for_good_has_an_end():
+    """A file of descriptions, for one, that somebody changes all the time."""
+    judgements = []
+
+    def ask(*_):
+        raise Unjudged(lambda: judgements.append(1))
+
+    answer = settle(lambda: ServedLocation(Location(), None, None, (ask,), ask).respond(request("/")))
+    assert answer.status == Overloaded.status
+    assert len(judgements) == MAX_JUDGEMENTS

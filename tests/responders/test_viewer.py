@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import pytest
 
 from gemd.config.host_settings import Location
-from gemd.protocol.errors import NotFound
-from gemd.responders.judged import Unjudged
+from gemd.protocol.errors import NotFound, Overloaded
+from gemd.responders.judged import MAX_JUDGEMENTS, Unjudged
 from gemd.responders.protection import Protection
 from gemd.responders.viewer import Viewer, judged
 from gemd.system.beneath import open_root
@@ -41,6 +41,17 @@ def test_it_judges_for_as_long_as_it_takes():
 
     assert judged(ask) == "known"
     assert len(judgements) == 3
+
+
+def test_but_not_for_ever():
+    judgements = []
+
+    def ask():
+        raise Unjudged(lambda: judgements.append(1))
+
+    with pytest.raises(Overloaded):
+        judged(ask)
+    assert len(judgements) == MAX_JUDGEMENTS
 
 
 def test_what_is_refused_is_refused():
