@@ -5,7 +5,7 @@ nothing else; a description changes the type of a file, or is told in the place 
 a directory that is shown nothing is said.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gemd.config.host_settings import Location
 from gemd.protocol.errors import NotFound
@@ -13,7 +13,7 @@ from gemd.protocol.meta_file import Preset
 from gemd.protocol.mime import add_parameters, write_languages
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
-from gemd.protocol.response import MAX_META, Answer, Helper, Pending, Response
+from gemd.protocol.response import MAX_META, Answer, Pending, Response
 from gemd.protocol.status import Status
 from gemd.responders.convert.pages import ConvertedPage
 from gemd.responders.directories import guess_sent_type
@@ -23,6 +23,7 @@ from gemd.responders.meta_files import MetaFiles
 from gemd.responders.protection import Protection
 from gemd.responders.refusals import NOT_FOUND, open_root_of
 from gemd.responders.static import NO_RULES, Convert, StaticFiles
+from gemd.responders.wrapped import WrappedAnswer
 
 
 class DescribedFiles(StaticFiles):
@@ -107,32 +108,14 @@ def _describe_type(media_type: str, preset: Preset, location: Location) -> str:
     return add_parameters(preset.describe(media_type), lang=None, charset=location.charset)
 
 
-class DescribedAnswer:
+class DescribedAnswer(WrappedAnswer):
     """A pending answer that comes to be a file, in one piece, of which something is said."""
 
     def __init__(self, answer: Pending, describe: Callable[[Response], Answer]) -> None:
-        self._answer = answer
+        super().__init__(answer)
         self._describe = describe
-
-    @property
-    def descriptors(self) -> Collection[int]:
-        """The answer's."""
-        return self._answer.descriptors
-
-    @property
-    def deadline(self) -> float:
-        """The answer's."""
-        return self._answer.deadline
-
-    def begin(self, helper: Helper) -> None:
-        """Begin it."""
-        self._answer.begin(helper)
 
     def settle(self) -> Answer | None:
         """The file, once it is there. Raises what the answer raises."""
         found = self._answer.settle()
         return self._describe(found) if isinstance(found, Response) else found
-
-    def close(self) -> None:
-        """Let go of it."""
-        self._answer.close()

@@ -3,12 +3,13 @@
 Rule: only what is raised is a refusal of gemd's; what scripts, applications and upstreams answer has their own words.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer, Helper, Pending, Response, Source
 from gemd.protocol.upload import Intake
+from gemd.responders.wrapped import WrappedAnswer
 
 Texts = Mapping[int, str]  # by status
 WordRefusal = Callable[[Request, GeminiError], GeminiError]  # the same, in the words of where the request leads
@@ -40,27 +41,13 @@ def leave_words(_request: Request, refusal: GeminiError) -> GeminiError:
     return refusal
 
 
-class RewordedAnswer:
+class RewordedAnswer(WrappedAnswer):
     """A pending answer that may come to be a refusal; it is the body itself where that one becomes it."""
 
     def __init__(self, texts: Texts, answer: Pending) -> None:
+        super().__init__(answer)
         self._texts = texts
-        self._answer = answer
         self._body: Source | None = None
-
-    @property
-    def descriptors(self) -> Collection[int]:
-        """The answer's."""
-        return self._answer.descriptors
-
-    @property
-    def deadline(self) -> float:
-        """The answer's."""
-        return self._answer.deadline
-
-    def begin(self, helper: Helper) -> None:
-        """Begin it."""
-        self._answer.begin(helper)
 
     def settle(self) -> Answer | None:
         """What it comes to, which may be an intake. Raises GeminiError, with the location's text, and ClientLeft."""
@@ -81,10 +68,6 @@ class RewordedAnswer:
         """The next bytes of the body. Raises BrokenBody."""
         assert self._body is not None
         return self._body.read()
-
-    def close(self) -> None:
-        """Let go of it."""
-        self._answer.close()
 
 
 class RewordedIntake(Intake):

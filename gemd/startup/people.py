@@ -19,6 +19,7 @@ from gemd.system.permissions import is_allowed
 from gemd.system.privileges import PrivilegeError, find_group, find_identity
 
 _HOMES = "/home"
+_CLOSED = "can't be entered: `systemctl edit gemd` and ProtectHome=read-only open it to the service"
 
 
 def find_homes(config: Config) -> dict[str, str]:
@@ -83,8 +84,7 @@ def find_hidden_homes(config: Config) -> list[str]:
         is_open = os.access(_HOMES, os.X_OK) and bool(os.stat(_HOMES).st_mode & 0o111)  # root enters what it likes
     if is_open or not is_there:
         return []
-    text = f"{_HOMES} can't be entered: `systemctl edit gemd` and ProtectHome=read-only open it to the service"
-    return [f"{where}: {text}" for where, _, _ in find_people(config)]
+    return [f"{where}: {_HOMES} {_CLOSED}" for where, _, _ in find_people(config)]
 
 
 def find_people_warnings(config: Config) -> Iterator[Problem]:
@@ -97,8 +97,7 @@ def find_people_warnings(config: Config) -> Iterator[Problem]:
         with attempt(f"{_HOMES} could not be looked at"):
             status = os.stat(_HOMES) if os.path.isdir(_HOMES) else None
         if status is not None and not is_allowed(status, os.X_OK, identity):
-            text = f"{_HOMES} can't be entered: `systemctl edit gemd` and ProtectHome=read-only open it to the service"
-            yield Problem(where, text)
+            yield Problem(where, f"{_HOMES} {_CLOSED}")
         if table.cgi is not None and config.cgi.read is not None:
             yield Problem(key_path(where, "cgi"), f"cgi.read has to name the homes ({_HOMES}) for scripts to be found")
         places = [each for each in host.locations if each.people is not None]
