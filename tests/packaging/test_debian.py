@@ -137,12 +137,12 @@ class TestThePackage:
             text = (unpacked / f"usr/sbin/{command}").read_text()
             assert text.startswith("#!/usr/bin/python3\n")
             here = text.replace('"/usr/share', f'"{unpacked}/usr/share')
-            run = [sys.executable, "-c", here, "-V"]
+            run = [sys.executable, "-B", "-c", here, "-V"]
             done = subprocess.run(run, cwd=unpacked, capture_output=True, text=True, timeout=60)
             assert done.stdout.startswith(f"{command} {gemd.__version__}\n"), done.stderr
             code = here.partition("\nif ")[0] + "\nimport gemd; print(gemd.__file__)"
             done = subprocess.run(
-                [sys.executable, "-c", code], cwd=unpacked, capture_output=True, text=True, timeout=60
+                [sys.executable, "-B", "-c", code], cwd=unpacked, capture_output=True, text=True, timeout=60
             )
             assert done.stdout == f"{unpacked}/usr/share/gemd/modules/gemd/__init__.py\n"
 
