@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import os
 import pty
-import pwd
 import re
 import shutil
 import signal
@@ -16,19 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import IS_ROOT
+from tests.conftest import need_user
 from tests.support.processes import free_port
 from tests.support.waiting import LONGEST, wait_for
 
-SOMEBODY = pwd.getpwnam("nobody") if IS_ROOT else pwd.getpwuid(os.geteuid())
-AS_SOMEBODY = {"user": SOMEBODY.pw_uid, "group": SOMEBODY.pw_gid, "extra_groups": ()} if IS_ROOT else {}
+pytestmark = need_user  # who need not be able to run root's interpreter
 
 
 @pytest.fixture
 def folder():
-    """A directory of the user's own, which pytest's would not be for another one than its own."""
+    """A directory whose path is short enough for a socket's."""
     folder = Path(tempfile.mkdtemp(prefix="gemd-", dir="/tmp"))
-    os.chown(folder, SOMEBODY.pw_uid, SOMEBODY.pw_gid)
     try:
         yield folder
     finally:
@@ -38,7 +35,7 @@ def folder():
 def start(folder, module, *arguments, **options):
     env = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": "", "STATE_DIRECTORY": ""}
     command = [sys.executable, "-m", module, *map(str, arguments)]
-    return subprocess.Popen(command, cwd=folder, env=env, **AS_SOMEBODY, **options)
+    return subprocess.Popen(command, cwd=folder, env=env, **options)
 
 
 class Terminal:
