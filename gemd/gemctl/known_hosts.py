@@ -1,7 +1,8 @@
 """The certificates that hosts have shown so far: trust on first use (TOFU).
 
-Rules: a line is "host:port SHA256:<hex> <expiry>", as people can read and mend it; the file only grows, and the last
-line of a host holds; a line that makes no sense is an error, for skipping it would mean trusting anew.
+Rules: a line is "host:port SHA256:<hex> SPKI-SHA256:<hex> <expiry>", as people can read and mend it, and may lack the
+second fingerprint, as it did once; the file only grows, and the last line of a host holds; a line that makes no sense
+is an error, for skipping it would mean trusting anew.
 """
 
 import contextlib
@@ -15,15 +16,17 @@ from gemd.gemctl.failure import Failure
 from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.system.user_data import find_user_data
 
-_HEAD = "# Certificates that gemctl has seen: host:port, fingerprint, expiry. The last line of a host holds.\n"
+_HEAD = "# Certificates that gemctl has seen: host:port, fingerprints, expiry. The last line of a host holds.\n"
 
 
 class KnownHost(msgspec.Struct, frozen=True):
-    """`host` is "name:port"; the fingerprint is that of the certificate, in lower-case hexadecimal."""
+    """`host` is "name:port". Fingerprints are in lower-case hexadecimal, that of the public key (SPKI) is "" where
+    nobody has written it down."""
 
     host: str
     fingerprint: str
     not_after: datetime.datetime
+    public_key_fingerprint: str = ""
 
 
 def default_path() -> Path:
@@ -55,18 +58,23 @@ class KnownHosts:
 
     def _parse(self, line: str, nr: int) -> KnownHost:
         try:
-            host, fingerprint, expiry = line.split()
+            host, certificate, *keys, expiry = line.split()
             moment = datetime.datetime.fromisoformat(expiry)
             if moment.tzinfo is None:
                 raise ValueError("no time zone")
-            return KnownHost(host, parse_fingerprint(fingerprint).digest, moment)
+            found = [parse_fingerprint(text) for text in (certificate, *keys)]
+            if [one.of for one in found] not in (["certificate"], ["certificate", "public key"]):
+                raise ValueError("not the fingerprints of a certificate and its key")
+            return KnownHost(host, found[0].digest, moment, found[1].digest if keys else "")
         except ValueError:
-            raise Failure(f"{self.path}:{nr}: expected host:port, SHA256:<hex> and a time; mend or remove it") from None
+            expected = "expected host:port, SHA256:<hex>, SPKI-SHA256:<hex> and a time; mend or remove it"
+            raise Failure(f"{self.path}:{nr}: {expected}") from None
 
     def remember(self, known: KnownHost) -> None:
         """Let this hold for its host from now on. Raises Failure when the file can't be written."""
         expiry = known.not_after.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        line = f"{known.host} SHA256:{known.fingerprint} {expiry}\n".encode()
+        key = f" SPKI-SHA256:{known.public_key_fingerprint}" if known.public_key_fingerprint else ""
+        line = f"{known.host} SHA256:{known.fingerprint}{key} {expiry}\n".encode()
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Whom a client talks to: servers are known by the certificate that they have shown first.
 
-Rule: a certificate that has changed is refused before anything is asked.
+Rule: a certificate that has changed is refused before anything is asked, unless it is for the same key: whoever has
+that is who it was.
 """
 
 import argparse
@@ -32,27 +33,36 @@ def connect_trusted(options: argparse.Namespace, target: Target) -> Iterator[Gem
 
 
 def check_trust(store: KnownHosts, target: Target, facts: CertificateFacts, *, trust: bool) -> Iterable[str]:
-    """Compare the certificate with what is known of the host, and remember it if it is new or `trust` says so.
+    """Compare the certificate with what is known of the host, and remember it if it is new, for the key that is known,
+    or `trust` says so.
 
-    Returns what the operator should know. Raises Failure for one that has changed.
+    Returns what the operator should know. Raises Failure for one that has changed, and its key with it.
     """
     now = datetime.datetime.now(datetime.UTC)
     notes = []
     known = store.find(target.place)
-    if known is not None and known.fingerprint != facts.fingerprint and not trust:
+    is_known = known is not None and known.fingerprint == facts.fingerprint
+    is_renewed = known is not None and not is_known and known.public_key_fingerprint == facts.public_key_fingerprint
+    if known is not None and not (is_known or is_renewed or trust):
         raise Failure(
             f"the certificate of {target.place} has changed, and nothing was asked of it",
             f"  known: {known.fingerprint}, {_say_until(known.not_after, now)}",
             f"  shown: {facts.fingerprint}, {_say_until(facts.not_after, now)}",
             "if that is as it should be, say so with --trust",
         )
-    if known is None or known.fingerprint != facts.fingerprint:
-        store.remember(KnownHost(target.place, facts.fingerprint, facts.not_after))
+    shown = KnownHost(target.place, facts.fingerprint, facts.not_after, facts.public_key_fingerprint)
+    if not is_known:
+        store.remember(shown)
         news = "is new here" if known is None else f"has changed from {known.fingerprint}"
+        if is_renewed:
+            news = "has a new certificate for the same key"
         notes.append(
             f"{target.place} {news}; its certificate {facts.fingerprint}, {_say_until(facts.not_after, now)}, "
             f"is trusted from now on ({store.path})"
         )
+    elif known is not None and not known.public_key_fingerprint:
+        with contextlib.suppress(Failure):  # a file that nobody may write to is as good as it was
+            store.remember(shown)
     if not covers(facts.names, target.host):
         named = escape(", ".join(facts.names)) or "nobody"
         notes.append(f"warning: the certificate does not name {target.host}; it names {named}")

@@ -9,6 +9,7 @@ import threading
 import trustme
 
 from gemd.protocol.fingerprint import sha256
+from gemd.system.certificates import certificate_paths, find_or_make, renew_self_signed
 
 from .conftest import LONGEST
 
@@ -37,6 +38,13 @@ class Server:
         certificate = self.authority.issue_cert(*names, **options)
         certificate.configure_cert(self._context)
         self.fingerprint = sha256(ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode()))
+
+    def show_renewed(self, tmp_path):
+        """Show one that `gemctl cert renew` could have made, for a key that stays; the first time makes the key."""
+        find_or_make(tmp_path, ("localhost",))
+        renewed = renew_self_signed(tmp_path, ("localhost",))
+        self._context.load_cert_chain(*certificate_paths(tmp_path, "localhost"))
+        self.fingerprint = renewed.fingerprint
 
     def url(self, path="/"):
         return f"gemini://{self.place}{path}"

@@ -9,7 +9,7 @@ from gemd.gemctl.failure import Failure
 from gemd.gemctl.known_hosts import KnownHost, KnownHosts, default_path
 
 END = datetime.datetime(2126, 10, 30, 12, 0, 0, tzinfo=datetime.UTC)
-FIRST, SECOND = "a1" * 32, "b2" * 32
+FIRST, SECOND, KEY = "a1" * 32, "b2" * 32, "c3" * 32
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_nothing_is_known_at_first(store):
 
 
 def test_what_is_remembered_is_found(store):
-    known = KnownHost("h:1965", FIRST, END)
+    known = KnownHost("h:1965", FIRST, END, KEY)
     store.remember(known)
     store.remember(KnownHost("[::1]:300", SECOND, END))
     assert store.find("h:1965") == known
@@ -32,8 +32,16 @@ def test_what_is_remembered_is_found(store):
 
 
 def test_people_can_read_it(store):
-    store.remember(KnownHost("h:1965", FIRST, END))
-    assert store.path.read_text().splitlines()[1:] == [f"h:1965 SHA256:{FIRST} 2126-10-30T12:00:00Z"]
+    store.remember(KnownHost("h:1965", FIRST, END, KEY))
+    assert store.path.read_text().splitlines()[1:] == [f"h:1965 SHA256:{FIRST} SPKI-SHA256:{KEY} 2126-10-30T12:00:00Z"]
+
+
+def test_a_line_from_before_keys_were_kept(store):
+    store.path.parent.mkdir(parents=True)
+    store.path.write_text(f"h:1965 SHA256:{FIRST} 2126-10-30T12:00:00Z\n")
+    assert store.find("h:1965") == KnownHost("h:1965", FIRST, END)
+    store.remember(KnownHost("h:1965", FIRST, END, KEY))
+    assert store.find("h:1965").public_key_fingerprint == KEY
 
 
 def test_the_last_line_of_a_host_holds(store):
@@ -69,12 +77,15 @@ def test_a_last_line_that_an_editor_left_open(store):
         "h:1965 SHA256:abc 2126-10-30T12:00:00Z",
         f"h:1965 {FIRST} soon",
         f"h {FIRST} 2126-01-01",
+        f"h:1965 SPKI-SHA256:{KEY} 2126-10-30T12:00:00Z",
+        f"h:1965 SHA256:{FIRST} SHA256:{SECOND} 2126-10-30T12:00:00Z",
+        f"h:1965 SHA256:{FIRST} SPKI-SHA256:{KEY} SPKI-SHA256:{KEY} 2126-10-30T12:00:00Z",
     ],
 )
 def test_a_line_that_makes_no_sense_is_named_and_never_skipped(store, line):
     store.path.parent.mkdir(parents=True)
     store.path.write_text(f"# a remark\n\n{line}\n")
-    with pytest.raises(Failure, match=r"known_hosts:3: expected host:port, SHA256:<hex> and a time"):
+    with pytest.raises(Failure, match=r"known_hosts:3: expected host:port, SHA256:<hex>, SPKI-SHA256:<hex> and a time"):
         store.find("other:1965")
 
 
