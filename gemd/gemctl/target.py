@@ -1,6 +1,7 @@
 """What a client is told to ask for: a URL as it was typed, and an address in its place.
 
-Rule: what is typed is normalised as a browser would, and what can't be a URL is refused before anybody is asked.
+Rule: what is typed is normalised as a browser would, also where a blank or another printable character is one that no
+URL has, and what can't be a URL is refused before anybody is asked.
 """
 
 import re
@@ -16,6 +17,8 @@ from gemd.protocol.request import MAX_URL
 from gemd.protocol.url import DEFAULT_PORT, parse_url
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_PARTS = re.compile(r"([^:]*://[^/?#]*)([^#]*)", re.DOTALL)
+_UNFIT = re.compile(r"""[ "<>\\^`{|}\[\]]|%(?![0-9A-Fa-f]{2})""")  # what misleads is for `parse_url` to refuse
 _TITAN = re.compile(r"titan(?=://)", re.IGNORECASE)
 _CONNECT = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))  # has been checked, or escaped, by whoever wrote the URL
@@ -47,13 +50,16 @@ class Target(msgspec.Struct, frozen=True):
 
 
 def parse_target(text: str) -> Target:
-    """The URL that was typed, normalised: an IDN in A-labels, other characters than ASCII percent-encoded, no fragment.
+    """The URL that was typed, normalised: an IDN in A-labels, behind the host what no URL has percent-encoded, without
+    blanks around it or a fragment.
 
     Raises Failure for what is no Gemini URL.
     """
-    typed = text if _SCHEME.match(text) else f"gemini://{text}"
+    typed = text.strip(" ")
+    if not _SCHEME.match(typed):
+        typed = f"gemini://{typed}"
     try:
-        url = parse_url(typed.partition("#")[0].encode("utf-8", "surrogateescape"))
+        url = parse_url(_encode_unfit(typed).encode("utf-8", "surrogateescape"))
     except BadRequest as error:
         raise Failure(f"{escape(text)}: {error.meta}", code=ExitCode.USAGE) from None
     if url.scheme != "gemini":
@@ -64,6 +70,13 @@ def parse_target(text: str) -> Target:
     query = "" if url.query is None else "?" + quote(url.query, safe=_ASCII)
     sent = _check_length(f"gemini://{bracket(url.host)}{port}{quote(url.path, safe=_ASCII)}{query}")
     return Target(sent, url.host, url.port or DEFAULT_PORT)
+
+
+def _encode_unfit(typed: str) -> str:
+    """A URL without its fragment, and with what no URL has percent-encoded behind the host."""
+    match = _PARTS.match(typed)
+    assert match is not None  # it has a scheme
+    return match[1] + _UNFIT.sub(lambda unfit: f"%{ord(unfit[0]):02X}", match[2])
 
 
 def parse_upload_target(text: str) -> Target:

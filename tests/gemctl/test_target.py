@@ -12,6 +12,11 @@ TARGETS = {
     "GEMINI://bücher.example/ü?é": ("gemini://xn--bcher-kva.example/%C3%BC?%C3%A9", "xn--bcher-kva.example:1965"),
     "gemini://h/%7Ea/../b": ("gemini://h/b", "h:1965"),
     "h/?u=gemini://g/": ("gemini://h/?u=gemini://g/", "h:1965"),
+    " gemini://h/a b?c d ": ("gemini://h/a%20b?c%20d", "h:1965"),
+    "h/100%?5%25%": ("gemini://h/100%25?5%25%25", "h:1965"),
+    "[::1]:300/[a]?[b]": ("gemini://[::1]:300/%5Ba%5D?%5Bb%5D", "[::1]:300"),
+    'h/<a>"b"\\^`{|}': ("gemini://h/%3Ca%3E%22b%22%5C%5E%60%7B%7C%7D", "h:1965"),
+    "h?a b#c d": ("gemini://h/?a%20b", "h:1965"),
 }
 
 
@@ -27,7 +32,10 @@ def test_what_a_url_asks_for(text):
         "",
         "https://h/",
         "gemini:///a",
-        "gemini://h/a b",
+        "gemini://h g/",
+        "gemini://h/a\nb",
+        "gemini://h/\u202eb",
+        "gemini://h/a\udcff",
         "gemini://u@h/",
         "gemini://h:x/",
         "gemini://h/\x1b",
@@ -58,6 +66,7 @@ UPLOAD_TARGETS = {
     "titan://h:300/a.gmi": "titan://h:300/a.gmi;size=1",
     "TITAN://H": "titan://h/;size=1",
     "gemini://h/a;b/c;d.gmi?e;f": "titan://h/a%3Bb/c%3Bd.gmi;size=1?e;f",
+    "titan://h/a b.gmi": "titan://h/a%20b.gmi;size=1",
     "titan://h/ü.gmi?titan://g/": "titan://h/%C3%BC.gmi;size=1?titan://g/",
 }
 
