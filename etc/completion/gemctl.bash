@@ -11,7 +11,7 @@ _gemctl() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       -c | --config | -s | --socket | --timeout | --directory | --cert | --certificate | --key | --connect | \
-        --type | --token | --token-file | --name | --from | --root)
+        --type | --token | --token-file | --name | --from | --root | --input)
         [[ ${COMP_WORDS[i + 1]} == = ]] && ((i += 2)) || ((i += 1))
         ;;
       -*) ;;
@@ -34,7 +34,7 @@ _gemctl() {
       mapfile -t COMPREPLY < <(compgen -W 'agate jetforce molly-brown gmid gmcapsule none' -- "$word")
       return
       ;;
-    --timeout | --connect | --type | --token | --name) return ;;
+    --timeout | --connect | --type | --token | --name | --input) return ;;
   esac
   options='-h --help'
   local client='--trust --cert --certificate --key --connect --timeout' upload='--type --token --token-file'
@@ -57,7 +57,7 @@ _gemctl() {
       fi
       ;;
     'init '*) options+=' --name --from --root --cert --certificate --key' ;;
-    'fetch '*) options+=" --head $client" ;;
+    'fetch '*) options+=" --head --follow --input $client" ;;
     'put ')
       options+=" --delete $upload $client"
       if [[ $word != -* ]]; then

@@ -45,6 +45,8 @@ complete -c gemctl -n "$init" -l cert -l certificate -r -F -d 'Certificate that 
 complete -c gemctl -n "$init" -l key -r -F -d 'Its key'
 
 complete -c gemctl -n '__fish_seen_subcommand_from fetch' -l head -d 'The header alone'
+complete -c gemctl -n '__fish_seen_subcommand_from fetch' -l follow -d 'Follow redirects, at most five'
+complete -c gemctl -n '__fish_seen_subcommand_from fetch' -l input -x -d 'Answer if the server asks for input'
 complete -c gemctl -n '__fish_seen_subcommand_from put' -F
 complete -c gemctl -n '__fish_seen_subcommand_from put' -l delete -d 'Delete what is there, by an empty file'
 complete -c gemctl -n "$uploads" -l type -x -d 'Media type'

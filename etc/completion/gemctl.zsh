@@ -71,7 +71,10 @@ _gemctl() {
             '(--cert --certificate)'{--cert=,--certificate=}'[certificate that clients know]:certificate:_files' \
             '--key=[its key]:key:_files' '1:directory:_directories'
           ;;
-        fetch) _arguments $help $client '--head[the header alone]' '1:URL: ' ;;
+        fetch)
+          _arguments $help $client '--head[the header alone]' '--follow[follow redirects, at most five]' \
+            '--input=[the answer if the server asks for input]:answer: ' '1:URL: '
+          ;;
         put) _arguments $help $client $upload '--delete[delete what is there, by an empty file]' '1:file:_files' '2:URL: ' ;;
         edit) _arguments $help $client $upload '1:URL: ' ;;
       esac

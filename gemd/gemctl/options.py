@@ -121,6 +121,8 @@ def _add_fetch(commands: Commands) -> None:
     )
     fetch.add_argument("url", metavar="URL", help="gemini://host/path?query; gemini:// may be left out")
     fetch.add_argument("--head", action="store_true", help="the header alone")
+    fetch.add_argument("--follow", action="store_true", help="follow redirects, at most five")
+    fetch.add_argument("--input", metavar="TEXT", help="the answer if the server asks for input")
     _add_client(fetch)
 
 

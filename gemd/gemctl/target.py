@@ -41,6 +41,11 @@ class Target(msgspec.Struct, frozen=True):
         """The last part of the path, encoded; "" of a directory."""
         return self.url.partition("?")[0].rpartition("/")[2]
 
+    def with_query(self, text: str) -> "Target":
+        """The same with `text`, which was typed at a prompt, as its query. Raises Failure for one that is too long."""
+        query = quote(text.encode("utf-8", "surrogateescape"), safe="")
+        return Target(_check_length(f"{self.url.partition('?')[0]}?{query}"), self.host, self.port)
+
     def titan_url(self, parameters: str) -> str:
         """The same by Titan, with parameters behind the path, whose own semicolons are encoded. Raises Failure for one
         that is too long."""

@@ -60,6 +60,15 @@ def test_what_is_no_address(text):
         parse_address(text)
 
 
+def test_what_is_typed_at_a_prompt():
+    target = parse_target("h:300/a?b")
+    assert target.with_query("ü & 100%/?").url == "gemini://h:300/a?%C3%BC%20%26%20100%25%2F%3F"
+    assert target.with_query("").url == "gemini://h:300/a?"
+    assert target.with_query("x").place == "h:300"
+    with pytest.raises(Failure, match="a request has at most 1024"):
+        target.with_query("x" * 1024)
+
+
 UPLOAD_TARGETS = {
     "h/a.gmi": "titan://h/a.gmi;size=1",
     "gemini://h/a.gmi": "titan://h/a.gmi;size=1",
