@@ -1,12 +1,14 @@
 """What a server has answered, shown to whoever has asked.
 
-Rule: what is not the body goes to standard error, escaped.
+Rules: what is not the body goes to standard error, escaped; a bar is drawn there only if the body goes elsewhere.
 """
 
+import contextlib
 import shlex
 import sys
 
 from gemd.gemctl.gemini_client import GeminiConnection, Header
+from gemd.gemctl.progress import ProgressBar
 from gemd.gemctl.target import Target
 from gemd.gemctl.terminal import BodyWriter, complain, escape
 from gemd.protocol.status import Status, asks_for_input, has_body, is_redirect
@@ -22,10 +24,13 @@ def take_body(header: Header, connection: GeminiConnection) -> None:
     """Read to the end, which a response without a body has too. Raises Truncated."""
     writer = BodyWriter()
     size = 0
-    for chunk in connection.body():
-        size += len(chunk)
-        if has_body(header.status):
-            writer.write(chunk)
+    with contextlib.nullcontext() if sys.stdout.isatty() else ProgressBar(None) as bar:
+        for chunk in connection.body():
+            size += len(chunk)
+            if has_body(header.status):
+                writer.write(chunk)
+            if bar is not None:
+                bar(size)
     if size and not has_body(header.status):
         complain(f"warning: {size} bytes after a header that has no body")
     what = f"{size} bytes of body, " if has_body(header.status) else ""

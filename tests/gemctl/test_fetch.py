@@ -201,6 +201,29 @@ def test_a_client_certificate_that_can_not_be_used(fetch, tmp_path):
     assert (code, "bad.pem can't be used as a client certificate" in said) == (1, True)
 
 
+@pytest.mark.parametrize("is_elsewhere", [True, False], ids=["body elsewhere", "body on the terminal"])
+def test_a_bar_for_a_long_body_that_goes_elsewhere(serve, is_elsewhere):
+    server = serve(b"20 text/plain\r\n" + b"x" * 300_000)
+    leader, follower = os.openpty()
+    shown = bytearray()
+
+    def look():
+        with contextlib.suppress(OSError):  # EIO is the end
+            while chunk := os.read(leader, 65536):
+                shown.extend(chunk)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    command = [sys.executable, "-m", "gemd.gemctl", "fetch", server.url()]
+    output = subprocess.DEVNULL if is_elsewhere else follower
+    subprocess.run(command, stdout=output, stderr=follower, check=True, timeout=LONGEST)
+    os.close(follower)
+    thread.join(LONGEST)
+    os.close(leader)
+    assert (b"<=>" in shown) == is_elsewhere
+    assert b"300000 bytes of body, ended with close_notify" in shown
+
+
 def test_on_a_terminal_a_body_moves_no_cursor_either(serve, tmp_path):
     server = serve("20 text/gemini\r\n\x1b[2Jbücher\r\nover\rwritten\n\tend".encode())
     leader, follower = os.openpty()
