@@ -19,7 +19,7 @@ RedirectStatus = Annotated[
 ]
 RefusalStatus = Literal[40, 41, 42, 43, 50, 51, 52, 53, 59]  # not 44, whose text is seconds to wait
 
-Format = Literal["jetforce", "common", "combined", "condensed", "json"]  # of the access log
+Format = Literal["jetforce", "common", "combined", "condensed", "legacy", "json"]  # of the access log
 Addresses = Literal["full", "truncated", "hashed", "none"]
 Queries = Literal["none", "full"]
 LOG_WORDS = ("stdout", "stderr", "syslog", "off")  # where a log goes that is no file

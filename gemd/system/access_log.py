@@ -1,4 +1,4 @@
-"""The access log: one line a request, in one of five formats.
+"""The access log: one line a request, in one of six formats.
 
 Rules: every text that a client chose is escaped, so that a line is a line and a field is a field, and cut where it
 could push others out of the line; addresses are written as much as the operator wants them known, and queries not at
@@ -38,7 +38,8 @@ class Entry(msgspec.Struct, frozen=True):
     """What one request came to. `size` counts header and body, in bytes; `seconds` from accept to the end.
 
     `url` is what was sent, "" when no request line was complete; `user` is the certificate's common name. `received` is
-    told of a connection that was passed on, of which no request is known: how many bytes the client has sent.
+    told of a connection that was passed on, of which no request is known: how many bytes the client has sent. `port` is
+    the client's, 0 where it has none.
     """
 
     address: str
@@ -52,6 +53,7 @@ class Entry(msgspec.Struct, frozen=True):
     user: str = ""
     certificate: str = ""
     received: int | None = None
+    port: int = 0
 
 
 def cut(text: str, most: int, write: Callable[[str], str]) -> str:
@@ -146,6 +148,16 @@ def _condensed(entry: Entry, address: str, url: str, meta: str, now: int) -> str
     return f"{_iso_time(now)} {address} {_user(entry)} {host} {url} {sizes} {entry.status} {meta}"
 
 
+def _legacy(entry: Entry, address: str, url: str, meta: str, now: int) -> str:
+    url = _BLANK.sub("%20", _field(url, _MAX_URL)) or _UNKNOWN
+    meta = _field(meta if entry.received is None else f"{entry.host} {entry.received}", _MAX_META)
+    return f"{address}:{entry.port} GET {url} {entry.status} {meta}"
+
+
+def _legacy_without_port(entry: Entry, address: str, url: str, meta: str, now: int) -> str:
+    return _legacy(msgspec.structs.replace(entry, port=0), address, url, meta, now)
+
+
 def _json(entry: Entry, address: str, url: str, meta: str, now: int) -> str:
     # ASCII output escapes whatever could harm a terminal.
     return json.dumps(
@@ -175,6 +187,7 @@ _FORMATS: dict[Format, Callable[[Entry, str, str, str, int], str]] = {
     "common": _common,
     "combined": _combined,
     "condensed": _condensed,
+    "legacy": _legacy,
     "json": _json,
 }
 
@@ -200,6 +213,8 @@ class AccessLog:
         self.secret = secret
         self.write_address = address_writer(addresses, secret)
         self._format = _FORMATS[log_format]
+        if log_format == "legacy" and addresses != "full":  # of many behind one address, a port tells who it was
+            self._format = _legacy_without_port
         self._choose = choose
         self._show_url = hide_input if queries == "none" else hide_secrets
         self._show_meta = hide_input_in_meta if queries == "none" else hide_secrets_in_meta

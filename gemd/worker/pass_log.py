@@ -35,6 +35,7 @@ def pass_logger(access_log: AccessLog) -> LogPass:
                 seconds=time.monotonic() - connection.accepted,
                 complete=connection.complete,
                 received=max(0, received),
+                port=connection.peer.port,
             )
         )
 

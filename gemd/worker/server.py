@@ -166,6 +166,7 @@ class GeminiServer(socketserver.BaseServer):
                 complete=request.complete,
                 user=certificate.common_name if certificate is not None else "",
                 certificate=certificate.fingerprint if certificate is not None else "",
+                port=request.peer.port,
             ),
             request.request,
         )

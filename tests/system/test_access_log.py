@@ -11,7 +11,7 @@ from gemd.system.access_log import AccessLog, Entry, address_writer
 from gemd.system.line_log import NoLog
 from tests.support.tables import check_table
 
-FORMATS = ["jetforce", "common", "combined", "condensed", "json"]
+FORMATS = ["jetforce", "common", "combined", "condensed", "legacy", "json"]
 POLICIES = ["full", "truncated", "hashed", "none"]
 SECRET = b"s" * 16
 
@@ -26,6 +26,7 @@ ENTRY = Entry(
     complete=True,
     user="Jane Doe",
     certificate="ab" * 32,
+    port=50123,
 )
 
 HOSTILE = {
@@ -77,6 +78,7 @@ LINES = {
     "common": '192.0.2.77 - Jane_Doe [14/Nov/2023:22:13:20 +0000] "gemini://h/a" 20 1234',
     "combined": '192.0.2.77 - Jane_Doe [14/Nov/2023:22:13:20 +0000] "gemini://h/a" 20 1234 "-" "-"',
     "condensed": "2023-11-14T22:13:20+00:00 192.0.2.77 Jane_Doe h gemini://h/a 0 1234 20 text/gemini; lang=en",
+    "legacy": "192.0.2.77:50123 GET gemini://h/a 20 text/gemini; lang=en",
 }
 
 
@@ -101,12 +103,13 @@ def test_a_line_of_json(write):
     }
 
 
-PASSED = Entry("192.0.2.77", "b.example", "", 0, "", 871, 1.5, True, received=654)
+PASSED = Entry("192.0.2.77", "b.example", "", 0, "", 871, 1.5, True, received=654, port=50123)
 LINES_OF_PASSED = {
     "jetforce": '192.0.2.77 [14/Nov/2023:22:13:20 +0000] "- b.example 654" 0 "-" 871',
     "common": '192.0.2.77 - - [14/Nov/2023:22:13:20 +0000] "- b.example 654" 0 871',
     "combined": '192.0.2.77 - - [14/Nov/2023:22:13:20 +0000] "- b.example 654" 0 871 "-" "-"',
     "condensed": "2023-11-14T22:13:20+00:00 192.0.2.77 - b.example - 654 871 0 -",
+    "legacy": "192.0.2.77:50123 GET - 0 b.example 654",
 }
 
 
@@ -135,6 +138,29 @@ def test_nothing_but_an_address(write):
     entry = Entry("192.0.2.77", "", "", 59, "", 4, 0.0, complete=True)
     assert write(entry, "common") == '192.0.2.77 - - [14/Nov/2023:22:13:20 +0000] "" 59 4'
     assert write(entry, "condensed").split(" ")[1:8] == ["192.0.2.77", "-", "-", "-", "0", "4", "59"]
+    assert write(entry, "legacy") == "192.0.2.77:0 GET - 59 "
+
+
+# gmid 2.1.1: asprintf("%s:%s GET %s %d %s") and asprintf("%s - %s [%s] \"%s\" %d 0 \"-\" \"\"").
+
+
+def test_legacy_is_what_gmid_writes(write):
+    entry = msgspec.structs.replace(ENTRY, address="2001:db8::7", status=51, meta="not found")
+    assert write(entry, "legacy") == "2001:db8::7:50123 GET gemini://h/a 51 not found"
+
+
+def test_combined_differs_from_gmid_in_bytes_and_agent(write):
+    gmid = '192.0.2.77 - Jane [14/Nov/2023:22:13:20 +0000] "gemini://h/a" 20 0 "-" ""'
+    ours = write(msgspec.structs.replace(ENTRY, user="Jane"), "combined")
+    assert ours == gmid.replace(' 20 0 "-" ""', ' 20 1234 "-" "-"')
+
+
+@pytest.mark.parametrize("addresses", ["truncated", "hashed", "none"])
+def test_a_port_tells_nobody_from_others(write, addresses):
+    """Not of one either whose address looks as if it were cut."""
+    line = write(msgspec.structs.replace(ENTRY, address="192.0.2.0"), "legacy", addresses)
+    assert line.split(" ")[0].endswith(":0")
+    assert "50123" not in line
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
@@ -190,6 +216,7 @@ def test_what_a_client_chose_pushes_nothing_out_of_the_line(write, log_format, v
         assert json.loads(line)["certificate"] == ENTRY.certificate
     else:
         assert re.search(r" 20( |$)", line)
+    if log_format not in ("legacy", "json"):
         assert re.search(r" 1234( |$)", line)
 
 
@@ -240,7 +267,7 @@ def test_no_query_is_logged(write, log_format):
 def test_queries_are_logged_where_that_is_wanted(write, log_format):
     line = write(typed("gemini://h/password?hunter2"), log_format, queries="full")
     assert "gemini://h/password?hunter2" in line
-    assert ("&more" in line) == (log_format in ("jetforce", "condensed", "json"))
+    assert ("&more" in line) == (log_format in ("jetforce", "condensed", "legacy", "json"))
 
 
 @pytest.mark.parametrize("queries", ["none", "full"])
