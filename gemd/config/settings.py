@@ -18,6 +18,7 @@ from gemd.config.types import (
     Addresses,
     Budget,
     Count,
+    Facility,
     Format,
     Queries,
     RateTable,
@@ -101,6 +102,7 @@ class Log(Settings, frozen=True):
 
     access: Text = "stdout"
     error: Text = "stderr"
+    facility: Facility = "daemon"
     format: Format = "common"
     addresses: Addresses = "full"
     queries: Queries = "none"

@@ -20,6 +20,9 @@ RedirectStatus = Annotated[
 RefusalStatus = Literal[40, 41, 42, 43, 50, 51, 52, 53, 59]  # not 44, whose text is seconds to wait
 
 Format = Literal["jetforce", "common", "combined", "condensed", "legacy", "json"]  # of the access log
+Facility = Literal[
+    "daemon", "user", "ftp", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"
+]  # of syslog
 Addresses = Literal["full", "truncated", "hashed", "none"]
 Queries = Literal["none", "full"]
 LOG_WORDS = ("stdout", "stderr", "syslog", "off")  # where a log goes that is no file

@@ -31,7 +31,7 @@ class Logs:
         self.settings = settings
         self.streams: StandardStreams = former.streams if former is not None else StandardStreams()
         self._logs: dict[str, LineLog | NoLog] = {}
-        shared = former._logs if former is not None else {}
+        shared = former.shared_with(settings) if former is not None else {}
         try:
             for target in dict.fromkeys((settings.access, settings.error, *files)):
                 self._logs[target] = shared[target] if target in shared else self._open(target)
@@ -39,10 +39,15 @@ class Logs:
             self.close_all_but(former)
             raise
 
+    def shared_with(self, settings: Log) -> "dict[str, LineLog | NoLog]":
+        """What later logs of these settings need not open: all but a syslog that has another facility there."""
+        is_same = settings.facility == self.settings.facility
+        return {target: log for target, log in self._logs.items() if is_same or target != "syslog"}
+
     def _open(self, target: str) -> LineLog | NoLog:
         if target == "off":
             return NoLog()
-        return LineLog(open_sink(target, self.streams), target, _report_lost)
+        return LineLog(open_sink(target, self.streams, self.settings.facility), target, _report_lost)
 
     @property
     def access(self) -> LineLog | NoLog:

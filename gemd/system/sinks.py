@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from gemd.config.types import Facility
 from gemd.system.level import Level
 from gemd.system.log_file import LogError, open_log_file
 from gemd.system.standard_streams import StandardStreams
@@ -128,10 +129,10 @@ class DescriptorSink:
             os.close(self._descriptor)
 
 
-def open_sink(target: str, streams: StandardStreams) -> Sink:
-    """The sink for "stdout", "stderr", "syslog" or the path of a file. Raises LogError."""
+def open_sink(target: str, streams: StandardStreams, facility: Facility = "daemon") -> Sink:
+    """The sink for "stdout", "stderr", "syslog", as `facility`, or the path of a file. Raises LogError."""
     if target == "syslog":
-        return SyslogSink()
+        return SyslogSink(facility)
     if target in ("stdout", "stderr"):
         return _open_stream(target, streams.copies.get(1 if target == "stdout" else 2))
     return DescriptorSink(open_log_file(target), path=target)

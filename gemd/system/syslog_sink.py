@@ -12,6 +12,7 @@ import syslog
 import time
 from collections.abc import Sequence
 
+from gemd.config.types import Facility
 from gemd.system.level import Level
 
 PRIORITIES = {
@@ -21,6 +22,20 @@ PRIORITIES = {
     Level.ERROR: syslog.LOG_ERR,
 }
 
+_FACILITIES: dict[Facility, int] = {
+    "daemon": syslog.LOG_DAEMON,
+    "user": syslog.LOG_USER,
+    "ftp": 11 << 3,  # RFC 3164, 4.1.1; this module has it from Python 3.13
+    "local0": syslog.LOG_LOCAL0,
+    "local1": syslog.LOG_LOCAL1,
+    "local2": syslog.LOG_LOCAL2,
+    "local3": syslog.LOG_LOCAL3,
+    "local4": syslog.LOG_LOCAL4,
+    "local5": syslog.LOG_LOCAL5,
+    "local6": syslog.LOG_LOCAL6,
+    "local7": syslog.LOG_LOCAL7,
+}
+
 _PATH = "/dev/log"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _KINDS = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
@@ -28,11 +43,12 @@ _BUSY = frozenset({errno.EAGAIN, errno.ENOBUFS})
 
 
 class SyslogSink:
-    """Lines to syslog, as facility "daemon"."""
+    """Lines to syslog, as a facility."""
 
     is_dated = True
 
-    def __init__(self) -> None:
+    def __init__(self, facility: Facility = "daemon") -> None:
+        self.facility = facility
         self.reason = ""
         self._socket: socket.socket | None = None
 
@@ -67,7 +83,7 @@ class SyslogSink:
     def _write(self, text: str, level: Level) -> bool:
         now = time.localtime()
         date = f"{_MONTHS[now.tm_mon - 1]} {now.tm_mday:2} {now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02}"
-        line = f"<{syslog.LOG_DAEMON | PRIORITIES[level]}>{date} gemd[{os.getpid()}]: {text}"
+        line = f"<{_FACILITIES[self.facility] | PRIORITIES[level]}>{date} gemd[{os.getpid()}]: {text}"
         data = line.encode("utf-8", "backslashreplace")
         try:
             try:

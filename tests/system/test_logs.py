@@ -178,6 +178,21 @@ def test_who_leaves_a_terminal_keeps_no_descriptor_that_is_closed_for_it(make, t
         assert daemon.recv(4096).endswith(b"]: warning: text")
 
 
+def test_a_reload_may_change_the_facility_of_syslog(make, tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(tmp_path / "syslog"))
+        monkeypatch.setattr(syslog_sink, "_PATH", str(tmp_path / "syslog"))
+        former = make(access="syslog", error="error")
+        same = make(access="syslog", error="error", former=former)
+        other = make(access="syslog", error="error", former=same, facility="local1")
+        assert same.access is former.access
+        assert other.access is not former.access
+        assert other.error is former.error
+        for logs in (same, other):
+            logs.access.write("text")
+        assert [daemon.recv(4096).partition(b">")[0] for _ in range(2)] == [b"<30", b"<142"]
+
+
 def test_lost_lines_are_told_of_in_the_error_log(make, tmp_path, monkeypatch):
     logs = make()
     logs.use()

@@ -1,9 +1,11 @@
 import os
 import re
 import socket
+from typing import get_args
 
 import pytest
 
+from gemd.config.types import Facility
 from gemd.system import syslog_sink
 from gemd.system.level import Level
 from gemd.system.syslog_sink import SyslogSink
@@ -66,6 +68,22 @@ def test_a_line_has_facility_level_date_and_process(sink, listen, level, number)
     assert sink.write([("müde \udcff", level)]) == 0
     date = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
     assert re.fullmatch(rf"<{number}>{date} gemd\[{os.getpid()}\]: müde \\udcff", daemon.read())
+
+
+@pytest.mark.parametrize(
+    ("facility", "number"), [("daemon", 30), ("user", 14), ("ftp", 94), ("local0", 134), ("local7", 190)]
+)
+def test_a_line_has_the_facility_that_is_wanted(path, listen, facility, number):
+    daemon = listen()
+    sink = SyslogSink(facility)
+    assert write(sink, "line") == 0
+    sink.close()
+    assert daemon.read().startswith(f"<{number}>")
+
+
+def test_every_facility_of_the_configuration_is_one():
+    assert set(syslog_sink._FACILITIES) == set(get_args(Facility))
+    assert len(set(syslog_sink._FACILITIES.values())) == len(syslog_sink._FACILITIES)
 
 
 def test_a_daemon_that_does_not_read_blocks_nobody(sink, listen):

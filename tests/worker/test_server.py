@@ -132,6 +132,7 @@ def test_who_asked_is_logged(loop, make_server, make_connection, monkeypatch):
         ("Ann", "abc", "localhost"),
         ("", "", ""),
     ]
+    assert {entry.port for entry in entries} == {make_connection().peer.port} != {0}
 
 
 def test_a_request_that_is_none_is_answered_with_why(loop, make_server, make_connection):
