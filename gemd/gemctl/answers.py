@@ -13,6 +13,9 @@ from gemd.gemctl.target import Target
 from gemd.gemctl.terminal import BodyWriter, complain, escape
 from gemd.protocol.status import Status, asks_for_input, has_body, is_redirect
 from gemd.protocol.url import resolve
+from gemd.system.deadline import Deadline
+
+_MOST_STRAY = 64 * 1024  # bytes that are read where none belongs
 
 
 def show_header(header: Header) -> None:
@@ -22,19 +25,31 @@ def show_header(header: Header) -> None:
 
 def take_body(header: Header, connection: GeminiConnection) -> None:
     """Read to the end, which a response without a body has too. Raises Truncated."""
+    if not has_body(header.status):
+        _take_nothing(connection)
+        return
     writer = BodyWriter()
     size = 0
     with contextlib.nullcontext() if sys.stdout.isatty() else ProgressBar(None) as bar:
         for chunk in connection.body():
             size += len(chunk)
-            if has_body(header.status):
-                writer.write(chunk)
+            writer.write(chunk)
             if bar is not None:
                 bar(size)
-    if size and not has_body(header.status):
+    complain(f"{size} bytes of body, ended with close_notify ({connection.protocol})")
+
+
+def _take_nothing(connection: GeminiConnection) -> None:
+    """The end of a response without a body, which nobody waits for for ever. Raises Truncated."""
+    size, deadline = 0, Deadline(connection.timeout)
+    for chunk in connection.body():
+        size += len(chunk)
+        if size > _MOST_STRAY or not deadline.remaining():
+            complain(f"warning: {size} bytes and more after a header that has no body; the rest was not waited for")
+            return
+    if size:
         complain(f"warning: {size} bytes after a header that has no body")
-    what = f"{size} bytes of body, " if has_body(header.status) else ""
-    complain(f"{what}ended with close_notify ({connection.protocol})")
+    complain(f"ended with close_notify ({connection.protocol})")
 
 
 def explain_header(header: Header, target: Target) -> list[str]:

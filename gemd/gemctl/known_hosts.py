@@ -8,15 +8,19 @@ is an error, for skipping it would mean trusting anew.
 import contextlib
 import datetime
 import os
+import re
 from pathlib import Path
 
 import msgspec
 
 from gemd.gemctl.failure import Failure
 from gemd.protocol.fingerprint import parse_fingerprint
+from gemd.protocol.quantities import format_size
 from gemd.system.user_data import find_user_data
 
 _HEAD = "# Certificates that gemctl has seen: host:port, fingerprints, expiry. The last line of a host holds.\n"
+_PLACE = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+):[0-9]{1,5}")  # as `place` writes it; no other is ever found
+_MOST_READ = 16 * 1024 * 1024  # bytes
 
 
 class KnownHost(msgspec.Struct, frozen=True):
@@ -46,11 +50,16 @@ class KnownHosts:
     def find(self, host: str) -> KnownHost | None:
         """What is known of "name:port". Raises Failure when the file can't be read."""
         try:
-            lines = self.path.read_text(encoding="utf-8").splitlines()
+            with os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC), "rb") as file:
+                octets = file.read(_MOST_READ + 1) or b""  # None of a pipe, which nobody waits for
         except FileNotFoundError:
             return None
         except OSError as error:
             raise Failure(f"{self.path}: can't be read: {error.strerror}") from None
+        if len(octets) > _MOST_READ:
+            raise Failure(f"{self.path}: is larger than {format_size(_MOST_READ)}; remove lines that no host needs")
+        try:
+            lines = octets.decode("utf-8-sig").splitlines()
         except UnicodeDecodeError:
             raise Failure(f"{self.path}: is not UTF-8 text") from None
         known = [self._parse(line, nr) for nr, line in enumerate(lines, 1) if line.strip() and line[0] != "#"]
@@ -59,6 +68,8 @@ class KnownHosts:
     def _parse(self, line: str, nr: int) -> KnownHost:
         try:
             host, certificate, *keys, expiry = line.split()
+            if not _PLACE.fullmatch(host):
+                raise ValueError("no host and port as they are written here")
             moment = datetime.datetime.fromisoformat(expiry)
             if moment.tzinfo is None:
                 raise ValueError("no time zone")
@@ -72,9 +83,9 @@ class KnownHosts:
 
     def remember(self, known: KnownHost) -> None:
         """Let this hold for its host from now on. Raises Failure when the file can't be written."""
-        expiry = known.not_after.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        expiry = known.not_after.astimezone(datetime.UTC).replace(tzinfo=None).isoformat(timespec="seconds")
         key = f" SPKI-SHA256:{known.public_key_fingerprint}" if known.public_key_fingerprint else ""
-        line = f"{known.host} SHA256:{known.fingerprint}{key} {expiry}\n".encode()
+        line = f"{known.host} SHA256:{known.fingerprint}{key} {expiry}Z\n".encode()
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -100,6 +101,26 @@ def test_a_response_that_is_no_success(serve, fetch, answer, expected):
     for text in expected:
         assert text.format(url=server.url("/a/c"), place=server.place) in said
     assert len(server.requests) == 1
+
+
+def test_what_has_no_body_and_never_ends(serve, fetch):
+    def flood(tls):
+        tls.sendall(b"30 /\r\n")
+        with contextlib.suppress(OSError):
+            while True:
+                tls.sendall(bytes(16384))
+
+    def drip(tls):
+        tls.sendall(b"51 Not found\r\n")
+        with contextlib.suppress(OSError):
+            while True:
+                tls.sendall(b"x")
+                time.sleep(0.05)
+
+    for answer in (flood, drip):
+        code, printed, said = fetch("--timeout", "0.5", serve(answer).url())
+        assert (code, printed) == (1, b"")
+        assert "bytes and more after a header that has no body; the rest was not waited for\n" in said
 
 
 def test_nothing_in_a_header_moves_the_cursor(serve, fetch):

@@ -77,6 +77,9 @@ def test_a_last_line_that_an_editor_left_open(store):
         "h:1965 SHA256:abc 2126-10-30T12:00:00Z",
         f"h:1965 {FIRST} soon",
         f"h {FIRST} 2126-01-01",
+        f"h SHA256:{FIRST} 2126-10-30T12:00:00Z",
+        f"H:1965 SHA256:{FIRST} 2126-10-30T12:00:00Z",
+        f"\x1b[31mh:1965 SHA256:{FIRST} 2126-10-30T12:00:00Z",
         f"h:1965 SPKI-SHA256:{KEY} 2126-10-30T12:00:00Z",
         f"h:1965 SHA256:{FIRST} SHA256:{SECOND} 2126-10-30T12:00:00Z",
         f"h:1965 SHA256:{FIRST} SPKI-SHA256:{KEY} SPKI-SHA256:{KEY} 2126-10-30T12:00:00Z",
@@ -98,6 +101,33 @@ def test_what_can_not_be_read_or_written(tmp_path):
     (tmp_path / "file").write_bytes(b"\xff")
     with pytest.raises(Failure, match="is not UTF-8 text"):
         KnownHosts(tmp_path / "file").find("h:1965")
+
+
+@pytest.mark.parametrize("text", ["# remark\n", ""])
+def test_what_a_windows_editor_saves(store, text):
+    store.path.parent.mkdir(parents=True)
+    store.path.write_bytes(f"\ufeff{text}h:1965 SHA256:{FIRST} 2126-10-30T12:00:00Z\n".replace("\n", "\r\n").encode())
+    assert store.find("h:1965").fingerprint == FIRST
+
+
+@pytest.mark.parametrize("year", [1, 999, 9999])
+def test_no_certificate_makes_the_file_unreadable(store, year):
+    end = END.replace(year=year)
+    store.remember(KnownHost("h:1965", FIRST, end))
+    assert store.find("h:1965").not_after == end
+
+
+def test_what_never_ends(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    assert KnownHosts(tmp_path / "fifo").find("h:1965") is None
+    with pytest.raises(Failure, match=r"fifo: can't be written: "):
+        KnownHosts(tmp_path / "fifo").remember(KnownHost("h:1965", FIRST, END))
+    for path in (Path("/dev/zero"), tmp_path / "sparse"):
+        if path.parent == tmp_path:
+            path.touch()
+            os.truncate(path, 1 << 40)
+        with pytest.raises(Failure, match=r"is larger than 16\.0 MiB"):
+            KnownHosts(path).find("h:1965")
 
 
 def test_a_full_disk():
