@@ -114,7 +114,7 @@ class GeminiConnection:
                 break
             data += chunk
         line, end, self._rest = data.partition(b"\r\n")
-        match = _HEADER.fullmatch(line.decode("utf-8", "backslashreplace"))
+        match = _HEADER.fullmatch(line.decode("utf-8", "surrogateescape"))
         if not end or len(line) > _MAX_HEADER - 2 or match is None:
             shown = escape(data[:80].decode("utf-8", "backslashreplace"))
             raise Failure(f"{self.place} sent no Gemini header, but {len(data)} bytes: {shown}")

@@ -66,7 +66,7 @@ def check_size(name: str, size: int, *, may_delete: bool) -> None:
 
 def write_parameters(size: int, media_type: str, token: str | None) -> str:
     """What stands behind the first semicolon."""
-    written = f"size={size};mime={quote(media_type, safe='/+')}"
+    written = f"size={size};mime={quote(media_type.encode('utf-8', 'surrogateescape'), safe='/+')}"
     return written if token is None else f"{written};token={quote(token.encode('utf-8', 'surrogateescape'), safe='')}"
 
 

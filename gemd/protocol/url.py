@@ -31,6 +31,7 @@ _URI = re.compile(
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\[\]:@]+)(?::(?P<port>[0-9]*))?")
 _FORBIDDEN_OCTET = re.compile(rb"[\x00-\x20\x7f]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_DROPPED = re.compile(r"^[\x00-\x20]|[\t\n\r]")  # by `urljoin`, which would make another URL of it
 _OWN_SCHEMES = frozenset({"gemini", TITAN})
 _MAX_PORT_DIGITS = 5
 _DOTS = frozenset({".", ".."})
@@ -227,7 +228,7 @@ def encode_segment(segment: str) -> str:
 def resolve(base: str, reference: str) -> str:
     """The URL that `reference` in an answer to the gemini URL `base` stands for (RFC 3986, 5.2); what can't be resolved
     stays as it is."""
-    if _SCHEME.match(reference):
+    if _SCHEME.match(reference) or _DROPPED.search(reference):
         return reference
     scheme, _, rest = base.partition(":")
     try:

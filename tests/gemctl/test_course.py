@@ -68,6 +68,9 @@ def test_a_circle(serve_answers, fetch):
         ("mailto:ada@h", "it leads out of Gemini"),
         ("gemini:/x", "it leads to what is no URL: gemini:/x"),
         ("//[", "it leads to what is no URL: "),
+        (" https://h/", "it leads to what is no URL:  https://h/"),
+        ("ht\ttps://h/", "it leads to what is no URL: ht\\x09tps://h/"),
+        ("/\udcff", "it leads to what can't be asked for:\ngemini://h/\\udcff: The URL is not UTF-8"),
         ("gemini://u@h/", "it leads to what can't be asked for:"),
         ("/../..\u202e", "it leads to what can't be asked for:"),
     ],
@@ -78,6 +81,12 @@ def test_where_nobody_follows(meta, expected):
     assert str(caught.value).startswith(expected)
     assert caught.value.code == ExitCode.FAILED
     assert "\u202e" not in str(caught.value)
+
+
+def test_a_redirect_that_is_not_utf_8_is_followed_nowhere(serve_answers, fetch):
+    server = serve_answers({"/a": b"30 /\xff\r\n"})
+    assert fetch("--follow", server.url("/a"))[0] == 1
+    assert asked(server) == ["/a"]
 
 
 def test_what_is_said_for_one_server_is_for_no_other(serve, serve_answers, fetch):

@@ -158,6 +158,10 @@ def test_references(reference, target):
         ("https://g/", "https://g/"),
         ("mailto:a@b", "mailto:a@b"),
         ("//[", "//["),
+        (" https://g/", " https://g/"),
+        ("\x01https://g/", "\x01https://g/"),
+        ("ht\ttps://g/", "ht\ttps://g/"),
+        ("/x y", "gemini://h:300/x y"),
     ],
 )
 def test_where_a_redirect_leads(reference, absolute):
