@@ -36,7 +36,7 @@ def wants_tickets(arguments: Sequence[str], environment: Mapping[str, str] = os.
     try:
         path = parser.parse_known_args(arguments)[0].config
         return path is not None and any(map(_says_so, _read_tables(path)))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 
@@ -49,8 +49,8 @@ def _read_tables(path: Path) -> Iterator[dict[str, object]]:
         import glob
 
         for pattern in patterns:
-            for name in glob.glob(str(path.parent / pattern)) if isinstance(pattern, str) else ():
-                yield _read(Path(name), _KEY)
+            for name in glob.glob(pattern, root_dir=path.parent) if isinstance(pattern, str) else ():
+                yield _read(path.parent / name, _KEY)
 
 
 def _read(path: Path, *words: str) -> dict[str, object]:

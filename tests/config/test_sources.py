@@ -195,3 +195,9 @@ def test_one_file_alone_is_read_as_it_is(write):
 def test_a_place_without_a_line_names_one_file():
     problem = Problem("/etc/gemd.d/a.conf: host[1].root", "is no directory")
     assert ConfigError([problem], "/etc/gemd.conf").lines() == [str(problem)]
+
+
+def test_a_value_that_never_ends_to_begin(write):
+    deep = f"a = {'[' * 5000}\n"
+    assert lines_of(write(gemd=deep)) == ["gemd.conf: is nested too deeply"]
+    assert lines_of(write(gemd=MAIN, d__a=deep)) == ["d/a.conf: is nested too deeply"]

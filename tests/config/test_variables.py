@@ -158,3 +158,7 @@ def test_a_whole_table_can_be_set():
     assert redirect is not None
     assert (redirect.to, config.limits.rate) == ("gemini://b/", "9/1m")
     assert msgspec.to_builtins(config.budget)["count"] == 9
+
+
+def test_a_value_that_is_nested_too_deeply():
+    assert lines_of({"GEMD_WORKERS": "[" * 5000}, host=[HOST]) != []

@@ -81,6 +81,14 @@ def test_the_environment_has_the_last_word(file, value, is_wanted):
     assert wants_tickets(["-c", str(file)], {"GEMD_TLS_SESSION_TICKETS": ""})
 
 
+def test_only_the_pattern_has_wildcards(tmp_path):
+    directory = tmp_path / "a[1]*"
+    directory.mkdir()
+    (directory / "b.conf").write_text(ON)
+    (directory / "gemd.conf").write_text('include = ["b*.conf"]\n')
+    assert wants_tickets(["-c", str(directory / "gemd.conf")])
+
+
 def test_whatever_is_wrong_is_left_to_others(file, tmp_path, capsys):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "binary").write_bytes(b"\xff session-tickets")
@@ -89,6 +97,8 @@ def test_whatever_is_wrong_is_left_to_others(file, tmp_path, capsys):
     for include in ("'a'", "[1]", "['']", "['\\u0000']", "['missing', '.', '**/*']", "[['b']]"):
         file.write_text(f"include = {include}\n")
         assert not wants_tickets(["-c", str(file)])
+    file.write_text(f"include = {'[' * 5000}\n")
+    assert not wants_tickets(["-c", str(file)])
     for arguments in ([], ["-c"], ["--config"], ["--nothing"], ["-h"], ["-V"], ["-d=x"]):
         assert not wants_tickets(arguments)
     assert capsys.readouterr() == ("", "")
