@@ -16,7 +16,11 @@ from gemd.protocol.upload import Upload
 from gemd.protocol.url import DEFAULT_PORT
 from gemd.responders.judged import Unjudged
 
-if TYPE_CHECKING:  # it would take the cryptography library along, which an application's program may not want yet
+if (
+    TYPE_CHECKING
+):  # the last one would take the cryptography library along, which an application's program may not want yet
+    import datetime
+
     from gemd.system.authorities import Authorities
 
 _SOFTWARE = f"gemd/{__version__}"
@@ -59,10 +63,15 @@ def _certificate_variables(request: Request, authorities: "Authorities | None") 
         "TLS_CLIENT_AUTHORISED": int(verdict is not None and verdict.is_vouched_for),
         "TLS_CLIENT_HASH": "SHA256:" + certificate.fingerprint.upper(),
         "TLS_CLIENT_HASH_B64": base64.urlsafe_b64encode(bytes.fromhex(certificate.fingerprint)).decode(),
-        "TLS_CLIENT_NOT_AFTER": f"{certificate.not_after:%Y-%m-%dT%H:%M:%SZ}",
-        "TLS_CLIENT_NOT_BEFORE": f"{certificate.not_before:%Y-%m-%dT%H:%M:%SZ}",
+        "TLS_CLIENT_NOT_AFTER": _write_time(certificate.not_after),
+        "TLS_CLIENT_NOT_BEFORE": _write_time(certificate.not_before),
         "TLS_CLIENT_SERIAL_NUMBER": certificate.serial_number,
     }
+
+
+def _write_time(moment: "datetime.datetime") -> str:
+    """Not by strftime(3), which has fewer than four digits for a year before 1000."""
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def _upload_variables(upload: Upload) -> dict[str, str | int]:

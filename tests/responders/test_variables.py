@@ -58,6 +58,13 @@ def test_a_certificate():
     assert base64.urlsafe_b64decode(found["TLS_CLIENT_HASH_B64"]).hex() == GIVEN.fingerprint
 
 
+def test_a_certificate_of_an_odd_time():
+    first = START.replace(year=1)
+    odd = ClientCertificate(b"der", "fb" * 32, "", "Ada", serial_number=1, not_before=first, not_after=START)
+    found = common_variables(request("/", peer(client_certificate=odd)), LOCATION, None)
+    assert found["TLS_CLIENT_NOT_BEFORE"] == "0001-01-02T03:04:05Z"
+
+
 @pytest.mark.parametrize(("chain", "value"), [((b"known",), 1), ((b"other",), 0)])
 def test_who_is_vouched_for(chain, value):
     asker = peer(client_certificate=GIVEN, client_chain=chain)
