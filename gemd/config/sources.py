@@ -158,8 +158,9 @@ def _parse(text: str, path: Path) -> dict[str, object]:
     except tomllib.TOMLDecodeError as error:
         hint = _TWO_FORMS if "immutable namespace" in str(error) else ""
         raise ConfigError([Problem("", f"is not TOML: {error}{hint}")], str(path)) from None
-    except RecursionError:
-        raise ConfigError([Problem("", "is nested too deeply")], str(path)) from None
+    except (ValueError, RecursionError):  # which it leaves to its callers
+        what = "has a number of too many digits, or brackets that are nested too deeply"
+        raise ConfigError([Problem("", what)], str(path)) from None
 
 
 class _Merged:

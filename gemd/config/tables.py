@@ -169,7 +169,10 @@ def show(value: object) -> str:
         return "a table"
     if isinstance(value, bool):
         return str(value).lower()
-    text = repr(value) if not isinstance(value, str) else '"' + escape(value) + '"'
+    try:
+        text = repr(value) if not isinstance(value, str) else '"' + escape(value) + '"'
+    except ValueError:  # hexadecimal is read at any length
+        return "a number of too many digits"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -69,7 +69,7 @@ def parse_value(text: str, kind: object) -> object:
 def _parse_toml(text: str) -> list[object]:
     try:
         tables = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return []
     return [tables["value"]] if len(tables) == 1 else []
 

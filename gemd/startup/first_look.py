@@ -28,7 +28,7 @@ def wants_tickets(arguments: Sequence[str], environment: Mapping[str, str] = os.
     includes, unless the environment says."""
     said = environment.get(_VARIABLE)
     if said:
-        return said.strip() == "true"
+        return _is_true(said)
     parser = _QuietParser(add_help=False)
     parser.add_argument("-c", "--config", type=Path)
     for flag in "dtTVh":  # which may stand before c in one word
@@ -37,6 +37,13 @@ def wants_tickets(arguments: Sequence[str], environment: Mapping[str, str] = os.
         path = parser.parse_known_args(arguments)[0].config
         return path is not None and any(map(_says_so, _read_tables(path)))
     except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _is_true(text: str) -> bool:
+    try:
+        return tomllib.loads(f"{_KEY} = {text}")[_KEY] is True
+    except (ValueError, RecursionError):
         return False
 
 

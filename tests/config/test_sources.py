@@ -197,7 +197,9 @@ def test_a_place_without_a_line_names_one_file():
     assert ConfigError([problem], "/etc/gemd.conf").lines() == [str(problem)]
 
 
-def test_a_value_that_never_ends_to_begin(write):
-    deep = f"a = {'[' * 5000}\n"
-    assert lines_of(write(gemd=deep)) == ["gemd.conf: is nested too deeply"]
-    assert lines_of(write(gemd=MAIN, d__a=deep)) == ["d/a.conf: is nested too deeply"]
+@pytest.mark.parametrize("value", ["[" * 5000, "9" * 5000])
+def test_what_the_standard_library_can_not_read(write, value):
+    text = f"a = {value}\n"
+    what = "has a number of too many digits, or brackets that are nested too deeply"
+    assert lines_of(write(gemd=text)) == [f"gemd.conf: {what}"]
+    assert lines_of(write(gemd=MAIN, d__a=text)) == [f"d/a.conf: {what}"]

@@ -160,5 +160,6 @@ def test_a_whole_table_can_be_set():
     assert msgspec.to_builtins(config.budget)["count"] == 9
 
 
-def test_a_value_that_is_nested_too_deeply():
-    assert lines_of({"GEMD_WORKERS": "[" * 5000}, host=[HOST]) != []
+@pytest.mark.parametrize("value", ["[" * 5000, "9" * 5000, "0x" + "f" * 5000, f"[0x{'f' * 5000}]"])
+def test_what_the_standard_library_can_not_read(value):
+    assert "workers: expected" in lines_of({"GEMD_WORKERS": value}, host=[HOST])[0]

@@ -73,7 +73,10 @@ def test_what_an_included_file_says(file, pattern):
     assert not wants_tickets(["-c", str(file)])
 
 
-@pytest.mark.parametrize(("value", "is_wanted"), [("true", True), (" true ", True), ("false", False), ("1", False)])
+@pytest.mark.parametrize(
+    ("value", "is_wanted"),
+    [("true", True), (" true # on", True), ("false", False), ("1", False), ("x", False), ("[" * 5000, False)],
+)
 def test_the_environment_has_the_last_word(file, value, is_wanted):
     environment = {"GEMD_TLS_SESSION_TICKETS": value}
     assert wants_tickets([], environment) is is_wanted
