@@ -22,6 +22,8 @@ from gemd.protocol.response import Response
 from gemd.protocol.url import Url
 from gemd.responders.dated import date_label
 from gemd.responders.listing import (
+    MAX_SECONDS,
+    NO_TIME,
     NOTHING_MOUNTED,
     UP,
     DirectoryEntry,
@@ -42,7 +44,7 @@ from gemd.responders.viewer import FindType, Viewer, judged
 from gemd.system.beneath import open_root
 from gemd.system.resolved import Identity, identify
 
-_MAX_SECONDS = 2.0  # for reading directories, and as much again for titles: with the rest, less than a turn
+_MAX_SECONDS = MAX_SECONDS / 2  # for reading directories, and as much again for titles
 
 _titles = RememberedTitles()  # in this worker
 
@@ -122,7 +124,7 @@ class _Page:
                 title = titles.read(self._root, (*self._names, *item.names), self._viewer)
             yield _format(item, title)
         if self._is_late:
-            yield "There was no time for more; some entries are left out.\n"
+            yield NO_TIME
         elif self._order.is_cut:
             yield tell_of_more(self._limit)
 

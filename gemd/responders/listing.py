@@ -1,7 +1,7 @@
 """A directory as a gemtext page.
 
 Rules: directories first, then files, each in natural order; hidden names are left out; the page is bounded by a number
-of entries, and says so when it leaves some out.
+of entries, of which the first in order are shown, and by time, and says so when it leaves some out.
 """
 
 import contextlib
@@ -9,9 +9,10 @@ import datetime
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from typing import TypeVar
 
 import msgspec
 
@@ -30,6 +31,10 @@ OpenBelow = Callable[[int, Sequence[str]], int]  # root and names; gives a descr
 Hides = Callable[[os.stat_result, tuple[str, ...]], bool]  # what is there, and the names of its URL
 
 UP = link("../", ".. (up)")
+NO_TIME = "There was no time for more; some entries are left out.\n"
+MAX_SECONDS = 4.0  # for a page: with the rest, less than a turn
+
+T = TypeVar("T")
 
 _DIGITS = re.compile("[0-9]+")
 
@@ -69,20 +74,53 @@ def list_directory(url: Url, location: Location, limit: int, sight: Sight | None
     Raises NotFound (51), and what `open_below` raises for the directory.
     """
     sight = sight or Sight(partial(open_beneath, symlinks=location.symlinks))
+    deadline = time.monotonic() + MAX_SECONDS
+    is_late = False
+
+    def read_in_time() -> Iterator[DirectoryEntry]:
+        nonlocal is_late
+        for entry in _read_entries(url, location, sight):
+            if time.monotonic() >= deadline:
+                is_late = True
+                return
+            yield entry
+
     try:
-        entries = list(islice(_read_entries(url, location, sight), limit + 1))
+        entries, is_cut = choose_first(read_in_time(), limit, _sort)
     except OSError:
         raise NotFound from None  # it was there a moment ago
-    more = len(entries) > limit
-    del entries[limit:]
-    entries.sort(key=lambda entry: "01"[entry.is_file] + natural_order(entry.name))
     lines = [heading("/" + "/".join(url.names)), "\n"]
     if url.names:
         lines.append(UP)
     lines.extend(format_entry(entry) for entry in entries)
-    if more:
+    if is_late:
+        lines.append(NO_TIME)
+    elif is_cut:
         lines.append(tell_of_more(limit))
     return answer_listing(location, "".join(lines))
+
+
+def choose_first(items: Iterable[T], limit: int, sort: Callable[[list[T]], list[T]]) -> tuple[list[T], bool]:
+    """The first `limit` of the items as `sort` has them, and whether others are left out. A quarter more is held at
+    once, however many there are."""
+    kept: list[T] = []
+    is_cut = False
+
+    def cut() -> list[T]:
+        nonlocal is_cut
+        found = sort(kept)
+        is_cut = is_cut or len(found) > limit
+        return found[:limit]
+
+    for item in items:
+        kept.append(item)
+        if len(kept) > limit + limit // 4:
+            kept = cut()
+    return cut(), is_cut
+
+
+def _sort(entries: list[DirectoryEntry]) -> list[DirectoryEntry]:
+    return sorted(entries, key=lambda entry: "01"[entry.is_file] + natural_order(entry.name))
 
 
 def answer_listing(location: Location, page: str) -> Response:

@@ -9,7 +9,7 @@ import msgspec
 
 from gemd.config.listing_settings import ListingSettings
 from gemd.responders.dated import find_date, looks_dated
-from gemd.responders.listing import DirectoryEntry, natural_order
+from gemd.responders.listing import DirectoryEntry, choose_first, natural_order
 
 
 class Item(msgspec.Struct):
@@ -35,7 +35,6 @@ class ListingOrder:
     def __init__(self, settings: ListingSettings, limit: int) -> None:
         self._settings = settings
         self._limit = limit
-        self._most = limit + limit // 4 + 1  # that are held at once
         self.is_cut = False
 
     def make_item(self, above: Sequence[str], entry: DirectoryEntry, *, is_gemtext: bool) -> Item:
@@ -50,24 +49,17 @@ class ListingOrder:
 
     def sort(self, items: Iterable[Item]) -> list[Item]:
         """The first of them, in order; `is_cut` says whether ever some were left out."""
-        kept: list[Item] = []
-        for item in items:
-            kept.append(item)
-            if len(kept) >= self._most:
-                kept = self._cut(kept)
-        return self._cut(kept)
+        kept, is_cut = choose_first(items, self._limit, self._sort)
+        self.is_cut = self.is_cut or is_cut
+        return kept
 
-    def _cut(self, items: list[Item]) -> list[Item]:
+    def _sort(self, items: list[Item]) -> list[Item]:
         groups: list[list[Item]] = [[], [], []]
         for item in items:
             groups[1 if item.date else 2 if item.entry.is_file else 0].append(item)
         for group in groups:
             self._sort_group(group)
-        found = [item for group in groups for item in group]
-        if len(found) > self._limit:
-            self.is_cut = True
-            del found[self._limit :]
-        return found
+        return [item for group in groups for item in group]
 
     def _sort_group(self, items: list[Item]) -> None:
         """By texts and numbers alone: nothing interrupts a sort, and these are compared fast."""

@@ -1,12 +1,14 @@
 import os
 import re
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gemd.protocol.errors import NotFound
-from gemd.responders.listing import list_directory, natural_order
+from gemd.responders import listing
+from gemd.responders.listing import choose_first, list_directory, natural_order
 
 from .asking import request
 from .conftest import MAX_LISTING
@@ -173,6 +175,41 @@ def test_the_page_is_bounded_and_says_so(ask_static, directory):
     page = ask_static("/d/").body.decode()
     assert page.count("\n=> ") == MAX_LISTING + 1
     assert page.endswith(f"There are more than {MAX_LISTING} entries; the others are left out.\n")
+
+
+def test_what_is_cut_is_what_comes_last(listed, directory):
+    """However many there are, and in whichever order the file system has them."""
+    for i in range(3 * MAX_LISTING):
+        (directory / f"file {i}").touch()
+    for name in ("a", "z"):
+        (directory / name).mkdir()
+    assert list(listed()) == ["a/", "z/", *(f"file {i}" for i in range(MAX_LISTING - 2))]
+
+
+def test_there_is_a_time_for_it(ask_static, directory, monkeypatch):
+    for name in "abc":
+        (directory / name).touch()
+    moments = iter([0.0, 0.5, 1.0])  # when it begins, and of two entries
+    monkeypatch.setattr(listing, "time", SimpleNamespace(monotonic=lambda: next(moments, 100.0)))
+    page = ask_static("/d/").body.decode()
+    assert page.count("\n=> ") == 3
+    assert page.endswith("There was no time for more; some entries are left out.\n")
+
+
+@given(st.lists(st.integers()), st.integers(1, 20))
+def test_the_first_of_many(items, limit):
+    assert choose_first(iter(items), limit, sorted) == (sorted(items)[:limit], len(items) > limit)
+
+
+def test_no_more_is_held_than_what_is_shown_and_a_part_of_it():
+    sizes = []
+
+    def sort(items):
+        sizes.append(len(items))
+        return sorted(items)
+
+    assert choose_first(iter(range(10_000, 0, -1)), 100, sort) == (list(range(1, 101)), True)
+    assert max(sizes) <= 126
 
 
 def test_no_listing_where_it_is_off(ask_static, directory):

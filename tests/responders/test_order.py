@@ -81,19 +81,6 @@ def test_what_is_cut_is_what_comes_last(keys, limit):
     assert sort(entries, limit, **keys) == (everything[:limit], True)
 
 
-def test_no_more_is_held_than_what_is_shown_and_a_part_of_it():
-    order, alive = ListingOrder(ListingSettings(), 100), []
-
-    def produce():
-        for i in range(10_000):
-            yield order.make_item((), file(str(i)), is_gemtext=False)
-
-    cut = order._cut
-    order._cut = lambda items: alive.append(len(items)) or cut(items)
-    assert len(order.sort(produce())) == 100
-    assert max(alive) <= 126
-
-
 def test_only_a_feed_has_dates():
     for keys, date in (({}, ""), ({"feed": True}, "2026-11-26")):
         item = ListingOrder(ListingSettings(**keys), 1).make_item((), file("2026-11-26.gmi"), is_gemtext=True)
