@@ -38,10 +38,9 @@ def judge_location_access(access: AccessList) -> Iterator[tuple[str, str]]:
 def find_idle_entries(config: Config) -> Iterator[Problem]:
     """What has no effect in any list, at most some entries of each."""
     lists = [("access", config.access)]
-    for host in config.hosts:
-        for location in host.locations:
-            if location.access != "any" and not any(location.access is known for _, known in lists):
-                lists.append((key_path(location.where, "access"), location.access))
+    for location in config.locations:
+        if location.access != "any" and not any(location.access is known for _, known in lists):
+            lists.append((key_path(location.where, "access"), location.access))
     for where, access in lists:
         idle = list(_find_idle(access))
         for key, text in idle[:_MOST_IDLE]:

@@ -77,7 +77,7 @@ def _judge_answer(answer: FixedAnswer) -> Iterator[tuple[str, str]]:
 
 def find_plain_signs(config: Config) -> Iterator[Problem]:
     """Patterns with what is a sign elsewhere, and is compared as it stands here."""
-    for location in (location for host in config.hosts for location in host.locations):
+    for location in config.locations:
         for match in filter(None, (redirect.match for redirect in list_redirects(location.redirect))):
             text = None
             if "*" in match:

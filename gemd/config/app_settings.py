@@ -9,10 +9,9 @@ from gemd.config.tables import key_path
 
 def find_applications(config: Config) -> Iterator[tuple[str, Location]]:
     """The locations with an application, each with its key's path in the configuration."""
-    for host in config.hosts:
-        for location in host.locations:
-            if AnswerKind.APP in location.answers:
-                yield key_path(location.where, AnswerKind.APP.value), location
+    for location in config.locations:
+        if AnswerKind.APP in location.answers:
+            yield key_path(location.where, AnswerKind.APP.value), location
 
 
 def app_key(location: Location) -> object:

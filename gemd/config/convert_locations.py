@@ -10,8 +10,7 @@ from gemd.config.tables import key_path
 
 def find_converters(config: Config) -> Iterator[tuple[str, Location, Converter]]:
     """The converters of locations with files, each with its key's path in the configuration."""
-    for host in config.hosts:
-        for location in host.locations:
-            if location.convert and (location.people is not None or AnswerKind.FILES in location.answers):
-                for extension, entry in location.convert.items():
-                    yield key_path(location.where, CONVERT_KEY, extension), location, complete(entry)
+    for location in config.locations:
+        if location.convert and (location.people is not None or AnswerKind.FILES in location.answers):
+            for extension, entry in location.convert.items():
+                yield key_path(location.where, CONVERT_KEY, extension), location, complete(entry)

@@ -42,7 +42,7 @@ def judge_glob(names: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def find_plain_stars(config: Config) -> Iterator[Problem]:
     """Paths with what is a sign elsewhere, a star above all, and is compared as it stands."""
-    for location in (location for host in config.hosts for location in host.locations):
+    for location in config.locations:
         text = None
         if location.match != "glob" and "*" in location.path:
             text = 'the * stands for itself alone: for one that stands for other names, set match = "glob"'

@@ -45,11 +45,10 @@ def find_script_users(config: Config) -> dict[str, str]:
     """All whom scripts and converters run as, but for the workers' user, each with the path of the first key that names
     it."""
     found: dict[str, str] = {}
-    for host in config.hosts:
-        for location in host.locations:
-            user = location.cgi_user or config.cgi.user
-            if user is not None and may_run_programs(location):
-                found.setdefault(user, f"{location.where}.cgi-user" if location.cgi_user else "cgi.user")
+    for location in config.locations:
+        user = location.cgi_user or config.cgi.user
+        if user is not None and may_run_programs(location):
+            found.setdefault(user, f"{location.where}.cgi-user" if location.cgi_user else "cgi.user")
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gemd.config.cgi_settings import CGISettings
-from gemd.config.host_settings import Host
+from gemd.config.host_settings import Host, Location
 from gemd.config.listen import Listen
 from gemd.config.pass_settings import PassHost
 from gemd.config.titan_settings import UploadSize
@@ -132,6 +132,11 @@ class Config(Settings, frozen=True):
     def uses_tls(self) -> bool:
         """Whether any listener does, and certificates are needed."""
         return any(entry.tls for entry in self.listen)
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """Those of all hosts."""
+        return tuple(location for host in self.hosts for location in host.locations)
 
     @property
     def has_people(self) -> bool:

@@ -15,10 +15,9 @@ _WITH_FILES = ((AnswerKind.FILES,), (AnswerKind.CGI, AnswerKind.FILES))  # what 
 
 def find_uploads(config: Config) -> Iterator[tuple[str, Location, TitanSettings]]:
     """The locations that take uploads, each with its key's path in the configuration."""
-    for host in config.hosts:
-        for location in host.locations:
-            if isinstance(location.titan, TitanSettings):
-                yield key_path(location.where, UPLOAD_KEY), location, location.titan
+    for location in config.locations:
+        if isinstance(location.titan, TitanSettings):
+            yield key_path(location.where, UPLOAD_KEY), location, location.titan
 
 
 def find_tables(config: Config) -> Iterator[tuple[str, Location, TitanSettings]]:

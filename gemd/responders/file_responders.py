@@ -32,7 +32,7 @@ class FileResponders:
         places: Places,
         find: Callable[[Request], ServedLocation],
     ) -> None:
-        locations = [location for host in config.hosts for location in host.locations]
+        locations = config.locations
         self.convert = _build_converters(config, users, places)
         self.plain: Responder = StaticFiles(mime_table, config.limits.listing, protection, self.convert, rules)
         self._described = self.plain

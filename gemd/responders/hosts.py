@@ -85,7 +85,7 @@ class ServedHosts:
         self._owners = {**self._hosts, **passed} if passed else {}  # only where some are passed on
         self._rest = self._hosts.pop(ANY_HOST, None)
         self._for_others = [host for host in config.hosts if any(location.hosts for location in host.locations)]
-        self._schemes = {scheme for host in config.hosts for location in host.locations for scheme in location.schemes}
+        self._schemes = {scheme for location in config.locations for scheme in location.schemes}
         self._has_texts = any(served.texts for entries in locations.values() for served in entries)
         self._finders = {
             host: build_finder([(served.location.place, served) for served in entries])

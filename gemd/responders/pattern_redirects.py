@@ -17,8 +17,7 @@ class PatternRedirects:
     def __init__(self, config: Config) -> None:
         self._moves = {
             location.where: tuple(map(_compile, list_redirects(location.redirect)))
-            for host in config.hosts
-            for location in host.locations
+            for location in config.locations
             if location.redirect is not None
         }
 

@@ -134,7 +134,7 @@ class Router:
 
 def _build_redirect(config: Config) -> Responder:
     """What redirects: patterns cost something only where there are some."""
-    redirects = [location.redirect for host in config.hosts for location in host.locations]
+    redirects = [location.redirect for location in config.locations]
     if all(each is None or (isinstance(each, Redirect) and each.match is None) for each in redirects):
         return redirect
     from gemd.responders.pattern_redirects import PatternRedirects

@@ -146,7 +146,7 @@ def build_access_log(config: Config, logs: Logs, secret: bytes, router: Router) 
         return logs.access if location is None else logs.of(location.log)
 
     log = config.log
-    is_one = all(location.log is True for host in config.hosts for location in host.locations)
+    is_one = all(location.log is True for location in config.locations)
     return AccessLog(logs.access, log.format, log.addresses, secret, log.queries, None if is_one else choose)
 
 

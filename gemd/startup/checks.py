@@ -108,7 +108,7 @@ def _check_user(config: Config) -> list[Problem]:
 
 
 def _find_redirect_loops(config: Config) -> list[Problem]:
-    if all(location.redirect is None for host in config.hosts for location in host.locations):
+    if all(location.redirect is None for location in config.locations):
         return []
     from gemd.startup.redirect_loops import find_redirect_loops
 

@@ -84,10 +84,9 @@ def read_all(config: Config, user: Identity | None) -> Files:
 def authority_paths(config: Config) -> Iterator[str]:
     """Where authorities are: for all scripts and applications, for locations, and for servers behind them."""
     yield from (path for path in (config.tls.ca_file, config.tls.ca_path) if path)
-    for host in config.hosts:
-        for location in host.locations:
-            if isinstance(location.client_certificate, CAFile):
-                yield location.client_certificate.ca
+    for location in config.locations:
+        if isinstance(location.client_certificate, CAFile):
+            yield location.client_certificate.ca
     for _, _, titan in find_uploads(config):
         if isinstance(titan.allow, CAFile):
             yield titan.allow.ca

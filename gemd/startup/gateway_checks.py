@@ -23,7 +23,7 @@ def find_idle_sockets(config: Config) -> Iterator[Problem]:
     service = config.service
     user = find_identity(service.user, service.group) if service.user not in (None, "root") else None
     seen = set()
-    for location in (location for host in config.hosts for location in host.locations):
+    for location in config.locations:
         for key, path in list_sockets(location):
             reason = _why_not(path, user) if path not in seen else None
             seen.add(path)

@@ -20,14 +20,13 @@ _LINKS = frozenset({errno.ELOOP, errno.EXDEV})
 def find_meta_warnings(config: Config) -> Iterator[Problem]:
     """All of them."""
     directories: set[str] = set()
-    for host in config.hosts:
-        for location in host.locations:
-            names = location.names[len(location.mount) :]
-            directory = os.path.join(str(location.root), *names)
-            if location.meta_files and AnswerKind.FILES in location.answers and directory not in directories:
-                directories.add(directory)
-                where = key_path(location.where, "meta-files")
-                yield from (Problem(where, text) for text in _look_into(location, names, directory))
+    for location in config.locations:
+        names = location.names[len(location.mount) :]
+        directory = os.path.join(str(location.root), *names)
+        if location.meta_files and AnswerKind.FILES in location.answers and directory not in directories:
+            directories.add(directory)
+            where = key_path(location.where, "meta-files")
+            yield from (Problem(where, text) for text in _look_into(location, names, directory))
 
 
 def _look_into(location: Location, names: tuple[str, ...], directory: str) -> list[str]:

@@ -24,7 +24,7 @@ _CLOSED = "can't be entered: `systemctl edit gemd` and ProtectHome=read-only ope
 
 def find_homes(config: Config) -> dict[str, str]:
     """Where the directories are of users for whom there are locations, by the paths of these in the configuration."""
-    found = {each.where: _find_named(each) for host in config.hosts for each in host.locations}
+    found = {each.where: _find_named(each) for each in config.locations}
     return {where: account.path for where, account in found.items() if account is not None}
 
 

@@ -27,7 +27,7 @@ def find_confinement(config: Config) -> Confinement | None:
     """
     if not config.cgi.confine or not find_version():
         return None
-    answers = {answer for host in config.hosts for location in host.locations for answer in location.answers}
+    answers = {answer for location in config.locations for answer in location.answers}
     # An application may run scripts as well.
     runs_others = any(find_converters(config)) or _has_scripts_of_users(config)
     if answers.isdisjoint((AnswerKind.SCRIPT, AnswerKind.CGI, AnswerKind.APP)) and not runs_others:
@@ -58,20 +58,19 @@ def _has_scripts_of_users(config: Config) -> bool:
 
 def script_directories(config: Config) -> Iterator[str]:
     """Where they are, or what the wildcards are in, and those that locations have. None of it need exist."""
-    for host in config.hosts:
-        for location in host.locations:
-            if location.script is not None:
-                yield location.script
-            if AnswerKind.CGI in location.answers:
-                if location.script_places.is_everywhere:
-                    yield str(location.root)
-                for pattern in location.script_places.patterns:
-                    yield os.path.join(str(location.root), *split_pattern(pattern)[0])
+    for location in config.locations:
+        if location.script is not None:
+            yield location.script
+        if AnswerKind.CGI in location.answers:
+            if location.script_places.is_everywhere:
+                yield str(location.root)
+            for pattern in location.script_places.patterns:
+                yield os.path.join(str(location.root), *split_pattern(pattern)[0])
 
 
 def find_log_files(config: Config) -> list[str]:
     """The files that locations have for an access log of their own."""
-    logs = (location.log for host in config.hosts for location in host.locations)
+    logs = (location.log for location in config.locations)
     return list(dict.fromkeys(log for log in logs if isinstance(log, str)))
 
 
@@ -126,7 +125,6 @@ def _needed(config: Config) -> Iterator[str]:
         from gemd.startup.convert_checks import find_programs
 
         yield from find_programs(config)
-    for host in config.hosts:
-        for location in host.locations:
-            if config.cgi.read is None:
-                yield from filter(None, (location.root, location.app_path))
+    for location in config.locations:
+        if config.cgi.read is None:
+            yield from filter(None, (location.root, location.app_path))

@@ -19,10 +19,9 @@ from gemd.system.privileges import Identity
 
 def find_proxies(config: Config) -> Iterator[tuple[str, ProxyTable]]:
     """All `proxy` tables in force, each with where its location is in the file."""
-    for host in config.hosts:
-        for location in host.locations:
-            if location.proxy is not None:
-                yield location.where, location.proxy
+    for location in config.locations:
+        if location.proxy is not None:
+            yield location.where, location.proxy
 
 
 def find_proxy_authorities(config: Config) -> Iterator[str]:

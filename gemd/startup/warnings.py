@@ -24,7 +24,7 @@ def print_warnings(config: Config) -> None:
 
 
 def _list_finders(config: Config) -> Iterator[_Find]:
-    locations = [location for host in config.hosts for location in host.locations]
+    locations = config.locations
     yield find_plain_stars
     if any(location.redirect is not None for location in locations):
         from gemd.config.answer_checks import find_idle_patterns, find_plain_signs

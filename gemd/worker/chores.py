@@ -21,5 +21,5 @@ def begin_chores(generation: Generation) -> FileWatch | None:
 
 def _find_app_paths(config: Config) -> list[str]:
     """Where the applications are."""
-    paths = [location.app_path for host in config.hosts for location in host.locations if location.app]
+    paths = [location.app_path for location in config.locations if location.app]
     return list(dict.fromkeys(path for path in paths if path))

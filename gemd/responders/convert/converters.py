@@ -53,12 +53,7 @@ class Converters:
         self._places = places
         self._pages = ConvertedPages()
         self._works: Works = {}
-        self._ways = {
-            location.where: _find_ways(config, location)
-            for host in config.hosts
-            for location in host.locations
-            if location.convert
-        }
+        self._ways = {location.where: _find_ways(config, location) for location in config.locations if location.convert}
 
     def __call__(self, found: Found, name: str, location: Location) -> Answer | None:
         """The page of an open file that was asked for by this name, which is taken over; None where it is sent as it

@@ -64,7 +64,7 @@ class Gateways:
     """One of each kind that a location has. `by_answer` are the responders."""
 
     def __init__(self, config: Config, authorities: Authorities | None, means: ProxyMeans) -> None:
-        used = {answer for host in config.hosts for location in host.locations for answer in location.answers}
+        used = {answer for location in config.locations for answer in location.answers}
         self.by_answer: Mapping[AnswerKind, Gateway] = {
             answer: make(config, authorities, means) for answer, make in KINDS.items() if answer in used
         }

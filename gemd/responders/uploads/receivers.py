@@ -31,7 +31,7 @@ def build_uploads(
     def serve(request: Request, location: Location) -> Answer:
         return cast(Answer, files(request, location))  # files decline nothing, and take nothing in
 
-    everybody = [location for host in config.hosts for location in host.locations]
+    everybody = config.locations
     alone = (*private, *find_own_files(config))
     receivers: dict[AnswerKind, Receive] = {
         kind: ProgramUploads(responders[kind], make_file) for kind in PROGRAMS if kind in responders
