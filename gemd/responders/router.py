@@ -21,7 +21,7 @@ from gemd.protocol.upload import Intake
 from gemd.responders.access import Check, build_location_check
 from gemd.responders.app.applications import NO_PROCESSES, Applications
 from gemd.responders.cgi.scripts import CGI, NO_USERS, ScriptUsers
-from gemd.responders.file_responders import FileResponders
+from gemd.responders.file_responders import FileResponders, build_converters
 from gemd.responders.gateway.gateways import Gateways
 from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.responders.hosts import Responder, ServedHosts, ServedLocation
@@ -74,8 +74,8 @@ class Router:
         self.applications = Applications(config, authorities, app_processes)
         self.gateways = Gateways(config, authorities, means)
         self._scripts = CGI(config, authorities, protection, script_users)
-        places, find = self._scripts.places, lambda request: self._find(request)
-        files = FileResponders(config, mime_table, protection, rules, script_users, places, find)
+        convert = build_converters(config, script_users, self._scripts.places)
+        files = FileResponders(config, mime_table, protection, rules, convert, self._serve_elsewhere)
         responders: dict[AnswerKind, Responder] = {
             AnswerKind.GONE: gone,
             AnswerKind.ANSWER: give_answer,
@@ -94,8 +94,9 @@ class Router:
             uploads = build_uploads(config, responders, mime_table, private, read, make_file)
         people = None
         if config.has_people:
-            scripts, convert = self._scripts, files.convert
-            people = _build_people(config, mime_table, rules, private, scripts, convert, find, find_account)
+            people = _build_people(
+                config, mime_table, rules, private, self._scripts, convert, self._serve_elsewhere, find_account
+            )
         locations = {
             host: [
                 _serve_location(rule, {**responders, AnswerKind.FILES: files.of(rule[0])}, make_limit, uploads, people)
@@ -123,6 +124,10 @@ class Router:
     def has_room(self) -> bool:
         """Whether a script would be started at once."""
         return self._scripts.has_room
+
+    def _serve_elsewhere(self, request: Request) -> ServedLocation:
+        """Where a request is answered, for who would have it answered there."""
+        return self._find(request)
 
     def locate(self, request: Request) -> Location | None:
         """The location that decides about a request; None where nobody is to have it."""
@@ -163,12 +168,12 @@ def _build_people(
     find_account: "FindAccount | None",
 ) -> "People":
     from gemd.responders.home_answers import HomeAnswers
-    from gemd.responders.owned_files import OwnedFiles
+    from gemd.responders.owned_files import OwnedFiles, open_root_of_home
     from gemd.responders.people import People
 
     owned = OwnedFiles(rules, private)
-    answers = HomeAnswers(config, mime_table, rules, owned, scripts, convert, find)
-    return People(config, answers, find_account)
+    files = FileResponders(config, mime_table, owned, rules, convert, find, open_root_of_home)
+    return People(config, HomeAnswers(scripts.beside(owned), files, find), find_account)
 
 
 def _serve_location(
