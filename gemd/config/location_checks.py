@@ -21,6 +21,7 @@ from gemd.protocol.fingerprint import parse_fingerprint
 from gemd.protocol.mime import is_media_type
 from gemd.protocol.response import META_FORM, is_meta
 from gemd.protocol.status import DEFINED, Status
+from gemd.protocol.url import has_dot_segments
 
 _LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)*")
 _CHARSET = re.compile(r"[A-Za-z0-9!#$%&'+^_`{}~.:-]+")  # RFC 2978, 2.3, and what was registered before it
@@ -31,7 +32,7 @@ _REFUSALS = tuple(str(status) for status in sorted(DEFINED) if status >= 40 and 
 
 def judge_location(location: Location) -> Iterator[tuple[str, str]]:
     """What is wrong with a location's values, by key."""
-    if not location.path.startswith("/") or _is_climbing(location.path):
+    if not location.path.startswith("/") or has_dot_segments(location.path):
         yield "path", f"expected a path that begins with a slash, not {show(location.path)}"
     if location.match == "glob":
         from gemd.config.glob_checks import judge_glob
@@ -40,11 +41,11 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
     yield from _judge_types(location)
     yield from _judge_pages(location)
     for name in location.index:
-        if name.startswith("/") or _is_climbing(name):
+        if name.startswith("/") or has_dot_segments(name):
             yield "index", f"expected a path below the root, not {show(name)}"
     yield from judge_listing(location.listing)
     for entry in list_entries(location.cgi):
-        if entry != EVERYWHERE and (entry.startswith("/") or _is_climbing(entry)):
+        if entry != EVERYWHERE and (entry.startswith("/") or has_dot_segments(entry)):
             yield "cgi", f'expected a path below the root, or "." for all of it, not {show(entry)}'
     if location.redirect is not None or location.answer is not None:
         from gemd.config.answer_checks import judge_answers
@@ -140,8 +141,3 @@ def _judge_gateways(location: Location) -> Iterator[tuple[str, str]]:
         if answer in GATEWAY_KINDS:
             text = f"would never be asked, since {answers[0].value} answers everything here: remove one of them"
             yield answer.value, text
-
-
-def _is_climbing(path: str) -> bool:
-    """Whether a path has dot segments, which would never match a URL's names."""
-    return not {".", ".."}.isdisjoint(path.split("/"))

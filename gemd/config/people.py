@@ -14,6 +14,7 @@ from gemd.config.people_settings import UserDirectories
 from gemd.config.script_places import list_entries, match_name
 from gemd.config.settings import Config
 from gemd.config.tables import key_path, show
+from gemd.protocol.url import has_dot_segments, split_path
 
 PEOPLE_KEY = "user-directories"
 
@@ -109,17 +110,15 @@ def _judge_order(table: UserDirectories, host: Host) -> Iterator[str]:
 
 
 def _judge_table(table: UserDirectories) -> Iterator[tuple[str, str]]:
-    if not split_or_none(table.path) or "*" in table.path:
+    if not _names_something(table.path) or "*" in table.path:
         yield "path", f'expected "~", or a path that names are below, such as "users", not {show(table.path)}'
-    if table.directory.startswith("/") or not split_or_none(table.directory):
+    if table.directory.startswith("/") or not _names_something(table.directory):
         text = "expected a directory below the home, such as public_gemini"
         yield "directory", f"{text}, not {show(table.directory)}"
     for entry in list_entries(table.cgi):
-        if entry.startswith("/") or not split_or_none(entry):
+        if entry.startswith("/") or not _names_something(entry):
             yield "cgi", f"expected a path below the directory, not {show(entry)}"
 
 
-def split_or_none(path: str) -> tuple[str, ...] | None:
-    """The names of a path; None where it has dot segments, which would never match those of a URL."""
-    names = tuple(filter(None, path.split("/")))
-    return None if {".", ".."} & set(names) else names
+def _names_something(path: str) -> bool:
+    return bool(split_path(path)) and not has_dot_segments(path)

@@ -212,6 +212,11 @@ def split_path(path: str) -> tuple[str, ...]:
     return tuple(filter(None, path.split("/")))
 
 
+def has_dot_segments(path: str) -> bool:
+    """Whether a path that is not encoded has some, so that it never is that of a URL's names."""
+    return not _DOTS.isdisjoint(path.split("/"))
+
+
 def encode_path(segments: Iterable[str]) -> str:
     """A path for a link or redirect, from decoded segments: always one leading slash, empty segments dropped.
 

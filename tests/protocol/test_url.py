@@ -3,7 +3,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gemd.protocol.errors import BadRequest, NotFound
-from gemd.protocol.url import cut_path, encode_path, encode_segment, parse_url, resolve, split_path
+from gemd.protocol.url import cut_path, encode_path, encode_segment, has_dot_segments, parse_url, resolve, split_path
 from tests.support.tables import check_table
 
 FILE_NAMES = (
@@ -102,6 +102,13 @@ def test_normalising_twice_is_normalising_once(segments):
     twice = parse_url(f"gemini://h{once.path}".encode())
     assert (twice.path, twice.segments) == (once.path, once.segments)
     assert not twice.had_dot_segments
+
+
+@pytest.mark.parametrize(
+    ("path", "has"), [("/a/./b", True), ("..", True), ("a/..", True), ("/a/...", False), ("", False)]
+)
+def test_dot_segments(path, has):
+    assert has_dot_segments(path) is has
 
 
 @given(PATHS)
