@@ -10,7 +10,7 @@ import pytest
 from gemd.system import owned
 from gemd.system.owned import open_home, open_owned
 from gemd.system.resolved import identify
-from tests.conftest import need_root
+from tests.conftest import need_root, need_user
 
 ME = os.geteuid()
 OTHER = 54321
@@ -126,6 +126,7 @@ def test_the_directory_itself_and_a_pipe_are_opened(root):
         os.close(found.descriptor)
 
 
+@need_user
 def test_what_is_not_read_need_not_be_readable(root, home):
     (home / "capsule/page").chmod(0)
     os.close(open_owned(root, ("link",), "beneath", ME, is_read=False).descriptor)
