@@ -75,11 +75,35 @@ def _read_host(table: object, path: str, number: int, base: Path, problems: list
             problems.append(Problem(path, 'needs the key "name"'))
         # So that the other keys are checked too; a name that no other host can have.
         host_values["name"] = f"host-{number}.invalid"
+    locations = _read_locations(own, location_tables, path, base, problems)
+    host = msgspec.structs.replace(msgspec.convert(host_values, Host), locations=tuple(locations))
+    problems += [Problem(key_path(path, "rate", key), text) for key, text in judge_rate(host.rate)]
+    if (host.certificate is None) != (host.key is None):
+        problems.append(Problem(path, 'needs both "certificate" and "key", or neither'))
+    host = msgspec.structs.replace(
+        host,
+        name=_host_name(host.name, key_path(path, "name"), problems),
+        aliases=tuple(_host_name(alias, key_path(path, "aliases"), problems) for alias in host.aliases),
+    )
+    placed = (
+        msgspec.structs.replace(location, host=host.name, budgets=find_budgets(host, location))
+        for location in host.locations
+    )
+    host = msgspec.structs.replace(host, locations=tuple(placed))
+    if host.user_directories is not None:
+        from gemd.config.people import place_people
+
+        host = place_people(host)
+    return absolute(host, base, "certificate", "key")
+
+
+def _read_locations(
+    own: Mapping[str, object], entries: Sequence[object], path: str, base: Path, problems: list[Problem]
+) -> list[Location]:
+    """Those of the host that is at this path and has these values of its `own`, the one with the path "/" first."""
     own_location = _make_location(own, own, path, base, problems)
     locations = [own_location]
-    tables = [
-        _read_location(entry, key_path(path, "location", i), problems) for i, entry in enumerate(location_tables, 1)
-    ]
+    tables = [_read_location(entry, key_path(path, "location", i), problems) for i, entry in enumerate(entries, 1)]
     places = [(place_of(values), values) for values in tables]
     for i, (place, values) in enumerate(places, 1):
         where = key_path(path, "location", i)
@@ -104,25 +128,7 @@ def _read_host(table: object, path: str, number: int, base: Path, problems: list
 
         said = {key_path(path, "location", i): values for i, values in enumerate(tables, 1)}
         problems += find_unsaid(locations, said, (*PROTECTING, "titan", "rate"))
-    host = msgspec.structs.replace(msgspec.convert(host_values, Host), locations=tuple(locations))
-    problems += [Problem(key_path(path, "rate", key), text) for key, text in judge_rate(host.rate)]
-    if (host.certificate is None) != (host.key is None):
-        problems.append(Problem(path, 'needs both "certificate" and "key", or neither'))
-    host = msgspec.structs.replace(
-        host,
-        name=_host_name(host.name, key_path(path, "name"), problems),
-        aliases=tuple(_host_name(alias, key_path(path, "aliases"), problems) for alias in host.aliases),
-    )
-    placed = (
-        msgspec.structs.replace(location, host=host.name, budgets=find_budgets(host, location))
-        for location in host.locations
-    )
-    host = msgspec.structs.replace(host, locations=tuple(placed))
-    if host.user_directories is not None:
-        from gemd.config.people import place_people
-
-        host = place_people(host)
-    return absolute(host, base, "certificate", "key")
+    return locations
 
 
 def _read_location(table: object, where: str, problems: list[Problem]) -> dict[str, object]:

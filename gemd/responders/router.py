@@ -86,12 +86,7 @@ class Router:
             **self.gateways.by_answer,
             AnswerKind.FILES: files.plain,
         }
-        uploads: Responder | None = None
-        if takes_uploads(config):
-            from gemd.responders.uploads.receivers import build_uploads
-
-            make_file = upload_spool.make_file if upload_spool is not None else _refuse_file
-            uploads = build_uploads(config, responders, mime_table, private, read, make_file)
+        uploads = _build_uploads(config, responders, mime_table, private, read, upload_spool)
         people = None
         if config.has_people:
             people = _build_people(
@@ -145,6 +140,23 @@ def _build_redirect(config: Config) -> Responder:
     from gemd.responders.pattern_redirects import PatternRedirects
 
     return PatternRedirects(config)
+
+
+def _build_uploads(
+    config: Config,
+    responders: Mapping[AnswerKind, Responder],
+    mime_table: Mapping[str, str],
+    private: Collection[str],
+    read: Read,
+    spool: SpoolDirectory | None,
+) -> Responder | None:
+    """What takes uploads, None where nothing does."""
+    if not takes_uploads(config):
+        return None
+    from gemd.responders.uploads.receivers import build_uploads
+
+    make_file = spool.make_file if spool is not None else _refuse_file
+    return build_uploads(config, responders, mime_table, private, read, make_file)
 
 
 def _refuse_file(_size: int) -> int:
