@@ -1,3 +1,4 @@
+import gc
 import os
 
 import pytest
@@ -35,7 +36,8 @@ def look(tmp_path):
             os.close(descriptor)
 
     look.path = path
-    return look
+    yield look
+    gc.collect()  # an error that was caught keeps the open file until then
 
 
 def change(path):
