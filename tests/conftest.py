@@ -1,5 +1,6 @@
 """What every test may use."""
 
+import gc
 import logging
 import os
 import shutil
@@ -114,3 +115,9 @@ def caplog():
     yield caught
     error_log.level = level
     del error_log.emit, error_log.pass_on
+
+
+def pytest_collection_finish():
+    """What was imported stays: looking for garbage among it would cost each look at descriptors a fifth of a second."""
+    gc.collect()
+    gc.freeze()
