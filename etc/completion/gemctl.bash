@@ -46,6 +46,7 @@ _gemctl() {
     'status '*) options+=' -c --config -s --socket --json --openmetrics --watch --timeout' ;;
     'reload '* | 'reopen '* | 'upgrade '* | 'stop '*) options+=' -c --config -s --socket --timeout' ;;
     'cert ') words='show new renew' ;;
+    'cert show') options+=' -c --config --tlsa' ;;
     'cert new') options+=' -c --config --directory' ;;
     'cert '*) options+=' -c --config' ;;
     'init ')

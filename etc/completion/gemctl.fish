@@ -34,6 +34,8 @@ complete -c gemctl -n '__fish_seen_subcommand_from status reload reopen upgrade 
 complete -c gemctl -n "$cert" -a show -d 'Show the certificates of the hosts'
 complete -c gemctl -n "$cert" -a new -d 'Make a self-signed certificate'
 complete -c gemctl -n "$cert" -a renew -d 'Make a new self-signed certificate for the same key'
+complete -c gemctl -n '__fish_seen_subcommand_from cert; and __fish_seen_subcommand_from show' -l tlsa \
+    -d 'Records for the DNS'
 complete -c gemctl -n '__fish_seen_subcommand_from cert; and __fish_seen_subcommand_from new' -l directory -x \
     -a '(__fish_complete_directories)' -d 'Make it here'
 

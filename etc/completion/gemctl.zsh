@@ -13,7 +13,8 @@ _gemctl_cert() {
     action) _describe action actions ;;
     argument)
       case $line[1] in
-        show | renew) _arguments $help $file '1:host: ' ;;
+        show) _arguments $help $file '--tlsa[as records for the DNS]' '1:host: ' ;;
+        renew) _arguments $help $file '1:host: ' ;;
         new) _arguments $help $file '--directory=[make it here]:directory:_directories' '1:host: ' ;;
       esac
       ;;

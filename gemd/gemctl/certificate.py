@@ -14,6 +14,7 @@ from gemd.config.keys import PREFIX
 from gemd.gemctl.failure import ExitCode, Failure
 from gemd.gemctl.options import DEFAULT_CONFIG
 from gemd.gemctl.terminal import complain, escape
+from gemd.gemctl.tlsa import explain_omissions, render_records
 from gemd.protocol.host import ANY_HOST, covers, normalise_name
 from gemd.protocol.quantities import count
 from gemd.system.certificate_directory import find_certificate_directory
@@ -30,7 +31,9 @@ def run_cert(options: argparse.Namespace) -> ExitCode:
     if options.action == "new":
         return make(options)
     config = _load(options.config)
-    return show_certificates(config, options.host) if options.action == "show" else renew(config, options.host)
+    if options.action == "renew":
+        return renew(config, options.host)
+    return show_certificates(config, options.host, as_records=options.tlsa)
 
 
 def _load(path: Path) -> Config:
@@ -39,8 +42,8 @@ def _load(path: Path) -> Config:
     return load_config(path if is_given else None, cpus=1, variables=os.environ)
 
 
-def show_certificates(config: Config, name: str | None) -> ExitCode:
-    """Print what is known of each host's certificate, or of one."""
+def show_certificates(config: Config, name: str | None, *, as_records: bool) -> ExitCode:
+    """Print what is known of each host's certificate, or of one, or its records for the DNS."""
     hosts = config.hosts if name is None else (find_host(config, name),)
     if not any(host.has_certificate for host in hosts):
         raise Failure(_FIRST_HOSTS)
@@ -56,11 +59,17 @@ def show_certificates(config: Config, name: str | None) -> ExitCode:
             outcome = ExitCode.FAILED
             continue
         try:
-            reports.append(describe_certificate(host, path, read_facts(path), now))
+            facts = read_facts(path)
         except CertificateError as error:
             complain(f"{host.name}: {error}")
             outcome = ExitCode.FAILED
-    print("\n".join(reports), end="")
+            continue
+        if as_records:
+            reports.append(render_records(host.names, facts))
+            complain(*explain_omissions(host.names))
+        else:
+            reports.append(describe_certificate(host, path, facts, now))
+    print(("" if as_records else "\n").join(reports), end="")
     return outcome
 
 

@@ -91,6 +91,7 @@ def _add_cert(commands: Commands) -> None:
     actions = cert.add_subparsers(dest="action", required=True, metavar="ACTION")
     show = _add_command(actions, "show", "show the certificates of the hosts", has_socket=False)
     show.add_argument("host", nargs="?", metavar="HOST", help="of this host alone")
+    show.add_argument("--tlsa", action="store_true", help="as records for the DNS (RFC 6698, 3 1 1)")
     new = _add_command(actions, "new", "make a self-signed certificate, as gemd does at its start", has_socket=False)
     new.add_argument("host", metavar="HOST")
     new.add_argument("--directory", type=Path, metavar="DIR", help="make it here (default: where gemd keeps its own)")

@@ -273,6 +273,24 @@ def test_show_one_by_any_of_its_names(cert, kept):
         assert "lacks" not in printed
 
 
+def test_show_as_records_for_the_dns(cert, kept, issued, tmp_path):
+    find_or_make(kept, ("example.org", "www.example.org", "::1"))
+    code, printed, said = cert("show", "--tlsa", more=issued)
+    own, other = (
+        read_facts(path).public_key_fingerprint for path in (kept / "example.org.crt", tmp_path / "issued.pem")
+    )
+    assert printed == (
+        f"_1965._tcp.example.org. IN TLSA 3 1 1 {own}\n"
+        f"_1965._tcp.www.example.org. IN TLSA 3 1 1 {own}\n"
+        f"_1965._tcp.issued.example. IN TLSA 3 1 1 {other}\n"
+    )
+    assert code == 1  # for the host that has no certificate yet
+    first, second = said.splitlines()
+    assert first == "gemctl: ::1: no record for an address"
+    assert second.startswith("gemctl: *.xn--bcher-kva.example: no certificate yet")
+    assert cert("show", "--tlsa", "issued.example")[:2] == (0, printed.splitlines(keepends=True)[-1])
+
+
 @pytest.mark.parametrize("action", ["show", "new", "renew"])
 def test_a_host_that_is_not_configured(cert, action):
     code, _, said = cert(action, "other.example")
