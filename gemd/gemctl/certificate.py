@@ -19,7 +19,13 @@ from gemd.protocol.host import ANY_HOST, covers, normalise_name
 from gemd.protocol.quantities import count
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificate_facts import CertificateFacts, read_facts
-from gemd.system.certificates import CertificateError, certificate_paths, find_or_make, renew_self_signed
+from gemd.system.certificates import (
+    CertificateError,
+    certificate_paths,
+    find_or_make,
+    read_names,
+    renew_self_signed,
+)
 from gemd.system.privileges import PrivilegeError, find_identity
 
 _HOST = f"{PREFIX}HOST_"
@@ -116,6 +122,8 @@ def make(options: argparse.Namespace) -> ExitCode:
         raise Failure(f"{path} is there already; `gemctl cert renew {names[0]}` makes a new one for its key")
     made = find_or_make(directory, names, find_owner(config))
     print(f"made {made.path} for {', '.join(names)}, with the SHA-256 fingerprint {made.fingerprint}")
+    if added := [name for name in read_names(made.chain[0]) if name not in names]:
+        print(f"also in it, as localhost has them: {', '.join(added)}")
     return ExitCode.OK
 
 

@@ -91,6 +91,16 @@ def test_new_makes_what_gemd_would_make(cert, kept):
     assert sorted(os.listdir(kept)) == ["example.org.crt", "example.org.key"]
 
 
+def test_new_says_what_it_has_added(cert, kept, tmp_path):
+    code, printed, said = cert("new", "localhost", "--directory", tmp_path / "d")
+    assert (code, said) == (0, "")
+    first, second = printed.splitlines()
+    assert first.startswith(f"made {tmp_path}/d/localhost.crt for localhost, with ")
+    assert second == "also in it, as localhost has them: 127.0.0.1, ::1"
+    more = '[[host]]\nname = "localhost"\naliases = ["127.0.0.1"]\nroot = "/srv"\n'
+    assert cert("new", "localhost", more=more)[1].splitlines()[1:] == ["also in it, as localhost has them: ::1"]
+
+
 def test_new_for_an_international_wildcard(cert, kept):
     assert cert("new", "*.bücher.example")[0] == 0
     assert names_of(kept / "+.xn--bcher-kva.example.crt") == ["*.xn--bcher-kva.example"]
