@@ -8,8 +8,9 @@ import msgspec
 
 class FormerServer(msgspec.Struct, frozen=True):
     """One of them. `roots` are where its pages may be, `certificates` where a certificate and its key may be, in the
-    order in which they are looked for; `is_passing` says that they are no good where they are: gemd reads no DER, and
-    nothing lasts in /tmp. `settings` of the host make gemd like it, `called` are its words with the keys for them."""
+    order in which they are looked for; `is_passing` says that they are copied: Agate's key may be for its user alone,
+    and nothing lasts in /tmp. `settings` of the host make gemd like it, `called` are its words with the keys for
+    them."""
 
     title: str
     roots: tuple[str, ...] = ()

@@ -22,7 +22,7 @@ from gemd.gemctl.questions import ask_for, can_ask
 from gemd.gemctl.terminal import complain, escape
 from gemd.protocol.host import ANY_HOST, bracket, normalise_name
 from gemd.system import certificates
-from gemd.system.certificate_forms import is_der, read_as_pem
+from gemd.system.certificate_forms import is_der, render_pem
 from gemd.system.privileges import PrivilegeError, find_identity
 
 _USER = "gemd"  # whom root has a service be
@@ -184,10 +184,10 @@ def _is_trusted(path: Path) -> bool:
 
 def _use(capsule: Capsule, certificate: Path, key: Path, *, is_passing: bool) -> Capsule:
     """With this certificate, as a copy where it is no PEM or would not last. Raises CertificateError."""
+    loaded = certificates.load(certificate, key)
     if is_passing or is_der(certificate) or is_der(key):
-        kept = read_as_pem(certificate, key)
-        return msgspec.structs.replace(capsule, kept=kept)
-    certificates.load(certificate, key)
+        complain(*(f"warning: {escape(text)}" for text in loaded.warnings))  # of the others `gemd -t` tells
+        return msgspec.structs.replace(capsule, kept=render_pem(loaded))
     return msgspec.structs.replace(capsule, certificate=(certificate, key))
 
 

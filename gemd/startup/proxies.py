@@ -44,7 +44,7 @@ def load_proxy_certificates(config: Config) -> dict[str, ServerCertificate]:
 
     found = {}
     for certificate, key in wanted.items():
-        found[certificate] = certificates.load(Path(certificate), Path(key))
+        found[certificate] = certificates.load(Path(certificate), Path(key), is_server=False)
         ClientContext(found[certificate])
     return found
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from gemd.protocol.fingerprint import sha256
-from gemd.system.certificates import CertificateError, read_names
+from gemd.system.certificates import CertificateError, is_pem, read_names
 
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
@@ -32,15 +32,17 @@ class CertificateFacts(msgspec.Struct, frozen=True):
 
 
 def read_facts(path: Path) -> CertificateFacts:
-    """The facts of the first certificate in a PEM file. Raises CertificateError."""
+    """The facts of the first certificate in a file, PEM or DER. Raises CertificateError."""
     try:
-        pem = path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise CertificateError(f"{path} can't be read: {error.strerror}") from None
+    load = x509.load_pem_x509_certificate if is_pem(content) else x509.load_der_x509_certificate
     try:
-        return _collect(x509.load_pem_x509_certificate(pem))
+        return _collect(load(content))
     except _FAULTS as error:
-        raise CertificateError(f"{path} has no certificate in PEM form: {error}") from None
+        form = f"PEM form: {error}" if is_pem(content) else "PEM or DER form"
+        raise CertificateError(f"{path} has no certificate in {form}") from None
 
 
 def parse_facts(der: bytes) -> CertificateFacts:

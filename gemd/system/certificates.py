@@ -1,4 +1,4 @@
-"""Server certificates: made once and kept, or loaded from PEM files.
+"""Server certificates: made once and kept, or loaded from files.
 
 Rules: a certificate that exists is never replaced, for clients pin it at first use (TOFU); a key is written to a file
 that only its owner may read, complete or not at all; every complaint names the file.
@@ -8,7 +8,6 @@ import contextlib
 import datetime
 import os
 import stat
-from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -16,19 +15,22 @@ import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 from gemd.protocol.fingerprint import sha256
 from gemd.system.attempt import attempt
+from gemd.system.whole_files import replace_whole, write_once
 
 Certificates = tuple[x509.Certificate, ...]
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 _LIFETIME = datetime.timedelta(days=36525)  # a century: renewal alarms clients that pinned the certificate
 _BACKDATED = datetime.timedelta(days=1)  # for clients whose clock is behind
 _EXPIRES_SOON = datetime.timedelta(days=30)
 _MAX_COMMON_NAME = 64  # X.520, ub-common-name
+_PEM = b"-----BEGIN "
+_FAULTS = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 class CertificateError(Exception):
@@ -64,7 +66,7 @@ def find_or_make(directory: Path, names: tuple[str, ...], owner: tuple[int, int]
                     _make_key(key_path, owner)
                 key = _load_key(key_path)  # which another process may have made meanwhile
                 pem = make_self_signed(key, names).public_bytes(serialization.Encoding.PEM)
-                _write(certificate_path, pem, 0o644, owner)
+                write_once(certificate_path, pem, 0o644, owner)
     except OSError as error:
         raise CertificateError(f"can't make a certificate in {directory}: {error.strerror}: {error.filename}") from None
     certificate = load(certificate_path, key_path)
@@ -84,15 +86,22 @@ def read_names(certificate: x509.Certificate) -> tuple[str, ...]:
     return (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))
 
 
-def load(certificate_path: Path, key_path: Path) -> ServerCertificate:
-    """Load a PEM certificate with its chain, and its key. Raises CertificateError."""
+def load(certificate_path: Path, key_path: Path, *, is_server: bool = True) -> ServerCertificate:
+    """Load a certificate, with its chain where it is in PEM, and its key, each in PEM or DER, whatever the files are
+    called. It is a client's unless it `is_server`. Raises CertificateError."""
     chain = _load_chain(certificate_path)
     key = _load_key(key_path)
     if key.public_key() != chain[0].public_key():
         raise CertificateError(
             f"{key_path} is not the key of {certificate_path}, whose first certificate has to be the server's own"
         )
-    return ServerCertificate(chain, key, certificate_path, tuple(_warnings(chain[0], certificate_path, key_path)))
+    warnings = _warnings(chain[0], certificate_path, key_path)
+    if is_server and isinstance(key, ed25519.Ed25519PrivateKey):
+        warnings.append(
+            f"{key_path} is an Ed25519 key: some clients can't do that and don't get in; those that have pinned it "
+            "would ask their users about another one"
+        )
+    return ServerCertificate(chain, key, certificate_path, tuple(warnings))
 
 
 def make_self_signed(key: PrivateKey, names: tuple[str, ...]) -> x509.Certificate:
@@ -109,7 +118,7 @@ def make_self_signed(key: PrivateKey, names: tuple[str, ...]) -> x509.Certificat
         .not_valid_after(now + _LIFETIME)
         .add_extension(x509.SubjectAlternativeName(_alternative_names(names)), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
     )
 
 
@@ -137,54 +146,45 @@ def make_private_directory(directory: Path, owner: tuple[int, int] | None) -> No
 def _make_key(path: Path, owner: tuple[int, int] | None) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    _write(path, pem, 0o600, owner)
+    write_once(path, pem, 0o600, owner)
 
 
-def _write(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
-    """Write a new file, which appears complete or not at all; one that exists meanwhile stays."""
-    with _complete(path, content, mode, owner) as temporary, contextlib.suppress(FileExistsError):
-        os.link(temporary, path)
-
-
-@contextlib.contextmanager
-def _complete(path: Path, content: bytes, mode: int, owner: tuple[int, int] | None) -> Iterator[str]:
-    """A file beside `path` with all of its content, on disk, which is removed unless it was moved."""
-    import tempfile  # for what is made once
-
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            if owner is not None:
-                os.fchown(descriptor, *owner)
-            os.fchmod(descriptor, mode)
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        yield temporary
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+def is_pem(content: bytes) -> bool:
+    """Whether a file that should hold a certificate or key is in PEM, and not in DER."""
+    return _PEM in content
 
 
 def _load_chain(path: Path) -> Certificates:
+    content = _read(path)
     try:
-        return tuple(x509.load_pem_x509_certificates(_read(path)))
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise CertificateError(f"{path} has no certificate in PEM form: {error}") from None
+        if is_pem(content):
+            return tuple(x509.load_pem_x509_certificates(content))
+        return (x509.load_der_x509_certificate(content),)
+    except _FAULTS as error:
+        raise CertificateError(f"{path} has no certificate in {_name_form(content, error)}") from None
 
 
 def _load_key(path: Path) -> PrivateKey:
+    content = _read(path)
+    load_key = serialization.load_pem_private_key if is_pem(content) else serialization.load_der_private_key
     try:
-        key = serialization.load_pem_private_key(_read(path), password=None)
+        key = load_key(content, password=None)
     except TypeError:
         raise CertificateError(
             f"{path} is encrypted; a server has nobody to ask for a password: decrypt it with `openssl pkey`"
         ) from None
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise CertificateError(f"{path} has no private key in PEM form: {error}") from None
+    except _FAULTS as error:
+        raise CertificateError(f"{path} has no private key in {_name_form(content, error)}") from None
     if not isinstance(key, PrivateKey):
-        raise CertificateError(f"{path} is neither an ECDSA nor an RSA key; some Gemini clients know no other")
+        raise CertificateError(
+            f"{path} is neither an ECDSA nor an RSA nor an Ed25519 key; Gemini clients know no other"
+        )
     return key
+
+
+def _name_form(content: bytes, error: Exception) -> str:
+    """What was expected of a file; of one that isn't PEM, what DER lacks says nothing to people."""
+    return f"PEM form: {error}" if is_pem(content) else "PEM or DER form"
 
 
 def _read(path: Path) -> bytes:
@@ -228,18 +228,7 @@ def renew_self_signed(directory: Path, names: tuple[str, ...]) -> ServerCertific
     if before.chain[0].issuer != before.chain[0].subject:
         raise CertificateError(f"{certificate_path} is not self-signed: renew it where it was issued")
     try:
-        _replace(certificate_path, make_self_signed(before.key, names).public_bytes(serialization.Encoding.PEM))
+        replace_whole(certificate_path, make_self_signed(before.key, names).public_bytes(serialization.Encoding.PEM))
     except OSError as error:
         raise CertificateError(f"can't replace {certificate_path}: {error.strerror}: {error.filename}") from None
     return load(certificate_path, key_path)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put a new file in the place of `path`, which stays as NAME.old. Root leaves the owner what it was."""
-    before = path.stat()
-    old = path.with_name(f"{path.name}.old")
-    owner = (before.st_uid, before.st_gid) if os.geteuid() == 0 else None
-    with _complete(path, content, stat.S_IMODE(before.st_mode), owner) as temporary:
-        old.unlink(missing_ok=True)
-        os.link(path, old)
-        os.replace(temporary, path)

@@ -317,7 +317,7 @@ def test_what_is_no_certificate(cert, kept):
     (kept / "example.org.crt").write_text("nothing")
     code, printed, said = cert("show", "example.org")
     assert (code, printed) == (1, "")
-    assert f"gemctl: example.org: {kept}/example.org.crt has no certificate in PEM form: " in said
+    assert f"gemctl: example.org: {kept}/example.org.crt has no certificate in PEM or DER form\n" in said
 
 
 def test_a_configuration_that_is_wrong(cert):

@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from gemd.gemctl import init
 from gemd.gemctl.__main__ import main
@@ -146,6 +147,7 @@ def make_der(folder):
     )
     (folder / "cert.der").write_bytes(made.chain[0].public_bytes(serialization.Encoding.DER))
     (folder / "key.der").write_bytes(key)
+    (folder / "key.der").chmod(0o600)
     return made
 
 
@@ -164,6 +166,23 @@ def test_who_comes_from_agate_keeps_pages_and_certificate(gemctl, tmp_path, plac
     assert host_of(tmp_path / "new")["root"] == str(tmp_path / "content")
     kept = load(*certificate_paths(tmp_path / "new/certificates", "example.org"))
     assert (kept.chain, kept.key.private_numbers()) == (made.chain, made.key.private_numbers())
+
+
+def test_an_ed25519_key_of_agate_is_kept_with_a_warning(gemctl, tmp_path):
+    (tmp_path / "old").mkdir()
+    key = ed25519.Ed25519PrivateKey.generate()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "old/example.org.key").write_bytes(pem)
+    made = make_der(tmp_path / "old")
+    (tmp_path / ".certificates").mkdir()
+    for name in ("cert.der", "key.der"):
+        (tmp_path / "old" / name).rename(tmp_path / ".certificates" / name)
+    code, out, err = gemctl(*NEW, "--from", "agate")
+    assert code == 0
+    assert "the certificate of Agate is " in out
+    assert f"gemctl: warning: {tmp_path}/.certificates/key.der is an Ed25519 key: some clients can't do that" in err
+    kept = load(*certificate_paths(tmp_path / "new/certificates", "example.org"))
+    assert (kept.chain, kept.key.public_key()) == (made.chain, key.public_key())
 
 
 def test_a_certificate_in_pem_stays_where_it_is(gemctl, tmp_path):
@@ -195,7 +214,7 @@ def test_and_else_a_warning(gemctl, tmp_path):
     (tmp_path / "key.pem").write_text("x")
     code, _, err = gemctl(*NEW, "--from", "molly-brown")
     assert code == 0
-    assert "cert.pem: no certificate in PEM or DER; --cert and --key name another certificate" in err
+    assert "cert.pem has no certificate in PEM or DER form; --cert and --key name another certificate" in err
     assert "no certificate of Molly Brown was found" in err
 
 

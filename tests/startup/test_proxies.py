@@ -3,6 +3,8 @@
 import os
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gemd.startup.proxies import (
     find_known_servers,
@@ -72,3 +74,12 @@ def test_certificates_are_loaded_with_their_keys(proxied, tmp_path):
     other = find_or_make(tmp_path, ("other",))
     with pytest.raises(CertificateError, match="is not the key of"):
         load_proxy_certificates(proxied(certificate=certificate, key=str(other.path.with_suffix(".key"))))
+
+
+def test_an_ed25519_key_is_a_matter_of_the_server_that_is_asked(proxied, tmp_path):
+    secret = ed25519.Ed25519PrivateKey.generate()
+    pem = secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "gemd.key").write_bytes(pem)
+    (tmp_path / "gemd.key").chmod(0o600)
+    certificate, key = str(find_or_make(tmp_path, ("gemd",)).path), str(tmp_path / "gemd.key")
+    assert load_proxy_certificates(proxied(certificate=certificate, key=key))[certificate].warnings == ()

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from gemd.system import certificates
 from gemd.system.certificates import CertificateError, find_or_make, load, make_self_signed
@@ -102,19 +102,19 @@ def test_a_certificate_without_its_key_is_an_error_and_stays(tmp_path):
 
 
 def test_another_process_that_made_the_key_first_is_believed(tmp_path, monkeypatch, key):
-    real = certificates._write
+    real = certificates.write_once
 
     def lose_the_race(path, content, mode, owner):
         if path.suffix == ".key":
             real(path, pem(key), mode, owner)
         real(path, content, mode, owner)
 
-    monkeypatch.setattr(certificates, "_write", lose_the_race)
+    monkeypatch.setattr(certificates, "write_once", lose_the_race)
     assert find_or_make(tmp_path, ("h",)).key.public_key() == key.public_key()
 
 
 def test_another_process_that_made_both_first_is_believed(tmp_path, monkeypatch):
-    real = certificates._write
+    real = certificates.write_once
     other = find_or_make(tmp_path / "other", ("h",))
 
     def lose_the_race(path, content, mode, owner):
@@ -122,7 +122,7 @@ def test_another_process_that_made_both_first_is_believed(tmp_path, monkeypatch)
             real(tmp_path / name, (tmp_path / "other" / name).read_bytes(), mode, owner)
         real(path, content, mode, owner)
 
-    monkeypatch.setattr(certificates, "_write", lose_the_race)
+    monkeypatch.setattr(certificates, "write_once", lose_the_race)
     assert find_or_make(tmp_path, ("h",)).fingerprint == other.fingerprint
 
 
@@ -216,8 +216,56 @@ def test_the_fingerprint_is_that_of_the_leaf(files, key):
     assert loaded.fingerprint == loaded.chain[0].fingerprint(hashes.SHA256()).hex()
 
 
-def ed25519_pem():
-    return pem(ed25519.Ed25519PrivateKey.generate())
+def der(key, password=None):
+    encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, encryption)
+
+
+def to_der(certificate):
+    return x509.load_pem_x509_certificate(certificate).public_bytes(serialization.Encoding.DER)
+
+
+def certify_ed25519(key):
+    return make_self_signed(key, ("h",)).public_bytes(serialization.Encoding.PEM)
+
+
+@pytest.mark.parametrize("is_der", [False, True], ids=["PEM", "DER"])
+@pytest.mark.parametrize("is_key_der", [False, True], ids=["PEM", "DER"])
+def test_what_counts_is_the_content_and_not_the_name(files, key, is_der, is_key_der):
+    certificate = certify(key)
+    loaded = load(*files(to_der(certificate) if is_der else certificate, der(key) if is_key_der else pem(key)))
+    assert loaded.chain == (x509.load_pem_x509_certificate(certificate),)
+    assert (loaded.key.private_numbers(), loaded.warnings) == (key.private_numbers(), ())
+
+
+def test_a_key_in_der_may_be_of_the_older_kinds(files, key):
+    for each in (key, rsa.generate_private_key(65537, 2048)):
+        older = each.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+        assert load(*files(certify(each), older)).key.private_numbers() == each.private_numbers()
+
+
+@pytest.mark.parametrize("form", [pem, der], ids=["PEM", "DER"])
+def test_an_ed25519_key_will_do_for_who_has_pinned_it(files, form):
+    ed25519_key = ed25519.Ed25519PrivateKey.generate()
+    paths = files(certify_ed25519(ed25519_key), form(ed25519_key))
+    loaded = load(*paths)
+    assert loaded.chain[0].public_key() == ed25519_key.public_key()
+    (warning,) = loaded.warnings
+    assert f"{paths[1]} is an Ed25519 key: some clients can't do that" in warning
+    assert load(*paths, is_server=False).warnings == ()  # a client's, which chooses its servers
+
+
+def test_an_ed25519_certificate_is_renewed_for_its_key(tmp_path):
+    key = ed25519.Ed25519PrivateKey.generate()
+    (tmp_path / "h.key").write_bytes(pem(key))
+    (tmp_path / "h.key").chmod(0o600)
+    before = find_or_make(tmp_path, ("h",))
+    renewed = certificates.renew_self_signed(tmp_path, ("h",))
+    renewed.chain[0].verify_directly_issued_by(renewed.chain[0])
+    assert renewed.chain != before.chain
+    assert renewed.key.public_key() == key.public_key()
 
 
 COMPLAINTS = {
@@ -225,13 +273,16 @@ COMPLAINTS = {
     "encrypted key": (certify, lambda key: pem(key, b"secret"), "k.pem is encrypted; .*`openssl pkey`"),
     "missing certificate": (lambda _: None, pem, "c.pem can't be read: No such file"),
     "missing key": (certify, lambda _: None, "k.pem can't be read: No such file"),
-    "empty certificate": (lambda _: b"", pem, "c.pem has no certificate in PEM form"),
-    "empty key": (certify, lambda _: b"", "k.pem has no private key in PEM form"),
+    "empty certificate": (lambda _: b"", pem, "c.pem has no certificate in PEM or DER form$"),
+    "empty key": (certify, lambda _: b"", "k.pem has no private key in PEM or DER form$"),
     "certificate in place of a key": (certify, certify, "k.pem has no private key in PEM form"),
     "key in place of a certificate": (pem, pem, "c.pem has no certificate in PEM form"),
     "broken certificate": (lambda key: certify(key)[:200], pem, "c.pem has no certificate in PEM form"),
-    "not text": (lambda _: bytes(range(256)), pem, "c.pem has no certificate in PEM form"),
-    "Ed25519": (certify, lambda _: ed25519_pem(), "k.pem is neither an ECDSA nor an RSA key"),
+    "not text": (lambda _: bytes(range(256)), pem, "c.pem has no certificate in PEM or DER form$"),
+    "Ed448": (certify, lambda _: pem(ed448.Ed448PrivateKey.generate()), "k.pem is neither an ECDSA nor an RSA nor an"),
+    "encrypted key in DER": (certify, lambda key: der(key, b"secret"), "k.pem is encrypted; .*`openssl pkey`"),
+    "DER and more": (lambda key: to_der(certify(key)) + b"x", pem, "c.pem has no certificate in PEM or DER form$"),
+    "a key in DER and more": (certify, lambda key: der(key)[:-1], "k.pem has no private key in PEM or DER form$"),
 }
 
 

@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ed448, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gemd.system.certificates import CertificateError, ServerCertificate, find_or_make
@@ -51,7 +51,7 @@ OTHERS = {
     "no certificate": {"chain": (b"nonsense",)},
     "no key": {"key": b"nonsense"},
     "another's key": {"key": der_of(Link("other").key)},
-    "a key of another kind": {"key": der_of(ed25519.Ed25519PrivateKey.generate())},
+    "a key of another kind": {"key": der_of(ed448.Ed448PrivateKey.generate())},
 }
 
 
