@@ -1,3 +1,3 @@
 """gemd: a pre-forking server for the Gemini protocol."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -45,7 +45,7 @@ WORKERS = [
 ]
 
 STATUS = {
-    "version": "0.1.0",
+    "version": "0.2.0",
     "pid": 123,
     "state": "serving",
     "generation": 3,

@@ -27,7 +27,7 @@ def conf(tmp_path):
 
 def test_status_for_people(master, capsys):
     assert main(["-s", str(master(STATUS_ANSWER).path), "status"]) == 0
-    assert capsys.readouterr().out.startswith("gemd 0.1.0, master 123, serving")
+    assert capsys.readouterr().out.startswith("gemd 0.2.0, master 123, serving")
 
 
 def test_status_as_json_has_all_that_was_said(master, capsys):
@@ -47,7 +47,7 @@ def test_watch_until_ctrl_c(master, capsys, monkeypatch):
 
     monkeypatch.setattr("gemd.gemctl.watch.time.sleep", interrupt)
     assert main(["-s", str(master(STATUS_ANSWER).path), "status", "--watch"]) == 0
-    assert capsys.readouterr().out.startswith("gemd 0.1.0")
+    assert capsys.readouterr().out.startswith("gemd 0.2.0")
 
 
 @pytest.mark.parametrize("command", ["reload", "reopen", "upgrade"])

@@ -43,7 +43,7 @@ def test_a_figure_of_the_master(name):
 
 def test_labels():
     samples = read(STATUS)
-    assert samples["gemd_build_info", ("version", "0.1.0")] == 1
+    assert samples["gemd_build_info", ("version", "0.2.0")] == 1
     states = ("starting", "serving", "leaving", "draining")
     assert [samples["gemd_workers", ("state", state)] for state in states] == [1, 1, 0, 1]
     assert [samples["gemd_state", ("state", state)] for state in ("serving", "reloading")] == [1, 0]

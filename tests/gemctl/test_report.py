@@ -5,7 +5,7 @@ from gemd.protocol.figures import BYTES, DESCRIPTORS, MEMORY, REQUESTS
 from .conftest import STATUS
 
 REPORT = """\
-gemd 0.1.0, master 123, serving, generation 3, up 3d 4h
+gemd 0.2.0, master 123, serving, generation 3, up 3d 4h
   configuration  /etc/gemd.conf
   listening on   [::]:1965, unix:/run/gemd/gemd.sock
   requests       1,234,567, 5.0 GiB sent

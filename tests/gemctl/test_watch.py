@@ -83,7 +83,7 @@ def test_redraws_until_ctrl_c_and_gives_the_cursor_back(terminal, naps):
     watch(lambda: next(answers), 2.0, terminal)
     screen = terminal.getvalue()
     assert taken == [2.0] * 3
-    assert screen.startswith("\x1b[?25l\x1b[Hgemd 0.1.0")
+    assert screen.startswith("\x1b[?25l\x1b[Hgemd 0.2.0")
     assert screen.endswith("\x1b[J\x1b[?25h\n")
     first, second, third = screen.split("\x1b[H")[1:]
     assert "/s)" not in first
@@ -121,7 +121,7 @@ def test_into_a_file_there_are_no_escapes(naps):
     output = io.StringIO()
     watch(status, 1.0, output)
     assert "\x1b" not in output.getvalue()
-    assert output.getvalue().count("gemd 0.1.0") == 2
+    assert output.getvalue().count("gemd 0.2.0") == 2
 
 
 def test_sigterm_gives_the_cursor_back(terminal, monkeypatch):
@@ -151,6 +151,6 @@ def test_on_a_real_terminal_ctrl_c_ends_it_cleanly(master):
         finally:
             process.kill()
             os.close(leader)
-    assert screen.startswith(b"\x1b[?25l\x1b[Hgemd 0.1.0, master 123")
+    assert screen.startswith(b"\x1b[?25l\x1b[Hgemd 0.2.0, master 123")
     assert screen.rstrip().endswith(b"\x1b[?25h")
     assert b"Traceback" not in screen

@@ -1,6 +1,7 @@
 """debian/: what it says is what the project says, and what is built of it."""
 
 import configparser
+import datetime
 import os
 import re
 import shutil
@@ -44,6 +45,9 @@ def test_it_depends_on_what_setup_cfg_requires():
 def test_its_version_is_that_of_gemd():
     first = (DEBIAN / "changelog").read_text().splitlines()[0]
     assert first.startswith(f"gemd ({gemd.__version__}) "), "debian/changelog needs an entry for this version"
+    releases = re.findall(r"^## \[(\d[^]]*)\] - (\S+)$", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert releases[0][0] == gemd.__version__, "CHANGELOG.md needs a heading for this version"
+    assert datetime.date.fromisoformat(releases[0][1])
 
 
 def test_the_reason_for_the_oldest_libraries_is_what_the_code_says():
