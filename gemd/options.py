@@ -11,6 +11,7 @@ from pathlib import Path
 from gemd.config.listen import DEFAULT_LISTEN, is_loopback, parse_listen
 from gemd.config.origins import Origins
 from gemd.config.sources import read_sources
+from gemd.config.tables import key_path
 from gemd.config.types import Address
 from gemd.protocol.url import DEFAULT_PORT
 from gemd.system.attempt import attempt
@@ -104,40 +105,43 @@ def read_tables(
 
     Raises ConfigError for the file and the variables, and UsageError for the flags.
     """
-    origins = Origins(directory)
     tables: Tables
+    origins: Origins | None = None
     if options.config is not None:
         tables, origins = read_sources(directory / options.config, attempt)
     elif options.app is not None and options.dir is None:
         tables = {"host": [{"name": "localhost"}]}
     else:
         tables = {"host": [{"name": "localhost", "root": str(directory), "cgi": DEFAULT_CGI}]}
+    origins = origins if origins is not None else Origins(directory, tables)
     if variables:
         from gemd.config.variables import apply_variables
 
         apply_variables(variables, tables, origins)
     if _apply_listen(tables, options):
-        origins.replace("listen", None)
-    _apply_host_flags(tables, options, directory)
-    for key in ("user", "workers"):
-        if getattr(options, key) is not None:
-            tables[key] = getattr(options, key)
-    if options.daemon:
-        tables["daemon"] = True
-    if options.reload:
-        tables["auto-reload"] = True
-    _set(tables, "limits", "rate", options.rate_limit)
-    _set(tables, "tls", "ca-file", _absolute(options.tls_cafile, directory))
-    _set(tables, "tls", "ca-path", _absolute(options.tls_capath, directory))
+        flags = {"--host": options.host, "--port": options.port}
+        origins.replace("listen", ", ".join(flag for flag, value in flags.items() if value is not None) or "--no-tls")
+    for key, flag in _apply_host_flags(tables, options, directory).items():
+        origins.replace(key_path("host", 1, key), _name(flag))
+    others = {
+        ("", "user", "user"): options.user,
+        ("", "workers", "workers"): options.workers,
+        ("", "daemon", "daemon"): options.daemon or None,
+        ("", "auto-reload", "reload"): options.reload or None,
+        ("limits", "rate", "rate_limit"): options.rate_limit,
+        ("tls", "ca-file", "tls_cafile"): _absolute(options.tls_cafile, directory),
+        ("tls", "ca-path", "tls_capath"): _absolute(options.tls_capath, directory),
+    }
+    for (table, key, flag), value in others.items():
+        entries = tables.setdefault(table, {}) if table and value is not None else tables
+        if value is not None and isinstance(entries, dict):  # else the file is wrong, and its check will say so
+            entries[key] = value
+            origins.replace(key_path(table, key), _name(flag))
     return tables, origins
 
 
-def _set(tables: Tables, table: str, key: str, value: object) -> None:
-    if value is None:
-        return
-    entries = tables.setdefault(table, {})
-    if isinstance(entries, dict):  # else the file is wrong, and its check will say so
-        entries[key] = value
+def _name(flag: str) -> str:
+    return "--" + flag.replace("_", "-")
 
 
 def _absolute(path: str | None, directory: Path) -> str | None:
@@ -208,13 +212,14 @@ def _check_reach(options: argparse.Namespace, address: Address, others: Tables) 
         )
 
 
-def _apply_host_flags(tables: Tables, options: argparse.Namespace, directory: Path) -> None:
+def _apply_host_flags(tables: Tables, options: argparse.Namespace, directory: Path) -> dict[str, str]:
+    """Set keys of the one host, and tell which, each with its flag."""
     flags = {flag: getattr(options, flag) for flag in _HOST_FLAGS if getattr(options, flag) is not None}
     if not flags:
-        return
+        return {}
     hosts = tables.setdefault("host", [{"name": "localhost"}])
     if not isinstance(hosts, list) or len(hosts) != 1 or not isinstance(hosts[0], dict):
-        names = ", ".join("--" + flag.replace("_", "-") for flag in flags)
+        names = ", ".join(map(_name, flags))
         number = f"{len(hosts)} hosts" if isinstance(hosts, list) else "no valid host"
         raise UsageError(f"{names} can't apply: {options.config} has {number}; change it there")
     for flag, value in flags.items():
@@ -231,3 +236,4 @@ def _apply_host_flags(tables: Tables, options: argparse.Namespace, directory: Pa
             hosts[0].setdefault("app-process", True)
     if "tls_certfile" in flags and "tls_keyfile" not in flags:
         hosts[0]["key"] = hosts[0]["certificate"]
+    return {_HOST_FLAGS[flag]: flag for flag in flags}

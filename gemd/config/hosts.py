@@ -49,16 +49,16 @@ def read_hosts(
     passes: list[PassHost] = []
     owners: dict[str, str] = {}
     for i, table in enumerate(tables, 1):
-        whole = key_path("host", i)
-        path, base = origins.name(whole), origins.base_of(whole)
+        path = key_path("host", i)
+        base = origins.base_of(path)
         host: Host | PassHost | None
         if not is_pass_host(table):
             hosts.append(host := _read_host(table, path, i, base, problems))
         elif (host := read_pass_host(table, path, HOST_KEYS, _host_name, problems)) is not None:
             passes.append(host)
         for name in host.names if host is not None else ():
-            if owners.setdefault(name, whole) != whole:
-                problems.append(Problem(path, f"{name} belongs to {origins.describe(owners[name])} already"))
+            if owners.setdefault(name, path) != path:
+                problems.append(Problem(path, f"{name} belongs to {origins.describe(owners[name], path)} already"))
     if tables and is_pass_host(tables[0]) and "pass" in tables[0]:
         text = "the first host answers clients that name none, so it has to be served here: put another one before it"
         problems.append(Problem(key_path("host", 1, "pass"), text))

@@ -36,7 +36,7 @@ def load_config(path: Path | None, *, cpus: int, variables: Mapping[str, str] | 
     ConfigError, also for a file that can't be read."""
     tables: dict[str, object] = {}
     base, source = (Path.cwd(), None) if path is None else (path.absolute().parent, str(path))
-    origins = Origins(base)
+    origins = Origins(base, tables)
     if path is not None:
         tables, origins = read_sources(path)
     if variables:
@@ -53,8 +53,8 @@ def parse_config(
 
     `cpus` is what `workers = "auto"` goes by: one a CPU, at least 2. Raises ConfigError.
     """
-    origins = origins if origins is not None else Origins(base)
-    problems: list[Problem] = []
+    origins = origins if origins is not None else Origins(base, tables, main=source or "")
+    problems = [*origins.problems]
     top = read_table({k: v for k, v in tables.items() if k not in TABLES}, TOP_KEYS, "", problems)
     limits = read_settings(tables.get("limits", {}), Limits, "limits", problems)
     cgi = read_settings(tables.get("cgi", {}), CGISettings, "cgi", problems)
@@ -93,7 +93,7 @@ def parse_config(
     if problems:
         from gemd.config.misplaced import tell_place
 
-        raise ConfigError([origins.place(tell_place(problem)) for problem in problems], source)
+        raise ConfigError(list(map(tell_place, problems)), source, origins)
     return config
 
 

@@ -1,109 +1,139 @@
-"""Where each key of a configuration stands that is made of several files, or of variables of the environment too.
+"""Where each key of a configuration stands, which may be made of several files, and of variables and flags too.
 
-Rule: the path of a key is that in the whole, where the hosts of all files are numbered through; people are told the one
-in its file.
+Rules: the path of a key is that in the whole, where the hosts of all files are numbered through; people are told the
+names of host and location, and the line in its file. Lines are looked for only once there is something to tell.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
+from gemd.config.origin import Origin
 from gemd.config.tables import Problem, key_path
 
-_HOST = re.compile(r"host\[[0-9]+\]")
-_ENTRY = re.compile(r"[.\[][^.\[]*$")  # the last part of a path
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """A key's file, its line there, and its path there; or the variable that sets it, which has neither."""
-
-    source: str
-    line: int = 0
-    path: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.source}:{self.line}" if self.line else self.source
+_HOST = re.compile(r"host\[([0-9]+)\](?:\.location\[([0-9]+)\])?")
+_LAST = re.compile(r"[.\[][^.\[]*$")  # the last part of a path
+_LONGEST_NAME = 253
 
 
 class Origins:
-    """Where the keys stand. Nothing is known of them where all are in one file."""
+    """Where the keys stand of these tables, which are those of the file `main` unless told otherwise."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(
+        self, base: Path, tables: Mapping[str, object] | None = None, *, main: str = "", text: str = ""
+    ) -> None:
         """Relative paths are taken from `base` where they are not in a file that is included."""
-        self._base = base
-        self._origins: dict[str, Origin] = {}
         self.files: list[str] = []  # that are included
+        self.problems: list[Problem] = []  # with which the tables can be used all the same
+        self._base = base
+        self._tables = tables if tables is not None else {}
+        self.main = main
+        self._texts = {main: text}
+        self._lines: dict[str, dict[str, int]] = {}
+        self._moved: dict[str, tuple[str, str]] = {}  # the file of a key that is in another one, and its path there
+        self._set: dict[str, str] = {}  # the variable or flag of a key that is in no file
 
-    def record(self, path: str, value: object, origin: Origin, lines: dict[str, int]) -> None:
-        """A key that is in no other file, and all within it, where the file's keys are on these `lines`."""
-        self._origins[path] = origin
-        for part, inner in _parts_of(value):
-            own = key_path(origin.path, part)
-            line = lines.get(own, origin.line)
-            self.record(key_path(path, part), inner, Origin(origin.source, line, own), lines)
+    def add_file(self, file: str, text: str) -> None:
+        """Another one is included."""
+        self.files.append(file)
+        self._texts[file] = text
 
-    def replace(self, path: str, variable: str | None) -> None:
-        """A variable sets this key, or a flag does (None)."""
-        for known in [known for known in self._origins if known == path or known.startswith((f"{path}.", f"{path}["))]:
-            del self._origins[known]
-        if variable is not None:
-            self._origins[path] = Origin(variable)
+    def record(self, path: str, file: str, own: str) -> None:
+        """A key, with all within it, is that of the path `own` in a file that is included."""
+        self._moved[path] = file, own
 
-    def find(self, path: str) -> tuple[str, Origin] | None:
-        """Where a key stands, or what it is in, with the path of that."""
-        while path and path not in self._origins:
-            shorter = _ENTRY.sub("", path)
-            path = shorter if shorter != path else ""
-        return (path, self._origins[path]) if path else None
+    def replace(self, path: str, source: str) -> None:
+        """A variable sets this key, or a flag does."""
+        for known in [known for known in self._set if known.startswith((f"{path}.", f"{path}["))]:
+            del self._set[known]
+        self._set[path] = source
 
     def base_of(self, path: str) -> Path:
         """The directory from which a relative path is taken that is the value of this key."""
-        file = self._find_file(path)
-        return Path(file).parent if file is not None else self._base
+        file, _ = self._find(path)
+        return Path(file).parent if file in self.files else self._base
 
-    def name(self, path: str) -> str:
-        """The path for people, with the file where that is an included one."""
-        file, found = self._find_file(path), self.find(path)
-        return path if file is None or found is None else f"{file}: {found[1].path}"
-
-    def describe(self, path: str) -> str:
-        """The path for people, with its file and line where they are known."""
-        found = self.find(path)
-        return path if found is None or not found[1].line else f"{found[1]}: {found[1].path}"
-
-    def place_of(self, path: str) -> str:
-        """The file of a key that is known, and its line."""
-        return str(self._origins[path])
-
-    def place(self, problem: Problem) -> Problem:
-        """The problem with its file and line, or its variable, where they are known."""
-        path = self._number_through(problem.path)
-        found = self.find(path)
-        if found is None or problem.source is not None:
-            return problem
-        whole, origin = found
+    def describe(self, path: str, other: str) -> str:
+        """A host in a sentence about another one: "the host in line 3", or in "gemd.conf:3" from another file."""
+        origin = self.locate(path)
         if not origin.line:
-            return Problem(path, problem.text, str(origin))
-        return Problem(origin.path + path.removeprefix(whole), problem.text, str(origin))
+            return path
+        is_near = origin.source == self.locate(other).source
+        return f"the host in line {origin.line}" if is_near else f"the host in {origin.source}:{origin.line}"
 
-    def _find_file(self, path: str) -> str | None:
-        """The included file that a key is in."""
-        found = self.find(path)
-        return found[1].source if found is not None and found[1].source in self.files else None
+    def line_of(self, path: str) -> str:
+        """The file of a key, and its line."""
+        file, own = self._find(path)
+        return f"{file}:{self.find_line(file, own)}"
 
-    def _number_through(self, name: str) -> str:
-        """The path in the whole of what `name` names."""
-        for path, origin in self._origins.items():
-            if origin.path and name.startswith(f"{origin.source}: {origin.path}") and _HOST.fullmatch(origin.path):
-                rest = name.removeprefix(f"{origin.source}: {origin.path}")
-                return path + rest
-        return name
+    def origin_of(self, problem: Problem) -> Origin:
+        """Where a problem is."""
+        found = self.locate(problem.path)
+        if problem.source is None and not problem.line:
+            return found
+        return Origin(found.key, found.host, found.location, problem.source or found.source, problem.line)
+
+    def locate(self, path: str) -> Origin:
+        """Where the key of this path stands."""
+        file, own = self._find(path)
+        line = self.find_line(file, own) if file in self._texts else 0
+        host, location, key = self._name(path, own or path)
+        return Origin(key, host, location, file, line)
+
+    def find_line(self, file: str, path: str) -> int:
+        """The line of a key of this file, by its path there, or of what it is in; 0 where it is in nothing."""
+        if file not in self._lines:
+            from gemd.config.toml_lines import find_lines
+
+            self._lines[file] = find_lines(self._texts[file])
+        lines = self._lines[file]
+        while path:
+            if line := lines.get(path) or lines.get(key_path(path, 1)):
+                return line
+            path = _shorten(path)
+        return 0
+
+    def _find(self, path: str) -> tuple[str, str]:
+        """The file of a key, and its path there; or its variable or flag."""
+        whole = path
+        while path:
+            if path in self._set:
+                return self._set[path], ""
+            if path in self._moved:
+                file, own = self._moved[path]
+                return file, own + whole.removeprefix(path)
+            path = _shorten(path)
+        return self.main, whole
+
+    def _name(self, path: str, own: str) -> tuple[str, str, str]:
+        """The names of a key's host and location, as far as they have some, and its path within these; else all of its
+        `own` path in its file."""
+        match = _HOST.match(path)
+        host = _find_entry(self._tables, "host", match[1]) if match is not None else None
+        name = host.get("name") if host is not None else None
+        if match is None or host is None or not _is_name(name):
+            return "", "", own
+        location = _find_entry(host, "location", match[2]) if match[2] else None
+        below = location.get("path") if location is not None else None
+        rest = path[match.end() :].removeprefix(".")
+        if _is_name(below) and str(below).startswith("/"):
+            return str(name), str(below), rest
+        return str(name), "", path.removeprefix(f"host[{match[1]}]").removeprefix(".")
 
 
-def _parts_of(value: object) -> Iterator[tuple[str | int, object]]:
-    if isinstance(value, dict):
-        yield from value.items()
-    elif isinstance(value, list):
-        yield from ((i, entry) for i, entry in enumerate(value, 1) if isinstance(entry, dict))
+def _shorten(path: str) -> str:
+    """The path of what this one is in."""
+    shorter = _LAST.sub("", path)
+    return shorter if shorter != path else ""
+
+
+def _find_entry(tables: Mapping[str, object], key: str, number: str) -> Mapping[str, object] | None:
+    entries = tables.get(key)
+    if not isinstance(entries, list) or not 1 <= int(number) <= len(entries):
+        return None
+    entry = entries[int(number) - 1]
+    return entry if isinstance(entry, dict) else None
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME

@@ -4,6 +4,7 @@ Rules: what is included includes nothing; tables are merged, lists of hosts and 
 in one file alone; nothing that is no regular file is waited for.
 """
 
+import codecs
 import contextlib
 import errno
 import os
@@ -13,7 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from gemd.config.origins import Origin, Origins
+import msgspec
+
+from gemd.config.origin import Origin
+from gemd.config.origins import Origins
 from gemd.config.tables import Problem, key_path
 
 INCLUDE = "include"
@@ -21,26 +25,37 @@ Trying = Callable[[str], AbstractContextManager[None]]  # what is to be said if 
 
 _APPENDED = ("host", "listen")
 _WILDCARDS = frozenset("*?[")
-_TWO_FORMS = "; it has its value in brackets above, and can't go on under a heading: put all of it in one form"
+_UTF16 = "is UTF-16 text: save it as UTF-8"
 
 
 class ConfigError(Exception):
-    """The configuration can't be used. `problems` has every reason."""
+    """The configuration can't be used. `problems` has every reason, and `origins` knows where their keys stand; without
+    these all of it is in the file `source`."""
 
-    def __init__(self, problems: list[Problem], source: str | None = None) -> None:
+    def __init__(self, problems: list[Problem], source: str | None = None, origins: Origins | None = None) -> None:
         self.problems = problems
         self.source = source
-        super().__init__("\n".join(self.lines()))
+        self.origins = origins
+        super().__init__()
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def findings(self) -> list[tuple[Origin, str]]:
+        """Where each of the problems is, in the order of the lines of each file, and what to change."""
+        found = [(self._find_origin(problem), problem.text) for problem in self.problems]
+        files = [] if self.origins is None else [self.origins.main, *self.origins.files]
+        files = list(dict.fromkeys([*files, *(origin.source for origin, _ in found)]))
+        return sorted(found, key=lambda each: (files.index(each[0].source), each[0].line))
 
     def lines(self) -> list[str]:
-        """One line a problem, each with the name of the file. The path of a key begins with that of an included file
-        where nobody knows its line."""
-        return [
-            str(problem)
-            if problem.source or not self.source or problem.path.startswith("/")
-            else f"{self.source}: {problem}"
-            for problem in self.problems
-        ]
+        """One line a problem, each with the name of the file."""
+        return [origin.say(text) for origin, text in self.findings()]
+
+    def _find_origin(self, problem: Problem) -> Origin:
+        if self.origins is not None:
+            return self.origins.origin_of(problem)
+        return Origin(problem.path, source=problem.source or self.source or "", line=problem.line)
 
 
 @contextlib.contextmanager
@@ -50,35 +65,36 @@ def _try(_: str) -> Iterator[None]:
 
 def read_file(path: Path) -> dict[str, object]:
     """The file's own tables, unchecked. Raises ConfigError when it can't be read or is not TOML."""
-    return _parse(_read_text(path, path.read_bytes), path)
+    return _parse(_read_text(path, path.read_bytes), path)[0]
 
 
 def read_sources(path: Path, trying: Trying = _try) -> tuple[dict[str, object], Origins]:
-    """The tables of the file and of all that it includes, unchecked, and where the keys stand.
+    """The tables of the file and of all that it includes, unchecked, and where the keys stand, with what is wrong that
+    leaves all others to be checked: what is said twice.
 
-    Whatever may wait for a disk is done inside `trying`. Raises ConfigError for what can't be read, is not TOML, or is
-    said in two files.
+    Whatever may wait for a disk is done inside `trying`. Raises ConfigError for what can't be read, or is not TOML.
     """
     with trying(f"the configuration {path} could not be read"):
         text = _read_text(path, path.read_bytes)
-    tables = _parse(text, path)
+    tables, text, problems = _parse(text, path)
     base = path.absolute().parent
+    merged = _Merged(Origins(base, tables, main=str(path), text=text), tables)
+    merged.origins.problems += problems
     patterns = tables.get(INCLUDE)
     if not isinstance(patterns, list) or not patterns or not all(map(_is_path, patterns)):
-        return tables, Origins(base)  # a value of another kind is for the check of all keys
-    merged = _Merged(path, text, tables)
+        return tables, merged.origins  # a value of another kind is for the check of all keys
     known = {_identify(path)}
     for i, pattern in enumerate(patterns, 1):
         try:
             found = _find(base, pattern, trying)
         except OSError as error:
-            merged.problems.append(Problem(key_path(INCLUDE, i), f"{pattern} can't be read: {error.strerror}"))
+            merged.unread.append(Problem(key_path(INCLUDE, i), f"{pattern} can't be read: {error.strerror}"))
             continue
         for file in found:
             with trying(f"the configuration {file} could not be read"):
-                _include(file, merged, known)
-    if merged.problems:
-        raise ConfigError([merged.origins.place(problem) for problem in merged.problems], str(path))
+                _include(file, merged, known, key_path(INCLUDE, i))
+    if merged.unread:
+        raise ConfigError(merged.origins.problems + merged.unread, str(path), merged.origins)
     return merged.tables, merged.origins
 
 
@@ -115,17 +131,18 @@ def _find(base: Path, pattern: str, trying: Trying) -> Sequence[Path]:
     ]
 
 
-def _include(file: Path, merged: "_Merged", known: set[tuple[int, int]]) -> None:
+def _include(file: Path, merged: "_Merged", known: set[tuple[int, int]], where: str) -> None:
     identity = _identify(file)
     if identity in known and identity != (-1, -1):
         return  # it is the file itself, or was named twice
     known.add(identity)
     try:
         text = _read_text(file, lambda: _read_regular(file))
-        tables = _parse(text, file)
+        tables, text, problems = _parse(text, file)
     except ConfigError as error:
-        merged.problems += [Problem("", problem.text, str(file)) for problem in error.problems]
+        merged.unread += error.problems
         return
+    merged.origins.problems += problems
     merged.add(file, text, tables)
 
 
@@ -144,68 +161,73 @@ def _read_regular(path: Path) -> bytes:
 def _read_text(path: Path, read: Callable[[], bytes]) -> str:
     """The text, without the mark that some editors begin UTF-8 with. Raises ConfigError."""
     try:
-        return read().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        content = read()
     except OSError as error:
-        raise ConfigError([Problem("", f"can't be read: {error.strerror}")], str(path)) from None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise ConfigError([Problem("", f"is not UTF-8 text (at line {line})")], str(path)) from None
-
-
-def _parse(text: str, path: Path) -> dict[str, object]:
+        raise ConfigError([Problem("", f"can't be read: {error.strerror}", str(path))]) from None
+    except ValueError:
+        raise ConfigError([Problem("", "can't be read: no file has a NUL in its name", str(path))]) from None
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        hint = _TWO_FORMS if "immutable namespace" in str(error) else ""
-        raise ConfigError([Problem("", f"is not TOML: {error}{hint}")], str(path)) from None
-    except (ValueError, RecursionError):  # which it leaves to its callers
-        what = "has a number of too many digits, or brackets that are nested too deeply"
-        raise ConfigError([Problem("", what)], str(path)) from None
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        what = _UTF16 if is_utf16 else "is not UTF-8 text: save it as UTF-8"
+        raise ConfigError([Problem("", what, str(path), 1 if is_utf16 else line)]) from None
+    if "\0" in text:
+        what = _UTF16 if content.count(b"\0") > len(content) // 4 else "has a NUL, which no text has: remove it"
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ConfigError([Problem("", what, str(path), line)])
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _parse(text: str, path: Path) -> tuple[dict[str, object], str, list[Problem]]:
+    """The tables, the text that they are of, and what is said twice. Raises ConfigError where it is not TOML."""
+    try:
+        return tomllib.loads(text), text, []
+    except (ValueError, RecursionError):
+        from gemd.config.toml_text import parse_text  # for mistakes alone
+
+        parsed = parse_text(text)
+    problems = [msgspec.structs.replace(problem, source=str(path)) for problem in parsed.problems]
+    if parsed.tables is None:
+        raise ConfigError(problems)
+    return parsed.tables, parsed.text, problems
 
 
 class _Merged:
-    """What has been read so far, as one."""
+    """What has been read so far, as one; `unread` is what could not be."""
 
-    def __init__(self, path: Path, text: str, tables: dict[str, object]) -> None:
-        self.problems: list[Problem] = []
-        self.origins = Origins(path.absolute().parent)
-        self.tables: dict[str, object] = {}
-        self._main = path
-        self.add(path, text, tables)
+    def __init__(self, origins: Origins, tables: dict[str, object]) -> None:
+        self.origins = origins
+        self.tables = tables
+        self.unread: list[Problem] = []
 
     def add(self, file: Path, text: str, tables: dict[str, object]) -> None:
         """Another file, whose keys go to the others."""
-        from gemd.config.toml_lines import find_lines
+        self.origins.add_file(str(file), text)
+        if tables.pop(INCLUDE, None) is not None:
+            text = f"is for {self.origins.main} alone, which names all the files"
+            line = self.origins.find_line(str(file), INCLUDE)
+            self.origins.problems.append(Problem(INCLUDE, text, str(file), line))
+        self._merge(self.tables, tables, "", str(file))
 
-        lines = find_lines(text)
-        if file != self._main:
-            self.origins.files.append(str(file))
-            if tables.pop(INCLUDE, None) is not None:
-                place = str(Origin(str(file), lines.get(INCLUDE, 0)))
-                self.problems.append(Problem(INCLUDE, f"is for {self._main} alone, which names all the files", place))
-        self._merge(self.tables, tables, "", str(file), lines)
-
-    def _merge(
-        self, whole: dict[str, object], tables: dict[str, object], path: str, file: str, lines: dict[str, int]
-    ) -> None:
+    def _merge(self, whole: dict[str, object], tables: dict[str, object], path: str, file: str) -> None:
         for key, value in tables.items():
             where = key_path(path, key)
-            origin = Origin(file, lines.get(where) or lines.get(key_path(where, 1), 0), where)
             present = whole.get(key)
             if key not in whole:
                 whole[key] = value
-                self.origins.record(where, value, origin, lines)
+                self.origins.record(where, file, where)
             elif not path and key in _APPENDED and isinstance(present, list) and isinstance(value, list):
                 for i, entry in enumerate(value, 1):
-                    own = key_path(where, i)
                     present.append(entry)
-                    inner = Origin(file, lines.get(own, origin.line), own)
-                    self.origins.record(key_path(where, len(present)), entry, inner, lines)
+                    self.origins.record(key_path(where, len(present)), file, key_path(where, i))
             elif isinstance(present, dict) and isinstance(value, dict):
-                self._merge(present, value, where, file, lines)
+                self._merge(present, value, where, file)
             else:
-                place = self.origins.place_of(where)
+                place = self.origins.line_of(where)
                 is_list = not path and key in _APPENDED and isinstance(present, list)
                 text = f"is a list in {place}, and has to be one here" if is_list else f"is set in {place} already"
                 text += f", each entry under [[{where}]]" if is_list else ": leave it in one file"
-                self.problems.append(Problem(where, text, str(origin)))
+                line = self.origins.find_line(file, where)
+                self.origins.problems.append(Problem(where, text, file, line))

@@ -17,16 +17,17 @@ S = TypeVar("S", bound=Settings)
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One mistake: the path of its key, as in "host[2].root", and what to change; `source` is the file with its line,
-    or the variable, where it is not simply in the one file, and `unknown` the key where its table has none such."""
+    """One mistake: the path of its key, as in "host[2].root", and what to change. `source` and `line` are the file and
+    the line where they don't follow from the key, and `unknown` is the key where its table has none such."""
 
     path: str
     text: str
     source: str | None = None
+    line: int = 0
     unknown: str | None = None
 
     def __str__(self) -> str:
-        return ": ".join(filter(None, (self.source, self.path, self.text)))
+        return ": ".join(filter(None, (self.path, self.text)))
 
 
 def key_path(*parts: str | int) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from gemd.config.hosts import HOST_KEYS
 from gemd.config.keys import PREFIX, TABLES, TOP_KEYS
 from gemd.config.origins import Origins
-from gemd.config.sources import INCLUDE, ConfigError
+from gemd.config.sources import INCLUDE
 from gemd.config.tables import Problem, keys_of, suggest
 
 # What Kubernetes, and Docker's links, tell of a service that is called gemd or gemd-something.
@@ -36,8 +36,8 @@ def _list_keys() -> Iterator[tuple[tuple[str, ...], object]]:
 
 
 def apply_variables(variables: Mapping[str, str], tables: dict[str, object], origins: Origins) -> None:
-    """Set in `tables` what those of the `variables` say that are gemd's, and tell `origins`. Raises ConfigError for a
-    name that is no key's, and for what is no text."""
+    """Set in `tables` what those of the `variables` say that are gemd's, and tell `origins`, also of a name that is no
+    key's, and of what is no text."""
     known = list_variables()
     problems = []
     for name, text in variables.items():
@@ -50,8 +50,7 @@ def apply_variables(variables: Mapping[str, str], tables: dict[str, object], ori
         else:
             names, kind = known[name]
             _set(tables, origins, names, parse_value(text, kind), name)
-    if problems:
-        raise ConfigError(problems)
+    origins.problems += problems
 
 
 def parse_value(text: str, kind: object) -> object:

@@ -61,7 +61,7 @@ def read_config(options: argparse.Namespace, directory: Path, variables: Mapping
     try:
         check_machine(config, needs_default_cgi=options.cgi_dir is not None)
     except ConfigError as error:
-        raise ConfigError([origins.place(problem) for problem in error.problems], error.source) from None
+        raise ConfigError(error.problems, error.source, origins) from None
     return config
 
 

@@ -55,9 +55,13 @@ def test_paths_are_taken_from_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("keys", "tables", "said"),
     [
-        ({"app-user": "garden"}, {}, 'host[1].app-user: needs master-user = "root"'),
-        ({"app-user": "garden", "app-process": False}, ROOT, "host[1].app-user: needs a process for the application"),
-        ({"app-process": True, "preload": True}, {}, "host[1].preload: an application in a process of its own"),
+        ({"app-user": "garden"}, {}, 'a.example: app-user: needs master-user = "root"'),
+        (
+            {"app-user": "garden", "app-process": False},
+            ROOT,
+            "a.example: app-user: needs a process for the application",
+        ),
+        ({"app-process": True, "preload": True}, {}, "a.example: preload: an application in a process of its own"),
     ],
 )
 def test_keys_that_do_not_go_together(tmp_path, keys, tables, said):

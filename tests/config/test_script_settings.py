@@ -56,7 +56,7 @@ def test_a_user_of_all_is_that_of_locations_with_scripts():
 
 @pytest.mark.parametrize(
     ("given", "key"),
-    [({"cgi": {"user": "nobody"}}, "cgi.user"), ({"cgi-user": "nobody"}, "host[1].cgi-user")],
+    [({"cgi": {"user": "nobody"}}, "cgi.user"), ({"cgi-user": "nobody"}, "localhost: cgi-user")],
 )
 def test_a_master_that_gives_root_up_can_have_no_script_run_as_another_user(given, key):
     with pytest.raises(ConfigError) as caught:

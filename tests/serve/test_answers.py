@@ -104,7 +104,7 @@ def test_a_circle_is_told_and_not_served(tmp_path, capsule):
     for flags in (["-t"], []):
         done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=30)
         assert done.returncode == ExitCode.CONFIGURATION
-        assert "host[1].location[1].redirect: leads in a circle: /a -> /b -> /a" in done.stderr
+        assert f"gemd: {conf}:7: localhost/a: redirect: leads in a circle: /a -> /b -> /a" in done.stderr
     conf.write_text(conf.read_text().replace('to = "/a"', 'to = "/c"'))
     done = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=30)
     assert done.returncode == ExitCode.OK, done.stderr

@@ -58,7 +58,7 @@ def test_every_mistake_is_named_at_once(conf):
 
 def test_places_without_scripts_are_worth_a_word(conf, tmp_path):
     text = HOST + 'cgi = ["*.cgi"]\nlocation = [{ path = "/x", script = "x.sh" }]\n'
-    assert "host[1].location[1].script: " in gemd("-t", "-c", conf(text)).stderr
+    assert ": localhost/x: script: " in gemd("-t", "-c", conf(text)).stderr
     (tmp_path / "x.sh").touch(0o755)
     result = gemd("-t", "-c", conf(text))
     assert result.returncode == 0
@@ -66,13 +66,13 @@ def test_places_without_scripts_are_worth_a_word(conf, tmp_path):
 
 
 BAD_FILES = {
-    "no TOML": ("[[host\n", "is not TOML"),
+    "no TOML": ("[[host\n", "gemd.conf:1: expected ]] at the end of the heading"),
     "no host": ("", "at least one [[host]]"),
     "no root": ('[[host]]\nname = "x"\n', "set a root directory"),
     "missing root": ('[[host]]\nname = "x"\nroot = "/nowhere"\n', "/nowhere can't be opened"),
     "half a certificate": (HOST + 'certificate = "x"\n', 'needs both "certificate" and "key"'),
     "missing certificate": (HOST + 'certificate = "x"\nkey = "y"\n', "x can't be read"),
-    "the same host twice": (HOST + HOST, "localhost belongs to host[1] already"),
+    "the same host twice": (HOST + HOST, "localhost belongs to the host in line 1 already"),
     "missing authorities": (HOST + 'client-certificate = { ca = "/nowhere" }\n', "/nowhere"),
 }
 

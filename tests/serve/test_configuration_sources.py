@@ -79,8 +79,8 @@ def test_the_test_names_files_lines_and_variables(tmp_path, directory):
     (directory / "other.conf").write_text(OTHER.replace("pages", "missing"))
     done = run("-t", "-c", str(path), GEMD_HOST_ROOT="/missing", GEMD_HOST_CGI="cgi-bin")
     assert done.returncode == 3
-    assert "gemd: GEMD_HOST_ROOT: host[1].root: /missing can't be opened: No such file or directory\n" in done.stderr
-    other = f"gemd: {directory}/other.conf:3: host[1].root: {directory}/missing can't be opened: No such file"
+    assert "gemd: GEMD_HOST_ROOT: a: root: /missing can't be opened: No such file or directory\n" in done.stderr
+    other = f"gemd: {directory}/other.conf:3: other.example: root: {directory}/missing can't be opened: No such file"
     assert other in done.stderr
     done = run("-t", "-c", str(path), GEMD_HOST_RUUT="/missing")
     assert done.stderr == "gemd: GEMD_HOST_RUUT: no key has this variable; did you mean 'GEMD_HOST_ROOT'?\n"

@@ -244,7 +244,7 @@ def test_a_mistake_is_told_by_t(tmp_path, pages):
     conf.write_text(text)
     done = subprocess.run([sys.executable, "-m", "gemd", "-t", "-c", conf], capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    said = f"host[1].convert..md: {tmp_path}/programs/convert can't be used: No such file or directory"
+    said = f"localhost: convert..md: {tmp_path}/programs/convert can't be used: No such file or directory"
     assert said in done.stderr
 
 

@@ -182,14 +182,14 @@ def check(tmp_path, proxy, *blocked):
 def test_https_is_said_not_to_be_there(tmp_path):
     done = check(tmp_path, '{ to = "https://127.0.0.1" }')
     assert done.returncode == 3
-    assert "host[1].location[1].proxy.to: https is not there: expected" in done.stderr
+    assert f"{tmp_path}/gemd.conf:6: h/x: proxy.to: https is not there: expected" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_library_that_is_missing_is_said(tmp_path):
     done = check(tmp_path, '{ to = "http://127.0.0.1" }', "h11")
     assert done.returncode == 3
-    assert "host[1].location[1].proxy.to: http:// needs the library h11, which can't be loaded" in done.stderr
+    assert f"{tmp_path}/gemd.conf:6: h/x: proxy.to: http:// needs the library h11, which can't be loaded" in done.stderr
     assert "Traceback" not in done.stderr
 
 

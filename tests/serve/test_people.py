@@ -280,8 +280,8 @@ def test_what_t_says(public, alice):
 
     assert check('group = "users"')[0] == 0
     code, said = check('group = "nosuch", cgi = "cgi-bin"')
-    assert (code, "host[1].user-directories.cgi: needs cgi.user" in said) == (3, True)
+    assert (code, "user-directories.cgi: needs cgi.user" in said) == (3, True)
     code, said = check('group = "nosuch"')
-    assert (code, "host[1].user-directories.group: there is no group 'nosuch'" in said) == (3, True)
+    assert (code, "user-directories.group: there is no group 'nosuch'" in said) == (3, True)
     code, said = check("", '[[host.location]]\npath = "/~nosuch/"\nclient-certificate = "any"')
     assert (code, "nosuch has no public_gemini that can be served" in said) == (0, True)

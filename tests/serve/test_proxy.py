@@ -238,7 +238,7 @@ def test_what_leads_to_gemd_itself(run, tmp_path, capsule):
     path.write_text(text.replace("{root}", str(capsule)).replace("{tmp}", str(tmp_path)))
     done = check(path)
     assert done.returncode != 0
-    expected = f"{path}: host[1].location[1].proxy.to: gemd itself listens on [::1]:29651: name the server"
+    expected = "localhost/p: proxy.to: gemd itself listens on [::1]:29651: name the server"
     assert expected in done.stderr
     (tmp_path / "link").symlink_to(tmp_path / "own.sock")
     listen = '\nlisten = ["127.0.0.1:0", "unix:{tmp}/own.sock"]'

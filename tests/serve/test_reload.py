@@ -80,7 +80,7 @@ def test_whatever_is_wrong_is_said_in_a_line_and_changes_nothing(configure, rewr
     with socket.create_server(("127.0.0.1", 0)) as taken:
         more = f', "127.0.0.1:{taken.getsockname()[1]}"'
         bad = {  # text of the file, what is said, whether `gemd -t` can tell
-            "syntax": ("[[host\n" + good, "is not TOML", True),
+            "syntax": ("[[host\n" + good, "gemd.conf:1: expected ]]", True),
             "unknown key": ("wrkers = 2\n" + good, "did you mean 'workers'", True),
             "missing root": (good.replace("{root}", "/nowhere"), "/nowhere can't be opened", True),
             "missing key": (good + pair.replace("KEY", "none.pem"), "none.pem can't be read", True),
