@@ -2,7 +2,7 @@
 
 _gemctl() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-  local command='' action='' words='' options i
+  local command='' action='' server='' words='' options i
   if [[ $before == = ]]; then # bash splits --flag=value at the "="
     before=${COMP_WORDS[COMP_CWORD - 2]}
   elif [[ $word == = ]]; then
@@ -15,7 +15,15 @@ _gemctl() {
         [[ ${COMP_WORDS[i + 1]} == = ]] && ((i += 2)) || ((i += 1))
         ;;
       -*) ;;
-      *) if [[ ! $command ]]; then command=${COMP_WORDS[i]}; else action=${action:-${COMP_WORDS[i]}}; fi ;;
+      *)
+        if [[ ! $command ]]; then
+          command=${COMP_WORDS[i]}
+        elif [[ ! $action ]]; then
+          action=${COMP_WORDS[i]}
+        else
+          server=${server:-${COMP_WORDS[i]}}
+        fi
+        ;;
     esac
   done
   COMPREPLY=()
@@ -41,7 +49,7 @@ _gemctl() {
   case "$command $action" in
     ' ')
       options+=' -V --version -c --config -s --socket'
-      words='status reload reopen upgrade stop cert init fetch put edit'
+      words='status reload reopen upgrade stop cert config init fetch put edit'
       ;;
     'status '*) options+=' -c --config -s --socket --json --openmetrics --watch --timeout' ;;
     'reload '* | 'reopen '* | 'upgrade '* | 'stop '*) options+=' -c --config -s --socket --timeout' ;;
@@ -49,6 +57,16 @@ _gemctl() {
     'cert show') options+=' -c --config --tlsa' ;;
     'cert new') options+=' -c --config --directory' ;;
     'cert '*) options+=' -c --config' ;;
+    'config ') words='import' ;;
+    'config import')
+      if [[ ! $server ]]; then
+        words='jetforce molly-brown agate'
+      elif [[ $word != -* ]]; then
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+      fi
+      ;;
     'init ')
       options+=' --name --from --root --cert --certificate --key'
       if [[ $word != -* ]]; then

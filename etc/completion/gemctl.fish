@@ -1,13 +1,13 @@
 # Completion of gemctl(8) for fish.
 
-set -l actions status reload reopen upgrade stop cert init fetch put edit
+set -l actions status reload reopen upgrade stop cert config init fetch put edit
 set -l clients '__fish_seen_subcommand_from fetch put edit'
 set -l uploads '__fish_seen_subcommand_from put edit'
 set -l none "not __fish_seen_subcommand_from $actions"
 set -l cert '__fish_seen_subcommand_from cert; and not __fish_seen_subcommand_from show new renew'
 set -l init '__fish_seen_subcommand_from init'
-set -l control "not __fish_seen_subcommand_from cert init fetch put edit"
-set -l file "not __fish_seen_subcommand_from init fetch put edit; and not begin; $cert; end"
+set -l control "not __fish_seen_subcommand_from cert config init fetch put edit"
+set -l file "not __fish_seen_subcommand_from config init fetch put edit; and not begin; $cert; end"
 
 complete -c gemctl -f
 complete -c gemctl -s h -l help -d 'Print a summary of the options'
@@ -20,6 +20,7 @@ complete -c gemctl -n "$none" -a reopen -d 'Open the log files again, after they
 complete -c gemctl -n "$none" -a upgrade -d 'Start the installed program in place of the running one'
 complete -c gemctl -n "$none" -a stop -d 'Finish what has begun, then leave'
 complete -c gemctl -n "$none" -a cert -d 'Show, make and renew certificates'
+complete -c gemctl -n "$none" -a config -d 'Carry a configuration over from another server'
 complete -c gemctl -n "$none" -a init -d 'Write a configuration and a first page'
 complete -c gemctl -n "$none" -a fetch -d 'Fetch a URL over Gemini'
 complete -c gemctl -n "$none" -a put -d 'Upload a file by Titan'
@@ -38,6 +39,14 @@ complete -c gemctl -n '__fish_seen_subcommand_from cert; and __fish_seen_subcomm
     -d 'Records for the DNS'
 complete -c gemctl -n '__fish_seen_subcommand_from cert; and __fish_seen_subcommand_from new' -l directory -x \
     -a '(__fish_complete_directories)' -d 'Make it here'
+
+set -l config '__fish_seen_subcommand_from config'
+set -l servers jetforce molly-brown agate
+complete -c gemctl -n "$config; and not __fish_seen_subcommand_from import" -a import \
+    -d 'Print what the configuration of another server becomes'
+complete -c gemctl -n "$config; and __fish_seen_subcommand_from import; and not __fish_seen_subcommand_from $servers" \
+    -a "$servers"
+complete -c gemctl -n "$config; and __fish_seen_subcommand_from $servers" -F
 
 complete -c gemctl -n "$init" -a '(__fish_complete_directories)'
 complete -c gemctl -n "$init" -l name -x -d 'Name of the host'

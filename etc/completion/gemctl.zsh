@@ -21,6 +21,16 @@ _gemctl_cert() {
   esac
 }
 
+_gemctl_config() {
+  local curcontext=$curcontext state line
+  local -a actions=('import:print what the configuration of another server becomes')
+  _arguments -C $help '1:action:->action' '*::argument:->argument'
+  case $state in
+    action) _describe action actions ;;
+    argument) _arguments $help '1:server:(jetforce molly-brown agate)' '2:file:_files' ;;
+  esac
+}
+
 _gemctl() {
   local curcontext=$curcontext state line
   local -a help=('(- *)'{-h,--help}'[print a summary of the options]')
@@ -34,6 +44,7 @@ _gemctl() {
     'upgrade:start the installed program in place of the running one'
     'stop:finish what has begun, then leave'
     'cert:show, make and renew certificates'
+    'config:carry a configuration over from another server'
     'init:write a configuration and a first page'
     'fetch:fetch a URL over Gemini'
     'put:upload a file by Titan'
@@ -64,6 +75,7 @@ _gemctl() {
           ;;
         reload | reopen | upgrade | stop) _arguments $help $places $patience ;;
         cert) _gemctl_cert ;;
+        config) _gemctl_config ;;
         init)
           _arguments $help \
             '--name=[name of the host]:name: ' \

@@ -52,6 +52,10 @@ def _run(options: argparse.Namespace) -> ExitCode:
         outcome = _show_status(options)
     elif options.command == "cert":
         outcome = _run_cert(options)
+    elif options.command == "config":
+        from gemd.gemctl.foreign.imports import import_configuration
+
+        outcome = import_configuration(options)
     elif options.command == "init":
         outcome = _run_init(options)
     elif options.command in ("fetch", "put", "edit"):

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-import tomli_w
 
 from gemd.gemctl.failure import Failure
 from gemd.gemctl.former_servers import FormerServer
 from gemd.gemctl.terminal import escape
+from gemd.gemctl.toml_text import write_setting
 from gemd.system.certificates import certificate_paths
 
 CONFIGURATION = "gemd.conf"
@@ -49,36 +49,34 @@ def render_configuration(capsule: Capsule) -> str:
         '# from the directory of this file. "gemd -t -c FILE" checks it, "gemd -T -c FILE" shows it with all defaults.',
         "",
         '# Where to listen; "[::]" is every address.',
-        _set("listen", ["localhost:1965" if is_local else "[::]:1965"]),
+        write_setting("listen", ["localhost:1965" if is_local else "[::]:1965"]),
     ]
     if capsule.user is not None:
-        lines += ["# Whom to become when root starts gemd.", _set("user", capsule.user)]
+        lines += ["# Whom to become when root starts gemd.", write_setting("user", capsule.user)]
     elif len(os.fsencode(capsule.directory.absolute() / CONTROL)) <= _MAX_SOCKET_PATH:
-        lines += ['# For gemctl: "gemctl -c FILE reload" has changes take effect.', _set("control", CONTROL)]
+        lines += ['# For gemctl: "gemctl -c FILE reload" has changes take effect.', write_setting("control", CONTROL)]
     lines += [
         "",
         "[tls]",
         "# Where the certificate is kept, or made at the first start. Clients know a capsule by it: take it along.",
-        _set("certificates", CERTIFICATES),
+        write_setting("certificates", CERTIFICATES),
         "",
         "[[host]]",
-        _set("name", capsule.name),
-        _set("root", str(capsule.root) if capsule.root is not None else ROOT),
+        write_setting("name", capsule.name),
+        write_setting("root", str(capsule.root) if capsule.root is not None else ROOT),
     ]
     if capsule.certificate is not None:
-        lines += [_set(key, str(path)) for key, path in zip(("certificate", "key"), capsule.certificate, strict=True)]
-    lines += [_set(key, value) for key, value in capsule.server.settings]
+        lines += [
+            write_setting(key, str(path)) for key, path in zip(("certificate", "key"), capsule.certificate, strict=True)
+        ]
+    lines += [write_setting(key, value) for key, value in capsule.server.settings]
     has_scripts = capsule.root is not None and (capsule.root / _SCRIPTS).is_dir()
-    lines += ["# Where scripts are, below the root:", ("" if has_scripts else "#") + _set("cgi", _SCRIPTS)]
+    lines += ["# Where scripts are, below the root:", ("" if has_scripts else "#") + write_setting("cgi", _SCRIPTS)]
     if capsule.server.called:
         width = max(len(word) for word, _ in capsule.server.called)
         lines += ["", f"# What {capsule.server.title} has, and the keys for it here:"]
         lines += [f"#   {word:<{width}}  {keys}" for word, keys in capsule.server.called]
     return "\n".join(lines) + "\n"
-
-
-def _set(key: str, value: object) -> str:
-    return tomli_w.dumps({key: value}).strip().replace("[\n    ", "[").replace(",\n]", "]")
 
 
 def render_page(name: str) -> str:

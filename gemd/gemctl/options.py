@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gemd import __version__
-from gemd.gemctl.former_servers import FORMER_SERVERS
+from gemd.gemctl.former_servers import FORMER_SERVERS, IMPORTED
 from gemd.protocol.mime import is_media_type
 
 DEFAULT_CONFIG = Path("/etc/gemd.conf")
@@ -44,6 +44,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
             "--timeout", type=_seconds, default=_ACTING, metavar="S", help=f"wait at most S seconds ({_ACTING:g})"
         )
     _add_cert(commands)
+    _add_configuration(commands)
     _add_init(commands)
     _add_fetch(commands)
     _add_put(commands)
@@ -97,6 +98,17 @@ def _add_cert(commands: Commands) -> None:
     new.add_argument("--directory", type=Path, metavar="DIR", help="make it here (default: where gemd keeps its own)")
     renew = _add_command(actions, "renew", "make a new self-signed certificate for the same key", has_socket=False)
     renew.add_argument("host", metavar="HOST")
+
+
+def _add_configuration(commands: Commands) -> None:
+    text = "carry a configuration over from another server"
+    configuration = commands.add_parser("config", help=text, description=text[0].upper() + text[1:] + ".")
+    actions = configuration.add_subparsers(dest="action", required=True, metavar="ACTION")
+    what = "print what the configuration of another server becomes"
+    add = actions.add_parser("import", help=what, description=what[0].upper() + what[1:] + ".")
+    add.add_argument("server", choices=IMPORTED, metavar="SERVER", help=f"one of {', '.join(IMPORTED)}")
+    text = "its configuration, or what starts it: a unit, a script or a command line; - for standard input"
+    add.add_argument("file", metavar="FILE", help=text)
 
 
 def _add_init(commands: Commands) -> None:

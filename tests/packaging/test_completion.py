@@ -11,7 +11,8 @@ from tests.packaging.installing import COMMANDS, PROJECT
 
 COMPLETION = PROJECT / "etc/completion"
 LINES = ["gemd", "gemctl", "gemctl status", "gemctl reload", "gemctl reopen", "gemctl upgrade", "gemctl stop",
-         "gemctl cert", "gemctl cert show", "gemctl cert new", "gemctl cert renew", "gemctl init", "gemctl fetch",
+         "gemctl cert", "gemctl cert show", "gemctl cert new", "gemctl cert renew", "gemctl config",
+         "gemctl config import", "gemctl init", "gemctl fetch",
          "gemctl put", "gemctl edit"]  # fmt: skip
 EVERY_LINE = pytest.mark.parametrize("line", LINES)
 
@@ -65,9 +66,11 @@ def test_fish_offers_every_option(line, flags, need_program):
     assert long(ask_fish(line, "--", need_program("fish"))) == long(flags(line))
 
 
+EVERY_COMMAND = {"status", "reload", "reopen", "upgrade", "stop", "cert", "config", "init", "fetch", "put", "edit"}
 COMMANDS_OF = {
-    "gemctl": {"status", "reload", "reopen", "upgrade", "stop", "cert", "init", "fetch", "put", "edit"},
-    "gemctl -c /x/gemd.conf": {"status", "reload", "reopen", "upgrade", "stop", "cert", "init", "fetch", "put", "edit"},
+    "gemctl": EVERY_COMMAND,
+    "gemctl -c /x/gemd.conf": EVERY_COMMAND,
+    "gemctl config": {"import"},
     "gemctl cert": {"show", "new", "renew"},
 }
 
@@ -81,8 +84,8 @@ def test_the_commands_are_those_that_gemctl_takes(line, capsys):
 
 
 def test_every_line_that_can_be_completed_is_tried():
-    under = {f"gemctl {command}" for command in COMMANDS_OF["gemctl"]}
-    assert {"gemd", "gemctl", *under, *(f"gemctl cert {action}" for action in COMMANDS_OF["gemctl cert"])} == set(LINES)
+    under = {f"{line} {word}" for line in ("gemctl", "gemctl cert", "gemctl config") for word in COMMANDS_OF[line]}
+    assert {"gemd", "gemctl", *under} == set(LINES)
 
 
 @pytest.mark.parametrize("line", COMMANDS_OF)

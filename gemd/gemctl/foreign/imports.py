@@ -1,0 +1,34 @@
+"""`gemctl config import`: from another server's file to the text of a gemd.conf.
+
+Rules: the text goes to standard output and all else to standard error; nothing is written and nothing is asked.
+"""
+
+import argparse
+from collections.abc import Callable
+
+from gemd.gemctl.failure import ExitCode
+from gemd.gemctl.foreign.agate import import_agate
+from gemd.gemctl.foreign.jetforce import import_jetforce
+from gemd.gemctl.foreign.molly_brown import import_molly_brown
+from gemd.gemctl.foreign.original import STDIN, read_original
+from gemd.gemctl.foreign.outline import Outline
+from gemd.gemctl.foreign.writing import write_outline
+from gemd.gemctl.terminal import complain
+
+IMPORTERS: dict[str, Callable[[str, str], Outline]] = {
+    "agate": import_agate,
+    "jetforce": import_jetforce,
+    "molly-brown": import_molly_brown,
+}
+
+
+def import_configuration(options: argparse.Namespace) -> ExitCode:
+    """Print the configuration, and say how much of it needs somebody's eye. Raises Failure."""
+    file = "standard input" if options.file == STDIN else options.file
+    outline = IMPORTERS[options.server](read_original(options.file), file)
+    print(write_outline(outline), end="")
+    count = len(outline.remarks)
+    if count:
+        what = "a line was" if count == 1 else f"{count} lines were"
+        complain(f"{what} not carried over, or not as before: see the comments that begin with a file and a line")
+    return ExitCode.OK

@@ -1,0 +1,47 @@
+"""What the file says, and where."""
+
+import pytest
+
+from gemd.gemctl.failure import Failure
+from gemd.gemctl.foreign.molly_file import MollyBrown
+from gemd.gemctl.foreign.outline import Table
+
+TEXT = """port = 1966
+Odd = 1
+CGIPaths = [
+  "a",
+  "b",
+]
+[TempRedirects]
+"^/a.b$" = "/c"
+"""
+
+
+def test_values_and_places():
+    molly = MollyBrown(TEXT, "molly.conf")
+    assert (molly.values["Port"], molly.text("Hostname"), molly.unknown) == (1966, "localhost", ["Odd"])
+    assert molly.table("TempRedirects") == {"^/a.b$": "/c"}
+    assert (molly.is_given("Port"), molly.is_given("Hostname")) == (True, False)
+    assert [molly.place(*names).line for names in (["Port"], ["TempRedirects", "^/a.b$"], ["Hostname"])] == [1, 8, 0]
+    assert (molly.line("Port"), molly.line("Hostname")) == ("port = 1966", "Hostname")
+
+
+def test_remarks():
+    table, molly = Table(), MollyBrown(TEXT, "molly.conf")
+    molly.remark(table, "why", "TempRedirects", "^/a.b$")
+    molly.remark_entry(table, "why", "CGIPaths", "b")
+    assert [(remark.place.line, remark.line) for remark in table.remarks] == [(8, '"^/a.b$" = "/c"'), (5, '  "b",')]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("Port = 1.5", "molly.conf:1: Port: expected a whole number"),
+        ("PORT = ''", "molly.conf:1: PORT: expected a whole number"),
+        ("[CertificateZones]\na = 'x'", "CertificateZones: expected a table of lists"),
+        ("=", "molly.conf: is not TOML"),
+    ],
+)
+def test_what_it_cannot_say(text, fault):
+    with pytest.raises(Failure, match=fault):
+        MollyBrown(text, "molly.conf")
