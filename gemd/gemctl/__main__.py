@@ -21,7 +21,6 @@ try:
     from gemd.gemctl.report import render_status
     from gemd.gemctl.status import parse_status
     from gemd.gemctl.terminal import complain, escape
-    from gemd.gemctl.watch import watch
     from gemd.system.encoding import print_in_locale, start_again_in_utf8
 except ImportError as error:
     sys.exit(f"gemctl: {explain_import_error(error)}")
@@ -69,6 +68,8 @@ def _run(options: argparse.Namespace) -> ExitCode:
 def _show_status(options: argparse.Namespace) -> ExitCode:
     path = find_socket(options.socket, options.config)
     if options.watch is not None:
+        from gemd.gemctl.watch import watch
+
         watch(lambda: parse_status(ask(path, "status", options.timeout).status), options.watch, sys.stdout)
         return ExitCode.OK
     answer = ask(path, "status", options.timeout)

@@ -5,6 +5,7 @@ Rule: pure functions from a `Status` to text.
 
 from collections.abc import Iterable, Sequence
 
+from gemd.gemctl.rates import Rates
 from gemd.gemctl.status import HostStatus, Status, WorkerStatus
 from gemd.gemctl.terminal import escape
 from gemd.protocol.figures import (
@@ -14,6 +15,7 @@ from gemd.protocol.figures import (
     FIGURES,
     MEMORY,
     PRIVATE,
+    RECEIVED,
     REFUSED,
     REQUESTS,
     THREADS,
@@ -33,6 +35,9 @@ _COLUMNS = (
     *((figure.heading, True) for figure in FIGURES),
 )
 
+_RATE_COLUMNS = (("REQ/S", True), ("SENT/S", True))
+_FIRST_FIGURE = len(_COLUMNS) - len(FIGURES)  # rates go before them, where a narrow terminal has room
+
 _HOST_COLUMNS = (
     ("BESIDE THEM", False),
     ("PID", True),
@@ -45,28 +50,53 @@ _HOST_COLUMNS = (
 )
 
 
-def render_status(status: Status, rate: float | None = None) -> str:
-    """The whole report; `rate` is the number of requests a second, if it is known."""
-    lines = [*_describe_master(status, rate), "", *_tabulate_workers(status.workers)]
+def render_status(status: Status, rates: Rates | None = None, watched: Sequence[str] = ()) -> str:
+    """The whole report; of one who watches with rates, where they are known, and the lines `watched`."""
+    head, *facts = _describe_master(status, rates)
+    workers = _tabulate_watched(status.workers, rates) if watched else _tabulate_workers(status.workers)
+    lines = [head, *watched, *facts, "", *workers]
     if status.hosts:
         lines += ["", *_tabulate_hosts(status.hosts)]
     return "\n".join(lines) + "\n"
 
 
-def _describe_master(status: Status, rate: float | None) -> list[str]:
-    requests = format_count(status.total(REQUESTS)) + ("" if rate is None else f" ({rate:.1f}/s)")
+def summarise_status(status: Status, rates: Rates | None) -> str:
+    """In one line, of one who watches."""
+    connections = sum(status.total(figure) for figure in FIGURES if figure.state)
+    facts = (
+        f"{format_count(status.total(REQUESTS))} requests{_per_second(rates, REQUESTS)}",
+        f"{format_size(status.total(BYTES))} sent{_per_second(rates, BYTES)}",
+        f"{format_size(status.total(RECEIVED))} received{_per_second(rates, RECEIVED)}",
+        count(connections, "connection"),
+        f"{format_count(status.total(REFUSED))} refused{_per_second(rates, REFUSED)}",
+        f"{format_count(status.serving)} of {format_count(status.slots)} workers serve",
+    )
+    return escape(f"{status.state}: {', '.join(facts)}")
+
+
+def _per_second(rates: Rates | None, figure: Figure) -> str:
+    return "" if rates is None else f" ({_format_rate(figure, rates.totals[figure.name])}/s)"
+
+
+def _format_rate(figure: Figure, rate: float) -> str:
+    return format_size(int(rate)) if figure.unit == "bytes" else f"{rate:,.1f}"
+
+
+def _describe_master(status: Status, rates: Rates | None) -> list[str]:
+    requests = format_count(status.total(REQUESTS)) + _per_second(rates, REQUESTS)
+    sent = f"{format_size(status.total(BYTES))} sent{_per_second(rates, BYTES)}"
     connections = ", ".join(f"{status.total(figure):,} {figure.state}" for figure in FIGURES if figure.state)
     facts = (
         ("configuration", status.configuration or "by flags"),
         ("listening on", ", ".join(status.listeners) or "nothing"),
-        ("requests", f"{requests}, {format_size(status.total(BYTES))} sent"),
+        ("requests", f"{requests}, {sent}"),
         ("workers", f"{format_count(status.serving)} of {format_count(status.slots)} serve"),
         ("connections", connections),
         ("threads", f"{format_count(status.total(THREADS))} at work"),
         ("memory", format_figure(MEMORY, status.total(MEMORY))),
         ("open files", f"{format_count(status.descriptors) if status.descriptors else '-'} in the master"),
         ("reloads", f"{format_count(status.reloads)} done, {format_count(status.failed_reloads)} failed"),
-        ("trouble", _describe_trouble(status)),
+        ("trouble", _describe_trouble(status, rates)),
     )
     head = (
         f"gemd {status.version}, master {status.pid}, {status.state}, "
@@ -75,14 +105,27 @@ def _describe_master(status: Status, rate: float | None) -> list[str]:
     return [escape(head), *(f"  {name:<15}{escape(value)}" for name, value in facts)]
 
 
-def _describe_trouble(status: Status) -> str:
+def _describe_trouble(status: Status, rates: Rates | None) -> str:
     dropped, refused = count(status.total(DROPPED), "log line"), count(status.total(REFUSED), "connection")
-    return f"{dropped} dropped, {refused} refused, {count(status.deaths, 'worker death')}"
+    rate = _per_second(rates, REFUSED)
+    return f"{dropped} dropped, {refused} refused{rate}, {count(status.deaths, 'worker death')}"
 
 
 def _tabulate_workers(workers: Sequence[WorkerStatus]) -> list[str]:
-    order = sorted(workers, key=lambda worker: (worker.nr, -worker.generation))
-    return _tabulate(_COLUMNS, map(_worker_cells, order))
+    return _tabulate(_COLUMNS, map(_worker_cells, _order(workers)))
+
+
+def _tabulate_watched(workers: Sequence[WorkerStatus], rates: Rates | None) -> list[str]:
+    def with_rates(worker: WorkerStatus) -> tuple[str, ...]:
+        cells = _worker_cells(worker)
+        return (*cells[:_FIRST_FIGURE], *_rate_cells(worker, rates), *cells[_FIRST_FIGURE:])
+
+    columns = (*_COLUMNS[:_FIRST_FIGURE], *_RATE_COLUMNS, *_COLUMNS[_FIRST_FIGURE:])
+    return _tabulate(columns, map(with_rates, _order(workers)))
+
+
+def _order(workers: Sequence[WorkerStatus]) -> list[WorkerStatus]:
+    return sorted(workers, key=lambda worker: (worker.nr, -worker.generation))
 
 
 def _tabulate_hosts(hosts: Sequence[HostStatus]) -> list[str]:
@@ -110,6 +153,14 @@ def _worker_cells(worker: WorkerStatus) -> tuple[str, ...]:
         format_duration(worker.uptime),
         *(format_figure(figure, worker.value(figure)) for figure in FIGURES),
     )
+
+
+def _rate_cells(worker: WorkerStatus, rates: Rates | None) -> tuple[str, str]:
+    known = None if rates is None else rates.of_worker(worker)
+    if known is None:
+        return "-", "-"
+    requests, sent = known
+    return _format_rate(REQUESTS, requests), _format_rate(BYTES, sent)
 
 
 def _host_cells(host: HostStatus) -> tuple[str, ...]:

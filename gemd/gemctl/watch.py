@@ -1,10 +1,8 @@
-"""The status again and again, redrawn in place on a terminal.
+"""The status again and again, with what there is of it a second: redrawn in place on a terminal, else a line each time.
 
-Rules: the cursor is shown again however it ends; a master that can't be asked for a while, as during a restart, is a
-line on the screen and no end.
+Rule: a server that can't be asked for a while is told, and looked for again.
 """
 
-import os
 import signal
 import sys
 import time
@@ -13,63 +11,73 @@ from types import FrameType
 from typing import TextIO
 
 from gemd.gemctl.failure import Failure
-from gemd.gemctl.report import render_status
+from gemd.gemctl.observation import Observation
+from gemd.gemctl.rates import look
+from gemd.gemctl.report import render_status, summarise_status
+from gemd.gemctl.screen import Screen, can_draw
+from gemd.gemctl.sparkline import draw_sparkline, find_bars
 from gemd.gemctl.status import Status
 from gemd.gemctl.terminal import escape
-from gemd.protocol.figures import REQUESTS
+from gemd.system.deadline import Deadline
 
-_HOME = "\x1b[H"
-_CLEAR_LINE = "\x1b[K"
-_CLEAR_REST = "\x1b[J"
-_HIDE_CURSOR = "\x1b[?25l"
-_SHOW_CURSOR = "\x1b[?25h"
+_LABEL = f"  {'requests/s':<15}"
 
 
 def watch(ask_status: Callable[[], Status], seconds: float, output: TextIO) -> None:
     """Show the status every `seconds` until Ctrl-C or SIGTERM. Raises Failure if it can't be had the first time."""
-    before, then = ask_status(), time.monotonic()
-    drawing = render_status(before)
     previous = signal.signal(signal.SIGTERM, _leave)
-    is_terminal = output.isatty()
     try:
-        if is_terminal:
-            output.write(_HIDE_CURSOR)
-        while True:
-            output.write(_frame(drawing, output) if is_terminal else drawing + "\n")
-            output.flush()
-            time.sleep(seconds)
-            try:
-                status, now = ask_status(), time.monotonic()
-            except Failure as failure:
-                drawing = "".join(f"{escape(line)}\n" for line in failure.lines)
-                continue
-            drawing = render_status(status, rate_between(before, status, now - then))
-            before, then = status, now
+        seen = Observation(look(ask_status))
+        if can_draw(output):
+            _watch_on_screen(seen, ask_status, seconds, output)
+        else:
+            _watch_in_lines(seen, ask_status, seconds, output)
     except KeyboardInterrupt:
         return
     finally:
         signal.signal(signal.SIGTERM, previous)
-        if is_terminal:
-            output.write(_SHOW_CURSOR + "\n")
-            output.flush()
 
 
-def rate_between(before: Status, after: Status, seconds: float) -> float | None:
-    """Requests a second; None where another master counts from 0 again."""
-    requests = after.total(REQUESTS) - before.total(REQUESTS)
-    return None if before.pid != after.pid or requests < 0 or seconds <= 0 else requests / seconds
+def _watch_on_screen(seen: Observation, ask_status: Callable[[], Status], seconds: float, output: TextIO) -> None:
+    bars = find_bars(output.encoding)
+    with Screen(output) as screen:
+        while True:
+            screen.draw(_drawing(seen, screen.columns, seconds, bars))
+            deadline = Deadline(seconds)
+            while screen.wait(deadline):
+                screen.draw(_drawing(seen, screen.columns, seconds, bars))
+            _look_again(seen, ask_status)
 
 
-def draw(text: str, columns: int, lines: int) -> str:
-    """What draws `text` over an earlier drawing on a terminal of this size; what doesn't fit is cut off."""
-    shown = [line[:columns] for line in text.splitlines()[: max(1, lines - 1)]]
-    return _HOME + f"{_CLEAR_LINE}\n".join(shown) + _CLEAR_LINE + _CLEAR_REST
+def _watch_in_lines(seen: Observation, ask_status: Callable[[], Status], seconds: float, output: TextIO) -> None:
+    while True:
+        output.write(_line(seen) + "\n")
+        output.flush()
+        seen.events.clear()
+        time.sleep(seconds)
+        _look_again(seen, ask_status)
 
 
-def _frame(text: str, output: TextIO) -> str:
-    size = os.get_terminal_size(output.fileno())
-    # A pseudo-terminal that nobody gave a size says 0.
-    return draw(text, size.columns or 80, size.lines or 24)
+def _look_again(seen: Observation, ask_status: Callable[[], Status]) -> None:
+    try:
+        seen.take(look(ask_status))
+    except Failure as failure:
+        seen.miss(failure)
+
+
+def _drawing(seen: Observation, columns: int, seconds: float, bars: str) -> str:
+    lines = [_LABEL + draw_sparkline(tuple(seen.requests), columns - len(_LABEL), seconds, bars)]
+    lines += map(str, seen.events)
+    if seen.away:
+        return "\n".join((*map(escape, seen.away), *lines))
+    return render_status(seen.status, seen.rates, lines)
+
+
+def _line(seen: Observation) -> str:
+    """ "2026-11-27 12:00:00 serving: 12.5 requests/s, ...", and what has become of the server since the last one."""
+    what = escape("; ".join(seen.away)) if seen.away else summarise_status(seen.status, seen.rates)
+    events = "" if seen.away else "".join(f"; {event.text}" for event in seen.events)
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S')} {what}{events}"
 
 
 def _leave(_number: int, _where: FrameType | None) -> None:

@@ -47,7 +47,7 @@ def test_watch_until_ctrl_c(master, capsys, monkeypatch):
 
     monkeypatch.setattr("gemd.gemctl.watch.time.sleep", interrupt)
     assert main(["-s", str(master(STATUS_ANSWER).path), "status", "--watch"]) == 0
-    assert capsys.readouterr().out.startswith("gemd 0.2.0")
+    assert "serving: 1,234,567 requests" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["reload", "reopen", "upgrade"])

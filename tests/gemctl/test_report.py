@@ -1,4 +1,5 @@
-from gemd.gemctl.report import format_figure, render_status
+from gemd.gemctl.rates import Rates
+from gemd.gemctl.report import format_figure, render_status, summarise_status
 from gemd.gemctl.status import parse_status
 from gemd.protocol.figures import BYTES, DESCRIPTORS, MEMORY, REQUESTS
 
@@ -28,8 +29,39 @@ def test_the_whole_report():
     assert render_status(parse_status(STATUS)) == REPORT
 
 
-def test_with_a_rate():
-    assert "  requests       1,234,567 (12.5/s), 5.0 GiB sent\n" in render_status(parse_status(STATUS), 12.54)
+RATES = Rates(
+    {"requests": 12.54, "bytes": 2048.0, "received": 0.0, "refused": 1234.5},
+    {(124, 3): (12.5, 1024.0), (99, 2): (0, 0)},
+)
+
+
+def test_with_rates():
+    report = render_status(parse_status(STATUS), RATES, ["  requests/s     ___", "12:00:00 a reload"])
+    head, *lines = report.splitlines()
+    assert head.startswith("gemd 0.2.0, master 123")
+    assert lines[:2] == ["  requests/s     ___", "12:00:00 a reload"]
+    assert "  requests       1,234,567 (12.5/s), 5.0 GiB sent (2.0 KiB/s)" in lines
+    assert lines[11] == "  trouble        1 log line dropped, 12 connections refused (1,234.5/s), 2 worker deaths"
+    assert [line[:68] for line in lines[13:]] == [
+        "WORKER  PID  STATE     GEN  UPTIME  REQ/S   SENT/S   REQUESTS     SENT"[:68],
+        "     1  124  serving     3   3h 3m   12.5  1.0 KiB  1,234,000  2.9 MiB"[:68],
+        "     1   99  draining    2   1d 1h    0.0      0 B          0      0 B"[:68],
+        "     2  125  starting    3      0s      -        -          0      0 B"[:68],
+    ]
+
+
+def test_watched_before_there_are_rates():
+    report = render_status(parse_status(STATUS), None, ["x"])
+    assert "  requests       1,234,567, 5.0 GiB sent\n" in report
+    assert "     1  124  serving     3   3h 3m      -       -  1,234,000" in report
+
+
+def test_in_one_line():
+    assert summarise_status(parse_status(STATUS), RATES) == (
+        "serving: 1,234,567 requests (12.5/s), 5.0 GiB sent (2.0 KiB/s), 1.0 MiB received (0 B/s), 18 connections, "
+        "12 refused (1,234.5/s), 1 of 2 workers serve"
+    )
+    assert "1,234,567 requests, 5.0 GiB sent, 1.0 MiB received," in summarise_status(parse_status(STATUS), None)
 
 
 def test_the_least_that_a_master_may_say():

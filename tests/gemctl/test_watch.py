@@ -1,44 +1,37 @@
 import contextlib
+import fcntl
 import io
 import json
 import os
+import re
+import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
+from pathlib import Path
 
 import pytest
 
 from gemd.gemctl.failure import Failure
 from gemd.gemctl.status import parse_status
-from gemd.gemctl.watch import draw, rate_between, watch
+from gemd.gemctl.watch import watch
 
 from .conftest import LONGEST, STATUS
+
+LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d serving: ")
 
 
 def status(**changes):
     return parse_status({**STATUS, **changes})
 
 
-def test_requests_a_second():
-    assert rate_between(status(requests=10), status(requests=35), 2.0) == 12.5
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "seconds"),
-    [({}, {"pid": 9}, 2.0), ({"requests": 5}, {"requests": 4}, 2.0), ({}, {}, 0.0)],
-)
-def test_no_rate_across_a_restart(before, after, seconds):
-    assert rate_between(status(**before), status(**after), seconds) is None
-
-
-def test_a_drawing_covers_the_one_before_and_never_scrolls():
-    drawing = draw("one\ntwo long\nthree\nfour\n", columns=4, lines=4)
-    assert drawing == "\x1b[Hone\x1b[K\ntwo \x1b[K\nthre\x1b[K\x1b[J"
-
-
 class Terminal(io.StringIO):
     """A terminal without a size, as far as can be seen."""
+
+    encoding = "utf-8"
 
     def __init__(self, descriptor):
         super().__init__()
@@ -52,7 +45,8 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def terminal():
+def terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     leader, follower = os.openpty()
     yield Terminal(follower)
     os.close(leader)
@@ -60,97 +54,186 @@ def terminal():
 
 
 @pytest.fixture
-def naps(monkeypatch):
-    """Sleeps that take no time; Ctrl-C comes in the last one."""
+def ask():
+    """Give a function that gives one answer after the other, in no time, and then presses Ctrl-C."""
 
-    def plan(number):
-        taken = []
+    def plan(*answers):
+        planned = iter(answers)
+        uptime = time.monotonic()
 
-        def nap(seconds):
-            taken.append(seconds)
-            if len(taken) == number:
+        def ask_status():
+            answer = next(planned, None)
+            if answer is None:
                 raise KeyboardInterrupt
+            if isinstance(answer, Failure):
+                raise answer
+            return status(**{"uptime": time.monotonic() - uptime, **answer})
 
-        monkeypatch.setattr(time, "sleep", nap)
-        return taken
+        return ask_status
 
     return plan
 
 
-def test_redraws_until_ctrl_c_and_gives_the_cursor_back(terminal, naps):
-    taken = naps(3)
-    answers = iter([status(requests=1), status(requests=1_000_000), status(requests=1_000_000)])
-    watch(lambda: next(answers), 2.0, terminal)
+def test_redraws_until_ctrl_c_and_gives_the_terminal_back(terminal, ask):
+    watch(ask({"requests": 1}, {"requests": 10**9}, {"requests": 10**9}), 0.01, terminal)
     screen = terminal.getvalue()
-    assert taken == [2.0] * 3
-    assert screen.startswith("\x1b[?25l\x1b[Hgemd 0.2.0")
-    assert screen.endswith("\x1b[J\x1b[?25h\n")
+    assert screen.startswith("\x1b[?1049h\x1b[?25l\x1b[Hgemd 0.2.0")
+    assert screen.endswith("\x1b[J\x1b[?25h\x1b[?1049l")
     first, second, third = screen.split("\x1b[H")[1:]
     assert "/s)" not in first
-    assert "1,000,000 (" in second
-    assert "1,000,000 (0.0/s)" in third
+    assert "  requests/s      0 to 1/s, one each 0.01 s\x1b[K" in first
+    assert "1,000,000,000 (" in second
+    assert re.search("  requests/s     [▂-█] 0 to [125]0+(,000)+/s", second)
+    assert "1,000,000,000 (0.0/s)" in third
+    assert re.search("  requests/s     [▂-█]▁ 0 to", third)
 
 
-def test_a_master_that_is_away_for_a_while_is_a_line_on_the_screen(terminal, naps):
-    naps(3)
-    answers = iter([status(), Failure("nobody listens there\x1b[2J"), status(pid=9)])
-
-    def ask():
-        answer = next(answers)
-        if isinstance(answer, Failure):
-            raise answer
-        return answer
-
-    watch(ask, 1.0, terminal)
+def test_a_master_that_is_away_for_a_while_is_told(terminal, ask):
+    watch(ask({}, Failure("nobody listens there\x1b[2J"), {"pid": 9, "uptime": 0.0}), 0.01, terminal)
     _, away, back = terminal.getvalue().split("\x1b[H")[1:]
     assert away.startswith("nobody listens there\\x1b[2J\x1b[K")
     assert "master 9" in back
+    assert "another master, 9" in back
+    assert "gemd answers again, after 0s" in back
 
 
-def test_a_master_that_was_never_there_is_a_failure(terminal):
-    def ask():
-        raise Failure("no")
-
+def test_a_master_that_was_never_there_is_a_failure(terminal, ask):
     with pytest.raises(Failure):
-        watch(ask, 1.0, terminal)
+        watch(ask(Failure("no")), 1.0, terminal)
     assert terminal.getvalue() == ""
 
 
-def test_into_a_file_there_are_no_escapes(naps):
-    naps(2)
+def test_into_a_file_a_line_each_time_and_no_escapes(ask):
     output = io.StringIO()
-    watch(status, 1.0, output)
+    answers = ({"requests": 1}, {"requests": 2}, Failure("no\x1b", "why"), {"pid": 9})
+    watch(ask(*answers), 0.01, output)
+    lines = output.getvalue().splitlines()
     assert "\x1b" not in output.getvalue()
-    assert output.getvalue().count("gemd 0.2.0") == 2
+    assert len(lines) == 4
+    assert all(LINE.match(lines[i]) for i in (0, 1, 3))
+    assert "1 requests, " in lines[0]
+    assert re.search(r"2 requests \(\d+\.\d/s\), ", lines[1])
+    assert lines[2].endswith(" no\\x1b; why")
+    assert lines[3].endswith("; gemd answers again, after 0s; another master, 9: its counters begin with 0")
 
 
-def test_sigterm_gives_the_cursor_back(terminal, monkeypatch):
+def test_a_dumb_terminal_has_lines(terminal, ask, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    watch(ask({}), 0.01, terminal)
+    assert LINE.match(terminal.getvalue())
+
+
+def test_sigterm_gives_the_terminal_back(terminal):
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(time, "sleep", lambda _: signal.raise_signal(signal.SIGTERM))
+    answers = iter([status()])
+
+    def ask_status():
+        return next(answers, None) or signal.raise_signal(signal.SIGTERM)
+
     with pytest.raises(SystemExit) as caught:
-        watch(status, 1.0, terminal)
+        watch(ask_status, 0.01, terminal)
     assert caught.value.code == 0
-    assert terminal.getvalue().endswith("\x1b[?25h\n")
+    assert terminal.getvalue().endswith("\x1b[?25h\x1b[?1049l")
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_on_a_real_terminal_ctrl_c_ends_it_cleanly(master):
-    it = master(json.dumps({"ok": True, "status": STATUS}).encode() + b"\n")
-    leader, follower = os.openpty()
-    command = [sys.executable, "-m", "gemd.gemctl", "-s", str(it.path), "status", "--watch", "0.05"]
-    screen = b""
-    with subprocess.Popen(command, stdout=follower, stderr=follower) as process:
-        os.close(follower)
-        try:
-            with contextlib.suppress(OSError):  # EIO is the end
-                while chunk := os.read(leader, 65536):
-                    before, screen = screen.count(b"\x1b[H"), screen + chunk
-                    if before < 3 <= screen.count(b"\x1b[H"):
-                        process.send_signal(signal.SIGINT)
-            assert process.wait(LONGEST) == 0
-        finally:
-            process.kill()
-            os.close(leader)
-    assert screen.startswith(b"\x1b[?25l\x1b[Hgemd 0.2.0, master 123")
-    assert screen.rstrip().endswith(b"\x1b[?25h")
-    assert b"Traceback" not in screen
+class Watching:
+    """`gemctl status --watch` on a real terminal."""
+
+    def __init__(self, socket, columns, seconds="0.05", **environment):
+        self._leader, follower = os.openpty()
+        self.settings = termios.tcgetattr(follower)
+        self.resize(columns)
+        command = [sys.executable, "-m", "gemd.gemctl", "-s", str(socket), "status", "--watch", seconds]
+        self.process = subprocess.Popen(
+            command,
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            env={**os.environ, "TERM": "xterm", **environment},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        self._follower = follower
+        self.screen = b""
+
+    def resize(self, columns):
+        fcntl.ioctl(self._leader, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+
+    def type(self, key):
+        os.write(self._leader, key)
+
+    def read_until(self, pattern, encoding="utf-8"):
+        """Read what is drawn, until a drawing matches; return that one."""
+        drawn = ""
+        end = time.monotonic() + LONGEST
+        while time.monotonic() < end:
+            if select.select([self._leader], [], [], 0.1)[0]:
+                self.screen += os.read(self._leader, 65536)
+            *whole, _ = self.screen.decode(encoding, "replace").split("\x1b[H")
+            drawn = whole[-1] if whole else ""
+            if re.search(pattern, drawn):
+                self.screen = self.screen[self.screen.rindex(b"\x1b[H") :]
+                return drawn
+        raise AssertionError(f"{pattern}: {drawn}")
+
+    def finish(self):
+        code = self.process.wait(LONGEST)
+        while select.select([self._leader], [], [], 0)[0]:
+            self.screen += os.read(self._leader, 65536)
+        assert termios.tcgetattr(self._follower) == self.settings
+        return code
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        os.close(self._leader)
+        os.close(self._follower)
+
+
+@pytest.fixture
+def watching(master):
+    """Watch a master that has always the same to say, on a terminal."""
+    started = []
+
+    def start(columns=120, **environment):
+        it = master(json.dumps({"ok": True, "status": STATUS}).encode() + b"\n")
+        started.append(Watching(it.path, columns, **environment))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()
+
+
+def test_on_a_real_terminal_ctrl_c_ends_it_cleanly(watching):
+    it = watching()
+    it.read_until("one each 0.05 s")
+    it.type(b"\x03")
+    assert it.finish() == 0
+    assert it.screen.endswith(b"\x1b[?25h\x1b[?1049l")
+    assert b"Traceback" not in it.screen
+
+
+def test_a_terminal_that_is_resized_is_drawn_anew(watching):
+    it = watching(columns=120)
+    assert it.read_until("master 123").count("WORKER  PID  STATE     GEN  UPTIME  REQ/S  SENT/S   REQUESTS") == 1
+    it.resize(20)
+    drawn = it.read_until(r"WORKER  PID  STATE  \x1b\[K")
+    assert max(len(line) for line in re.sub(r"\x1b\[\??[0-9]*[A-Za-z]", "", drawn).splitlines()) <= 20
+
+
+def test_ctrl_z_and_back(watching):
+    it = watching()
+    it.read_until("master 123")
+    it.type(b"\x1a")
+    end = time.monotonic() + LONGEST
+    state = None
+    while state != "T":
+        assert time.monotonic() < end
+        with contextlib.suppress(OSError), Path(f"/proc/{it.process.pid}/stat").open() as stat:
+            state = stat.read().rpartition(")")[2].split()[0]
+    it.process.send_signal(signal.SIGCONT)
+    it.read_until(r"\x1b\[\?25h\x1b\[\?1049l(\^Z)?\x1b\[\?1049h\x1b\[\?25l")
+    it.type(b"\x03")
+    assert it.finish() == 0
