@@ -11,7 +11,8 @@ _gemctl() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       -c | --config | -s | --socket | --timeout | --directory | --cert | --certificate | --key | --connect | \
-        --type | --token | --token-file | --name | --from | --root | --input)
+        --type | --token | --token-file | --name | --from | --root | --input | \
+        --only | --limit | --pause | --within)
         [[ ${COMP_WORDS[i + 1]} == = ]] && ((i += 2)) || ((i += 1))
         ;;
       -*) ;;
@@ -42,14 +43,18 @@ _gemctl() {
       mapfile -t COMPREPLY < <(compgen -W 'agate jetforce molly-brown gmid gmcapsule none' -- "$word")
       return
       ;;
-    --timeout | --connect | --type | --token | --name | --input) return ;;
+    --timeout | --connect | --type | --token | --name | --input | --limit | --pause | --within) return ;;
+    --only)
+      mapfile -t COMPREPLY < <(compgen -W 'server content' -- "$word")
+      return
+      ;;
   esac
   options='-h --help'
   local client='--trust --cert --certificate --key --connect --timeout' upload='--type --token --token-file'
   case "$command $action" in
     ' ')
       options+=' -V --version -c --config -s --socket'
-      words='status reload reopen upgrade stop cert config init fetch put edit'
+      words='status reload reopen upgrade stop cert config init fetch put edit check'
       ;;
     'status '*) options+=' -c --config -s --socket --json --openmetrics --watch --timeout' ;;
     'reload '* | 'reopen '* | 'upgrade '* | 'stop '*) options+=' -c --config -s --socket --timeout' ;;
@@ -87,6 +92,9 @@ _gemctl() {
       ;;
     'put '*) options+=" --delete $upload $client" ;;
     'edit '*) options+=" $upload $client" ;;
+    'check '*)
+      options+=' -c --config -s --socket --only --external --foreign --limit --pause --within --connect --json --timeout'
+      ;;
   esac
   [[ $word == -* || ! $words ]] && words=$options
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -1,6 +1,6 @@
 # Completion of gemctl(8) for fish.
 
-set -l actions status reload reopen upgrade stop cert config init fetch put edit
+set -l actions status reload reopen upgrade stop cert config init fetch put edit check
 set -l clients '__fish_seen_subcommand_from fetch put edit'
 set -l uploads '__fish_seen_subcommand_from put edit'
 set -l none "not __fish_seen_subcommand_from $actions"
@@ -25,11 +25,12 @@ complete -c gemctl -n "$none" -a init -d 'Write a configuration and a first page
 complete -c gemctl -n "$none" -a fetch -d 'Fetch a URL over Gemini'
 complete -c gemctl -n "$none" -a put -d 'Upload a file by Titan'
 complete -c gemctl -n "$none" -a edit -d 'Edit a text on a server that takes uploads'
+complete -c gemctl -n "$none" -a check -d 'Look for faults of a running server, and of its capsule'
 
 complete -c gemctl -n '__fish_seen_subcommand_from status' -l json -d 'As JSON'
 complete -c gemctl -n '__fish_seen_subcommand_from status' -l openmetrics -d 'As OpenMetrics text'
 complete -c gemctl -n '__fish_seen_subcommand_from status' -l watch -d 'Again and again'
-complete -c gemctl -n '__fish_seen_subcommand_from status reload reopen upgrade stop fetch put edit' -l timeout -x \
+complete -c gemctl -n '__fish_seen_subcommand_from status reload reopen upgrade stop fetch put edit check' -l timeout -x \
     -d 'Wait at most so many seconds'
 
 complete -c gemctl -n "$cert" -a show -d 'Show the certificates of the hosts'
@@ -66,4 +67,13 @@ complete -c gemctl -n "$uploads" -l token-file -r -F -d 'File with the password 
 complete -c gemctl -n "$clients" -l trust -d 'Accept a certificate that has changed'
 complete -c gemctl -n "$clients" -l cert -l certificate -r -F -d 'Client certificate in PEM'
 complete -c gemctl -n "$clients" -l key -r -F -d 'Its key in PEM'
-complete -c gemctl -n "$clients" -l connect -x -d 'Connect there, whatever the URL says'
+complete -c gemctl -n '__fish_seen_subcommand_from fetch put edit check' -l connect -x -d 'Connect there, whatever the URL says'
+
+set -l check '__fish_seen_subcommand_from check'
+complete -c gemctl -n "$check" -l only -x -a 'server content' -d 'Leave the other out'
+complete -c gemctl -n "$check" -l external -d 'Ask for what is linked on other servers, too'
+complete -c gemctl -n "$check" -l foreign -d "The host may be somebody else's"
+complete -c gemctl -n "$check" -l limit -x -d 'Pages that are looked at at most'
+complete -c gemctl -n "$check" -l pause -x -d 'Seconds between two requests'
+complete -c gemctl -n "$check" -l within -x -d 'Seconds for all of it'
+complete -c gemctl -n "$check" -l json -d 'As JSON'

@@ -49,6 +49,7 @@ _gemctl() {
     'fetch:fetch a URL over Gemini'
     'put:upload a file by Titan'
     'edit:edit a text on a server that takes uploads'
+    'check:look for faults of a running server, and of its capsule'
   )
   local -a client=(
     $patience
@@ -90,6 +91,17 @@ _gemctl() {
           ;;
         put) _arguments $help $client $upload '--delete[delete what is there, by an empty file]' '1:file:_files' '2:URL: ' ;;
         edit) _arguments $help $client $upload '1:URL: ' ;;
+        check)
+          _arguments $help $places $patience \
+            '--only=[leave the other out]:part:(server content)' \
+            '--external[ask for what is linked on other servers, too]' \
+            "--foreign[the host may be somebody else's]" \
+            '--limit=[pages that are looked at at most]:number: ' \
+            '--pause=[between two requests]:seconds: ' \
+            '--within=[for all of it]:seconds: ' \
+            '--connect=[connect there, whatever the host says]:host and port: ' \
+            '--json[as JSON]' '1:host or URL:_hosts'
+          ;;
       esac
       ;;
   esac

@@ -2,5 +2,6 @@
 
 `__main__` chooses the command, `options` has the command line. Status: `control_client` asks, `status` has the values,
 `report`, `open_metrics` and `watch` show them. Certificates: `certificate`. A small Gemini client: `fetch`, on
-`gemini_client` and `known_hosts`. What goes wrong is a `failure.Failure`; what strangers say passes `terminal`.
+`gemini_client` and `known_hosts`; `check` looks for faults as one. What goes wrong is a `failure.Failure`; what
+strangers say passes `terminal`.
 """

@@ -59,6 +59,8 @@ def _run(options: argparse.Namespace) -> ExitCode:
         outcome = _run_init(options)
     elif options.command in ("fetch", "put", "edit"):
         outcome = _run_client(options)
+    elif options.command == "check":
+        outcome = _run_check(options)
     else:
         outcome = _act(options)
     sys.stdout.flush()
@@ -120,6 +122,16 @@ def _run_client(options: argparse.Namespace) -> ExitCode:
 
     try:
         return {"fetch": fetch, "put": put, "edit": edit}[options.command](options)
+    except CertificateError as error:
+        raise Failure(str(error)) from None
+
+
+def _run_check(options: argparse.Namespace) -> ExitCode:
+    from gemd.gemctl.check.command import check
+    from gemd.system.certificates import CertificateError
+
+    try:
+        return check(options)
     except CertificateError as error:
         raise Failure(str(error)) from None
 

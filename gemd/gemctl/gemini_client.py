@@ -56,8 +56,10 @@ class GeminiConnection:
     """A connection whose handshake is done; a context manager that closes it. `tls` is its socket, `place` how it is
     called, and `timeout` what each step may take, in seconds."""
 
-    def __init__(self, address: tuple[str, int], server_name: str, context: ssl.SSLContext, timeout: float) -> None:
-        """Connect to `address`, and ask for `server_name` if it is no IP address. Raises Failure."""
+    def __init__(
+        self, address: tuple[str, int], server_name: str | None, context: ssl.SSLContext, timeout: float
+    ) -> None:
+        """Connect to `address`, and ask for `server_name` if there is one that is no IP address. Raises Failure."""
         self.timeout = timeout
         self._deadline = Deadline(timeout)
         self._rest = b""
@@ -114,11 +116,11 @@ class GeminiConnection:
                 break
             data += chunk
         line, end, self._rest = data.partition(b"\r\n")
-        match = _HEADER.fullmatch(line.decode("utf-8", "surrogateescape"))
-        if not end or len(line) > _MAX_HEADER - 2 or match is None:
+        header = parse_header_line(line) if end else None
+        if header is None:
             shown = escape(data[:80].decode("utf-8", "backslashreplace"))
             raise Failure(f"{self.place} sent no Gemini header, but {len(data)} bytes: {shown}")
-        return Header(int(match["status"]), match["meta"] or "")
+        return header
 
     def body(self) -> Iterator[bytes]:
         """What follows the header, piece by piece. Raises Truncated where it breaks off."""
@@ -154,6 +156,14 @@ class GeminiConnection:
         if not remaining:
             raise Failure(f"{self.place} took longer than {self.timeout:g} s")
         sock.settimeout(remaining)
+
+
+def parse_header_line(line: bytes) -> Header | None:
+    """The first line of a response without its CRLF; None for what is no header."""
+    match = _HEADER.fullmatch(line.decode("utf-8", "surrogateescape"))
+    if len(line) > _MAX_HEADER - 2 or match is None:
+        return None
+    return Header(int(match["status"]), match["meta"] or "")
 
 
 def is_cut(error: OSError) -> bool:

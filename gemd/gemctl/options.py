@@ -49,6 +49,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     _add_fetch(commands)
     _add_put(commands)
     _add_edit(commands)
+    _add_check(commands)
     return parser.parse_args(arguments)
 
 
@@ -157,6 +158,31 @@ def _add_edit(commands: Commands) -> None:
     _add_upload(edit)
 
 
+def _add_check(commands: Commands) -> None:
+    check = _add_command(
+        commands, "check", "look for faults of a running server, and of its capsule, as a client", has_socket=True
+    )
+    check.add_argument(
+        "target", nargs="?", metavar="HOST", help="a host or URL (default: each host of the running gemd)"
+    )
+    check.add_argument("--only", choices=("server", "content"), help="leave the other out")
+    check.add_argument("--external", action="store_true", help="ask for what is linked on other servers, too")
+    check.add_argument("--foreign", action="store_true", help="HOST may be somebody else's")
+    check.add_argument("--limit", type=_number, default=1000, metavar="N", help="look at N pages at most (1000)")
+    pause = "wait S seconds between requests (0.1, and 0 on this machine)"
+    check.add_argument("--pause", type=_seconds, metavar="S", help=pause)
+    check.add_argument("--within", type=_seconds, default=600.0, metavar="S", help="end after S seconds in all (600)")
+    check.add_argument("--connect", metavar="HOST:PORT", help="connect there, whatever HOST says")
+    check.add_argument("--json", action="store_true", help="as JSON")
+    check.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=_ASKING,
+        metavar="S",
+        help=f"wait at most S seconds for a page ({_ASKING:g})",
+    )
+
+
 def _add_upload(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--type", type=_media_type, metavar="TYPE", help="its media type (default: by its name)")
     token = parser.add_mutually_exclusive_group()
@@ -184,6 +210,12 @@ def _media_type(text: str) -> str:
     if not is_media_type(text):
         raise argparse.ArgumentTypeError(f"expected a media type such as text/plain, not {text!r}")
     return text
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 < len(text) < 8 or not int(text):
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, not {text!r}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -21,6 +21,10 @@ WRONG = [
     ["put", "file", "h", "--type", "plain"],
     ["edit"],
     ["edit", "file", "h"],
+    ["check", "a", "b"],
+    ["check", "--only", "links"],
+    ["check", "--limit", "0"],
+    ["check", "--limit", "1e3"],
 ]
 
 
@@ -48,6 +52,7 @@ def test_places_may_stand_before_the_command_or_after_it(arguments):
         (["stop"], 120.0),
         (["fetch", "h"], 30.0),
         (["put", "f", "h"], 30.0),
+        (["check"], 10.0),
         (["stop", "--timeout", "1"], 1.0),
     ],
 )

@@ -13,7 +13,7 @@ COMPLETION = PROJECT / "etc/completion"
 LINES = ["gemd", "gemctl", "gemctl status", "gemctl reload", "gemctl reopen", "gemctl upgrade", "gemctl stop",
          "gemctl cert", "gemctl cert show", "gemctl cert new", "gemctl cert renew", "gemctl config",
          "gemctl config import", "gemctl init", "gemctl fetch",
-         "gemctl put", "gemctl edit"]  # fmt: skip
+         "gemctl put", "gemctl edit", "gemctl check"]  # fmt: skip
 EVERY_LINE = pytest.mark.parametrize("line", LINES)
 
 
@@ -67,6 +67,7 @@ def test_fish_offers_every_option(line, flags, need_program):
 
 
 EVERY_COMMAND = {"status", "reload", "reopen", "upgrade", "stop", "cert", "config", "init", "fetch", "put", "edit"}
+EVERY_COMMAND |= {"check"}
 COMMANDS_OF = {
     "gemctl": EVERY_COMMAND,
     "gemctl -c /x/gemd.conf": EVERY_COMMAND,

@@ -1,0 +1,83 @@
+"""Links to other capsules: whether what they lead to is there.
+
+Rules: one request for each, and one for what its server says to robots; what is found there is not read further.
+"""
+
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from gemd.gemctl.check.finding import SPECIFICATION, Finding, Rule, fault, make_finding, note
+from gemd.gemctl.check.meter import Meter
+from gemd.gemctl.check.pace import Pace
+from gemd.gemctl.check.robots import is_barred, parse_robots
+from gemd.gemctl.check.visit import Subject, Visitor
+from gemd.gemctl.failure import Failure
+from gemd.gemctl.target import parse_target
+from gemd.protocol.headings import decode_page
+from gemd.protocol.response import ResolveError
+from gemd.protocol.status import has_body
+from gemd.system.addresses import look_up
+
+_MOST_READ = 1
+
+OUTER_LINK = Rule("outer-link", "a link that leads to something", f'{SPECIFICATION}, "Status codes"',
+                  "ask for it again another day, then mend the link")  # fmt: skip
+LIMIT = Rule("outer-limit", "all links to other capsules", "", "--limit N looks at more")
+
+
+class Elsewhere:
+    """At most `limit` URLs of other servers, each with the first place that links to it."""
+
+    def __init__(self, pace: Pace, timeout: float, limit: int) -> None:
+        self.asked = 0
+        self._pace, self._timeout, self._limit = pace, timeout, limit
+        self._sources: dict[str, str] = {}
+        self._left = 0
+        self._visitors: dict[str, tuple[Visitor, tuple[str, ...]]] = {}
+
+    def learn(self, url: str, source: str) -> None:
+        """Keep in mind a link, and where it is."""
+        if url in self._sources:
+            return
+        if len(self._sources) < self._limit:
+            self._sources[url] = source
+        else:
+            self._left += 1
+
+    def run(self, meter: Meter) -> Iterator[Finding]:
+        """Ask. Raises OutOfTime."""
+        for url, source in self._sources.items():
+            meter(self.asked, len(self._sources), url)
+            self.asked += 1
+            found = self._ask(url)
+            if found:
+                yield make_finding(OUTER_LINK, source, fault(f"{url} {found}"))
+        if self._left:
+            yield make_finding(LIMIT, "other capsules", note(f"{self._left} more links to them were not looked at"))
+
+    def _ask(self, url: str) -> str:
+        """What is wrong with it, if anything is."""
+        try:
+            visitor, barred = self._find(url)
+            if is_barred(unquote("/" + url.split("/", 3)[3]), barred):
+                return ""
+            reply = visitor.ask(url, most=_MOST_READ)
+        except Failure as failure:
+            return f"got no answer: {'; '.join(failure.lines)}"
+        return f"got {reply.say()}" if reply.header is None or reply.status // 10 in (4, 5) else ""
+
+    def _find(self, url: str) -> tuple[Visitor, tuple[str, ...]]:
+        """Who visits its server, and what that wants to be left alone. Raises Failure."""
+        target = parse_target(url)
+        if target.place not in self._visitors:
+            try:
+                found = look_up(target.host, target.port)
+            except ResolveError as error:
+                raise Failure(str(error)) from None
+            addresses = tuple((str(place[0]), target.port) for _, place in found if isinstance(place, tuple))
+            subject = Subject(target.host, target.port, "/", addresses, {}, self._timeout, is_own=False)
+            visitor = Visitor(subject, addresses[0], self._pace, self._timeout)
+            robots = visitor.ask(subject.url("/robots.txt"))
+            barred = parse_robots(decode_page(robots.body)) if has_body(robots.status) else ()
+            self._visitors[target.place] = visitor, barred
+        return self._visitors[target.place]

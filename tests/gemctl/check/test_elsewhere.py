@@ -1,0 +1,61 @@
+"""Links to other capsules."""
+
+import pytest
+
+from gemd.gemctl.check.elsewhere import Elsewhere
+from gemd.gemctl.check.meter import Meter
+from gemd.gemctl.check.pace import Pace
+from gemd.gemctl.failure import Failure
+from tests.gemctl.conftest import LONGEST
+
+ROBOTS = b"20 text/plain\r\nUser-agent: *\nDisallow: /left/alone\n"
+
+
+@pytest.fixture
+def elsewhere():
+    return lambda limit=9: Elsewhere(Pace(0.0, LONGEST), LONGEST, limit)
+
+
+def found(elsewhere):
+    return [(finding.kind.value, finding.check, finding.where, finding.found) for finding in elsewhere.run(Meter())]
+
+
+def test_one_request_each(checked, elsewhere):
+    server = checked(pages={"/robots.txt": ROBOTS, "/a": b"20 text/gemini\r\n=> /b\n", "/c": b"30 /d\r\n"})
+    one, there = elsewhere(), f"gemini://localhost:{server.port}"
+    for path in ("/a", "/c", "/a", "/left/alone/a"):
+        one.learn(there + path, "page:1")
+    assert found(one) == []
+    assert [request.decode().strip().removeprefix(there) for request in server.requests] == ["/robots.txt", "/a", "/c"]
+
+
+def test_dead_links(checked, elsewhere):
+    server = checked(pages={"/a": b"hello"})
+    one, there = elsewhere(), f"gemini://localhost:{server.port}"
+    one.learn(f"{there}/a", "page:1")
+    one.learn(f"{there}/b", "page:2")
+    assert found(one) == [
+        ("fault", "outer-link", "page:1", f'{there}/a got no Gemini header, but "hello"'),
+        ("fault", "outer-link", "page:2", f'{there}/b got "51 Not found"'),
+    ]
+
+
+def test_nobody_is_there(elsewhere):
+    one = elsewhere()
+    one.learn("gemini://nobody.invalid/", "page:1")
+    one.learn("gemini://127.0.0.1:1/", "page:2")
+    (first, second) = found(one)
+    assert first[3].startswith("gemini://nobody.invalid/ got no answer: it can't be looked up")
+    assert second[3].startswith("gemini://127.0.0.1:1/ got no answer: can't connect to 127.0.0.1:1")
+
+
+def test_no_more_than_were_allowed(elsewhere, monkeypatch):
+    def refuse(url):
+        raise Failure("no")
+
+    one = elsewhere(2)
+    monkeypatch.setattr(one, "_find", refuse)
+    for number in range(5):
+        one.learn(f"gemini://localhost/{number}", "page:1")
+    assert [finding[3] for finding in found(one)][2:] == ["3 more links to them were not looked at"]
+    assert one.asked == 2

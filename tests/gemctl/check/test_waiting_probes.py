@@ -1,0 +1,52 @@
+"""Checks of clients that keep a server waiting."""
+
+import time
+
+import pytest
+
+from gemd.gemctl.check.waiting_probes import PROBES
+from tests.gemctl.conftest import LONGEST
+
+NAMES = [one.rule.name for one in PROBES]
+
+
+def test_a_server_that_is_right(checked, outcome_of):
+    visitor = checked().visitor()
+    assert [outcome_of(PROBES, name, visitor).text for name in NAMES] == [""] * len(NAMES)
+
+
+@pytest.mark.parametrize("name", ["half-a-request", "silent-client", "no-handshake"])
+def test_a_server_that_waits_for_ever(checked, outcome_of, name):
+    visitor = checked(patience=LONGEST).visitor(patience=0.2)
+    outcome = outcome_of(PROBES, name, visitor)
+    assert (outcome.kind, outcome.text) == ("fault", "it was still open after 0.2 s")
+
+
+def test_a_server_that_has_no_answer_for_the_slow(checked, outcome_of):
+    server = checked(patience=LONGEST, is_ended=lambda octets: False)
+    outcome = outcome_of(PROBES, "slow-request", server.visitor(patience=0.2))
+    assert (outcome.kind, outcome.text) == ("fault", "it got no answer, and was not closed")
+
+
+def test_a_request_without_crlf_is_answered(said_by):
+    kind, found = said_by(
+        PROBES,
+        "line-feed",
+        is_ended=lambda octets: octets.endswith(b"\n"),
+        wrong=lambda line: b"20 text/gemini\r\n# A page\n",
+    )
+    assert (kind, found) == ("fault", 'it got "20 text/gemini"')
+
+
+def test_what_is_waited_for_is_told_once(checked, outcome_of):
+    visitor = checked(patience=LONGEST).visitor(patience=0.2)
+    outcome = outcome_of(PROBES, "line-feed", visitor)
+    assert (outcome.kind, outcome.text) == ("skipped", "it is waited for: see half-a-request")
+
+
+def test_all_wait_at_the_same_time(checked, outcome_of):
+    visitor = checked(patience=0.6).visitor(patience=LONGEST)
+    begun = time.monotonic()
+    for name in NAMES[1:]:
+        assert outcome_of(PROBES, name, visitor).kind is None
+    assert 0.5 < time.monotonic() - begun < 2.4
