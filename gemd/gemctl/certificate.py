@@ -19,13 +19,8 @@ from gemd.protocol.host import ANY_HOST, covers, normalise_name
 from gemd.protocol.quantities import count
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificate_facts import CertificateFacts, read_facts
-from gemd.system.certificates import (
-    CertificateError,
-    certificate_paths,
-    find_or_make,
-    read_names,
-    renew_self_signed,
-)
+from gemd.system.certificate_parsing import read_names
+from gemd.system.certificates import CertificateError, certificate_paths, find_or_make, renew_self_signed
 from gemd.system.privileges import PrivilegeError, find_identity
 
 _HOST = f"{PREFIX}HOST_"

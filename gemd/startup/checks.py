@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from gemd.config import Config, ConfigError, Problem, parse_config
+from gemd.config import Config, ConfigError, Host, Problem, parse_config
 from gemd.config.app_settings import app_key, find_app_users, find_applications
 from gemd.config.convert_locations import find_converters
 from gemd.config.script_settings import find_script_users
@@ -32,14 +32,15 @@ from gemd.startup.private_files import (
     script_directories,
 )
 from gemd.startup.proxies import load_proxy_certificates
-from gemd.startup.resources import Resources
+from gemd.startup.resources import Resources, find_present
 from gemd.startup.root_checks import find_missing_roots, why_no_root
 from gemd.startup.script_checks import find_missing_places, find_missing_scripts
 from gemd.startup.tickets import find_idle_tickets
 from gemd.startup.trials import describe_processes, try_applications
 from gemd.startup.upload_spool import find_missing_spool
-from gemd.system import certificates, tls_context
+from gemd.system import tls_context
 from gemd.system.attempt import attempt
+from gemd.system.certificates import ServerCertificate
 from gemd.system.log_file import check_log_file
 from gemd.system.privileges import PrivilegeError, can_become, find_identity
 from gemd.system.socket_file import find_socket_file
@@ -150,11 +151,19 @@ def check_certificates(config: Config) -> None:
         print_warning(warning)
     loaded = [*shown.values()]
     for host in config.hosts:
-        if host.certificate is not None and host.key is not None:
-            loaded.append(certificates.load(Path(host.certificate), Path(host.key)))
-            tls_context.build_context(loaded[-1], config.tls)
+        if host.has_certificate and (present := _find_present(host, config)) is not None:
+            loaded.append(present)
+            tls_context.build_context(present, config.tls)
     for warning in (warning for certificate in loaded for warning in certificate.warnings):
         print_warning(warning)
+
+
+def _find_present(host: Host, config: Config) -> ServerCertificate | None:
+    try:
+        return find_present(host, config)
+    except PermissionError as error:
+        print_warning(f"not looked at: {error.filename}, where {host.name} may have a certificate; only root can")
+        return None
 
 
 def check_confinement(config: Config) -> None:

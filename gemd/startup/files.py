@@ -19,7 +19,7 @@ from gemd.startup.private_files import find_confinement, find_secrets_inside
 from gemd.startup.proxies import find_proxy_authorities
 from gemd.startup.trials import try_applications
 from gemd.system.authorities import read_authorities
-from gemd.system.certificates import Certificates
+from gemd.system.certificate_parsing import Certificates
 from gemd.system.confinement import Confinement
 from gemd.system.mime_table import load_mime_table
 from gemd.system.privileges import Identity, find_home, find_identity

@@ -130,10 +130,27 @@ def close_new(listeners: Sequence[Listener], present: Sequence[Listener]) -> Non
 
 def load_certificate(host: Host, config: Config, owner: Identity | None) -> ServerCertificate:
     """The host's configured certificate, or its self-signed one, made if need be. Raises CertificateError."""
-    if host.certificate is not None and host.key is not None:
-        return certificates.load(Path(host.certificate), Path(host.key))
+    if (configured := load_configured(host)) is not None:
+        return configured
     ids = (owner.uid, owner.gid) if owner is not None else None
     return certificates.find_or_make(find_certificate_directory(config), host.certificate_names, ids)
+
+
+def load_configured(host: Host) -> ServerCertificate | None:
+    """The host's certificate if the configuration names one, else None. Raises CertificateError."""
+    if host.certificate is None or host.key is None:
+        return None
+    return certificates.load(Path(host.certificate), Path(host.key), host.certificate_names)
+
+
+def find_present(host: Host, config: Config) -> ServerCertificate | None:
+    """What `load_certificate` would find, without making anything: None where it would make one. Raises
+    CertificateError, and PermissionError where this user can't look at what is kept."""
+    if (configured := load_configured(host)) is not None:
+        return configured
+    directory = find_certificate_directory(config)
+    certificate, _ = certificates.certificate_paths(directory, host.name)
+    return certificates.load_kept(directory, host.certificate_names) if certificate.exists() else None
 
 
 def take_pid_file(config: Config, handover: Handover | None, owner: Identity | None) -> PidFile | None:

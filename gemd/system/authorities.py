@@ -21,7 +21,8 @@ from OpenSSL import crypto
 from gemd.protocol.fingerprint import sha256
 from gemd.protocol.peer import TLSInfo
 from gemd.system.attempt import attempt
-from gemd.system.certificates import CertificateError, Certificates
+from gemd.system.certificate_parsing import Certificates
+from gemd.system.certificates import CertificateError
 from gemd.system.client_chain import (
     UNREADABLE,
     ClientChain,

@@ -14,9 +14,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from gemd.protocol.fingerprint import sha256
-from gemd.system.certificates import CertificateError, is_pem, read_names
-
-_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+from gemd.system.certificate_parsing import CURVES, parse_chain, read_names
+from gemd.system.certificates import CertificateError
 
 
 class CertificateFacts(msgspec.Struct, frozen=True):
@@ -37,12 +36,14 @@ def read_facts(path: Path) -> CertificateFacts:
         content = path.read_bytes()
     except OSError as error:
         raise CertificateError(f"{path} can't be read: {error.strerror}") from None
-    load = x509.load_pem_x509_certificate if is_pem(content) else x509.load_der_x509_certificate
     try:
-        return _collect(load(content))
+        leaf = parse_chain(content, path)[0]
+    except ValueError as error:
+        raise CertificateError(str(error)) from None
+    try:
+        return _collect(leaf)
     except _FAULTS as error:
-        form = f"PEM form: {error}" if is_pem(content) else "PEM or DER form"
-        raise CertificateError(f"{path} has no certificate in {form}") from None
+        raise CertificateError(f"the certificate in {path} can't be read: {error}") from None
 
 
 def parse_facts(der: bytes) -> CertificateFacts:
@@ -73,7 +74,7 @@ def _collect(certificate: x509.Certificate) -> CertificateFacts:
 def _name_key(key: object) -> str:
     """ "ECDSA P-256", "RSA 2048", "Ed25519"."""
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return f"ECDSA {_CURVES.get(key.curve.name, key.curve.name)}"
+        return f"ECDSA {CURVES.get(key.curve.name, key.curve.name)}"
     if isinstance(key, rsa.RSAPublicKey):
         return f"RSA {key.key_size}"
     return type(key).__name__.removesuffix("PublicKey")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 
-from gemd.system.certificates import CertificateError, ServerCertificate, is_pem
+from gemd.system.certificate_parsing import is_pem
+from gemd.system.certificates import CertificateError, ServerCertificate
 
 
 def is_der(path: Path) -> bool:

@@ -7,30 +7,35 @@ that only its owner may read, complete or not at all; every complaint names the 
 import contextlib
 import datetime
 import os
-import stat
+from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
 
 from gemd.protocol.fingerprint import sha256
 from gemd.system.attempt import attempt
+from gemd.system.certificate_parsing import (
+    Certificates,
+    PrivateKey,
+    count_keys,
+    is_self_signed,
+    parse_chain,
+    parse_key,
+)
+from gemd.system.certificate_warnings import Pair, find_warnings
 from gemd.system.whole_files import replace_whole, write_once
 
-Certificates = tuple[x509.Certificate, ...]
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+T = TypeVar("T")
 
 _LIFETIME = datetime.timedelta(days=36525)  # a century: renewal alarms clients that pinned the certificate
 _BACKDATED = datetime.timedelta(days=1)  # for clients whose clock is behind
-_EXPIRES_SOON = datetime.timedelta(days=30)
 _MAX_COMMON_NAME = 64  # X.520, ub-common-name
-_PEM = b"-----BEGIN "
-_FAULTS = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 class CertificateError(Exception):
@@ -64,44 +69,56 @@ def find_or_make(directory: Path, names: tuple[str, ...], owner: tuple[int, int]
                 make_private_directory(directory, owner)
                 if not key_path.exists():
                     _make_key(key_path, owner)
-                key = _load_key(key_path)  # which another process may have made meanwhile
+                key = _parse(parse_key, _read(key_path), key_path)  # which another process may have made meanwhile
                 pem = make_self_signed(key, names).public_bytes(serialization.Encoding.PEM)
                 write_once(certificate_path, pem, 0o644, owner)
     except OSError as error:
         raise CertificateError(f"can't make a certificate in {directory}: {error.strerror}: {error.filename}") from None
-    certificate = load(certificate_path, key_path)
-    absent = set(names) - set(read_names(certificate.chain[0]))
-    if not absent:
-        return certificate
-    text = f"{certificate_path} does not name {', '.join(sorted(absent))}; remove it to have one made that does"
-    return msgspec.structs.replace(certificate, warnings=(*certificate.warnings, text))
+    return load_kept(directory, names)
 
 
-def read_names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """The DNS names and addresses that a certificate is for (SAN)."""
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    return (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))
+def load_kept(directory: Path, names: tuple[str, ...]) -> ServerCertificate:
+    """The certificate of the host `names[0]` that is kept in `directory`. Raises CertificateError."""
+    return _load(*certificate_paths(directory, names[0]), names, is_kept=True)
 
 
-def load(certificate_path: Path, key_path: Path, *, is_server: bool = True) -> ServerCertificate:
+def load(
+    certificate_path: Path, key_path: Path, names: tuple[str, ...] = (), *, is_server: bool = True
+) -> ServerCertificate:
     """Load a certificate, with its chain where it is in PEM, and its key, each in PEM or DER, whatever the files are
-    called. It is a client's unless it `is_server`. Raises CertificateError."""
-    chain = _load_chain(certificate_path)
-    key = _load_key(key_path)
+    called. It should be for `names`, and is a client's unless it `is_server`. Raises CertificateError."""
+    return _load(certificate_path, key_path, names, is_server=is_server)
+
+
+def _load(
+    certificate_path: Path, key_path: Path, names: tuple[str, ...], *, is_server: bool = True, is_kept: bool = False
+) -> ServerCertificate:
+    chain = _parse(parse_chain, _read(certificate_path), certificate_path)
+    content = _read(key_path)
+    key, keys = _parse(parse_key, content, key_path), count_keys(content)
     if key.public_key() != chain[0].public_key():
-        raise CertificateError(
-            f"{key_path} is not the key of {certificate_path}, whose first certificate has to be the server's own"
-        )
-    warnings = _warnings(chain[0], certificate_path, key_path)
-    if is_server and isinstance(key, ed25519.Ed25519PrivateKey):
-        warnings.append(
-            f"{key_path} is an Ed25519 key: some clients can't do that and don't get in; those that have pinned it "
-            "would ask their users about another one"
-        )
-    return ServerCertificate(chain, key, certificate_path, tuple(warnings))
+        raise CertificateError(_explain_mismatch(chain, key, certificate_path, key_path, keys))
+    pair = Pair(chain, key, certificate_path, key_path, keys, names, is_server, is_kept)
+    try:
+        return ServerCertificate(chain, key, certificate_path, find_warnings(pair))
+    except OSError as error:
+        raise CertificateError(f"{key_path} can't be read: {error.strerror}") from None
+
+
+def _parse(parse: Callable[[bytes, Path], T], content: bytes, path: Path) -> T:
+    try:
+        return parse(content, path)
+    except ValueError as error:
+        raise CertificateError(str(error)) from None
+
+
+def _explain_mismatch(chain: Certificates, key: PrivateKey, path: Path, key_path: Path, keys: int) -> str:
+    for number, other in enumerate(chain[1:], 2):
+        if other.public_key() == key.public_key():
+            text = f"{key_path} is the key of number {number} of the certificates in {path}"
+            return f"{text}, whose first certificate has to be the server's own: put that first, its issuers behind it"
+    what = key_path if keys == 1 else f"the first of {keys} private keys in {key_path}"
+    return f"{what} is not the key of {path}, whose first certificate has to be the server's own"
 
 
 def make_self_signed(key: PrivateKey, names: tuple[str, ...]) -> x509.Certificate:
@@ -149,66 +166,12 @@ def _make_key(path: Path, owner: tuple[int, int] | None) -> None:
     write_once(path, pem, 0o600, owner)
 
 
-def is_pem(content: bytes) -> bool:
-    """Whether a file that should hold a certificate or key is in PEM, and not in DER."""
-    return _PEM in content
-
-
-def _load_chain(path: Path) -> Certificates:
-    content = _read(path)
-    try:
-        if is_pem(content):
-            return tuple(x509.load_pem_x509_certificates(content))
-        return (x509.load_der_x509_certificate(content),)
-    except _FAULTS as error:
-        raise CertificateError(f"{path} has no certificate in {_name_form(content, error)}") from None
-
-
-def _load_key(path: Path) -> PrivateKey:
-    content = _read(path)
-    load_key = serialization.load_pem_private_key if is_pem(content) else serialization.load_der_private_key
-    try:
-        key = load_key(content, password=None)
-    except TypeError:
-        raise CertificateError(
-            f"{path} is encrypted; a server has nobody to ask for a password: decrypt it with `openssl pkey`"
-        ) from None
-    except _FAULTS as error:
-        raise CertificateError(f"{path} has no private key in {_name_form(content, error)}") from None
-    if not isinstance(key, PrivateKey):
-        raise CertificateError(
-            f"{path} is neither an ECDSA nor an RSA nor an Ed25519 key; Gemini clients know no other"
-        )
-    return key
-
-
-def _name_form(content: bytes, error: Exception) -> str:
-    """What was expected of a file; of one that isn't PEM, what DER lacks says nothing to people."""
-    return f"PEM form: {error}" if is_pem(content) else "PEM or DER form"
-
-
 def _read(path: Path) -> bytes:
     try:
         with attempt(f"{path} could not be read"):
             return path.read_bytes()
     except OSError as error:
         raise CertificateError(f"{path} can't be read: {error.strerror}") from None
-
-
-def _warnings(leaf: x509.Certificate, certificate_path: Path, key_path: Path) -> list[str]:
-    """What an operator should mend, though the server can run with it."""
-    warnings = []
-    now = datetime.datetime.now(datetime.UTC)
-    end = leaf.not_valid_after_utc
-    if now >= end:
-        warnings.append(f"{certificate_path} expired on {end:%Y-%m-%d}")
-    elif now + _EXPIRES_SOON >= end:
-        warnings.append(f"{certificate_path} expires on {end:%Y-%m-%d}")
-    if now < leaf.not_valid_before_utc:
-        warnings.append(f"{certificate_path} is not valid before {leaf.not_valid_before_utc:%Y-%m-%d}")
-    if stat.S_IMODE(key_path.stat().st_mode) & 0o007:
-        warnings.append(f"{key_path} can be read or changed by everyone: chmod 600 {key_path}")
-    return warnings
 
 
 def certificate_paths(directory: Path, name: str) -> tuple[Path, Path]:
@@ -223,12 +186,12 @@ def renew_self_signed(directory: Path, names: tuple[str, ...]) -> ServerCertific
     Every moment finds the old one or the new one; afterwards the old one is beside it as NAME.crt.old. Owner and mode
     stay. Raises CertificateError, and then nothing has changed.
     """
-    certificate_path, key_path = certificate_paths(directory, names[0])
-    before = load(certificate_path, key_path)
-    if before.chain[0].issuer != before.chain[0].subject:
+    certificate_path, _ = certificate_paths(directory, names[0])
+    before = load_kept(directory, names)
+    if not is_self_signed(before.chain[0]):
         raise CertificateError(f"{certificate_path} is not self-signed: renew it where it was issued")
     try:
         replace_whole(certificate_path, make_self_signed(before.key, names).public_bytes(serialization.Encoding.PEM))
     except OSError as error:
         raise CertificateError(f"can't replace {certificate_path}: {error.strerror}: {error.filename}") from None
-    return load(certificate_path, key_path)
+    return load_kept(directory, names)

@@ -11,7 +11,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-from gemd.system.certificates import CertificateError, Certificates, PrivateKey, ServerCertificate
+from gemd.system.certificate_parsing import Certificates, PrivateKey
+from gemd.system.certificates import CertificateError, ServerCertificate
 
 
 class PortableCertificate(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from gemd.config.types import Address
 from gemd.protocol.fingerprint import Fingerprint
 from gemd.protocol.host import covers
 from gemd.protocol.peer import ClientCertificate
-from gemd.system.certificates import Certificates, read_names
+from gemd.system.certificate_parsing import Certificates, read_names
 from gemd.system.client_certificates import parse_client_certificate
 from gemd.system.client_chain import UNREADABLE, UnfitChain, read_chain
 from gemd.system.known_servers import KnownServers, KnownServersError, name_server

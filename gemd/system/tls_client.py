@@ -8,6 +8,7 @@ has been looked at, so look first.
 
 from OpenSSL import SSL, crypto
 
+from gemd.system.certificate_refusals import explain_refusal
 from gemd.system.certificates import ServerCertificate
 from gemd.system.openssl_binding import clear_errors
 from gemd.system.openssl_public import explain
@@ -40,7 +41,7 @@ class ClientContext:
             settings.use_privatekey(certificate.key)
             settings.check_privatekey()
         except SSL.Error as error:
-            raise TLSError(f"{certificate.path} can't be used: {explain(error)}") from None
+            raise TLSError(explain_refusal(certificate.path, explain(error))) from None
 
     def connect(self, server_name: str | None) -> "ClientConnection":
         """A connection that asks for `server_name` (RFC 6066, 3), or for no name."""

@@ -13,6 +13,7 @@ from OpenSSL import SSL
 
 from gemd.config.settings import TLS
 from gemd.protocol.host import find_by_name, normalise_server_name
+from gemd.system.certificate_refusals import explain_refusal
 from gemd.system.certificates import ServerCertificate
 from gemd.system.client_chain import is_key_affordable
 from gemd.system.openssl_binding import MakeContext, make_context
@@ -69,7 +70,7 @@ def build_context(
         context.use_privatekey(certificate.key)
         context.check_privatekey()
     except SSL.Error as error:
-        raise TLSError(f"{certificate.path} can't be used: {explain(error)}") from None
+        raise TLSError(explain_refusal(certificate.path, explain(error))) from None
     made = make(context, is_key_affordable)
     if tickets_for is not None:
         made.spare_tickets()

@@ -205,7 +205,7 @@ def test_a_certificate_by_flags(gemctl, tmp_path):
 def test_one_that_can_not_be_used_is_an_error_by_flag(gemctl, tmp_path):
     (tmp_path / "x").write_text("-----BEGIN x")
     code, _, err = gemctl(*NEW, "--from", "none", "--cert", "x", "--key", "x")
-    assert (code, "no certificate in PEM form" in err) == (1, True)
+    assert (code, "no certificate in PEM or DER form" in err) == (1, True)
     assert not (tmp_path / "new").exists()
 
 

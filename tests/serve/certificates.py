@@ -30,6 +30,8 @@ def make_certificate(
         .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=issuer is None if ca is None else ca, path_length=None), critical=True)
     )
+    if name == "localhost":  # a server's
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
     if usages:
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     certificate = builder.sign(issuer_key, hashes.SHA256())

@@ -169,6 +169,7 @@ def test_authorities(serve_behind, serve_before, tmp_path):
     (tmp_path / "issued.pem").chmod(0o600)
     pair = 'certificate = "{tmp}/issued.pem"\nkey = "{tmp}/issued.pem"'
     back = serve_behind(host=pair)
+    back.expect("issued.pem does not name localhost")
     keys = f'to = "{url_of(back)}", ca = "{{tmp}}/ca.pem", rewrite-host = true, sni = "b.internal"'
     front = serve_before(keys)
     assert ask(front).header == "53 This host is not served here"  # by a name that the server has not

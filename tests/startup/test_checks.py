@@ -17,10 +17,10 @@ from gemd.startup.checks import (
     check_machine,
     read_config,
 )
-from gemd.system.certificates import CertificateError
+from gemd.system.certificates import CertificateError, find_or_make
 from gemd.system.log_file import LogError
 from gemd.system.privileges import find_identity
-from tests.conftest import need_root
+from tests.conftest import need_root, need_user
 from tests.serve.succession import public_folder
 
 
@@ -168,12 +168,33 @@ def test_a_certificate_that_is_worth_a_look_is_shown(configure, tmp_path, root, 
     assert "gemd: warning: " in capsys.readouterr().err
 
 
+def test_what_is_kept_is_looked_at_too(configure, tmp_path, root, capsys):
+    config = configure(host=[host(root)])
+    kept = find_or_make(tmp_path / "certificates", ("localhost",))
+    check_certificates(config)
+    assert capsys.readouterr().err == ""
+    kept.path.with_suffix(".key").write_text("nothing")
+    with pytest.raises(CertificateError, match=r"localhost\.key has no private key in PEM or DER form$"):
+        check_certificates(config)
+
+
+@need_user
+def test_what_only_root_can_see_is_said(configure, tmp_path, root, capsys):
+    config = configure(host=[host(root)])
+    (tmp_path / "certificates").mkdir(mode=0)
+    check_certificates(config)
+    assert capsys.readouterr().err == (
+        f"gemd: warning: not looked at: {tmp_path}/certificates/localhost.crt, where localhost may have a certificate; "
+        "only root can\n"
+    )
+
+
 @pytest.fixture
 def make_certificate(tmp_path):
     """A self-signed certificate and its key, as paths."""
 
     def make(name):
-        made = checks.certificates.find_or_make(tmp_path / "own", (name,))
+        made = find_or_make(tmp_path / "own", (name,))
         return str(made.path), str(made.path.with_suffix(".key"))
 
     return make

@@ -61,5 +61,5 @@ def test_files_that_can_not_be_read(tmp_path):
     with pytest.raises(CertificateError, match=r"c\.pem has no certificate in PEM or DER form$"):
         read_facts(tmp_path / "c.pem")
     (tmp_path / "c.pem").write_text("-----BEGIN CERTIFICATE-----")
-    with pytest.raises(CertificateError, match=r"c\.pem has no certificate in PEM form: "):
+    with pytest.raises(CertificateError, match=r"c\.pem has a certificate in PEM form that is damaged: "):
         read_facts(tmp_path / "c.pem")

@@ -67,7 +67,8 @@ def test_a_name_that_it_lacks_is_worth_a_look(tmp_path):
     before = find_or_make(tmp_path, names[:1])
     after = find_or_make(tmp_path, names)
     assert after.fingerprint == before.fingerprint
-    assert "h.crt does not name *.h, 192.0.2.1, ::1; remove it" in after.warnings[0]
+    text = f"{tmp_path}/h.crt does not name *.h, ::1, 192.0.2.1, which clients mind that check names: "
+    assert after.warnings == (f"{text}`gemctl cert renew h` makes another for its key",)
     (tmp_path / "h.crt").unlink()
     assert find_or_make(tmp_path, names).warnings == ()
 
@@ -198,7 +199,22 @@ def test_a_chain_is_loaded_leaf_first(files, key):
     loaded = load(*files(certify(key) + certify(other), pem(key)))
     assert len(loaded.chain) == 2
     assert loaded.chain[0].public_key() == key.public_key()
-    assert loaded.warnings == ()
+
+
+def test_a_key_of_another_certificate_of_the_chain_is_told(files, key):
+    other = ec.generate_private_key(ec.SECP256R1())
+    with pytest.raises(CertificateError, match=r"k.pem is the key of number 2 of .*c.pem, .*: put that first"):
+        load(*files(certify(other) + certify(key), pem(key)))
+
+
+def test_of_several_keys_the_first_counts(files, key):
+    other = ec.generate_private_key(ec.SECP256R1())
+    certificate, keys = files(certify(key), pem(key) + pem(other))
+    (warning,) = load(certificate, keys).warnings
+    assert warning == f"{keys} has 2 private keys, of which the first is used: leave that alone in it"
+    keys.write_bytes(pem(other) + pem(key))
+    with pytest.raises(CertificateError, match=r"^the first of 2 private keys in .*k.pem is not the key of .*c.pem, "):
+        load(certificate, keys)
 
 
 def test_certificate_and_key_may_share_a_file(files, key):
@@ -270,17 +286,33 @@ def test_an_ed25519_certificate_is_renewed_for_its_key(tmp_path):
 
 COMPLAINTS = {
     "mismatch": (certify, lambda _: pem(ec.generate_private_key(ec.SECP256R1())), "k.pem is not the key of .*c.pem"),
-    "encrypted key": (certify, lambda key: pem(key, b"secret"), "k.pem is encrypted; .*`openssl pkey`"),
+    "encrypted key": (
+        certify,
+        lambda key: pem(key, b"secret"),
+        "k.pem is encrypted, .*`openssl pkey -in .*k.pem -out NEW`",
+    ),
     "missing certificate": (lambda _: None, pem, "c.pem can't be read: No such file"),
     "missing key": (certify, lambda _: None, "k.pem can't be read: No such file"),
-    "empty certificate": (lambda _: b"", pem, "c.pem has no certificate in PEM or DER form$"),
-    "empty key": (certify, lambda _: b"", "k.pem has no private key in PEM or DER form$"),
-    "certificate in place of a key": (certify, certify, "k.pem has no private key in PEM form"),
-    "key in place of a certificate": (pem, pem, "c.pem has no certificate in PEM form"),
-    "broken certificate": (lambda key: certify(key)[:200], pem, "c.pem has no certificate in PEM form"),
+    "empty certificate": (lambda _: b"", pem, "c.pem is empty: there is no certificate in it$"),
+    "empty key": (certify, lambda _: b"", "k.pem is empty: there is no private key in it$"),
+    "certificate in place of a key": (
+        certify,
+        certify,
+        "k.pem has no private key in PEM or DER form, but a certificate: ",
+    ),
+    "key in place of a certificate": (pem, pem, "c.pem has no certificate in PEM or DER form, but a private key: "),
+    "broken certificate": (
+        lambda key: certify(key)[:200],
+        pem,
+        "c.pem has a certificate in PEM form that is damaged: ",
+    ),
     "not text": (lambda _: bytes(range(256)), pem, "c.pem has no certificate in PEM or DER form$"),
     "Ed448": (certify, lambda _: pem(ed448.Ed448PrivateKey.generate()), "k.pem is neither an ECDSA nor an RSA nor an"),
-    "encrypted key in DER": (certify, lambda key: der(key, b"secret"), "k.pem is encrypted; .*`openssl pkey`"),
+    "encrypted key in DER": (
+        certify,
+        lambda key: der(key, b"secret"),
+        "k.pem is encrypted, .*`openssl pkey -in .*k.pem -out NEW`",
+    ),
     "DER and more": (lambda key: to_der(certify(key)) + b"x", pem, "c.pem has no certificate in PEM or DER form$"),
     "a key in DER and more": (certify, lambda key: der(key)[:-1], "k.pem has no private key in PEM or DER form$"),
 }
@@ -306,7 +338,7 @@ def test_a_key_that_may_not_be_read_is_named(files, key):
 
 WARNINGS = {
     "expired": ({"end": NOW - DAY / 24}, 0o600, "c.pem expired on"),
-    "expires soon": ({"end": NOW + 29 * DAY}, 0o600, "c.pem expires on"),
+    "expires soon": ({"start": NOW - 300 * DAY, "end": NOW + 29 * DAY}, 0o600, "c.pem expires on"),
     "not yet": ({"start": NOW + DAY}, 0o600, "c.pem is not valid before"),
     "readable by others": ({}, 0o644, "k.pem can be read or changed by everyone: chmod 600"),
     "writable by others": ({}, 0o602, "k.pem can be read or changed by everyone"),
