@@ -56,7 +56,7 @@ _gemctl() {
       options+=' -V --version -c --config -s --socket'
       words='status reload reopen upgrade stop cert config init fetch put edit check'
       ;;
-    'status '*) options+=' -c --config -s --socket --json --openmetrics --watch --timeout' ;;
+    'status '*) options+=' -c --config -s --socket --json --openmetrics --prometheus --watch --timeout' ;;
     'reload '* | 'reopen '* | 'upgrade '* | 'stop '*) options+=' -c --config -s --socket --timeout' ;;
     'cert ') words='show new renew' ;;
     'cert show') options+=' -c --config --tlsa' ;;

@@ -29,6 +29,7 @@ complete -c gemctl -n "$none" -a check -d 'Look for faults of a running server, 
 
 complete -c gemctl -n '__fish_seen_subcommand_from status' -l json -d 'As JSON'
 complete -c gemctl -n '__fish_seen_subcommand_from status' -l openmetrics -d 'As OpenMetrics text'
+complete -c gemctl -n '__fish_seen_subcommand_from status' -l prometheus -d 'As Prometheus text'
 complete -c gemctl -n '__fish_seen_subcommand_from status' -l watch -d 'Again and again'
 complete -c gemctl -n '__fish_seen_subcommand_from status reload reopen upgrade stop fetch put edit check' -l timeout -x \
     -d 'Wait at most so many seconds'

@@ -70,9 +70,10 @@ _gemctl() {
       case $line[1] in
         status)
           _arguments $help $places $patience \
-            '(--openmetrics --watch)--json[as JSON]' \
-            '(--json --watch)--openmetrics[as OpenMetrics text]' \
-            '(--json --openmetrics)--watch=-[again and again]::seconds: '
+            '(--openmetrics --prometheus --watch)--json[as JSON]' \
+            '(--json --prometheus --watch)--openmetrics[as OpenMetrics text]' \
+            '(--json --openmetrics --watch)--prometheus[as Prometheus text]' \
+            '(--json --openmetrics --prometheus)--watch=-[again and again]::seconds: '
           ;;
         reload | reopen | upgrade | stop) _arguments $help $places $patience ;;
         cert) _gemctl_cert ;;

@@ -16,7 +16,8 @@ try:
     from gemd.config.sources import ConfigError
     from gemd.gemctl.control_client import ask, find_socket
     from gemd.gemctl.failure import ExitCode, Failure
-    from gemd.gemctl.open_metrics import render_open_metrics
+    from gemd.gemctl.family import TextFormat
+    from gemd.gemctl.metrics import render_metrics
     from gemd.gemctl.options import parse_arguments
     from gemd.gemctl.report import render_status
     from gemd.gemctl.status import parse_status
@@ -79,7 +80,10 @@ def _show_status(options: argparse.Namespace) -> ExitCode:
         print(msgspec.json.format(msgspec.json.encode(answer.status), indent=2).decode())
         return ExitCode.OK
     status = parse_status(answer.status)
-    print(render_open_metrics(status) if options.openmetrics else render_status(status), end="")
+    if options.text_format is not None:
+        print(render_metrics(status, TextFormat(options.text_format)), end="")
+    else:
+        print(render_status(status), end="")
     return ExitCode.OK
 
 

@@ -79,7 +79,10 @@ def _add_status(commands: Commands) -> None:
     status = _add_command(commands, "status", "show what gemd does", has_socket=True)
     form = status.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
-    form.add_argument("--openmetrics", action="store_true", help="as OpenMetrics text, for a collector")
+    for name, text in (("openmetrics", "OpenMetrics"), ("prometheus", "Prometheus")):
+        form.add_argument(
+            f"--{name}", dest="text_format", action="store_const", const=name, help=f"as {text} text, for a collector"
+        )
     form.add_argument(
         "--watch", type=_seconds, nargs="?", const=2.0, metavar="SECONDS", help="again and again, until Ctrl-C (2)"
     )

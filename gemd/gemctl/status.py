@@ -46,7 +46,9 @@ class HostStatus(msgspec.Struct, frozen=True):
 
 class Status(msgspec.Struct, frozen=True):
     """The master. Counters, deaths and reloads are counted since it started; `descriptors` are its own, `serving` the
-    workers that take connections."""
+    workers that take connections. `responses` are by host and class of status; `durations` are by responder: numbers by
+    bucket for each class, and "seconds" in all; `events` are by kind and value; `certificates` have the end of that of
+    each host, in seconds since the epoch."""
 
     version: str
     pid: int
@@ -64,6 +66,10 @@ class Status(msgspec.Struct, frozen=True):
     failed_reloads: int = 0
     workers: tuple[WorkerStatus, ...] = ()
     hosts: tuple[HostStatus, ...] = ()
+    responses: dict[str, dict[str, int]] = {}
+    durations: dict[str, dict[str, float | list[int]]] = {}
+    events: dict[str, dict[str, int]] = {}
+    certificates: dict[str, float] = {}
 
     def total(self, figure: Figure) -> int:
         """What all workers have of it, and of a counter those that have ended."""

@@ -125,7 +125,7 @@ class Master:
 
     def _show_status(self, command: Command | None, now: float) -> None:
         if command is not None:
-            command.succeed(status=describe(self.look(now)))
+            command.succeed(status=describe(self.look(now), self.pool, self.generation))
 
     def _reload(self, command: Command | None, _now: float) -> None:
         self.reload.ask(command)

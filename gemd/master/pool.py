@@ -12,6 +12,7 @@ from gemd.master.host_processes import HostProcesses
 from gemd.master.process import ProcessControl
 from gemd.master.recycle import draw_quota, why_recycle
 from gemd.master.workers import State, Worker, Workers
+from gemd.shared.counts import HostSlots, Sums
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Row, Scoreboard
 from gemd.system.log import error_log
@@ -30,6 +31,10 @@ class Pool:
     def row(self, worker: Worker) -> Row:
         """What the worker shows; also of one that was reaped, until another has its row."""
         return self._scoreboard.row(worker.row)
+
+    def sum_up(self, slots: HostSlots) -> Sums:
+        """What all workers have counted that ever were."""
+        return self._scoreboard.sum_up(slots)
 
     def reap(self, now: float) -> Iterator[tuple[Worker, int]]:
         """Take those that have ended off the books, one after the other: each with its exit code, or minus the signal

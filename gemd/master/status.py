@@ -122,7 +122,7 @@ def summarise(snapshot: Snapshot) -> str:
     return text + (f", {draining} draining" if draining else "")
 
 
-def describe(snapshot: Snapshot) -> dict[str, object]:
+def describe(snapshot: Snapshot, pool: Pool, generation: Generation) -> dict[str, object]:
     """Everything, as `gemctl status --json` prints it. Times in seconds, memory in bytes (PSS and USS).
 
     `descriptors` are those that a process has open: the master, and below it each worker.
@@ -134,6 +134,8 @@ def describe(snapshot: Snapshot) -> dict[str, object]:
         "descriptors": count_descriptors(),
         "workers": [_flatten(worker) for worker in snapshot.workers],
         "hosts": [_flatten(host) for host in snapshot.hosts],
+        **pool.sum_up(generation.host_slots).describe(),
+        "certificates": dict(generation.certificate_ends),
     }
 
 

@@ -8,22 +8,26 @@ from gemd.protocol.status import Status
 
 
 class GeminiError(Exception):
-    """An answer of class 4x, 5x or 6x."""
+    """An answer of class 4x, 5x or 6x. `reason` is for what is counted by it, one of REFUSALS."""
 
+    reason: str = ""
     status: int = Status.TEMPORARY_FAILURE
     text: str = ""  # what the client is told unless the error has a text of its own
 
-    def __init__(self, meta: str | None = None, status: int | None = None) -> None:
+    def __init__(self, meta: str | None = None, status: int | None = None, reason: str | None = None) -> None:
         self.meta = self.text if meta is None else meta
         super().__init__(self.meta)
         if status is not None:
             self.status = status
+        if reason is not None:
+            self.reason = reason
 
 
 class Overloaded(GeminiError):
     """41: too much is going on; the same request may succeed later."""
 
     status = Status.SERVER_UNAVAILABLE
+    reason = "busy"
     text = "Too much is going on, try again later"
 
 
@@ -44,6 +48,7 @@ class SlowDown(GeminiError):
     """44: this client asks too often. The text is the whole seconds to wait, and nothing else."""
 
     status = Status.SLOW_DOWN
+    reason = "budget"
 
 
 class NotFound(GeminiError):

@@ -34,8 +34,8 @@ class Accounts:
 
     def __init__(self, find_account: FindAccount) -> None:
         self._ask = find_account
-        self._users: Bounded[_Key, _Entry] = Bounded(_MAX_USERS)
-        self._others: Bounded[_Key, _Entry] = Bounded(_MAX_OTHERS)
+        self._users: Bounded[_Key, _Entry] = Bounded(_MAX_USERS, of="accounts")
+        self._others: Bounded[_Key, _Entry] = Bounded(_MAX_OTHERS, of="accounts")
         self.places = Places(_AT_ONCE, 1)
 
     def find(self, name: str, table: UserDirectories) -> Account | None:

@@ -9,6 +9,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from gemd.protocol.counters import EVICTIONS
+from gemd.system.tally import tally
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -18,11 +21,13 @@ def _count(_value: object) -> int:
 
 
 class Bounded(Generic[K, V]):
-    """Values that take at most `room` together, each as much as `measure` says, by default one. For any thread."""
+    """Values that take at most `room` together, each as much as `measure` says, by default one. What has to
+    go is counted as an eviction `of` this. For any thread."""
 
-    def __init__(self, room: int, measure: Callable[[V], int] = _count) -> None:
+    def __init__(self, room: int, measure: Callable[[V], int] = _count, *, of: str) -> None:
         self._room = room
         self._measure = measure
+        self._of = of
         self._values: OrderedDict[K, V] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
@@ -48,6 +53,7 @@ class Bounded(Generic[K, V]):
                 self._size += size
             while self._size > self._room:
                 self._pop(next(iter(self._values)))
+                tally.count(EVICTIONS, self._of)
             return former
 
     def forget(self, key: K) -> None:

@@ -77,7 +77,7 @@ class MetaFiles:
         self._protection = protection
         self._open_root = open_root
         self._owners = {each.where: _find_owners(each, locations) for each in locations if each.meta_files}
-        self._known: Bounded[_Key, _Remembered] = Bounded(_MAX_SIZE, lambda file: file.size)
+        self._known: Bounded[_Key, _Remembered] = Bounded(_MAX_SIZE, lambda file: file.size, of="descriptions")
         self._lock = threading.Lock()
         self._crowded: set[str] = set()
         self._told = 0

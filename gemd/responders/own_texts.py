@@ -33,7 +33,7 @@ def _wrap(texts: Texts, answer: Answer | Intake) -> Answer | Intake:
 def reword_refusal(texts: Texts, refusal: GeminiError) -> GeminiError:
     """The refusal with the text for its status, if there is one."""
     text = texts.get(refusal.status)
-    return refusal if text is None else GeminiError(text, refusal.status)
+    return refusal if text is None else GeminiError(text, refusal.status, refusal.reason)
 
 
 def leave_words(_request: Request, refusal: GeminiError) -> GeminiError:

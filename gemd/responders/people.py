@@ -40,7 +40,7 @@ class People:
         self._answers = answers
         self._accounts = Accounts(find or find_account)
         self._named = {host.name: _find_named(host) for host in config.hosts}
-        self._homes: Bounded[tuple[str, str], tuple[Account, _Home | None]] = Bounded(_MAX_HOMES)
+        self._homes: Bounded[tuple[str, str], tuple[Account, _Home | None]] = Bounded(_MAX_HOMES, of="accounts")
 
     def __call__(self, request: Request, location: Location) -> Answer | Intake | None:
         """What the URL names in a user's directory; declines where it leads to none.

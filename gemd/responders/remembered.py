@@ -29,7 +29,7 @@ class RememberedListings:
     """By a key for each directory. `found` is what fstat(2) says of it. For any thread."""
 
     def __init__(self, max_size: int = _MAX_SIZE) -> None:
-        self._pages: Bounded[Hashable, _Page] = Bounded(max_size, _measure)
+        self._pages: Bounded[Hashable, _Page] = Bounded(max_size, _measure, of="listings")
 
     def find(self, key: Hashable, found: os.stat_result) -> Response | None:
         """The listing, if it is known and good."""

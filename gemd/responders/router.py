@@ -20,12 +20,14 @@ from gemd.protocol.response import Answer
 from gemd.protocol.upload import Intake
 from gemd.responders.access import Check, build_location_check
 from gemd.responders.app.applications import NO_PROCESSES, Applications
+from gemd.responders.attribution import CountPlace, Note
 from gemd.responders.cgi.scripts import CGI, NO_USERS, ScriptUsers
 from gemd.responders.file_responders import FileResponders, build_converters
 from gemd.responders.gateway.gateways import Gateways
 from gemd.responders.gateway.proxy_means import ProxyMeans
 from gemd.responders.hosts import Responder, ServedHosts, ServedLocation
 from gemd.responders.location_rules import Rule
+from gemd.responders.normal_paths import redirect_to_normal
 from gemd.responders.own_texts import reword_refusal
 from gemd.responders.protection import Protection
 from gemd.responders.redirect import give_answer, gone, redirect
@@ -39,6 +41,7 @@ if TYPE_CHECKING:  # which few configurations need
 
 Respond = Callable[[Request], Answer | Intake]  # raises GeminiError
 MakeLimit = Callable[[Sequence[Budget]], Check]
+NO_SLOTS: Mapping[str, int] = {}
 
 
 class Router:
@@ -47,7 +50,8 @@ class Router:
     name, and None for the workers' user; `private` are the paths of files that are never shown; `app_processes` are
     what leads to applications that have a process of their own, by `app_key`; `proxy_means` are what passing requests
     on takes; `upload_spool` is where uploads to programs wait, None where there can be none; `find_account` looks users
-    up who have directories, by default among those of this machine."""
+    up who have directories, by default among those of this machine; `slots` are where each host is counted, by its
+    name. `note` tells whose the last answer was."""
 
     _find: Callable[[Request], ServedLocation]
 
@@ -63,7 +67,9 @@ class Router:
         proxy_means: ProxyMeans | None = None,
         upload_spool: SpoolDirectory | None = None,
         find_account: "FindAccount | None" = None,
+        slots: Mapping[str, int] = NO_SLOTS,
     ) -> None:
+        self.note = Note()
         authorities = load_authorities(config, read)
         rules = {
             host.name: [(location, build_location_check(location, read)) for location in host.locations]
@@ -94,7 +100,15 @@ class Router:
             )
         locations = {
             host: [
-                _serve_location(rule, {**responders, AnswerKind.FILES: files.of(rule[0])}, make_limit, uploads, people)
+                _serve_location(
+                    rule,
+                    {**responders, AnswerKind.FILES: files.of(rule[0])},
+                    make_limit,
+                    uploads,
+                    people,
+                    self.note,
+                    slots.get(host, 0),
+                )
                 for rule in entries
             ]
             for host, entries in rules.items()
@@ -194,12 +208,24 @@ def _serve_location(
     make_limit: MakeLimit | None,
     uploads: Responder | None,
     people: "People | None",
+    note: Note,
+    slot: int,
 ) -> ServedLocation:
     location, check = rule
+    places: dict[Callable[..., object] | None, CountPlace] = {
+        None: CountPlace(slot, "none"),
+        redirect_to_normal: CountPlace(slot, "redirect"),
+    }
+    places[responders[AnswerKind.APP]] = CountPlace(slot, AnswerKind.APP.value)
+    for answer in location.answers:
+        places[responders[answer]] = CountPlace(slot, answer.value)
     answers: tuple[Responder, ...] = tuple(responders[answer] for answer in location.answers)
     if people is not None and location.people is not None:
         answers = people.put_among(answers, location)
+        places[people] = CountPlace(slot, "people")
         uploads = people.keep_uploads(uploads) if uploads is not None else None
+    if uploads is not None:
+        places[uploads] = CountPlace(slot, "titan")
     return ServedLocation(
         location,
         make_limit(location.budgets) if make_limit is not None and location.budgets else None,
@@ -208,4 +234,6 @@ def _serve_location(
         responders[AnswerKind.APP],
         {int(status): text for status, text in location.errors.items()},
         uploads if location.titan else None,
+        note,
+        places,
     )

@@ -25,7 +25,7 @@ class RememberedTitles:
     """By what a file is at a moment. For any thread."""
 
     def __init__(self, max_size: int = _MAX_SIZE) -> None:
-        self._titles: Bounded[bytes, str] = Bounded(max_size, _measure)
+        self._titles: Bounded[bytes, str] = Bounded(max_size, _measure, of="titles")
 
     def read(self, root: int, names: Sequence[str], viewer: Viewer) -> str:
         """The title of the file that `names` lead to below the open root; "" for what has none, or is not for this

@@ -4,7 +4,7 @@ Rules: it is complete before the first of its workers is forked, and never chang
 shares what did not change: listeners, log files, budgets.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -12,9 +12,11 @@ from gemd.config.listen import Listen
 from gemd.config.pass_settings import PassHost
 from gemd.config.settings import Config
 from gemd.responders.app.applications import Applications
+from gemd.responders.attribution import Note
 from gemd.responders.own_texts import WordRefusal
 from gemd.responders.router import Respond
 from gemd.shared.cells import Cells
+from gemd.shared.counts import HostSlots
 from gemd.shared.host_process import HostProcess
 from gemd.shared.rate_limit import RateLimit
 from gemd.system.access_log import AccessLog
@@ -39,7 +41,9 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     user of their own, and for applications that have a process of their own. `passes` are the hosts that workers pass
     on, with paths as these see them. `known_servers` are those that requests are passed on to, as they were met; None
     where that is not asked. `upload_directories` are where uploads become files, as workers see them, and
-    `upload_spool` is where uploads wait that are for programs, None where there are none.
+    `upload_spool` is where uploads wait that are for programs, None where there are none. `note` tells whose the last
+    answer is, `host_slots` where each host is counted, and `certificate_ends` when the certificate of each ends, in
+    seconds since the epoch.
     """
 
     number: int
@@ -61,6 +65,9 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     access_log: AccessLog
     identity: Identity | None
     confinement: Confinement | None
+    note: Note
+    host_slots: HostSlots
+    certificate_ends: Mapping[str, float]
     hosts: Sequence[HostProcess] = ()
     passes: Sequence[PassHost] = ()
     known_servers: KnownServers | None = None

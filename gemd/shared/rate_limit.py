@@ -24,6 +24,7 @@ class RateLimit:
         self._cells = cells
         self._interval = max(1, round(budget.seconds / budget.count * SECOND))
         self._slack = self._interval * (budget.burst - 1)
+        self._reason = "rate" if budget.place == "limits.rate" else SlowDown.reason
         self._is_by_certificate = budget.by == "certificate"
         self._exempt = Networks({parse_network(text): True for text in budget.exempt}) if budget.exempt else None
         name = f"{budget.place} {budget.count} {budget.seconds} {budget.burst} {budget.by}"
@@ -37,7 +38,7 @@ class RateLimit:
         """Count a request of this peer. Raises SlowDown (44), its text being the seconds to wait."""
         key = self.find_key(peer)
         if key is not None:
-            _refuse(self._cells.take(key, self._cells.now(), self._interval, self._slack))
+            _refuse(self._cells.take(key, self._cells.now(), self._interval, self._slack), self._reason)
 
     def find_key(self, peer: Peer) -> Key | None:
         """Where a peer is counted: by its certificate if that is what counts and it has one, else by its network. None
@@ -85,6 +86,6 @@ def join_limits(cells: Cells, budgets: Sequence[Budget]) -> Callable[[Peer], Non
     return check
 
 
-def _refuse(wait: int) -> None:
+def _refuse(wait: int, reason: str = SlowDown.reason) -> None:
     if wait:
-        raise SlowDown(str(math.ceil(wait / SECOND)))
+        raise SlowDown(str(math.ceil(wait / SECOND)), reason=reason)

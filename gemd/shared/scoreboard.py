@@ -12,6 +12,7 @@ import time
 from gemd.protocol.figures import ALL_FIGURES, ANSWERS, BYTES, PRIVATE, REQUESTS, Figure
 from gemd.shared import client_counts, under_way
 from gemd.shared.client_counts import ClientCounts
+from gemd.shared.counts import AllCounts, Counts, HostSlots, Sums
 from gemd.shared.under_way import UnderWay
 from gemd.system.shared_memory import PAGE, SharedMemory
 
@@ -27,20 +28,22 @@ _CELL = 8
 _UNDER_WAY = 1024  # where in a row it begins, behind the cells
 assert _WIDTH * _CELL <= _UNDER_WAY <= PAGE - under_way.SIZE
 _NANOSECOND = 1e-9
+_NO_HOSTS = HostSlots()
 _MOMENT = 2_000_000_000  # nanoseconds: an idle worker shows itself each second
 
 
 class Row:
-    """One worker's cells, what is `under_way` in it, and the connections of its `clients`. Runs in the worker, except
-    for `clear` and what is read."""
+    """One worker's cells, what is `under_way` in it, the connections of its `clients`, and its `counts`. Runs in the
+    worker, except for `clear` and what is read."""
 
-    __slots__ = ("_cells", "_start", "_used", "clients", "under_way")
+    __slots__ = ("_cells", "_start", "_used", "clients", "counts", "under_way")
 
-    def __init__(self, octets: memoryview, nr: int, clients: ClientCounts) -> None:
+    def __init__(self, octets: memoryview, nr: int, clients: ClientCounts, counts: Counts) -> None:
         self._cells = octets.cast("Q")
         self._start = nr * PAGE // _CELL
         self._used = (len(octets) - PAGE) // _CELL
         self.clients = clients
+        self.counts = counts
         self.under_way = UnderWay(octets[nr * PAGE + _UNDER_WAY :][: under_way.SIZE])
 
     def clear(self) -> None:
@@ -117,20 +120,28 @@ class Row:
 
 
 class Scoreboard:
-    """Shared memory for `size` rows; workers inherit it by fork."""
+    """Shared memory for `size` rows, and for what is counted of the hosts with `slots`, and of some more; workers
+    inherit it by fork."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, slots: HostSlots = _NO_HOSTS) -> None:
         self.size = size
         self._memory = SharedMemory((size + 1) * PAGE)
         self._clients = SharedMemory(size * client_counts.SIZE)
+        self._counts = AllCounts(size, slots)
         self._secret = os.urandom(16)  # so that nobody chooses a network to be taken for another
 
     def row(self, nr: int) -> Row:
         """Row `nr`, from 0."""
-        return Row(self._memory.octets, nr, ClientCounts(self._clients.octets, nr, self._secret))
+        clients = ClientCounts(self._clients.octets, nr, self._secret)
+        return Row(self._memory.octets, nr, clients, self._counts.of(nr))
+
+    def sum_up(self, slots: HostSlots) -> Sums:
+        """What all workers have counted that ever were, for the hosts with `slots`."""
+        return self._counts.sum_up(min(self.row(0).used, self.size), slots)
 
     def keep_to(self, nr: int) -> Row:
         """Row `nr`; this process can only read the others from now on. Runs in the worker. Raises OSError."""
         self._memory.write_only(nr * PAGE, PAGE)
         self._clients.write_only(nr * client_counts.SIZE, client_counts.SIZE)
+        self._counts.keep_to(nr)
         return self.row(nr)

@@ -19,9 +19,10 @@ from gemd.protocol.networks import build_rule
 from gemd.protocol.request import Request
 from gemd.responders.cgi.scripts import ScriptUser
 from gemd.responders.gateway.proxy_means import ProxyMeans
-from gemd.responders.router import MakeLimit, Router
+from gemd.responders.router import NO_SLOTS, MakeLimit, Router
 from gemd.shared.app_host import AppHost
 from gemd.shared.cells import Cells
+from gemd.shared.counts import make_slots
 from gemd.shared.generation import Generation
 from gemd.shared.rate_limit import RateLimit, join_limits
 from gemd.shared.script_host import ScriptHost, ScriptSetup
@@ -56,6 +57,8 @@ def build_generation(
     listen = find_settings(resources.listeners, config)
     context = build_server_context(config, resources.certificates)
     cells = former.cells if former is not None else Cells()
+    names = [host.name for host in config.hosts]
+    slots = former.host_slots.add(names) if former is not None else make_slots(names)
     inside = see_from_inside(config)
     if files.homes:
         from gemd.startup.people import settle_people
@@ -72,7 +75,14 @@ def build_generation(
             new.callback(app_host.close)
         means = build_proxy_means(resources, files)
         router = build_router(
-            inside, files, partial(join_limits, cells), script_hosts, app_hosts, means, resources.upload_spool
+            inside,
+            files,
+            partial(join_limits, cells),
+            script_hosts,
+            app_hosts,
+            means,
+            resources.upload_spool,
+            slots.find(names),
         )
         logs = Logs(config.log, find_log_files(config), former.logs if former is not None else None)
         new.callback(logs.close_all_but, former.logs if former is not None else None)
@@ -100,6 +110,11 @@ def build_generation(
         access_log=build_access_log(config, logs, secret, router),
         identity=identity,
         confinement=files.confinement,
+        note=router.note,
+        host_slots=slots,
+        certificate_ends={
+            name: one.chain[0].not_valid_after_utc.timestamp() for name, one in resources.certificates.items()
+        },
         hosts=(*script_hosts.values(), *app_hosts.values()),
         passes=inside.passes,
         known_servers=resources.known_servers,
@@ -163,14 +178,17 @@ def build_router(
     app_hosts: Mapping[object, AppHost],
     proxies: ProxyMeans,
     spool: SpoolDirectory | None = None,
+    slots: Mapping[str, int] = NO_SLOTS,
 ) -> Router:
-    """The hosts, with all that they need of the machine."""
+    """The hosts, with all that they need of the machine; `slots` are where each is counted."""
     users: dict[str | None, ScriptUser] = {None: ScriptUser(files.home)}
     for name, host in script_hosts.items():
         users[name] = ScriptUser(files.users[name].home, host.requests)
     processes = {key: host.requests for key, host in app_hosts.items()}
     read = files.authorities.__getitem__
-    return Router(config, files.mime_table, make_limit, read, users, files.private, processes, proxies, spool)
+    return Router(
+        config, files.mime_table, make_limit, read, users, files.private, processes, proxies, spool, None, slots
+    )
 
 
 def build_proxy_means(resources: Resources, files: Files) -> ProxyMeans:

@@ -132,7 +132,7 @@ def run_master(notices: DaemonNotices, generation: Generation, poll: select.poll
     """Fork the workers and supervise them until the end."""
     config = generation.config
     process.set_title(f"master {config.source or config.hosts[0].locations[0].source}")
-    scoreboard = Scoreboard(ROWS_PER_SLOT * MAX_SLOTS)
+    scoreboard = Scoreboard(ROWS_PER_SLOT * MAX_SLOTS, generation.host_slots)
     master = os.getpid()
     processes = ForkingProcessControl(
         poll,

@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
+from gemd.protocol.counters import EVICTIONS
 from gemd.protocol.fingerprint import sha256
 from gemd.protocol.peer import TLSInfo
 from gemd.system.attempt import attempt
@@ -36,6 +37,7 @@ from gemd.system.client_chain import (
     read_chain,
     signature_cost,
 )
+from gemd.system.tally import tally
 
 _MAX_VERDICTS = 1024  # some 200 bytes each
 _MAX_DOUBT = 60.0  # seconds for a verdict that may have come of a want of memory
@@ -139,6 +141,7 @@ class Authorities:
             self._verdicts[key] = start, end, verdict
             if len(self._verdicts) > _MAX_VERDICTS:
                 self._verdicts.popitem(last=False)
+                tally.count(EVICTIONS, "verdicts")
         return verdict
 
     def _recall(self, key: str) -> Verdict | None:

@@ -6,11 +6,13 @@ Rule: who may not is closed without a byte, and counted; the error log names one
 import time
 from collections.abc import Callable
 
+from gemd.protocol.counters import REFUSALS
 from gemd.protocol.peer import V6_PREFIX, network_of
 from gemd.shared.rate_limit import RateLimit
 from gemd.shared.scoreboard import Row
 from gemd.system.access_log import AccessLog
 from gemd.system.log import error_log
+from gemd.system.tally import tally
 
 _LINE_INTERVAL = 1.0  # seconds between two lines about those who are turned away
 
@@ -56,26 +58,27 @@ class Admission:
         """Count a connection of a client with this address, "unix" where it has none: what is to be called when it
         ends; None where it may not go on, and is to be closed."""
         if self._may_come is not None and not self._may_come(address):
-            self._refuse(address, "not for its network (access)")
+            self._refuse(address, "access", "not for its network (access)")
             return None
         client, leave = network_of(address, self._v6_prefix), _leave_nothing
         if self._connections is not None:
             entered = self._connections.enter(client)
             if entered is None:
-                self._refuse(address, "too many at once (limits.connections-per-address)")
+                self._refuse(address, "connections", "too many at once (limits.connections-per-address)")
                 return None
             leave = entered
         if self._handshakes is not None and not self._handshakes.admits(client):
             leave()
-            self._refuse(address, "too many (limits.handshakes)")
+            self._refuse(address, "handshakes", "too many (limits.handshakes)")
             return None
         return leave
 
-    def _refuse(self, address: str, reason: str) -> None:
+    def _refuse(self, address: str, reason: str, text: str) -> None:
         self.refused += 1
+        tally.count(REFUSALS, reason)
         if time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + _LINE_INTERVAL
-            error_log.info("%s: closed before TLS: %s", self._access_log.write_address(address), reason)
+            error_log.info("%s: closed before TLS: %s", self._access_log.write_address(address), text)
 
 
 def _leave_nothing() -> None:

@@ -16,6 +16,7 @@ from gemd.system.tls import TLSError
 from gemd.worker.connection import Connection
 from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
+from gemd.worker.refusing import note_eviction
 
 _DRAIN_CHUNK = 4 * 1024
 _MAX_DRAINED = 1024 * 1024
@@ -80,6 +81,7 @@ class Closing:
         """Drop the one that has been here for longest, of the more numerous kind; False when nobody is here."""
         state = self._refused if len(self._refused) > len(self._connections) else self._connections
         if state:
+            note_eviction("lingering")
             self.drop(state.oldest())
             return True
         return False

@@ -16,6 +16,7 @@ from gemd.protocol.proxy_header import ProxyHeader
 from gemd.protocol.proxy_reader import ProxyHeaderReader
 from gemd.protocol.request import Request, RequestReader
 from gemd.protocol.response import Pending, Source
+from gemd.responders.attribution import NOWHERE
 from gemd.system.client_socket import count_undelivered, reset_on_close
 from gemd.system.tls import TAKE_SIZE, TLSConnection, TLSError
 from gemd.worker.ordered import Ordered
@@ -43,14 +44,14 @@ class Connection:
     `source` a body that follows it; `watched` are the descriptors that an answer waits for. `complete` once the whole
     answer and close_notify are encrypted. `status`, `meta` and `sent` (header and body, in bytes) are what the log says
     of the answer; `drained` counts what the client has sent since. `leave` is called once it is closed. `upload` is the
-    body that comes behind the request, and was taken.
+    body that comes behind the request, and was taken; `place` is where the answer is counted.
     """
 
     __slots__ = (
         *("_delivered_before", "_outbox", "_taken", "accepted", "complete", "deadline", "drained", "fd"),
         *("handshake_size", "handshaken", "head", "header_reader", "hello", "leave", "meta", "peer", "pending"),
-        *("proxy_header", "reader", "received", "refusal", "renewed", "request", "sent", "socket", "source", "state"),
-        *("status", "tls", "upload", "watched"),
+        *("place", "proxy_header", "reader", "received", "refusal", "renewed", "request", "sent", "socket", "source"),
+        *("state", "status", "tls", "upload", "watched"),
     )
 
     def __init__(self, sock: socket.SocketType, tls: TLSConnection, peer: Peer, deadline: float) -> None:
@@ -62,8 +63,8 @@ class Connection:
         self.state: Ordered[Connection] | None = None
         self.deadline = deadline
         self.hello: bytes | None = None
-        self.handshaken = False
-        self.received = self.handshake_size = 0
+        self.handshaken = self.complete = False
+        self.received = self.handshake_size = self.status = self.sent = 0
         self.header_reader: ProxyHeaderReader | None = None
         self.proxy_header: ProxyHeader | None = None
         self.reader = RequestReader(peer)
@@ -73,9 +74,8 @@ class Connection:
         self.source: Source | None = None
         self.watched: set[int] = set()
         self.head = b""
-        self.status = self.sent = 0
         self.meta = ""
-        self.complete = False
+        self.place = NOWHERE
         self._outbox: bytes | memoryview = b""
         self._taken = self._delivered_before = self.drained = 0
         self.leave: Callable[[], None] | None = None

@@ -27,6 +27,7 @@ from gemd.worker.lookups import Lookups
 from gemd.worker.memory import Memory
 from gemd.worker.passed import Passes
 from gemd.worker.poller import Poller
+from gemd.worker.refusing import note_eviction
 from gemd.worker.states import States
 from gemd.worker.thread_pool import ThreadPool
 from gemd.worker.waiting import AnswerHelper
@@ -177,6 +178,7 @@ class EventLoop:
             for connection in state.expired(now):
                 self._step(state.time_out, connection, now)
         for connection in self._memory.look(now, sum(self.count())):
+            note_eviction("memory")
             self._step(lambda one: self._states.drop(one, _TOO_MUCH), connection)
 
     def _shorten(self, timeout: float) -> float:

@@ -27,6 +27,7 @@ from gemd.system.places import find_share
 from gemd.system.privileges import PrivilegeError, drop_privileges, lock_down
 from gemd.system.script_threads import SCRIPT_THREADS
 from gemd.system.signals import GROUP_SIGNALS, SignalQueue
+from gemd.system.tally import tally
 from gemd.worker.assembly import make_event_loop
 from gemd.worker.chores import begin_chores
 from gemd.worker.reporter import Reporter
@@ -53,6 +54,7 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         adopt_orphans()
         memory, descriptors = process.MemoryReport(), process.DescriptorReport()
         generation.logs.use()
+        tally.use(row.counts.events)
         threading.excepthook = log_thread_fault
         time.tzset()  # the log's time zone, while its file can be read
         confine_scripts(generation.confinement)  # while every directory can be listed
@@ -114,6 +116,7 @@ def _serve(
         reporter.report,
         generation.rate_limit.check if generation.rate_limit is not None else None,
         generation.word_refusal,
+        generation.note,
     )
 
     last_moment = 0.0  # for what goes on, once it has to stop

@@ -19,6 +19,7 @@ from gemd.worker.flow import FlowError
 from gemd.worker.ordered import Ordered
 from gemd.worker.passed import LogPass, PassedConnection
 from gemd.worker.poller import Poller
+from gemd.worker.refusing import note_eviction
 from gemd.worker.room import Room
 from gemd.worker.upstream import Upstream
 from gemd.worker.writing import BLOCK_SIZE
@@ -206,6 +207,7 @@ class Passing:
         """One who is done with, or else who stands still, or has been quiet for longest."""
         for connections in (self._ending, self.blocked, self._connecting, self._flowing):
             if connections:
+                note_eviction("passing")
                 self.drop(connections.oldest(), "too many are passed on")
                 return
 

@@ -10,12 +10,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from gemd.config.settings import Limits
+from gemd.protocol.counters import FAILURES
 from gemd.protocol.errors import GeminiError
 from gemd.system.client_socket import acknowledge_now
+from gemd.system.tally import tally
 from gemd.system.tls import TLSError
+from gemd.system.tls_failures import find_reason
 from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
+from gemd.worker.refusing import note_eviction
 from gemd.worker.sorter import Sorter
 
 _RECEIVE_SIZE = 4096
@@ -65,7 +69,8 @@ class Reading:
         """Read the request of a connection that was accepted, unless `act` is to see first what comes. Raises OSError
         when it can't be watched."""
         if len(self._connections) >= self._max_connections:
-            self.drop(self._connections.oldest(), "closed because too many requests are not complete")
+            note_eviction("reading")
+            self.drop(self._connections.oldest(), "closed because too many requests are not complete", "too-many")
         if self.sorter is not None and not connection.tls.is_plain:
             connection.hello = b""
         self._poller.register(connection.fd, select.EPOLLIN, act or self.advance, connection)
@@ -87,7 +92,7 @@ class Reading:
         except TLSError as error:
             stage = "request" if connection.handshaken else "handshake"
             self._send_alert(connection)
-            self.drop(connection, f"{stage} failed: {error}")
+            self.drop(connection, f"{stage} failed: {error}", find_reason(str(error)))
             return
         except GeminiError as refusal:
             connection.refusal = refusal
@@ -153,7 +158,7 @@ class Reading:
             if events & select.EPOLLOUT and connection.flush():
                 self._poller.modify(connection.fd, select.EPOLLIN, self.advance, connection)
         except TLSError as error:
-            self.drop(connection, f"handshake failed: {error}")
+            self.drop(connection, f"handshake failed: {error}", find_reason(str(error)))
             return
         if events & select.EPOLLIN:
             self.advance(connection, events)
@@ -165,12 +170,14 @@ class Reading:
         except TLSError:
             return
 
-    def drop(self, connection: Connection, reason: str) -> None:
+    def drop(self, connection: Connection, reason: str, failure: str = "") -> None:
         """Close a connection whose request is not complete. Where a `reason` is given it is reported, unless all that
-        a proxy wanted to know is whether somebody is here."""
+        a proxy wanted to know is whether somebody is here; `failure` is why its handshake failed, if that is so."""
         self._connections.remove(connection)
         if reason and not _is_health_check(connection):
             self.report_loss(connection, reason)
+            if failure and _is_in_handshake(connection):
+                tally.count(FAILURES, failure)
         self._poller.unregister(connection.fd)
         connection.close()
 
@@ -189,7 +196,11 @@ class Reading:
         stage = "request" if connection.handshaken else "handshake"
         if connection.header_reader is not None:
             stage = "PROXY header"
-        self.drop(connection, f"{stage} timed out after {now - connection.accepted:.1f} s")
+        self.drop(connection, f"{stage} timed out after {now - connection.accepted:.1f} s", "timeout")
+
+
+def _is_in_handshake(connection: Connection) -> bool:
+    return not (connection.handshaken or connection.tls.is_plain) and connection.header_reader is None
 
 
 def _is_health_check(connection: Connection) -> bool:

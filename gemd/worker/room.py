@@ -6,6 +6,7 @@ Rule: where there are too many, one goes who lingers; else one of the kind that 
 from typing import Protocol
 
 from gemd.worker.closing import Closing
+from gemd.worker.refusing import note_eviction
 from gemd.worker.writing import Writing
 
 
@@ -44,6 +45,7 @@ class Room:
             if self._closing.drop_oldest() or self._give_place(len(writing)):
                 continue
             if writing.blocked:
+                note_eviction("slow")
                 writing.drop(writing.blocked.oldest(), "too many read too slowly")
             elif not self._give_place(0):
                 return

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from gemd.protocol.errors import BadRequest, GeminiError, Overloaded
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
-from gemd.protocol.response import Answer, Response, error_response
+from gemd.protocol.response import Answer, Response
 from gemd.protocol.upload import Intake
+from gemd.responders.attribution import Note
 from gemd.responders.own_texts import WordRefusal, leave_words
 from gemd.responders.router import Respond
 from gemd.shared.scoreboard import Row
@@ -22,6 +23,7 @@ from gemd.system.access_log import AccessLog, Entry
 from gemd.system.log import error_log
 from gemd.worker.connection import Connection
 from gemd.worker.event_loop import EventLoop
+from gemd.worker.refusing import answer_refusal
 
 _TICK_INTERVAL = 1.0  # seconds at most between two signs of life
 
@@ -40,7 +42,7 @@ class RequestHandler(socketserver.BaseRequestHandler):
 class GeminiServer(socketserver.BaseServer):
     """Serves what the event loop has ready until it is told to stop. `report` is called from time to time; a client may
     have `max_pending` answers at once that take their time. `check_rate` counts whatever came of a peer, and raises
-    SlowDown; `word_refusal` has own texts for what is refused."""
+    SlowDown; `word_refusal` has own texts for what is refused, and `note` tells whose an answer is."""
 
     def __init__(
         self,
@@ -52,16 +54,19 @@ class GeminiServer(socketserver.BaseServer):
         report: Callable[[], None],
         check_rate: Callable[[Peer], None] | None = None,
         word_refusal: WordRefusal = leave_words,
+        note: Note | None = None,
     ) -> None:
         super().__init__(("", 0), RequestHandler)
         self._event_loop = event_loop
         self._respond = respond
         self._access_log = access_log
         self._row = row
+        self._counts = row.counts
         self._max_pending = max_pending
         self._report = report
         self._check_rate = check_rate
         self._word_refusal = word_refusal
+        self._note = note if note is not None else Note()
         self._is_stopping = False
         self._is_due = True  # to look around: time for it, or something that takes time has begun or ended
         self._pending: dict[Connection, str] = {}  # the client of each
@@ -115,14 +120,17 @@ class GeminiServer(socketserver.BaseServer):
             if self._check_rate is not None:
                 self._check_rate(connection.peer)
             if request is None:
-                return error_response(connection.refusal or BadRequest())
-            return self._respond(request)
+                return answer_refusal(connection.refusal or BadRequest())
+            try:
+                return self._respond(request)
+            finally:
+                connection.place = self._note.take()
         except GeminiError as error:
             return self._refuse(request, error)
 
     def _refuse(self, request: Request | None, refusal: GeminiError) -> Response:
         """The answer that it stands for, in the words of where the request leads."""
-        return error_response(self._word_refusal(request, refusal) if request is not None else refusal)
+        return answer_refusal(self._word_refusal(request, refusal) if request is not None else refusal)
 
     def start_answer(self, connection: Connection, answer: Answer | Intake) -> None:
         """Have the event loop send it, unless it takes time and its client has too many of that kind already."""
@@ -133,7 +141,7 @@ class GeminiServer(socketserver.BaseServer):
                 pass  # which has budgets of its own
             elif self._per_client[client] >= self._max_pending:
                 answer.close()
-                answer = self._refuse(connection.request, Overloaded())
+                answer = self._refuse(connection.request, Overloaded(reason="client"))
             else:
                 self._per_client[client] += 1
                 self._pending[connection] = client
@@ -151,7 +159,9 @@ class GeminiServer(socketserver.BaseServer):
     def shutdown_request(self, request: Connection) -> None:  # type: ignore[override]
         """Count and log what was answered."""
         self._end_pending(request)
+        seconds = time.monotonic() - request.accepted
         self._row.count(request.sent)
+        self._counts.count(request.place, request.status, seconds)
         host = request.request.url.host if request.request is not None else ""
         certificate = request.peer.tls.client_certificate
         self._access_log.write(
@@ -162,7 +172,7 @@ class GeminiServer(socketserver.BaseServer):
                 status=request.status,
                 meta=request.meta,
                 size=request.sent,
-                seconds=time.monotonic() - request.accepted,
+                seconds=seconds,
                 complete=request.complete,
                 user=certificate.common_name if certificate is not None else "",
                 certificate=certificate.fingerprint if certificate is not None else "",

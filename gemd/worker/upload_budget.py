@@ -26,7 +26,7 @@ class UploadBudget:
         if size > self._most_per_client:
             raise BadRequest(f"At most {self._most_per_client} bytes can be uploaded at once")
         if self._by_client[client] + _weigh(size) > self._most_per_client and self._by_client[client]:
-            raise Overloaded("Too many uploads from your address are under way, try again later")
+            raise Overloaded("Too many uploads from your address are under way, try again later", reason="uploads")
 
     def find_excess(self, client: str, size: int) -> str | None:
         """Who has to give way to a client's new one, for there is too much in all; None where nobody has to. Raises
@@ -35,7 +35,7 @@ class UploadBudget:
             return None
         largest = self.largest
         if self._by_client[largest] <= self._by_client[client] + _weigh(size):
-            raise Overloaded("Too many uploads are under way, try again later")
+            raise Overloaded("Too many uploads are under way, try again later", reason="uploads")
         return largest
 
     @property

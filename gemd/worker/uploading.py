@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 
 from gemd.config.settings import Limits, Timeouts
 from gemd.protocol.errors import GeminiError, Overloaded
-from gemd.protocol.response import error_response
 from gemd.protocol.upload import Intake
 from gemd.system.client_socket import acknowledge_now
 from gemd.system.tls import TLSError
@@ -21,6 +20,7 @@ from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.incoming import IncomingBody
 from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
+from gemd.worker.refusing import answer_refusal, note_eviction
 from gemd.worker.room import Room
 from gemd.worker.upload_budget import UploadBudget
 from gemd.worker.waiting import AnswerHelper
@@ -83,7 +83,7 @@ class Uploading:
             self._make_way(client, intake.size)
         except GeminiError as refusal:
             intake.close()
-            self._writing.answer(connection, error_response(refusal))
+            self._writing.answer(connection, answer_refusal(refusal))
             return
         self._room.make_place()
         body = connection.upload = IncomingBody(intake, connection.reader.rest)
@@ -99,7 +99,8 @@ class Uploading:
         """Have others give way to this one, if they have more. Raises BadRequest (59) and Overloaded (41)."""
         self._budget.check(client, size)
         while (largest := self._budget.find_excess(client, size)) is not None:
-            self.refuse(self._find_oldest(largest), Overloaded("Too many uploads are under way, try again later"))
+            refusal = Overloaded("Too many uploads are under way, try again later", reason="uploads")
+            self.refuse(self._find_oldest(largest), refusal)
 
     def _find_oldest(self, client: str) -> Connection:
         """The upload of a client that did not get on for longest."""
@@ -166,7 +167,7 @@ class Uploading:
         """Keep nothing of it, and tell the client why."""
         self._report_loss(connection, f"upload broke off: {refusal.meta}")
         self.let_go(connection)
-        self._writing.answer(connection, error_response(refusal))
+        self._writing.answer(connection, answer_refusal(refusal))
 
     def drop(self, connection: Connection, reason: str) -> None:
         """Keep nothing of it; there is nobody to be told, or no time for it."""
@@ -191,6 +192,7 @@ class Uploading:
         """Drop one of the client that has most, if there are more than `number`; False if not."""
         if len(self) <= number:
             return False
+        note_eviction("uploading")
         self.drop(self._find_oldest(self._budget.largest), "too many are under way")
         return True
 
@@ -222,7 +224,7 @@ class Uploading:
             return
         body, end = self._bodies[connection]
         if now >= self._last_moment:
-            self.refuse(connection, Overloaded(f"The server stops, and only {body.account}"))
+            self.refuse(connection, Overloaded(f"The server stops, and only {body.account}", reason="uploads"))
         elif now >= end:
             self.refuse(connection, GeminiError(f"Only {body.account} within {self._timeout:g} seconds"))
         elif connection.progress >= BLOCK_SIZE:

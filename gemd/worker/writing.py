@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from gemd.config.settings import Timeouts
 from gemd.protocol.errors import GeminiError
-from gemd.protocol.response import Answer, BrokenBody, ClientLeft, Pending, Response, encode_header, error_response
+from gemd.protocol.response import Answer, BrokenBody, ClientLeft, Pending, Response, encode_header
 from gemd.protocol.status import has_body
 from gemd.protocol.upload import Intake
 from gemd.system.log import error_log
@@ -23,6 +23,7 @@ from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.ordered import Ordered
 from gemd.worker.pieces import Pieces
 from gemd.worker.poller import Poller
+from gemd.worker.refusing import answer_refusal, note_eviction
 from gemd.worker.waiting import AnswerHelper, Waiting
 
 # What has to get through within one response timeout: 128 KiB in 30 seconds is 4 KB a second.
@@ -79,7 +80,7 @@ class Writing:
         try:
             answer = pending.settle()
         except GeminiError as refusal:
-            answer = error_response(refusal)
+            answer = answer_refusal(refusal)
         except ClientLeft as error:
             self.drop(connection, str(error))
             return
@@ -165,8 +166,6 @@ class Writing:
         self._poller.await_end(connection.fd, self._notice_end, connection)
         self._waiting.add(connection)
 
-    # What it has waited for
-
     def _notice_end(self, connection: Connection, events: int) -> None:
         """Only an error or the end of both directions is told: who has stopped sending alone may still read."""
         if events & (select.EPOLLERR | select.EPOLLHUP):
@@ -228,6 +227,7 @@ class Writing:
             if not self._closing.drop_oldest() and not self.take_place(len(self)):
                 if not self.blocked:
                     return
+                note_eviction("slow")
                 self.drop(self.blocked.oldest(), "too many read too slowly")
 
     # Deadlines

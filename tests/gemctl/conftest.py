@@ -71,6 +71,10 @@ STATUS = {
     "reloads": 2,
     "failed_reloads": 1,
     "workers": WORKERS,
+    "responses": {"": {"5x": 3}, "localhost": {"2x": 1_234_000, "4x": 564}},
+    "durations": {"root": {"seconds": 61_700.0, "2x": [1_000_000, 234_000, *[0] * 11]}},
+    "events": {"handshake_failures": {"left": 20}, "refusals": {"rate": 500, "scripts": 64}, "evictions": {}},
+    "certificates": {"localhost": 1_900_000_000.0},
 }
 
 

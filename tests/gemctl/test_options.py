@@ -9,6 +9,8 @@ WRONG = [
     [],
     ["moon"],
     ["status", "--json", "--openmetrics"],
+    ["status", "--prometheus", "--openmetrics"],
+    ["status", "--watch", "--prometheus"],
     ["status", "--watch", "0"],
     ["status", "--watch", "nan"],
     ["reload", "--timeout", "x"],

@@ -11,6 +11,7 @@ from gemd.config import parse_config
 from gemd.master.handover import BYE, GONE, READY
 from gemd.master.report import TaskError
 from gemd.protocol.url import parse_url
+from gemd.shared.counts import HostSlots
 from gemd.shared.generation import Generation
 
 
@@ -473,4 +474,5 @@ def make_generation(number, workers=2, **settings):
     tables = {"host": [{"name": "localhost", "root": "/"}], "workers": workers, "timeouts": {"stop": 10}, **settings}
     config = parse_config(tables, base=Path("/"), source=None, cpus=2)
     given = {"number": number, "config": config, "listeners": (), "hosts": ()}
+    given |= {"host_slots": HostSlots(), "certificate_ends": {}}
     return Generation(**{name: given.get(name) for name in Generation.__struct_fields__})

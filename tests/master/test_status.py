@@ -31,6 +31,11 @@ def figures(requests):
     return {figure.name: 0 for figure in ALL_FIGURES} | shown | {"requests": requests, "bytes": 10 * requests}
 
 
+def tell(story, now):
+    """What it says then."""
+    return describe(story.master.look(now), story.master.pool, story.master.generation)
+
+
 def test_nobody_has_done_anything_yet(totals):
     assert set(totals.sum_up([]).values()) == {0}
 
@@ -66,14 +71,14 @@ def test_what_those_that_ended_have_counted_stays_and_what_they_had_does_not(tot
 def test_counters_never_go_back(play):
     """Workers die, are recycled and reloaded; a new one begins at nothing, but the sum goes on."""
     story = play((5, "answers", 0, 30), (6, "dies", 0, SEGV), (7, "answers", 0, 5), (8, "answers", 1, 7), until=10)
-    sums = describe(story.master.look(story.processes.now))
+    sums = tell(story, story.processes.now)
     assert (sums["requests"], sums["bytes"], sums["deaths"]) == (42, 4200, 1)
     assert [worker["requests"] for worker in sums["workers"]] == [5, 7]
 
 
 def test_everything(play):
     story = play((2, "deaf", 1), (3, "dies", 0, SEGV), settings={"max-requests": 5}, until=10)
-    status = describe(story.master.look(12.34))
+    status = tell(story, 12.34)
     json.dumps(status)
     workers = status.pop("workers")
     assert status.pop("hosts") == []
@@ -92,6 +97,10 @@ def test_everything(play):
         "deaths": 1,
         "reloads": 0,
         "failed_reloads": 0,
+        "responses": {"": {}},
+        "durations": {},
+        "events": {"handshake_failures": {}, "refusals": {}, "evictions": {}},
+        "certificates": {},
     }
     assert set(workers[0]) == WORKER
     assert [(worker["nr"], worker["pid"], worker["state"], worker["uptime"]) for worker in workers] == [
@@ -103,7 +112,7 @@ def test_everything(play):
 def test_states_of_workers(play):
     history = [(4, "deaf", 0), (5, "signal", SIGHUP), (6, "boots", False), (6, "answers", 1, 12)]
     story = play(*history, settings={"max-requests": 10}, loads=[{"workers": 2, "max-requests": 10}], until=8)
-    workers = describe(story.master.look(8.0))["workers"]
+    workers = tell(story, 8.0)["workers"]
     assert [(worker["nr"], worker["generation"], worker["state"]) for worker in workers] == [
         (1, 1, "draining"),
         (1, 2, "serving"),
@@ -132,9 +141,9 @@ def test_a_line_for_the_service_manager(play):
 
 def test_whatever_a_worker_writes_there_is_shown_and_nothing_else(play):
     story = play(until=3)
-    octets = story.processes._scoreboard._memory.octets
-    octets[:] = b"\xff" * len(octets)
-    status = describe(story.master.look(3.0))
+    for memory in (story.processes._scoreboard._memory, story.processes._scoreboard._counts._memory):
+        memory.octets[:] = b"\xff" * len(memory.octets)
+    status = tell(story, 3.0)
     json.dumps(status)
     assert status["requests"] == 2 * (2**64 - 1)
     for _ in range(100):
@@ -147,6 +156,6 @@ def test_whatever_a_worker_writes_there_is_shown_and_nothing_else(play):
 def test_answers_of_gateways_are_shown_once_they_were_given(play):
     story = play(until=3)
     story.processes._scoreboard.row(0).count_answer("scgi", 43)
-    status = describe(story.master.look(3.0))
+    status = tell(story, 3.0)
     assert (status["scgi_43"], "scgi_20" in status) == (1, False)
     assert sum("scgi_43" in worker for worker in status["workers"]) == 1

@@ -54,7 +54,7 @@ def _copy_body(upload: Upload) -> Environ:
     try:
         return {BODY: open_upload(os.dup(upload.body.descriptor) if upload.body is not None else None)}
     except OSError:
-        raise Overloaded from None
+        raise Overloaded(reason="descriptors") from None
 
 
 def build_app_params(request: Request, location: Location, authorities: Authorities | None) -> dict[bytes, bytes]:

@@ -162,7 +162,7 @@ class CGI:
             script = ScriptNames(script_name, path_info, file.path, self._users[user].home)
             environ = build_environ(request, location, settings.cgi, script, self._authorities)
             if not self.places.has_share_left(request.peer.client):
-                raise Overloaded(TOO_MANY)
+                raise Overloaded(TOO_MANY, reason="scripts")
             if request.upload is not None and request.upload.body is not None:
                 file.body = _copy_body(request.upload.body)
             is_over = False
@@ -180,7 +180,7 @@ def _copy_body(body: UploadBody) -> int:
     try:
         return os.dup(body.descriptor)
     except OSError:
-        raise Overloaded from None
+        raise Overloaded(reason="descriptors") from None
 
 
 def find_maker(requests: socket.socket | None, settings: CGISettings) -> Make:

@@ -144,7 +144,7 @@ class ScriptStart:
             with self._lock:
                 is_late = not self.has_turn and time.monotonic() >= deadline
             if is_late:
-                raise Overloaded(TOO_MANY)
+                raise Overloaded(TOO_MANY, reason="scripts")
 
     def close(self) -> None:
         """End the script if it was started; one that a thread is starting is ended when it is."""

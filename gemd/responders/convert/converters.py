@@ -83,7 +83,7 @@ class Converters:
 
         def start(client: str) -> Conversion:
             if not self._places.has_share_left(client):
-                raise Overloaded(TOO_MANY)
+                raise Overloaded(TOO_MANY, reason="converters")
             return self._start(resolved.descriptor, way, who, is_utf8=is_utf8)
 
         def keep(page: bytes) -> None:
@@ -103,7 +103,7 @@ class Converters:
         try:
             body = os.dup(descriptor)
         except OSError:
-            raise Overloaded from None
+            raise Overloaded(reason="descriptors") from None
         user = self._users[settings.cgi.user]
         environ = {"PATH": settings.cgi.path, "LANG": settings.cgi.lang, "HOME": user.home}
         file = ScriptFile(path, body=body, arguments=arguments)

@@ -17,7 +17,7 @@ class ConvertedPages(Bounded[Hashable, bytes]):
     """By a key for each file, in a state that was settled, and its converter."""
 
     def __init__(self, max_size: int = _MAX_SIZE) -> None:
-        super().__init__(max_size, _measure)
+        super().__init__(max_size, _measure, of="listings")
 
 
 def _measure(page: bytes) -> int:

@@ -28,7 +28,7 @@ def explain_spool_failure(failure: OSError, url: str) -> GeminiError:
     if isinstance(failure.__cause__, GeminiError):
         return failure.__cause__
     if failure.errno == errno.EAGAIN:
-        return Overloaded()
+        return Overloaded(reason="descriptors")
     hint = _READ_ONLY if failure.errno == errno.EROFS else ""
     error_log.error("an upload to %s can't be kept: %s%s", error_log.show_url(url), failure.strerror, hint)
     if failure.errno in _FULL:

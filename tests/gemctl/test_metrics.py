@@ -2,7 +2,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as parse_older_text
 
-from gemd.gemctl.open_metrics import MASTER_STATES, WORKER_STATES, render_open_metrics
+from gemd.gemctl.family import TextFormat
+from gemd.gemctl.metrics import MASTER_STATES, WORKER_STATES, render_metrics
 from gemd.gemctl.status import parse_status
 from gemd.master.succession import Role
 from gemd.master.workers import State
@@ -12,7 +13,7 @@ from .conftest import STATUS
 
 def read(status):
     """Every sample, by its name and labels, as a collector reads it; also that there are no two of the same."""
-    families = list(text_string_to_metric_families(render_open_metrics(parse_status(status))))
+    families = list(text_string_to_metric_families(render_metrics(parse_status(status), TextFormat.OPENMETRICS)))
     assert all(family.name.startswith("gemd_") and family.documentation.endswith(".") for family in families)
     samples = [((s.name, *s.labels.items()), s.value) for family in families for s in family.samples]
     assert len(dict(samples)) == len(samples)
@@ -80,13 +81,27 @@ def test_every_state_is_known():
 
 
 def test_it_ends_as_the_specification_has_it():
-    assert render_open_metrics(parse_status(STATUS)).endswith("\n# EOF\n")
+    assert render_metrics(parse_status(STATUS), TextFormat.OPENMETRICS).endswith("\n# EOF\n")
 
 
-def test_the_types_are_known_to_the_older_format_too():
-    families = list(parse_older_text(render_open_metrics(parse_status(STATUS))))
-    assert {family.type for family in families} <= {"counter", "gauge", "unknown"}
-    assert any(s.name == "gemd_requests_total" for family in families for s in family.samples)
+def test_both_formats_have_the_same_samples_and_types():
+    families = {
+        family.name: (family.type, family.documentation, [(s.name, s.labels, s.value) for s in family.samples])
+        for family in text_string_to_metric_families(render_metrics(parse_status(STATUS), TextFormat.OPENMETRICS))
+    }
+    older = {
+        family.name: (family.type, family.documentation, [(s.name, s.labels, s.value) for s in family.samples])
+        for family in parse_older_text(render_metrics(parse_status(STATUS), TextFormat.PROMETHEUS))
+    }
+    assert older == families
+    assert {kind for kind, _, _ in older.values()} == {"counter", "gauge", "histogram"}
+
+
+def test_the_older_format_has_nothing_that_its_readers_do_not_know():
+    text = render_metrics(parse_status(STATUS), TextFormat.PROMETHEUS)
+    assert "# EOF" not in text
+    assert "# UNIT" not in text
+    assert "# TYPE gemd_requests_total counter\n" in text
 
 
 def test_answers_of_gateways_are_there_once_they_were_given():
