@@ -28,7 +28,7 @@ Entries = Annotated[
 Mode = Annotated[str, Meta(pattern="^0?[0-7]{3}$", description='octal digits, such as "0660"')]
 Owner = Annotated[str, Meta(pattern="^(?:[^:]+(?::[^:]+)?|:[^:]+)$", description='a user, "user:group" or ":group"')]
 
-_MAX_UNIX_PATH = 107  # bytes, unix(7), without the NUL that ends it
+MAX_UNIX_PATH = 107  # bytes, unix(7), without the NUL that ends it
 
 _LISTEN = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]+))?")
 
@@ -54,8 +54,8 @@ def parse_listen(text: str) -> Address:
     if text.startswith("unix:"):
         if not text.startswith("unix:/") or not text.isprintable():
             raise ValueError("expected an absolute path, as in unix:/run/gemd.sock")
-        if len(os.fsencode(text.removeprefix("unix:"))) > _MAX_UNIX_PATH:
-            raise ValueError(f"the path of a unix socket has at most {_MAX_UNIX_PATH} bytes")
+        if len(os.fsencode(text.removeprefix("unix:"))) > MAX_UNIX_PATH:
+            raise ValueError(f"the path of a unix socket has at most {MAX_UNIX_PATH} bytes")
         return Address("unix", 0, text.removeprefix("unix:"))
     match = _LISTEN.fullmatch(text)
     host = match and (match["v6"] if match["v6"] is not None else match["name"])

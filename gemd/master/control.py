@@ -185,9 +185,23 @@ def bind_control(path: str, poll: select.poll) -> ControlSocket:
     try:
         return ControlSocket(bind_unix(Address("unix", 0, path)), poll)
     except BindError as error:
-        raise BindError(f"the control socket: {error}") from None
+        raise _explain_control(error) from None
     finally:
         os.umask(before)
+
+
+def check_control(path: str) -> None:
+    """Raise BindError where `bind_control` would, but for one that somebody listens on. Nothing is made."""
+    from gemd.system.listening_places import check_unix  # which no start needs
+
+    try:
+        check_unix(Address("unix", 0, path))
+    except BindError as error:
+        raise _explain_control(error) from None
+
+
+def _explain_control(error: BindError) -> BindError:
+    return BindError(f"the control socket: {error}")
 
 
 def _why_refused(connection: socket.socket) -> str | None:

@@ -9,40 +9,20 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from gemd.config import Config, ConfigError, Host, Problem, parse_config
-from gemd.config.app_settings import app_key, find_app_users, find_applications
+from gemd.config import Config, ConfigError, Problem, parse_config
+from gemd.config.app_settings import find_app_users
 from gemd.config.convert_locations import find_converters
 from gemd.config.script_settings import find_script_users
 from gemd.config.tables import key_path
-from gemd.config.types import LOG_WORDS
 from gemd.options import read_tables
 from gemd.protocol.characters import escape
-from gemd.startup.app_setups import build_app_setups
-from gemd.startup.assembly import build_proxy_means, build_router
-from gemd.startup.files import read_files
-from gemd.startup.identity import find_user
-from gemd.startup.inside import see_from_inside
 from gemd.startup.libraries import find_missing_libraries
 from gemd.startup.pass_checks import find_loops
-from gemd.startup.private_files import (
-    NOT_CONFINED,
-    find_confinement,
-    find_log_files,
-    is_confinement_missing,
-    script_directories,
-)
-from gemd.startup.proxies import load_proxy_certificates
-from gemd.startup.resources import Resources, find_present
 from gemd.startup.root_checks import find_missing_roots, why_no_root
 from gemd.startup.script_checks import find_missing_places, find_missing_scripts
-from gemd.startup.tickets import find_idle_tickets
-from gemd.startup.trials import describe_processes, try_applications
 from gemd.startup.upload_spool import find_missing_spool
-from gemd.system import tls_context
 from gemd.system.attempt import attempt
-from gemd.system.certificates import ServerCertificate
-from gemd.system.log_file import check_log_file
-from gemd.system.privileges import PrivilegeError, can_become, find_identity
+from gemd.system.privileges import PrivilegeError, find_identity
 from gemd.system.socket_file import find_socket_file
 
 
@@ -140,68 +120,3 @@ def _check_programs(config: Config) -> list[Problem]:
 def print_warning(text: str) -> None:
     """Print what is worth a look."""
     print(f"gemd: warning: {escape(text)}", file=sys.stderr)
-
-
-def check_certificates(config: Config) -> None:
-    """Load what is configured, without making anything, and print what is worth a look. Raises CertificateError."""
-    files = read_files(config)
-    shown = load_proxy_certificates(config)
-    build_router(config, files, None, {}, {}, build_proxy_means(Resources([], {}, shown), files))
-    for warning in find_idle_tickets(config):
-        print_warning(warning)
-    loaded = [*shown.values()]
-    for host in config.hosts:
-        if host.has_certificate and (present := _find_present(host, config)) is not None:
-            loaded.append(present)
-            tls_context.build_context(present, config.tls)
-    for warning in (warning for certificate in loaded for warning in certificate.warnings):
-        print_warning(warning)
-
-
-def _find_present(host: Host, config: Config) -> ServerCertificate | None:
-    try:
-        return find_present(host, config)
-    except PermissionError as error:
-        print_warning(f"not looked at: {error.filename}, where {host.name} may have a certificate; only root can")
-        return None
-
-
-def check_confinement(config: Config) -> None:
-    """Print what scripts could touch, or would miss, against expectation."""
-    if is_confinement_missing(config):
-        print_warning(NOT_CONFINED)
-    has_some = any(map(os.path.exists, script_directories(config))) or any(find_converters(config))
-    confinement = find_confinement(config) if has_some else None
-    for directory, hidden in confinement.find_blind_spots() if confinement is not None else ():
-        text = f"until a reload, scripts will miss what is made or replaced in {directory}"
-        print_warning(f"{text}, since {hidden} is kept from them (cgi.confine)")
-
-
-def check_logs(config: Config) -> None:
-    """Look at where the logs are to be, as who would open them. Raises LogError."""
-    service, owner = config.service, os.geteuid()
-    if owner == 0 and service.user not in (None, "root") and service.master_user is None:
-        owner = find_identity(str(service.user), service.group).uid
-    for target in dict.fromkeys((config.log.access, config.log.error, *find_log_files(config))):
-        if target not in LOG_WORDS:
-            check_log_file(target, owner)
-
-
-def check_applications(config: Config) -> None:
-    """Load the applications in fresh processes, as who serves them, and print where each will run. Raises AppLoadError,
-    and PrivilegeError for a user that there is not."""
-    if not any(find_applications(config)):
-        return
-    user = find_user(config)
-    files = read_files(config, user)
-    setups = build_app_setups(config, files.users, user, files.confinement)
-    mine = {key: setup for key, setup in setups.items() if setup.identity is None or can_become(setup.identity)}
-    for key, setup in setups.items():
-        if key not in mine and setup.identity is not None:
-            text = f"not loaded: the application {setup.location.app}; only root can, as {setup.identity.name}"
-            print(f"gemd: {escape(text)}", file=sys.stderr)
-    inside = see_from_inside(config)
-    apart = {*try_applications(inside, mine, tries_all=True)}
-    apart |= {where for where, location in find_applications(inside) if app_key(location) not in mine}
-    for line in describe_processes(config, apart):
-        print(f"gemd: {escape(line)}", file=sys.stderr)

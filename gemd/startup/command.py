@@ -15,13 +15,7 @@ from gemd.master.start_limit import start_limit
 from gemd.options import UsageError, parse_arguments
 from gemd.protocol.characters import escape
 from gemd.protocol.quantities import count
-from gemd.startup.checks import (
-    check_applications,
-    check_certificates,
-    check_confinement,
-    check_logs,
-    read_config,
-)
+from gemd.startup.checks import read_config
 from gemd.startup.failures import FAILURES, explain_failure
 from gemd.startup.resources import Inherited
 from gemd.startup.serve import serve
@@ -57,18 +51,14 @@ def start() -> ExitCode:
         print(render_config(config), end="")
         return ExitCode.OK
     if options.test:
-        from gemd.startup.warnings import print_warnings
+        from gemd.startup.rehearsal import rehearse
 
         with start_limit(Timeouts().start):
             config = read()
-        with start_limit(config.timeouts.start):
-            check_certificates(config)
-            check_logs(config)
-            check_applications(config)
-            print_warnings(config)
-            check_confinement(config)
-        print(f"gemd: the configuration {_describe_source(config)} is in order", file=sys.stderr)
-        return ExitCode.OK
+        code = rehearse(config, inherited)
+        if code == ExitCode.OK:
+            print(f"gemd: the configuration {_describe_source(config)} is in order", file=sys.stderr)
+        return code
     return serve(read, inherited)
 
 

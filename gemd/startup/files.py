@@ -74,11 +74,12 @@ def find_hidden(config: Config) -> list[str]:
     return find_hidden_homes(config)
 
 
-def read_all(config: Config, user: Identity | None) -> Files:
-    """The same, and how applications are to run, for which they are tried. Raises AppLoadError besides."""
+def read_all(config: Config, user: Identity | None, *, tries_all: bool = False) -> Files:
+    """The same, and how applications are to run, for which they are tried, all of them if it `tries_all`. Raises
+    AppLoadError besides."""
     files = read_files(config, user)
     setups = build_app_setups(config, files.users, user, files.confinement)
-    return msgspec.structs.replace(files, apart=try_applications(see_from_inside(config), setups))
+    return msgspec.structs.replace(files, apart=try_applications(see_from_inside(config), setups, tries_all=tries_all))
 
 
 def authority_paths(config: Config) -> Iterator[str]:

@@ -5,7 +5,7 @@ master never tries.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -101,9 +101,15 @@ def _keep_fixed(config: Config, current: Config) -> tuple[Config, Sequence[str]]
 
 def warn(resources: Resources, config: Config, others: Sequence[str] = ()) -> None:
     """Say in the log what an operator should mend."""
-    if is_confinement_missing(config):
-        error_log.warning("%s", NOT_CONFINED)
-    others = [*others, *find_idle_tickets(config)]
-    loaded = (*resources.certificates.values(), *resources.proxy_certificates.values())
-    for warning in [*others, *(line for one in loaded for line in one.warnings)]:
+    for warning in list_warnings(resources, config, others):
         error_log.warning("%s", warning)
+
+
+def list_warnings(resources: Resources, config: Config, others: Sequence[str]) -> Iterator[str]:
+    """What that is."""
+    if is_confinement_missing(config):
+        yield NOT_CONFINED
+    yield from others
+    yield from find_idle_tickets(config)
+    for certificate in (*resources.certificates.values(), *resources.proxy_certificates.values()):
+        yield from certificate.warnings

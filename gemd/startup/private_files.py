@@ -16,8 +16,14 @@ from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificates import CertificateError, certificate_paths
 from gemd.system.confinement import Confinement, is_beneath
 from gemd.system.landlock import find_version
+from gemd.system.privileges import Identity
 
 NOT_CONFINED = "scripts are not confined: this kernel has no Landlock, or forbids it; see cgi.confine"
+
+LOST_KEY = (
+    "{path} can't be read by {user}: a start as root reads it, but a reload would fail, and a start as {user}; let "
+    'its group read it, or keep root for the master (master-user = "root")'
+)
 
 
 def find_confinement(config: Config) -> Confinement | None:
@@ -107,6 +113,18 @@ def _find_certificates(config: Config) -> Iterator[tuple[str, str]]:
                 return  # there is no place for them, and they are not needed
             certificate, key = certificate_paths(directory, host.name)
             yield str(certificate), str(key)
+
+
+def find_lost_keys(config: Config, user: Identity | None) -> Iterator[str]:
+    """What to say of keys that root has read and the `user` that it became can't: a reload would fail."""
+    if user is None or config.service.master_user is not None:
+        return
+    keys = [key for _, key in _find_certificates(config)]
+    for path in dict.fromkeys((*keys, *find_proxy_certificates(config).values())):
+        with attempt(f"the key {path} could not be looked at"):
+            is_lost = os.path.lexists(path) and not os.access(path, os.R_OK, effective_ids=True)
+        if is_lost:
+            yield LOST_KEY.format(path=path, user=user.name)
 
 
 def _private_files(config: Config) -> Iterator[str]:

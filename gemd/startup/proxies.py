@@ -10,10 +10,10 @@ from pathlib import Path
 from gemd.config import Config
 from gemd.config.gateway_settings import ProxyTable
 from gemd.config.proxy_checks import parse_upstreams
-from gemd.system import certificates
+from gemd.startup.making import MAKING, Making
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificates import ServerCertificate
-from gemd.system.known_servers import KnownServers, known_servers_path, open_known_servers
+from gemd.system.known_servers import KnownServers, known_servers_path
 from gemd.system.privileges import Identity
 
 
@@ -35,7 +35,7 @@ def find_proxy_certificates(config: Config) -> dict[str, str]:
     return {one.certificate: one.key for one in proxies if one.certificate is not None and one.key is not None}
 
 
-def load_proxy_certificates(config: Config) -> dict[str, ServerCertificate]:
+def load_proxy_certificates(config: Config, hands: Making = MAKING) -> dict[str, ServerCertificate]:
     """The same, loaded, by the path of each. Raises CertificateError, and TLSError for one that is too weak."""
     wanted = find_proxy_certificates(config)
     if not wanted:
@@ -44,7 +44,7 @@ def load_proxy_certificates(config: Config) -> dict[str, ServerCertificate]:
 
     found = {}
     for certificate, key in wanted.items():
-        found[certificate] = certificates.load(Path(certificate), Path(key), is_server=False)
+        found[certificate] = hands.load_configured(Path(certificate), Path(key), is_server=False)
         ClientContext(found[certificate])
     return found
 
@@ -63,10 +63,10 @@ def find_known_servers(config: Config) -> str | None:
     return known_servers_path(find_certificate_directory(config)) if meets_servers(config) else None
 
 
-def open_servers_met(config: Config, owner: Identity | None) -> KnownServers | None:
+def open_servers_met(config: Config, owner: Identity | None, hands: Making = MAKING) -> KnownServers | None:
     """The file of those, opened, and made for `owner` if there is none; None where it is not needed. Raises
     CertificateError."""
     if not meets_servers(config):
         return None
     ids = (owner.uid, owner.gid) if owner is not None else None
-    return open_known_servers(find_certificate_directory(config), ids)
+    return hands.open_servers(find_certificate_directory(config), ids)

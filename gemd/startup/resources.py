@@ -13,16 +13,16 @@ import msgspec
 from gemd.config import Config, ConfigError, Host
 from gemd.config.keys import PREFIX
 from gemd.config.listen import Listen, find_listen, is_loopback, parse_listen
-from gemd.master.control import ControlSocket, bind_control
+from gemd.master.control import ControlSocket
 from gemd.master.handover import Handover, take_handover
+from gemd.startup.making import MAKING, Making
 from gemd.startup.proxies import load_proxy_certificates, open_servers_met
 from gemd.startup.upload_spool import open_upload_spool
-from gemd.system import certificates
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificates import CertificateError, ServerCertificate
 from gemd.system.known_servers import KnownServers
-from gemd.system.listener import BindError, Listener, bind_all, take_over
-from gemd.system.pid_file import PidFile, lock_pid_file
+from gemd.system.listener import BindError, Listener, take_over
+from gemd.system.pid_file import PidFile
 from gemd.system.privileges import Identity, PrivilegeError
 from gemd.system.socket_file import SocketFile, find_socket_file
 from gemd.system.spool_directory import SpoolDirectory
@@ -69,17 +69,19 @@ class Resources(msgspec.Struct, frozen=True):
     upload_spool: SpoolDirectory | None = None
 
 
-def acquire_resources(config: Config, present: Sequence[Listener], owner: Identity | None) -> Resources:
+def acquire_resources(
+    config: Config, present: Sequence[Listener], owner: Identity | None, hands: Making = MAKING
+) -> Resources:
     """Bind what none of the listeners that are `present` serves, and load the certificates, or make them for `owner`.
 
     Raises BindError, PrivilegeError, CertificateError, TLSError and ConfigError, and then closes what it has bound.
     """
     addresses = [entry.address for entry in config.listen]
-    listeners = bind_all(addresses, config.timeouts.request, present, find_socket_files(config))
+    listeners = hands.bind(addresses, config.timeouts.request, present, find_socket_files(config))
     served = [host for host in config.hosts if host.has_certificate] if config.uses_tls else []
     try:
-        own = {host.name: load_certificate(host, config, owner) for host in served}
-        shown, known_servers = load_proxy_certificates(config), open_servers_met(config, owner)
+        own = {host.name: load_certificate(host, config, owner, hands) for host in served}
+        shown, known_servers = load_proxy_certificates(config, hands), open_servers_met(config, owner, hands)
         return Resources(listeners, own, shown, known_servers, open_upload_spool(config))
     except (CertificateError, TLSError, ConfigError, PrivilegeError):
         close_new(listeners, present)
@@ -128,32 +130,17 @@ def close_new(listeners: Sequence[Listener], present: Sequence[Listener]) -> Non
             listener.close()
 
 
-def load_certificate(host: Host, config: Config, owner: Identity | None) -> ServerCertificate:
+def load_certificate(host: Host, config: Config, owner: Identity | None, hands: Making = MAKING) -> ServerCertificate:
     """The host's configured certificate, or its self-signed one, made if need be. Raises CertificateError."""
-    if (configured := load_configured(host)) is not None:
-        return configured
+    if host.certificate is not None and host.key is not None:
+        return hands.load_configured(Path(host.certificate), Path(host.key), host.certificate_names)
     ids = (owner.uid, owner.gid) if owner is not None else None
-    return certificates.find_or_make(find_certificate_directory(config), host.certificate_names, ids)
+    return hands.find_certificate(find_certificate_directory(config), host, ids)
 
 
-def load_configured(host: Host) -> ServerCertificate | None:
-    """The host's certificate if the configuration names one, else None. Raises CertificateError."""
-    if host.certificate is None or host.key is None:
-        return None
-    return certificates.load(Path(host.certificate), Path(host.key), host.certificate_names)
-
-
-def find_present(host: Host, config: Config) -> ServerCertificate | None:
-    """What `load_certificate` would find, without making anything: None where it would make one. Raises
-    CertificateError, and PermissionError where this user can't look at what is kept."""
-    if (configured := load_configured(host)) is not None:
-        return configured
-    directory = find_certificate_directory(config)
-    certificate, _ = certificates.certificate_paths(directory, host.name)
-    return certificates.load_kept(directory, host.certificate_names) if certificate.exists() else None
-
-
-def take_pid_file(config: Config, handover: Handover | None, owner: Identity | None) -> PidFile | None:
+def take_pid_file(
+    config: Config, handover: Handover | None, owner: Identity | None, hands: Making = MAKING
+) -> PidFile | None:
     """The locked pid file, if there is to be one. Raises PidFileError."""
     if config.service.pid_file is None:
         return None
@@ -161,12 +148,14 @@ def take_pid_file(config: Config, handover: Handover | None, owner: Identity | N
     if handover is not None and handover.lock is not None:
         return PidFile(path, handover.lock)
     is_users = owner is not None and config.service.master_user is None
-    return lock_pid_file(path, (owner.uid, owner.gid) if owner is not None and is_users else None)
+    return hands.lock_pid_file(path, (owner.uid, owner.gid) if owner is not None and is_users else None)
 
 
-def take_control(config: Config, handover: Handover | None, poll: select.poll) -> ControlSocket | None:
+def take_control(
+    config: Config, handover: Handover | None, poll: select.poll, hands: Making = MAKING
+) -> ControlSocket | None:
     """The control socket, if there is to be one; `poll` is to wait for callers. Raises BindError."""
     path = config.service.control
     if handover is not None and handover.control is not None and handover.control[1] == path:
         return ControlSocket(take_over(handover.control[0], 1.0, parse_listen(f"unix:{path}")), poll)
-    return bind_control(path, poll) if path is not None else None
+    return hands.bind_control(path, poll) if path is not None else None

@@ -4,7 +4,6 @@ Rules: everything that can fail is tried while the shell that started us still l
 goes on until it is told to stop.
 """
 
-import contextlib
 import os
 import select
 from collections.abc import Sequence
@@ -22,21 +21,10 @@ from gemd.protocol.host import write_authority
 from gemd.protocol.url import DEFAULT_PORT
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import ROWS_PER_SLOT, Scoreboard
-from gemd.startup import later
-from gemd.startup.assembly import build_generation
-from gemd.startup.checks import check_machine
-from gemd.startup.files import Files, find_hidden, read_all
-from gemd.startup.identity import become, find_user
+from gemd.startup.files import Files
 from gemd.startup.loader import ConfigLoader, Read, warn
-from gemd.startup.resources import (
-    Inherited,
-    Resources,
-    acquire_resources,
-    apply_socket_files,
-    close_new,
-    take_control,
-    take_pid_file,
-)
+from gemd.startup.prepare import prepare
+from gemd.startup.resources import Inherited, Resources
 from gemd.startup.tickets import keep_to_loaded
 from gemd.startup.trials import describe_processes
 from gemd.system import process
@@ -64,36 +52,17 @@ def serve(read: Read, inherited: Inherited) -> ExitCode:
 def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
     with start_limit(Timeouts().start):
         config, warnings = keep_to_loaded(read())
-    handover, seconds = inherited.handover, config.timeouts.start
-    with start_limit(seconds):
-        user = find_user(config)
-        pid_file = take_pid_file(config, handover, user)
-        present = inherited.take_listeners(config.timeouts.request)
-        resources = acquire_resources(config, present, None if config.service.master_user else user)
-        apply_socket_files(config, resources.listeners)  # those of a former master may be others
-    close_new(present, resources.listeners)
-    if user is not None:
-        later.import_all()
-    workers_user = become(config, user)
-    with start_limit(seconds):
-        check_machine(config)  # again, for this user may see less
-        if pid_file is not None:
-            pid_file.check_writable()
-        with contextlib.ExitStack() as unused:
-            unused.callback(close_new, resources.listeners, ())
-            files, hidden = read_all(config, workers_user), find_hidden(config)
-            generation = build_generation(config, resources, files, workers_user)
-            unused.pop_all()
-    poll = select.poll()
-    control = take_control(config, handover, poll)
+    handover, poll = inherited.handover, select.poll()
+    prepared = prepare(config, inherited, poll)
+    generation, pid_file, control = prepared.generation, prepared.pid_file, prepared.control
     lock_down(keep_capabilities=os.geteuid() == 0)
     generation.logs.use()
-    announce(config, resources, files, [*warnings, *hidden])
+    announce(config, prepared.resources, prepared.files, [*warnings, *prepared.warnings])
     is_daemon = config.service.daemon and handover is None
     launched = _detach(generation, pid_file, control, signals) if is_daemon else Launch()
     notices = DaemonNotices(
         generation,
-        ConfigLoader(read, workers_user),
+        ConfigLoader(read, prepared.workers_user),
         inherited.directory,
         inherited.notifier,
         inherited.settings,

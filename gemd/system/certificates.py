@@ -69,12 +69,22 @@ def find_or_make(directory: Path, names: tuple[str, ...], owner: tuple[int, int]
                 make_private_directory(directory, owner)
                 if not key_path.exists():
                     _make_key(key_path, owner)
-                key = _parse(parse_key, _read(key_path), key_path)  # which another process may have made meanwhile
+                key = load_key(key_path)  # which another process may have made meanwhile
                 pem = make_self_signed(key, names).public_bytes(serialization.Encoding.PEM)
                 write_once(certificate_path, pem, 0o644, owner)
     except OSError as error:
-        raise CertificateError(f"can't make a certificate in {directory}: {error.strerror}: {error.filename}") from None
+        raise explain_unmade(directory, error) from None
     return load_kept(directory, names)
+
+
+def explain_unmade(directory: Path, error: OSError) -> CertificateError:
+    """Why none can be made there."""
+    return CertificateError(f"can't make a certificate in {directory}: {error.strerror}: {error.filename}")
+
+
+def load_key(path: Path) -> PrivateKey:
+    """A private key alone. Raises CertificateError."""
+    return _parse(parse_key, _read(path), path)
 
 
 def load_kept(directory: Path, names: tuple[str, ...]) -> ServerCertificate:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from gemd.config.types import Address
 from gemd.system.attempt import attempt
 from gemd.system.certificates import CertificateError, make_private_directory
+from gemd.system.makeable import check_directory_makeable
 
 _HEAD = (
     "# Keys of servers that gemd passes requests on to (proxy), as it has met them: address, name, key, date.\n"
@@ -23,6 +24,7 @@ _HEAD = (
 )
 _LINE = re.compile(r"(?P<server>\S+ \S+) SPKI-SHA256:(?P<digest>[0-9a-f]{64}) [0-9-]{10}")
 _NO_NAME = "-"  # in the place of one that nobody asked for
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _MOST_READ = 16 * 1024 * 1024  # bytes
 
 
@@ -117,15 +119,37 @@ def open_known_servers(directory: Path, owner: tuple[int, int] | None = None) ->
     """Open the file, and make it if there is none, for `owner` (uid, gid) if given. Raises CertificateError, also for
     lines that make no sense."""
     path = known_servers_path(directory)
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         with attempt(f"{path} could not be opened"):
             make_private_directory(directory, owner)
-            descriptor = os.open(path, flags, 0o600)
+            descriptor = os.open(path, _FLAGS | os.O_CREAT, 0o600)
     except OSError as error:
-        text = f"{path} can't be opened, which proxy needs without fingerprint or ca: {error.strerror}"
-        raise CertificateError(text) from None
-    known = KnownServers(descriptor, path)
+        raise _explain(path, error) from None
+    return _read(KnownServers(descriptor, path), owner)
+
+
+def look_for_known_servers(directory: Path) -> KnownServers | None:
+    """The same where the file is there; None where it would be made. Nothing is. Raises CertificateError."""
+    path = known_servers_path(directory)
+    try:
+        with attempt(f"{path} could not be looked at"):
+            try:
+                descriptor = os.open(path, _FLAGS)
+            except FileNotFoundError:
+                check_directory_makeable(directory)
+                return None
+    except OSError as error:
+        raise _explain(path, error) from None
+    return _read(KnownServers(descriptor, path), None)
+
+
+def _explain(path: str, error: OSError) -> CertificateError:
+    text = f"{path} can't be opened, which proxy needs without fingerprint or ca: {error.strerror}"
+    return CertificateError(text)
+
+
+def _read(known: KnownServers, owner: tuple[int, int] | None) -> KnownServers:
+    descriptor, path = known.fileno(), known.path
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise CertificateError(f"{path} is no file")

@@ -20,6 +20,7 @@ from gemd.system.socket_file import SocketFile, remove_stale
 _BACKLOG = 1024
 _AS_MADE = SocketFile()
 _ANY_V4, _ANY_V6 = ANY_ADDRESSES
+_Resolved = tuple[socket.AddressFamily, tuple[object, ...]]
 
 
 class BindError(Exception):
@@ -149,7 +150,8 @@ def take_over(descriptor: int, request_timeout: float, address: Address | None =
     return Listener(sock, address or place, is_given=address is None)
 
 
-def _bind_tcp(address: Address, dual_stack: bool, request_timeout: float) -> list[Listener]:
+def find_places(address: Address) -> list[_Resolved]:
+    """All that the name or address stands for here. Raises BindError."""
     try:
         with attempt(f"the name {address.host} in `listen` could not be resolved"):
             # As octets it needs none of the tables for internationalised names, which take a while to load.
@@ -158,10 +160,14 @@ def _bind_tcp(address: Address, dual_stack: bool, request_timeout: float) -> lis
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "no such name"
         raise BindError(f"can't listen on {address}: {reason}; is the address in `listen` right?") from None
+    return list(dict.fromkeys((family, place) for family, _, _, _, place in found))
+
+
+def _bind_tcp(address: Address, dual_stack: bool, request_timeout: float) -> list[Listener]:
     listeners: list[Listener] = []
     failure: OSError | None = None
     port = address.port
-    for family, _, _, _, place in dict.fromkeys(found):
+    for family, place in find_places(address):
         where = (place[0], port, *place[2:])
         try:
             sock = _open_tcp(family, where, dual_stack, request_timeout)
@@ -172,11 +178,11 @@ def _bind_tcp(address: Address, dual_stack: bool, request_timeout: float) -> lis
                 continue
             for listener in listeners:
                 listener.close()
-            raise BindError(_explain(address, error)) from None
+            raise BindError(explain_unbound(address, error)) from None
         port = port or int(sock.getsockname()[1])  # port 0: the same free port for each address of a name
         listeners.append(Listener(sock, address))
     if not listeners:
-        raise BindError(_explain(address, failure or OSError(errno.EADDRNOTAVAIL, "no address")))
+        raise BindError(explain_unbound(address, failure or OSError(errno.EADDRNOTAVAIL, "no address")))
     return listeners
 
 
@@ -215,11 +221,12 @@ def bind_unix(address: Address, file: SocketFile = _AS_MADE) -> Listener:
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        raise BindError(_explain(address, error)) from None
+        raise BindError(explain_unbound(address, error)) from None
     return Listener(sock, address)
 
 
-def _explain(address: Address, error: OSError) -> str:
+def explain_unbound(address: Address, error: OSError) -> str:
+    """Why nothing listens there, and what to change."""
     advice = {
         errno.EADDRINUSE: "another program listens there; stop it or choose another port",
         errno.EPERM: "only root can give a unix socket to another owner: that takes a restart, or master-user",

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator, Mapping
 
 from gemd.system.attempt import attempt
+from gemd.system.makeable import check_makeable
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -49,33 +50,44 @@ def open_log_file(path: str) -> int:
         if path not in _opened:
             raise LogError(f"can't open the log {path}: nobody has opened it")
         return os.dup(_opened[path])
-    with attempt(f"the log {path} could not be opened"):
-        return _open(path)
+    with attempt(f"the log {path} could not be opened"), _open_directory(path, os.geteuid()) as directory:
+        return _open(path, directory, os.O_CREAT)
 
 
-def _open(path: str) -> int:
-    with _open_directory(path, os.geteuid()) as directory:
+def check_log_file(path: str) -> None:
+    """Raise LogError for a file that `open_log_file` would not open. Nothing is made."""
+    with (
+        attempt(f"the place of the log {path} could not be looked at"),
+        _open_directory(path, os.geteuid()) as directory,
+    ):
+        if _has(directory, posixpath.basename(path)):
+            os.close(_open(path, directory))
+            return
         try:
-            descriptor = os.open(posixpath.basename(path), _FLAGS | os.O_CREAT, _MODE, dir_fd=directory)
+            check_makeable(f"/proc/self/fd/{directory}/new")
         except OSError as error:
             raise _refusal(path, error) from None
+
+
+def _has(directory: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        pass  # which opening it says
+    return True
+
+
+def _open(path: str, directory: int, flags: int = 0) -> int:
+    try:
+        descriptor = os.open(posixpath.basename(path), _FLAGS | flags, _MODE, dir_fd=directory)
+    except OSError as error:
+        raise _refusal(path, error) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise _refusal(path)
     return descriptor
-
-
-def check_log_file(path: str, owner: int) -> None:
-    """Raise LogError for a file that the user `owner` would not open. Nothing is made."""
-    with attempt(f"the place of the log {path} could not be looked at"), _open_directory(path, owner) as directory:
-        try:
-            mode = os.stat(posixpath.basename(path), dir_fd=directory, follow_symlinks=False).st_mode
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise _refusal(path, error) from None
-    if not stat.S_ISREG(mode):
-        raise _refusal(path)
 
 
 def _refusal(path: str, error: OSError | None = None) -> LogError:

@@ -10,6 +10,8 @@ import fcntl
 import os
 from pathlib import Path
 
+from gemd.system.makeable import check_makeable
+
 
 class PidFileError(Exception):
     """The pid file can't be used; the text says what to change."""
@@ -77,12 +79,9 @@ def lock_pid_file(path: Path, owner: tuple[int, int] | None = None) -> PidFile:
             path.parent.mkdir(mode=0o755)
             if owner is not None:
                 os.chown(path.parent, *owner)
-        if path.exists() and not path.is_file():
-            raise PidFileError(f"the pid file {path} is not a regular file")
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        lock = os.open(lock_path, flags, 0o644)
+        lock = _open_lock(path, os.O_CREAT)
     except OSError as error:
-        raise PidFileError(f"can't lock the pid file {path}: {error.strerror}: {error.filename or lock_path}") from None
+        raise _explain(path, error) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if owner is not None:
@@ -96,6 +95,31 @@ def lock_pid_file(path: Path, owner: tuple[int, int] | None = None) -> PidFile:
         os.close(lock)
         raise PidFileError(f"can't lock the pid file {path}: {error.strerror}: {lock_path}") from None
     return PidFile(path, lock)
+
+
+def check_pid_file(path: Path) -> None:
+    """Raise PidFileError where `lock_pid_file` would, but for another master's lock. Nothing is made or locked."""
+    try:
+        if not path.parent.exists():
+            check_makeable(path.parent)
+            return
+        try:
+            os.close(_open_lock(path))
+        except FileNotFoundError:
+            check_makeable(find_lock(path))
+    except OSError as error:
+        raise _explain(path, error) from None
+
+
+def _open_lock(path: Path, flags: int = 0) -> int:
+    if path.exists() and not path.is_file():
+        raise PidFileError(f"the pid file {path} is not a regular file")
+    return os.open(find_lock(path), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | flags, 0o644)
+
+
+def _explain(path: Path, error: OSError) -> PidFileError:
+    where = error.filename or find_lock(path)
+    return PidFileError(f"can't lock the pid file {path}: {error.strerror}: {where}")
 
 
 def _read_pid(path: Path) -> int | None:

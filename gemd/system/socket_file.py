@@ -31,6 +31,13 @@ class SocketFile(msgspec.Struct, frozen=True):
             os.unlink(path)
             raise
 
+    def check_allowed(self) -> None:
+        """Raise the OSError of who may not give a new file that owner."""
+        mine = os.geteuid()
+        is_mine = self.uid in (None, mine) and self.gid in (None, os.getegid(), *os.getgroups())
+        if mine != 0 and not is_mine:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
     def apply(self, path: str) -> None:
         """Make it so. Raises OSError, also where there is no socket but something else."""
         if (self.mode, self.uid, self.gid) == (None, None, None):

@@ -19,6 +19,7 @@ from gemd.config.settings import TLS, Limits, Log, Service, Timeouts
 from gemd.config.tables import keys_of
 from gemd.config.types import AccessList
 from tests.packaging.installing import PROJECT
+from tests.serve.succession import public_folder
 
 SHIPPED = (PROJECT / "etc/gemd.conf").read_text()
 FULL = re.sub(r"^#(?=[^\s#])", "", SHIPPED, flags=re.MULTILINE)  # with the settings that stand there as comments
@@ -78,12 +79,17 @@ def test_a_commented_setting_that_is_no_example_is_the_default(name, settings):
             assert full[key] == (list(default) if isinstance(default, tuple) else default), key
 
 
-def test_gemd_would_start_with_it(tmp_path):
-    """With its user, its root and the folder of its logs replaced by some that this machine has."""
-    me = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    text = SHIPPED.replace('"gemd"', f'"{me}"').replace('"/srv/gemini"', f'"{tmp_path}"')
-    text = text.replace("/var/log/gemd/", f"{tmp_path}/")
-    (tmp_path / "gemd.conf").write_text(text)
-    command = [sys.executable, "-m", "gemd", "-t", "-c", tmp_path / "gemd.conf"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+def test_gemd_would_start_with_it():
+    """With its user, its root and its own directories replaced by some that this machine has."""
+    me = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
+    with public_folder() as folder:
+        own = folder / "own"
+        own.mkdir()
+        os.chown(own, me.pw_uid, me.pw_gid)
+        text = SHIPPED.replace('"gemd"', f'"{me.pw_name}"').replace('"/srv/gemini"', f'"{folder}/capsule"')
+        for directory in ("/var/log/gemd", "/run/gemd", "/var/lib/gemd"):
+            text = text.replace(f'"{directory}', f'"{own}')
+        (folder / "gemd.conf").write_text(text)
+        command = [sys.executable, "-m", "gemd", "-t", "-c", folder / "gemd.conf"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

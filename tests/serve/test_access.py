@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.tls_client import make_context
 
-from .conftest import read_answer, wait_for
+from .conftest import AS_ROOT, read_answer, wait_for
 from .scripts import script  # noqa: F401, a fixture
 from .succession import tell
 
@@ -116,7 +116,7 @@ def test_what_is_wrong_or_has_no_effect_is_said(tmp_path, capsule):
 
     def check(lists):
         path.write_text(f"[access]\n{lists}\n{host}")
-        command = [sys.executable, "-m", "gemd", "-t", "-c", str(path)]
+        command = [sys.executable, "-m", "gemd", "-t", "-c", str(path), *AS_ROOT]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         return done.returncode, done.stderr
 

@@ -7,6 +7,7 @@ import pytest
 
 from gemd.exit_codes import ExitCode
 
+from .conftest import AS_ROOT
 from .sharing import shared_daemon
 
 CONFIG = """
@@ -106,6 +107,6 @@ def test_a_circle_is_told_and_not_served(tmp_path, capsule):
         assert done.returncode == ExitCode.CONFIGURATION
         assert f"gemd: {conf}:7: localhost/a: redirect: leads in a circle: /a -> /b -> /a" in done.stderr
     conf.write_text(conf.read_text().replace('to = "/a"', 'to = "/c"'))
-    done = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([*command, "-t", *AS_ROOT], capture_output=True, text=True, timeout=30)
     assert done.returncode == ExitCode.OK, done.stderr
     assert "warning: host[1].location[3].path: the * stands for itself alone" in done.stderr

@@ -40,7 +40,7 @@ HOST = '[[host]]\nname = "localhost"\nroot = "{tmp}"\n'
 
 def test_a_good_file_is_said_to_be_good_and_printed_as_it_takes_effect(conf, tmp_path):
     path = conf(HOST)
-    assert gemd("-t", "-c", path).returncode == 0
+    assert gemd("-t", "-c", path, *AS_ROOT).returncode == 0
     printed = gemd("-T", "-c", path).stdout
     assert "request = 10.0" in printed
     assert gemd("-T", "-c", conf(printed)).stdout == printed
@@ -131,7 +131,7 @@ def test_a_key_that_is_too_weak_is_an_error_and_no_traceback(conf, tmp_path, nee
     )  # fmt: skip
     for path in (crt, key):
         path.chmod(0o600)
-    result = gemd("-t", "-c", conf(HOST + f'certificate = "{crt}"\nkey = "{key}"\n'))
+    result = gemd("-t", "-c", conf(HOST + f'certificate = "{crt}"\nkey = "{key}"\n'), *AS_ROOT)
     assert (result.returncode, "weak.crt can't be used: its key is shorter than" in result.stderr) == (3, True), (
         result.stderr
     )

@@ -16,6 +16,7 @@ import pytest
 from tests.support.waiting import wait_for
 
 from .certificates import make_certificate
+from .conftest import AS_ROOT
 from .sharing import shared_daemon
 
 BIG = random.Random(15).randbytes(3 << 20)
@@ -175,7 +176,7 @@ def check(tmp_path, proxy, *blocked):
     path = tmp_path / "gemd.conf"
     path.write_text(f'[[host]]\nname = "h"\nroot = "root"\n[[host.location]]\npath = "/x"\nproxy = {proxy}\n')
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nfor name in {blocked!r}: sys.modules[name] = None\n")
-    command = [sys.executable, "-m", "gemd", "-t", "-c", str(path)]
+    command = [sys.executable, "-m", "gemd", "-t", "-c", str(path), *AS_ROOT]
     return subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path)})
 
 

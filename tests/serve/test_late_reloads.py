@@ -291,7 +291,7 @@ def test_a_look_at_a_configuration_that_never_comes_to_its_end_says_what_for(sta
         .replace("{root}", str(capsule))
         .replace("{tmp}", str(tmp_path))
     )
-    daemon = start("-t", "-c", tmp_path / "gemd.conf", as_root=False, env={"PYTHONPATH": str(tmp_path)})
+    daemon = start("-t", "-c", tmp_path / "gemd.conf", env={"PYTHONPATH": str(tmp_path)})
     assert daemon.process.wait(LONGEST) == ExitCode.CONFIGURATION
     reason = f"the place of the log {tmp_path}/mount/own.log could not be looked at"
     assert daemon.errors.splitlines()[-1] == f"gemd: {reason} within 3 s"

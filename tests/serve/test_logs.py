@@ -277,7 +277,7 @@ def check_by_flag(tmp_path, capsule):
     conf = tmp_path / "gemd.conf"
     text = HOST + LOCATIONS
     conf.write_text(text.replace("{root}", str(capsule)).replace("{tmp}", str(tmp_path)))
-    command = [sys.executable, "-m", "gemd", "-t", "-c", conf]
+    command = [sys.executable, "-m", "gemd", "-t", "-c", conf, *AS_ROOT]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import need_root
 from tests.support.swapping import swapping
 
-from .conftest import read_answer
+from .conftest import AS_ROOT, read_answer
 from .people import person_at
 from .services import change_constant
 from .succession import public_folder
@@ -275,7 +275,8 @@ def test_what_t_says(public, alice):
         text = CONF.replace("{table}", table).replace("{more}", more).replace("{top}", "")
         conf = public / "gemd.conf"
         conf.write_text(text.replace("{root}", str(public / "capsule")).replace("{tmp}", str(public)))
-        done = subprocess.run([sys.executable, "-m", "gemd", "-t", "-c", conf], capture_output=True, text=True)
+        command = [sys.executable, "-m", "gemd", "-t", "-c", conf, *AS_ROOT]
+        done = subprocess.run(command, capture_output=True, text=True)
         return done.returncode, done.stderr
 
     assert check('group = "users"')[0] == 0

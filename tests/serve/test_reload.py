@@ -89,8 +89,8 @@ def test_whatever_is_wrong_is_said_in_a_line_and_changes_nothing(configure, rewr
             "a directory for a key": (good + pair.replace("/KEY", ""), "can't be read", True),
             "unknown user": ('user = "nobody-at-all"\n' + good.replace(USER, ""), "there is no user", True),
             "taken port": (good.replace('0"]', f'0"{more}]'), "another program listens there", False),
-            "log nowhere": (good + '[log]\nerror = "/nowhere/error.log"\n', "can't open the log", False),
-            "access log nowhere": (good + '[log]\naccess = "/nowhere/access.log"\n', "can't open the log", False),
+            "log nowhere": (good + '[log]\nerror = "/nowhere/error.log"\n', "can't open the log", True),
+            "access log nowhere": (good + '[log]\naccess = "/nowhere/access.log"\n', "can't open the log", True),
         }
         daemon = configure(good)
         daemon.expect("not reloaded: ")

@@ -10,6 +10,7 @@ from gemd.startup import command
 from gemd.startup.command import run
 from gemd.system.listener import BindError
 from gemd.system.signals import block_signals
+from tests.conftest import IS_ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +50,7 @@ def test_signals_are_blocked_until_somebody_serves(ask):
 
 @pytest.mark.parametrize("flag", ["-t", "-T"])
 def test_what_does_not_serve_can_be_interrupted(ask, flag, capsys):
-    asked = ask(flag)
+    asked = ask(flag, *(("--user", "root") if IS_ROOT else ()))
     assert (asked.code, asked.served) == (ExitCode.OK, [])
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
     assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL

@@ -12,7 +12,7 @@ import pytest
 
 from gemd.config import Address
 from gemd.master.handover import Handover
-from gemd.startup import resources
+from gemd.startup import making, resources
 from gemd.startup.resources import (
     Inherited,
     acquire_resources,
@@ -59,8 +59,8 @@ def test_what_is_bound_already_is_kept(configure, closing):
 
 def test_without_a_certificate_nothing_new_stays_bound(configure, root, closing, monkeypatch):
     bound = []
-    bind_all = resources.bind_all
-    monkeypatch.setattr(resources, "bind_all", lambda *what: bound.extend(bind_all(*what)) or list(bound))
+    bind_all = making.bind_all
+    monkeypatch.setattr(making, "bind_all", lambda *what: bound.extend(bind_all(*what)) or list(bound))
     present = acquire_resources(configure(), [], None).listeners
     closing.callback(close_new, present, [])
     bound.clear()

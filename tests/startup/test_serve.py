@@ -6,6 +6,7 @@ import pytest
 
 from gemd.exit_codes import ExitCode
 from gemd.master.master import SIGNALS
+from gemd.startup import making, prepare
 from gemd.startup import serve as module
 from gemd.startup.files import read_files
 from gemd.startup.resources import Inherited, acquire_resources
@@ -17,6 +18,7 @@ STEPS = [
     *("find_user", "take_pid_file", "acquire_resources", "become", "check_machine", "build_generation"),
     *("take_control", "lock_down", "run_master"),
 ]
+PLACES = {"find_user": making, "lock_down": module, "run_master": module}  # of the others it is `prepare`
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +26,7 @@ def _quiet(monkeypatch):
     """The error log is left as the tests have it, and what a start does to its process is not done."""
     monkeypatch.setattr(error_log, "use", lambda *_, **__: None)
     monkeypatch.setattr(module, "lock_down", lambda **_: None)
-    monkeypatch.setattr(module, "find_user", lambda _: None)
+    monkeypatch.setattr(making, "find_user", lambda _: None)
     before = {number: signal.getsignal(number) for number in SIGNALS}, signal.set_wakeup_fd(-1)
     yield
     signal.set_wakeup_fd(before[1])
@@ -38,13 +40,14 @@ def steps(monkeypatch):
     steps = Steps()
 
     def record(name):
-        real = getattr(module, name)
+        place = PLACES.get(name, prepare)
+        real = getattr(place, name)
 
         def step(*what, **options):
             steps.append(name)
             return real(*what, **options)
 
-        monkeypatch.setattr(module, name, step)
+        monkeypatch.setattr(place, name, step)
 
     def run_master(*given):
         steps.given = given
@@ -80,7 +83,7 @@ def test_what_fails_before_root_is_given_up_ends_the_start(steps, configure, roo
 def test_what_comes_during_a_start_waits_for_the_master_and_what_comes_after_it_is_ignored(
     steps, configure, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(module, "find_user", lambda _: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(making, "find_user", lambda _: signal.raise_signal(signal.SIGTERM))
     serve(configure, Inherited(tmp_path))
     *_, queue = steps.given
     assert queue.take() == [signal.SIGTERM]

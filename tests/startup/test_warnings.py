@@ -2,7 +2,8 @@
 
 import pytest
 
-from gemd.startup.warnings import print_warnings
+from gemd.startup import private_files
+from gemd.startup.warnings import print_confinement, print_warnings
 
 
 def test_a_star_that_stands_for_itself(configure, root, capsys):
@@ -37,3 +38,23 @@ def test_a_sign_that_patterns_do_not_have(configure, root, capsys, match, said):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("gemd: warning: host[1].redirect: match: ")
     assert said in line
+
+
+@pytest.fixture
+def version(monkeypatch):
+    """The version of Landlock of a kernel."""
+    return lambda number: monkeypatch.setattr(private_files, "find_version", lambda: number)
+
+
+def test_what_scripts_would_miss_is_said(configure, root, version, capsys):
+    version(2)
+    key = {"certificate": str(root / "keys/a.pem"), "key": str(root / "keys/a.pem")}
+    config = configure(host=[{"name": "localhost", "root": str(root), "cgi": "bin", **key}])
+    print_confinement(config)
+    assert capsys.readouterr().err == ""  # flags alone have a directory of scripts that need not exist
+    (root / "bin").mkdir()
+    print_confinement(config)
+    missed = (
+        f"until a reload, scripts will miss what is made or replaced in {root}, since {root}/keys is kept from them"
+    )
+    assert f"gemd: warning: {missed} (cgi.confine)\n" in capsys.readouterr().err

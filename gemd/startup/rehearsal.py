@@ -1,0 +1,73 @@
+"""What a start would come to, found by doing all of it short of binding (-t).
+
+Rules: it is done by the code of a start, in a process of its own, which becomes who serves and ends with all that
+applications have begun; nothing is made or changed.
+"""
+
+import os
+import select
+import sys
+
+from gemd.config import Config
+from gemd.exit_codes import ExitCode
+from gemd.master.aside import do_aside
+from gemd.master.start_limit import start_limit
+from gemd.protocol.characters import escape
+from gemd.shared.generation import Generation
+from gemd.startup.checks import print_warning
+from gemd.startup.failures import FAILURES, explain_failure
+from gemd.startup.loader import list_warnings
+from gemd.startup.looking import Looking
+from gemd.startup.prepare import prepare
+from gemd.startup.resources import Inherited
+from gemd.startup.tickets import keep_to_loaded
+from gemd.startup.trials import describe_processes
+from gemd.startup.warnings import print_confinement, print_warnings
+from gemd.system import process
+from gemd.system.confinement import ConfinementError
+from gemd.system.privileges import Identity, PrivilegeError, drop_privileges
+from gemd.worker.main import confine_scripts
+
+
+def rehearse(config: Config, inherited: Inherited) -> ExitCode:
+    """Say all that is wrong, and what is worth a look; the exit code of a start."""
+    return do_aside(lambda: _rehearse(config, inherited))
+
+
+def _rehearse(config: Config, inherited: Inherited) -> ExitCode:
+    """Runs in the child."""
+    try:
+        _start(config, inherited)
+    except FAILURES as failure:
+        code, lines = explain_failure(failure)
+        for line in lines:
+            print(f"gemd: {escape(line)}", file=sys.stderr)
+        return code
+    return ExitCode.OK
+
+
+def _start(config: Config, inherited: Inherited) -> None:
+    """All of it. Raises one of FAILURES."""
+    config, warnings = keep_to_loaded(config)
+    hands = Looking()
+    prepared = prepare(config, inherited, select.poll(), hands, tries_all=True)
+    process.die_with_parent(os.getppid())  # again, for a change of user undoes it
+    for line in describe_processes(config, prepared.files.apart):
+        print(f"gemd: {escape(line)}", file=sys.stderr)
+    with start_limit(config.timeouts.start):
+        print_warnings(config)
+    others = [*warnings, *hands.warnings, *prepared.warnings]
+    for warning in dict.fromkeys(list_warnings(prepared.resources, config, others)):
+        print_warning(warning)
+    print_confinement(config)
+    _become_worker(config, prepared.workers_user, prepared.generation)
+
+
+def _become_worker(config: Config, user: Identity | None, generation: Generation) -> None:
+    """What a worker does before it serves. Raises PrivilegeError."""
+    try:
+        confine_scripts(generation.confinement)
+        if user is not None:
+            drop_privileges(user, config.service.chroot)
+    except ConfinementError as error:
+        raise PrivilegeError(str(error)) from None
