@@ -134,6 +134,7 @@ install-files:
 	settle etc/gemd.conf "$$etc/gemd.conf" "$$data/gemd.conf" beside; \
 	settle etc/logrotate.d/gemd "$$etc/logrotate.d/gemd" "$$data/logrotate" ''; \
 	place etc/welcome/index.gmi "$$data/welcome/index.gmi"; \
+	for file in gemd-dashboard.json gemd-alerts.yml; do place etc/prometheus/$$file "$$data/prometheus/$$file"; done; \
 	place etc/certbot-hook '$(DESTDIR)$(LIBDIR)/certbot-hook'; chmod 755 '$(DESTDIR)$(LIBDIR)/certbot-hook'; \
 	for unit in gemd.service gemd.socket; do place systemd/$$unit '$(DESTDIR)$(UNITDIR)'/$$unit; done; \
 	place systemd/gemd.sysusers '$(DESTDIR)$(SYSUSERSDIR)/gemd.conf'; \

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from gemd.gemctl.rates import Rates
 from gemd.gemctl.status import HostStatus, Status, WorkerStatus
 from gemd.gemctl.terminal import escape
+from gemd.protocol.counters import EVICTIONS, FAILURES, REFUSALS, Events
 from gemd.protocol.figures import (
     BYTES,
     DESCRIPTORS,
@@ -24,6 +25,8 @@ from gemd.protocol.figures import (
 from gemd.protocol.quantities import count, format_count, format_duration, format_size
 
 _GAP = "  "
+_MOST_REASONS = 5  # that are told
+_HAPPENED = ((FAILURES, "no handshake"), (REFUSALS, "refusals"), (EVICTIONS, "evictions"))
 
 # heading, whether it is a number
 _COLUMNS = (
@@ -97,6 +100,7 @@ def _describe_master(status: Status, rates: Rates | None) -> list[str]:
         ("open files", f"{format_count(status.descriptors) if status.descriptors else '-'} in the master"),
         ("reloads", f"{format_count(status.reloads)} done, {format_count(status.failed_reloads)} failed"),
         ("trouble", _describe_trouble(status, rates)),
+        *((heading, text) for events, heading in _HAPPENED if (text := _describe_events(status, events))),
     )
     head = (
         f"gemd {status.version}, master {status.pid}, {status.state}, "
@@ -109,6 +113,13 @@ def _describe_trouble(status: Status, rates: Rates | None) -> str:
     dropped, refused = count(status.total(DROPPED), "log line"), count(status.total(REFUSED), "connection")
     rate = _per_second(rates, REFUSED)
     return f"{dropped} dropped, {refused} refused{rate}, {count(status.deaths, 'worker death')}"
+
+
+def _describe_events(status: Status, events: Events) -> str:
+    """How many there were by each reason, the most first; nothing where there were none."""
+    numbers = {value: number for value, number in status.events.get(events.name, {}).items() if number}
+    most = sorted(numbers, key=lambda value: -numbers[value])[:_MOST_REASONS]
+    return ", ".join(f"{format_count(numbers[value])} {value}" for value in most)
 
 
 def _tabulate_workers(workers: Sequence[WorkerStatus]) -> list[str]:

@@ -17,6 +17,8 @@ gemd 0.2.0, master 123, serving, generation 3, up 3d 4h
   open files     17 in the master
   reloads        2 done, 1 failed
   trouble        1 log line dropped, 12 connections refused, 2 worker deaths
+  no handshake   20 left
+  refusals       500 rate, 64 scripts
 
 WORKER  PID  STATE     GEN  UPTIME   REQUESTS     SENT  READING  WRITING  LINGERING  PASSING  UPLOADING  THREADS    MEMORY      OWN  FILES  DROPPED  REFUSED  RECEIVED
      1  124  serving     3   3h 3m  1,234,000  2.9 MiB        4        6          0        5          2        1  19.1 MiB  2.2 MiB  1,021        1       12   1.0 MiB
@@ -42,7 +44,7 @@ def test_with_rates():
     assert lines[:2] == ["  requests/s     ___", "12:00:00 a reload"]
     assert "  requests       1,234,567 (12.5/s), 5.0 GiB sent (2.0 KiB/s)" in lines
     assert lines[11] == "  trouble        1 log line dropped, 12 connections refused (1,234.5/s), 2 worker deaths"
-    assert [line[:68] for line in lines[13:]] == [
+    assert [line[:68] for line in lines[15:]] == [
         "WORKER  PID  STATE     GEN  UPTIME  REQ/S   SENT/S   REQUESTS     SENT"[:68],
         "     1  124  serving     3   3h 3m   12.5  1.0 KiB  1,234,000  2.9 MiB"[:68],
         "     1   99  draining    2   1d 1h    0.0      0 B          0      0 B"[:68],

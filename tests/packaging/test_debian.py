@@ -16,6 +16,7 @@ from tests.packaging.installing import COMMANDS, PROJECT
 pytestmark = pytest.mark.timeout(600)
 
 DEBIAN = PROJECT / "debian"
+DASHBOARD = "usr/share/gemd/prometheus/gemd-dashboard.json"
 NAMES = {"pyopenssl": "python3-openssl", "python-daemon": "python3-daemon"}  # where it is not python3-NAME
 
 
@@ -156,7 +157,7 @@ class TestThePackage:
         }
         here = {path.relative_to(PROJECT) for path in PROJECT.glob("gemd/**/*")}
         assert {path for path in here if "__pycache__" not in path.parts} == there
-        for name in ("etc/gemd.conf", "usr/share/man/man8/gemd.8.gz", "usr/lib/gemd/certbot-hook"):
+        for name in ("etc/gemd.conf", "usr/share/man/man8/gemd.8.gz", "usr/lib/gemd/certbot-hook", DASHBOARD):
             assert (unpacked / name).is_file()
         assert "ExecStart=/usr/sbin/gemd -c /etc/gemd.conf\n" in next(unpacked.rglob("gemd.service")).read_text()
         assert (unpacked / "DEBIAN/conffiles").read_text().split() == ["/etc/gemd.conf", "/etc/logrotate.d/gemd"]

@@ -26,6 +26,8 @@ EXPECTED = {
     "gemd/share/gemd/gemd.conf",
     "gemd/share/gemd/logrotate",
     "gemd/share/gemd/welcome/index.gmi",
+    "gemd/share/gemd/prometheus/gemd-dashboard.json",
+    "gemd/share/gemd/prometheus/gemd-alerts.yml",
     "gemd/lib/gemd/certbot-hook",
     "gemd/lib/gemd/current",
     "etc/gemd.conf",

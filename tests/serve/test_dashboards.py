@@ -1,0 +1,134 @@
+"""The dashboard and the alerts in etc/prometheus: what they ask for is there in what a running server tells."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from .conftest import wait_for
+
+FOLDER = Path(__file__).parents[2] / "etc/prometheus"
+DASHBOARD = json.loads((FOLDER / "gemd-dashboard.json").read_text())
+RULES = yaml.safe_load((FOLDER / "gemd-alerts.yml").read_text())["groups"]
+CONF = 'workers = 2\ncontrol = "{tmp}/control.sock"\n[[host]]\nname = "localhost"\nroot = "{root}"\n'
+
+ADDED = {"instance", "job"}  # labels that a collector adds
+SELECTOR = re.compile(r"\b(gemd_\w+)(?:\{([^}]*)\})?")
+MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
+GROUPING = re.compile(r"\b(?:by|on|without)\s*\(([^)]*)\)")
+LEGEND = re.compile(r"\{\{\s*(?:\$labels\.)?(\w+)\s*\}\}")
+
+
+def targets():
+    """The queries of the dashboard, each with its panel and legend."""
+    for panel in DASHBOARD["panels"]:
+        for target in panel["targets"]:
+            yield pytest.param(target["expr"], target["legendFormat"], id=f"{panel['id']} {target['refId']}")
+
+
+def rules():
+    """Those of the alerts, with all that is said of them."""
+    for group in RULES:
+        for rule in group["rules"]:
+            yield pytest.param(rule["expr"], " ".join(rule["annotations"].values()), id=rule["alert"])
+
+
+@pytest.fixture(scope="module")
+def told():
+    """What one server has told to all tests, once one of them has started it."""
+    return {}
+
+
+@pytest.fixture
+def samples(told, configure, tmp_path):
+    """The labels of each sample, by its name."""
+    if not told:
+        daemon = configure(CONF)
+        assert daemon.ask("/").status == 20
+        command = [sys.executable, "-m", "gemd.gemctl", "-s", str(tmp_path / "control.sock"), "status", "--prometheus"]
+
+        def read():
+            text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            return text if "\ngemd_requests_total 1\n" in text else None
+
+        for family in text_string_to_metric_families(wait_for(read, "the request to be counted")):
+            for sample in family.samples:
+                told.setdefault(sample.name, []).append(sample.labels)
+    return told
+
+
+def find_faults(expression, said, samples):
+    """What the query asks for, or the text shows, that no sample has."""
+    selectors = SELECTOR.findall(expression)
+    labels = {label.strip() for group in GROUPING.findall(expression) for label in group.split(",")}
+    for name, matchers in selectors:
+        if name not in samples:
+            yield f"no metric {name}"
+            continue
+        known = {label for sample in samples[name] for label in sample} | ADDED
+        for label, operator, value in MATCHER.findall(matchers):
+            if label not in known:
+                yield f"{name} has no label {label}"
+            elif operator == "=" and value not in {sample.get(label) for sample in samples[name]}:
+                yield f"{name} has no {label} {value}"
+        yield from (f"{name} has no label {label} to group by" for label in labels - known)
+    shown = labels or {label for name, _ in selectors for sample in samples.get(name, ()) for label in sample} | ADDED
+    yield from (f"{label} is not in the result" for label in LEGEND.findall(said) if label not in shown)
+
+
+@pytest.mark.parametrize(("expression", "legend"), list(targets()))
+def test_what_a_panel_asks_for_is_there(expression, legend, samples):
+    assert list(find_faults(expression, legend, samples)) == []
+
+
+@pytest.mark.parametrize(("expression", "said"), list(rules()))
+def test_what_an_alert_asks_for_is_there(expression, said, samples):
+    assert list(find_faults(expression, said, samples)) == []
+
+
+def test_variables_of_the_dashboard_are_labels(samples):
+    queries = [each["query"]["query"] for each in DASHBOARD["templating"]["list"] if each["type"] == "query"]
+    found = [re.fullmatch(r"label_values\((\w+), (\w+)\)", query).groups() for query in queries]
+    assert all(label in ADDED or any(label in sample for sample in samples[name]) for name, label in found)
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("rate(gemd_moons_total[5m])", ""),
+        ('gemd_responses_total{moon="full"}', ""),
+        ('gemd_responses_total{class="9x"}', ""),
+        ("sum by (moon) (gemd_responses_total)", ""),
+        ("sum by (class) (gemd_responses_total)", "{{host}}"),
+        ("gemd_slots", "{{ $labels.moon }}"),
+    ],
+)
+def test_what_is_wrong_is_found(expression, said):
+    samples = {"gemd_responses_total": [{"host": "h", "class": "2x"}], "gemd_slots": [{}]}
+    assert list(find_faults(expression, said, samples))
+
+
+def test_panels_are_there_once_and_beside_each_other():
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+    taken = set()
+    for panel in DASHBOARD["panels"]:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert max(x for x, _ in cells) < 24
+        assert not cells & taken
+        taken |= cells
+
+
+def test_prometheus_takes_the_rules_where_there_is_one():
+    promtool = shutil.which("promtool")
+    if promtool is not None:
+        subprocess.run([promtool, "check", "rules", str(FOLDER / "gemd-alerts.yml")], check=True)
+    assert len({rule["alert"] for group in RULES for rule in group["rules"]}) == sum(
+        len(group["rules"]) for group in RULES
+    )
