@@ -156,7 +156,9 @@ def _say_broken(url: str, reason: str) -> CheckOutcome:
 
 
 def _say_more(source: LinkedFrom) -> str:
-    return f"; {source.more} more links lead there" if source.more else ""
+    if not source.more:
+        return ""
+    return "; 1 more link leads there" if source.more == 1 else f"; {source.more} more links lead there"
 
 
 def _directory_of(url: str) -> str:

@@ -18,7 +18,7 @@ from gemd.protocol.response import ResolveError
 from gemd.protocol.status import has_body
 from gemd.system.addresses import look_up
 
-_MOST_READ = 1
+_HEADER_ALONE = 1  # byte
 
 OUTER_LINK = Rule("outer-link", "a link that leads to something", f'{SPECIFICATION}, "Status codes"',
                   "ask for it again another day, then mend the link")  # fmt: skip
@@ -61,7 +61,7 @@ class Elsewhere:
             visitor, barred = self._find(url)
             if is_barred(unquote("/" + url.split("/", 3)[3]), barred):
                 return ""
-            reply = visitor.ask(url, most=_MOST_READ)
+            reply = visitor.ask(url, most=_HEADER_ALONE)
         except Failure as failure:
             return f"got no answer: {'; '.join(failure.lines)}"
         return f"got {reply.say()}" if reply.header is None or reply.status // 10 in (4, 5) else ""

@@ -26,7 +26,7 @@ from gemd.system.deadline import Deadline
 
 MOST_READ = 1024 * 1024  # bytes
 _MOST_HEADER = 3 + MAX_META + 2
-_FINAL = re.compile(r"\s+")
+_BLANKS = re.compile(r"\s+")
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -191,5 +191,5 @@ def read_reply(sock: socket.socket, deadline: Deadline, most: int = MOST_READ) -
 
 
 def _shorten(text: str) -> str:
-    shown = escape(_FINAL.sub(" ", text))
+    shown = escape(_BLANKS.sub(" ", text))
     return shown if len(shown) <= 80 else f"{shown[:77]}..."

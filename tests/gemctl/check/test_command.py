@@ -16,7 +16,7 @@ FLAGS = ["-c", "/nonexistent/gemd.conf", "check", "--timeout", "5"]
 @pytest.fixture
 def check(capsys, monkeypatch):
     """Check a server of this machine; return the exit code, what was printed and what was said."""
-    monkeypatch.setattr(subjects, "_PATIENCE", 2.0)
+    monkeypatch.setattr(subjects, "_PATIENCE", 15.0)
     monkeypatch.setattr(subjects, "look_up", lambda host, port: [(2, ("127.0.0.1", port))])
 
     def check(server, *flags, path="/"):

@@ -45,8 +45,8 @@ def test_what_is_waited_for_is_told_once(checked, outcome_of):
 
 
 def test_all_wait_at_the_same_time(checked, outcome_of):
-    visitor = checked(patience=0.6).visitor(patience=LONGEST)
+    visitor = checked(patience=1.5).visitor(patience=LONGEST)
     begun = time.monotonic()
     for name in NAMES[1:]:
         assert outcome_of(PROBES, name, visitor).kind is None
-    assert 0.5 < time.monotonic() - begun < 2.4
+    assert 1.4 < time.monotonic() - begun < 5.0
