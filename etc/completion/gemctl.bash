@@ -65,7 +65,7 @@ _gemctl() {
     'config ') words='import' ;;
     'config import')
       if [[ ! $server ]]; then
-        words='jetforce molly-brown agate'
+        words='gmid jetforce molly-brown agate'
       elif [[ $word != -* ]]; then
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$word")

@@ -43,7 +43,7 @@ complete -c gemctl -n '__fish_seen_subcommand_from cert; and __fish_seen_subcomm
     -a '(__fish_complete_directories)' -d 'Make it here'
 
 set -l config '__fish_seen_subcommand_from config'
-set -l servers jetforce molly-brown agate
+set -l servers gmid jetforce molly-brown agate
 complete -c gemctl -n "$config; and not __fish_seen_subcommand_from import" -a import \
     -d 'Print what the configuration of another server becomes'
 complete -c gemctl -n "$config; and __fish_seen_subcommand_from import; and not __fish_seen_subcommand_from $servers" \

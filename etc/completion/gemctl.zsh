@@ -27,7 +27,7 @@ _gemctl_config() {
   _arguments -C $help '1:action:->action' '*::argument:->argument'
   case $state in
     action) _describe action actions ;;
-    argument) _arguments $help '1:server:(jetforce molly-brown agate)' '2:file:_files' ;;
+    argument) _arguments $help '1:server:(gmid jetforce molly-brown agate)' '2:file:_files' ;;
   esac
 }
 

@@ -21,7 +21,7 @@ class FormerServer(msgspec.Struct, frozen=True):
 
 
 NONE = "none"
-IMPORTED = ("jetforce", "molly-brown", "agate")  # whose configurations are made into gemd's
+IMPORTED = ("gmid", "jetforce", "molly-brown", "agate")  # whose configurations are made into gemd's
 
 FORMER_SERVERS = {
     "agate": FormerServer(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from gemd.gemctl.failure import ExitCode
 from gemd.gemctl.foreign.agate import import_agate
+from gemd.gemctl.foreign.gmid import import_gmid
 from gemd.gemctl.foreign.jetforce import import_jetforce
 from gemd.gemctl.foreign.molly_brown import import_molly_brown
 from gemd.gemctl.foreign.original import STDIN, read_original
@@ -17,6 +18,7 @@ from gemd.gemctl.terminal import complain
 
 IMPORTERS: dict[str, Callable[[str, str], Outline]] = {
     "agate": import_agate,
+    "gmid": import_gmid,
     "jetforce": import_jetforce,
     "molly-brown": import_molly_brown,
 }
