@@ -17,6 +17,7 @@ from gemd.config.convert_settings import CONVERT_KEY, list_programs
 from gemd.config.hosts import read_hosts
 from gemd.config.keys import SERVICE_KEYS, TABLES, TOP_KEYS
 from gemd.config.listen import DEFAULT_LISTEN, read_listen
+from gemd.config.log_targets import judge_target
 from gemd.config.origins import Origins
 from gemd.config.paths import absolute, join_path
 from gemd.config.script_settings import find_script_users
@@ -128,6 +129,9 @@ def _read_log(table: object, origins: Origins, service: Service, problems: list[
         if service.daemon and getattr(log, key) in ("stdout", "stderr"):
             text = f'nothing reads the {getattr(log, key)} of a server that detaches: name a file, or "syslog"'
             problems.append(Problem(key_path("log", key), text))
+    for key in ("access", "error"):
+        if (reason := judge_target(getattr(log, key))) is not None:
+            problems.append(Problem(key_path("log", key), reason))
     files = (name for name in ("access", "error") if getattr(log, name) not in LOG_WORDS)
     return _absolute(log, "log", origins, *files)
 

@@ -11,8 +11,10 @@ from gemd.config.budgets import judge_rate
 from gemd.config.cgi_settings import judge_variables
 from gemd.config.convert_settings import judge_converters, judge_extensions
 from gemd.config.gateway_settings import judge_gateway
-from gemd.config.host_settings import GATEWAY_KINDS, AnswerKind, Location
+from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.listing_settings import judge_listing
+from gemd.config.log_targets import judge_target
+from gemd.config.names_known import is_charset, is_languages
 from gemd.config.proxy_checks import judge_proxy
 from gemd.config.script_places import EVERYWHERE, list_entries
 from gemd.config.tables import key_path, show
@@ -23,9 +25,8 @@ from gemd.protocol.response import META_FORM, is_meta
 from gemd.protocol.status import DEFINED, Status
 from gemd.protocol.url import has_dot_segments
 
-_LANGUAGES = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:,[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)*")
-_CHARSET = re.compile(r"[A-Za-z0-9!#$%&'+^_`{}~.:-]+")  # RFC 2978, 2.3, and what was registered before it
 _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
+_OF_THE_ROOT = (AnswerKind.CGI, AnswerKind.FILES)  # which a location has of its host
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _REFUSALS = tuple(str(status) for status in sorted(DEFINED) if status >= 40 and status != Status.SLOW_DOWN)
 
@@ -69,6 +70,8 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
         yield key_path("cgi-environment", name), text
     if location.log in LOG_WORDS:
         yield "log", f"expected true, false or the path of a file, not {show(location.log)}"
+    elif isinstance(location.log, str) and (reason := judge_target(location.log)) is not None:
+        yield "log", reason
     yield from _judge_errors(location.errors)
     if location.access != "any":
         for key, text in judge_location_access(location.access):
@@ -100,10 +103,10 @@ def _judge_types(location: Location) -> Iterator[tuple[str, str]]:
             last = "." + extension.lower().rpartition(".")[2]
             text = f"matches nothing: what counts is the last extension in lower case, as in {show(last)}"
             yield key_path("mime", extension), text
-    if location.lang is not None and not _LANGUAGES.fullmatch(location.lang):
+    if location.lang is not None and not is_languages(location.lang):
         yield "lang", f'expected a language tag as in "en" or "en,fr", not {show(location.lang)}'
-    if location.charset is not None and not _CHARSET.fullmatch(location.charset):
-        yield "charset", f'expected the name of one, as in "iso-8859-1", not {show(location.charset)}'
+    if location.charset is not None and not is_charset(location.charset):
+        yield "charset", f'expected the name of one that is known, as in "iso-8859-1", not {show(location.charset)}'
     if location.force_charset and location.charset is None:
         yield "force-charset", "needs the key charset: there is none that could be forced"
 
@@ -136,8 +139,8 @@ def _judge_gateways(location: Location) -> Iterator[tuple[str, str]]:
             yield key_path(kind.value, name), text
     for name, text in judge_proxy(location.proxy) if location.proxy is not None else ():
         yield key_path(AnswerKind.PROXY.value, name), text
-    answers = location.full_answers
-    for answer in answers[1:]:
-        if answer in GATEWAY_KINDS:
-            text = f"would never be asked, since {answers[0].value} answers everything here: remove one of them"
-            yield answer.value, text
+    for first in location.full_answers[:1]:
+        for answer in location.answers[location.answers.index(first) + 1 :]:
+            if answer not in _OF_THE_ROOT:
+                text = f"would never be asked, since {first.value} answers everything here: remove one of them"
+                yield answer.value, text

@@ -1,7 +1,6 @@
 import pytest
 
 from gemd.config import parse_config
-from gemd.config.answer_settings import Redirect
 from gemd.config.host_settings import AnswerKind, Location
 from gemd.config.hosts import PROTECTING, is_about, is_inherited
 from gemd.config.tables import keys_of
@@ -94,13 +93,11 @@ def test_the_keys_that_protect_are_keys_of_a_location():
     assert keys_of(Location).keys() >= set(PROTECTING)
 
 
-def test_a_move_is_not_inherited():
-    config = parse(
-        HOST + "redirect = { to = '/b/' }\ngone = true\nanswer = { status = 41 }\n[[host.location]]\npath = '/a/'\n"
-    )
-    assert config.hosts[0].locations[0].redirect == Redirect(to="/b/", status=31)
-    assert config.hosts[0].locations[1].redirect is config.hosts[0].locations[1].answer is None
-    assert not config.hosts[0].locations[1].gone
+@pytest.mark.parametrize("move", ["redirect = { to = '/b/' }", "gone = true", "answer = { status = 41 }"])
+def test_a_move_is_not_inherited(move):
+    own, location = parse(HOST + f"{move}\n[[host.location]]\npath = '/a/'\n").hosts[0].locations
+    assert len(own.full_answers) == 1
+    assert location.answers == (AnswerKind.FILES,)
 
 
 def test_a_location_with_patterns_alone_takes_uploads_as_its_host_does():

@@ -1,6 +1,8 @@
+import itertools
+
 import pytest
 
-from .reading import HOST, problems_of
+from .reading import HOST, parse, problems_of
 
 APP = '[[host]]\nname = "h"\napp = "m:app"\napp-env = { A = "b" }\napp-threads = 2\npreload = true\n'
 FOREIGN = {
@@ -62,3 +64,42 @@ def test_own_texts_of_refusals_are_checked_once(entry, status, said):
     problems = problems_of(HOST + f"errors = {{ {entry} }}\n" + location)
     assert list(problems) == [f"host[1].errors.{status}"]
     assert said in problems[f"host[1].errors.{status}"]
+
+
+ANSWERS = {
+    "gone": "gone = true",
+    "answer": "answer = { status = 41 }",
+    "redirect": "redirect = { to = '/b' }",
+    "script": "script = '/bin/true'",
+    "app": "app = 'm:app'",
+    "fastcgi": "fastcgi = { to = 'localhost:9000' }",
+    "scgi": "scgi = { to = 'localhost:9001' }",
+    "proxy": "proxy = { to = 'gemini://localhost:9002/' }",
+}
+PAIRS = list(itertools.combinations(ANSWERS, 2))
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS, ids=map("-".join, PAIRS))
+@pytest.mark.parametrize("place", ["host[1]", "host[1].location[1]"])
+def test_two_that_answer_everything_are_one_too_many(first, second, place):
+    head = HOST + ('[[host.location]]\npath = "/a/"\n' if "location" in place else "")
+    problems = problems_of(f"{head}{ANSWERS[second]}\n{ANSWERS[first]}\n")
+    assert problems[f"{place}.{second}"] == (
+        f"would never be asked, since {first} answers everything here: remove one of them"
+    )
+
+
+@pytest.mark.parametrize("second", ["script", "app", "fastcgi"])
+def test_patterns_and_what_was_typed_leave_something_to_others(second):
+    parse(HOST + f"redirect = {{ match = '/old/{{name}}', to = '/{{name}}' }}\n{ANSWERS[second]}\n")
+    parse(HOST + f"answer = {{ status = 10, meta = 'Name' }}\n{ANSWERS[second]}\n")
+
+
+@pytest.mark.parametrize(("key", "value"), [("charset", "klingon"), ("charset", "base64"), ("lang", "english")])
+def test_names_that_nobody_knows(key, value):
+    assert set(problems_of(f"{HOST}{key} = '{value}'\n")) == {f"host[1].{key}"}
+
+
+def test_a_log_that_is_a_word():
+    assert set(problems_of(HOST + "log = 'journal'\n")) == {"host[1].log"}
+    assert set(problems_of("[log]\naccess = 'journal'\nerror = 'none'\n" + HOST)) == {"log.access", "log.error"}

@@ -204,7 +204,7 @@ def test_all_settings_can_be_handed_on(configure, root):
         "app": "a:b()",
         "app-options": {"a": 1, "b": 1.0, "c": float("inf"), "d": True, "e": "x"},
         "dot-files": [".a"],
-        "redirect": {"to": "/a", "status": 30},
+        "redirect": {"match": "/c", "to": "/a", "status": 30},
         "client-certificate": {"ca": "/ca"},
         "cgi": "cgi-bin",
         "location": [
