@@ -43,7 +43,7 @@ _gemctl() {
       mapfile -t COMPREPLY < <(compgen -W 'agate jetforce molly-brown gmid gmcapsule none' -- "$word")
       return
       ;;
-    --timeout | --connect | --type | --token | --name | --input | --limit | --pause | --within) return ;;
+    --timeout | --connect | --type | --token | --name | --host | --input | --limit | --pause | --within) return ;;
     --only)
       mapfile -t COMPREPLY < <(compgen -W 'server content' -- "$word")
       return
@@ -58,9 +58,17 @@ _gemctl() {
       ;;
     'status '*) options+=' -c --config -s --socket --json --openmetrics --prometheus --watch --timeout' ;;
     'reload '* | 'reopen '* | 'upgrade '* | 'stop '*) options+=' -c --config -s --socket --timeout' ;;
-    'cert ') words='show new renew' ;;
+    'cert ') words='show new renew import' ;;
     'cert show') options+=' -c --config --tlsa' ;;
     'cert new') options+=' -c --config --directory' ;;
+    'cert import')
+      options+=' -c --config --host --key --directory --replace'
+      if [[ $word != -* ]]; then
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -W 'agate jetforce molly-brown gmid gmcapsule' -- "$word"; compgen -f -- "$word")
+        return
+      fi
+      ;;
     'cert '*) options+=' -c --config' ;;
     'config ') words='import' ;;
     'config import')

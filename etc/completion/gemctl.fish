@@ -4,7 +4,7 @@ set -l actions status reload reopen upgrade stop cert config init fetch put edit
 set -l clients '__fish_seen_subcommand_from fetch put edit'
 set -l uploads '__fish_seen_subcommand_from put edit'
 set -l none "not __fish_seen_subcommand_from $actions"
-set -l cert '__fish_seen_subcommand_from cert; and not __fish_seen_subcommand_from show new renew'
+set -l cert '__fish_seen_subcommand_from cert; and not __fish_seen_subcommand_from show new renew import'
 set -l init '__fish_seen_subcommand_from init'
 set -l control "not __fish_seen_subcommand_from cert config init fetch put edit"
 set -l file "not __fish_seen_subcommand_from config init fetch put edit; and not begin; $cert; end"
@@ -19,7 +19,7 @@ complete -c gemctl -n "$none" -a reload -d 'Read the configuration, certificates
 complete -c gemctl -n "$none" -a reopen -d 'Open the log files again, after they were rotated'
 complete -c gemctl -n "$none" -a upgrade -d 'Start the installed program in place of the running one'
 complete -c gemctl -n "$none" -a stop -d 'Finish what has begun, then leave'
-complete -c gemctl -n "$none" -a cert -d 'Show, make and renew certificates'
+complete -c gemctl -n "$none" -a cert -d 'Show, make, renew and take over certificates'
 complete -c gemctl -n "$none" -a config -d 'Carry a configuration over from another server'
 complete -c gemctl -n "$none" -a init -d 'Write a configuration and a first page'
 complete -c gemctl -n "$none" -a fetch -d 'Fetch a URL over Gemini'
@@ -41,6 +41,13 @@ complete -c gemctl -n '__fish_seen_subcommand_from cert; and __fish_seen_subcomm
     -d 'Records for the DNS'
 complete -c gemctl -n '__fish_seen_subcommand_from cert; and __fish_seen_subcommand_from new' -l directory -x \
     -a '(__fish_complete_directories)' -d 'Make it here'
+complete -c gemctl -n "$cert" -a import -d 'Take over the certificates of another server'
+set -l taken '__fish_seen_subcommand_from cert; and __fish_seen_subcommand_from import'
+complete -c gemctl -n "$taken" -F -a 'agate jetforce molly-brown gmid gmcapsule'
+complete -c gemctl -n "$taken" -l host -x -d 'For this host alone'
+complete -c gemctl -n "$taken" -l key -r -F -d 'The key of the certificate'
+complete -c gemctl -n "$taken" -l directory -x -a '(__fish_complete_directories)' -d 'Keep it here'
+complete -c gemctl -n "$taken" -l replace -d 'In the place of one that is there'
 
 set -l config '__fish_seen_subcommand_from config'
 set -l servers gmid jetforce molly-brown agate

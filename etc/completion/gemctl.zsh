@@ -7,6 +7,7 @@ _gemctl_cert() {
     'show:show the certificates of the hosts'
     'new:make a self-signed certificate'
     'renew:make a new self-signed certificate for the same key'
+    'import:take over the certificates of another server'
   )
   _arguments -C $help '1:action:->action' '*::argument:->argument'
   case $state in
@@ -16,6 +17,11 @@ _gemctl_cert() {
         show) _arguments $help $file '--tlsa[as records for the DNS]' '1:host: ' ;;
         renew) _arguments $help $file '1:host: ' ;;
         new) _arguments $help $file '--directory=[make it here]:directory:_directories' '1:host: ' ;;
+        import)
+          _arguments $help $file '--host=[for this host alone]:host: ' '--key=[the key of the certificate]:file:_files' \
+            '--directory=[keep it here]:directory:_directories' '--replace[in the place of one that is there]' \
+            '1:source:_alternative "servers:server:(agate jetforce molly-brown gmid gmcapsule)" "files:file:_files"'
+          ;;
       esac
       ;;
   esac
@@ -43,7 +49,7 @@ _gemctl() {
     'reopen:open the log files again, after they were rotated'
     'upgrade:start the installed program in place of the running one'
     'stop:finish what has begun, then leave'
-    'cert:show, make and renew certificates'
+    'cert:show, make, renew and take over certificates'
     'config:carry a configuration over from another server'
     'init:write a configuration and a first page'
     'fetch:fetch a URL over Gemini'

@@ -103,9 +103,13 @@ def _run_cert(options: argparse.Namespace) -> ExitCode:
     from gemd.system.certificates import CertificateError
 
     try:
+        if options.action == "import":
+            from gemd.gemctl.certificate_import import import_certificates
+
+            return import_certificates(options)
         return run_cert(options)
     except CertificateError as error:
-        raise Failure(str(error)) from None
+        raise Failure(escape(str(error))) from None
 
 
 def _run_init(options: argparse.Namespace) -> ExitCode:

@@ -22,6 +22,7 @@ from gemd.system.certificate_facts import CertificateFacts, read_facts
 from gemd.system.certificate_parsing import read_names
 from gemd.system.certificates import CertificateError, certificate_paths, find_or_make, renew_self_signed
 from gemd.system.privileges import PrivilegeError, find_identity
+from gemd.system.whole_files import find_directory_owner
 
 _HOST = f"{PREFIX}HOST_"
 _FIRST_HOSTS = f"the host {ANY_HOST} has the certificate of the first host, and none of its own"
@@ -31,13 +32,13 @@ def run_cert(options: argparse.Namespace) -> ExitCode:
     """Do what was asked. Raises ConfigError, CertificateError and Failure."""
     if options.action == "new":
         return make(options)
-    config = _load(options.config)
+    config = load_as_gemd(options.config)
     if options.action == "renew":
         return renew(config, options.host)
     return show_certificates(config, options.host, as_records=options.tlsa)
 
 
-def _load(path: Path) -> Config:
+def load_as_gemd(path: Path) -> Config:
     """As gemd would: by variables of the environment alone where these name a host and there is no usual file."""
     is_given = path != DEFAULT_CONFIG or path.exists() or not any(name.startswith(_HOST) for name in os.environ)
     return load_config(path if is_given else None, cpus=1, variables=os.environ)
@@ -104,19 +105,20 @@ def make(options: argparse.Namespace) -> ExitCode:
     """Make a certificate, in the directory of gemd or in another one, which needs no configuration."""
     config = None
     if options.directory is None or options.config != DEFAULT_CONFIG or DEFAULT_CONFIG.exists():
-        config = _load(options.config)
+        config = load_as_gemd(options.config)
     if options.directory is None:
         assert config is not None
         host = find_host(config, options.host)
-        _refuse_configured(host)
+        refuse_configured(host)
         directory, names = find_certificate_directory(config), host.certificate_names
     else:
-        directory, names = options.directory, _names_for(options.host, config)
-    path, _ = certificate_paths(directory, names[0])
+        directory, names = options.directory, names_for(options.host, config)
+    path, key = certificate_paths(directory, names[0])
     if _exists(path):
         raise Failure(f"{path} is there already; `gemctl cert renew {names[0]}` makes a new one for its key")
-    made = find_or_make(directory, names, find_owner(config))
+    made = find_or_make(directory, names, find_owner(config, directory))
     print(f"made {made.path} for {', '.join(names)}, with the SHA-256 fingerprint {made.fingerprint}")
+    _complain_of_owner(directory, key)
     if added := [name for name in read_names(made.chain[0]) if name not in names]:
         print(f"also in it, as localhost has them: {', '.join(added)}")
     return ExitCode.OK
@@ -125,7 +127,7 @@ def make(options: argparse.Namespace) -> ExitCode:
 def renew(config: Config, name: str) -> ExitCode:
     """Make a new certificate for the same key in the place of the old one."""
     host = find_host(config, name)
-    _refuse_configured(host)
+    refuse_configured(host)
     path = _path_of(host, config)
     if not _exists(path):
         raise Failure(f"{path} is not there; `gemctl cert new {host.name}` makes it")
@@ -133,6 +135,7 @@ def renew(config: Config, name: str) -> ExitCode:
     print(f"renewed {path} for its key, with the SHA-256 fingerprint {renewed.fingerprint}")
     print(f"the old one is {path}.old; to show the new one to clients: gemctl reload")
     print("clients that have pinned the certificate, and not its key, will ask their users")
+    _complain_of_owner(path.parent, certificate_paths(path.parent, host.name)[1])
     return ExitCode.OK
 
 
@@ -156,7 +159,7 @@ def _normalise(name: str) -> str:
         raise Failure(f"{escape(name)} can't be a host: {error}", code=ExitCode.USAGE) from None
 
 
-def _names_for(name: str, config: Config | None) -> tuple[str, ...]:
+def names_for(name: str, config: Config | None) -> tuple[str, ...]:
     """All names of the host, if the configuration has it, else the one."""
     wanted = _normalise(name)
     if wanted == ANY_HOST:
@@ -165,7 +168,8 @@ def _names_for(name: str, config: Config | None) -> tuple[str, ...]:
     return next((host.certificate_names for host in hosts if wanted in host.names), (wanted,))
 
 
-def _refuse_configured(host: Host) -> None:
+def refuse_configured(host: Host) -> None:
+    """Raise Failure unless the host's certificate is gemd's to make."""
     if not host.has_certificate:
         raise Failure(_FIRST_HOSTS)
     if host.certificate is not None:
@@ -188,10 +192,22 @@ def _exists(path: Path) -> bool:
         raise Failure(f"{path} can't be looked at: {error.strerror}") from None
 
 
-def find_owner(config: Config | None) -> tuple[int, int] | None:
-    """Whose the files are to be that root makes: the user's whom root has gemd become, who has to read them at a
-    reload, unless its master stays root. Raises Failure for a user who does not exist."""
-    if config is None or os.geteuid() != 0 or config.service.master_user is not None:
+def _complain_of_owner(directory: Path, key: Path) -> None:
+    """Of a key that was there before and that root alone can read, as it would be missed at a reload."""
+    if os.geteuid() == 0 and find_directory_owner(directory) is not None and key.stat().st_uid == 0:
+        whose = f"{key} is root's, and {directory} is not: who that belongs to can't read the key"
+        complain(f"{whose}; chown --reference={directory} {key}")
+
+
+def find_owner(config: Config | None, directory: Path) -> tuple[int, int] | None:
+    """Whose the files are to be that root makes in `directory`: whose that is, who has to read them at a start. Of a
+    new one, and of root's, the user's whom root has gemd become, who has to read them at a reload, unless its master
+    stays root. Raises Failure for a user who does not exist."""
+    if os.geteuid() != 0:
+        return None
+    if (owner := find_directory_owner(directory)) is not None:
+        return owner
+    if config is None or config.service.master_user is not None:
         return None
     if config.service.user in (None, "root"):
         return None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gemd import __version__
-from gemd.gemctl.former_servers import FORMER_SERVERS, IMPORTED
+from gemd.gemctl.former_servers import FORMER_SERVERS, IMPORTED, NONE
 from gemd.protocol.mime import is_media_type
 
 DEFAULT_CONFIG = Path("/etc/gemd.conf")
@@ -92,7 +92,9 @@ def _add_status(commands: Commands) -> None:
 
 
 def _add_cert(commands: Commands) -> None:
-    cert = commands.add_parser("cert", help="show, make and renew certificates", description="Certificates of hosts.")
+    cert = commands.add_parser(
+        "cert", help="show, make, renew and take over certificates", description="Certificates of hosts."
+    )
     actions = cert.add_subparsers(dest="action", required=True, metavar="ACTION")
     show = _add_command(actions, "show", "show the certificates of the hosts", has_socket=False)
     show.add_argument("host", nargs="?", metavar="HOST", help="of this host alone")
@@ -102,6 +104,13 @@ def _add_cert(commands: Commands) -> None:
     new.add_argument("--directory", type=Path, metavar="DIR", help="make it here (default: where gemd keeps its own)")
     renew = _add_command(actions, "renew", "make a new self-signed certificate for the same key", has_socket=False)
     renew.add_argument("host", metavar="HOST")
+    taken = _add_command(actions, "import", "take over the certificates of another server", has_socket=False)
+    servers = ", ".join(name for name in FORMER_SERVERS if name != NONE)
+    taken.add_argument("source", metavar="SOURCE", help=f"{servers}, a directory, or a certificate's file")
+    taken.add_argument("--host", metavar="NAME", help="for this host alone")
+    taken.add_argument("--key", type=Path, metavar="FILE", help="the certificate's key (default: in SOURCE, or beside)")
+    taken.add_argument("--directory", type=Path, metavar="DIR", help="keep it here (default: where gemd keeps its own)")
+    taken.add_argument("--replace", action="store_true", help="in the place of one that is there")
 
 
 def _add_configuration(commands: Commands) -> None:

@@ -6,7 +6,7 @@ Rule: what is to be seen under its name was written, and is on the disk, before.
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 
@@ -37,11 +37,54 @@ def _complete(path: Path, content: bytes, mode: int, owner: tuple[int, int] | No
 
 
 def replace_whole(path: Path, content: bytes) -> None:
-    """Put a new file in the place of `path`, which stays as NAME.old. Root leaves the owner what it was."""
+    """Put a new file in the place of `path`, which stays as NAME.old. Root leaves the owner what it was, but gives what
+    is its own to whose the directory is."""
     before = path.stat()
-    old = path.with_name(f"{path.name}.old")
-    owner = (before.st_uid, before.st_gid) if os.geteuid() == 0 else None
+    owner = None
+    if os.geteuid() == 0:
+        owner = (before.st_uid, before.st_gid)
+        if before.st_uid == 0:
+            owner = find_directory_owner(path.parent) or owner
     with _complete(path, content, stat.S_IMODE(before.st_mode), owner) as temporary:
-        old.unlink(missing_ok=True)
-        os.link(path, old)
+        _keep_old(path)
         os.replace(temporary, path)
+
+
+def _keep_old(path: Path) -> None:
+    old = path.with_name(f"{path.name}.old")
+    old.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.link(path, old, follow_symlinks=False)
+
+
+def find_directory_owner(directory: Path) -> tuple[int, int] | None:
+    """Whose a directory is, who reads what root writes to it; None where it is root's, or not there."""
+    try:
+        status = directory.stat()
+    except OSError:
+        return None
+    return (status.st_uid, status.st_gid) if status.st_uid != 0 else None
+
+
+Files = Sequence[tuple[Path, bytes, int]]  # with their modes
+
+
+def write_all_once(files: Files, owner: tuple[int, int] | None) -> None:
+    """Write new files, none of which is to be seen before all are complete. Where one exists it stays, none of the
+    others does, and that is a FileExistsError."""
+    with contextlib.ExitStack() as temporaries, contextlib.ExitStack() as undo:
+        ready = [(temporaries.enter_context(_complete(*file, owner)), file[0]) for file in files]
+        for temporary, path in ready:
+            os.link(temporary, path)
+            undo.callback(path.unlink)
+        undo.pop_all()
+
+
+def replace_all(files: Files, owner: tuple[int, int] | None) -> None:
+    """Put files in the place of what is there, which stays as NAME.old, when all of them are complete."""
+    with contextlib.ExitStack() as temporaries:
+        ready = [(temporaries.enter_context(_complete(*file, owner)), file[0]) for file in files]
+        for _, path in ready:
+            _keep_old(path)
+        for temporary, path in ready:
+            os.replace(temporary, path)

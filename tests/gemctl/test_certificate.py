@@ -165,6 +165,27 @@ class TestAsRoot:
         assert cert("new", "example.org")[0] == 0
         assert (kept / "example.org.key").stat().st_uid == 0
 
+    def test_new_belongs_to_whose_the_directory_is(self, cert, kept, tmp_path, capsys):
+        """As it is where a service manager starts gemd as its user, and the configuration has none."""
+        kept.mkdir(mode=0o700)
+        os.chown(kept, self.OWNER, self.OWNER)
+        assert cert("new", "example.org")[0] == 0
+        assert main(["cert", "new", "other.example", "--directory", str(kept)]) == 0
+        for name in os.listdir(kept):
+            assert ((kept / name).stat().st_uid, (kept / name).stat().st_gid) == (self.OWNER, self.OWNER)
+
+    def test_a_key_that_was_roots_before_is_told(self, cert, kept):
+        cert("new", "example.org")
+        os.chown(kept, self.OWNER, self.OWNER)
+        code, _, said = cert("renew", "example.org")
+        assert (code, (kept / "example.org.crt").stat().st_uid) == (0, self.OWNER)
+        assert said == (
+            f"gemctl: {kept}/example.org.key is root's, and {kept} is not: who that belongs to can't read the key; "
+            f"chown --reference={kept} {kept}/example.org.key\n"
+        )
+        (kept / "example.org.crt").unlink()
+        assert "chown --reference=" in cert("new", "example.org")[2]
+
     def test_renew_leaves_owner_and_mode(self, cert, kept):
         cert("new", "example.org")
         os.chown(kept / "example.org.crt", self.OWNER, self.OWNER)

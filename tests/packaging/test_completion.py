@@ -11,8 +11,8 @@ from tests.packaging.installing import COMMANDS, PROJECT
 
 COMPLETION = PROJECT / "etc/completion"
 LINES = ["gemd", "gemctl", "gemctl status", "gemctl reload", "gemctl reopen", "gemctl upgrade", "gemctl stop",
-         "gemctl cert", "gemctl cert show", "gemctl cert new", "gemctl cert renew", "gemctl config",
-         "gemctl config import", "gemctl init", "gemctl fetch",
+         "gemctl cert", "gemctl cert show", "gemctl cert new", "gemctl cert renew", "gemctl cert import",
+         "gemctl config", "gemctl config import", "gemctl init", "gemctl fetch",
          "gemctl put", "gemctl edit", "gemctl check"]  # fmt: skip
 EVERY_LINE = pytest.mark.parametrize("line", LINES)
 
@@ -72,7 +72,7 @@ COMMANDS_OF = {
     "gemctl": EVERY_COMMAND,
     "gemctl -c /x/gemd.conf": EVERY_COMMAND,
     "gemctl config": {"import"},
-    "gemctl cert": {"show", "new", "renew"},
+    "gemctl cert": {"show", "new", "renew", "import"},
 }
 
 

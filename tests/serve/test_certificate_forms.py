@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from gemd.system.certificates import make_self_signed
 
-from .conftest import wait_for
+from .conftest import AS_ROOT, wait_for
 from .succession import HOST
 
 PAIR = 'certificate = "{tmp}/cert.der"\nkey = "{tmp}/key.der"\n'
@@ -39,7 +39,7 @@ def shown(daemon, **options) -> str:
 
 
 def check(tmp_path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "gemd", "-t", "-c", tmp_path / "gemd.conf"]
+    command = [sys.executable, "-m", "gemd", "-t", "-c", tmp_path / "gemd.conf", *AS_ROOT]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
@@ -63,6 +63,30 @@ def test_a_pair_in_der_is_served_and_another_at_a_reload(configure, keep, tmp_pa
     tested = check(tmp_path)
     assert (tested.returncode, tested.stderr) == (3, f"gemd: {said}\n")
     assert shown(daemon) == new
+
+
+def test_what_was_taken_over_is_what_clients_go_on_seeing(configure, keep, tmp_path):
+    old = keep(ec.generate_private_key(ec.SECP256R1()))
+    daemon = configure(HOST)
+    made = shown(daemon)
+    command = [
+        sys.executable,
+        "-m",
+        "gemd.gemctl",
+        "cert",
+        "import",
+        tmp_path / "cert.der",
+        "-c",
+        tmp_path / "gemd.conf",
+    ]
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (refused.returncode, "is there already, by which clients may know localhost" in refused.stderr) == (1, True)
+    done = subprocess.run([*command, "--replace"], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert f"imported {tmp_path}/cert.der with its key for localhost, as {tmp_path}/certificates/" in done.stdout
+    assert shown(daemon) == made
+    daemon.reload()
+    wait_for(lambda: shown(daemon) == old, "the certificate that was taken over")
 
 
 def test_an_ed25519_key_is_served_with_a_warning(configure, keep, tmp_path):
