@@ -4,15 +4,18 @@ Rule: signals wait from the first instruction on, until somebody can obey them.
 """
 
 import gc
+import os
 import sys
 
 from gemd.requirements import explain_import_error
+from gemd.system.last_words import heed_predecessor, tell_predecessor
 from gemd.system.signals import block_signals
 
 
 def main() -> int:
     """Run gemd with the arguments of this process; return its exit code."""
     block_signals()
+    heed_predecessor(os.environ)
     gc.disable()  # what is imported stays: looking again and again for what of it is garbage takes 10 ms
     try:
         from gemd.startup.first_look import wants_tickets
@@ -23,7 +26,9 @@ def main() -> int:
 
         from gemd.startup.command import run
     except ImportError as error:
-        sys.exit(f"gemd: {explain_import_error(error)}")
+        reason = explain_import_error(error)
+        tell_predecessor([reason])
+        sys.exit(f"gemd: {reason}")
     gc.freeze()
     gc.enable()
     return run()

@@ -38,7 +38,8 @@ class Deaths:
 
     def report(self, worker: Worker, code: int, urls: Sequence[str], now: float) -> str:
         """Say that a worker has ended, with this exit code, or by a signal if it is negative, while it was answering
-        these; and which URL several have ended over. Returns how it ended: "ended with ...", "was killed by ..."."""
+        these; and which URL several have ended over. Returns how it ended, "ended with ...", "was killed by ...", and
+        why, if it has said so."""
         cause = self._name_cause(code, now)
         what = (worker.nr + 1, worker.pid, cause, now - worker.born, describe_work(urls))
         error_log.error("worker %d (pid %d) %s after %.1f s%s", *what)
@@ -50,7 +51,8 @@ class Deaths:
                 self._told[url] = now
                 text = "%d workers ended within a minute while they were answering %s, which may be the cause"
                 error_log.error(text, number, _quote([url]))
-        return cause
+        said = self._processes.last_words(worker.pid)  # which the log has from the worker itself
+        return f"{cause}: {said}" if said else cause
 
     def _forget_old(self, now: float) -> None:
         while self._over and now - self._over[0][0] > _WINDOW:

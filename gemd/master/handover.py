@@ -19,14 +19,14 @@ import msgspec
 
 from gemd.master.control import ControlSocket
 from gemd.system import process
+from gemd.system.last_words import HANDOVER, MOST, write_reasons
 from gemd.system.listener import Listener
 from gemd.system.pid_file import PidFile
 
-_VARIABLE = "GEMD_HANDOVER"
 _UNTOUCHABLE = {signal.SIGKILL, signal.SIGSTOP}
 
-# What is said: by the new master that it serves, by the old one that it speaks for the service no more, by the new one
-# that it ends as it was told to.
+# What is said: by the new master that it serves, or why it never will (by `explain`), by the old one that it speaks for
+# the service no more, by the new one that it ends as it was told to.
 READY, GO, BYE = b"ready", b"go", b"bye"
 GONE = b""  # the other end was closed, by its process's end if nothing else
 
@@ -58,7 +58,7 @@ class Handover(msgspec.Struct, frozen=True):
 
 def take_handover(environ: MutableMapping[str, str]) -> Handover | None:
     """What the process that started this one left to it, if it was a master; takes it from `environ`."""
-    text = environ.pop(_VARIABLE, None)
+    text = environ.pop(HANDOVER, None)
     if text is None:
         return None
     try:
@@ -85,11 +85,15 @@ class Channel:
         with contextlib.suppress(OSError):
             self._socket.send(word, socket.MSG_NOSIGNAL)
 
+    def explain(self, *reasons: str) -> None:
+        """Say why nothing comes of this master."""
+        self.say(write_reasons(reasons))
+
     def hear(self) -> bytes | None:
         """The next word; None when there is none yet, GONE when the other end is closed."""
         for _ in range(2):
             try:
-                return self._socket.recv(16)
+                return self._socket.recv(MOST)
             except BlockingIOError:
                 return None
             except ConnectionResetError:
@@ -150,7 +154,7 @@ def start_successor(
         lock=pid_file.lock if pid_file is not None else None,
         control=(control.listener.socket.fileno(), control.path) if control is not None else None,
     )
-    environ = {**os.environ, **variables, _VARIABLE: msgspec.json.encode(handover).decode()}
+    environ = {**os.environ, **variables, HANDOVER: msgspec.json.encode(handover).decode()}
     command = build_command(sys.orig_argv, sys.argv)
     with its:
         try:

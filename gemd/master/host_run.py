@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from gemd.config.settings import Timeouts
 from gemd.exit_codes import ExitCode
+from gemd.master.child import Child
 from gemd.master.deaths import describe_end
-from gemd.master.process import Child
 from gemd.shared.host_log import pass_on
 from gemd.shared.host_process import CHANGED, END, FIGURES, LEAVE, READY, SIGN, HostProcess
 from gemd.system.log import error_log

@@ -101,10 +101,10 @@ class Master:
         if self.reload.concerns(worker):
             self.reload.note_end(worker, self.generation, cause)
         elif self.role is Role.STARTING and code in (ExitCode.PRIVILEGES, ExitCode.APPLICATION):
-            self._begin_end(ExitCode(code), now)
+            self._begin_end(ExitCode(code), now, reason=f"a worker {cause}")
         elif self.role is Role.STARTING and self.workers.are_hopeless(self.slots):
             error_log.error("%d workers in a row ended before they served; giving up", self.workers.early_deaths)
-            self._begin_end(ExitCode.WORKERS, now)
+            self._begin_end(ExitCode.WORKERS, now, reason=f"the workers end before they serve; the last {cause}")
 
     # What is asked
 
@@ -160,8 +160,8 @@ class Master:
         if self.role is Role.STARTING and self.pool.serves(self.generation):
             self.succession.become(Role.SERVING)
             self._notices.announce()
-        elif self.role is Role.STARTING and self.pool.hosts.find_failure(self.generation) is not None:
-            self._begin_end(ExitCode.APPLICATION, now)
+        elif self.role is Role.STARTING and (failure := self.pool.hosts.find_failure(self.generation)) is not None:
+            self._begin_end(ExitCode.APPLICATION, now, reason=failure)
             return
         if self.pool.hosts.take_change():
             self.reload.ask()
@@ -184,11 +184,11 @@ class Master:
             self.slots = self.generation.config.workers
         self.pool.recycle(self.generation.config.service)
 
-    def _begin_end(self, code: ExitCode, now: float, *, is_limited: bool = True) -> None:
-        """Have all workers end, within the configured time if that `is_limited`."""
+    def _begin_end(self, code: ExitCode, now: float, *, is_limited: bool = True, reason: str = "") -> None:
+        """Have all workers end, within the configured time if that `is_limited`; `reason` is why they never served."""
         if not self.shutdown.is_begun:
             self.reload.put_off()
-            self._notices.announce_stop(self.generation)
+            self._notices.announce_stop(self.generation, reason)
             self.succession.end()
         self.shutdown.begin(code, now, self.generation.config.timeouts.stop if is_limited else None)
 

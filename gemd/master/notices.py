@@ -17,21 +17,12 @@ from gemd.master.handover import BYE, GO, GONE, READY, Channel, Handover, Succes
 from gemd.master.launch import Launch
 from gemd.master.log_files import LogFiles, reopening_task
 from gemd.master.report import Outcome
-from gemd.master.task import Task
+from gemd.master.task import Loader, Task
 from gemd.shared.generation import Generation
+from gemd.system.last_words import forget_predecessor
 from gemd.system.log import error_log
 from gemd.system.pid_file import PidFile, PidFileError
 from gemd.system.systemd import Notifier
-
-
-class Loader(Protocol):
-    """What a generation is made from, and how. Both raise TaskError."""
-
-    def find(self, current: Generation) -> Outcome:
-        """Read the configuration and all that it names, and open what `current` has not. Runs in a child."""
-
-    def make(self, found: Outcome, current: Generation) -> Generation:
-        """The generation after `current`, with which it shares what has not changed. Takes the descriptors over."""
 
 
 class Notices(Protocol):
@@ -55,8 +46,8 @@ class Notices(Protocol):
     def announce_reload(self, *, is_over: bool) -> None:
         """A reload begins or is over."""
 
-    def announce_stop(self, generation: Generation) -> None:
-        """All is going to end: listen no more."""
+    def announce_stop(self, generation: Generation, reason: str = "") -> None:
+        """All is going to end, for a reason if it never served: listen no more."""
 
     def report(self, text: str, *, is_alive: bool) -> None:
         """How things are, in a line; `is_alive` when the watchdog need not worry."""
@@ -112,6 +103,7 @@ class DaemonNotices(Notices):
         self._predecessor: int | None = None  # a pidfd
         if handover is not None:
             self._channel = Channel(socket.socket(fileno=handover.channel))
+            forget_predecessor()
             with contextlib.suppress(OSError):
                 self._predecessor = os.pidfd_open(handover.predecessor)
         self._owns_files = handover is None  # the pid file and the control socket; else they are the predecessor's
@@ -183,7 +175,9 @@ class DaemonNotices(Notices):
         else:
             self._manager.reloading()
 
-    def announce_stop(self, generation: Generation) -> None:
+    def announce_stop(self, generation: Generation, reason: str = "") -> None:
+        if self._channel is not None and reason:
+            self._channel.explain(reason)
         # Close the listeners, so that new connections are refused, and not queued for workers that are gone.
         self._manager.stopping()
         for listener in generation.listeners:

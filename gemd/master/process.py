@@ -16,7 +16,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from gemd.exit_codes import ExitCode
-from gemd.shared.channel import send_files
+from gemd.master.child import Child
+from gemd.shared.channel import hear_last_words, send_files
 from gemd.shared.generation import Generation
 from gemd.shared.host_process import END
 from gemd.system.orphans import adopt_orphans, kill_orphans
@@ -30,37 +31,6 @@ Program = Callable[[socket.socket, socket.socket], ExitCode]
 _END_TIMEOUT = 1.0  # seconds for those that are killed; who waits for a disk takes longer, and nobody waits for that
 _END_INTERVAL = 0.005
 _MAX_CHILDREN = 4  # beside the workers: two that do something, and some that wait for a disk and can't be killed
-
-
-class Child:
-    """A child that is no worker. `channel` leads to it; `code` is its exit code, or minus the signal that killed it,
-    once it is reaped."""
-
-    def __init__(self, pid: int, channel: socket.socket, poll: select.poll) -> None:
-        """Has `poll` wait for what comes by the channel, until that is closed."""
-        self.pid = pid
-        self.channel = channel
-        self.code: int | None = None
-        self._poll = poll
-        poll.register(channel, select.POLLIN)
-
-    def hang_up(self) -> None:
-        """Hear nothing more of it."""
-        if self.channel.fileno() >= 0:
-            self._poll.unregister(self.channel)
-            self.channel.close()
-
-    def tell(self, text: bytes) -> None:
-        """Say something by the channel, if that can be done at once."""
-        with contextlib.suppress(OSError):
-            self.channel.send(text, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
-
-    def kill(self) -> None:
-        """End it, and hear nothing more of it. It is reaped when the kernel lets it go."""
-        if self.code is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-        self.hang_up()
 
 
 class ProcessControl(Protocol):
@@ -92,6 +62,9 @@ class ProcessControl(Protocol):
     def kill_hosts(self) -> None:
         """Kill them, whatever they are at, and what they run: one that was stopped would be left for ever. There are no
         workers any more. Waits for a moment."""
+
+    def last_words(self, pid: int) -> str:
+        """Why a worker did not serve, if it has said so; of those that `reap` returned last."""
 
     def kill_orphans(self, keep: Collection[int]) -> None:
         """End the scripts of workers and the processes beside them that are gone; the children in `keep` are none."""
@@ -125,6 +98,7 @@ class ForkingProcessControl(ProcessControl):
         self._signals = signals
         poll.register(self._signals.fileno(), select.POLLIN)
         self._channels: dict[int, socket.socket] = {}
+        self._last_words: dict[int, str] = {}
         self._children: dict[int, Child] = {}
         self._hosts: dict[int, Child] = {}
         self._oom_kills = OutOfMemoryKills()
@@ -193,6 +167,7 @@ class ForkingProcessControl(ProcessControl):
 
     def reap(self) -> list[tuple[int, int]]:
         ended: list[tuple[int, int]] = []
+        self._last_words = {}
         with contextlib.suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -205,8 +180,12 @@ class ForkingProcessControl(ProcessControl):
                     continue
                 ended.append((pid, code))
                 if pid in self._channels:
-                    self._channels.pop(pid).close()
+                    with self._channels.pop(pid) as channel:
+                        self._last_words[pid] = hear_last_words(channel)
         return ended
+
+    def last_words(self, pid: int) -> str:
+        return self._last_words.get(pid, "")
 
     def tell_hosts(self) -> None:
         for child in self._hosts.values():

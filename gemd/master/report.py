@@ -15,8 +15,8 @@ from typing import Annotated
 import msgspec
 
 from gemd.exit_codes import ExitCode
+from gemd.master.child import Child
 from gemd.master.deaths import describe_end
-from gemd.master.process import Child
 from gemd.system import process
 from gemd.system.attempt import report_attempts
 from gemd.system.descriptors import receive_descriptors

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from gemd.exit_codes import ExitCode
 from gemd.protocol.characters import escape
 from gemd.system.attempt import attempt_under_way
+from gemd.system.last_words import tell_predecessor
 
 _LOOK_INTERVAL = 0.0001  # seconds
 
@@ -36,5 +37,6 @@ def start_limit(seconds: float) -> Iterator[None]:
 def _give_up(seconds: float) -> None:
     """Runs in the thread."""
     reason = attempt_under_way() or "what is needed could not be had"
+    tell_predecessor([f"{reason} within {seconds:g} s"])
     print(f"gemd: {escape(reason)} within {seconds:g} s", file=sys.stderr, flush=True)
     os._exit(ExitCode.CONFIGURATION)

@@ -14,6 +14,7 @@ from gemd.master.control import Command
 from gemd.master.handover import BYE, GONE, READY, Successor
 from gemd.master.notices import Notices
 from gemd.shared.generation import Generation
+from gemd.system.last_words import read_reasons
 from gemd.system.log import error_log
 
 _KILL_TIMEOUT = 5.0  # seconds between TERM and KILL for a successor that does not serve
@@ -49,13 +50,15 @@ class ImpossibleChange(Exception):
 
 class _Attempt(msgspec.Struct, eq=False):
     """A successor that was started, and who waits for it. Past the deadline it is overdue, and told to end; it may
-    have opened log files that are old by now."""
+    have opened log files that are old by now. It may say `reasons` why it will not serve; else `log` may have them."""
 
     successor: Successor
     deadline: float
     command: Command | None
+    log: str
     is_overdue: bool = False
     logs_are_old: bool = False
+    reasons: tuple[str, ...] = ()
 
 
 class Succession:
@@ -82,7 +85,8 @@ class Succession:
         except OSError as error:
             self._refuse(command, f"the program can't be started again: {error.strerror}: {error.filename or ''}")
             return
-        self._attempt = _Attempt(successor, now + 2 * generation.config.timeouts.start, command)
+        deadline = now + 2 * generation.config.timeouts.start
+        self._attempt = _Attempt(successor, deadline, command, generation.config.log.error)
         self.become(Role.UPGRADING)
         error_log.info("upgrading: a new master starts with pid %d", successor.pid)
 
@@ -107,6 +111,7 @@ class Succession:
         elif word in (GONE, BYE):
             self._go_on(self._attempt)
         elif self.role is Role.UPGRADING:
+            self._attempt.reasons += read_reasons(word)
             if word == READY:
                 self._retire(self._attempt)
             elif now >= self._attempt.deadline:
@@ -130,10 +135,13 @@ class Succession:
 
     def _go_on(self, attempt: _Attempt) -> None:
         """The successor has failed."""
-        reason = "did not serve in time" if attempt.is_overdue else "has ended"
-        error_log.error("not upgraded: the new master (pid %d) %s; this one goes on", attempt.successor.pid, reason)
+        what = "did not serve in time" if attempt.is_overdue else "has ended"
+        for reason in attempt.reasons:  # its standard error may be nowhere
+            error_log.error("not upgraded: %s", reason)
+        error_log.error("not upgraded: the new master (pid %d) %s; this one goes on", attempt.successor.pid, what)
         if attempt.command is not None:
-            attempt.command.fail(f"the new master {reason}; the error log may say more")
+            unexplained = f"the new master {what} and has not said why; the error log may, {attempt.log}"
+            attempt.command.fail(*attempt.reasons or (unexplained,))
         self._forget()
         was_retired = self.role is Role.RETIRED
         self.become(Role.SERVING)

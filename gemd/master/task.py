@@ -6,13 +6,23 @@ waited for by nobody; it has the master's rights, and nothing else that only the
 
 import os
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from gemd.master.process import ProcessControl
 from gemd.master.report import Outcome, Report, TaskError, do
 from gemd.shared.generation import Generation
 
 T = TypeVar("T")
+
+
+class Loader(Protocol):
+    """What a generation is made from, and how. Both raise TaskError."""
+
+    def find(self, current: Generation) -> Outcome:
+        """Read the configuration and all that it names, and open what `current` has not. Runs in a child."""
+
+    def make(self, found: Outcome, current: Generation) -> Generation:
+        """The generation after `current`, with which it shares what has not changed. Takes the descriptors over."""
 
 
 class Task(Generic[T]):

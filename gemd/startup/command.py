@@ -20,6 +20,7 @@ from gemd.startup.failures import FAILURES, explain_failure
 from gemd.startup.resources import Inherited
 from gemd.startup.serve import serve
 from gemd.system.encoding import start_again_in_utf8
+from gemd.system.last_words import tell_predecessor
 from gemd.system.process import fill_standard_streams
 from gemd.system.signals import restore_signals
 
@@ -75,6 +76,7 @@ def _current_directory() -> Path:
 
 
 def _complain(code: ExitCode, *lines: str) -> ExitCode:
+    tell_predecessor(lines)
     for line in lines:
         print(f"gemd: {escape(line)}", file=sys.stderr)
     return code

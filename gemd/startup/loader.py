@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from gemd.config import Config
-from gemd.master.notices import Loader
 from gemd.master.report import Outcome, TaskError
+from gemd.master.task import Loader
 from gemd.shared.generation import Generation
 from gemd.startup.assembly import build_generation
 from gemd.startup.failures import FAILURES, explain_failure

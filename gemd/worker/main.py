@@ -14,7 +14,7 @@ import time
 from gemd.exit_codes import ExitCode
 from gemd.protocol import figures
 from gemd.responders.app.load import AppLoadError
-from gemd.shared.channel import receive_files
+from gemd.shared.channel import receive_files, say_last_words
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import Row
 from gemd.system import process
@@ -72,12 +72,15 @@ def run_worker(generation: Generation, nr: int, row: Row, master: int, channel: 
         _serve(nr, generation, row, signals, channel, memory, descriptors, watch)
     except (PrivilegeError, ConfinementError) as error:
         error_log.error("worker %d serves nothing: %s", nr + 1, error)
+        say_last_words(channel, str(error))
         return ExitCode.PRIVILEGES
     except AppLoadError as error:
         error_log.error("%s", error, exc_info=error.__cause__)
+        say_last_words(channel, str(error))
         return ExitCode.APPLICATION
-    except Exception:  # noqa: BLE001, the worker's boundary
+    except Exception as error:  # noqa: BLE001, the worker's boundary
         error_log.exception("worker %d has to stop", nr + 1)
+        say_last_words(channel, f"{type(error).__name__}: {error}")
         return ExitCode.INTERNAL
     finally:
         generation.logs.flush(_FLUSH_TIMEOUT)

@@ -13,6 +13,7 @@ from gemd.master.report import TaskError
 from gemd.protocol.url import parse_url
 from gemd.shared.counts import HostSlots
 from gemd.shared.generation import Generation
+from gemd.system.last_words import write_reasons
 
 
 @dataclass
@@ -43,16 +44,17 @@ class ScriptedWorker:
 
 class ScriptedSuccessor:
     """A new master. It says that it serves `ready` seconds after its start (None: never); it ends after `lives`
-    seconds, or by TERM unless it is `deaf`. It says goodbye when it was told to end, or if it is `polite`."""
+    seconds, or by TERM unless it is `deaf`. It says goodbye when it was told to end, or if it is `polite`.
+    Before it ends it gives its reasons, if it `says` some."""
 
-    def __init__(self, *, ready=None, lives=None, polite=False, deaf=False):
+    def __init__(self, *, ready=None, lives=None, polite=False, deaf=False, says=()):
         self.pid = 0
         self.channel = self
         self.is_deaf = deaf
         self.is_closed = False
         self.heard = []  # what it was told
         self._processes = None
-        self._ready, self._lives, self._polite = ready, lives, polite
+        self._ready, self._lives, self._polite, self._says = ready, lives, polite, says
         self._said = []
         self._ends = float("inf")
 
@@ -78,7 +80,7 @@ class ScriptedSuccessor:
         assert not self.is_closed
         words = [READY] * self.has_spoken()
         if self._ends <= self._processes.now:
-            words += [BYE] * self._polite
+            words += [write_reasons([reason]) for reason in self._says] + [BYE] * self._polite
         new = words[len(self._said) :]
         if new:
             self._said.append(new[0])
@@ -130,12 +132,12 @@ class ScriptedProcessControl:
 
     `boots` says when new workers serve: True at once, False never, a number after so many seconds. `lives` are the
     seconds after which they die with exit code 1, or these and the code. Both may be dicts by generation, and the
-    values of these by slot.
+    values of these by slot. Those that end have said what it `says`.
     """
 
     hosts_take = 0.0
 
-    def __init__(self, scoreboard, history=(), *, forks_fail=0, boots=True, lives=None):
+    def __init__(self, scoreboard, history=(), *, forks_fail=0, boots=True, lives=None, says=""):
         self.done, self.forks, self.told = [], [], []
         self.now = 0.0
         self.notices = None
@@ -146,6 +148,7 @@ class ScriptedProcessControl:
         self.boots = boots
         self.lives = lives
         self.oom_kills = 0
+        self.says = says
         self.hosts_told = None  # to end, at this time
         self._scoreboard = scoreboard
         self._order = itertools.count()
@@ -202,6 +205,9 @@ class ScriptedProcessControl:
         ended, self._ended = self._ended, []
         self._just_reaped = {pid for pid, _ in ended}
         return ended
+
+    def last_words(self, pid):
+        return self.says
 
     def kill_orphans(self, keep):
         assert set(self.workers) <= set(keep)  # else one that lives would be killed
@@ -437,8 +443,10 @@ class ScriptedNotices:
     def announce_reload(self, *, is_over):
         self._do("reload", is_over)
 
-    def announce_stop(self, generation):
+    def announce_stop(self, generation, reason=""):
         self._do("closed", generation.number)
+        if reason:
+            self._do("explained", reason)
 
     def report(self, text, *, is_alive):
         if is_alive != self._is_alive:

@@ -42,6 +42,12 @@ def test_causes(deaths, complaints, code, cause):
     assert complaints() == [f"worker 2 (pid 7) {cause} after 2.5 s"]
 
 
+def test_what_it_has_said_is_for_who_waits_since_the_log_has_it(deaths, processes, complaints):
+    processes.says = "no such user"
+    assert end(deaths, code=5) == "ended with exit code 5: no such user"
+    assert complaints() == ["worker 2 (pid 7) ended with exit code 5 after 2.5 s"]
+
+
 # By what a worker was killed, so many seconds after the kernel's counter rose, and whether that may be why.
 WANT_OF_MEMORY = {
     "at once": (KILL, 0.0, True),

@@ -448,11 +448,20 @@ def test_an_unknown_command_is_refused(play, complaints, caplog):
 
 @pytest.mark.parametrize("code", [ExitCode.PRIVILEGES, ExitCode.APPLICATION])
 def test_a_worker_that_must_not_serve_ends_the_master_before_anything_is_served(play, code):
-    story = play((0.01, "dies", 0, int(code)), boots=2.0)
+    story = play((0.01, "dies", 0, int(code)), boots=2.0, says="no such user")
     assert story.code == code
+    reason = f"a worker ended with exit code {int(code)}: no such user"
+    assert story.done("explained") == [(0.01, reason)]
     assert story.told == [(0.01, 1, 1, SIGTERM)]
     assert story.done("announce") == []
     assert story.done("close") == [(0.01, False)]
+
+
+def test_workers_that_never_serve_end_the_master_and_why_is_told(play):
+    story = play(boots=False, lives=0.1, says="broken")
+    assert story.code == ExitCode.WORKERS
+    reason = "the workers end before they serve; the last ended with exit code 1: broken"
+    assert [why for _, why in story.done("explained")] == [reason]
 
 
 @pytest.mark.parametrize("code", [ExitCode.PRIVILEGES, ExitCode.APPLICATION])

@@ -312,13 +312,13 @@ class WatchedNotices(ScriptedNotices):
         self.watch.is_pid_file_ours = True
         super().resume()
 
-    def announce_stop(self, generation):
+    def announce_stop(self, generation, reason=""):
         watch = self.watch
         if watch.stop_code is None:
             assert not watch.is_announced, "one of them has served"
             assert max(watch.never_served) >= max(3, watch.fewest_slots)
             watch.stop_code, watch.stop_limit = ExitCode.WORKERS, self.processes.now + STOP
-        super().announce_stop(generation)
+        super().announce_stop(generation, reason)
 
     def start_successor(self, generation):
         assert self.watch.role is Role.SERVING

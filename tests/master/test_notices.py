@@ -15,6 +15,7 @@ from gemd.master.handover import BYE, GO, READY, Channel, Handover
 from gemd.master.launch import Launch
 from gemd.master.notices import DaemonNotices
 from gemd.master.report import Outcome
+from gemd.system.last_words import read_reasons
 from gemd.system.pid_file import lock_pid_file
 
 
@@ -201,6 +202,15 @@ def test_a_new_one_says_that_it_serves_and_waits_for_its_word(make):
     assert made.notes.said == [("ready",), ("status", "serving"), ("alive",)]
     made.notices.report("serving", is_alive=True)
     assert made.notes.said.count(("ready",)) == 1
+
+
+def test_a_new_one_that_will_never_serve_says_why(make):
+    made = make(succeeds=True)
+    nothing = SimpleNamespace(listeners=[])
+    made.notices.announce_stop(nothing, "no workers\nand no hope")
+    assert read_reasons(made.predecessor.hear()) == ("no workers", "and no hope")
+    made.notices.announce_stop(nothing)
+    assert made.predecessor.hear() is None
 
 
 def test_it_takes_the_word_when_the_old_one_is_gone(make):

@@ -13,7 +13,7 @@ import pytest
 from gemd.exit_codes import ExitCode
 from gemd.master import process
 from gemd.master.process import ForkingProcessControl
-from gemd.shared.channel import receive_files
+from gemd.shared.channel import receive_files, say_last_words
 from gemd.system.process import become_subreaper
 from gemd.system.signals import SignalQueue
 from tests.support.processes import is_alive
@@ -114,6 +114,19 @@ def test_a_worker_is_told_who_it_is_and_its_code_is_reaped(make, pipe):
     assert reap(control) == [(pid, ExitCode.BIND)]
     assert os.read(pipe[0], 100).decode() == repr(("a generation", 3, 7, pid))
     assert control.reap() == []
+
+
+def test_its_last_words_are_those_of_whom_was_reaped_last(make):
+    control = make(lambda _, nr, __, channel: say_last_words(channel, f"slot {nr}: why\nnot") or ExitCode.INTERNAL)
+    first = control.spawn(None, 1, 1)
+    assert reap(control) == [(first, ExitCode.INTERNAL)]
+    assert control.last_words(first) == "slot 1: why not"
+    silent = make(lambda *_: ExitCode.OK)
+    second = silent.spawn(None, 2, 2)
+    assert reap(silent) == [(second, ExitCode.OK)]
+    assert silent.last_words(second) == silent.last_words(first) == ""
+    control.reap()
+    assert control.last_words(first) == ""
 
 
 def test_work_that_fails_never_returns_to_the_master(make):

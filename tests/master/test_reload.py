@@ -75,6 +75,12 @@ def test_a_new_worker_that_dies_before_it_serves_undoes_it(play, complaints):
     ]
 
 
+def test_why_a_new_worker_has_died_is_told(play):
+    (command,) = commands("reload")
+    play((5, "asks", command), (5.2, "dies", 1, 1, 2), boots={1: True, 2: 0.5}, says="no such user", until=50)
+    assert command.answers == [(False, ("a new worker ended with exit code 1: no such user",))]
+
+
 @pytest.mark.parametrize("code", [0, 1, ExitCode.PRIVILEGES, ExitCode.APPLICATION, -SIGKILL])
 def test_however_it_dies(play, code):
     story = play(HUP, (5.2, "dies", 0, int(code), 2), boots={1: True, 2: 0.5}, until=50)

@@ -10,7 +10,7 @@ import pytest
 
 from gemd.exit_codes import ExitCode
 from gemd.master import report as module
-from gemd.master.process import Child
+from gemd.master.child import Child
 from gemd.master.report import FAULT, Outcome, Report, TaskError, do
 from gemd.system.attempt import attempt, report_attempts
 

@@ -1,6 +1,8 @@
 """A start that has a time limit, in a process of its own."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -9,6 +11,7 @@ import pytest
 
 from gemd.exit_codes import ExitCode
 from gemd.master.start_limit import start_limit
+from gemd.system.last_words import MOST, read_reasons
 from tests.support.waiting import LONGEST
 
 PROGRAM = """
@@ -35,6 +38,23 @@ def test_what_never_answers_ends_the_process(tmp_path, attempt, said):
         timeout=LONGEST,
     )
     assert (run.returncode, run.stderr) == (ExitCode.CONFIGURATION, said)
+
+
+def test_a_master_that_waits_for_this_one_is_told(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, its:
+        program = PROGRAM.replace("{attempt}", next(iter(CASES)))
+        heed = "import os; from gemd.system.last_words import heed_predecessor; heed_predecessor(os.environ)\n"
+        subprocess.run(
+            [sys.executable, "-c", heed + program, tmp_path / "pipe"],
+            env={**os.environ, "GEMD_HANDOVER": json.dumps({"channel": its.fileno()})},
+            pass_fds=[its.fileno()],
+            stderr=subprocess.DEVNULL,
+            check=False,
+            timeout=LONGEST,
+        )
+        assert read_reasons(ours.recv(MOST)) == ("the key could not be read within 0.3 s",)
 
 
 def test_what_is_done_in_time_leaves_no_thread():

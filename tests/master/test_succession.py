@@ -110,8 +110,21 @@ def test_one_that_ends_before_it_serves_changes_nothing(play, complaints):
     assert story.told == []
     assert story.workers == [(1, 0), (1, 1)]
     assert [what for _, what in story.done("announce", "retire")] == ["announce"]
-    assert command.answers == [(False, ("the new master has ended; the error log may say more",))]
+    assert command.answers == [(False, ("the new master has ended and has not said why; the error log may, stderr",))]
     assert complaints() == ["not upgraded: the new master (pid 102) has ended; this one goes on"]
+
+
+def test_why_it_ends_is_told_to_who_waits_and_logged(play, complaints):
+    command = ScriptedCommand("upgrade")
+    successors = [ScriptedSuccessor(lives=1, says=["a: no such key", "b: neither"]), ScriptedSuccessor(ready=1)]
+    story = play((5, "asks", command), (20, "signal", SIGUSR2), successors=successors, until=50)
+    assert command.answers == [(False, ("a: no such key", "b: neither"))]
+    assert complaints() == [
+        "not upgraded: a: no such key",
+        "not upgraded: b: neither",
+        "not upgraded: the new master (pid 102) has ended; this one goes on",
+    ]
+    assert [what for _, what, *_ in story.done("announce", "retire")] == ["announce", "retire"]
 
 
 def test_one_that_is_told_to_end_before_it_serves_changes_nothing(play):

@@ -159,8 +159,8 @@ def stays(service: Succession, said: str) -> None:
     pid, workers = service.pid, service.workers
     seen = service.errors
     service.send(signal.SIGUSR2)
-    wait_for(lambda: "not upgraded: " in service.errors.removeprefix(seen), "the failure")
-    assert said in service.errors.removeprefix(seen)
+    wait_for(lambda: said in service.errors.removeprefix(seen), "the failure")
+    assert "not upgraded: " in service.errors.removeprefix(seen)
     assert (service.pid, service.workers) == (pid, workers)
     assert service.ask().status == 20
     assert service.status()["state"] == "serving"

@@ -1,4 +1,4 @@
-"""Log files on their way to a worker."""
+"""Log files on their way to a worker, and its last words on theirs back."""
 
 import os
 import resource
@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from gemd.shared.channel import receive_files, send_files
+from gemd.shared.channel import hear_last_words, receive_files, say_last_words, send_files
 
 
 @pytest.fixture
@@ -82,3 +82,21 @@ def test_where_no_descriptor_is_free_there_are_fewer(channel, files):
 def test_the_end(channel):
     channel[0].close()
     assert receive_files(channel[1]) == ([], [])
+
+
+def test_last_words_are_heard_though_the_worker_has_gone_and_not_read_ours(channel):
+    ours, its = channel
+    send_files(ours, ["/a"], [its.fileno()])
+    say_last_words(its, "why\nnot \udc80")
+    its.close()
+    assert hear_last_words(ours) == "why not \\udc80"
+    assert hear_last_words(ours) == ""
+
+
+def test_one_that_says_nothing_or_something_else_is_not_waited_for(channel):
+    ours, its = channel
+    assert hear_last_words(ours) == ""
+    its.send(b"nonsense")
+    assert hear_last_words(ours) == ""
+    ours.close()
+    say_last_words(its, "to nobody")
