@@ -61,6 +61,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("-V", "--version", action=_ShowVersions, help="print the versions of gemd and what it runs on")
     parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="read the configuration from FILE")
     parser.add_argument("-t", "--test", action="store_true", help="check the configuration, then exit")
+    parser.add_argument("--json", action="store_true", help="with -t: print what is found as JSON")
     parser.add_argument(
         "-T", "--dump", action="store_true", help="check the configuration and print it as it takes effect"
     )

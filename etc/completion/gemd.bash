@@ -22,7 +22,7 @@ _gemd() {
       ;;
     --workers | --host | --port | --hostname | --app | --cgi-dir | --index-file | --default-lang | --rate-limit) ;;
     *)
-      mapfile -t COMPREPLY < <(compgen -W '-c --config -d --daemon -h --help -t --test -T --dump -V --version
+      mapfile -t COMPREPLY < <(compgen -W '-c --config -d --daemon -h --help -t --test --json -T --dump -V --version
         --user --workers --host --port --proxy-protocol --no-tls --hostname --dir --app --reload --cgi-dir --index-file --default-lang --rate-limit
         --tls-certfile --tls-keyfile --tls-cafile --tls-capath' -- "$word")
       ;;

@@ -6,6 +6,7 @@ _arguments -s -S \
   '(-d --daemon)'{-d,--daemon}'[detach from the terminal]' \
   '(- *)'{-h,--help}'[print a summary of the options]' \
   '(-t --test)'{-t,--test}'[check the configuration]' \
+  '--json[print what -t finds as JSON]' \
   '(-T --dump)'{-T,--dump}'[print the configuration as it takes effect]' \
   '(- *)'{-V,--version}'[print the version]' \
   '--user=[become this user when started as root]:user:_users' \

@@ -49,9 +49,9 @@ def _try(parent: int) -> TrialResult:
         else:
             load_named(setup.location, setup.where)
     except AppLoadError as error:
-        return TrialResult(error=str(error), lines=tuple(error.trace()))
+        return TrialResult(error=error.text, lines=tuple(error.trace()))
     except (PrivilegeError, ConfinementError, OSError) as error:
-        return TrialResult(error=f"{setup.where}: the application {setup.location.app} can't be loaded: {error}")
+        return TrialResult(error=f"the application {setup.location.app} can't be loaded: {error}")
     return TrialResult(
         uses_jetforce=_JETFORCE in sys.modules,
         takes_signals=_read_handlers() != handlers,

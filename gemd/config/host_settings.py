@@ -212,6 +212,11 @@ class Host(Settings, frozen=True):
     locations: tuple[Location, ...] = ()
 
     @property
+    def where(self) -> str:
+        """The path of its table in the file."""
+        return self.locations[0].where.partition(".")[0]  # which a location for "/" may have replaced
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Every name that the host answers to."""
         return (self.name, *self.aliases)

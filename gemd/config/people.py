@@ -75,7 +75,7 @@ def find_people(config: Config) -> Iterator[tuple[str, Host, UserDirectories]]:
     """The hosts that have users' directories, each with the path of the key."""
     for host in config.hosts:
         if host.user_directories is not None:
-            own = host.locations[0].where.partition(".")[0]  # which a location for "/" may have replaced
+            own = host.where
             yield key_path(own, PEOPLE_KEY), host, host.user_directories
 
 

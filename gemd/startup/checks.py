@@ -1,49 +1,22 @@
-"""Reading the configuration, and checking it against this machine.
+"""Checking the configuration against this machine.
 
 Rule: nothing is made or changed here, so that `gemd -t` can do all of it beside a gemd that runs.
 """
 
-import argparse
 import os
-import sys
-from collections.abc import Mapping
-from pathlib import Path
 
-from gemd.config import Config, ConfigError, Problem, parse_config
+from gemd.config import Config, ConfigError, Problem
 from gemd.config.app_settings import find_app_users
 from gemd.config.convert_locations import find_converters
 from gemd.config.script_settings import find_script_users
 from gemd.config.tables import key_path
-from gemd.options import read_tables
-from gemd.protocol.characters import escape
 from gemd.startup.libraries import find_missing_libraries
 from gemd.startup.pass_checks import find_loops
 from gemd.startup.root_checks import find_missing_roots, why_no_root
 from gemd.startup.script_checks import find_missing_places, find_missing_scripts
 from gemd.startup.upload_spool import find_missing_spool
-from gemd.system.attempt import attempt
 from gemd.system.privileges import PrivilegeError, find_identity
 from gemd.system.socket_file import find_socket_file
-
-
-def read_config(options: argparse.Namespace, directory: Path, variables: Mapping[str, str] | None = None) -> Config:
-    """The configuration that the command line asks for, started in `directory`, with these `variables` of the
-    environment. Raises ConfigError and UsageError."""
-    path = directory / options.config if options.config else None
-    with attempt(f"the configuration {path or directory} could not be read"):
-        tables, origins = read_tables(options, directory, variables)
-        config = parse_config(
-            tables,
-            base=path.parent if path else directory,
-            source=str(options.config) if options.config else None,
-            cpus=len(os.sched_getaffinity(0)),
-            origins=origins,
-        )
-    try:
-        check_machine(config, needs_default_cgi=options.cgi_dir is not None)
-    except ConfigError as error:
-        raise ConfigError(error.problems, error.source, origins) from None
-    return config
 
 
 def check_machine(config: Config, *, needs_default_cgi: bool = False) -> None:
@@ -115,8 +88,3 @@ def _check_programs(config: Config) -> list[Problem]:
     from gemd.startup.convert_checks import find_missing_programs
 
     return find_missing_programs(config)
-
-
-def print_warning(text: str) -> None:
-    """Print what is worth a look."""
-    print(f"gemd: warning: {escape(text)}", file=sys.stderr)

@@ -4,7 +4,6 @@ Rules: whatever an operator did wrong ends here, in a line that says what to cha
 does not serve can be interrupted at any time.
 """
 
-import functools
 import sys
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from gemd.master.start_limit import start_limit
 from gemd.options import UsageError, parse_arguments
 from gemd.protocol.characters import escape
 from gemd.protocol.quantities import count
-from gemd.startup.checks import read_config
 from gemd.startup.failures import FAILURES, explain_failure
+from gemd.startup.reading import ConfigReader
 from gemd.startup.resources import Inherited
 from gemd.startup.serve import serve
 from gemd.system.encoding import start_again_in_utf8
@@ -43,7 +42,7 @@ def start() -> ExitCode:
     if options.dump or options.test:
         restore_signals()
     inherited = Inherited(_current_directory())
-    read = functools.partial(read_config, options, inherited.directory, inherited.take_settings())
+    read = ConfigReader(options, inherited.directory, inherited.take_settings())
     if options.dump:
         from gemd.config.render import render_config
 
@@ -51,16 +50,30 @@ def start() -> ExitCode:
             config = read()
         print(render_config(config), end="")
         return ExitCode.OK
+    if options.json and not options.test:
+        raise UsageError("--json is for -t, which tells what is wrong with a configuration")
     if options.test:
-        from gemd.startup.rehearsal import rehearse
+        return _test(read, inherited, is_json=options.json)
+    return serve(read, inherited)
 
+
+def _test(read: ConfigReader, inherited: Inherited, *, is_json: bool) -> ExitCode:
+    """Try all that a start does, and tell what is wrong or worth a look."""
+    from gemd.startup.rehearsal import rehearse
+    from gemd.startup.telling import Teller
+
+    teller = Teller(lambda: read.origins, is_json=is_json)
+    try:
         with start_limit(Timeouts().start):
             config = read()
-        code = rehearse(config, inherited)
-        if code == ExitCode.OK:
-            print(f"gemd: the configuration {_describe_source(config)} is in order", file=sys.stderr)
+    except FAILURES as failure:
+        code = teller.fail(failure)
+        teller.end()
         return code
-    return serve(read, inherited)
+    code = rehearse(read, config, inherited, teller)
+    if code == ExitCode.OK:
+        teller.tell(f"the configuration {_describe_source(config)} is in order")
+    return code
 
 
 def _describe_source(config: Config) -> str:

@@ -5,7 +5,7 @@ master never tries.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -18,6 +18,7 @@ from gemd.startup.failures import FAILURES, explain_failure
 from gemd.startup.files import find_hidden, read_all
 from gemd.startup.findings import Unpacked, pack_findings, unpack_findings
 from gemd.startup.private_files import NOT_CONFINED, is_confinement_missing
+from gemd.startup.reading import Read, placing
 from gemd.startup.resources import Resources, acquire_resources, apply_socket_files, close_new
 from gemd.startup.tickets import FIXED as TICKETS_FIXED
 from gemd.startup.tickets import find_idle_tickets, set_tickets
@@ -25,8 +26,6 @@ from gemd.startup.trials import describe_processes
 from gemd.system.log import error_log
 from gemd.system.log_file import log_files_opened
 from gemd.system.privileges import Identity
-
-Read = Callable[[], Config]  # of the configuration, anew each time; raises one of FAILURES
 
 _FIXED = "user, group, chroot, master-user, pid-file, control and daemon change at a restart, not at a reload"
 
@@ -42,11 +41,12 @@ class ConfigLoader(Loader):
     def find(self, current: Generation) -> Outcome:
         """Read all that there is to read, and try what comes of it. Raises TaskError."""
         try:
-            config, warnings = _keep_fixed(self._read(), current.config)
-            resources = acquire_resources(config, current.listeners, None)
-            files, hidden = read_all(config, self._workers_user), find_hidden(config)
-            trial = build_generation(config, resources, files, self._workers_user, current)
-            apply_socket_files(config, current.listeners)
+            with placing(self._read):
+                config, warnings = _keep_fixed(self._read(), current.config)
+                resources = acquire_resources(config, current.listeners, None)
+                files, hidden = read_all(config, self._workers_user), find_hidden(config)
+                trial = build_generation(config, resources, files, self._workers_user, current)
+                apply_socket_files(config, current.listeners)
         except FAILURES as failure:
             raise TaskError(*explain_failure(failure)[1]) from None
         return pack_findings(trial, resources, files, current, [*warnings, *hidden])

@@ -6,20 +6,21 @@ applications have begun; nothing is made or changed.
 
 import os
 import select
-import sys
+from collections.abc import Iterator
 
-from gemd.config import Config
+from gemd.config import Config, Problem
+from gemd.config.tables import key_path
 from gemd.exit_codes import ExitCode
 from gemd.master.aside import do_aside
 from gemd.master.start_limit import start_limit
-from gemd.protocol.characters import escape
 from gemd.shared.generation import Generation
-from gemd.startup.checks import print_warning
-from gemd.startup.failures import FAILURES, explain_failure
+from gemd.startup.failures import FAILURES
 from gemd.startup.loader import list_warnings
 from gemd.startup.looking import Looking
 from gemd.startup.prepare import prepare
-from gemd.startup.resources import Inherited
+from gemd.startup.reading import Read, placing
+from gemd.startup.resources import Inherited, Resources
+from gemd.startup.telling import Teller
 from gemd.startup.tickets import keep_to_loaded
 from gemd.startup.trials import describe_processes
 from gemd.startup.warnings import print_confinement, print_warnings
@@ -29,38 +30,47 @@ from gemd.system.privileges import Identity, PrivilegeError, drop_privileges
 from gemd.worker.main import confine_scripts
 
 
-def rehearse(config: Config, inherited: Inherited) -> ExitCode:
-    """Say all that is wrong, and what is worth a look; the exit code of a start."""
-    return do_aside(lambda: _rehearse(config, inherited))
+def rehearse(read: Read, config: Config, inherited: Inherited, teller: Teller) -> ExitCode:
+    """Tell all that is wrong with what was `read`, and what is worth a look; the exit code of a start."""
+    return do_aside(lambda: _rehearse(read, config, inherited, teller))
 
 
-def _rehearse(config: Config, inherited: Inherited) -> ExitCode:
+def _rehearse(read: Read, config: Config, inherited: Inherited, teller: Teller) -> ExitCode:
     """Runs in the child."""
+    code = ExitCode.OK
     try:
-        _start(config, inherited)
+        with placing(read):
+            _start(config, inherited, teller)
     except FAILURES as failure:
-        code, lines = explain_failure(failure)
-        for line in lines:
-            print(f"gemd: {escape(line)}", file=sys.stderr)
-        return code
-    return ExitCode.OK
+        code = teller.fail(failure)
+    teller.end()
+    return code
 
 
-def _start(config: Config, inherited: Inherited) -> None:
+def _start(config: Config, inherited: Inherited, teller: Teller) -> None:
     """All of it. Raises one of FAILURES."""
     config, warnings = keep_to_loaded(config)
     hands = Looking()
     prepared = prepare(config, inherited, select.poll(), hands, tries_all=True)
     process.die_with_parent(os.getppid())  # again, for a change of user undoes it
     for line in describe_processes(config, prepared.files.apart):
-        print(f"gemd: {escape(line)}", file=sys.stderr)
+        teller.tell(line)
     with start_limit(config.timeouts.start):
-        print_warnings(config)
+        print_warnings(config, teller.warn)
     others = [*warnings, *hands.warnings, *prepared.warnings]
+    known = {problem.text: problem for problem in _find_certificate_warnings(config, prepared.resources)}
     for warning in dict.fromkeys(list_warnings(prepared.resources, config, others)):
-        print_warning(warning)
-    print_confinement(config)
+        teller.warn(known.get(warning, warning))
+    print_confinement(config, teller.warn)
     _become_worker(config, prepared.workers_user, prepared.generation)
+
+
+def _find_certificate_warnings(config: Config, resources: Resources) -> Iterator[Problem]:
+    """What is to be said of the hosts' certificates, each with the key that names it."""
+    for host in config.hosts:
+        key = key_path(host.where, "certificate") if host.certificate is not None else host.where
+        certificate = resources.certificates.get(host.name)
+        yield from (Problem(key, text) for text in (certificate.warnings if certificate is not None else ()))
 
 
 def _become_worker(config: Config, user: Identity | None, generation: Generation) -> None:

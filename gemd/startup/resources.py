@@ -13,6 +13,8 @@ import msgspec
 from gemd.config import Config, ConfigError, Host
 from gemd.config.keys import PREFIX
 from gemd.config.listen import Listen, find_listen, is_loopback, parse_listen
+from gemd.config.mistake import about
+from gemd.config.tables import key_path
 from gemd.master.control import ControlSocket
 from gemd.master.handover import Handover, take_handover
 from gemd.startup.making import MAKING, Making
@@ -133,7 +135,8 @@ def close_new(listeners: Sequence[Listener], present: Sequence[Listener]) -> Non
 def load_certificate(host: Host, config: Config, owner: Identity | None, hands: Making = MAKING) -> ServerCertificate:
     """The host's configured certificate, or its self-signed one, made if need be. Raises CertificateError."""
     if host.certificate is not None and host.key is not None:
-        return hands.load_configured(Path(host.certificate), Path(host.key), host.certificate_names)
+        with about(key_path(host.where, "certificate")):
+            return hands.load_configured(Path(host.certificate), Path(host.key), host.certificate_names)
     ids = (owner.uid, owner.gid) if owner is not None else None
     return hands.find_certificate(find_certificate_directory(config), host, ids)
 
@@ -148,7 +151,8 @@ def take_pid_file(
     if handover is not None and handover.lock is not None:
         return PidFile(path, handover.lock)
     is_users = owner is not None and config.service.master_user is None
-    return hands.lock_pid_file(path, (owner.uid, owner.gid) if owner is not None and is_users else None)
+    with about("pid-file"):
+        return hands.lock_pid_file(path, (owner.uid, owner.gid) if owner is not None and is_users else None)
 
 
 def take_control(
@@ -158,4 +162,5 @@ def take_control(
     path = config.service.control
     if handover is not None and handover.control is not None and handover.control[1] == path:
         return ControlSocket(take_over(handover.control[0], 1.0, parse_listen(f"unix:{path}")), poll)
-    return hands.bind_control(path, poll) if path is not None else None
+    with about("control"):
+        return hands.bind_control(path, poll) if path is not None else None

@@ -22,8 +22,9 @@ from gemd.protocol.url import DEFAULT_PORT
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import ROWS_PER_SLOT, Scoreboard
 from gemd.startup.files import Files
-from gemd.startup.loader import ConfigLoader, Read, warn
+from gemd.startup.loader import ConfigLoader, warn
 from gemd.startup.prepare import prepare
+from gemd.startup.reading import ConfigReader, Read, placing
 from gemd.startup.resources import Inherited, Resources
 from gemd.startup.tickets import keep_to_loaded
 from gemd.startup.trials import describe_processes
@@ -44,7 +45,8 @@ def serve(read: Read, inherited: Inherited) -> ExitCode:
     signals = SignalQueue(SIGNALS)
     unblock_signals()
     try:
-        return _serve(read, inherited, signals)
+        with placing(read):
+            return _serve(read, inherited, signals)
     finally:
         ignore_signals()
 
@@ -71,6 +73,8 @@ def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
         handover,
         launched,
     )
+    if isinstance(read, ConfigReader):
+        read.forget()
     code = run_master(notices, generation, poll, signals)
     launched.tell(code)  # unless it has been told already, when the workers served
     if code != ExitCode.OK and generation.config.log.error != "stderr":

@@ -17,6 +17,7 @@ import msgspec
 
 from gemd.config.app_settings import app_key, find_applications
 from gemd.config.host_settings import Location
+from gemd.config.mistake import about
 from gemd.config.settings import Config
 from gemd.responders.app.load import AppLoadError
 from gemd.shared.app_host import AppSetup, TrialResult
@@ -42,7 +43,8 @@ def try_applications(config: Config, setups: Setups, *, tries_all: bool = False)
         location = setup.location
         is_clear = location.app_process is True or (location.preload and len(setups) == 1)
         if tries_all or not is_clear:
-            results[key] = _try(setup)
+            with about(setup.where):
+                results[key] = _try(setup)
     own = {key for key, setup in setups.items() if _has_own(setup.location, results.get(key))}
     for one, other, reason in list(_find_clashes(setups, results, own)):
         own |= _part(setups, one, other, reason)
@@ -97,10 +99,9 @@ def _part(setups: Setups, one: object, other: object, reason: str) -> set[object
         key for key in (one, other) if setups[key].location.app_process is None and not setups[key].location.preload
     }
     if not free:
-        raise AppLoadError(
-            f"{setups[one].where}: can't be in one process with {setups[other].where} "
-            f"({reason}): set app-process = true for one of them"
-        )
+        text = f"can't be in one process with {setups[other].where}"
+        with about(setups[one].where):
+            raise AppLoadError(f"{text} ({reason}): set app-process = true for one of them")
     return free
 
 
@@ -127,7 +128,7 @@ def _try(setup: AppSetup) -> TrialResult:
         result = msgspec.convert(json.loads(content), TrialResult)
     except (ValueError, RecursionError):
         ended = f"its process ended with code {child.returncode} before it was imported"
-        raise AppLoadError(f"{setup.where}: the application {name} can't be loaded: {ended}") from None
+        raise AppLoadError(f"the application {name} can't be loaded: {ended}") from None
     if result.error is not None:
         raise AppLoadError(result.error, result.lines)
     return result

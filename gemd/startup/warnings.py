@@ -10,29 +10,29 @@ from gemd.config import Config, Problem
 from gemd.config.access_lists import find_idle_entries
 from gemd.config.convert_locations import find_converters
 from gemd.config.glob_checks import find_plain_stars
-from gemd.startup.checks import print_warning
 from gemd.startup.gateway_checks import find_idle_sockets
 from gemd.startup.private_files import find_confinement, script_directories
 from gemd.startup.script_checks import find_idle_places
+from gemd.startup.telling import Warn
 from gemd.startup.upload_checks import find_upload_warnings
 
 _Find = Callable[[Config], Iterable[Problem]]
 
 
-def print_warnings(config: Config) -> None:
-    """Print all of it. Raises PrivilegeError for a user that there is not."""
+def print_warnings(config: Config, warn: Warn) -> None:
+    """Tell all of it. Raises PrivilegeError for a user that there is not."""
     for find in _list_finders(config):
         for problem in find(config):
-            print_warning(str(problem))
+            warn(problem)
 
 
-def print_confinement(config: Config) -> None:
-    """Print what scripts would miss, against expectation."""
+def print_confinement(config: Config, warn: Warn) -> None:
+    """Tell what scripts would miss, against expectation."""
     has_some = any(map(os.path.exists, script_directories(config))) or any(find_converters(config))
     confinement = find_confinement(config) if has_some else None
     for directory, hidden in confinement.find_blind_spots() if confinement is not None else ():
         text = f"until a reload, scripts will miss what is made or replaced in {directory}"
-        print_warning(f"{text}, since {hidden} is kept from them (cgi.confine)")
+        warn(f"{text}, since {hidden} is kept from them (cgi.confine)")
 
 
 def _list_finders(config: Config) -> Iterator[_Find]:

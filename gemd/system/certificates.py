@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
 
+from gemd.config.mistake import Mistake
 from gemd.protocol.fingerprint import sha256
 from gemd.system.attempt import attempt
 from gemd.system.certificate_parsing import (
@@ -38,7 +39,7 @@ _BACKDATED = datetime.timedelta(days=1)  # for clients whose clock is behind
 _MAX_COMMON_NAME = 64  # X.520, ub-common-name
 
 
-class CertificateError(Exception):
+class CertificateError(Mistake):
     """A certificate or key can't be used; the text names the file and what to change."""
 
 

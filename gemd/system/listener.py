@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 
+from gemd.config.mistake import Mistake
 from gemd.config.types import Address
 from gemd.protocol.host import ANY_ADDRESSES
 from gemd.system.attempt import attempt
@@ -23,7 +24,7 @@ _ANY_V4, _ANY_V6 = ANY_ADDRESSES
 _Resolved = tuple[socket.AddressFamily, tuple[object, ...]]
 
 
-class BindError(Exception):
+class BindError(Mistake):
     """An address can't be listened on; the text names it and what to change."""
 
 

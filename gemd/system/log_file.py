@@ -11,6 +11,7 @@ import posixpath
 import stat
 from collections.abc import Iterator, Mapping
 
+from gemd.config.mistake import Mistake
 from gemd.system.attempt import attempt
 from gemd.system.makeable import check_makeable
 
@@ -20,7 +21,7 @@ _MODE = 0o640
 _MAX_LINKS = 40  # as the kernel has it (path_resolution(7))
 
 
-class LogError(Exception):
+class LogError(Mistake):
     """A log can't be opened; the text names it."""
 
 

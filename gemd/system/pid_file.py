@@ -10,10 +10,11 @@ import fcntl
 import os
 from pathlib import Path
 
+from gemd.config.mistake import Mistake
 from gemd.system.makeable import check_makeable
 
 
-class PidFileError(Exception):
+class PidFileError(Mistake):
     """The pid file can't be used; the text says what to change."""
 
 

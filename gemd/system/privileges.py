@@ -12,6 +12,7 @@ import resource
 
 import msgspec
 
+from gemd.config.mistake import Mistake
 from gemd.system.attempt import attempt
 from gemd.system.process import call_prctl, forbid_inspection
 
@@ -26,7 +27,7 @@ _UMASK = 0o027
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class PrivilegeError(Exception):
+class PrivilegeError(Mistake):
     """A process can't become who it should; the text says what to change."""
 
 

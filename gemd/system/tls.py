@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol, Self
 
+from gemd.config.mistake import Mistake
 from gemd.protocol.client_hello import HANDSHAKE
 from gemd.protocol.host import normalise_server_name
 from gemd.protocol.peer import ClientCertificate
@@ -19,7 +20,7 @@ IsAcceptable = Callable[[bytes], bool]  # whether a client may go on with a cert
 TAKE_SIZE = 96 * 1024  # bytes: the usual piece of an answer fits, with what TLS adds
 
 
-class TLSError(Exception):
+class TLSError(Mistake):
     """The connection can't go on; the text says why, in words fit for a log line."""
 
 

@@ -139,7 +139,7 @@ def test_it_gives_one_while_the_application_is_imported(start):
 def test_one_that_can_not_be_loaded_says_why(start, text, said):
     host = start(text)
     assert host.code() == ExitCode.APPLICATION
-    line = host.wait_for("<3>host[1].app: the application mine:app ")
+    line = host.wait_for("<3>app: the application mine:app ")
     assert said in line
 
 

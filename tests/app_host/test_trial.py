@@ -47,15 +47,13 @@ def test_it_says_which_modules_there_are_in_one_line(run, write):
 
 def test_what_its_code_raises_is_said_with_its_own_lines(run):
     result = json.loads(run("1 / 0")[0])
-    assert (
-        result["error"] == "host[1].app: the application mine:app can't be loaded: ZeroDivisionError: division by zero"
-    )
+    assert result["error"] == "the application mine:app can't be loaded: ZeroDivisionError: division by zero"
     assert "mine.py" in result["lines"][0]
 
 
 def test_it_can_not_be_where_there_is_no_directory(run):
     result = json.loads(run(APP, app_directory="/none_of_that_name")[0])
-    assert result["error"].startswith("host[1].app: the application mine:app can't be loaded: ")
+    assert result["error"].startswith("the application mine:app can't be loaded: ")
     assert "/none_of_that_name" in result["error"]
 
 

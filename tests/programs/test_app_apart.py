@@ -80,6 +80,6 @@ def test_those_that_are_to_be_in_the_workers_are_refused_by_name(capsules, tmp_p
     text = capsules(2, "app-process = false", "app-process = false")
     (tmp_path / "capsule").mkdir()
     said = complain(tmp_path, text.replace("{root}", "{tmp}/capsule"))
-    assert "host[3].app: can't be in one process with host[2].app (both have a module " in said
+    assert ": app: can't be in one process with host[2].app (both have a module " in said
     assert "set app-process = true for one of them" in said
     assert "Traceback" not in said

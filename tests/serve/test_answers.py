@@ -109,4 +109,4 @@ def test_a_circle_is_told_and_not_served(tmp_path, capsule):
     conf.write_text(conf.read_text().replace('to = "/a"', 'to = "/c"'))
     done = subprocess.run([*command, "-t", *AS_ROOT], capture_output=True, text=True, timeout=30)
     assert done.returncode == ExitCode.OK, done.stderr
-    assert "warning: host[1].location[3].path: the * stands for itself alone" in done.stderr
+    assert "localhost/c*: path: the * stands for itself alone" in done.stderr

@@ -65,7 +65,7 @@ def test_one_line_says_which_and_why(folder, app, reason, file, mode):
     )
     said = [line for line in result.stderr.splitlines() if "can't be loaded" in line]
     assert (result.returncode, len(said)) == (8, 1), result.stderr
-    expected = f"host[1].app: the application {app} can't be loaded: {reason.replace('{tmp}', str(folder))}"
+    expected = f": app: the application {app} can't be loaded: {reason.replace('{tmp}', str(folder))}"
     assert said[0].endswith(expected)
     frames = re.findall(r'File "([^"]+)", line \d+, in ', result.stderr)
     assert (frames[0] if frames else None) == (str(folder / file) if file else None)

@@ -115,7 +115,7 @@ def run(folder, data, *arguments):
 def test_one_that_can_not_be_loaded_ends_the_start(write, tmp_path):
     result = run(write("broken.py", "1 / 0\n"), tmp_path, "--app", "broken:app", "--port", "0")
     assert result.returncode == 8
-    assert "host[1].app: the application broken:app can't be loaded: ZeroDivisionError" in result.stderr
+    assert ": app: the application broken:app can't be loaded: ZeroDivisionError" in result.stderr
 
 
 @pytest.mark.parametrize("keys", [OWN, "app-process = false\n", ""])

@@ -25,7 +25,7 @@ def test_what_can_not_be_imported_ends_the_start(start, write, tmp_path):
     daemon = start(*flags)
     daemon.expect("can't be loaded", "Traceback", "ZeroDivisionError", "ended with exit code 8")
     assert daemon.process.wait(30) == 8
-    assert "host[1].app: the application broken:app can't be loaded: ZeroDivisionError" in daemon.errors
+    assert ": app: the application broken:app can't be loaded: ZeroDivisionError" in daemon.errors
     assert 'broken.py", line 1, in <module>' in daemon.errors
 
 
@@ -196,7 +196,7 @@ def test_the_configuration_test_loads_applications(write, tmp_path):
     missing = check("--app", "nowhere:app", *AS_ROOT, cwd=folder)
     assert missing.returncode == 8
     assert missing.stderr == (
-        "gemd: host[1].app: the application nowhere:app can't be loaded: "
+        "gemd: --app: localhost: app: the application nowhere:app can't be loaded: "
         f"there is no module nowhere in {folder}, nor installed\n"
     )
     broken = check("--app", "broken:app", *AS_ROOT, cwd=folder)

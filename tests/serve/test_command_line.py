@@ -62,7 +62,7 @@ def test_places_without_scripts_are_worth_a_word(conf, tmp_path):
     (tmp_path / "x.sh").touch(0o755)
     result = gemd("-t", "-c", conf(text))
     assert result.returncode == 0
-    assert f"gemd: warning: host[1].cgi[1]: {tmp_path}/*.cgi matches nothing at the moment" in result.stderr
+    assert f"gemd.conf:4: localhost: cgi[1]: {tmp_path}/*.cgi matches nothing at the moment" in result.stderr
 
 
 BAD_FILES = {

@@ -197,7 +197,7 @@ def test_an_application_that_can_not_be_loaded_is_tried_by_a_child_first(operate
     reasons = {
         "killing": "the application killing:app could not be loaded: the process that tried it was killed by SIGSEGV",
         "leaving": "the application leaving:app could not be loaded: the process that tried it ended with exit code 0",
-        "raising": "host[2].app: the application raising:app can't be loaded: KeyError: 'no such key'",
+        "raising": ": app.example: app: the application raising:app can't be loaded: KeyError: 'no such key'",
     }
     operator = operate(good)
     operator.daemon.expect("not reloaded: ")
@@ -205,7 +205,8 @@ def test_an_application_that_can_not_be_loaded_is_tried_by_a_child_first(operate
     for name, reason in reasons.items():
         operator.write(good + '[[host]]\nname = "app.example"\n' + app.replace("{app}", name))
         answer = operator.tell("reload")
-        assert (answer["ok"], answer["errors"][0]) == (False, reason)
+        assert not answer["ok"]
+        assert answer["errors"][0].endswith(reason)
     assert operator.daemon.workers == workers
 
 

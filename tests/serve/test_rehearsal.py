@@ -124,7 +124,7 @@ BROKEN = [
 AS_ROOT = [
     Case("root, and nobody to be", "", 5, "started as root: set user", user=""),
     Case("a root that the user can't look into", "", 3,
-         "host[1].root: {tmp}/capsule can't be opened: Permission denied",
+         "gemd.conf:9: localhost: root: {tmp}/capsule can't be opened: Permission denied",
          prepare=lambda folder: (folder / "capsule").chmod(0o700)),
     Case("a script that the user can't reach", "", 3, "{tmp}/hidden/s can't be used: Permission denied",
          HOST.replace("root =", 'script = "{tmp}/hidden/s" #'),

@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from gemd.config import ConfigError
-from gemd.options import parse_arguments
-from gemd.startup.checks import check_machine, read_config
+from gemd.startup.checks import check_machine
 
 
 def problems_of(config):
@@ -91,22 +90,6 @@ def test_so_does_the_location_of_everything(from_file, root, tmp_path):
     assert set(problems_of(from_file(root, cgi="cgi-bin", location=[location]))) == {"host[1].location[1].cgi"}
 
 
-def test_only_the_default_of_flags_alone_may_be_missing(root):
-    read_config(parse_arguments([]), root)
-    check_machine(read_config(parse_arguments(["--index-file", "x"]), root))
-    for name in ("cgi-bin", "bin"):
-        with pytest.raises(ConfigError, match=f"{root}/{name} can't be opened"):
-            read_config(parse_arguments(["--cgi-dir", name]), root)
-        (root / name).mkdir()
-        check_machine(read_config(parse_arguments(["--cgi-dir", name]), root))
-
-
-def test_a_flag_beside_a_file_names_it_as_well(root, tmp_path):
-    (tmp_path / "gemd.conf").write_text('[[host]]\nname = "localhost"\nroot = "capsule"\n')
-    with pytest.raises(ConfigError, match="capsule/cgi-bin can't be opened"):
-        read_config(parse_arguments(["-c", "gemd.conf", "--cgi-dir", "cgi-bin"]), tmp_path)
-
-
 def test_a_host_needs_something_to_serve(configure):
     assert problems_of(configure(host=[{"name": "localhost"}])) == {
         "host[1].root": "there is nothing to serve: set a root directory, or another answer, such as proxy"
@@ -125,19 +108,6 @@ def test_a_user_and_a_chroot_that_are_missing_are_named(configure, tmp_path, roo
     )
     assert "there is no user 'nobody-of-this-name'" in problems["user"]
     assert problems["chroot"].endswith("/gone can't be opened: No such file or directory")
-
-
-def test_the_file_is_found_from_where_gemd_was_started(tmp_path, root):
-    (tmp_path / "gemd.conf").write_text('[[host]]\nname = "localhost"\nroot = "capsule"\n')
-    config = read_config(parse_arguments(["-c", "gemd.conf"]), tmp_path)
-    assert config.hosts[0].locations[0].root == str(root)
-    assert config.source == "gemd.conf"
-
-
-def test_without_a_file_the_directory_is_served(root):
-    config = read_config(parse_arguments([]), root)
-    assert config.hosts[0].locations[0].root == str(root)
-    assert config.source is None
 
 
 def test_what_scripts_are_kept_to_has_to_exist(configure, tmp_path):

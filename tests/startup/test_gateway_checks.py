@@ -10,8 +10,11 @@ import pytest
 
 from gemd.startup import gateway_checks
 from gemd.startup.gateway_checks import find_idle_sockets
+from gemd.startup.telling import Teller
 from gemd.startup.warnings import print_warnings
 from gemd.system.privileges import Identity
+
+WARN = Teller(lambda: None, is_json=False).warn
 
 
 @pytest.fixture
@@ -94,7 +97,10 @@ def test_whose_a_socket_is_that_nobody_here_has(idle, monkeypatch):
 
 
 def test_it_is_printed_as_a_warning(configure, tmp_path, capsys):
-    print_warnings(configure(host=[{"name": "localhost", "scgi": {"to": f"unix:{tmp_path}/none"}}]))
+    print_warnings(
+        configure(host=[{"name": "localhost", "scgi": {"to": f"unix:{tmp_path}/none"}}]),
+        WARN,
+    )
     said = capsys.readouterr().err
     assert said.startswith("gemd: warning: host[1].scgi.to: ")
     assert said.count("\n") == 1

@@ -16,9 +16,12 @@ from gemd.startup.people import (
     find_people_warnings,
     settle_people,
 )
+from gemd.startup.telling import Teller
 from gemd.startup.warnings import print_warnings
 from gemd.system.privileges import Identity
 from tests.conftest import need_root
+
+WARN = Teller(lambda: None, is_json=False).warn
 
 
 @pytest.fixture
@@ -104,7 +107,7 @@ def test_what_is_in_order_is_not_mentioned(host, users, monkeypatch, tmp_path):
 def test_who_has_nothing_is_told(host, users, capsys):
     config = host(locations=LOCATIONS[:3])
     assert "bob has no public_gemini" in warnings_of(config)["host[1].location[3]"]
-    print_warnings(config)
+    print_warnings(config, WARN)
     assert "gemd: warning: host[1].location[3]: bob has no public_gemini" in capsys.readouterr().err
 
 

@@ -7,7 +7,10 @@ from gemd.config import ConfigError
 from gemd.startup import script_checks
 from gemd.startup.checks import check_machine
 from gemd.startup.script_checks import find_idle_places, find_missing_places, find_missing_scripts
+from gemd.startup.telling import Teller
 from gemd.startup.warnings import print_warnings
+
+WARN = Teller(lambda: None, is_json=False).warn
 
 
 @pytest.fixture
@@ -99,7 +102,7 @@ def test_each_is_looked_at_where_it_is_named(from_file, root, tmp_path):
 
 
 def test_it_is_a_warning(from_file, root, capsys):
-    print_warnings(from_file(cgi="*.py"))
+    print_warnings(from_file(cgi="*.py"), WARN)
     warning = f"gemd: warning: host[1].cgi: {root}/*.py matches nothing at the moment\n"
     assert capsys.readouterr().err == warning
 

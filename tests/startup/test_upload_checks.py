@@ -5,9 +5,12 @@ import os
 import pytest
 
 from gemd.startup import upload_checks
+from gemd.startup.telling import Teller
 from gemd.startup.upload_checks import find_upload_warnings
 from gemd.startup.warnings import print_warnings
 from gemd.system.privileges import Identity
+
+WARN = Teller(lambda: None, is_json=False).warn
 
 ANY = {"allow": "any"}
 
@@ -122,6 +125,9 @@ def test_a_program_keeps_its_uploads_itself(said):
 
 
 def test_each_is_printed_as_a_warning(configure, root, capsys):
-    print_warnings(configure(host=[{"name": "localhost", "root": str(root), "titan": {"public": True}}]))
+    print_warnings(
+        configure(host=[{"name": "localhost", "root": str(root), "titan": {"public": True}}]),
+        WARN,
+    )
     said = "gemd: warning: host[1].titan.public: anybody may write here, without a certificate\n"
     assert capsys.readouterr().err == said

@@ -3,12 +3,15 @@
 import pytest
 
 from gemd.startup import private_files
+from gemd.startup.telling import Teller
 from gemd.startup.warnings import print_confinement, print_warnings
+
+TELLER = Teller(lambda: None, is_json=False)
 
 
 def test_a_star_that_stands_for_itself(configure, root, capsys):
     location = [{"path": "/a*"}, {"path": "/b*", "match": "glob"}, {"path": "/c"}]
-    print_warnings(configure(host=[{"name": "localhost", "root": str(root), "location": location}]))
+    print_warnings(configure(host=[{"name": "localhost", "root": str(root), "location": location}]), TELLER.warn)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("gemd: warning: host[1].location[1].path: the * stands for itself alone")
 
@@ -18,7 +21,7 @@ def test_a_star_that_stands_for_itself(configure, root, capsys):
 )
 def test_a_sign_that_paths_do_not_have(configure, root, capsys, path, said):
     location = [{"path": path}, {"path": "/100%"}, {"path": "/{"}]
-    print_warnings(configure(host=[{"name": "localhost", "root": str(root), "location": location}]))
+    print_warnings(configure(host=[{"name": "localhost", "root": str(root), "location": location}]), TELLER.warn)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"gemd: warning: host[1].location[1].path: {said}")
 
@@ -34,7 +37,7 @@ def test_a_sign_that_paths_do_not_have(configure, root, capsys, path, said):
 def test_a_sign_that_patterns_do_not_have(configure, root, capsys, match, said):
     to = "/{words}" if "{" in match else "/new/"
     redirect = [{"match": match, "to": to}, {"match": "/100%/{name}", "to": "/{name}"}]
-    print_warnings(configure(host=[{"name": "localhost", "root": str(root), "redirect": redirect}]))
+    print_warnings(configure(host=[{"name": "localhost", "root": str(root), "redirect": redirect}]), TELLER.warn)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("gemd: warning: host[1].redirect: match: ")
     assert said in line
@@ -50,10 +53,10 @@ def test_what_scripts_would_miss_is_said(configure, root, version, capsys):
     version(2)
     key = {"certificate": str(root / "keys/a.pem"), "key": str(root / "keys/a.pem")}
     config = configure(host=[{"name": "localhost", "root": str(root), "cgi": "bin", **key}])
-    print_confinement(config)
+    print_confinement(config, TELLER.warn)
     assert capsys.readouterr().err == ""  # flags alone have a directory of scripts that need not exist
     (root / "bin").mkdir()
-    print_confinement(config)
+    print_confinement(config, TELLER.warn)
     missed = (
         f"until a reload, scripts will miss what is made or replaced in {root}, since {root}/keys is kept from them"
     )

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder
 
 from gemd.config.host_settings import Location
+from gemd.config.mistake import Mistake
+from gemd.config.origin import Origin
 from gemd.responders.app.contract import App
 from gemd.responders.app.faults import explain_fault, leave_own_frames, note_hint
 from gemd.system.file_watch import files_of_applications
@@ -22,7 +24,7 @@ from gemd.system.forked import end_if_forked
 _read: set[str] = set()  # modules of applications that were imported in `modules_read_anew`
 
 
-class AppLoadError(Exception):
+class AppLoadError(Mistake):
     """An application can't be loaded; the text says which and why. The cause is what its own code raised, if it did;
     where that was in another process, it has given the `lines` of its traceback."""
 
@@ -44,7 +46,9 @@ def explain_load_error(where: str, location: Location, error: BaseException) -> 
     """What to raise where `load_app` has raised `error`; `where` is the path of the location's key."""
     note_hint(error)
     reason = str(error) if isinstance(error, NoApplicationError) else explain_fault(error)
-    explained = AppLoadError(f"{where}: the application {location.app} can't be loaded: {reason}")
+    explained = AppLoadError(f"the application {location.app} can't be loaded: {reason}")
+    explained.key = where
+    explained.origin = Origin("app", location.host, location.path if location.path != "/" else "")
     leave_own_frames(error)
     explained.__cause__ = error if error.__traceback__ is not None else None
     return explained

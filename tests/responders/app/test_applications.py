@@ -132,14 +132,14 @@ def test_what_can_not_be_loaded(applications, write, app, text):
     write("a/leaves.py", "raise SystemExit(3)")
     with pytest.raises(AppLoadError) as error:
         applications(app=app, app_path=path)
-    assert str(error.value) == f"host[1].app: the application {app} can't be loaded: {text.replace('{path}', path)}"
+    assert str(error.value) == f"h: app: the application {app} can't be loaded: {text.replace('{path}', path)}"
     own = [line for line in error.value.trace() if "File " in line]
     expected = [f'  File "{path}/{module}.py", line 1, in <module>' for module in ("broken", "leaves") if module in app]
     assert own == expected
 
 
 def test_the_key_path_of_a_location(applications, write):
-    with pytest.raises(AppLoadError, match=r"^host\[1\]\.location\[1\]\.app: "):
+    with pytest.raises(AppLoadError, match=r"^h/a: app: "):
         applications(location=[{"path": "/a", "app": "nowhere:app"}])
 
 

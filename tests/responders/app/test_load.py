@@ -184,9 +184,7 @@ def frames_of(error):
 def test_a_trace_is_of_the_applications_own_code(write):
     path = write("load_broken", "def fail():\n    1 / 0\nfail()\n")
     error = explain(Location(app="load_broken:app", app_path=path))
-    assert str(error) == (
-        "host[1].app: the application load_broken:app can't be loaded: ZeroDivisionError: division by zero"
-    )
+    assert str(error) == ("app: the application load_broken:app can't be loaded: ZeroDivisionError: division by zero")
     assert isinstance(error.__cause__, ZeroDivisionError)
     assert frames_of(error)[-2:] == [
         f'  File "{path}/load_broken.py", line 3, in <module>',

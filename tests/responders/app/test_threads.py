@@ -219,7 +219,7 @@ def test_one_that_can_not_be_loaded_names_its_key(monkeypatch):
     for load in (lambda: threads.open(None), threads.preload):
         with pytest.raises(AppLoadError) as caught:
             load()
-        assert str(caught.value) == "host[1].app: the application m:app can't be loaded: ValueError: no\\x1b"
+        assert str(caught.value) == "app: the application m:app can't be loaded: ValueError: no\\x1b"
         assert isinstance(caught.value.__cause__, ValueError)
 
 
