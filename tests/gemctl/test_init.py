@@ -21,6 +21,8 @@ def _as_somebody(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    if os.geteuid() == 0:
+        monkeypatch.setenv("GEMD_USER", "root")  # of the gemd that checks what was written, which is root's in truth
     user = os.geteuid() or 65534
     monkeypatch.setattr(os, "geteuid", lambda: user)
 
