@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from gemd.gemctl.check.pace import OutOfTime, Pace
 from gemd.gemctl.check.waiting_probes import PROBES
 from tests.gemctl.conftest import LONGEST
 
@@ -15,11 +16,27 @@ def test_a_server_that_is_right(checked, outcome_of):
     assert [outcome_of(PROBES, name, visitor).text for name in NAMES] == [""] * len(NAMES)
 
 
-@pytest.mark.parametrize("name", ["half-a-request", "silent-client", "no-handshake"])
-def test_a_server_that_waits_for_ever(checked, outcome_of, name):
+@pytest.mark.parametrize(
+    ("name", "seconds"), [("half-a-request", "0.2"), ("silent-client", "0.2"), ("no-handshake", "0.6")]
+)
+def test_a_server_that_waits_for_ever(checked, outcome_of, name, seconds):
     visitor = checked(patience=LONGEST).visitor(patience=0.2)
     outcome = outcome_of(PROBES, name, visitor)
-    assert (outcome.kind, outcome.text) == ("fault", "it was still open after 0.2 s")
+    assert (outcome.kind, outcome.text) == ("fault", f"it was still open after {seconds} s")
+
+
+def test_one_that_is_kept_too_long_is_no_fault_of_the_others(checked, outcome_of):
+    visitor = checked(patience=0.5).visitor(patience=0.2)
+    kinds = [outcome_of(PROBES, name, visitor).kind for name in ("half-a-request", "silent-client", "no-handshake")]
+    assert kinds == ["fault", "fault", None]  # a kernel may hold back who begins no handshake
+
+
+def test_the_end_of_all_is_no_fault(checked):
+    visitor = checked(patience=LONGEST).visitor(patience=5.0)
+    visitor.pace = Pace(0, 0.5)
+    half = next(one for one in PROBES if one.rule.name == "half-a-request")
+    with pytest.raises(OutOfTime):
+        half.run(visitor)
 
 
 def test_a_server_that_has_no_answer_for_the_slow(checked, outcome_of):
