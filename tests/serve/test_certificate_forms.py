@@ -61,7 +61,7 @@ def test_a_pair_in_der_is_served_and_another_at_a_reload(configure, keep, tmp_pa
     said = f"{tmp_path}/key.der has no private key in PEM or DER form"
     assert said in daemon.errors
     tested = check(tmp_path)
-    assert (tested.returncode, tested.stderr) == (3, f"gemd: {said}\n")
+    assert (tested.returncode, tested.stderr) == (3, f"gemd: {tmp_path}/gemd.conf:8: localhost: certificate: {said}\n")
     assert shown(daemon) == new
 
 
@@ -99,7 +99,8 @@ def test_an_ed25519_key_is_served_with_a_warning(configure, keep, tmp_path):
     assert daemon.ask("/").text == "# A capsule\n"
     tested = check(tmp_path)
     assert tested.returncode == 0
-    assert f"gemd: warning: {tmp_path}/{WARNING}" in tested.stderr
+    place = f"{tmp_path}/gemd.conf:8: localhost: certificate"
+    assert f"gemd: warning: {place}: {tmp_path}/{WARNING}" in tested.stderr
     new = keep(ed25519.Ed25519PrivateKey.generate())
     daemon.reload()
     wait_for(lambda: shown(daemon) == new, "the new certificate")
