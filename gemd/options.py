@@ -50,6 +50,12 @@ class _ShowVersions(argparse.Action):
         parser.exit()
 
 
+def _parse_path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("expected the name of a file, and not an empty text")
+    return Path(text)
+
+
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line; ends the program with code 2 on an unknown flag, 0 after -h and -V."""
     parser = argparse.ArgumentParser(
@@ -59,7 +65,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "4 address, 5 privileges, 6 workers, 7 running already, 8 application.",
     )
     parser.add_argument("-V", "--version", action=_ShowVersions, help="print the versions of gemd and what it runs on")
-    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help="read the configuration from FILE")
+    parser.add_argument("-c", "--config", type=_parse_path, metavar="FILE", help="read the configuration from FILE")
     parser.add_argument("-t", "--test", action="store_true", help="check the configuration, then exit")
     parser.add_argument("--json", action="store_true", help="with -t: print what is found as JSON")
     parser.add_argument(

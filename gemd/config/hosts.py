@@ -43,7 +43,7 @@ def read_hosts(
     """The `[[host]]` tables, those that are served and those that are passed on, which are in the files that `origins`
     knows. What is wrong goes to `problems`."""
     assert isinstance(tables, list)
-    if not tables:
+    if not tables and all(problem.path != "host" for problem in problems):
         problems.append(Problem("host", "expected at least one [[host]] table"))
     hosts: list[Host] = []
     passes: list[PassHost] = []

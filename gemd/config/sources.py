@@ -162,6 +162,11 @@ def _read_text(path: Path, read: Callable[[], bytes]) -> str:
     """The text, without the mark that some editors begin UTF-8 with. Raises ConfigError."""
     try:
         content = read()
+    except IsADirectoryError:
+        raise ConfigError([Problem("", "is a directory: name the file in it", str(path))]) from None
+    except PermissionError as error:
+        text = f"can't be read: {error.strerror}; start gemd as root, or as who may read it"
+        raise ConfigError([Problem("", text, str(path))]) from None
     except OSError as error:
         raise ConfigError([Problem("", f"can't be read: {error.strerror}", str(path))]) from None
     except ValueError:

@@ -4,6 +4,7 @@ Rules: an unknown key names its nearest known one; a wrong value says what was e
 where something beside it is wrong.
 """
 
+import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Literal, TypeGuard, TypeVar, Union, get_args, get_origin
@@ -14,6 +15,9 @@ from gemd.config.types import Settings
 from gemd.protocol.characters import escape
 
 S = TypeVar("S", bound=Settings)
+
+_NUMBER = re.compile(r"\[[0-9]+\]")
+_MOST_SHOWN = 25  # of the keys that a table may have
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -54,7 +58,9 @@ def read_settings(table: object, settings: type[S], path: str, problems: list[Pr
 def read_table(table: object, keys: Mapping[str, object], path: str, problems: list[Problem]) -> dict[str, object]:
     """The entries of `table` that are right, converted; what is wrong goes to `problems`."""
     if not isinstance(table, dict):
-        problems.append(Problem(path, f"expected a table, not {show(table)}"))
+        is_list = isinstance(table, list) and bool(table) and all(isinstance(entry, dict) for entry in table)
+        text = f"expected one table, under [{path}], not a list of them" if is_list else "expected a table, not "
+        problems.append(Problem(path, text if is_list else text + show(table)))
         return {}
     values: dict[str, object] = {}
     for key, value in table.items():
@@ -79,7 +85,12 @@ def read_table(table: object, keys: Mapping[str, object], path: str, problems: l
         try:
             values[key] = msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
-            problems += _wrong_entries(value, kind, where) or [Problem(where, _explain(value, kind, str(error)))]
+            text = _explain(value, kind, str(error))
+            if get_origin(kind) is list:
+                text = (
+                    f"expected tables, each under a heading [[{_NUMBER.sub('', where)}]] of its own, not {show(value)}"
+                )
+            problems += _wrong_entries(value, kind, where) or [Problem(where, text)]
     return values
 
 
@@ -157,11 +168,15 @@ def _is_secret(kind: object) -> bool:
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """A clause that names the known word nearest to `word`, or all of them when none is near."""
+    """A clause that names the known word nearest to `word`, or all of them when none is near and they
+    are few."""
     import difflib  # for mistakes alone
 
+    known = sorted(known)
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else "; known here: " + ", ".join(sorted(known))
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return "; known here: " + ", ".join(known) if len(known) <= _MOST_SHOWN else "; gemd.conf(5) has all of them"
 
 
 def show(value: object) -> str:
@@ -170,6 +185,9 @@ def show(value: object) -> str:
         return "a table"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        text = "[" + ", ".join(map(show, value[:61])) + "]"
+        return text if len(text) <= 60 else text[:57] + "..."
     try:
         text = repr(value) if not isinstance(value, str) else '"' + escape(value) + '"'
     except ValueError:  # hexadecimal is read at any length

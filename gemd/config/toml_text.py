@@ -21,12 +21,14 @@ _PLACE = re.compile(r" \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)
 _REPEATED = re.compile(r"Cannot (?:overwrite|declare|mutate|redefine)|Duplicate inline")
 _UNENDED = re.compile(r"Unterminated string|Expected (?:\"'\"|\"'''\")|(?:Illegal|Found invalid) character '\\n'")
 
+_BRACES = "; a table in braces is in one line, and has no comma at its end"
+
 # What Python's parser says, and what is told: {rest} is what stands there.
 _WORDS = (
     ("Invalid statement", "expected a key, or a heading in brackets, not {rest}"),
     ("Expected newline or end", "expected the end of the line, not {rest}: each key has a line of its own"),
     ("Expected '=' after a key", "expected a = after the key, and then its value, not {rest}"),
-    ("Invalid initial character for a key", "expected a key here, of letters, digits, - and _, not {rest}"),
+    ("Invalid initial character for a key", f"expected a key here, of letters, digits, - and _, not {{rest}}{_BRACES}"),
     ("Expected ']]'", "expected ]] at the end of the heading, not {rest}"),
     ("Expected ']'", "expected a ] at the end of the heading, not {rest}"),
     ("Unclosed array", "expected a comma or the ] of the list here, not {rest}"),

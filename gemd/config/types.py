@@ -9,8 +9,8 @@ from msgspec import Meta
 from gemd.protocol.host import place
 from gemd.protocol.status import REDIRECTS
 
-Seconds = Annotated[float, Meta(gt=0, le=31_536_000, description="a number of seconds above 0")]
-Duration = Annotated[float, Meta(ge=0, le=31_536_000, description="a number of seconds, 0 for none")]
+Seconds = Annotated[float, Meta(gt=0, le=31_536_000, description="a number of seconds above 0 and at most 31536000")]
+Duration = Annotated[float, Meta(ge=0, le=31_536_000, description="a number of seconds up to 31536000, 0 for none")]
 Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
 Workers = Annotated[int, Meta(ge=1, le=512, description="a whole number from 1 to 512")]
 Text = Annotated[str, Meta(min_length=1, description="a text that is not empty")]

@@ -38,6 +38,8 @@ def normalise_host(host: str) -> str:
     """The host of a URL: lower case, one trailing dot dropped, IDNA 2008 A-labels, IPv6 in RFC 5952 form without its
     brackets. Raises ValueError for what is no host name."""
     if host.startswith("["):
+        if not host.endswith("]"):
+            raise ValueError("an address has its brackets at both ends")
         if "%" in host:
             raise ValueError("an address in a URL has no zone")
         try:
@@ -50,7 +52,10 @@ def normalise_host(host: str) -> str:
     if not name.isascii():
         import idna  # its tables take 20 ms to load, and few capsules need them
 
-        name = idna.encode(name, uts46=True).decode()
+        try:
+            name = idna.encode(name, uts46=True).decode()
+        except idna.IDNAError:
+            raise ValueError("a domain name can't have such characters or so long a part (IDNA 2008)") from None
     if not _ASCII_HOST.fullmatch(name):
         raise ValueError("a host name is made of letters, digits, hyphens and dots")
     return name
@@ -66,6 +71,8 @@ def normalise_name(name: str) -> str:
     if name.count(":") == 1 or "]:" in name:
         raise ValueError("a name has no port: the ports are those of the key listen")
     prefix = _ANY_LABEL if is_wildcard(name) else ""
+    if "*" in name.removeprefix(_ANY_LABEL):
+        raise ValueError("a * stands for the first part alone, as in *.example.org, or for the whole name")
     return prefix + normalise_host(bracket(name.removeprefix(_ANY_LABEL)))
 
 

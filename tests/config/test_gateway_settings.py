@@ -73,7 +73,11 @@ MISTAKES = {
     "an unknown key": (gateway('to = "b:1", time-out = 1'), "host[1].fastcgi.time-out", "did you mean 'timeout'?"),
     "a text": ('[[host]]\nname = "h"\nfastcgi = "b:1"\n', "host[1].fastcgi", "expected a table with to, timeout"),
     "strip": (gateway('to = "b:1", strip = -1'), "host[1].fastcgi.strip", "a whole number from 0 to 64, not -1"),
-    "timeout": (gateway('to = "b:1", timeout = 0'), "host[1].fastcgi.timeout", "seconds above 0, not 0"),
+    "timeout": (
+        gateway('to = "b:1", timeout = 0'),
+        "host[1].fastcgi.timeout",
+        "seconds above 0 and at most 31536000, not 0",
+    ),
     "a name": (gateway('to = "b:1", params = { "A-B" = "c" }'), "host[1].fastcgi.params.A-B", "a variable name"),
     "a number": (gateway('to = "b:1", params = { A = 1 }'), "host[1].fastcgi.params.A", "expected a text, not 1"),
     "an address": (

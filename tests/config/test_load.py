@@ -19,10 +19,14 @@ MISTAKES = {
         "did you mean 'listing'?",
     ),
     "derived key": (HOST + "mount = ['a']\n", "host[1].mount", "there is no such key"),
-    "text for a number": ("[timeouts]\nrequest = '10'\n" + HOST, "timeouts.request", 'seconds above 0, not "10"'),
-    "zero seconds": ("[timeouts]\nstop = 0\n" + HOST, "timeouts.stop", "seconds above 0, not 0"),
-    "no number": ("[timeouts]\nstop = nan\n" + HOST, "timeouts.stop", "seconds above 0, not nan"),
-    "endless": ("[timeouts]\nstop = inf\n" + HOST, "timeouts.stop", "seconds above 0, not inf"),
+    "text for a number": (
+        "[timeouts]\nrequest = '10'\n" + HOST,
+        "timeouts.request",
+        'seconds above 0 and at most 31536000, not "10"',
+    ),
+    "zero seconds": ("[timeouts]\nstop = 0\n" + HOST, "timeouts.stop", "seconds above 0 and at most 31536000, not 0"),
+    "no number": ("[timeouts]\nstop = nan\n" + HOST, "timeouts.stop", "seconds above 0 and at most 31536000, not nan"),
+    "endless": ("[timeouts]\nstop = inf\n" + HOST, "timeouts.stop", "seconds above 0 and at most 31536000, not inf"),
     "negative": (
         "[limits]\nconnections = -1\n" + HOST,
         "limits.connections",
@@ -96,7 +100,11 @@ MISTAKES = {
         'expected a path below the root, or "." for all of it, not "../b/*.py"',
     ),
     "a place of scripts without a name": (HOST + "cgi = ['a', '']\n", "host[1].cgi[2]", "is an empty text"),
-    "less than no time": ("[cgi]\nafter = -1\n" + HOST, "cgi.after", "a number of seconds, 0 for none, not -1"),
+    "less than no time": (
+        "[cgi]\nafter = -1\n" + HOST,
+        "cgi.after",
+        "a number of seconds up to 31536000, 0 for none, not -1",
+    ),
     "a script outside of the chroot": (
         "user = 'gemd'\nmaster-user = 'root'\nchroot = '/srv'\n" + HOST + "script = '/usr/bin/x'\n",
         "host[1].script",
@@ -148,7 +156,7 @@ MISTAKES = {
         "cgi.environment.B",
         "a text, not 3",
     ),
-    "list for a table of texts": (HOST + "mime = ['.a']\n", "host[1].mime", "expected a table of texts, not ['.a']"),
+    "list for a table of texts": (HOST + "mime = ['.a']\n", "host[1].mime", 'expected a table of texts, not [".a"]'),
     "NUL in an address": ('listen = ["unix:/\\u0000"]\n' + HOST, "listen", "expected a text without NUL"),
 }
 
@@ -213,7 +221,7 @@ def test_the_mark_that_editors_begin_with_is_no_text(tmp_path):
 
 
 def test_a_directory_is_no_file(tmp_path):
-    with pytest.raises(ConfigError, match="can't be read: Is a directory"):
+    with pytest.raises(ConfigError, match="is a directory: name the file in it"):
         load_config(tmp_path, cpus=1)
 
 

@@ -13,6 +13,8 @@ def said(text):
     return [f"{problem.line}: {problem.path}: {problem.text}" for problem in parse_text(text).problems]
 
 
+BRACES = "; a table in braces is in one line, and has no comma at its end"
+
 # What stands in a line, or in several, and what is said of it.
 WRONG = {
     "workers 2": "1: : expected a = after the key, and then its value, not 2",
@@ -26,11 +28,11 @@ WRONG = {
     "[a": "1: : expected a ] at the end of the heading, not the end of the file",
     "[[a]": "1: : expected ]] at the end of the heading, not ]",
     "[a b]": "1: : expected a ] at the end of the heading, not b]",
-    "[]": "1: : expected a key here, of letters, digits, - and _, not ]",
+    "[]": "1: : expected a key here, of letters, digits, - and _, not ]" + BRACES,
     "a = [1 2]": "1: : expected a comma or the ] of the list here, not 2]",
     "b = 1\na = [\n1,\n2": "2: : expected a comma or the ] of the list here, not the end of the file",
     "a = { b = 1\n}": "1: : expected a comma or the } of the table, in one line with its {, not the end of the line",
-    "a = { b = 1, }": "1: : expected a key here, of letters, digits, - and _, not }",
+    "a = { b = 1, }": "1: : expected a key here, of letters, digits, - and _, not }" + BRACES,
     'b = 1\na = "x\n': "2: : the text that begins here has no closing quote",
     "a = 'x\n": "1: : the text that begins here has no closing quote",
     'a = """x\ny\n': "1: : the text that begins here has no closing quote",

@@ -24,7 +24,7 @@ def test_the_limits_of_a_type(kind, right, wrong):
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        (Seconds, "a number of seconds above 0"),
+        (Seconds, "a number of seconds above 0 and at most 31536000"),
         (Count, "a whole number from 1 to 1000000"),
         (Workers, "a whole number from 1 to 512"),
         (Text, "a text that is not empty"),

@@ -52,7 +52,7 @@ def test_every_mistake_is_named_at_once(conf):
     lines = result.stderr.splitlines()
     assert len(lines) == 3
     assert "listn: there is no such key; did you mean 'listen'?" in result.stderr
-    assert 'timeouts.request: expected a number of seconds above 0, not "ten"' in result.stderr
+    assert 'timeouts.request: expected a number of seconds above 0 and at most 31536000, not "ten"' in result.stderr
     assert "Traceback" not in result.stderr
 
 
