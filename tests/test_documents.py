@@ -2,40 +2,28 @@
 
 import re
 import shlex
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from gemd import options
-from gemd.config import parse_config
+from gemd.config import load_config
 from gemd.gemctl import options as gemctl_options
 from gemd.master.succession import CHANGES
+from tests.documents.reading import DOCUMENTS, MANUALS, README, blocks, commands_of, configurations_of, read
+from tests.documents.ways import A_NAME, NOT_RUN
+from tests.packaging.installing import PROJECT
 
-PROJECT = Path(__file__).parents[1]
-README = PROJECT / "README.md"
-DOCUMENTS = [README, *sorted((PROJECT / "docs").glob("*.md"))]
 EACH = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$|(?<=\n\n)((?:    [^\n]*\n)+)", re.DOTALL | re.MULTILINE)
-
-
-def blocks(document, language):
-    """The fenced blocks of a language; the indented ones count as "sh"."""
-    found = ((name if fenced else "sh", fenced or indented) for name, fenced, indented in BLOCK.findall(read(document)))
-    return [text for name, text in found if name == language]
+EACH_WITH_MANUALS = pytest.mark.parametrize("document", [*DOCUMENTS, *MANUALS], ids=lambda path: path.name)
 
 
 def commands(document, program):
-    """The words of each command in a block that runs `program`, by whatever path."""
-    whole = [text.replace("\\\n", " ") for text in blocks(document, "sh")]
-    lines = [re.sub(r"(^|\s)#.*", "", line) for text in whole for line in text.splitlines()]
-    parts = [shlex.split(part) for line in lines for part in re.split(r"&&|;|\|", line)]
-    return [words for words in parts if words and Path(words[0]).name == program]
-
-
-def read(document):
-    return document.read_text(encoding="utf-8")
+    """The words of each command that runs `program`, by whatever path."""
+    whole = [command.text for command in commands_of(document) if NOT_RUN.get(command.text) != A_NAME]
+    parts = [part for text in whole for part in re.split(r"&&|;|\|", text)]
+    found = [shlex.split(re.sub(r">.*", "", part)) for part in parts if program in part]
+    return [words for words in found if words and Path(words[0]).name == program]
 
 
 def test_the_readme_is_short():
@@ -49,32 +37,35 @@ def test_links_lead_to_files(document):
     assert [target for target in relative if not (document.parent / target).exists()] == []
 
 
-@EACH
-def test_the_configurations_are_in_order(document):
-    for text in blocks(document, "toml"):
-        parse_config(tomllib.loads(text), base=PROJECT, source=None, cpus=2)
+@EACH_WITH_MANUALS
+def test_the_configurations_are_in_order(document, tmp_path):
+    """By what `gemd -t` loads them with."""
+    path = tmp_path / "gemd.conf"
+    for text in configurations_of(document):
+        path.write_text(text, encoding="utf-8")
+        load_config(path, cpus=2)
 
 
-@EACH
+@EACH_WITH_MANUALS
 def test_what_is_made_can_be_made(document):
     makefile = (PROJECT / "Makefile").read_text()
     targets = {name for names in re.findall(r"^([a-z][a-z -]*):", makefile, re.MULTILINE) for name in names.split()}
-    inline = [words.split() for words in re.findall(r"`(make [^`]+)`", read(document))]
-    made = [word for words in (*commands(document, "make"), *inline) for word in words[1:] if "=" not in word]
+    made = [word for words in commands(document, "make") for word in words[1:] if "=" not in word]
     assert set(made) - targets == set()
 
 
-@EACH
+@EACH_WITH_MANUALS
 def test_the_commands_are_understood(document):
-    for words in commands(document, "gemd"):
-        options.parse_arguments(words[1:])
-    for words in commands(document, "gemctl"):
-        gemctl_options.parse_arguments(words[1:])
+    for program, parse in (("gemd", options.parse_arguments), ("gemctl", gemctl_options.parse_arguments)):
+        for words in commands(document, program):
+            if words[1:] not in (["-h"], ["-V"]):  # which end by themselves
+                parse(words[1:])
 
 
 def test_there_are_examples_to_check():
     found = {kind: sum(len(blocks(document, kind)) for document in DOCUMENTS) for kind in ("toml", "sh")}
     assert min(found.values()) > 3
+    assert len(configurations_of(PROJECT / "man" / "gemd.conf.5")) > 8
     assert ["make", "run"] in commands(README, "make")
     assert ["gemctl", "reload"] in commands(README, "gemctl")
 
