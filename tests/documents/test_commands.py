@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import need_root
 from tests.documents.machine import NoMachine, raise_machine
 from tests.documents.reading import DOCUMENTS, MANUALS, README, commands_of
-from tests.documents.ways import NOT_RUN, SERVICE, WAYS, Way
+from tests.documents.ways import NOT_RUN, SERVICE, WAYS, way_of
 from tests.support.skipping import MAY_SKIP
 
 ALL = [command for document in (*DOCUMENTS, *MANUALS) for command in commands_of(document)]
@@ -55,7 +55,7 @@ def test_each_command_does_what_it_is_there_for(document, machine, typed, tmp_pa
             if command.text in NOT_RUN or (command.text in typed and not command.in_block):
                 continue
             typed.add(command.text)
-            way = WAYS.get(command.text, Way())
+            way = way_of(command.text)
             if not way.beside:
                 serving.close()
             if way.before:

@@ -51,7 +51,8 @@ A_PAIR = """cd ~ && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-25
   -subj /CN=example.org -addext subjectAltName=DNS:example.org -keyout example.org.key -out example.org.crt"""
 MOLLY_BROWN = """printf 'Hostname = "example.org"\\nDocBase = "/srv/gemini"\\n' >/etc/molly.conf"""
 MY_CAPSULE = """mkdir -p ~/public_gemini && echo '# Mine' >~/public_gemini/index.gmi
-sed -n '/^# ~.gemd.conf/,/^```/p' docs/INSTALL.md | sed '$d' >~/gemd.conf"""
+sed -n '/^# ~.gemd.conf/,/^```/p' docs/INSTALL.md | sed '$d' >~/gemd.conf
+trap '~/.local/sbin/gemctl -c ~/gemd.conf stop' EXIT"""
 A_WIKI = """export EDITOR='sed -i s/old/new/'
 install -d -o gemd -g gemd /srv/gemini/wiki && echo old >/srv/gemini/wiki/page.gmi
 printf '[[host.location]]\\npath = "/wiki/"\\ntitan = { allow = "any" }\\n' >>/etc/gemd.conf
@@ -66,12 +67,10 @@ WAYS = {
     "pip install .": Way(user="reader", within=IN_A_VENV),
     "gemctl fetch --connect localhost:1965 gemini://example.org/": Way(says="# It works"),
     "gemd -c /etc/gemd.conf": Way(before=NO_SERVICE, serves=SERVES),
-    "gemctl reload": Way(beside=True),
     "gemd --app hello:app --reload": Way(user="reader", before=NO_SERVICE, within=HELLO, serves=SERVES),
     "man -l man/gemd.8": Way(within="export MANPAGER=cat", says="GEMD(8)"),
     "make wheelhouse WHEELHOUSE=wheels": Way(network=True, says="wheels in wheels"),
     "make rollback": Way(before=TWO_RELEASES),
-    "gemctl upgrade": Way(before=SERVICE),
     "systemctl disable --now gemd gemd.socket": Way(before=SERVICE),
     "gemctl cert show": Way(
         before=SERVICE,
@@ -98,6 +97,10 @@ WAYS = {
     "gemd -t -c /etc/gemd.conf && gemd -c /etc/gemd.conf": Way(before=NO_SERVICE, serves=SERVES),
     "gemd -d -c /etc/gemd.conf": Way(before=NO_SERVICE),
     "install -d -o gemd -g gemd /srv/capsule/notes": Way(before=SERVICE),
+    "gemctl config import jetforce jetforce.service": Way(
+        within="printf '[Service]\\nExecStart=jetforce --dir /srv/gemini --hostname example.org\\n' >jetforce.service",
+        says='root = "/srv/gemini"',
+    ),
     "gemctl config import molly-brown /etc/molly.conf > gemd.conf": Way(before=MOLLY_BROWN),
     "gemd --dir ~/capsule": Way(user="reader", before=NO_SERVICE, within="mkdir -p ~/capsule", serves=SERVES),
 }
@@ -158,3 +161,8 @@ NOT_RUN = {
     'echo "set server capsule/node1 state drain" | socat stdio /run/haproxy/admin.sock': SCALES,
     'echo "set server forum/node1 state drain" | socat stdio /run/haproxy/admin.sock': SCALES,
 }
+
+
+def way_of(text: str) -> Way:
+    """That of the table, or else the usual one: gemctl needs a gemd that serves, and all others nothing."""
+    return WAYS.get(text) or Way(before=SERVICE if text.startswith("gemctl ") else "")
