@@ -57,7 +57,7 @@ stop() {
   while [ -e "/proc/$main/exe" ]; do sleep 0.05; done  # a zombie has none
 }
 case "$*" in
-  'enable --now gemd' | 'enable --now gemd.socket gemd') test -e $unit; start ;;
+  'start gemd' | 'enable --now gemd' | 'enable --now gemd.socket gemd') test -e $unit; start ;;
   'reload gemd') gemctl reload ;;
   'restart gemd') stop; start ;;
   'stop gemd' | 'disable --now gemd gemd.socket') stop ;;

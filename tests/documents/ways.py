@@ -23,6 +23,7 @@ class Way:
 
 SERVES = "timeout 10 openssl s_client -connect localhost:1965 </dev/null"
 NO_SERVICE = "systemctl stop gemd 2>/dev/null || true"
+NOBODY_KNOWN = "rm -f ~/.local/share/gemd/known_hosts"  # there are certificates of several stories
 IN_A_VENV = "python3 -m venv ~/venv && . ~/venv/bin/activate"
 # What README has as its example of an application.
 HELLO = """mkdir -p ~/hello && cd ~/hello && cat >hello.py <<'END'
@@ -49,6 +50,14 @@ systemctl stop gemd && rm -r /var/lib/gemd /etc/gemd.conf && install -d -o gemd 
 TWO_RELEASES = "echo '# newer' >>gemd/exit_codes.py && make install"
 A_PAIR = """cd ~ && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 \\
   -subj /CN=example.org -addext subjectAltName=DNS:example.org -keyout example.org.key -out example.org.crt"""
+# A pair of another server, called NAME in FOLDER, for a host for which gemd has shown none yet.
+FOREIGN = f"""{SERVICE}
+systemctl stop gemd && rm -f /var/lib/gemd/example.org.*
+mkdir -p FOLDER && cd FOLDER && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 \\
+  -subj /CN=example.org -addext subjectAltName=DNS:example.org -keyout NAME.key -out NAME.crt"""
+OF_AGATE = f"""{FOREIGN.replace("FOLDER", "/srv/gemini/.certificates/example.org").replace("NAME", "made")}
+openssl x509 -in made.crt -outform DER -out cert.der && openssl pkey -in made.key -outform DER -out key.der"""
+OF_JETFORCE = FOREIGN.replace("FOLDER", "/tmp").replace("NAME", "example.org")
 MOLLY_BROWN = """printf 'Hostname = "example.org"\\nDocBase = "/srv/gemini"\\n' >/etc/molly.conf"""
 MY_CAPSULE = """mkdir -p ~/public_gemini && echo '# Mine' >~/public_gemini/index.gmi
 sed -n '/^# ~.gemd.conf/,/^```/p' docs/INSTALL.md | sed '$d' >~/gemd.conf
@@ -65,7 +74,9 @@ WAYS = {
         beside=True, says="20 text/gemini"
     ),
     "pip install .": Way(user="reader", within=IN_A_VENV),
-    "gemctl fetch --connect localhost:1965 gemini://example.org/": Way(says="# It works"),
+    "gemctl fetch --connect localhost:1965 gemini://example.org/": Way(
+        before=SERVICE, within=NOBODY_KNOWN, says="# It works"
+    ),
     "gemd -c /etc/gemd.conf": Way(before=NO_SERVICE, serves=SERVES),
     "gemd --app hello:app --reload": Way(user="reader", before=NO_SERVICE, within=HELLO, serves=SERVES),
     "man -l man/gemd.8": Way(within="export MANPAGER=cat", says="GEMD(8)"),
@@ -88,7 +99,7 @@ WAYS = {
     "gemctl status --watch 5": Way(serves="true"),
     "cd /var/lib/prometheus/node-exporter": Way(before="mkdir -p /var/lib/prometheus/node-exporter"),
     "gemctl fetch --connect 192.0.2.7:1965 gemini://example.org/": Way(
-        before="ip address add 192.0.2.7/32 dev lo", says="20 text/gemini"
+        before=f"{SERVICE}\nip address add 192.0.2.7/32 dev lo", within=NOBODY_KNOWN, says="20 text/gemini"
     ),
     "gemctl edit --cert ada.crt --key ada.key gemini://example.org/wiki/page.gmi": Way(within=A_WIKI),
     'gemd --user gemd --dir /srv/gemini/example.org --hostname example.org --host ""': Way(
@@ -97,6 +108,8 @@ WAYS = {
     "gemd -t -c /etc/gemd.conf && gemd -c /etc/gemd.conf": Way(before=NO_SERVICE, serves=SERVES),
     "gemd -d -c /etc/gemd.conf": Way(before=NO_SERVICE),
     "install -d -o gemd -g gemd /srv/capsule/notes": Way(before=SERVICE),
+    "gemctl cert import agate": Way(before=OF_AGATE, says="example.org"),
+    "gemctl cert import jetforce": Way(before=OF_JETFORCE, says="example.org"),
     "gemctl config import jetforce jetforce.service": Way(
         within="printf '[Service]\\nExecStart=jetforce --dir /srv/gemini --hostname example.org\\n' >jetforce.service",
         says='root = "/srv/gemini"',
@@ -137,6 +150,9 @@ NOT_RUN = {
     "gemctl init": "it asks at a terminal, where tests/serve/test_first_capsule.py answers",
     "gemctl cert": A_NAME,
     "gemctl cert renew": A_NAME,
+    "gemctl cert import": A_NAME,
+    "gemctl check example.org": "it is the one before, of one host, and waits as long",
+    "systemctl stop agate": "it is another's service",
     "systemctl edit gemd": AN_EDITOR,
     "systemctl edit gemd.socket": AN_EDITOR,
     "systemctl edit fcgiwrap.socket": AN_EDITOR,
@@ -146,6 +162,7 @@ NOT_RUN = {
     "podman build --format docker -t gemd .": NO_REGISTRY,
     "podman run -d --name gemd --read-only --tmpfs /run/gemd:mode=1777 --stop-timeout 35 -p 1965:1965 "
     "-v ./capsule:/srv/gemini:ro -v gemd-keys:/var/lib/gemd gemd --hostname example.org": NO_REGISTRY,
+    "podman run": A_NAME,
     "podman logs": A_NAME,
     "podman exec gemd gemctl status": NO_REGISTRY,
     "podman kill -s HUP gemd": NO_REGISTRY,
