@@ -6,6 +6,7 @@ applications have begun; nothing is made or changed.
 
 import os
 import select
+import sys
 from collections.abc import Iterator
 
 from gemd.config import Config, Problem
@@ -37,6 +38,7 @@ def rehearse(read: Read, config: Config, inherited: Inherited, teller: Teller) -
 
 def _rehearse(read: Read, config: Config, inherited: Inherited, teller: Teller) -> ExitCode:
     """Runs in the child."""
+    sys.dont_write_bytecode = True  # of an application's modules, beside them
     code = ExitCode.OK
     try:
         with placing(read):

@@ -54,10 +54,6 @@ def test_gone(ask):
     assert (answer.status, answer.meta) == (52, "Gone for good")
 
 
-def test_gone_goes_before_a_move(ask):
-    assert ask("/old/", location=[{"path": "/old/", "gone": True, "redirect": {"to": "/new/"}}]).status == 52
-
-
 @pytest.mark.parametrize("query", ["\u2028", "a\u2029b", "ä", "%0d%0a", "\u202e"])
 def test_a_hostile_query_does_not_break_the_header(move, query):
     answer = move("/new/", f"/old/?{query}")
@@ -95,12 +91,6 @@ def test_what_was_typed_is_for_who_is_asked_next(ask):
     assert (answer.status, answer.meta) == (10, "Search for?")
     assert ask("/search?a%20b", location=location).meta == "gemini://s/find?a%20b"
     assert ask("/page.gmi?a", location=location).body == b"page"
-
-
-def test_an_answer_goes_before_a_move_and_behind_what_is_gone(ask):
-    moved = {"answer": {"status": 41}, "redirect": {"to": "/new/"}}
-    assert ask("/old/", location=[{"path": "/old/", **moved}]).status == 41
-    assert ask("/old/", location=[{"path": "/old/", **moved, "gone": True}]).status == 52
 
 
 def test_own_texts_are_for_refusals_alone(ask):

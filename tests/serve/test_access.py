@@ -125,7 +125,7 @@ def test_what_is_wrong_or_has_no_effect_is_said(tmp_path, capsule):
     assert 'access.deny[1]: "192.0.2.1" is an address in the network "192.0.2.0/24"' in said
     code, said = check('deny = ["192.0.2.0/24", "192.0.2.1"]')
     assert code == 0
-    assert "warning: access.deny[2]: 192.0.2.1 has no effect: it is in 192.0.2.0/24 (deny[1])" in said
+    assert "gemd.conf:2: access.deny[2]: 192.0.2.1 has no effect: it is in 192.0.2.0/24 (deny[1])" in said
 
 
 # Connections at once
