@@ -36,13 +36,13 @@ Setups = Mapping[object, AppSetup]  # of all applications, by `app_key`
 
 
 def try_applications(config: Config, setups: Setups, *, tries_all: bool = False) -> tuple[str, ...]:
-    """The paths of the keys of those applications that have a process of their own. One that has in any case, or that
-    the master is to load and has no other beside it, is tried only if `tries_all`. Raises AppLoadError."""
+    """The paths of the keys of those applications that have a process of their own. One that has in any case is
+    tried only if `tries_all`, and none that the master loads and has no other beside it. Raises AppLoadError."""
     results: dict[object, TrialResult] = {}
     for key, setup in setups.items():
         location = setup.location
-        is_clear = location.app_process is True or (location.preload and len(setups) == 1)
-        if tries_all or not is_clear:
+        is_alone = location.preload and len(setups) == 1
+        if not is_alone and (tries_all or location.app_process is not True):
             with about(setup.where):
                 results[key] = _try(setup)
     own = {key for key, setup in setups.items() if _has_own(setup.location, results.get(key))}

@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -152,6 +154,16 @@ class Succession:
         status = self.status()
         states = [(worker["state"], worker["generation"]) for worker in status["workers"]]
         return status["state"] == "serving" and states == [("serving", status["generation"])] * number
+
+
+def may_nobody_start_python() -> bool:
+    """Whether other users can start the interpreter that this is; as root's it may lie in root's own home."""
+    if os.geteuid():
+        return False
+    try:
+        return not subprocess.run([sys.executable, "-c", ""], user="nobody", group="nogroup", check=False).returncode
+    except PermissionError:
+        return False
 
 
 @contextlib.contextmanager

@@ -205,10 +205,13 @@ def test_the_configuration_test_loads_applications(write, tmp_path):
 
 
 @need_root
-def test_the_configuration_test_loads_applications_as_who_serves_them():
+def test_the_configuration_test_loads_applications_as_who_serves_them(tmp_path):
     with public_folder() as folder:
         (folder / "who.py").write_text("import os\nraise KeyError(os.getuid())\n")
-        result = check("--app", "who:app", "--user", "nobody", cwd=folder)
+        keys = 'name = "localhost"\napp = "who:app"\napp-path = "."\npreload = true\n'  # in no process but this
+        (folder / "gemd.conf").write_text(f"[tls]\ncertificates = '{tmp_path}'\n[[host]]\n{keys}")
+        tmp_path.chmod(0o700)
+        result = check("-c", "gemd.conf", "--user", "nobody", cwd=folder)
     assert result.returncode == 8
     assert f"KeyError: {find_identity('nobody', None).uid}" in result.stderr
 

@@ -177,7 +177,9 @@ def check(tmp_path, proxy, *blocked):
     path.write_text(f'[[host]]\nname = "h"\nroot = "root"\n[[host.location]]\npath = "/x"\nproxy = {proxy}\n')
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nfor name in {blocked!r}: sys.modules[name] = None\n")
     command = [sys.executable, "-m", "gemd", "-t", "-c", str(path), *AS_ROOT]
-    return subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)})
+    return subprocess.run(
+        command, capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)}
+    )
 
 
 def test_https_is_said_not_to_be_there(tmp_path):

@@ -201,6 +201,7 @@ def test_a_script_sees_neither_key_nor_memory_nor_descriptors(serve_public, publ
     make_certificate(key, "localhost", end=NOW + 365 * DAY)
     key.chmod(0o600)
     daemon = serve_public(AS_NOBODY + master + HOST + f'certificate = "{key}"\nkey = "{key}"\n')
+    daemon.expect("key.pem can't be read by nobody")
     write_script(public / "capsule", "spy", SPY.replace("{key}", str(key)).replace("{master}", str(daemon.process.pid)))
     seen = daemon.ask("/cgi-bin/spy").text.splitlines()
     if not master and find_version() < 6:
@@ -233,7 +234,7 @@ def test_a_key_that_only_root_may_read_is_not_renewed_where_the_master_is_not(se
     make_certificate(key, "localhost", end=NOW + 365 * DAY)
     key.chmod(0o600)
     daemon = serve_public(AS_NOBODY + HOST + f'certificate = "{key}"\nkey = "{key}"\n')
-    daemon.expect("not reloaded: ")
+    daemon.expect("key.pem can't be read by nobody", "not reloaded: ")
     workers = daemon.workers
     daemon.process.send_signal(signal.SIGHUP)
     wait_for(lambda: "not reloaded: " in daemon.errors, "the failure")

@@ -13,9 +13,10 @@ import pytest
 from tests.conftest import IS_ROOT, need_root
 
 from .conftest import LONGEST, wait_for
-from .succession import public_folder
+from .succession import may_nobody_start_python, public_folder
 
 USER = 'user = "nobody"\n' if IS_ROOT else ""
+WITH_PYTHON = USER if may_nobody_start_python() or not IS_ROOT else 'user = "root"\n'
 MASTER_ROOT = USER + 'master-user = "root"\n'
 HOST = """
 [tls]
@@ -108,10 +109,10 @@ BROKEN = [
          HOST.replace("[tls]", '[tls]\nca-file = "{tmp}/none.pem"')),
     Case("an application that fails", "", 8, "the application broken:app can't be loaded: KeyError: 'no'",
          HOST.replace('root = "{tmp}/capsule"', 'app = "broken:app"\napp-path = "{tmp}"'),
-         write("broken.py", "raise KeyError('no')\n")),
+         write("broken.py", "raise KeyError('no')\n"), user=WITH_PYTHON),
     Case("the same in a process of its own", "", 8, "the application broken:app can't be loaded: KeyError: 'no'",
          HOST.replace('root = "{tmp}/capsule"', 'app = "broken:app"\napp-path = "{tmp}"\napp-process = true'),
-         write("broken.py", "raise KeyError('no')\n")),
+         write("broken.py", "raise KeyError('no')\n"), user=WITH_PYTHON),
     Case("the same in the master", "", 8, "the application broken:app can't be loaded: KeyError: 'no'",
          HOST.replace('root = "{tmp}/capsule"', 'app = "broken:app"\napp-path = "{tmp}"\npreload = true'),
          write("broken.py", "raise KeyError('no')\n")),

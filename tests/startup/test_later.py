@@ -38,3 +38,18 @@ def test_each_kind_of_gateway_is_there_that_a_reload_may_bring():
     """But for that of HTTP, whose library is looked for with it."""
     run = subprocess.run([sys.executable, "-c", GATEWAYS], capture_output=True, text=True, check=True)
     assert run.stdout == "['gemd.responders.gateway.http', 'gemd.responders.gateway.http_proxy']\n"
+
+
+CACHES = """
+import importlib, sys
+from gemd.startup import later
+later.import_all()
+before = set(sys.modules)
+importlib.invalidate_caches()
+print(sorted(set(sys.modules) - before))
+"""
+
+
+def test_applications_are_looked_for_with_what_is_there():
+    run = subprocess.run([sys.executable, "-c", CACHES], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
