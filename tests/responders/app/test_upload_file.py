@@ -70,7 +70,7 @@ def test_what_nobody_has_any_more_is_closed(tmp_path):
     file = open_upload(os.open(tmp_path / "body", os.O_RDONLY))
     assert file.read(1) == CONTENT[:1]
     del file
-    assert open_descriptors() == before
+    assert open_descriptors().items() <= before.items()  # loops of others may be closing theirs
 
 
 def test_one_of_no_bytes_is_a_file_as_well():
