@@ -211,7 +211,8 @@ def test_a_short_key_is_told_where_openssl_lets_it_pass(find):
 
 def der(tag, *parts):
     body = b"".join(parts)
-    size = bytes([len(body)]) if len(body) < 128 else b"\x81" + bytes([len(body)])
+    octets = len(body).to_bytes((len(body).bit_length() + 7) // 8, "big")
+    size = octets if len(body) < 128 else bytes([0x80 | len(octets)]) + octets
     return bytes([tag]) + size + body
 
 
