@@ -62,10 +62,10 @@ def _check_subject(subject: Subject, options: argparse.Namespace, end: Deadline,
 def _check_all(visitors: list[Visitor], options: argparse.Namespace, report: HostReport, meter: Meter) -> None:
     """Raises OutOfTime."""
     if options.only != "content":
-        todo = [(visitors[0], one) for one in CLOSELY]
-        todo += [(visitor, one) for visitor in visitors[1:] for one in ELSEWHERE]
-        for done, (visitor, one) in enumerate(todo):
-            meter(done, len(todo), f"{visitor.where}: {one.rule.name}")
+        probes = [(visitors[0], one) for one in CLOSELY]
+        probes += [(visitor, one) for visitor in visitors[1:] for one in ELSEWHERE]
+        for done, (visitor, one) in enumerate(probes):
+            meter(done, len(probes), f"{visitor.where}: {one.rule.name}")
             _probe(visitor, one, report)
     if options.only != "server":
         pace = visitors[0].pace
