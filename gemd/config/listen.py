@@ -29,6 +29,7 @@ Mode = Annotated[str, Meta(pattern="^0?[0-7]{3}$", description='octal digits, su
 Owner = Annotated[str, Meta(pattern="^(?:[^:]+(?::[^:]+)?|:[^:]+)$", description='a user, "user:group" or ":group"')]
 
 MAX_UNIX_PATH = 107  # bytes, unix(7), without the NUL that ends it
+_MAX_PORT = 65535
 
 _LISTEN = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]+))?")
 
@@ -63,10 +64,10 @@ def parse_listen(text: str) -> Address:
         raise ValueError('expected "address:port", "[address]:port" or "unix:/path"')
     if host.isdecimal():
         raise ValueError(f'a port needs an address: expected "[::]:{host}" for all, or "localhost:{host}"')
-    port = int(match["port"] or DEFAULT_PORT)
-    if port > 65535:
-        raise ValueError("a port is at most 65535")
-    return Address("::" if host == "*" else host, port)
+    port = match["port"] or str(DEFAULT_PORT)
+    if len(port) > len(str(_MAX_PORT)) or int(port) > _MAX_PORT:
+        raise ValueError(f"a port is at most {_MAX_PORT}")
+    return Address("::" if host == "*" else host, int(port))
 
 
 def read_listen(entries: object, problems: list[Problem]) -> tuple[Listen, ...]:

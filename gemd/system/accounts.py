@@ -16,6 +16,7 @@ import msgspec
 from gemd.config.people_settings import UserDirectories
 from gemd.protocol.url import split_path
 from gemd.system.owned import open_home
+from gemd.system.privileges import is_account_number
 
 # Of a name in a URL: none that begins with a hyphen or a dot, and nothing that a directory or a database might take for
 # something else.
@@ -78,7 +79,7 @@ def _find_directory(uid: int, home: str, table: UserDirectories) -> Account:
 def _is_member(name: str, gid: int, group: str) -> bool:
     """Whether a user whose own group is `gid` is in the group, as a login would have it."""
     try:
-        wanted = int(group) if group.isascii() and group.isdecimal() else grp.getgrnam(group).gr_gid
+        wanted = int(group) if is_account_number(group) else grp.getgrnam(group).gr_gid
     except KeyError:
         wanted = -1
     return wanted in _list_groups(name, gid)

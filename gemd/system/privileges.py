@@ -48,7 +48,7 @@ def find_identity(user: str, group: str | None) -> Identity:
     """
     try:
         with attempt(f"the user {user} could not be looked up"):
-            entry = pwd.getpwuid(int(user)) if _is_number(user) else pwd.getpwnam(user)
+            entry = pwd.getpwuid(int(user)) if is_account_number(user) else pwd.getpwnam(user)
     except (KeyError, ValueError):
         raise PrivilegeError(f"there is no user {user!r}; `useradd --system {user}` makes one") from None
     gid = entry.pw_gid if group is None else find_group(group)
@@ -72,12 +72,13 @@ def find_group(group: str) -> int:
     """The id of a group, by name or number. Raises PrivilegeError."""
     try:
         with attempt(f"the group {group} could not be looked up"):
-            return (grp.getgrgid(int(group)) if _is_number(group) else grp.getgrnam(group)).gr_gid
+            return (grp.getgrgid(int(group)) if is_account_number(group) else grp.getgrnam(group)).gr_gid
     except (KeyError, ValueError, OverflowError):
         raise PrivilegeError(f"there is no group {group!r}; `groupadd --system {group}` makes one") from None
 
 
-def _is_number(name: str) -> bool:
+def is_account_number(name: str) -> bool:
+    """Whether what should be a user or group is the number of one."""
     return name.isascii() and name.isdecimal()
 
 

@@ -13,7 +13,7 @@ import stat
 import msgspec
 
 from gemd.system.attempt import attempt
-from gemd.system.privileges import PrivilegeError, find_group
+from gemd.system.privileges import PrivilegeError, find_group, is_account_number
 
 
 class SocketFile(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ def find_socket_file(mode: str | None, owner: str | None) -> SocketFile:
     if user:
         try:
             with attempt(f"the user {user} could not be looked up"):
-                account = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
+                account = pwd.getpwuid(int(user)) if is_account_number(user) else pwd.getpwnam(user)
         except (KeyError, ValueError, OverflowError):
             raise PrivilegeError(f"there is no user {user!r}") from None
         uid, gid = account.pw_uid, account.pw_gid

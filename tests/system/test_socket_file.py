@@ -40,7 +40,7 @@ def test_what_is_meant(mode, owner, expected):
     assert find_socket_file(mode, owner) == expected
 
 
-@pytest.mark.parametrize("owner", ["nobody-of-this-name", "9" * 30])
+@pytest.mark.parametrize("owner", ["nobody-of-this-name", "9" * 30, "\u0660"])
 def test_who_is_not_there(owner):
     with pytest.raises(PrivilegeError, match="there is no user"):
         find_socket_file(None, owner)

@@ -4,7 +4,6 @@ Rule: what gmid has without a word, such as no listings and one index page, is w
 """
 
 import os
-import socket
 from pathlib import Path
 from typing import get_args
 
@@ -15,7 +14,7 @@ from gemd.gemctl.foreign.gmid_forms import Directive
 from gemd.gemctl.foreign.gmid_grammar import parse_gmid
 from gemd.gemctl.foreign.gmid_places import Machine
 from gemd.gemctl.foreign.gmid_server import add_server
-from gemd.gemctl.foreign.original import Spot, mistake
+from gemd.gemctl.foreign.original import Spot, find_port, mistake
 from gemd.gemctl.foreign.outline import Outline
 from gemd.protocol.host import place
 
@@ -59,7 +58,7 @@ class _Gmid:
         for each in server.inner:
             if each.keyword == "listen":
                 host, port, proxy = each.values
-                found.append((host, _find_port(each, port or "1965"), proxy == "on", each))
+                found.append((host, str(find_port(each.spot, port or "1965")), proxy == "on", each))
         if not found:
             port = self.options["port"].values[0] if "port" in self.options else "1965"
             has_all = "ipv6" not in self.options or self.options["ipv6"].values[0] == "on"
@@ -187,13 +186,3 @@ class _Gmid:
 def import_gmid(text: str, file: str) -> Outline:
     """The outline. Raises Failure."""
     return _Gmid(text, file).make()
-
-
-def _find_port(statement: Directive, port: str) -> str:
-    try:
-        number = int(port) if port.isdecimal() else socket.getservbyname(port, "tcp")
-    except OSError:
-        raise mistake(statement.spot, f"no service is called {port} here: write its number") from None
-    if not 0 < number < 65536:
-        raise mistake(statement.spot, f"expected a port up to 65535, not {port}")
-    return str(number)

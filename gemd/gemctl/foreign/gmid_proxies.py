@@ -6,6 +6,7 @@ Rule: gmid asks the first proxy that matches, before any location and whatever p
 from fnmatch import fnmatchcase
 
 from gemd.gemctl.foreign.gmid_forms import Directive
+from gemd.gemctl.foreign.original import find_port
 from gemd.gemctl.foreign.outline import HostOutline, Table
 from gemd.protocol.host import is_address, is_host_name, place
 
@@ -54,9 +55,7 @@ def _write_proxy(table: Table, statement: Directive) -> None:
     host, port = to.values[0], to.value(1) or "1965"
     if not to.value(1) and host.count(":") == 1:  # the spelling of 1.x
         host, _, port = host.partition(":")
-    gateway: dict[str, object] = {
-        "to": f"gemini://{place(host, int(port))}" if port.isdecimal() else f"gemini://{host}"
-    }
+    gateway: dict[str, object] = {"to": f"gemini://{place(host, find_port(to.spot, port))}"}
     sni = given["sni"].values[0] if "sni" in given else host
     if not is_address(sni) and is_host_name(sni.lower()):
         gateway["sni"] = sni.lower()

@@ -10,7 +10,8 @@ import msgspec
 
 from gemd.config.placement import Placement
 from gemd.gemctl.foreign.gmid_forms import Directive
-from gemd.gemctl.foreign.original import mistake
+from gemd.gemctl.foreign.original import find_port, mistake
+from gemd.protocol.host import place
 from gemd.protocol.url import has_dot_segments, split_path
 
 _SWITCH = {"on": True, "off": False}
@@ -101,14 +102,10 @@ def _read_fastcgi(statement: Directive, found: Options) -> None:
             found["fastcgi"] = Option("off" if form == "off" else None, each)
             return
         elif "tcp" in form:
-            application.to = _write_address(each.values[0], each.value(1) or "9000")
+            application.to = place(each.values[0], find_port(each.spot, each.value(1) or "9000"))
         else:
             application.to = f"unix:{each.values[0]}"
     found["fastcgi"] = Option(application, statement)
-
-
-def _write_address(host: str, port: str) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def place_locations(statements: list[Directive]) -> tuple[list[PlacedRule], list[Unplaced]]:

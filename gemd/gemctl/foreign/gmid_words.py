@@ -22,6 +22,9 @@ _WORD = re.compile(
 )
 
 
+_MOST_DIGITS = 9  # of a number that counts
+
+
 class Word(msgspec.Struct, frozen=True):
     """One of them. `kind` is "word", "string", "number", "end" (of a line), "sign", or "$" and "@" for macros."""
 
@@ -43,6 +46,8 @@ def split_words(text: str, file: str) -> Iterator[Word]:
             yield Word("string", value, spot)
         elif match["macro"]:
             yield Word(match["macro"], match["name"], spot)
+        elif kind == "number" and len(match[0]) > _MOST_DIGITS:
+            raise mistake(spot, f"{match[0][:_MOST_DIGITS]}... is a number of more than {_MOST_DIGITS} digits")
         elif kind == "word":
             yield Word(kind, re.sub(r"\\(.)", r"\1", match[0].replace("\\\n", "")), spot)
         elif kind != "blank":

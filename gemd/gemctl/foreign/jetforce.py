@@ -8,7 +8,7 @@ import os
 from gemd.config.listen import is_loopback, parse_listen
 from gemd.config.rate import parse_rate
 from gemd.gemctl.foreign.command_line import CommandLine, Flag, find_command, list_flags
-from gemd.gemctl.foreign.original import mistake
+from gemd.gemctl.foreign.original import mistake, parse_number
 from gemd.gemctl.foreign.outline import Outline, Table
 from gemd.protocol.host import place
 
@@ -78,13 +78,14 @@ def _paths(values: dict[str, str]) -> list[str]:
 def _set_listen(outline: Outline, command: CommandLine, given: dict[str, Flag]) -> None:
     host = given["--host"].value if "--host" in given else "127.0.0.1"
     port = given["--port"].value if "--port" in given else "1965"
-    if not port.isdecimal() or int(port) > 65535:
-        raise mistake(command.place, f"--port {port}: expected a number up to 65535")
-    address = place(host or "::", int(port))
+    try:
+        address = place(host or "::", parse_number(port))
+    except ValueError:
+        raise mistake(command.place, f"--port {port}: expected a number up to 65535") from None
     try:
         listens_here = is_loopback(parse_listen(address).host)
     except ValueError as error:
-        raise mistake(command.place, f"--host {host}: {error}") from None
+        raise mistake(command.place, f"{address}: {error}") from None
     if "--no-tls" not in given and "--proxy-protocol" not in given:
         outline.top.set("listen", [address])
         return

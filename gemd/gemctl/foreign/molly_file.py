@@ -3,10 +3,9 @@
 Rule: a key is known by its letters, upper or lower case, and has a value of the kind that Molly Brown takes.
 """
 
-import tomllib
-
 from gemd.config.tables import key_path
 from gemd.config.toml_lines import find_lines
+from gemd.config.toml_text import parse_text
 from gemd.gemctl.foreign.original import Spot, mistake
 from gemd.gemctl.foreign.outline import Table
 
@@ -52,10 +51,7 @@ class MollyBrown:
         """Raises Failure."""
         self.file = file
         self._text = text.split("\n")
-        try:
-            given = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise mistake(Spot(file), f"is not TOML: {error}") from None
+        given = _parse(text, file)
         self._lines = find_lines(text)
         self.unknown: list[str] = []
         self.values = dict(_DEFAULTS)
@@ -80,6 +76,8 @@ class MollyBrown:
         if not is_right:
             expected = "a table of lists" if name == "CertificateZones" else _TYPES[kind]
             raise mistake(self.place(written), f"{written}: expected {expected}")
+        if name == "Port" and not 0 < int(str(value)) < 65536:
+            raise mistake(self.place(written), f"{written}: expected a port up to 65535, not {value}")
         return value
 
     def is_given(self, name: str) -> bool:
@@ -117,3 +115,12 @@ class MollyBrown:
         begun = self.place(name).line
         number = next((i for i, line in enumerate(self._text[begun - 1 :], begun) if entry in line), begun)
         table.remark(Spot(self.file, number), self._text[number - 1], reason)
+
+
+def _parse(text: str, file: str) -> dict[str, object]:
+    """The tables. Raises Failure for what is no TOML, and for what is said twice."""
+    parsed = parse_text(text)
+    for problem in parsed.problems:
+        raise mistake(Spot(file, problem.line), str(problem))
+    assert parsed.tables is not None
+    return parsed.tables

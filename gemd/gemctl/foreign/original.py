@@ -3,6 +3,8 @@
 Rule: a mistake is told by file and line, and by words that say what was expected.
 """
 
+import re
+import socket
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from gemd.gemctl.terminal import escape
 
 STDIN = "-"
 _MOST = 1 << 20  # bytes that a configuration may have
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class Spot(msgspec.Struct, frozen=True):
@@ -34,6 +37,27 @@ class Spot(msgspec.Struct, frozen=True):
 def mistake(place: Spot, text: str) -> Failure:
     """What ends the command where the original can't be understood."""
     return Failure(f"{place}: {escape(text)}", code=ExitCode.CONFIGURATION)
+
+
+def parse_number(text: str) -> int:
+    """A number of digits. Raises ValueError for what is none, and for one that is larger than any that counts."""
+    if not _NUMBER.fullmatch(text):
+        raise ValueError("expected a number of at most 9 digits")
+    return int(text)
+
+
+def find_port(place: Spot, text: str) -> int:
+    """A port by its number, or by a name that this machine has for it. Raises Failure."""
+    try:
+        port = parse_number(text)
+    except ValueError:
+        try:
+            port = socket.getservbyname(text, "tcp")
+        except (OSError, ValueError):
+            raise mistake(place, f"no service is called {text} here: write its number") from None
+    if not 0 < port < 65536:
+        raise mistake(place, f"expected a port up to 65535, not {text}")
+    return port
 
 
 def read_original(path: str) -> str:

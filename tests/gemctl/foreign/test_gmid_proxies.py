@@ -16,6 +16,7 @@ def gmid(become):
         ("proxy { relay-to b.org }", {"to": "gemini://b.org:1965", "sni": "b.org"}),
         ('proxy { relay-to "b.org:1966" }', {"to": "gemini://b.org:1966", "sni": "b.org"}),
         ("proxy { relay-to 10.0.0.6 port 1966 }", {"to": "gemini://10.0.0.6:1966"}),
+        ('proxy { relay-to 10.0.0.6 port "domain" }', {"to": "gemini://10.0.0.6:53"}),
         ('proxy { relay-to "::1" sni C.org }', {"to": "gemini://[::1]:1965", "sni": "c.org"}),
         ('proxy proto gemini for-host "*.org" { relay-to b.org; proxy-v1; cert "/p" key "/q"; verifyname off }',
          {"to": "gemini://b.org:1965", "sni": "b.org", "certificate": "/p", "key": "/q", "send-proxy": "v1"}),

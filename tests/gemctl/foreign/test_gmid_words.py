@@ -38,6 +38,11 @@ def test_lines():
     ]  # fmt: skip
 
 
+def test_a_number_that_nothing_takes():
+    with pytest.raises(Failure, match=r"gmid\.conf:2: 999999999\.\.\. is a number of more than 9 digits"):
+        words(f"a\nprefork {'9' * 5000}")
+
+
 def test_a_string_without_end():
     with pytest.raises(Failure, match=r'gmid\.conf:2: the string that begins here has no " at its end'):
         words('a\nroot "b\nc')

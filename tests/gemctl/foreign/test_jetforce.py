@@ -85,7 +85,13 @@ def test_what_is_told(flags, reason, jetforce):
 
 @pytest.mark.parametrize(
     ("flags", "fault"),
-    [("--port gemini", "some.conf:2: --port gemini: expected a number"), ("--host a]", "--host a]: expected")],
+    [
+        ("--port gemini", "some.conf:2: --port gemini: expected a number"),
+        ("--port ١٩٦٥", "--port ١٩٦٥: expected a number"),
+        (f"--port {'9' * 5000}", "expected a number up to 65535"),
+        ("--port 65536", "a port is at most 65535"),
+        ("--host a]", r"a\]:1965: expected"),
+    ],
 )
 def test_mistakes(flags, fault, jetforce):
     with pytest.raises(Failure, match=fault):

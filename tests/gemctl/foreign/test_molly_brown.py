@@ -114,7 +114,7 @@ def test_what_is_told(text, reason, molly):
         ("[TempRedirects]\na = 1", "TempRedirects: expected a table of texts"),
         ("DirectorySort = 'Age'", 'some.conf:4: DirectorySort: expected "Name", "Size" or "Time"'),
         ("Hostname = 'a/b'", "some.conf:4: Hostname: a name is neither"),
-        ("Hostname", "some.conf: is not TOML"),
+        ("Hostname", "expected a = after the key"),
     ],
 )
 def test_mistakes(text, fault, molly):

@@ -39,7 +39,12 @@ def test_remarks():
         ("Port = 1.5", "molly.conf:1: Port: expected a whole number"),
         ("PORT = ''", "molly.conf:1: PORT: expected a whole number"),
         ("[CertificateZones]\na = 'x'", "CertificateZones: expected a table of lists"),
-        ("=", "molly.conf: is not TOML"),
+        ("=", "molly.conf:1: expected a key, or a heading in brackets, not ="),
+        ("Port = 1\nPort = 2", "molly.conf:2: Port: is set in line 1 already"),
+        (f"Port = {'9' * 5000}", "molly.conf: has a number of too many digits"),
+        (f"Odd = {'[' * 5000}", "brackets that are nested too deeply"),
+        ("Port = 65536", "molly.conf:1: Port: expected a port up to 65535, not 65536"),
+        ("Port = 0", "molly.conf:1: Port: expected a port up to 65535, not 0"),
     ],
 )
 def test_what_it_cannot_say(text, fault):

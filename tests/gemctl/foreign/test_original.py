@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from gemd.gemctl.failure import ExitCode, Failure
-from gemd.gemctl.foreign.original import Spot, mistake, read_original
+from gemd.gemctl.foreign.original import Spot, find_port, mistake, parse_number, read_original
 
 
 def test_a_place_is_shown_without_harm():
@@ -44,3 +44,29 @@ def test_lines_of_other_systems(tmp_path):
 def test_standard_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"abc")))
     assert read_original("-") == "abc"
+
+
+@pytest.mark.parametrize("text", ["", "-1", "+1", "1_0", "٣", "²", "1.0", "9" * 10, "9" * 5000])
+def test_no_number(text):
+    with pytest.raises(ValueError, match="expected a number"):
+        parse_number(text)
+
+
+def test_ports():
+    assert [find_port(Spot("a"), text) for text in ("1", "0080", "domain", "65535")] == [1, 80, 53, 65535]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("0", "a:3: expected a port up to 65535, not 0"),
+        ("65536", "not 65536"),
+        ("no-such", "a:3: no service is called no-such here"),
+        ("١", "no service is called ١ here"),
+        ("9" * 5000, "no service is called 9999"),
+        ("a\ud800", "no service is called"),
+    ],
+)
+def test_no_port(text, fault):
+    with pytest.raises(Failure, match=fault):
+        find_port(Spot("a", 3), text)
