@@ -33,11 +33,13 @@ class _Parser:
         self.place = 0
         self.macros: dict[str, str] = {}
         self.lines: dict[str, list[str]] = {}
+        self.files = 0
         self.end = Spot(file, text.count("\n") + 1)
         self._insert(text, file)
 
     def _insert(self, text: str, file: str) -> None:
-        if len(self.lines) == _MOST_FILES:
+        self.files += 1  # one that includes itself is read each time
+        if self.files > _MOST_FILES:
             raise mistake(Spot(file), f"more than {_MOST_FILES} files are included")
         self.lines[file] = text.split("\n")
         self._replace(self.place, [*split_words(text, file)])

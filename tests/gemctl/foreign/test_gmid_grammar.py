@@ -3,6 +3,7 @@
 import pytest
 
 from gemd.gemctl.failure import Failure
+from gemd.gemctl.foreign import gmid_grammar
 from gemd.gemctl.foreign.gmid_grammar import parse_gmid
 
 
@@ -114,3 +115,11 @@ def test_what_would_never_end(text, tmp_path):
     (tmp_path / "gmid.conf").write_text(text)
     with pytest.raises(Failure):
         parse(text, str(tmp_path / "gmid.conf"))
+
+
+def test_a_file_that_includes_itself_is_read_no_more_often_than_others(tmp_path, monkeypatch):
+    path, read = tmp_path / "gmid.conf", []
+    monkeypatch.setattr(gmid_grammar, "read_original", lambda path: read.append(path) or 'include "gmid.conf"')
+    with pytest.raises(Failure, match="more than 50 files are included"):
+        parse('include "gmid.conf"', str(path))
+    assert read == [str(path)] * 50
