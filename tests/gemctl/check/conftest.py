@@ -56,6 +56,7 @@ class CheckedServer:
 
     def _serve(self, sock):
         sock.settimeout(self.patience)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # an end waits for no acknowledgement
         with sock, contextlib.suppress(OSError):
             first = sock.recv(2000, socket.MSG_PEEK)
             if (answer := self.greet(first)) is not None:
