@@ -5,11 +5,12 @@ master never tries.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from gemd.config import Config
+from gemd.config import Config, Problem
+from gemd.config.tables import key_path
 from gemd.master.report import Outcome, TaskError
 from gemd.master.task import Loader
 from gemd.shared.generation import Generation
@@ -102,14 +103,16 @@ def _keep_fixed(config: Config, current: Config) -> tuple[Config, Sequence[str]]
 def warn(resources: Resources, config: Config, others: Sequence[str] = ()) -> None:
     """Say in the log what an operator should mend."""
     for warning in list_warnings(resources, config, others):
-        error_log.warning("%s", warning)
+        error_log.warning("%s", warning.text)
 
 
-def list_warnings(resources: Resources, config: Config, others: Sequence[str]) -> Iterator[str]:
-    """What that is."""
-    if is_confinement_missing(config):
-        yield NOT_CONFINED
-    yield from others
-    yield from find_idle_tickets(config)
-    for certificate in (*resources.certificates.values(), *resources.proxy_certificates.values()):
-        yield from certificate.warnings
+def list_warnings(resources: Resources, config: Config, others: Sequence[str]) -> Iterable[Problem]:
+    """What that is, each once, with the key that it is about where that is known."""
+    missing = [NOT_CONFINED] if is_confinement_missing(config) else []
+    shown = [text for one in resources.proxy_certificates.values() for text in one.warnings]
+    found = {text: Problem("", text) for text in (*missing, *others, *find_idle_tickets(config), *shown)}
+    for host in config.hosts:
+        certificate = resources.certificates.get(host.name)
+        key = key_path(host.where, "certificate") if host.certificate is not None else host.where
+        found |= {text: Problem(key, text) for text in (certificate.warnings if certificate is not None else ())}
+    return found.values()

@@ -7,10 +7,8 @@ applications have begun; nothing is made or changed.
 import os
 import select
 import sys
-from collections.abc import Iterator
 
-from gemd.config import Config, Problem
-from gemd.config.tables import key_path
+from gemd.config import Config
 from gemd.exit_codes import ExitCode
 from gemd.master.aside import do_aside
 from gemd.master.start_limit import start_limit
@@ -20,11 +18,11 @@ from gemd.startup.loader import list_warnings
 from gemd.startup.looking import Looking
 from gemd.startup.prepare import prepare
 from gemd.startup.reading import Read, placing
-from gemd.startup.resources import Inherited, Resources
+from gemd.startup.resources import Inherited
 from gemd.startup.telling import Teller
 from gemd.startup.tickets import keep_to_loaded
 from gemd.startup.trials import describe_processes
-from gemd.startup.warnings import print_confinement, print_warnings
+from gemd.startup.warnings import find_warnings
 from gemd.system import process
 from gemd.system.confinement import ConfinementError
 from gemd.system.privileges import Identity, PrivilegeError, drop_privileges
@@ -57,22 +55,11 @@ def _start(config: Config, inherited: Inherited, teller: Teller) -> None:
     process.die_with_parent(os.getppid())  # again, for a change of user undoes it
     for line in describe_processes(config, prepared.files.apart):
         teller.tell(line)
-    with start_limit(config.timeouts.start):
-        print_warnings(config, teller.warn)
     others = [*warnings, *hands.warnings, *prepared.warnings]
-    known = {problem.text: problem for problem in _find_certificate_warnings(config, prepared.resources)}
-    for warning in dict.fromkeys(list_warnings(prepared.resources, config, others)):
-        teller.warn(known.get(warning, warning))
-    print_confinement(config, teller.warn)
+    with start_limit(config.timeouts.start):
+        for warning in (*find_warnings(config), *list_warnings(prepared.resources, config, others)):
+            teller.warn(warning)
     _become_worker(config, prepared.workers_user, prepared.generation)
-
-
-def _find_certificate_warnings(config: Config, resources: Resources) -> Iterator[Problem]:
-    """What is to be said of the hosts' certificates, each with the key that names it."""
-    for host in config.hosts:
-        key = key_path(host.where, "certificate") if host.certificate is not None else host.where
-        certificate = resources.certificates.get(host.name)
-        yield from (Problem(key, text) for text in (certificate.warnings if certificate is not None else ()))
 
 
 def _become_worker(config: Config, user: Identity | None, generation: Generation) -> None:

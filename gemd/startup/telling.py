@@ -18,8 +18,6 @@ from gemd.startup.failures import explain_failure
 
 _SETTERS = (PREFIX, "--")  # what variables and flags begin with
 
-Warn = Callable[[str | Problem], None]  # that something is worth a look
-
 
 class Teller:
     """Tells it as it comes, or keeps it for the end."""
@@ -30,9 +28,8 @@ class Teller:
         self._is_json = is_json
         self._findings: list[dict[str, object]] = []
 
-    def warn(self, finding: str | Problem) -> None:
+    def warn(self, problem: Problem) -> None:
         """Something is worth a look."""
-        problem = finding if isinstance(finding, Problem) else Problem("", finding)
         origins = self._find_origins()
         origin = origins.origin_of(problem) if origins is not None and problem.path else Origin(problem.path)
         if self._is_json:
@@ -62,14 +59,14 @@ class Teller:
     def end(self) -> None:
         """That was all."""
         if self._is_json:
-            print(json.dumps(self._findings, indent=2))
+            print(json.dumps({"findings": self._findings}, indent=2))
 
     def _add(self, severity: str, origin: Origin, message: str) -> None:
         is_file = not origin.source.startswith(_SETTERS)
         found = {
             "file": origin.source if is_file else "",
             "line": origin.line,
-            "set-by": "" if is_file else origin.source,
+            "set_by": "" if is_file else origin.source,
             "host": origin.host,
             "location": origin.location,
             "key": origin.key,

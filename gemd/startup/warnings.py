@@ -13,26 +13,15 @@ from gemd.config.glob_checks import find_plain_stars
 from gemd.startup.gateway_checks import find_idle_sockets
 from gemd.startup.private_files import find_confinement, script_directories
 from gemd.startup.script_checks import find_idle_places
-from gemd.startup.telling import Warn
 from gemd.startup.upload_checks import find_upload_warnings
 
 _Find = Callable[[Config], Iterable[Problem]]
 
 
-def print_warnings(config: Config, warn: Warn) -> None:
-    """Tell all of it. Raises PrivilegeError for a user that there is not."""
+def find_warnings(config: Config) -> Iterator[Problem]:
+    """All of it. Raises PrivilegeError for a user that there is not."""
     for find in _list_finders(config):
-        for problem in find(config):
-            warn(problem)
-
-
-def print_confinement(config: Config, warn: Warn) -> None:
-    """Tell what scripts would miss, against expectation."""
-    has_some = any(map(os.path.exists, script_directories(config))) or any(find_converters(config))
-    confinement = find_confinement(config) if has_some else None
-    for directory, hidden in confinement.find_blind_spots() if confinement is not None else ():
-        text = f"until a reload, scripts will miss what is made or replaced in {directory}"
-        warn(f"{text}, since {hidden} is kept from them (cgi.confine)")
+        yield from find(config)
 
 
 def _list_finders(config: Config) -> Iterator[_Find]:
@@ -52,3 +41,13 @@ def _list_finders(config: Config) -> Iterator[_Find]:
         from gemd.startup.people import find_people_warnings
 
         yield find_people_warnings
+    if any(map(os.path.exists, script_directories(config))) or any(find_converters(config)):
+        yield _find_blind_spots
+
+
+def _find_blind_spots(config: Config) -> Iterator[Problem]:
+    """What scripts would miss, against expectation."""
+    confinement = find_confinement(config)
+    for directory, hidden in confinement.find_blind_spots() if confinement is not None else ():
+        text = f"until a reload, scripts will miss what is made or replaced in {directory}"
+        yield Problem("", f"{text}, since {hidden} is kept from them (cgi.confine)")

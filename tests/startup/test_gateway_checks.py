@@ -10,11 +10,8 @@ import pytest
 
 from gemd.startup import gateway_checks
 from gemd.startup.gateway_checks import find_idle_sockets
-from gemd.startup.telling import Teller
-from gemd.startup.warnings import print_warnings
+from gemd.startup.warnings import find_warnings
 from gemd.system.privileges import Identity
-
-WARN = Teller(lambda: None, is_json=False).warn
 
 
 @pytest.fixture
@@ -96,11 +93,6 @@ def test_whose_a_socket_is_that_nobody_here_has(idle, monkeypatch):
     assert said["host[1].location[1].fastcgi.to"].endswith(": it is 987654321:root's, with the mode 0660")
 
 
-def test_it_is_printed_as_a_warning(configure, tmp_path, capsys):
-    print_warnings(
-        configure(host=[{"name": "localhost", "scgi": {"to": f"unix:{tmp_path}/none"}}]),
-        WARN,
-    )
-    said = capsys.readouterr().err
-    assert said.startswith("gemd: warning: host[1].scgi.to: ")
-    assert said.count("\n") == 1
+def test_it_is_a_warning(configure, tmp_path):
+    (warning,) = find_warnings(configure(host=[{"name": "localhost", "scgi": {"to": f"unix:{tmp_path}/none"}}]))
+    assert warning.path == "host[1].scgi.to"

@@ -2,13 +2,14 @@
 
 import os
 
+import msgspec
 import pytest
 
 from gemd.master.report import TaskError
 from gemd.startup.assembly import build_generation
 from gemd.startup.checks import check_machine
 from gemd.startup.files import read_files
-from gemd.startup.loader import ConfigLoader, warn
+from gemd.startup.loader import ConfigLoader, list_warnings, warn
 from gemd.startup.resources import acquire_resources
 from gemd.startup.tickets import FIXED
 from gemd.system.attempt import attempt_under_way
@@ -183,6 +184,16 @@ def test_what_an_operator_should_mend_is_said_once(configure, load, said, root, 
     assert said() == [f"{key} can be read or changed by everyone: chmod 600 {key}"]
     warn(made, configure(), ["another"])
     assert said()[1:] == ["another"]
+
+
+def test_what_hosts_share_is_said_once_with_a_key(configure, root):
+    made = acquire_resources(configure(), [], None)
+    made.listeners[0].close()
+    certificate = msgspec.structs.replace(made.certificates["localhost"], warnings=("it expires",))
+    made = msgspec.structs.replace(made, certificates={"localhost": certificate, "b.org": certificate})
+    hosts = [{"name": name, "root": str(root)} for name in made.certificates]
+    warnings = list_warnings(made, configure(host=hosts), ["another", "another"])
+    assert [(each.path, each.text) for each in warnings] == [("", "another"), ("host[2]", "it expires")]
 
 
 # What is said where something never answers

@@ -5,10 +5,7 @@ import os
 import pytest
 
 from gemd.startup.meta_checks import find_meta_warnings
-from gemd.startup.telling import Teller
-from gemd.startup.warnings import print_warnings
-
-WARN = Teller(lambda: None, is_json=False).warn
+from gemd.startup.warnings import find_warnings
 
 
 @pytest.fixture
@@ -53,13 +50,8 @@ def test_what_is_no_file_is_told(said, root):
     ]
 
 
-def test_it_is_printed(configure, root, capsys):
+def test_it_is_a_warning(configure, root):
     (root / ".meta").write_text("wro\x1bng\n")
-    print_warnings(
-        configure(host=[{"name": "localhost", "root": str(root), "meta-files": True}]),
-        WARN,
-    )
-    print_warnings(configure(host=[{"name": "localhost", "root": str(root)}]), WARN)
-    printed = capsys.readouterr().err
-    assert printed.startswith(f"gemd: warning: host[1].meta-files: {root}/.meta, line 1: ")
-    assert printed.count("\n") == 1
+    (warning,) = find_warnings(configure(host=[{"name": "localhost", "root": str(root), "meta-files": True}]))
+    assert str(warning).startswith(f"host[1].meta-files: {root}/.meta, line 1: ")
+    assert not list(find_warnings(configure(host=[{"name": "localhost", "root": str(root)}])))

@@ -25,7 +25,7 @@ def make_origins():
 
 def tell_all(teller):
     """Some of everything."""
-    teller.warn("is worth a look\x1b")
+    teller.warn(Problem("", "is worth a look\x1b"))
     teller.warn(Problem("host[1].location[1].root", "is empty"))
     teller.tell("an application is somewhere")
     codes = [
@@ -54,7 +54,7 @@ def test_as_lines(capsys):
 
 
 def found(severity, message, **known):
-    nothing = dict.fromkeys(("file", "line", "set-by", "host", "location", "key"))
+    nothing = dict.fromkeys(("file", "line", "set_by", "host", "location", "key"))
     return {"severity": severity, **nothing, **known, "message": message}
 
 
@@ -62,11 +62,11 @@ def test_as_json(capsys):
     tell_all(Teller(make_origins, is_json=True))
     printed = capsys.readouterr()
     assert printed.err == ""
-    assert json.loads(printed.out) == [
+    assert json.loads(printed.out)["findings"] == [
         found("warning", "is worth a look\x1b"),
         found("warning", "is empty", file="gemd.conf", line=5, host="a.org", location="/x", key="root"),
         found("error", "is wrong", file="gemd.conf", line=1, host="a.org"),
-        found("error", "is 0", **{"set-by": "GEMD_WORKERS", "key": "workers"}),
+        found("error", "is 0", set_by="GEMD_WORKERS", key="workers"),
         found("error", "can't be read", key="host[1].certificate"),
         found("error", "--port can't apply"),
     ]
@@ -74,4 +74,4 @@ def test_as_json(capsys):
 
 def test_nothing_is_an_empty_list(capsys):
     Teller(lambda: None, is_json=True).end()
-    assert json.loads(capsys.readouterr().out) == []
+    assert json.loads(capsys.readouterr().out) == {"findings": []}

@@ -5,12 +5,9 @@ import os
 import pytest
 
 from gemd.startup import upload_checks
-from gemd.startup.telling import Teller
 from gemd.startup.upload_checks import find_upload_warnings
-from gemd.startup.warnings import print_warnings
+from gemd.startup.warnings import find_warnings
 from gemd.system.privileges import Identity
-
-WARN = Teller(lambda: None, is_json=False).warn
 
 ANY = {"allow": "any"}
 
@@ -124,10 +121,6 @@ def test_a_program_keeps_its_uploads_itself(said):
     assert said({"path": "/a", "script": "/bin/true", "titan": {**ANY, "types": ["x-nothing/y"]}}) == {}
 
 
-def test_each_is_printed_as_a_warning(configure, root, capsys):
-    print_warnings(
-        configure(host=[{"name": "localhost", "root": str(root), "titan": {"public": True}}]),
-        WARN,
-    )
-    said = "gemd: warning: host[1].titan.public: anybody may write here, without a certificate\n"
-    assert capsys.readouterr().err == said
+def test_each_is_a_warning(configure, root):
+    (warning,) = find_warnings(configure(host=[{"name": "localhost", "root": str(root), "titan": {"public": True}}]))
+    assert str(warning) == "host[1].titan.public: anybody may write here, without a certificate"
