@@ -22,7 +22,7 @@ from gemd.startup.resources import Inherited
 from gemd.startup.telling import Teller
 from gemd.startup.tickets import keep_to_loaded
 from gemd.startup.trials import describe_processes
-from gemd.startup.warnings import find_warnings
+from gemd.startup.warnings import find_all_warnings
 from gemd.system import process
 from gemd.system.confinement import ConfinementError
 from gemd.system.privileges import Identity, PrivilegeError, drop_privileges
@@ -57,7 +57,7 @@ def _start(config: Config, inherited: Inherited, teller: Teller) -> None:
         teller.tell(line)
     others = [*warnings, *hands.warnings, *prepared.warnings]
     with start_limit(config.timeouts.start):
-        for warning in (*find_warnings(config), *list_warnings(prepared.resources, config, others)):
+        for warning in (*find_all_warnings(config), *list_warnings(prepared.resources, config, others)):
             teller.warn(warning)
     _become_worker(config, prepared.workers_user, prepared.generation)
 

@@ -18,7 +18,7 @@ from gemd.startup.upload_checks import find_upload_warnings
 _Find = Callable[[Config], Iterable[Problem]]
 
 
-def find_warnings(config: Config) -> Iterator[Problem]:
+def find_all_warnings(config: Config) -> Iterator[Problem]:
     """All of it. Raises PrivilegeError for a user that there is not."""
     for find in _list_finders(config):
         yield from find(config)

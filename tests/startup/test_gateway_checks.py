@@ -10,7 +10,7 @@ import pytest
 
 from gemd.startup import gateway_checks
 from gemd.startup.gateway_checks import find_idle_sockets
-from gemd.startup.warnings import find_warnings
+from gemd.startup.warnings import find_all_warnings
 from gemd.system.privileges import Identity
 
 
@@ -94,5 +94,5 @@ def test_whose_a_socket_is_that_nobody_here_has(idle, monkeypatch):
 
 
 def test_it_is_a_warning(configure, tmp_path):
-    (warning,) = find_warnings(configure(host=[{"name": "localhost", "scgi": {"to": f"unix:{tmp_path}/none"}}]))
+    (warning,) = find_all_warnings(configure(host=[{"name": "localhost", "scgi": {"to": f"unix:{tmp_path}/none"}}]))
     assert warning.path == "host[1].scgi.to"

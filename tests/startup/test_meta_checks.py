@@ -5,7 +5,7 @@ import os
 import pytest
 
 from gemd.startup.meta_checks import find_meta_warnings
-from gemd.startup.warnings import find_warnings
+from gemd.startup.warnings import find_all_warnings
 
 
 @pytest.fixture
@@ -52,6 +52,6 @@ def test_what_is_no_file_is_told(said, root):
 
 def test_it_is_a_warning(configure, root):
     (root / ".meta").write_text("wro\x1bng\n")
-    (warning,) = find_warnings(configure(host=[{"name": "localhost", "root": str(root), "meta-files": True}]))
+    (warning,) = find_all_warnings(configure(host=[{"name": "localhost", "root": str(root), "meta-files": True}]))
     assert str(warning).startswith(f"host[1].meta-files: {root}/.meta, line 1: ")
-    assert not list(find_warnings(configure(host=[{"name": "localhost", "root": str(root)}])))
+    assert not list(find_all_warnings(configure(host=[{"name": "localhost", "root": str(root)}])))

@@ -16,7 +16,7 @@ from gemd.startup.people import (
     find_people_warnings,
     settle_people,
 )
-from gemd.startup.warnings import find_warnings
+from gemd.startup.warnings import find_all_warnings
 from gemd.system.privileges import Identity
 from tests.conftest import need_root
 
@@ -104,7 +104,10 @@ def test_what_is_in_order_is_not_mentioned(host, users, monkeypatch, tmp_path):
 def test_who_has_nothing_is_told(host, users):
     config = host(locations=LOCATIONS[:3])
     assert "bob has no public_gemini" in warnings_of(config)["host[1].location[3]"]
-    assert "bob has no public_gemini" in {each.path: each.text for each in find_warnings(config)}["host[1].location[3]"]
+    assert (
+        "bob has no public_gemini"
+        in {each.path: each.text for each in find_all_warnings(config)}["host[1].location[3]"]
+    )
 
 
 def test_homes_that_can_t_be_entered_are_told(host, users, monkeypatch, tmp_path):

@@ -7,7 +7,7 @@ from gemd.config import ConfigError
 from gemd.startup import script_checks
 from gemd.startup.checks import check_machine
 from gemd.startup.script_checks import find_idle_places, find_missing_places, find_missing_scripts
-from gemd.startup.warnings import find_warnings
+from gemd.startup.warnings import find_all_warnings
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_each_is_looked_at_where_it_is_named(from_file, root, tmp_path):
 
 
 def test_it_is_a_warning(from_file, root):
-    warnings = map(str, find_warnings(from_file(cgi="*.py")))
+    warnings = map(str, find_all_warnings(from_file(cgi="*.py")))
     assert f"host[1].cgi: {root}/*.py matches nothing at the moment" in warnings
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from gemd.startup import upload_checks
 from gemd.startup.upload_checks import find_upload_warnings
-from gemd.startup.warnings import find_warnings
+from gemd.startup.warnings import find_all_warnings
 from gemd.system.privileges import Identity
 
 ANY = {"allow": "any"}
@@ -122,5 +122,7 @@ def test_a_program_keeps_its_uploads_itself(said):
 
 
 def test_each_is_a_warning(configure, root):
-    (warning,) = find_warnings(configure(host=[{"name": "localhost", "root": str(root), "titan": {"public": True}}]))
+    (warning,) = find_all_warnings(
+        configure(host=[{"name": "localhost", "root": str(root), "titan": {"public": True}}])
+    )
     assert str(warning) == "host[1].titan.public: anybody may write here, without a certificate"

@@ -3,11 +3,11 @@
 import pytest
 
 from gemd.startup import private_files
-from gemd.startup.warnings import find_warnings
+from gemd.startup.warnings import find_all_warnings
 
 
 def said_of(config):
-    return list(map(str, find_warnings(config)))
+    return list(map(str, find_all_warnings(config)))
 
 
 def test_a_star_that_stands_for_itself(configure, root):
