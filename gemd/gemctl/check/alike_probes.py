@@ -29,7 +29,7 @@ PROBES = (
         _check_certificate,
         "one certificate at all addresses",
         "clients know a host by its certificate: have the same server listen at both, or copy certificate and key",
-        "TLS",
+        '"TLS server certificate validation"',
     ),
     probe(
         "same-answer",

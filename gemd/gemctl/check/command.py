@@ -26,7 +26,7 @@ from gemd.system.deadline import Deadline
 
 _PAUSE = 0.1  # seconds between two requests to another machine
 
-REACHED = Rule("connection", "a server that takes connections", f"{SPECIFICATION}, TLS",
+REACHED = Rule("connection", "a server that takes connections", f'{SPECIFICATION}, "Overview"',
                "see whether gemd runs (`gemctl status`), where it listens, and what firewalls let through")  # fmt: skip
 
 

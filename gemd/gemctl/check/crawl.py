@@ -30,7 +30,12 @@ _MOST_TOLD = 20  # links of one page that are no URLs
 LINK = Rule("dead-link", "a link that leads to something", f'{SPECIFICATION}, "Status codes"',
             "mend the link, or have a redirect lead from there to where the page has gone")  # fmt: skip
 NO_URL = Rule("link", "a URL, percent-encoded", 'gemtext specification 0.24.1, "Link lines"', "mend the link")
-CUT = Rule("cut", "close_notify behind the page", f"{SPECIFICATION}, TLS", "see the error log for why it broke off")
+CUT = Rule(
+    "cut",
+    "close_notify behind the page",
+    f'{SPECIFICATION}, "Closing connections"',
+    "see the error log for why it broke off",
+)
 LIMIT = Rule("limit", "all pages", "", "--limit N looks at more")
 
 

@@ -80,6 +80,6 @@ PROBES = (
           "read until CRLF, under one deadline", '"Requests"'),
     probe("half-a-request", _closed(_HALF), "a client that never ends its request is closed", _BOUND, '"Requests"'),
     probe("silent-client", _closed(_SILENT), "a client that asks for nothing is closed", _BOUND, '"Requests"'),
-    probe("no-handshake", _closed(_MUTE), "a client that begins no handshake is closed", _BOUND, "TLS"),
+    probe("no-handshake", _closed(_MUTE), "a client that begins no handshake is closed", _BOUND, '"Overview"'),
     probe("line-feed", _check_line_feed, "a request that ends with LF alone is none", "wait for CRLF", '"Requests"'),
 )  # fmt: skip

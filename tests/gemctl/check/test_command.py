@@ -43,8 +43,8 @@ def test_a_fault_of_the_server(checked, check):
     lines = printed.splitlines()
     assert lines[0] == (
         f"fault: localhost:{server.port} at 127.0.0.1:{server.port}: close-notify: the answer for the start page ended "
-        "without close_notify; expected close_notify behind each response (specification 0.24.1, TLS); to do: whatever "
-        "ends TLS in front of gemd has to send it; a program behind gemd has to finish its answer"
+        'without close_notify; expected close_notify behind each response (specification 0.24.1, "Closing connections")'
+        "; to do: whatever ends TLS in front of gemd has to send it; a program behind gemd has to finish its answer"
     )
     assert lines[-1].endswith(": 37 checks passed, 1 fault")
 

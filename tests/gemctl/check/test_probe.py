@@ -8,7 +8,7 @@ from gemd.gemctl.check.probe import probe, run_probe, worst
 from gemd.gemctl.failure import Failure
 
 
-def row(run, section="TLS"):
+def row(run, section='"TLS"'):
     return probe("a-check", run, "what is expected", "what to do", section)
 
 
@@ -16,7 +16,7 @@ def test_a_fault(checked):
     server = checked()
     where = f"localhost:{server.port} at 127.0.0.1:{server.port}"
     assert run_probe(row(lambda visitor: fault("wrong")), server.visitor()) == Finding(
-        FindingKind.FAULT, "a-check", where, "wrong", "what is expected", "specification 0.24.1, TLS", "what to do"
+        FindingKind.FAULT, "a-check", where, "wrong", "what is expected", 'specification 0.24.1, "TLS"', "what to do"
     )
 
 
