@@ -125,7 +125,7 @@ A_SESSION = "it speaks to the systemd of somebody who is logged in"
 A_NAME = "it is the name of a command, without its words"
 NO_REGISTRY = "images come from a registry; tests/packaging/test_container.py has what is in the Containerfile run"
 LOG_RECIPES = "tests/serve/test_log_recipes.py takes it from there and runs it"
-SCALES = "tests/scaling/test_scaling.py has HAProxy do that"
+SCALES = "tests/scaling/test_scaling.py takes it from there and types it, with a HAProxy that runs"
 NOT_RUN = {
     "make test": RUNS_THE_TESTS,
     "make test-slow": RUNS_THE_TESTS,

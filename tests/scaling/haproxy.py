@@ -10,6 +10,7 @@ from tests.support.waiting import LONGEST, wait_for
 
 # What Debian's file has in its place needs root.
 GLOBAL = "global\n    stats socket {folder}/admin.sock mode 600 level admin\n    log stderr format raw local0 info\n"
+DEBIANS_SOCKET = "/run/haproxy/admin.sock"
 
 
 class HAProxy:
@@ -48,6 +49,12 @@ class HAProxy:
             sock.connect(str(self._socket_path))
             sock.sendall(command.encode() + b"\n")
             return b"".join(iter(lambda: sock.recv(65536), b"")).decode()
+
+    def type(self, command: str) -> str:
+        """What a shell prints for a command of a document, in which the socket is where Debian has it."""
+        assert DEBIANS_SOCKET in command
+        text = command.replace(DEBIANS_SOCKET, str(self._socket_path))
+        return subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True, timeout=LONGEST).stdout
 
     def read_statistics(self, name: str) -> dict[str, str]:
         """The row of "backend/server"; of what "show stat" has the columns by their names."""

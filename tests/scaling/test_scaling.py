@@ -6,7 +6,9 @@ import time
 import pytest
 
 from tests.conftest import need_root
+from tests.documents.reading import commands_of
 from tests.scaling.clients import Clients, ask
+from tests.scaling.conftest import DOCUMENT
 from tests.scaling.places import FRONT, LINKS, NODE2
 from tests.serve.certificates import make_certificate
 from tests.support.waiting import wait_for
@@ -47,13 +49,16 @@ def test_one_is_killed_and_started_anew_under_load(site):
 
 
 @pytest.mark.slow
-def test_a_node_is_taken_out_and_brought_back_without_a_loss(site):
+def test_a_node_is_taken_out_and_brought_back_without_a_loss(site, need_program):
+    need_program("socat")
     haproxy, node = site.haproxy, site.nodes[0]
+    drains = [command.text for command in commands_of(DOCUMENT) if " socat " in command.text]
+    assert len(drains) == 2
 
     def change(state):
-        assert (
-            haproxy.ask(f"set server capsule/node1 state {state}; set server forum/node1 state {state}").strip() == ""
-        )
+        for drain in drains:
+            assert "state drain" in drain
+            assert haproxy.type(drain.replace("state drain", f"state {state}")).strip() == ""
 
     with Clients(site.place) as clients:
         clients.wait_for_more(30)
