@@ -15,6 +15,7 @@ from gemd.protocol.response import is_meta
 from gemd.protocol.status import DEFINED, REDIRECTS, Status, needs_meta
 
 _SPECIAL = re.compile(r"%(.?)", re.DOTALL)
+REFUSAL: dict[str, object] = {"status": 40, "meta": "temporary failure"}  # what gmid says of `block` alone
 _SAFE = "/~!$&'()*+,;=:@?%[]#"  # what a URL has (RFC 3986, 2.2), and what is encoded already
 
 
@@ -96,4 +97,4 @@ def _make_redirect(code: int, meta: str, strip: int, placement: Placement, names
 
 
 def _refuse(reason: str) -> Blocked:
-    return Blocked("answer", {"status": 40, "meta": "temporary failure"}, f"{reason} It is refused instead.")
+    return Blocked("answer", REFUSAL, f"{reason} It is refused instead.")

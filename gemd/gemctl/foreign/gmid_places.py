@@ -9,8 +9,9 @@ import msgspec
 
 from gemd.config.placement import Placement
 from gemd.config.script_places import has_wildcard
-from gemd.gemctl.foreign.gmid_answers import Names, make_answer
-from gemd.gemctl.foreign.gmid_rules import Block, FastCGI, Option, Options, PlacedRule, find_effective
+from gemd.gemctl.foreign.gmid_answers import REFUSAL, Names, make_answer
+from gemd.gemctl.foreign.gmid_rules import Block, FastCGI, Option, Options, PlacedRule
+from gemd.gemctl.foreign.gmid_strictness import find_strictest
 from gemd.gemctl.foreign.outline import Table
 from gemd.protocol.mime import is_media_type
 from gemd.protocol.url import split_path
@@ -41,7 +42,7 @@ class Describer:
 
     def describe(self, table: Table, placement: Placement) -> Settings:
         """What holds in a location, by gemd's keys; None for what has none. `table` is for remarks."""
-        options = find_effective(placement, self.rules, self.options)
+        options, doubt = find_strictest(placement, self.rules, self.options)
         value = {key: option.value for key, option in options.items()}
         found: dict[str, object] = {
             "index": [value.get("index", "index.gmi")],
@@ -55,12 +56,17 @@ class Describer:
             "fastcgi": None,
             "root": self._find_root(table, placement, options),
         }
-        if "block" in options:
-            self._set_answer(found, table, placement, options)
+        if doubt is not None:
+            found["answer"] = REFUSAL
+            self._remark(table, doubt.option, doubt.reason)
+        elif isinstance(block := value.get("block"), Block):
+            self._set_answer(found, table, placement, options, block)
         elif isinstance(application := value.get("fastcgi"), FastCGI) and application.to:
             found["fastcgi"] = self._write_application(application)
         elif "fastcgi" in options and value["fastcgi"] is None:
-            self._remark(table, options["fastcgi"], "gemd starts no such program: start it, and name its socket.")
+            text = "gemd starts no such program: start it, and name its socket. Until then all of this is refused."
+            self._remark(table, options["fastcgi"], text)
+            found["answer"] = REFUSAL
         return found
 
     def _remark(self, table: Table, option: Option, text: str) -> None:
@@ -103,9 +109,9 @@ class Describer:
             return None
         return os.path.join(root, *rest)
 
-    def _set_answer(self, found: dict[str, object], table: Table, placement: Placement, options: Options) -> None:
-        block = options["block"].value
-        assert isinstance(block, Block)
+    def _set_answer(
+        self, found: dict[str, object], table: Table, placement: Placement, options: Options, block: Block
+    ) -> None:
         strip = int(str(options["strip"].value)) if "strip" in options else 0
         blocked = make_answer(block.code, block.meta, strip, placement, self.machine.names)
         found[blocked.key] = blocked.value

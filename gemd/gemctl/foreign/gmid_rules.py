@@ -1,10 +1,12 @@
 """The locations of a server of gmid's: which options hold where.
 
 Rules: each option has the value of the first location that matches and has it, or else the server's; a location here
-has all that holds in it, so that the longest path may decide.
+has all that holds in it, so that the longest path may decide; a pattern that can't be told may hold anywhere below the
+directory that is above all that it matches.
 """
 
 import re
+from fnmatch import fnmatchcase
 
 import msgspec
 
@@ -43,20 +45,23 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class PlacedRule(msgspec.Struct):
-    """A location: the paths that it is for, what it says, and where that is."""
+    """A location: the paths that it is for, what it says, and where that is. Where a `reason` says why its pattern
+    can't be told, `placement` is the directory above all that it matches."""
 
     placement: Placement
     options: Options
     statement: Directive
+    reason: str = ""
 
-
-class Unplaced(msgspec.Struct):
-    """A location whose pattern can't be told, and the directory above all that it matches."""
-
-    statement: Directive
-    options: Options
-    reason: str
-    above: str
+    def may_match(self, placement: Placement) -> bool:
+        """Whether the pattern, which can't be told, may match something of a location."""
+        if not has_all_of(self.placement, placement):
+            return False
+        pattern = self.statement.values[0].removeprefix("/")
+        if placement.match != "exact" or "[" in pattern or "\\" in pattern:
+            return True
+        path = "/".join(placement.names)
+        return fnmatchcase(path, pattern) or fnmatchcase(f"{path}/", pattern)
 
 
 def read_options(statements: list[Directive]) -> Options:
@@ -108,9 +113,9 @@ def _read_fastcgi(statement: Directive, found: Options) -> None:
     found["fastcgi"] = Option(application, statement)
 
 
-def place_locations(statements: list[Directive]) -> tuple[list[PlacedRule], list[Unplaced]]:
-    """The locations of a server whose patterns can be told, and the others."""
-    rules, unplaced = [], []
+def place_locations(statements: list[Directive]) -> list[PlacedRule]:
+    """The locations of a server, in their order."""
+    rules = []
     for statement in statements:
         if statement.keyword != "location":
             continue
@@ -120,22 +125,22 @@ def place_locations(statements: list[Directive]) -> tuple[list[PlacedRule], list
             rules.append(PlacedRule(find_placement(pattern), options, statement))
         except ValueError as error:
             fixed = re.split(r"[*?\[\\]", pattern)[0]
-            above = "/" if has_dot_segments(fixed) else fixed.rpartition("/")[0] + "/"
-            unplaced.append(Unplaced(statement, options, str(error), above))
-    return rules, unplaced
+            above = () if has_dot_segments(fixed) else split_path(fixed.rpartition("/")[0])
+            rules.append(PlacedRule(Placement(above), options, statement, str(error)))
+    return rules
 
 
 def find_placement(pattern: str) -> Placement:
     """The paths that a shell pattern matches, in which a star is for slashes too. Raises ValueError."""
     if "[" in pattern or "\\" in pattern:
         raise ValueError("a location has no other signs than * and ?")
+    if "?" in pattern:
+        raise ValueError("a ? may be a slash there, and ends nothing here: what is below is in a location too")
     if has_dot_segments(pattern):
         raise ValueError("a path with dot segments is no location")
     stem = pattern.rstrip("*")
     if "*" in stem:
         raise ValueError("a * that others follow is for any number of directories there, and for one here")
-    if "?" in stem:
-        return Placement(split_path(pattern.removesuffix("/*") if pattern.endswith("/*") else pattern), "glob")
     if stem == pattern:
         return Placement(split_path(pattern), "exact")
     if stem.endswith("/"):
@@ -152,6 +157,19 @@ def find_effective(placement: Placement, rules: list[PlacedRule], options: Optio
     """What holds in all of a location, by the rules in their order and then the server's options."""
     found: Options = {}
     for rule in rules:
-        if has_all_of(rule.placement, placement):
+        if not rule.reason and has_all_of(rule.placement, placement):
             found = {**rule.options, **found}
     return {**options, **found}
+
+
+def find_possible(key: str, placement: Placement, rules: list[PlacedRule]) -> list[Option]:
+    """What an option may be in some of a location besides, by patterns that can't be told."""
+    found = []
+    for rule in rules:
+        if key not in rule.options:
+            continue
+        if not rule.reason and has_all_of(rule.placement, placement):
+            break
+        if rule.reason and rule.may_match(placement):
+            found.append(rule.options[key])
+    return found

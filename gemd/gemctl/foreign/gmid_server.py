@@ -12,11 +12,11 @@ from gemd.gemctl.foreign.gmid_answers import Names
 from gemd.gemctl.foreign.gmid_forms import Directive
 from gemd.gemctl.foreign.gmid_places import HOST, Describer, Machine, Settings
 from gemd.gemctl.foreign.gmid_proxies import set_proxy
-from gemd.gemctl.foreign.gmid_rules import Options, PlacedRule, has_all_of, place_locations, read_options
+from gemd.gemctl.foreign.gmid_rules import has_all_of, place_locations, read_options
+from gemd.gemctl.foreign.gmid_strictness import is_application, keeps_out
 from gemd.gemctl.foreign.original import mistake
 from gemd.gemctl.foreign.outline import Outline, Table
 from gemd.protocol.host import ANY_HOST, is_wildcard, normalise_name
-from gemd.protocol.url import split_path
 
 _NOT_CARRIED = {"ocsp": "Answers of OCSP are not stapled."}
 _PLAIN = ("index", "listing", "lang", "mime", "log", "client-certificate")
@@ -26,7 +26,7 @@ class _Server:
     def __init__(self, outline: Outline, server: Directive, machine: Machine) -> None:
         self.is_first = not outline.hosts
         self.host, self.server = outline.add_host(), server
-        self.rules, self.unplaced = place_locations(server.inner)
+        self.rules = place_locations(server.inner)
         self.options = read_options(server.inner)
         names = self._set_names()
         known = names[0] if len(names) == 1 and not is_wildcard(names[0]) else None
@@ -42,7 +42,7 @@ class _Server:
         table.set("check-port", False, "gmid takes any port in a URL.")
         if set_proxy(self.host, self.server):
             return
-        self._widen_unplaced()
+        self._remark_wider()
         self.describer = Describer(self.rules, self.options, self.machine)
         own = self.describer.describe(table, HOST)
         for key in _PLAIN:
@@ -87,19 +87,25 @@ class _Server:
             self.host.table.set("aliases", names[1:])
         return names
 
-    def _widen_unplaced(self) -> None:
-        """Protect more than a pattern that can't be told did, and tell what else it had."""
-        for each in self.unplaced:
-            text = f"This can't be told by a location: {each.reason}."
-            if "require" in each.options:
-                text += f" So that nobody sees more than before, all of {each.above} is protected: narrow it here."
-                options: Options = {"require": each.options["require"]}
-                self.rules.append(PlacedRule(Placement(split_path(each.above)), options, each.statement))
-            table = self.host.table
-            table.remark(each.statement.spot, each.statement.line, text)
-            for statement in each.statement.inner:
-                if statement.spot.line != each.statement.spot.line and statement.keyword != "require":
-                    table.remark(statement.spot, statement.line, "See above.")
+    def _remark_wider(self) -> None:
+        """Say of patterns that can't be told what else they have, and what becomes of all around them."""
+        for rule in self.rules:
+            if not rule.reason:
+                continue
+            text = f"This can't be told by a location: {rule.reason}."
+            above = "/".join(("", *rule.placement.names, ""))
+            options = rule.options
+            is_refused = ("block" in options and keeps_out(options["block"])) or (
+                "fastcgi" in options and is_application(options["fastcgi"])
+            )
+            if is_refused or "require" in options:
+                what = "refused" if is_refused else "protected"
+                text += f" So that nobody sees more than before, all of {above} is {what}: narrow it here."
+            table, statement = self.host.table, rule.statement
+            table.remark(statement.spot, statement.line, text)
+            for inner in statement.inner:
+                if inner.spot.line != statement.spot.line and inner.keyword not in ("require", "block", "fastcgi"):
+                    table.remark(inner.spot, inner.line, "See above.")
 
     def _set_scripts(self, table: Table, own: Settings) -> None:
         """CGI of gmid 1."""

@@ -14,7 +14,7 @@ from gemd.gemctl.foreign.outline import Table
 def describe():
     def describe(text, placement, chroot="", types=()):
         (server,) = parse_gmid(f"server a {{\n{text}\n}}", "gmid.conf")
-        rules, _ = place_locations(server.inner)
+        rules = place_locations(server.inner)
         machine = Machine(chroot, Names("a", "1965"), dict(types))
         table = Table()
         found = Describer(rules, read_options(server.inner), machine).describe(table, placement)
@@ -87,4 +87,7 @@ def test_types(describe):
 
 
 def test_a_program_that_gmid_has_started(describe):
-    assert "start it" in describe('fastcgi spawn "/bin/x"', HOST)[1][0].reason
+    found, remarks = describe('root "/r"\nfastcgi spawn "/bin/x"', HOST)
+    assert "start it" in remarks[0].reason
+    # The root has the program's files, which it alone has seen.
+    assert found["answer"] == {"status": 40, "meta": "temporary failure"}

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from gemd.config.placement import Placement
 from gemd.gemctl.failure import Failure
 from gemd.gemctl.foreign.gmid_grammar import parse_gmid
-from gemd.gemctl.foreign.gmid_rules import FastCGI, find_effective, find_placement, place_locations, read_options
+from gemd.gemctl.foreign.gmid_rules import (
+    FastCGI,
+    find_effective,
+    find_placement,
+    find_possible,
+    place_locations,
+    read_options,
+)
 from gemd.protocol.url import split_path
 
 
@@ -59,8 +66,6 @@ def test_what_is_blocked_by_no_status(text):
         ("/a/*", ("a",), "prefix"),
         ("/a/b/**", ("a", "b"), "prefix"),
         ("/a*", ("a*",), "glob"),
-        ("/a/b?/*", ("a", "b?"), "glob"),
-        ("/a/?", ("a", "?"), "glob"),
         ("/a", ("a",), "exact"),
         ("/", (), "exact"),
     ],
@@ -69,7 +74,7 @@ def test_patterns(pattern, names, match):
     assert find_placement(pattern) == Placement(names, match)
 
 
-@pytest.mark.parametrize("pattern", ["/*.gmi", "/a/*/b", "/[ab]", "/a\\b", "/a/../b"])
+@pytest.mark.parametrize("pattern", ["/*.gmi", "/a/*/b", "/[ab]", "/a\\b", "/a/../b", "/a/?", "/a?/*", "/?/**"])
 def test_patterns_that_are_no_locations(pattern):
     with pytest.raises(ValueError, match=r"location|here"):
         find_placement(pattern)
@@ -81,7 +86,7 @@ def test_a_location_has_what_the_pattern_matches(pattern, path):
         place = find_placement(f"/{pattern}")
     except ValueError:
         return
-    if "//" not in pattern + path and "?" not in pattern and fnmatchcase(path, pattern):
+    if "//" not in pattern + path and fnmatchcase(path, pattern):
         assert place.has(split_path(f"/{path}"))
 
 
@@ -89,15 +94,33 @@ def test_the_first_one_decides_by_option():
     inner = server(
         'lang en\nlocation "/a/*" { lang it }\nlocation "/a/b/*" { lang de; index "b" }\nlocation "*" { log off }'
     )
-    rules, unplaced = place_locations(inner)
-    assert not unplaced
+    rules = place_locations(inner)
+    assert not any(rule.reason for rule in rules)
     found = find_effective(Placement(("a", "b")), rules, read_options(inner))
     assert {key: option.value for key, option in found.items()} == {"lang": "it", "index": "b", "log": False}
 
 
 @pytest.mark.parametrize(
-    ("pattern", "above"), [("/a/b*.gmi", "/a/"), ("*.gmi", "/"), ("/a/[x]/b", "/a/"), ("/../a*b", "/")]
+    ("pattern", "above"),
+    [("/a/b*.gmi", ("a",)), ("*.gmi", ()), ("/a/[x]/b", ("a",)), ("/../a*b", ()), ("/a/b?", ("a",))],
 )
 def test_what_has_no_place(pattern, above):
-    _, (unplaced,) = place_locations(server(f'location "{pattern}" {{ lang it }}'))
-    assert (unplaced.above, unplaced.options["lang"].value) == (above, "it")
+    (rule,) = place_locations(server(f'location "{pattern}" {{ lang it }}'))
+    assert (rule.placement, rule.options["lang"].value) == (Placement(above), "it")
+    assert rule.reason
+
+
+def test_what_a_pattern_that_has_no_place_may_match():
+    inner = server("""location "/a/*.gmi" { lang it }
+        location "/a/*" { lang en }
+        location "/a/*" { lang de }
+        location "/a/?" { lang fr }
+    """)
+    rules = place_locations(inner)
+    found = {
+        place: [option.value for option in find_possible("lang", place, rules)]
+        for place in (Placement(("a",)), Placement(("a", "b")), Placement(("b",)), Placement(("a", "x.gmi"), "exact"))
+    }
+    # ... before a location that is for all of it, and what is exact is told.
+    assert list(found.values()) == [["it"], ["it"], [], ["it"]]
+    assert not find_possible("lang", Placement(("a", "x"), "exact"), rules)

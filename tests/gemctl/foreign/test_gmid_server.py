@@ -79,14 +79,33 @@ def test_a_first_server_for_all_names(become):
 
 
 @pytest.mark.parametrize(
-    ("pattern", "path"), [("*.secret", "/"), ("/a/*/b/*", "/a/"), ("/a/b[cd]/*", "/a/"), ("/a/b*c", "/a/")]
+    ("pattern", "path"),
+    [("*.secret", "/"), ("/a/*/b/*", "/a/"), ("/a/b[cd]/*", "/a/"), ("/a/b*c", "/a/"), ("/a/?", "/a/")],
 )
-def test_what_cannot_be_told_is_wider(pattern, path, gmid):
-    imported = gmid(f'location "{pattern}" {{\nrequire client ca "/ca.pem"\nlang it\n}}')
+@pytest.mark.parametrize(
+    ("option", "key", "value", "what"),
+    [
+        ('require client ca "/ca.pem"', "client-certificate", CA, "protected"),
+        ('block return 51 "no"', "answer", {"status": 51, "meta": "no"}, "refused"),
+        ("block", "answer", {"status": 40, "meta": "temporary failure"}, "refused"),
+        ('fastcgi "/s"', "answer", {"status": 40, "meta": "temporary failure"}, "refused"),
+        ('fastcgi spawn "/s"', "answer", {"status": 40, "meta": "temporary failure"}, "refused"),
+    ],
+)
+def test_what_cannot_be_told_is_wider(pattern, path, option, key, value, what, gmid):
+    imported = gmid(f'location "{pattern}" {{\n{option}\nlang it\n}}')
     table = imported.host if path == "/" else imported.location(path)
-    assert table["client-certificate"] == CA
-    assert f"all of {path} is protected" in imported.reason(3)
+    assert table[key] == value
+    assert f"all of {path} is {what}" in imported.reason(3)
     assert imported.reason(5) == "See above."
+
+
+def test_what_cannot_be_told_and_keeps_nobody_out(gmid):
+    imported = gmid('location "*.old" { block return 31 "/new" }\nlocation "*.x" { auto index on; fastcgi off }')
+    assert "answer" not in imported.host
+    assert "location" not in imported.host
+    assert imported.host["listing"] is False
+    assert "nobody sees" not in imported.reason(3) + imported.reason(4)
 
 
 def test_a_pattern_with_wildcards_says_who_may(gmid):
