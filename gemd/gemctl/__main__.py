@@ -6,13 +6,14 @@ Rule: whatever an operator or the machine did wrong ends here, in lines that say
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gemd.requirements import explain_import_error
 
 try:
     import msgspec
 
+    from gemd.config.mistake import Mistake
     from gemd.config.sources import ConfigError
     from gemd.gemctl.control_client import ask, find_socket
     from gemd.gemctl.failure import ExitCode, Failure
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _end(failure.code, *failure.lines)
     except ConfigError as error:
         return _end(ExitCode.CONFIGURATION, *error.lines())
+    except Mistake as error:
+        return _end(ExitCode.FAILED, str(error))
     except KeyboardInterrupt:
         return _end(ExitCode.FAILED, "interrupted")
     except BrokenPipeError:
@@ -50,22 +53,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> ExitCode:
     if options.command == "status":
         outcome = _show_status(options)
-    elif options.command == "cert":
-        outcome = _run_cert(options)
-    elif options.command == "config":
-        from gemd.gemctl.foreign.imports import import_configuration
-
-        outcome = import_configuration(options)
-    elif options.command == "init":
-        outcome = _run_init(options)
-    elif options.command in ("fetch", "put", "edit"):
-        outcome = _run_client(options)
-    elif options.command == "check":
-        outcome = _run_check(options)
+    elif (command := _find_command(options)) is not None:
+        outcome = command(options)
     else:
         outcome = _act(options)
     sys.stdout.flush()
     return outcome
+
+
+def _find_command(options: argparse.Namespace) -> Callable[[argparse.Namespace], ExitCode] | None:
+    """What does what a running gemd does not do for us. Only the module that is asked for is imported, for most of them
+    take cryptography along, which would double the time that a status takes."""
+    match options.command, vars(options).get("action"):
+        case "cert", "import":
+            from gemd.gemctl.certificate_import import import_certificates as command
+        case "cert", _:
+            from gemd.gemctl.certificate import run_cert as command
+        case "check", _:
+            from gemd.gemctl.check.command import check as command
+        case "config", _:
+            from gemd.gemctl.foreign.imports import import_configuration as command
+        case "edit", _:
+            from gemd.gemctl.edit import edit as command
+        case "fetch", _:
+            from gemd.gemctl.fetch import fetch as command
+        case "init", _:
+            from gemd.gemctl.init import init as command
+        case "put", _:
+            from gemd.gemctl.put import put as command
+        case _:
+            return None
+    return command
 
 
 def _show_status(options: argparse.Namespace) -> ExitCode:
@@ -93,55 +111,6 @@ def _act(options: argparse.Namespace) -> ExitCode:
     answer = ask(path, options.command, options.timeout, until_gone=is_stop)
     print("gemd has stopped" if is_stop else escape(answer.message))
     return ExitCode.OK
-
-
-# Their modules take cryptography along, which would double the time that a status takes.
-
-
-def _run_cert(options: argparse.Namespace) -> ExitCode:
-    from gemd.gemctl.certificate import run_cert
-    from gemd.system.certificates import CertificateError
-
-    try:
-        if options.action == "import":
-            from gemd.gemctl.certificate_import import import_certificates
-
-            return import_certificates(options)
-        return run_cert(options)
-    except CertificateError as error:
-        raise Failure(escape(str(error))) from None
-
-
-def _run_init(options: argparse.Namespace) -> ExitCode:
-    from gemd.gemctl.init import init
-    from gemd.system.certificates import CertificateError
-
-    try:
-        return init(options)
-    except CertificateError as error:
-        raise Failure(str(error)) from None
-
-
-def _run_client(options: argparse.Namespace) -> ExitCode:
-    from gemd.gemctl.edit import edit
-    from gemd.gemctl.fetch import fetch
-    from gemd.gemctl.put import put
-    from gemd.system.certificates import CertificateError
-
-    try:
-        return {"fetch": fetch, "put": put, "edit": edit}[options.command](options)
-    except CertificateError as error:
-        raise Failure(str(error)) from None
-
-
-def _run_check(options: argparse.Namespace) -> ExitCode:
-    from gemd.gemctl.check.command import check
-    from gemd.system.certificates import CertificateError
-
-    try:
-        return check(options)
-    except CertificateError as error:
-        raise Failure(str(error)) from None
 
 
 def _end(code: ExitCode, *lines: str) -> ExitCode:

@@ -1,7 +1,7 @@
 """Text from elsewhere, made fit for a terminal.
 
-Rule: nothing that came over a socket can move the cursor, end a line or turn text around. A body keeps its lines, and
-the joiners that emoji and many scripts are written with.
+Rule: nothing that came over a socket or stands in a file can move the cursor, end a line or turn text around. A body
+keeps its lines, and the joiners that emoji and many scripts are written with.
 """
 
 import codecs
@@ -14,9 +14,9 @@ __all__ = ["BodyWriter", "complain", "escape"]
 
 
 def complain(*lines: str) -> None:
-    """Print lines on standard error, each after the name of the command."""
+    """Print lines on standard error, each after the name of the command, escaped if they are not yet."""
     for line in lines:
-        print(f"gemctl: {line}", file=sys.stderr, flush=True)
+        print(f"gemctl: {escape(line)}", file=sys.stderr, flush=True)
 
 
 class BodyWriter:

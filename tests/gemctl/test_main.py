@@ -9,6 +9,7 @@ import pytest
 
 from gemd import __version__
 from gemd.gemctl.__main__ import main
+from gemd.system.certificates import CertificateError
 
 from .conftest import LONGEST, STATUS
 
@@ -97,6 +98,26 @@ def test_without_the_key(tmp_path, capsys):
     (tmp_path / "gemd.conf").touch()
     assert main(["-c", str(tmp_path / "gemd.conf"), "stop"]) == 3
     assert 'has no key "control"' in capsys.readouterr().err
+
+
+def test_what_a_configuration_says_does_no_harm(tmp_path, capsys):
+    (tmp_path / "gemd.conf").write_text('"\\u001b[2J" = 1\n')
+    assert main(["-c", str(tmp_path / "gemd.conf"), "status"]) == 3
+    assert main(["cert", "show", "-c", str(tmp_path / "gemd.conf")]) == 3
+    said = capsys.readouterr().err
+    assert r"\x1b[2J: there is no such key" in said
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize("command", [["cert", "show"], ["check", "x\x1b", "--foreign"], ["init", "--name", "\x1b"]])
+def test_no_failure_is_a_traceback(command, capsys, monkeypatch):
+    def fail(_):
+        raise CertificateError("a\x1b can't be used")
+
+    for place in ("certificate.run_cert", "check.command.check", "init.init"):
+        monkeypatch.setattr(f"gemd.gemctl.{place}", fail)
+    assert main(command) == 1
+    assert capsys.readouterr().err == "gemctl: a\\x1b can't be used\n"
 
 
 def test_without_a_master(conf, capsys):

@@ -58,3 +58,8 @@ def test_elsewhere_its_very_bytes(write, pieces):
 def test_each_line_names_the_command(capsys):
     complain("one", "two")
     assert capsys.readouterr().err == "gemctl: one\ngemctl: two\n"
+
+
+def test_no_complaint_is_more_than_its_line(capsys):
+    complain("a\x1b[2Jb\nc\u202ed", r"a\x1b")
+    assert capsys.readouterr().err == "gemctl: a\\x1b[2Jb\\x0ac\\u202ed\ngemctl: a\\x1b\n"
