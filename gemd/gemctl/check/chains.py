@@ -1,9 +1,12 @@
 """Where the redirects of a capsule lead in the end.
 
-Rules: each is walked as a client does, which follows five (specification 0.24.1, "Redirection"); a circle is told once.
+Rules: each is gone along once, however many lead there; a client follows five (specification 0.24.1, "Redirection"); a
+circle is told once.
 """
 
 from collections.abc import Iterator, Mapping
+
+import msgspec
 
 from gemd.gemctl.check.finding import SPECIFICATION, CheckOutcome, Rule, fault
 
@@ -24,31 +27,48 @@ CHAIN = Rule(
 )
 
 
+class _End(msgspec.Struct, frozen=True):
+    """Where a URL leads in the end, after so many redirects; `url` is None where that is a circle."""
+
+    url: str | None
+    redirects: int = 0
+
+
 def find_chains(moved: Mapping[str, str]) -> Iterator[tuple[str, Rule, CheckOutcome]]:
     """What is wrong with redirects, which are given as URLs with those they lead to: the URL, and why."""
-    told: set[str] = set()
+    ends: dict[str, _End] = {}
     inner = set(moved.values())
     for url in moved:
-        way = _walk(url, moved)
-        last = way[-1]
-        if last in moved and last in way[:-1]:
-            circle = way[way.index(last) :]
-            if told.isdisjoint(circle):
-                yield url, CIRCLE, fault(f"it leads in a circle: {_write(way)}")
-            told.update(circle)
-        elif len(way) - 1 > _MOST_FOLLOWED and url not in inner:
-            yield url, CHAIN, fault(f"{len(way) - 1} redirects one after the other: {_write(way)}")
+        way = _walk(url, moved, ends)
+        last = way.pop()
+        if last in moved and last not in ends:
+            yield url, CIRCLE, fault(f"it leads in a circle: {_write([*way, last])}")
+        end = ends.get(last, _End(None if last in moved else last))
+        for step, passed in enumerate(reversed(way), 1):
+            ends[passed] = _End(end.url, end.redirects + step)
+    for url, end in ends.items():
+        if end.url is not None and end.redirects > _MOST_FOLLOWED and url not in inner:
+            yield url, CHAIN, fault(f"{end.redirects} redirects one after the other: {_write_chain(url, moved, end)}")
 
 
-def _walk(url: str, moved: Mapping[str, str]) -> list[str]:
-    """From a URL to where its redirects end, or to the first that comes again."""
+def _walk(url: str, moved: Mapping[str, str], ends: Mapping[str, _End]) -> list[str]:
+    """From a URL to where its redirects end, to the first that comes again, or to one whose end is known."""
     way, passed = [url], {url}
-    while (there := moved.get(way[-1])) is not None:
+    while way[-1] not in ends and (there := moved.get(way[-1])) is not None:
         way.append(there)
         if there in passed:
             break
         passed.add(there)
     return way
+
+
+def _write_chain(url: str, moved: Mapping[str, str], end: _End) -> str:
+    way = [url]
+    while way[-1] in moved and len(way) <= _SHOWN:
+        way.append(moved[way[-1]])
+    if way[-1] != end.url:
+        way[_SHOWN:] = ["...", str(end.url)]
+    return " -> ".join(way)
 
 
 def _write(way: list[str]) -> str:

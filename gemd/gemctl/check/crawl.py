@@ -1,8 +1,8 @@
 """Goes through a capsule from its start page, along the links of its gemtext pages.
 
 Rules: each URL is asked for once, and nothing is typed at a prompt; nothing leads out of the capsule, and other
-capsules are asked for what is linked there only if that was said; as many pages as were allowed, and no more links than
-fit into memory.
+capsules are asked for what is linked there only if that was said; as many pages as were allowed, no more links than fit
+into memory, and no longer than was said, whatever a page has.
 """
 
 from collections import deque
@@ -13,15 +13,17 @@ import msgspec
 
 from gemd.gemctl.check.chains import find_chains
 from gemd.gemctl.check.elsewhere import Elsewhere
-from gemd.gemctl.check.finding import SPECIFICATION, CheckOutcome, Finding, Rule, fault, make_finding, note
+from gemd.gemctl.check.finding import SPECIFICATION, Finding, Rule, fault, make_finding, note
 from gemd.gemctl.check.links import Way, find_links, follow_link
 from gemd.gemctl.check.meter import Meter
+from gemd.gemctl.check.pace import OutOfTime
 from gemd.gemctl.check.pages import judge_page
 from gemd.gemctl.check.robots import is_barred, parse_robots
 from gemd.gemctl.check.visit import Reply, ReplyEnd, Visitor
 from gemd.gemctl.failure import Failure
 from gemd.protocol.headings import decode_page
 from gemd.protocol.mime import is_gemtext
+from gemd.protocol.quantities import count
 from gemd.protocol.status import Status, has_body, is_redirect
 
 _MOST_KNOWN = 50_000  # URLs
@@ -68,6 +70,20 @@ class Crawl:
 
     def run(self) -> Iterator[Finding]:
         """Go. Raises OutOfTime."""
+        try:
+            yield from self._go()
+        except OutOfTime:
+            yield from self._judge_redirects()
+            raise
+        yield from self._judge_redirects()
+        if self._queue or self._is_full:
+            what = count(len(self._queue), "more URL") if not self._is_full else f"more than {_MOST_KNOWN} URLs"
+            verb = "was" if what == "1 more URL" else "were"
+            yield make_finding(LIMIT, self._visitor.subject.place, note(f"{what} {verb} not looked at"))
+        if self._elsewhere is not None:
+            yield from self._elsewhere.run(self._meter)
+
+    def _go(self) -> Iterator[Finding]:
         subject = self._visitor.subject
         rules = () if subject.is_own else self._read_robots()
         start = subject.url(subject.path)
@@ -80,13 +96,10 @@ class Crawl:
                 continue
             self.pages += 1
             yield from self._look(url)
+
+    def _judge_redirects(self) -> Iterator[Finding]:
         for url, rule, outcome in find_chains(self._moved):
             yield make_finding(rule, str(self._sources[url]), outcome)
-        if self._queue or self._is_full:
-            what = f"{len(self._queue)} more URLs" if not self._is_full else f"more than {_MOST_KNOWN} URLs"
-            yield make_finding(LIMIT, subject.place, note(f"{what} were not looked at"))
-        if self._elsewhere is not None:
-            yield from self._elsewhere.run(self._meter)
 
     def _read_robots(self) -> tuple[str, ...]:
         try:
@@ -134,6 +147,7 @@ class Crawl:
             return
         broken = 0
         for line, reference in find_links(decode_page(reply.body)):
+            self._visitor.pace.limit(1.0)  # a page may have more of them than there is time for
             self.links += 1
             link = follow_link(url, self._visitor.subject.place, reference)
             source = LinkedFrom(url, line)
@@ -143,7 +157,7 @@ class Crawl:
                 self._elsewhere.learn(link.url, str(source))
             elif link.way is Way.NOWHERE and broken < _MOST_TOLD:
                 broken += 1
-                yield make_finding(NO_URL, str(source), _say_broken(link.url, link.fault))
+                yield make_finding(NO_URL, str(source), fault(f"{link.url}: {link.fault}"))
 
     def _learn(self, url: str, source: LinkedFrom) -> None:
         known = self._sources.get(url)
@@ -154,10 +168,6 @@ class Crawl:
             self._queue.append(url)
         else:
             self._is_full = True
-
-
-def _say_broken(url: str, reason: str) -> CheckOutcome:
-    return fault(reason if reason.startswith(url) else f"{url}: {reason}")
 
 
 def _say_more(source: LinkedFrom) -> str:

@@ -1,7 +1,7 @@
 """The links of a gemtext page, and where they lead (gemtext specification 0.24.1).
 
-Rule: what stands between the toggles of preformatted text is no link; a link is the same as another one if a client
-would ask for the same octets.
+Rules: what stands between the toggles of preformatted text is no link; a link is the same as another one if a client
+would ask for the same octets; of one that is no URL the beginning is kept, however long a page has it.
 """
 
 import enum
@@ -12,10 +12,13 @@ import msgspec
 
 from gemd.gemctl.failure import Failure
 from gemd.gemctl.target import parse_target
+from gemd.gemctl.terminal import escape
+from gemd.protocol.request import MAX_URL
 from gemd.protocol.url import resolve
 
 _LINK = re.compile(r"=>[ \t]*(?P<url>[^ \t]+)")
 _TOGGLE = "```"
+_SHOWN = 200  # characters of what is no URL
 _SCHEME = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9+.-]*):")
 
 
@@ -52,11 +55,18 @@ def follow_link(base: str, place: str, reference: str) -> FoundLink:
     there = resolve(base, reference)
     scheme = _SCHEME.match(there)
     if scheme is None:
-        return FoundLink(Way.NOWHERE, reference, fault="it is no URL")
+        return _lead_nowhere(reference, "it is no URL")
     if scheme["name"].lower() != "gemini":
         return FoundLink(Way.OUT, there)
+    if len(there.partition("#")[0]) > 2 * MAX_URL:
+        return _lead_nowhere(reference, f"the URL has {len(there)} characters; a request has at most {MAX_URL} bytes")
     try:
         target = parse_target(there)
     except Failure as failure:
-        return FoundLink(Way.NOWHERE, reference, fault="; ".join(failure.lines))
+        return _lead_nowhere(reference, "; ".join(failure.lines).removeprefix(f"{escape(there)}: "))
     return FoundLink(Way.WITHIN if target.place == place else Way.ELSEWHERE, target.url, target.place)
+
+
+def _lead_nowhere(reference: str, reason: str) -> FoundLink:
+    shown = reference if len(reference) <= _SHOWN else f"{reference[:_SHOWN]}..."
+    return FoundLink(Way.NOWHERE, shown, fault=reason)

@@ -31,5 +31,23 @@ def test_a_circle_is_told_once():
     assert found(moved) == [("/a", "redirect-circle", "it leads in a circle: /a -> /b -> /c -> /b")]
 
 
+def test_a_chain_into_a_circle_is_told_as_that():
+    moved = chain(20) | {"/20": "/19"}
+    (one,) = found(moved)
+    assert one[:2] == ("/0", "redirect-circle")
+    assert one[2].endswith("/5 -> ... -> /19")
+
+
+def test_many_that_lead_into_one_are_gone_along_once():
+    moved = chain(30_000) | {f"/to/{number}": "/0" for number in range(30_000)}
+    told = found(moved)
+    assert len(told) == 30_000
+    assert told[-1] == (
+        "/to/29999",
+        "redirect-chain",
+        "30001 redirects one after the other: /to/29999 -> /0 -> /1 -> /2 -> /3 -> /4 -> ... -> /30000",
+    )
+
+
 def test_to_itself():
     assert found({"/a": "/a"}) == [("/a", "redirect-circle", "it leads in a circle: /a -> /a")]

@@ -5,6 +5,8 @@ import pytest
 from gemd.gemctl.check.crawl import Crawl
 from gemd.gemctl.check.elsewhere import Elsewhere
 from gemd.gemctl.check.meter import Meter
+from gemd.gemctl.check.pace import OutOfTime, Pace
+from tests.gemctl.conftest import LONGEST
 
 TITLED = b"20 text/gemini\r\n# A page\n"
 
@@ -92,8 +94,8 @@ def test_redirects(crawl):
     found = crawl({"/": page("=> /0", "=> /x", "=> /z"), **moved, "/6": TITLED, "/x": b"30 y\r\n", "/y": b"31 x\r\n",
                    "/z": b"30 https://example.org/\r\n"})  # fmt: skip
     assert found == [
-        ("fault", "redirect-chain", "/:2", "6 redirects one after the other: /0 -> /1 -> /2 -> /3 -> /4 -> /5 -> /6"),
         ("fault", "redirect-circle", "/:3", "it leads in a circle: /x -> /y -> /x"),
+        ("fault", "redirect-chain", "/:2", "6 redirects one after the other: /0 -> /1 -> /2 -> /3 -> /4 -> /5 -> /6"),
     ]
 
 
@@ -125,6 +127,36 @@ def test_no_more_pages_than_were_allowed(crawl):
     assert found[:2] == ("note", "limit")
     assert found[3] == "2 more URLs were not looked at"
     assert len(crawl.server.requests) == 2
+
+
+def test_one_page_more(crawl):
+    (found,) = crawl({"/": page("=> a", "=> b"), "/a": page("1"), "/b": page("2")}, limit=2)
+    assert found[3] == "1 more URL was not looked at"
+
+
+def test_a_page_of_more_links_than_there_is_time_for(checked, monkeypatch):
+    """And what was found by then is told, circles too."""
+    server = checked(pages={"/": page("=> /x", "=> /many"), "/x": b"30 /x\r\n", "/many": page(*["=> /"] * 50_000)})
+    visitor = server.visitor()
+    crawl = Crawl(visitor, 100, Meter(), None)
+    monkeypatch.setattr(visitor, "pace", Pace(0.0, LONGEST))
+    limit = visitor.pace.limit
+    monkeypatch.setattr(visitor.pace, "limit", lambda seconds: limit(seconds) if crawl.links < 9 else give_up())
+    found = []
+    with pytest.raises(OutOfTime):
+        found.extend(crawl.run())
+    assert [finding.check for finding in found] == ["redirect-circle"]
+    assert crawl.links == 9
+
+
+def give_up():
+    raise OutOfTime
+
+
+def test_what_fills_a_page_does_not_fill_the_report(crawl):
+    (found,) = crawl({"/": page("=> gemini://a@b/" + "x" * 900_000)})
+    assert found[1] == "link"
+    assert len(found[3]) < 500
 
 
 def test_no_more_links_than_fit_into_memory(crawl, monkeypatch):

@@ -51,4 +51,18 @@ def test_where_a_link_leads(reference, expected):
 )
 def test_a_link_that_is_none(reference, fault):
     link = follow_link(BASE, PLACE, reference)
-    assert (link.way, link.url, fault in link.fault) == (Way.NOWHERE, reference, True), link
+    shown = reference if len(reference) <= 200 else f"{reference[:200]}..."
+    assert (link.way, link.url, fault in link.fault) == (Way.NOWHERE, shown, True), link
+    assert len(link.fault) < 200
+
+
+@pytest.mark.parametrize("reference", ["/", "gemini://someone@example.org/", "//", "\x1b]0;", "gemini:"])
+def test_of_one_that_fills_a_page_the_beginning_is_told(reference):
+    link = follow_link(BASE, PLACE, reference + "x" * 1_000_000)
+    assert (link.way, len(link.url)) == (Way.NOWHERE, 203)
+    assert len(link.fault) < 200
+
+
+def test_what_is_no_gemini_may_be_longer():
+    reference = "data:text/plain," + "x" * 10_000
+    assert follow_link(BASE, PLACE, reference) == FoundLink(Way.OUT, reference)
