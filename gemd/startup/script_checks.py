@@ -27,7 +27,7 @@ def find_missing_places(config: Config, *, needs_default: bool) -> list[Problem]
     problems = []
     for host in config.hosts:
         seen = set()
-        for where, location, pattern in _list_places(host):
+        for where, location, pattern in list_places(host):
             beginning, rest = split_pattern(pattern)
             path = os.path.join(str(location.root), *beginning)
             is_default = config.source is None and not needs_default and location.cgi == DEFAULT_CGI
@@ -44,7 +44,7 @@ def find_idle_places(config: Config) -> Iterator[Problem]:
     """What can't be reached from its root, as links are not followed that lead there, and what matches nothing."""
     for host in config.hosts:
         seen = set()
-        for where, location, pattern in _list_places(host):
+        for where, location, pattern in list_places(host):
             root, (beginning, rest) = str(location.root), split_pattern(pattern)
             path = os.path.join(root, *pattern)
             if path in seen or not os.path.isdir(os.path.join(root, *beginning)):
@@ -58,7 +58,7 @@ def find_idle_places(config: Config) -> Iterator[Problem]:
                     yield Problem(where, f"{path} matches nothing at the moment")
 
 
-def _list_places(host: Host) -> Iterator[tuple[str, Location, Pattern]]:
+def list_places(host: Host) -> Iterator[tuple[str, Location, Pattern]]:
     """The entries of its locations but for all of a root, each with its key. The host's are meant for its own root."""
     first = host.locations[0]
     for location in host.locations:

@@ -10,6 +10,7 @@ from gemd.config import Config, Problem
 from gemd.config.access_lists import find_idle_entries
 from gemd.config.convert_locations import find_converters
 from gemd.config.glob_checks import find_plain_stars
+from gemd.config.host_settings import AnswerKind
 from gemd.startup.gateway_checks import find_idle_sockets
 from gemd.startup.private_files import find_confinement, script_directories
 from gemd.startup.script_checks import find_idle_places
@@ -33,6 +34,10 @@ def _list_finders(config: Config) -> Iterator[_Find]:
 
         yield from (find_plain_signs, find_idle_patterns, find_redirect_warnings)
     yield from (find_idle_entries, find_idle_places, find_idle_sockets, find_upload_warnings)
+    if any(AnswerKind.CGI in location.answers for location in locations):
+        from gemd.startup.interpreter_checks import find_broken_places
+
+        yield find_broken_places
     if any(location.meta_files for location in locations):
         from gemd.startup.meta_checks import find_meta_warnings
 

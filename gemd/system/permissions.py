@@ -23,6 +23,14 @@ def is_allowed(status: os.stat_result, wanted: int, user: Identity | None) -> bo
     return (stat.S_IMODE(status.st_mode) >> shift) & wanted == wanted
 
 
+def has_list(path: str) -> bool:
+    """Whether the file has an access list, which may allow more than its mode tells."""
+    try:
+        return bool(os.getxattr(path, "system.posix_acl_access"))
+    except OSError:
+        return False
+
+
 def why_not_changed(path: str, user: Identity | None) -> str | None:
     """Why the `user`, or who runs this process, can't make files in the directory at this path; None where that should
     be possible."""

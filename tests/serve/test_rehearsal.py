@@ -264,3 +264,21 @@ def test_a_key_that_a_reload_could_not_read_is_told(folder):
         MASTER_ROOT,
     )
     assert "can't be read" not in run(conf, "-t")[1]
+
+
+@pytest.mark.parametrize("is_shut_in", [False, *(True for _ in range(IS_ROOT))])
+def test_scripts_that_could_not_be_run_are_told(folder, is_shut_in):
+    """Those of the very names that the machine has, where they are shut in."""
+    for name, first in (("a", "#!/usr/bin/nosuch"), ("b", "#!/bin/sh\r"), ("c", "#!/bin/sh")):
+        write(f"capsule/cgi-bin/{name}", f"{first}\necho 20 text/plain\n", 0o755)(folder)
+    keys = 'user = "nobody"\nmaster-user = "root"\nchroot = "{tmp}"\n' if is_shut_in else USER
+    code, said = run(configure(folder, "", HOST + 'cgi = "cgi-bin"\n', keys), "-t")
+    assert code == 0
+    warning = f"localhost: cgi: {folder}/capsule/cgi-bin/"
+    where = f" (within the chroot {folder})" if is_shut_in else ""
+    assert (
+        f"{warning}a has the interpreter /usr/bin/nosuch, which can't be used: No such file or directory{where}\n"
+        in said
+    )
+    assert f"{warning}b has a #! line that ends with CR LF" in said
+    assert (f"{warning}c has the interpreter /bin/sh, which can't be used" in said) == is_shut_in

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from gemd.system import permissions
-from gemd.system.permissions import is_allowed, why_not_changed
+from gemd.system.permissions import has_list, is_allowed, why_not_changed
 from gemd.system.privileges import Identity
 
 OWNER = Identity("owner", 1001, 2001, (2001,))
@@ -64,3 +64,10 @@ def test_an_owner_without_a_name_has_a_number(tmp_path, monkeypatch):
     monkeypatch.setattr(permissions.pwd, "getpwuid", find_none)
     stranger = Identity("stranger", os.geteuid() + 12345, os.getegid() + 12345, ())
     assert f"it belongs to the user {os.geteuid()}, " in why_not_changed(str(tmp_path), stranger)
+
+
+def test_an_access_list(tmp_path, monkeypatch):
+    assert not has_list(str(tmp_path))
+    assert not has_list(str(tmp_path / "none"))
+    monkeypatch.setattr(os, "getxattr", lambda path, name: b"\2\0\0\0")
+    assert has_list(str(tmp_path))
