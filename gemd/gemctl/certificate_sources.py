@@ -6,7 +6,6 @@ taken as it is.
 
 import configparser
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +13,9 @@ import msgspec
 
 from gemd.gemctl.failure import ExitCode, Failure
 from gemd.gemctl.former_servers import FORMER_SERVERS, NONE
+from gemd.gemctl.planted import LEFT_ALONE, may_be_planted
 from gemd.gemctl.terminal import complain, escape
-from gemd.system.certificate_parsing import count_keys, is_pem
+from gemd.system.certificate_parsing import count_keys, is_pem, read_content
 
 WORDS = tuple(word for word in FORMER_SERVERS if word != NONE)
 
@@ -53,10 +53,9 @@ class CertificateSource(msgspec.Struct, frozen=True):
         """The first pair there is for one of the names."""
         for certificate, key, is_shared in self._list(names):
             if os.path.lexists(certificate) and os.path.lexists(key):
-                if self.is_named or not (_may_be_planted(certificate) or _may_be_planted(key)):
+                if self.is_named or not (may_be_planted(certificate) or may_be_planted(key)):
                     return FoundPair(certificate, key, is_shared)
-                text = f"{escape(str(key))} or its certificate is another user's, where everybody can write"
-                complain(f"{text}, and left alone: name the file if it is right")
+                complain(f"{escape(str(key))} or its certificate {LEFT_ALONE}: name the file if it is right")
         return None
 
     def places(self, names: tuple[str, ...]) -> list[str]:
@@ -95,7 +94,7 @@ def find_source(word: str, key: Path | None) -> CertificateSource:
 def _find_key(path: Path) -> Path:
     """The key of a certificate's file: in it, or beside it. Raises Failure."""
     try:
-        content = path.read_bytes()
+        content = read_content(path)
     except OSError as error:
         raise Failure(f"{escape(str(path))} can't be read: {error.strerror}") from None
     if is_pem(content) and count_keys(content):
@@ -123,14 +122,3 @@ def _read_capsule_rc() -> tuple[tuple[str, str], ...]:
 
 def _expand(text: str) -> Path:
     return Path(os.path.expanduser(text))
-
-
-def _may_be_planted(path: Path) -> bool:
-    """Whether somebody else can have put it there."""
-    try:
-        status, above = path.lstat(), path.parent.stat()
-    except OSError:
-        return True
-    if not above.st_mode & stat.S_IWOTH:
-        return False
-    return not stat.S_ISREG(status.st_mode) or status.st_uid not in (os.geteuid(), 0)

@@ -7,7 +7,6 @@ import argparse
 import os
 import shlex
 import shutil
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import msgspec
 from gemd.gemctl.failure import ExitCode, Failure
 from gemd.gemctl.first_capsule import CONFIGURATION, PAGE, Capsule, write_capsule
 from gemd.gemctl.former_servers import FORMER_SERVERS, NONE, FormerServer
+from gemd.gemctl.planted import LEFT_ALONE, may_be_planted
 from gemd.gemctl.questions import ask_for, can_ask
 from gemd.gemctl.terminal import complain, escape
 from gemd.protocol.host import ANY_HOST, bracket, normalise_name
@@ -157,8 +157,8 @@ def _add_certificate(capsule: Capsule, options: argparse.Namespace) -> Capsule:
         for certificate, key in zip(*(_list_places(capsule, (pattern,)) for pattern in pair), strict=True):
             if not os.path.lexists(key):
                 continue
-            if not (_is_trusted(key) and _is_trusted(certificate)):
-                complain(f"{escape(str(key))} or its certificate is another user's, or a link, and left alone")
+            if may_be_planted(key.absolute()) or may_be_planted(certificate.absolute()):
+                complain(f"{escape(str(key))} or its certificate {LEFT_ALONE}: --cert and --key name it if it is right")
                 continue
             try:
                 found = _use(capsule, certificate.absolute(), key.absolute(), is_passing=capsule.server.is_passing)
@@ -171,15 +171,6 @@ def _add_certificate(capsule: Capsule, options: argparse.Namespace) -> Capsule:
         complain(f"no certificate of {capsule.server.title} was found, so a new one is made at the first start, and")
         complain("clients that know the old one will ask their users; --cert and --key name it")
     return capsule
-
-
-def _is_trusted(path: Path) -> bool:
-    """Whether nobody else can have put it there."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return False
-    return stat.S_ISREG(status.st_mode) and status.st_uid in (os.geteuid(), 0)
 
 
 def _use(capsule: Capsule, certificate: Path, key: Path, *, is_passing: bool) -> Capsule:

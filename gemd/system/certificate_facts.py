@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from gemd.protocol.fingerprint import sha256
-from gemd.system.certificate_parsing import CURVES, parse_chain, read_names
+from gemd.system.certificate_parsing import CURVES, parse_chain, read_content, read_names
 from gemd.system.certificates import CertificateError
 
 
@@ -33,7 +33,7 @@ class CertificateFacts(msgspec.Struct, frozen=True):
 def read_facts(path: Path) -> CertificateFacts:
     """The facts of the first certificate in a file, PEM or DER. Raises CertificateError."""
     try:
-        content = path.read_bytes()
+        content = read_content(path)
     except OSError as error:
         raise CertificateError(f"{path} can't be read: {error.strerror}") from None
     try:

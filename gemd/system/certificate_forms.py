@@ -4,14 +4,14 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 
-from gemd.system.certificate_parsing import is_pem
+from gemd.system.certificate_parsing import is_pem, read_content
 from gemd.system.certificates import CertificateError, ServerCertificate
 
 
 def is_der(path: Path) -> bool:
     """Whether a file is no PEM. Raises CertificateError where it can't be read."""
     try:
-        return not is_pem(path.read_bytes())
+        return not is_pem(read_content(path))
     except OSError as error:
         raise CertificateError(f"{path}: {error.strerror}") from None
 

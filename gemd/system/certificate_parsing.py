@@ -4,6 +4,8 @@ Rules: the form is told by the content and never by a file's name; what is wrong
 the file and what to do, for what a library says of it helps nobody.
 """
 
+import errno
+import os
 import re
 from pathlib import Path
 
@@ -18,6 +20,7 @@ PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519Pri
 CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}  # RFC 8446, 4.2.3
 
 _FAULTS = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
+_MOST_READ = 1024 * 1024  # bytes
 _PEM = b"-----BEGIN "
 _LABEL = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----")
 _CERTIFICATE = "a certificate"
@@ -38,6 +41,15 @@ _CONTENTS = {
     b"PKCS7": "certificates in PKCS #7 form",
 }
 _PKCS12 = re.compile(rb"\x30(?:[\x00-\x7f]|\x80|[\x81-\x84].{1,4})\x02\x01\x03\x30", re.DOTALL)  # RFC 7292, 4
+
+
+def read_content(path: Path) -> bytes:
+    """All of a file. Raises OSError, also for one that is larger than any of certificates or keys."""
+    with path.open("rb") as file:
+        content = file.read(_MOST_READ + 1)
+    if len(content) > _MOST_READ:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return content
 
 
 def parse_chain(content: bytes, path: Path) -> Certificates:

@@ -28,6 +28,7 @@ from gemd.system.certificate_parsing import (
     is_self_signed,
     parse_chain,
     parse_key,
+    read_content,
 )
 from gemd.system.certificate_warnings import Pair, find_warnings
 from gemd.system.whole_files import replace_whole, write_once
@@ -180,7 +181,7 @@ def _make_key(path: Path, owner: tuple[int, int] | None) -> None:
 def _read(path: Path) -> bytes:
     try:
         with attempt(f"{path} could not be read"):
-            return path.read_bytes()
+            return read_content(path)
     except OSError as error:
         raise CertificateError(f"{path} can't be read: {error.strerror}") from None
 

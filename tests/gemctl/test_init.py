@@ -225,7 +225,15 @@ def test_what_others_may_have_put_there_is_left_alone(gemctl, tmp_path, make):
     make(tmp_path / "key.pem")
     code, _, err = gemctl(*NEW, "--from", "molly-brown")
     assert code == 0
-    assert "key.pem or its certificate is another user's, or a link, and left alone" in err
+    assert "key.pem or its certificate may have been put there by another user, or is no file, and is left alone" in err
+
+
+def test_links_of_one_s_own_are_followed(gemctl, tmp_path):
+    find_or_make(tmp_path / "live", ("example.org",))
+    for name, kept in (("cert.pem", "example.org.crt"), ("key.pem", "example.org.key")):
+        (tmp_path / name).symlink_to(tmp_path / "live" / kept)
+    code, out, _ = gemctl(*NEW, "--from", "molly-brown")
+    assert (code, "the certificate of Molly Brown is" in out) == (0, True)
 
 
 def test_root_needs_somebody_to_become(gemctl, tmp_path, monkeypatch):

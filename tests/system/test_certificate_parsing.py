@@ -11,7 +11,15 @@ from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from cryptography.x509.oid import NameOID
 
 from gemd.config.settings import TLS
-from gemd.system.certificate_parsing import count_keys, is_pem, is_self_signed, parse_chain, parse_key, read_names
+from gemd.system.certificate_parsing import (
+    count_keys,
+    is_pem,
+    is_self_signed,
+    parse_chain,
+    parse_key,
+    read_content,
+    read_names,
+)
 from gemd.system.certificates import ServerCertificate, make_self_signed
 from gemd.system.tls import TLSError
 from gemd.system.tls_context import build_context
@@ -171,3 +179,15 @@ def test_clients_come_in_by_the_others(make):
     key = make()
     parse_key(key.private_bytes(PEM, PKCS8, PLAIN), PATH)
     assert all(handshake(key, version) for version in VERSIONS)
+
+
+def test_no_more_is_read_than_certificates_have(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"x" * (1 << 20))
+    assert len(read_content(path)) == 1 << 20
+    with path.open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(OSError, match="File too large"):
+        read_content(path)
+    with pytest.raises(OSError, match="File too large"):
+        read_content(Path("/dev/zero"))
