@@ -9,6 +9,7 @@ from collections.abc import Callable
 from gemd.config.host_settings import AnswerKind, Location
 from gemd.protocol.request import Request
 from gemd.protocol.response import Answer
+from gemd.responders.attribution import NOWHERE
 from gemd.responders.cgi.scripts import CGI
 from gemd.responders.file_responders import FileResponders
 from gemd.responders.hosts import Responder, ServedLocation
@@ -30,10 +31,11 @@ class HomeAnswers:
 
         def find(request: Request) -> ServedLocation:
             served = self._find(request)
-            return ServedLocation(home, None, None, answers, files) if served.location is base else served
+            return ServedLocation(home, None, None, placed, files) if served.location is base else served
 
         files = self._files.of(home, find)
         answers = (*before, files)
+        placed = tuple((answer, NOWHERE) for answer in answers)  # which are all counted as those of users' directories
         return answers
 
     def _run_script(self, request: Request, location: Location) -> Answer | None:

@@ -21,7 +21,7 @@ from gemd.protocol.response import Answer
 from gemd.protocol.upload import Intake
 from gemd.protocol.url import TITAN, Url
 from gemd.responders.access import Check
-from gemd.responders.attribution import CountPlace, Note, Places
+from gemd.responders.attribution import NOWHERE, CountPlace, Note
 from gemd.responders.judged import MAX_JUDGEMENTS, Unjudged
 from gemd.responders.location_finder import build_finder
 from gemd.responders.normal_paths import redirect_to_normal
@@ -34,18 +34,19 @@ Responder = Callable[[Request, Location], Answer | Intake | None]
 class ServedLocation(msgspec.Struct, frozen=True):
     """A location, how often and by whom it may be asked for, and who answers there, in the order in which they are
     asked; `application` is the one of them that answers for others, and `uploads` takes what is written to it, None
-    where nothing is. `texts` are for refusals; `note` is told which of them is asked, and
-    `places` are where each is counted."""
+    where nothing is. `texts` are for refusals; `places` are where answers are counted, by responder, and `refused`
+    where those that come from none; `note` is told."""
 
     location: Location
     check_rate: Check | None
     check_access: Check | None
-    responders: tuple[Responder, ...]
+    responders: tuple[tuple[Responder, CountPlace], ...]
     application: Responder
     texts: Texts = {}
     uploads: Responder | None = None
     note: Note = msgspec.field(default_factory=Note)
-    places: Places = {}
+    places: Mapping[Responder, CountPlace] = {}
+    refused: CountPlace = NOWHERE
 
     def respond(self, request: Request) -> Answer | Intake:
         """What is answered here; a refusal has the text that the location has for it. Raises GeminiError."""
@@ -54,41 +55,43 @@ class ServedLocation(msgspec.Struct, frozen=True):
         return self._respond(request)
 
     def _respond(self, request: Request) -> Answer | Intake:
-        self.note.places = self.places
+        self.note.place = self.refused
         if self.check_rate is not None:
             self.check_rate(request.peer)
         return self._answer(request)
 
-    def _answer(self, request: Request, judgements: int = MAX_JUDGEMENTS) -> Answer | Intake:
-        """Who has to be judged at length, in whatever step, comes here again when that is done."""
+    def _answer(
+        self, request: Request, judgements: int = MAX_JUDGEMENTS, held: CountPlace | None = None
+    ) -> Answer | Intake:
+        """Who has to be judged at length, in whatever step, comes here again when that is done, with the place that the
+        answer has already."""
         note = self.note
         try:
             if self.check_access is not None:
                 self.check_access(request.peer)
-            for responder in self.responders:
-                note.responder = responder
+            for responder, note.place in self.responders:
                 answer = responder(request, self.location)
                 if answer is not None:
                     return answer
         except Unjudged as error:
             if not judgements:
                 raise Overloaded from None
-            held = note.hold()
-            return error.wait(lambda: self._answer_later(request, judgements - 1, held))
+            kept = held if held is not None else note.hold()
+            return error.wait(lambda: self._answer_later(request, judgements - 1, kept))
         raise NotFound
 
     def _answer_later(self, request: Request, judgements: int, held: CountPlace) -> Answer | Intake:
         """The same, for an answer that has its place already."""
-        self.note.places = self.places
+        self.note.place = self.refused
         try:
-            return self._answer(request, judgements)
+            return self._answer(request, judgements, held)
         finally:
             self.note.settle(held)
 
     def alone(self, responder: Responder) -> "ServedLocation":
         """The same where this one alone is asked: for an upload, a URL of a foreign scheme or host, which means no file
         and no script, or one that is written otherwise."""
-        return msgspec.structs.replace(self, responders=(responder,))
+        return msgspec.structs.replace(self, responders=((responder, self.places.get(responder, NOWHERE)),))
 
 
 class ServedHosts:

@@ -212,10 +212,7 @@ def _serve_location(
     slot: int,
 ) -> ServedLocation:
     location, check = rule
-    places: dict[Callable[..., object] | None, CountPlace] = {
-        None: CountPlace(slot, "none"),
-        redirect_to_normal: CountPlace(slot, "redirect"),
-    }
+    places: dict[Responder, CountPlace] = {redirect_to_normal: CountPlace(slot, "redirect")}
     places[responders[AnswerKind.APP]] = CountPlace(slot, AnswerKind.APP.value)
     for answer in location.answers:
         places[responders[answer]] = CountPlace(slot, answer.value)
@@ -230,10 +227,11 @@ def _serve_location(
         location,
         make_limit(location.budgets) if make_limit is not None and location.budgets else None,
         check,
-        answers,
+        tuple((answer, places[answer]) for answer in answers),
         responders[AnswerKind.APP],
         {int(status): text for status, text in location.errors.items()},
         uploads if location.titan else None,
         note,
         places,
+        CountPlace(slot, "none"),
     )

@@ -11,10 +11,11 @@ import msgspec
 from gemd.config.host_settings import Location
 from gemd.protocol.errors import GeminiError, NotFound
 from gemd.protocol.request import Request
-from gemd.protocol.response import Answer, Response, error_response
+from gemd.protocol.response import Answer, Response
 from gemd.protocol.status import Status
 from gemd.protocol.upload import Intake
 from gemd.protocol.url import Url, encode_segment
+from gemd.responders.counted import answer_refusal
 from gemd.responders.hosts import Responder, ServedLocation
 from gemd.responders.normal_paths import redirect_to_directory
 from gemd.responders.refusals import Missing
@@ -43,19 +44,21 @@ class Trying:
         for extension in location.tried:
             longer = msgspec.structs.replace(request, url=_lengthen(request.url, extension))
             served = self._find(longer)
+            place = served.note.place
             try:
                 if served.location is location:
                     return self._ask_here(longer, _without_trying(served))
                 return _without_trying(served).respond(longer)
             except NotFound:
-                continue
+                served.note.place = place
             except GeminiError as refusal:
-                return error_response(refusal)  # in the words of that location
+                return answer_refusal(refusal)  # in the words of that location
         return None
 
     def _ask_here(self, request: Request, served: ServedLocation) -> Answer | Intake:
         """The answer of the same location, whose rules the client has passed. Raises as a responder does."""
-        for responder in served.responders:
+        note = served.note
+        for responder, note.place in served.responders:
             answer = responder(request, served.location)
             if answer is not None:
                 if responder is self.files and _is_directory(answer, request.url):
@@ -73,7 +76,7 @@ def _is_directory(answer: Answer | Intake, url: Url) -> bool:
 
 def _without_trying(served: ServedLocation) -> ServedLocation:
     """The same where nothing is tried."""
-    responders = (each.files if isinstance(each, Trying) else each for each in served.responders)
+    responders = ((each.files if isinstance(each, Trying) else each, place) for each, place in served.responders)
     return msgspec.structs.replace(served, responders=tuple(responders))
 
 

@@ -8,9 +8,7 @@ the same for as long as the master lives. What stands here came from workers: it
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
-from gemd.protocol.counters import BOUNDS, BUCKETS, CLASSES, NOBODY, OTHERS, RESPONDERS
+from gemd.protocol.counters import BOUNDS, BUCKETS, CLASSES, DURATIONS, NOBODY, OTHERS, RESPONDERS
 from gemd.responders.attribution import CountPlace
 from gemd.system.shared_memory import PAGE, SharedMemory
 from gemd.system.tally import NUMBER, name_events
@@ -19,25 +17,27 @@ _CELL = 8
 _CLASSES = len(CLASSES)
 _MICROSECONDS = 1e6
 
-# A part: events; for each responder its time, then a cell for each class and duration; for each host one a class.
-_DURATIONS = 1 + _CLASSES * BUCKETS
+# A part: events; the cells of each responder; for each host one a class.
 _RESPONDERS = NUMBER
-_HOSTS = _RESPONDERS + len(RESPONDERS) * _DURATIONS
+_HOSTS = _RESPONDERS + len(RESPONDERS) * DURATIONS
 
 _SPARE_HOSTS = 64  # that reloads may add, and as many as there are
 
 
-class HostSlots(msgspec.Struct, frozen=True):
-    """Where each host is counted: `names` in the order of their slots, at most `room` of them. A host that is gone
-    keeps its slot, so that its counts are there when it comes back."""
+class HostSlots:
+    """Where each host is counted: `names` in the order of their slots, at most `room` of them. One for all generations
+    of a master: a host that is gone keeps its slot, so that its counts are there when it comes back, and so does one of
+    a reload that failed, whose new workers may have answered already."""
 
-    names: tuple[str, ...] = (NOBODY, OTHERS)
-    room: int = 2
+    __slots__ = ("names", "room")
 
-    def add(self, hosts: Sequence[str]) -> "HostSlots":
-        """With these as well, as far as there is room."""
-        names = dict.fromkeys((*self.names, *hosts))
-        return HostSlots(tuple(names)[: self.room], self.room)
+    def __init__(self, room: int = 2) -> None:
+        self.names: tuple[str, ...] = (NOBODY, OTHERS)
+        self.room = room
+
+    def add(self, hosts: Sequence[str]) -> None:
+        """Slots for these as well, as far as there is room. Runs in the master."""
+        self.names = tuple(dict.fromkeys((*self.names, *hosts)))[: self.room]
 
     def find(self, hosts: Sequence[str]) -> dict[str, int]:
         """The slots of these; who has none of its own is with the others."""
@@ -47,25 +47,27 @@ class HostSlots(msgspec.Struct, frozen=True):
 
 def make_slots(hosts: Sequence[str]) -> HostSlots:
     """Slots for these, and for as many again."""
-    return HostSlots(room=2 + 2 * len(hosts) + _SPARE_HOSTS).add(hosts)
+    slots = HostSlots(2 + 2 * len(hosts) + _SPARE_HOSTS)
+    slots.add(hosts)
+    return slots
 
 
 class Counts:
     """A worker's part, of cells."""
 
-    __slots__ = ("_cells", "events")
+    __slots__ = ("_hosts", "_responders", "events")
 
     def __init__(self, cells: memoryview) -> None:
-        self._cells = cells
         self.events = cells[:NUMBER]
+        self._responders = cells[_RESPONDERS:_HOSTS]
+        self._hosts = cells[_HOSTS:]
 
     def count(self, place: CountPlace, status: int, seconds: float) -> None:
         """One more response, which took so long. Runs in the worker."""
-        cells, kind = self._cells, status // 10
-        cells[_HOSTS + place.host * _CLASSES + kind] += 1
-        first = _RESPONDERS + place.responder * _DURATIONS
+        cells, first, kind = self._responders, place.responder, status // 10
         cells[first] += int(seconds * _MICROSECONDS)
         cells[first + 1 + kind * BUCKETS + bisect_left(BOUNDS, seconds)] += 1
+        self._hosts[place.host + kind] += 1
 
 
 class AllCounts:
@@ -121,8 +123,8 @@ class Sums:
     def _describe_responders(self) -> Mapping[str, object]:
         found = {}
         for nr, name in enumerate(RESPONDERS):
-            first = _RESPONDERS + nr * _DURATIONS
-            cells = self._cells[first + 1 : first + _DURATIONS]
+            first = _RESPONDERS + nr * DURATIONS
+            cells = self._cells[first + 1 : first + DURATIONS]
             numbers = {kind: cells[at * BUCKETS : (at + 1) * BUCKETS] for at, kind in enumerate(CLASSES)}
             counted = {kind: several for kind, several in numbers.items() if any(several)}
             if counted:

@@ -58,7 +58,8 @@ def build_generation(
     context = build_server_context(config, resources.certificates)
     cells = former.cells if former is not None else Cells()
     names = [host.name for host in config.hosts]
-    slots = former.host_slots.add(names) if former is not None else make_slots(names)
+    slots = former.host_slots if former is not None else make_slots(names)
+    slots.add(names)
     inside = see_from_inside(config)
     if files.homes:
         from gemd.startup.people import settle_people

@@ -11,12 +11,12 @@ import time
 
 from gemd.config.settings import Timeouts
 from gemd.protocol.url import TITAN
+from gemd.responders.counted import note_eviction
 from gemd.system.client_socket import count_undelivered
 from gemd.system.tls import TLSError
 from gemd.worker.connection import Connection
 from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
-from gemd.worker.refusing import note_eviction
 
 _DRAIN_CHUNK = 4 * 1024
 _MAX_DRAINED = 1024 * 1024

@@ -15,6 +15,7 @@ from gemd.config.settings import Limits, Timeouts
 from gemd.protocol.errors import GeminiError
 from gemd.protocol.response import Answer, error_response
 from gemd.protocol.upload import Intake
+from gemd.responders.counted import note_eviction
 from gemd.responders.own_texts import WordRefusal, leave_words
 from gemd.shared.under_way import UnderWay
 from gemd.system.listener import Listener
@@ -27,7 +28,6 @@ from gemd.worker.lookups import Lookups
 from gemd.worker.memory import Memory
 from gemd.worker.passed import Passes
 from gemd.worker.poller import Poller
-from gemd.worker.refusing import note_eviction
 from gemd.worker.states import States
 from gemd.worker.thread_pool import ThreadPool
 from gemd.worker.waiting import AnswerHelper

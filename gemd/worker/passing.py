@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from gemd.config.settings import Timeouts
 from gemd.protocol.host import normalise_server_name
+from gemd.responders.counted import note_eviction
 from gemd.system.listener import Listener
 from gemd.worker.closing import Closing
 from gemd.worker.connecting import Connecting
@@ -19,7 +20,6 @@ from gemd.worker.flow import FlowError
 from gemd.worker.ordered import Ordered
 from gemd.worker.passed import LogPass, PassedConnection
 from gemd.worker.poller import Poller
-from gemd.worker.refusing import note_eviction
 from gemd.worker.room import Room
 from gemd.worker.upstream import Upstream
 from gemd.worker.writing import BLOCK_SIZE

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from gemd.config.settings import Limits
 from gemd.protocol.counters import FAILURES
 from gemd.protocol.errors import GeminiError
+from gemd.responders.counted import note_eviction
 from gemd.system.client_socket import acknowledge_now
 from gemd.system.tally import tally
 from gemd.system.tls import TLSError
@@ -19,7 +20,6 @@ from gemd.system.tls_failures import find_reason
 from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
-from gemd.worker.refusing import note_eviction
 from gemd.worker.sorter import Sorter
 
 _RECEIVE_SIZE = 4096

@@ -5,8 +5,8 @@ Rule: where there are too many, one goes who lingers; else one of the kind that 
 
 from typing import Protocol
 
+from gemd.responders.counted import note_eviction
 from gemd.worker.closing import Closing
-from gemd.worker.refusing import note_eviction
 from gemd.worker.writing import Writing
 
 

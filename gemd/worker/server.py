@@ -16,6 +16,7 @@ from gemd.protocol.request import Request
 from gemd.protocol.response import Answer, Response
 from gemd.protocol.upload import Intake
 from gemd.responders.attribution import Note
+from gemd.responders.counted import answer_refusal
 from gemd.responders.own_texts import WordRefusal, leave_words
 from gemd.responders.router import Respond
 from gemd.shared.scoreboard import Row
@@ -23,7 +24,6 @@ from gemd.system.access_log import AccessLog, Entry
 from gemd.system.log import error_log
 from gemd.worker.connection import Connection
 from gemd.worker.event_loop import EventLoop
-from gemd.worker.refusing import answer_refusal
 
 _TICK_INTERVAL = 1.0  # seconds at most between two signs of life
 

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator
 from gemd.config.settings import Limits, Timeouts
 from gemd.protocol.errors import GeminiError, Overloaded
 from gemd.protocol.upload import Intake
+from gemd.responders.counted import answer_refusal, note_eviction
 from gemd.system.client_socket import acknowledge_now
 from gemd.system.tls import TLSError
 from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.incoming import IncomingBody
 from gemd.worker.ordered import Ordered
 from gemd.worker.poller import Poller
-from gemd.worker.refusing import answer_refusal, note_eviction
 from gemd.worker.room import Room
 from gemd.worker.upload_budget import UploadBudget
 from gemd.worker.waiting import AnswerHelper

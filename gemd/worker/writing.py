@@ -16,6 +16,7 @@ from gemd.protocol.errors import GeminiError
 from gemd.protocol.response import Answer, BrokenBody, ClientLeft, Pending, Response, encode_header
 from gemd.protocol.status import has_body
 from gemd.protocol.upload import Intake
+from gemd.responders.counted import answer_refusal, note_eviction
 from gemd.system.log import error_log
 from gemd.system.tls import TLSError
 from gemd.worker.closing import Closing
@@ -23,7 +24,6 @@ from gemd.worker.connection import Connection, ReportLoss
 from gemd.worker.ordered import Ordered
 from gemd.worker.pieces import Pieces
 from gemd.worker.poller import Poller
-from gemd.worker.refusing import answer_refusal, note_eviction
 from gemd.worker.waiting import AnswerHelper, Waiting
 
 # What has to get through within one response timeout: 128 KiB in 30 seconds is 4 KB a second.

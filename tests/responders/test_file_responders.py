@@ -16,7 +16,7 @@ def test_each_location_has_what_it_asks_for_alone(configure, capsule):
         {"path": "/both", "meta-files": True, "try": ".gmi"},
     ]
     router = Router(configure(location=locations), MIME_TABLE, None)
-    [[plain], [trying], [described], [both]] = [
+    [[(plain, _)], [(trying, _)], [(described, _)], [(both, _)]] = [
         router._find(request(url)).responders for url in ("/", "/dir/", "/indexed/", "/both/")
     ]
     assert (type(plain), type(trying), type(described), type(both)) == (StaticFiles, Trying, DescribedFiles, Trying)

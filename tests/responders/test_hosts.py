@@ -7,9 +7,12 @@ import pytest
 
 from gemd.config.host_settings import Location
 from gemd.protocol.errors import Overloaded, ProxyRefused, SlowDown
+from gemd.protocol.response import Response
+from gemd.responders.attribution import NOWHERE, CountPlace, Note
 from gemd.responders.hosts import ServedHosts, ServedLocation
 from gemd.responders.judged import MAX_JUDGEMENTS, Unjudged
 from gemd.responders.router import Router
+from tests.support.pump import Pump
 
 from .asking import peer, request, settle
 
@@ -111,7 +114,7 @@ def test_whose_an_upload_is(configure, url, tls, expected):
 
     def make(location):
         return ServedLocation(
-            location, None, None, ("answers",), "application", {}, "takes" if location.titan else None
+            location, None, None, (("answers", NOWHERE),), "application", {}, "takes" if location.titan else None
         )
 
     hosts = ServedHosts(config, {host.name: list(map(make, host.locations)) for host in config.hosts})
@@ -123,7 +126,7 @@ def test_whose_an_upload_is(configure, url, tls, expected):
     served = hosts.find(request(url, asker))
     path, is_upload = expected
     assert served.location.path == path
-    assert (served.responders == ("takes",)) == is_upload
+    assert ([responder for responder, _ in served.responders] == ["takes"]) == is_upload
 
 
 PASSED = [{"name": "b.example", "aliases": ["*.b.example"], "pass": "192.0.2.3"}]
@@ -377,6 +380,32 @@ def test_what_is_never_judged_for_good_has_an_end():
     def ask(*_):
         raise Unjudged(lambda: judgements.append(1))
 
-    answer = settle(lambda: ServedLocation(Location(), None, None, (ask,), ask).respond(request("/")))
+    answer = settle(lambda: ServedLocation(Location(), None, None, ((ask, NOWHERE),), ask).respond(request("/")))
     assert answer.status == Overloaded.status
     assert len(judgements) == MAX_JUDGEMENTS
+
+
+def test_an_answer_that_needs_several_judgements_is_counted_for_who_gives_it_at_last():
+    judged, nobody, root, titled = [], CountPlace(2, "none"), CountPlace(2, "root"), CountPlace(2, "cgi")
+
+    def check_access(_peer):
+        if not judged:
+            raise Unjudged(lambda: judged.append("access"))
+
+    def decline(*_):
+        if len(judged) < 2:
+            raise Unjudged(lambda: judged.append("script"))
+
+    note = Note()
+    responders = ((decline, titled), (lambda *_: Response(20, "text/plain", b""), root))
+    served = ServedLocation(Location(), None, check_access, responders, decline, note=note, refused=nobody)
+    asked = request("/")
+    with Pump() as pump:
+        waiting = served.respond(asked)
+        place = note.take()
+        assert (place.host, place.responder) == (nobody.host, nobody.responder)
+        while not isinstance(waiting, Response):
+            waiting = pump.settle(waiting)
+    assert (place.host, place.responder) == (root.host, root.responder)
+    assert note.take() is NOWHERE
+    assert judged == ["access", "script"]

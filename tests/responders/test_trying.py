@@ -2,9 +2,11 @@
 
 import pytest
 
+from gemd.protocol.counters import CLASSES, DURATIONS, RESPONDERS
 from gemd.protocol.errors import SlowDown
 from gemd.responders.router import Router
 from gemd.responders.static import StaticFiles
+from gemd.system.tally import name_events, tally
 
 from .asking import request, settle
 from .conftest import MIME_TABLE
@@ -64,7 +66,7 @@ def test_without_the_key_nothing_is_tried(build, configure):
     assert build(**{"try": []})("/page")[0] == 51
     assert build(location=[{"path": "/dir", "try": []}])("/dir/page")[0] == 51
     responders = Router(configure(), MIME_TABLE, None)._find(request("/")).responders
-    assert list(map(type, responders)) == [StaticFiles]  # which costs what it did
+    assert [type(responder) for responder, _ in responders] == [StaticFiles]  # which costs what it did
 
 
 def test_names_that_are_not_shown_are_not_by_this(build, capsule):
@@ -148,3 +150,42 @@ def test_a_refusal_is_in_the_words_of_its_location(build):
     ask = build(errors={"60": "A certificate", "51": "Lost"}, location=locations)
     assert (ask("/page"), ask("/page.gmi")) == ((60, "Members"), (60, "Members"))
     assert ask("/nothing") == (51, "Lost")
+
+
+class TestWhatIsCounted:
+    """Of an answer that a longer address gives."""
+
+    @pytest.fixture
+    def count(self, configure):
+        def count(url, make_limit=None, **keys):
+            router = Router(configure(**{"try": [".gmi", ".cgi"], **keys}), MIME_TABLE, make_limit, slots={"h": 3})
+            settle(lambda: router.respond(request(url)))
+            place = router.note.take()
+            return place.host // len(CLASSES), RESPONDERS[place.responder // DURATIONS]
+
+        return count
+
+    def test_is_who_gives_it(self, count, capsule):
+        (capsule / "tool.cgi").write_text("#!/bin/sh\necho 20 text/plain\n")
+        (capsule / "tool.cgi").chmod(0o755)
+        assert count("/page") == count("/dir/page") == (3, "root")
+        assert count("/tool", cgi="*.cgi") == (3, "cgi")
+
+    def test_is_so_where_another_location_has_it(self, count):
+        assert count("/page", location=[{"path": "/page.gmi", "lang": "de"}]) == (3, "root")
+        assert count("/old", location=[{"path": "/old.gmi", "gone": True}]) == (3, "gone")
+        assert count("/page", location=[{"path": "/page.gmi", **PRIVATE}]) == (3, "none")
+
+    def test_is_what_was_asked_for_where_there_is_none(self, count):
+        scripts = {"path": "/nothing.gmi", "cgi": ["nothing.gmi"]}
+        assert count("/nothing") == count("/nothing", location=[scripts]) == (3, "root")
+
+    def test_is_a_refusal_as_well(self, count):
+        def refuse(_peer):
+            raise SlowDown("7")
+
+        before = tally.read()
+        assert count("/page", lambda _: refuse, location=[{"path": "/page.gmi", "rate": "1/1h"}]) == (3, "none")
+        assert name_events([now - then for now, then in zip(tally.read(), before, strict=True)])["refusals"] == {
+            "budget": 1
+        }

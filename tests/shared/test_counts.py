@@ -69,22 +69,26 @@ def test_no_worker_at_all():
 
 
 def test_hosts_keep_their_slots_when_others_come_and_go():
-    later = SLOTS.add(["c.example", "b.example"])
-    assert later.find(["b.example"]) == SLOTS.find(["b.example"])
-    assert SLOTS.add(["a.example"]) == SLOTS
-    board = AllCounts(1, SLOTS)
-    board.of(0).count(CountPlace(SLOTS.find(["a.example"])["a.example"], "root"), 20, 0.1)
-    gone = later.add(["c.example"])
-    assert board.sum_up(1, gone).describe()["responses"]["a.example"] == {"2x": 1}
+    slots = make_slots(["a.example", "b.example"])
+    before = slots.find(["a.example", "b.example"])
+    board = AllCounts(1, slots)
+    board.of(0).count(CountPlace(before["a.example"], "root"), 20, 0.1)
+    slots.add(["c.example", "b.example"])
+    slots.add(["c.example"])
+    slots.add(["d.example", "c.example"])
+    assert slots.find(["a.example", "b.example"]) == before
+    assert len(set(slots.find(["a.example", "b.example", "c.example", "d.example"]).values())) == 4
+    assert board.sum_up(1, slots).describe()["responses"]["a.example"] == {"2x": 1}
 
 
 def test_hosts_for_which_there_is_no_room_are_counted_together():
     names = [f"{nr}.example" for nr in range(1000)]
-    slots = SLOTS.add(names)
+    slots = make_slots(["a.example", "b.example"])
+    slots.add(names)
     assert len(slots.names) == slots.room
     found = slots.find(names)
     assert found["999.example"] == slots.names.index(OTHERS)
-    board = AllCounts(1, SLOTS)
+    board = AllCounts(1, slots)
     board.of(0).count(CountPlace(found["999.example"], "root"), 20, 0.1)
     board.of(0).count(CountPlace(slots.room - 1, "root"), 20, 0.1)
     described = board.sum_up(1, slots).describe()["responses"]

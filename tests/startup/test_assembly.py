@@ -51,6 +51,23 @@ def test_generations_are_numbered(build, configure):
     assert (first.number, build(configure(), first).number) == (1, 2)
 
 
+def test_a_host_is_counted_in_the_same_place_for_good(build, configure, root):
+    """Also one of a reload that failed, whose new workers may have answered."""
+
+    def slots_of(former, *names):
+        hosts = [{"name": name, "root": str(root)} for name in names]
+        generation = build(configure(host=hosts), former)
+        return generation, generation.host_slots.find(names)
+
+    first, before = slots_of(None, "a.example", "b.example")
+    _, failed = slots_of(first, "a.example", "c.example")
+    third, after = slots_of(first, "d.example", "b.example")
+    assert after["b.example"] == before["b.example"]
+    assert failed["a.example"] == before["a.example"]
+    assert len({*before.values(), failed["c.example"], after["d.example"]}) == 4
+    assert slots_of(third, "c.example")[1] == {"c.example": failed["c.example"]}
+
+
 @pytest.mark.parametrize("keys", [{}, {"chroot": "{tmp}", "user": "nobody", "master_user": "root"}])
 def test_a_key_in_a_root_is_not_shown(build, configure, root, tmp_path, monkeypatch, keys):
     for name in ("key.pem", "cert.pem"):

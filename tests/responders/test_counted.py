@@ -2,8 +2,8 @@ import pytest
 
 from gemd.protocol.counters import EVICTIONS, REFUSALS
 from gemd.protocol.errors import GeminiError, NotFound, Overloaded, SlowDown
+from gemd.responders.counted import answer_refusal, note_eviction
 from gemd.system.tally import name_events, tally
-from gemd.worker.refusing import answer_refusal, note_eviction
 
 
 @pytest.fixture
