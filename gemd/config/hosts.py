@@ -12,7 +12,7 @@ import msgspec
 from gemd.config.answer_settings import is_partial
 from gemd.config.budgets import find_budgets, judge_rate
 from gemd.config.host_settings import DERIVED, AnswerKind, Host, Location
-from gemd.config.location_checks import judge_location
+from gemd.config.location_checks import judge_beside, judge_location
 from gemd.config.origins import Origins
 from gemd.config.pass_settings import PassHost, is_pass_host, read_pass_host
 from gemd.config.paths import absolute, absolute_location
@@ -114,6 +114,7 @@ def _read_locations(
         inherited |= _protection_above(above)
         inherited["titan"] = _find_uploads_above(values, own, above)
         location = _make_location({**inherited, **values}, values, where, base, problems)
+        problems += [Problem(key_path(where, key), text) for key, text in judge_beside(location, values)]
         location = msgspec.structs.replace(location, errors=own_location.errors | location.errors)
         if "root" in values:
             location = msgspec.structs.replace(location, mount=location.names)

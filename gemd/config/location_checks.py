@@ -4,7 +4,7 @@ Rule: nothing is opened or looked up; each fault is told with its key and what w
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from gemd.config.access_lists import judge_location_access
 from gemd.config.budgets import judge_rate
@@ -27,6 +27,7 @@ from gemd.protocol.url import has_dot_segments
 
 _APP = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*(?:\(\))?")
 _OF_THE_ROOT = (AnswerKind.CGI, AnswerKind.FILES)  # which a location has of its host
+_WITHOUT_ROOT = (AnswerKind.GONE, AnswerKind.ANSWER, AnswerKind.REDIRECT)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _REFUSALS = tuple(str(status) for status in sorted(DEFINED) if status >= 40 and status != Status.SLOW_DOWN)
 
@@ -83,6 +84,20 @@ def judge_location(location: Location) -> Iterator[tuple[str, str]]:
             parse_fingerprint(entry)
         except ValueError as error:
             yield "client-certificate", f"{error}, not {show(entry)}"
+
+
+def find_bar(location: Location) -> AnswerKind | None:
+    """The answer by which nothing of a root is ever looked for here, if there is one."""
+    return next((answer for answer in location.full_answers if answer in _WITHOUT_ROOT), None)
+
+
+def judge_beside(location: Location, own: Collection[str]) -> Iterator[tuple[str, str]]:
+    """What is wrong with the location's `own` root and places of scripts, by key: those of its host it just has."""
+    bar = find_bar(location)
+    for kind in _OF_THE_ROOT if bar is not None else ():
+        if bar is not None and kind.value in own and kind in location.answers:
+            text = f"would never be asked, since {bar.value} answers everything here"
+            yield kind.value, f"{text}: remove it, or {bar.value} where there is something to serve"
 
 
 def _judge_pages(location: Location) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ import tomli_w
 
 from gemd.config.host_settings import DERIVED, Host, Location
 from gemd.config.listen import Listen
+from gemd.config.location_checks import find_bar
 from gemd.config.pass_settings import PassHost
 from gemd.config.settings import Config
 
@@ -40,13 +41,17 @@ def _host(host: Host) -> dict[str, object]:
     table = _table(host)
     del table["locations"]
     if len(host.locations) == 1 and host.locations[0].rate is None:
-        table |= _location(host.locations[0])
-        del table["path"], table["match"]
+        table |= _table(host.locations[0])
+        for key in ("path", "match", *DERIVED):
+            table.pop(key, None)
         return table
     # Each location in full, so that nothing which holds for "/" reaches the others. Those without a root of their own
-    # have the host's.
-    roots = [location.root for location in host.locations if location.names and not location.mount and location.root]
-    return {**table, **({"root": roots[0]} if roots else {}), "location": list(map(_location, host.locations))}
+    # have the host's, and those that never ask for scripts have its places of them.
+    locations = host.locations
+    barred = [location for location in locations if find_bar(location) is not None]
+    parts = [each for each in locations if (each.names and not each.mount) or each in barred]
+    shared = [("root", each.root) for each in parts if each.root] + [("cgi", each.cgi) for each in barred if each.cgi]
+    return {**table, **dict(shared), "location": list(map(_location, locations))}
 
 
 def _passed(host: PassHost) -> dict[str, object]:
@@ -59,8 +64,11 @@ def _location(location: Location) -> dict[str, object]:
     table = _table(location)
     for key in DERIVED:
         table.pop(key, None)
-    if location.names and not location.mount:
+    is_barred = find_bar(location) is not None
+    if (location.names and not location.mount) or is_barred:
         table.pop("root", None)  # the host's, with this location's path below it
+    if is_barred and location.cgi:
+        del table["cgi"]
     return table
 
 

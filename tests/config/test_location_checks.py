@@ -89,6 +89,22 @@ def test_two_that_answer_everything_are_one_too_many(first, second, place):
     )
 
 
+@pytest.mark.parametrize("first", ["gone", "answer", "redirect"])
+def test_files_beside_what_answers_everything_are_never_asked(first):
+    location = f'[[host.location]]\npath = "/a/"\n{ANSWERS[first]}\n'
+    parse(f'{HOST}cgi = "cgi-bin"\n{ANSWERS[first]}\n[[host.location]]\npath = "/b/"\n')
+    parse(f'{HOST}cgi = "cgi-bin"\n{location}')
+    parse(f"{HOST}{location}cgi = []\n")
+    said = (
+        f"would never be asked, since {first} answers everything here: remove it, or {first} where there is something "
+        "to serve"
+    )
+    assert problems_of(f'{HOST}{location}root = "/x"\ncgi = "cgi-bin"\n') == {
+        "host[1].location[1].root": said,
+        "host[1].location[1].cgi": said,
+    }
+
+
 @pytest.mark.parametrize("second", ["script", "app", "fastcgi"])
 def test_patterns_and_what_was_typed_leave_something_to_others(second):
     parse(HOST + f"redirect = {{ match = '/old/{{name}}', to = '/{{name}}' }}\n{ANSWERS[second]}\n")
