@@ -4,7 +4,6 @@ Rule: whatever an operator or the machine did wrong ends here, in lines that say
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -24,6 +23,7 @@ try:
     from gemd.gemctl.status import parse_status
     from gemd.gemctl.terminal import complain, escape
     from gemd.system.encoding import print_in_locale, start_again_in_utf8
+    from gemd.system.output import give_up_output
 except ImportError as error:
     sys.exit(f"gemctl: {explain_import_error(error)}")
 
@@ -44,10 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _end(ExitCode.FAILED, str(error))
     except KeyboardInterrupt:
         return _end(ExitCode.FAILED, "interrupted")
-    except BrokenPipeError:
-        # Whoever read the output has left. Python would try to flush it once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.FAILED
+    except OSError as error:
+        return _end(ExitCode.FAILED, *filter(None, [give_up_output(error)]))
 
 
 def _run(options: argparse.Namespace) -> ExitCode:

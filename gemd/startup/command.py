@@ -20,6 +20,7 @@ from gemd.startup.resources import Inherited
 from gemd.startup.serve import serve
 from gemd.system.encoding import start_again_in_utf8
 from gemd.system.last_words import tell_predecessor
+from gemd.system.output import print_whole
 from gemd.system.process import fill_standard_streams
 from gemd.system.signals import restore_signals
 
@@ -48,8 +49,8 @@ def start() -> ExitCode:
 
         with start_limit(Timeouts().start):
             config = read()
-        print(render_config(config), end="")
-        return ExitCode.OK
+        reason = print_whole(render_config(config))
+        return _complain(ExitCode.INTERNAL, reason) if reason else ExitCode.OK
     if options.json and not options.test:
         raise UsageError("--json is for -t, which tells what is wrong with a configuration")
     if options.test:

@@ -15,6 +15,7 @@ from gemd.config.origins import Origins
 from gemd.exit_codes import ExitCode
 from gemd.protocol.characters import escape
 from gemd.startup.failures import explain_failure
+from gemd.system.output import print_whole
 
 _SETTERS = (PREFIX, "--")  # what variables and flags begin with
 
@@ -59,7 +60,9 @@ class Teller:
     def end(self) -> None:
         """That was all."""
         if self._is_json:
-            print(json.dumps({"findings": self._findings}, indent=2))
+            reason = print_whole(json.dumps({"findings": self._findings}, indent=2) + "\n")
+            if reason:
+                print(f"gemd: {reason}", file=sys.stderr)
 
     def _add(self, severity: str, origin: Origin, message: str) -> None:
         is_file = not origin.source.startswith(_SETTERS)
