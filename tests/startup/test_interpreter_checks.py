@@ -7,8 +7,7 @@ import pytest
 
 from gemd.startup import interpreter_checks
 from gemd.startup.interpreter_checks import find_broken_places, find_broken_scripts
-from gemd.startup.telling import Teller
-from gemd.startup.warnings import print_warnings
+from gemd.startup.warnings import find_all_warnings
 from gemd.system.privileges import Identity
 
 
@@ -131,8 +130,8 @@ def test_looking_has_an_end(with_host, write, root, monkeypatch):
     )
 
 
-def test_it_is_all_told(with_host, write, capsys):
+def test_it_is_all_told(with_host, write, root):
     write("cgi-bin/\u202ea")
     write("cgi-bin/a", "")
-    print_warnings(with_host(cgi="cgi-bin"), Teller(lambda: None, is_json=False).warn)
-    assert capsys.readouterr().err.endswith("/cgi-bin/a is empty\n")
+    (said,) = (text for text in told(find_all_warnings(with_host(cgi="cgi-bin"))) if "/a " in text)
+    assert said == f"host[1].cgi: {root}/cgi-bin/a is empty"
