@@ -3,6 +3,7 @@
 Rules: all mistakes are reported at once; nothing is opened, so that a value can be checked without side effects.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +17,7 @@ from gemd.config.cgi_settings import CGISettings, judge_variables
 from gemd.config.convert_settings import CONVERT_KEY, list_programs
 from gemd.config.hosts import read_hosts
 from gemd.config.keys import SERVICE_KEYS, TABLES, TOP_KEYS
-from gemd.config.listen import DEFAULT_LISTEN, read_listen
+from gemd.config.listen import DEFAULT_LISTEN, MAX_UNIX_PATH, read_listen
 from gemd.config.log_targets import judge_target
 from gemd.config.origins import Origins
 from gemd.config.paths import absolute, join_path
@@ -156,6 +157,8 @@ def _judge(config: Config) -> Iterator[Problem]:
         yield Problem("master-user", 'needs the key "user", as whom the workers run')
     if service.pid_file is not None and service.pid_file == service.control:
         yield Problem("control", "is the pid file already")
+    if service.control is not None and len(os.fsencode(service.control)) > MAX_UNIX_PATH:
+        yield Problem("control", f"expected the path of a unix socket, which has at most {MAX_UNIX_PATH} bytes")
     for host in config.hosts:
         preloaded = next((location for location in host.locations if location.preload), None)
         if service.master_user is not None and preloaded is not None:

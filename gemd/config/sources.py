@@ -138,6 +138,10 @@ def _include(file: Path, merged: "_Merged", known: set[tuple[int, int]], where: 
     known.add(identity)
     try:
         text = _read_text(file, lambda: _read_regular(file))
+    except ConfigError as error:
+        merged.unread += [one if one.line else Problem(where, f"{file} {one.text}") for one in error.problems]
+        return
+    try:
         tables, text, problems = _parse(text, file)
     except ConfigError as error:
         merged.unread += error.problems

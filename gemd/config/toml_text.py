@@ -6,6 +6,7 @@ told at once; with anything else that is no TOML, nothing can be known of what f
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Sequence
 
 import msgspec
@@ -42,6 +43,9 @@ _WORDS = (
     ("Invalid date", "{rest} is no date that there is: put a text in quotes"),
     ("Invalid value", "expected a value, not {rest}: put a text in quotes"),
 )
+
+# What editors and web pages write for quotes.
+_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2032\u2033\u2039\u203a\u00ab\u00bb\uff02\uff07\u00b4`"
 
 
 class Parsed(msgspec.Struct, frozen=True):
@@ -90,12 +94,27 @@ def _explain(text: str, message: str, line: int, column: int) -> Problem:
         return Problem("", f"has the control character {character}, which no text has: remove it", line=line)
     if not column and message.startswith("Unclosed"):
         line = _find_last(text)
-    rest = text.split("\n")[line - 1][column - 1 :].strip() if column else ""
+    rest = text.split("\n")[line - 1][column - 1 :] if column else ""
+    if unlike := _find_unlike(rest):
+        return Problem("", unlike, line=line)
+    rest = rest.strip()
     shown = escape(rest if len(rest) <= 60 else rest[:57] + "...") or "the end of " + (
         "the line" if column else "the file"
     )
     words = next((words for said, words in _WORDS if message.startswith(said)), None)
     return Problem("", words.format(rest=shown) if words is not None else f"is not TOML: {message}", line=line)
+
+
+def _find_unlike(rest: str) -> str | None:
+    """What is wrong with the first character, where it only looks like one of TOML's, or like none."""
+    character = rest[:1]
+    if not character or character in " \t":
+        return None
+    if character in _QUOTES:
+        return f'{character} is no quote in TOML: write " before the text and behind it'
+    if character.isspace() or unicodedata.category(character) == "Cf":
+        return f"has a U+{ord(character):04X}, which can't be seen and is no blank in TOML: remove it, or write a blank"
+    return None
 
 
 def _find_quote(text: str, line: int) -> int:

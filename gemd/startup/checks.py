@@ -15,6 +15,7 @@ from gemd.startup.pass_checks import find_loops
 from gemd.startup.root_checks import find_missing_roots, why_no_root
 from gemd.startup.script_checks import find_missing_places, find_missing_scripts
 from gemd.startup.upload_spool import find_missing_spool
+from gemd.system.hindrances import explain_unusable
 from gemd.system.privileges import PrivilegeError, find_identity
 from gemd.system.socket_file import find_socket_file
 
@@ -45,12 +46,12 @@ def _check_user(config: Config) -> list[Problem]:
         try:
             find_identity(str(service.user), service.group)
         except PrivilegeError as error:
-            problems.append(Problem("user", str(error)))
+            problems.append(Problem(error.key or "user", error.text))
     for user, path in (find_script_users(config) | find_app_users(config)).items():
         try:
             find_identity(user, None)
         except PrivilegeError as error:
-            problems.append(Problem(path, str(error)))
+            problems.append(Problem(path, error.text))
     for i, entry in enumerate(config.listen, 1):
         try:
             find_socket_file(entry.mode, entry.owner)
@@ -77,7 +78,8 @@ def _check_lists(config: Config) -> list[Problem]:
             try:
                 os.stat(path)
             except OSError as error:
-                problems.append(Problem(key_path(key_path("cgi", key), i), f"{path} can't be used: {error.strerror}"))
+                text = f"{path} can't be used: {explain_unusable(path, error)}"
+                problems.append(Problem(key_path("cgi", key, i), text))
     return problems
 
 

@@ -10,7 +10,9 @@ import msgspec
 
 from gemd.config import Config
 from gemd.config.app_settings import find_app_users
+from gemd.config.mistake import about
 from gemd.config.script_settings import find_script_users
+from gemd.config.tables import key_path
 from gemd.config.types import CAFile
 from gemd.config.upload_locations import find_uploads
 from gemd.startup.app_setups import build_app_setups
@@ -48,13 +50,22 @@ def read_files(config: Config, user: Identity | None = None) -> Files:
     it is None."""
     return Files(
         load_mime_table(),
-        {path: read_authorities(path) for path in authority_paths(config)},
+        _read_authorities(config),
         {name: find_identity(name, None) for name in (*find_script_users(config), *find_app_users(config))},
         user.home if user is not None else find_home(),
         find_secrets_inside(config),
         find_confinement(config),
         homes=_find_homes(config),
     )
+
+
+def _read_authorities(config: Config) -> dict[str, Certificates]:
+    found: dict[str, Certificates] = {}
+    for key, path in find_authorities(config):
+        if path not in found:
+            with about(key):
+                found[path] = read_authorities(path)
+    return found
 
 
 def _find_homes(config: Config) -> dict[str, str]:
@@ -82,13 +93,15 @@ def read_all(config: Config, user: Identity | None, *, tries_all: bool = False) 
     return msgspec.structs.replace(files, apart=try_applications(see_from_inside(config), setups, tries_all=tries_all))
 
 
-def authority_paths(config: Config) -> Iterator[str]:
-    """Where authorities are: for all scripts and applications, for locations, and for servers behind them."""
-    yield from (path for path in (config.tls.ca_file, config.tls.ca_path) if path)
+def find_authorities(config: Config) -> Iterator[tuple[str, str]]:
+    """The key that names authorities, and where they are: for all scripts and applications, for locations, and for
+    servers behind them."""
+    named = (("tls.ca-file", config.tls.ca_file), ("tls.ca-path", config.tls.ca_path))
+    yield from ((key, path) for key, path in named if path)
     for location in config.locations:
         if isinstance(location.client_certificate, CAFile):
-            yield location.client_certificate.ca
-    for _, _, titan in find_uploads(config):
+            yield key_path(location.where, "client-certificate", "ca"), location.client_certificate.ca
+    for where, _, titan in find_uploads(config):
         if isinstance(titan.allow, CAFile):
-            yield titan.allow.ca
+            yield key_path(where, "allow", "ca"), titan.allow.ca
     yield from find_proxy_authorities(config)

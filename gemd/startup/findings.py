@@ -15,7 +15,7 @@ from gemd.config.script_settings import find_script_users
 from gemd.config.types import Address
 from gemd.master.report import Outcome
 from gemd.shared.generation import Generation
-from gemd.startup.files import Files, authority_paths
+from gemd.startup.files import Files, find_authorities
 from gemd.startup.proxies import find_proxy_certificates, meets_servers
 from gemd.startup.resources import Resources, close_new
 from gemd.startup.upload_spool import needs_spool
@@ -177,7 +177,7 @@ def _check(findings: Findings, descriptors: int, listeners: int) -> None:
         findings.certificates
     ):
         raise ValueError("a host has no certificate")
-    if not set(authority_paths(findings.config)) <= set(findings.authorities):
+    if not {path for _, path in find_authorities(findings.config)} <= set(findings.authorities):
         raise ValueError("there are authorities missing")
     if not {*find_script_users(findings.config), *find_app_users(findings.config)} <= set(findings.users):
         raise ValueError("a user is missing")

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from gemd.config import Config
 from gemd.config.gateway_settings import ProxyTable
+from gemd.config.host_settings import AnswerKind
 from gemd.config.proxy_checks import parse_upstreams
+from gemd.config.tables import key_path
 from gemd.startup.making import MAKING, Making
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificates import ServerCertificate
@@ -24,9 +26,11 @@ def find_proxies(config: Config) -> Iterator[tuple[str, ProxyTable]]:
             yield location.where, location.proxy
 
 
-def find_proxy_authorities(config: Config) -> Iterator[str]:
-    """Where the authorities are that vouch for upstreams."""
-    yield from (proxy.ca for _, proxy in find_proxies(config) if proxy.ca is not None)
+def find_proxy_authorities(config: Config) -> Iterator[tuple[str, str]]:
+    """The key that names authorities which vouch for upstreams, and where they are."""
+    for where, proxy in find_proxies(config):
+        if proxy.ca is not None:
+            yield key_path(where, AnswerKind.PROXY.value, "ca"), proxy.ca
 
 
 def find_proxy_certificates(config: Config) -> dict[str, str]:

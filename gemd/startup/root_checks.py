@@ -8,6 +8,7 @@ import os
 from gemd.config import Config, Problem
 from gemd.config.tables import key_path
 from gemd.system.attempt import attempt
+from gemd.system.hindrances import explain_unusable
 
 
 def find_missing_roots(config: Config) -> list[Problem]:
@@ -33,5 +34,5 @@ def why_no_root(path: str) -> str | None:
         with attempt(f"the directory {path} could not be opened"):
             os.close(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     except OSError as error:
-        return f"can't be opened: {error.strerror}"
+        return f"can't be opened: {explain_unusable(path, error)}"
     return None

@@ -16,6 +16,7 @@ from gemd.options import DEFAULT_CGI
 from gemd.protocol.url import split_path
 from gemd.system.attempt import attempt
 from gemd.system.beneath import open_beneath, open_root
+from gemd.system.hindrances import explain_unusable
 
 _MAX_ENTRIES = 20_000  # of directories, when something is looked for that a pattern matches
 _MAX_DEPTH = 16
@@ -94,7 +95,7 @@ def _why_no_script(path: str) -> str | None:
         with attempt(f"the script {path} could not be found"):
             mode = os.stat(path).st_mode
     except OSError as error:
-        return f"can't be used: {error.strerror}"
+        return f"can't be used: {explain_unusable(path, error)}"
     if not stat.S_ISREG(mode):
         return "is no file"
     return None if mode & 0o111 else f"is not executable: chmod +x {path}"
@@ -109,7 +110,7 @@ def _why_no_place(path: str, *, may_be_file: bool) -> str | None:
             finally:
                 os.close(descriptor)
     except OSError as error:
-        return f"can't be opened: {error.strerror}"
+        return f"can't be opened: {explain_unusable(path, error)}"
     if stat.S_ISDIR(mode) or (may_be_file and stat.S_ISREG(mode)):
         return None
     return "is neither a directory nor a file" if may_be_file else "is no directory"

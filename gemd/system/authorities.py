@@ -70,7 +70,9 @@ def read_authorities(path: str) -> Certificates:
             for file in files:
                 found += _load_pem(file, is_only=len(files) == 1)
     except OSError as error:
-        raise CertificateError(f"the authorities in {path} can't be read: {error.strerror}") from None
+        from gemd.system.hindrances import explain_unusable  # for mistakes alone
+
+        raise CertificateError(f"the authorities in {path} can't be read: {explain_unusable(path, error)}") from None
     if not found:
         raise CertificateError(f"{path} has no certificates of authorities in PEM form")
     return tuple(found)

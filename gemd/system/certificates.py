@@ -81,7 +81,8 @@ def find_or_make(directory: Path, names: tuple[str, ...], owner: tuple[int, int]
 
 def explain_unmade(directory: Path, error: OSError) -> CertificateError:
     """Why none can be made there."""
-    return CertificateError(f"can't make a certificate in {directory}: {error.strerror}: {error.filename}")
+    where = f": {error.filename}" if error.filename is not None else ""  # a disk that is full has none
+    return CertificateError(f"can't make a certificate in {directory}: {error.strerror}{where}")
 
 
 def load_key(path: Path) -> PrivateKey:
@@ -183,7 +184,9 @@ def _read(path: Path) -> bytes:
         with attempt(f"{path} could not be read"):
             return read_content(path)
     except OSError as error:
-        raise CertificateError(f"{path} can't be read: {error.strerror}") from None
+        from gemd.system.hindrances import explain_unusable  # for mistakes alone
+
+        raise CertificateError(f"{path} can't be read: {explain_unusable(path, error)}") from None
 
 
 def certificate_paths(directory: Path, name: str) -> tuple[Path, Path]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from gemd.config.mistake import Mistake
 from gemd.system.attempt import attempt
+from gemd.system.hindrances import explain_unusable
 from gemd.system.makeable import check_makeable
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
@@ -92,7 +93,8 @@ def _open(path: str, directory: int, flags: int = 0) -> int:
 
 
 def _refusal(path: str, error: OSError | None = None) -> LogError:
-    return LogError(f"can't open the log {path}: {error.strerror if error else 'it is not a regular file'}")
+    reason = "it is not a regular file" if error is None else explain_unusable(path, error)
+    return LogError(f"can't open the log {path}: {reason}")
 
 
 @contextlib.contextmanager

@@ -41,15 +41,16 @@ def why_not_changed(path: str, user: Identity | None) -> str | None:
     if not stat.S_ISDIR(status.st_mode):
         return "is no directory"
     if not is_allowed(status, _MAY_CHANGE, user):
-        why = f"it belongs to {_name_owner(status)}, and its mode is {stat.S_IMODE(status.st_mode):04o}"
+        why = f"it belongs to {name_user(status.st_uid)}, and its mode is {stat.S_IMODE(status.st_mode):04o}"
         return f"can't be written to by {user.name if user is not None else 'who runs this'}: {why}"
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         return "is on a file system that is read-only"
     return None
 
 
-def _name_owner(status: os.stat_result) -> str:
+def name_user(uid: int) -> str:
+    """Who that is, to people."""
     try:
-        return pwd.getpwuid(status.st_uid).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return f"the user {status.st_uid}"
+        return f"the user {uid}"

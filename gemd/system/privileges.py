@@ -12,7 +12,7 @@ import resource
 
 import msgspec
 
-from gemd.config.mistake import Mistake
+from gemd.config.mistake import Mistake, about
 from gemd.system.attempt import attempt
 from gemd.system.process import call_prctl, forbid_inspection
 
@@ -51,7 +51,10 @@ def find_identity(user: str, group: str | None) -> Identity:
             entry = pwd.getpwuid(int(user)) if is_account_number(user) else pwd.getpwnam(user)
     except (KeyError, ValueError):
         raise PrivilegeError(f"there is no user {user!r}; `useradd --system {user}` makes one") from None
-    gid = entry.pw_gid if group is None else find_group(group)
+    gid = entry.pw_gid
+    if group is not None:
+        with about("group"):
+            gid = find_group(group)
     if entry.pw_uid == 0 or gid == 0:
         raise PrivilegeError("root can't be the user or group that serves strangers")
     with attempt(f"the groups of the user {user} could not be looked up"):

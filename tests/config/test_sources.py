@@ -147,14 +147,14 @@ def test_every_mistake_in_files_is_told(write, tmp_path):
     (tmp_path / "d/e.conf").symlink_to("nowhere")
     (tmp_path / "d/f.conf").write_bytes(b"# \xff")
     assert lines_of(path) == [
+        "gemd.conf:1: include[1]: d/c.conf can't be read: it is no regular file",
+        "gemd.conf:1: include[1]: d/d.conf can't be read: it is no regular file",
+        "gemd.conf:1: include[1]: d/e.conf can't be read: No such file or directory",
+        "gemd.conf:1: include[2]: missing.conf can't be read: No such file or directory",
         "gemd.conf:1: include[3]: */x.conf can't be read: wildcards are for the name alone, not for a directory",
         "d/a.conf:1: workers: is set in gemd.conf:2 already: leave it in one file",
         "d/b.conf:1: expected a key, or a heading in brackets, not =",
-        "d/c.conf: can't be read: it is no regular file",
-        "d/d.conf: can't be read: it is no regular file",
-        "d/e.conf: can't be read: No such file or directory",
         "d/f.conf:1: is not UTF-8 text: save it as UTF-8",
-        "missing.conf: can't be read: No such file or directory",
     ]
 
 

@@ -14,6 +14,7 @@ def said(text):
 
 
 BRACES = "; a table in braces is in one line, and has no comma at its end"
+UNSEEN = "which can't be seen and is no blank in TOML: remove it, or write a blank"
 
 # What stands in a line, or in several, and what is said of it.
 WRONG = {
@@ -25,6 +26,11 @@ WRONG = {
     "a = yes": "1: : expected a value, not yes: put a text in quotes",
     "a = 2 3": "1: : expected the end of the line, not 3: each key has a line of its own",
     'a = "x" b = "y"': '1: : expected the end of the line, not b = "y": each key has a line of its own',
+    "a = \u201cx\u201d": '1: : \u201c is no quote in TOML: write " before the text and behind it',
+    "a = `x`": '1: : ` is no quote in TOML: write " before the text and behind it',
+    "a\u00a0= 2": f"1: : has a U+00A0, {UNSEEN}",
+    "a = 2\u2003": f"1: : has a U+2003, {UNSEEN}",
+    "\u200ba = 2": f"1: : has a U+200B, {UNSEEN}",
     "[a": "1: : expected a ] at the end of the heading, not the end of the file",
     "[[a]": "1: : expected ]] at the end of the heading, not ]",
     "[a b]": "1: : expected a ] at the end of the heading, not b]",
@@ -46,7 +52,7 @@ WRONG = {
     "a = 2020-02-30": "1: : 2020-02-30 is no date that there is: put a text in quotes",
     "a = " + "[" * 9999: "0: : has a number of too many digits, or brackets that are nested too deeply",
     "a = " + "x" * 99: "1: : expected a value, not " + "x" * 57 + "...: put a text in quotes",
-    "a = 1\n\ufeffb = 2": r"2: : expected a key, or a heading in brackets, not \ufeffb = 2",
+    "a = 1\n\ufeffb = 2": f"2: : has a U+FEFF, {UNSEEN}",
 }
 
 # What is said twice, or in two forms, and is left out then.

@@ -115,5 +115,5 @@ def test_what_scripts_are_kept_to_has_to_exist(configure, tmp_path):
     check_machine(configure(cgi={"read": ["file"], "write": ["."]}))
     assert problems_of(configure(cgi={"read": ["file", "gone"], "write": ["file/x"]})) == {
         "cgi.read[2]": f"{tmp_path}/gone can't be used: No such file or directory",
-        "cgi.write[1]": f"{tmp_path}/file/x can't be used: Not a directory",
+        "cgi.write[1]": f"{tmp_path}/file/x can't be used: Not a directory; {tmp_path}/file is none",
     }

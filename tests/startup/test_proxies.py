@@ -46,7 +46,7 @@ def test_who_is_trusted_at_first_sight(proxied, tmp_path, keys, is_met):
     assert (opened is not None) == path.exists() == is_met
     if opened is not None:
         opened.close()
-    assert list(find_proxy_authorities(config)) == [keys["ca"] for _ in range("ca" in keys)]
+    assert dict(find_proxy_authorities(config)) == ({"host[1].proxy.ca": keys["ca"]} if "ca" in keys else {})
 
 
 def test_the_file_is_for_who_serves(proxied, tmp_path):

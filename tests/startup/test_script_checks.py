@@ -37,7 +37,7 @@ def test_each_entry_that_is_missing_is_named(from_file, root):
         "host[1].cgi[2]": f"{root}/gone can't be opened: No such file or directory",
         "host[1].cgi[5]": f"{root}/lost can't be opened: No such file or directory",
         "host[1].cgi[6]": f"{root}/file is no directory",
-        "host[1].cgi[7]": f"{root}/tools/a/b can't be opened: No such file or directory",
+        "host[1].cgi[7]": f"{root}/tools/a/b can't be opened: No such file or directory; there is no {root}/tools/a",
     }
 
 

@@ -34,7 +34,7 @@ TARGETS = {
     "dangling link": (lambda path: path.symlink_to("nothing"), "Too many levels of symbolic links"),
     "directory": (lambda path: path.mkdir(), "Is a directory"),
     "FIFO": (os.mkfifo, "No such device or address"),
-    "missing directory": (lambda path: path.parent.rmdir(), "No such file or directory"),
+    "missing directory": (lambda path: path.parent.rmdir(), "No such file or directory; there is no {logs}"),
 }
 
 
@@ -46,7 +46,7 @@ def test_refuses_what_is_no_file_of_its_own(tmp_path, make, reason):
     make(path)
     with pytest.raises(LogError) as caught:
         open_log_file(str(path))
-    assert str(caught.value) == f"can't open the log {path}: {reason}"
+    assert str(caught.value) == f"can't open the log {path}: {reason.format(logs=path.parent)}"
 
 
 def test_refuses_a_fifo_with_a_reader(tmp_path):

@@ -457,8 +457,9 @@ def test_a_user_that_is_none(name):
 
 @pytest.mark.parametrize("name", NOBODY.values(), ids=NOBODY)
 def test_a_group_that_is_none(name):
-    with pytest.raises(PrivilegeError, match=r"there is no group .*; `groupadd --system .*` makes one"):
+    with pytest.raises(PrivilegeError, match=r"there is no group .*; `groupadd --system .*` makes one") as caught:
         find_identity(entry().pw_name, name)
+    assert caught.value.key == "group"
 
 
 @pytest.mark.parametrize(
