@@ -19,6 +19,7 @@ from gemd.config.app_settings import app_key, find_applications
 from gemd.config.host_settings import Location
 from gemd.config.mistake import about
 from gemd.config.settings import Config
+from gemd.master.deaths import describe_end
 from gemd.responders.app.load import AppLoadError
 from gemd.shared.app_host import AppSetup, TrialResult
 from gemd.shared.host_process import write_setup
@@ -127,7 +128,7 @@ def _try(setup: AppSetup) -> TrialResult:
     try:
         result = msgspec.convert(json.loads(content), TrialResult)
     except (ValueError, RecursionError):
-        ended = f"its process ended with code {child.returncode} before it was imported"
+        ended = f"its process {describe_end(child.returncode)} before it was imported"
         raise AppLoadError(f"the application {name} can't be loaded: {ended}") from None
     if result.error is not None:
         raise AppLoadError(result.error, result.lines)

@@ -126,9 +126,9 @@ def test_two_with_the_same_environment_are_not(try_them, write):
         ("raise ValueError('no')", "ValueError: no"),
         ("import none_of_that_name", "No module named 'none_of_that_name'"),
         ("raise SystemExit(3)", "it ends the process (SystemExit: 3)"),
-        ("import os; os._exit(3)", "its process ended with code 3 before it was imported"),
-        ("import os, signal; os.kill(os.getpid(), 9)", "its process ended with code -9 before it was imported"),
-        ("import os; os.closerange(3, 100); os._exit(0)", "its process ended with code 0 before it was imported"),
+        ("import os; os._exit(3)", "its process ended with exit code 3 before it was imported"),
+        ("import os, signal; os.kill(os.getpid(), 9)", "its process was killed by SIGKILL before it was imported"),
+        ("import os; os.closerange(3, 100); os._exit(0)", "its process ended with exit code 0 before it was imported"),
     ],
 )
 def test_one_that_can_not_be_loaded_is_named(try_them, write, text, reason):
