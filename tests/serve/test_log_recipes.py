@@ -43,7 +43,7 @@ def test_the_filter_of_fail2ban_finds_who_misbehaves_alone(lines, tmp_path):
     parser = configparser.ConfigParser()
     parser.read_string(FILTER)
     # fail2ban takes the date out of the line, and its own words for an address are narrower.
-    pattern = parser["Definition"]["failregex"].replace("<HOST>", r"(?P<host>[\d.:a-f]+)")
+    pattern = parser["Definition"]["failregex"].replace("<ADDR>", r"(?P<host>[\d.:a-f]+)")
     found = [re.search(pattern, re.sub(r"\[[^]]*\]", "[]", line)) for line in lines]
     assert sorted(match[0].split('" ')[1].split()[0] for match in found if match) == ["53", "59"]
     assert {match["host"] for match in found if match} == {"127.0.0.1"}
@@ -72,15 +72,14 @@ def test_goaccess_reads_every_request(lines, tmp_path):
     pieces = re.split(r"(%.)", log_format)
     fields = {**FIELDS, "%U": r'[^"]+'}
     pattern = "".join(fields[piece] if piece in fields else re.escape(piece) for piece in pieces)
-    *requests, passed = changed.splitlines()
+    requests = changed.splitlines()
     assert all(re.match(pattern, line) for line in requests)
-    assert not re.match(pattern, passed)
     assert sorted(statuses(requests)) == ["200", "404", "404", "530", "590"]
     if shutil.which("goaccess"):
         report = tmp_path / "report.json"
         whole = GOACCESS.replace(LOG, str(log)).replace("report.html", str(report))
         subprocess.run(["sh", "-c", whole], capture_output=True, check=True, timeout=60)
         found = json.loads(report.read_text())
-        assert found["general"]["total_requests"] == 6
+        assert found["general"]["total_requests"] == found["general"]["valid_requests"] == 5
         assert found["general"]["unique_not_found"] == 2
         assert "127.0.0.1" in [host["data"] for host in found["hosts"]["data"]]
