@@ -13,6 +13,7 @@ class ExitCode(enum.IntEnum):
     FAILED = 1  # what was asked for could not be done
     USAGE = 2  # the command line makes no sense
     CONFIGURATION = 3  # the configuration can't be used, or lacks a key
+    UNCHECKED = 4  # of what was to be checked, not all could be
 
 
 class Failure(Exception):

@@ -31,7 +31,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="gemctl",
         description="Look at gemd, tell it what to do, and look at what it serves.",
-        epilog="gemctl(8) has the details. Exit codes: 0 done, 1 failed, 2 usage, 3 configuration.",
+        epilog="gemctl(8) has the details. Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 unchecked.",
     )
     parser.add_argument("-V", "--version", action="version", version=f"gemctl {__version__}")
     _add_config(parser, DEFAULT_CONFIG)
@@ -182,7 +182,7 @@ def _add_check(commands: Commands) -> None:
     check.add_argument("--foreign", action="store_true", help="HOST may be somebody else's")
     check.add_argument("--limit", type=_number, default=1000, metavar="N", help="look at N pages at most (1000)")
     pause = "wait S seconds between requests (0.1, and 0 on this machine)"
-    check.add_argument("--pause", type=_seconds, metavar="S", help=pause)
+    check.add_argument("--pause", type=_seconds_or_none, metavar="S", help=pause)
     check.add_argument("--within", type=_seconds, default=600.0, metavar="S", help="end after S seconds in all (600)")
     check.add_argument("--connect", metavar="HOST:PORT", help="connect there, whatever HOST says")
     check.add_argument("--json", action="store_true", help="as JSON")
@@ -238,3 +238,7 @@ def _seconds(text: str) -> float:
     if not 0 < value <= 31_536_000:
         raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, not {text!r}")
     return value
+
+
+def _seconds_or_none(text: str) -> float:
+    return 0.0 if text == "0" else _seconds(text)

@@ -79,3 +79,9 @@ def test_flags_of_uploads():
     options = parse_arguments(["put", "-", "h", "--token", "a b", "--type", "text/plain;charset=utf-8"])
     assert (options.file, options.token, options.type) == ("-", "a b", "text/plain;charset=utf-8")
     assert (options.token_file, options.delete) == (None, False)
+
+
+def test_a_pause_may_be_none(capsys):
+    assert [parse_arguments(["check", "--pause", text]).pause for text in ("0", "0.5")] == [0.0, 0.5]
+    with pytest.raises(SystemExit):
+        parse_arguments(["check", "--pause", "-1"])

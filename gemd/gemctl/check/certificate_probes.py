@@ -16,7 +16,8 @@ from gemd.protocol.host import covers
 from gemd.protocol.quantities import count
 
 _SOON = 14  # days
-_GOOD_CURVES = frozenset({"ECDSA P-256", "ECDSA P-384", "ECDSA P-521"})
+_GOOD_CURVES = frozenset({"ECDSA P-256", "ECDSA P-384"})
+_LESS_KNOWN = frozenset({"ECDSA P-521", "Ed25519"})  # of which -t warns too
 _SHORTEST_RSA = 2048
 _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME: dates are another check's
 
@@ -42,8 +43,8 @@ def _check_key(visitor: Visitor) -> CheckOutcome:
     kind = visitor.facts.key_type
     if kind in _GOOD_CURVES or (kind.startswith("RSA ") and int(kind[4:]) >= _SHORTEST_RSA):
         return PASSED
-    if kind == "Ed25519":
-        return note("it is Ed25519, which some clients can't use")
+    if kind in _LESS_KNOWN:
+        return note(f"it is {kind}, which some clients can't use")
     return fault(f"it is {kind}, which most clients refuse")
 
 
@@ -99,7 +100,7 @@ PROBES = (
     probe(
         "certificate-key",
         _check_key,
-        "a key by ECDSA P-256, P-384 or P-521, or by RSA with 2048 bits and more",
+        "a key by ECDSA P-256 or P-384, or by RSA with 2048 bits and more",
         "where few clients know the certificate yet, have one made with another key",
         "RFC 8446, 4.2.3",
     ),

@@ -7,8 +7,8 @@ the time was over is told; nothing is written, known hosts neither.
 import argparse
 import socket
 from collections.abc import Iterator
-from ipaddress import ip_address
 
+from gemd.config.listen import is_loopback
 from gemd.gemctl.check.crawl import Crawl
 from gemd.gemctl.check.elsewhere import Elsewhere
 from gemd.gemctl.check.finding import SPECIFICATION, Finding, FindingKind, Rule, fault, make_finding, skipped
@@ -43,7 +43,7 @@ def check(options: argparse.Namespace) -> ExitCode:
         print("\n".join(line for report in reports for line in write_report(report)))
     if any(report.count_kind(FindingKind.FAULT) for report in reports):
         return ExitCode.FAILED
-    return ExitCode.OK if all(report.is_complete for report in reports) else ExitCode.USAGE
+    return ExitCode.OK if all(report.is_complete for report in reports) else ExitCode.UNCHECKED
 
 
 def _check_subject(subject: Subject, options: argparse.Namespace, end: Deadline, meter: Meter) -> HostReport:
@@ -121,8 +121,4 @@ def _has_way(host: str, port: int) -> bool:
 
 
 def _find_pause(subject: Subject) -> float:
-    try:
-        is_here = all(ip_address(host).is_loopback for host, _ in subject.addresses)
-    except ValueError:
-        is_here = False
-    return 0.0 if is_here else _PAUSE
+    return 0.0 if all(is_loopback(host) for host, _ in subject.addresses) else _PAUSE

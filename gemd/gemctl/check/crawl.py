@@ -14,11 +14,11 @@ import msgspec
 from gemd.gemctl.check.chains import find_chains
 from gemd.gemctl.check.elsewhere import Elsewhere
 from gemd.gemctl.check.finding import SPECIFICATION, Finding, Rule, fault, make_finding, note
-from gemd.gemctl.check.links import Way, find_links, follow_link
+from gemd.gemctl.check.links import Way, find_links, follow_link, path_of
 from gemd.gemctl.check.meter import Meter
 from gemd.gemctl.check.pace import OutOfTime
 from gemd.gemctl.check.pages import judge_page
-from gemd.gemctl.check.robots import is_barred, parse_robots
+from gemd.gemctl.check.robots import is_barred, read_robots
 from gemd.gemctl.check.visit import Reply, ReplyEnd, Visitor
 from gemd.gemctl.failure import Failure
 from gemd.protocol.headings import decode_page
@@ -91,7 +91,7 @@ class Crawl:
         while self._queue and self.pages < self._limit:
             url = self._queue.popleft()
             self._meter(self.pages, self.pages + 1 + len(self._queue), url)
-            if is_barred(unquote(_path_of(url)), rules):
+            if is_barred(unquote(path_of(url)), rules):
                 self.barred += 1
                 continue
             self.pages += 1
@@ -103,10 +103,9 @@ class Crawl:
 
     def _read_robots(self) -> tuple[str, ...]:
         try:
-            reply = self._visitor.ask(self._visitor.subject.url("/robots.txt"))
+            return read_robots(self._visitor)
         except Failure:
             return ()
-        return parse_robots(decode_page(reply.body)) if has_body(reply.status) else ()
 
     def _look(self, url: str) -> Iterator[Finding]:
         source = self._sources[url]
@@ -178,7 +177,3 @@ def _say_more(source: LinkedFrom) -> str:
 
 def _directory_of(url: str) -> str:
     return url.partition("?")[0].rpartition("/")[0]
-
-
-def _path_of(url: str) -> str:
-    return "/" + url.split("/", 3)[3]

@@ -1,21 +1,21 @@
 """Links to other capsules: whether what they lead to is there.
 
-Rules: one request for each, and one for what its server says to robots; what is found there is not read further.
+Rules: one request for each, and one for what its server says to robots; what is found there is not read further, and a
+server that can't be reached is tried once.
 """
 
 from collections.abc import Iterator
 from urllib.parse import unquote
 
 from gemd.gemctl.check.finding import SPECIFICATION, Finding, Rule, fault, make_finding, note
+from gemd.gemctl.check.links import path_of
 from gemd.gemctl.check.meter import Meter
 from gemd.gemctl.check.pace import Pace
-from gemd.gemctl.check.robots import is_barred, parse_robots
+from gemd.gemctl.check.robots import is_barred, read_robots
 from gemd.gemctl.check.visit import Subject, Visitor
 from gemd.gemctl.failure import Failure
-from gemd.gemctl.target import parse_target
-from gemd.protocol.headings import decode_page
+from gemd.gemctl.target import Target, parse_target
 from gemd.protocol.response import ResolveError
-from gemd.protocol.status import has_body
 from gemd.system.addresses import look_up
 
 _HEADER_ALONE = 1  # byte
@@ -34,6 +34,7 @@ class Elsewhere:
         self._sources: dict[str, str] = {}
         self._left = 0
         self._visitors: dict[str, tuple[Visitor, tuple[str, ...]]] = {}
+        self._failures: dict[str, Failure] = {}  # of servers that are not asked again
 
     def learn(self, url: str, source: str) -> None:
         """Keep in mind a link, and where it is."""
@@ -59,7 +60,7 @@ class Elsewhere:
         """What is wrong with it, if anything is."""
         try:
             visitor, barred = self._find(url)
-            if is_barred(unquote("/" + url.split("/", 3)[3]), barred):
+            if is_barred(unquote(path_of(url)), barred):
                 return ""
             reply = visitor.ask(url, most=_HEADER_ALONE)
         except Failure as failure:
@@ -69,15 +70,22 @@ class Elsewhere:
     def _find(self, url: str) -> tuple[Visitor, tuple[str, ...]]:
         """Who visits its server, and what that wants to be left alone. Raises Failure."""
         target = parse_target(url)
+        if target.place in self._failures:
+            raise self._failures[target.place]
         if target.place not in self._visitors:
             try:
-                found = look_up(target.host, target.port)
-            except ResolveError as error:
-                raise Failure(str(error)) from None
-            addresses = tuple((str(place[0]), target.port) for _, place in found if isinstance(place, tuple))
-            subject = Subject(target.host, target.port, "/", addresses, {}, self._timeout, is_own=False)
-            visitor = Visitor(subject, addresses[0], self._pace, self._timeout)
-            robots = visitor.ask(subject.url("/robots.txt"))
-            barred = parse_robots(decode_page(robots.body)) if has_body(robots.status) else ()
-            self._visitors[target.place] = visitor, barred
+                self._visitors[target.place] = self._reach(target)
+            except Failure as failure:
+                self._failures[target.place] = failure
+                raise
         return self._visitors[target.place]
+
+    def _reach(self, target: Target) -> tuple[Visitor, tuple[str, ...]]:
+        try:
+            found = look_up(target.host, target.port)
+        except ResolveError as error:
+            raise Failure(str(error)) from None
+        addresses = tuple((str(place[0]), target.port) for _, place in found if isinstance(place, tuple))
+        subject = Subject(target.host, target.port, "/", addresses, {}, self._timeout, is_own=False)
+        visitor = Visitor(subject, addresses[0], self._pace, self._timeout)
+        return visitor, read_robots(visitor)

@@ -70,3 +70,8 @@ def follow_link(base: str, place: str, reference: str) -> FoundLink:
 def _lead_nowhere(reference: str, reason: str) -> FoundLink:
     shown = reference if len(reference) <= _SHOWN else f"{reference[:_SHOWN]}..."
     return FoundLink(Way.NOWHERE, shown, fault=reason)
+
+
+def path_of(url: str) -> str:
+    """The path of what is asked for, and its query."""
+    return "/" + url.split("/", 3)[3]

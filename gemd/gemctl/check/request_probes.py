@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from gemd.gemctl.check.finding import PASSED, CheckOutcome, fault, note
 from gemd.gemctl.check.probe import Run, probe
-from gemd.gemctl.check.visit import Subject, Visitor
+from gemd.gemctl.check.visit import MISSING, UNKNOWN, Subject, Visitor
 from gemd.protocol.host import bracket
 from gemd.protocol.mime import is_media_type
 from gemd.protocol.request import MAX_URL
@@ -16,7 +16,6 @@ from gemd.protocol.status import DEFINED, Status, has_body, is_redirect, needs_m
 
 _BAD = (Status.BAD_REQUEST,)
 _REFUSED = (Status.PROXY_REQUEST_REFUSED,)
-_MISSING = "/gemctl-check-finds-nothing-here"
 
 
 def _answered_with(
@@ -70,12 +69,12 @@ def _check_header(visitor: Visitor) -> CheckOutcome:
 
 
 def _check_missing(visitor: Visitor) -> CheckOutcome:
-    reply = visitor.ask(visitor.subject.url(_MISSING))
+    reply = visitor.ask(visitor.subject.url(MISSING))
     if reply.status // 10 == 5:
         return PASSED
     if has_body(reply.status) or is_redirect(reply.status):
-        return note(f"{_MISSING} got {reply.say()}: nobody is told of a link that is dead")
-    return fault(f"{_MISSING} got {reply.say()}")
+        return note(f"{MISSING} got {reply.say()}: nobody is told of a link that is dead")
+    return fault(f"{MISSING} got {reply.say()}")
 
 
 def _check_longest(visitor: Visitor) -> CheckOutcome:
@@ -121,7 +120,7 @@ PROBES = (
           "stop reading at the first CRLF", '"Requests"'),
     probe("other-scheme", _answered_with(_REFUSED, lambda subject: f"https://{bracket(subject.host)}/"),
           "53 for a scheme that is not Gemini's", "a proxy for all the world is misused: refuse it", '"Requests"'),
-    probe("other-host", _answered_with(_REFUSED, lambda _: "gemini://gemctl-check.invalid/"),
+    probe("other-host", _answered_with(_REFUSED, lambda _: f"gemini://{UNKNOWN}/"),
           "53 for a host that is not here", "refuse what no host is configured for", '"Requests"'),
     probe("other-port", _answered_with(_REFUSED, lambda s: _with_port(s, s.port - 1 if s.port > 1 else 2)),
           "53 for a port that is not the host's", "check-port = true", '"Requests"'),

@@ -6,8 +6,18 @@ prefixes alone count; of a large file the beginning does.
 
 from collections.abc import Iterable
 
+from gemd.gemctl.check.visit import Visitor
+from gemd.protocol.headings import decode_page
+from gemd.protocol.status import has_body
+
 _AGENTS = frozenset({"*", "researcher", "gemctl"})
 _MOST_LINES = 5000
+
+
+def read_robots(visitor: Visitor) -> tuple[str, ...]:
+    """What the server asks for that a visitor sees. Raises Failure without a connection, and OutOfTime."""
+    reply = visitor.ask(visitor.subject.url("/robots.txt"))
+    return parse_robots(decode_page(reply.body)) if has_body(reply.status) else ()
 
 
 def parse_robots(text: str) -> tuple[str, ...]:

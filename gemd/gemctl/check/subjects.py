@@ -6,13 +6,13 @@ Rule: a host that is neither of the configuration nor on this machine is checked
 import argparse
 import os
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 
 from gemd.config import Config, Host, load_config
-from gemd.config.listen import find_listen, parse_listen
+from gemd.config.listen import find_listen, is_loopback, parse_listen
 from gemd.config.sources import ConfigError
 from gemd.config.types import Address
+from gemd.gemctl.check.links import path_of
 from gemd.gemctl.check.visit import Subject
 from gemd.gemctl.control_client import ask, find_socket
 from gemd.gemctl.failure import ExitCode, Failure
@@ -78,7 +78,7 @@ def _find_named(options: argparse.Namespace) -> Subject:
         config = None
     host = _host_of(config, target.host)
     addresses = (parse_address(options.connect),) if options.connect else _resolve(target)
-    is_here = all(_is_loopback(address) for address, _ in addresses)
+    is_here = all(is_loopback(address) for address, _ in addresses)
     if host is None and not is_here and not options.foreign:
         raise Failure(
             f"{target.host} is no host of {escape(str(options.config))}, nor on this machine: "
@@ -87,8 +87,8 @@ def _find_named(options: argparse.Namespace) -> Subject:
         )
     exempt = {} if config is None or host is None else _list_exempt(config, host)
     patience = _PATIENCE if config is None or host is None else _patience(config)
-    path = target.url.split("/", 3)[3].partition("?")[0]
-    return Subject(target.host, target.port, f"/{path}", addresses, exempt, patience, host is not None or is_here)
+    path = path_of(target.url).partition("?")[0]
+    return Subject(target.host, target.port, path, addresses, exempt, patience, host is not None or is_here)
 
 
 def _load(path: Path) -> Config:
@@ -105,16 +105,9 @@ def _resolve(target: Target) -> tuple[tuple[str, int], ...]:
     try:
         found = look_up(target.host, target.port)
     except ResolveError as error:
-        raise Failure(f"{target.host}: {error}", code=ExitCode.USAGE) from None
+        raise Failure(f"{target.host}: {error}", code=ExitCode.UNCHECKED) from None
     places = [(str(place[0]), target.port) for _, place in found if isinstance(place, tuple)]
     return tuple(sorted(dict.fromkeys(places), key=lambda place: ":" not in place[0]))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
 
 
 def _patience(config: Config) -> float:

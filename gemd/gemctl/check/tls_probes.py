@@ -7,7 +7,7 @@ from pathlib import Path
 from gemd.gemctl.check.finding import PASSED, CheckOutcome, fault, note, skipped
 from gemd.gemctl.check.old_hello import is_accepted, write_old_hello
 from gemd.gemctl.check.probe import probe, worst
-from gemd.gemctl.check.visit import Reply, ReplyEnd, Visitor, read_reply
+from gemd.gemctl.check.visit import MISSING, UNKNOWN, Reply, ReplyEnd, Visitor, read_reply
 from gemd.gemctl.failure import Failure
 from gemd.gemctl.gemini_client import build_client_context
 from gemd.protocol.host import is_address
@@ -15,8 +15,6 @@ from gemd.protocol.status import Status, has_body
 from gemd.system.certificates import certificate_paths, find_or_make
 from gemd.system.deadline import Deadline
 
-_UNKNOWN = "gemctl-check.invalid"  # which nobody has (RFC 6761, 6.4)
-_MISSING = "/gemctl-check-finds-nothing-here"
 _OLD_ANSWER = 5.0  # seconds that are waited for one
 _REFUSED = (Status.PROXY_REQUEST_REFUSED, Status.BAD_REQUEST)
 
@@ -66,7 +64,7 @@ def _check_clear_text(visitor: Visitor) -> CheckOutcome:
 def _check_close_notify(visitor: Visitor) -> CheckOutcome:
     pages = {
         "the start page": visitor.start_page,
-        "a page that is not there": visitor.ask(visitor.subject.url(_MISSING)),
+        "a page that is not there": visitor.ask(visitor.subject.url(MISSING)),
         "a bad request": visitor.ask("//"),
     }
     return worst(_judge_end(of, reply) for of, reply in pages.items())
@@ -90,7 +88,7 @@ def _check_no_name(visitor: Visitor) -> CheckOutcome:
 
 def _check_unknown_name(visitor: Visitor) -> CheckOutcome:
     try:
-        reply = visitor.ask(f"gemini://{_UNKNOWN}/", name=_UNKNOWN)
+        reply = visitor.ask(f"gemini://{UNKNOWN}/", name=UNKNOWN)
     except Failure:
         return PASSED  # by the handshake
     if reply.header is None or reply.status in _REFUSED:
@@ -103,8 +101,8 @@ def _check_client_certificate(visitor: Visitor) -> CheckOutcome:
     if not has_body(without.status):
         return skipped(f"the start page has no body to compare: {without.say()}")
     with tempfile.TemporaryDirectory() as folder:
-        find_or_make(Path(folder), (_UNKNOWN,))
-        context = build_client_context(*certificate_paths(Path(folder), _UNKNOWN))
+        find_or_make(Path(folder), (UNKNOWN,))
+        context = build_client_context(*certificate_paths(Path(folder), UNKNOWN))
         try:
             reply = visitor.ask(visitor.subject.url(visitor.subject.path), context=context)
         except Failure as failure:

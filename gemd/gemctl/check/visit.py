@@ -24,6 +24,8 @@ from gemd.system.certificate_facts import CertificateFacts, parse_facts
 from gemd.system.certificates import CertificateError
 from gemd.system.deadline import Deadline
 
+MISSING = "/gemctl-check-finds-nothing-here"  # a path that leads nowhere
+UNKNOWN = "gemctl-check.invalid"  # a host that nobody has (RFC 6761, 6.4)
 MOST_READ = 1024 * 1024  # bytes
 _MOST_HEADER = 3 + MAX_META + 2
 _BLANKS = re.compile(r"\s+")
@@ -32,7 +34,7 @@ _BLANKS = re.compile(r"\s+")
 class Subject(msgspec.Struct, frozen=True):
     """Who is checked: a host, the port and the first path of its URLs, and the addresses where it is found, the first
     of which is looked at closely. `exempt` are checks that its configuration makes pointless, with the reason;
-    `patience` is how long it may wait for a request, in seconds."""
+    `patience` is how long it may wait for a request, in seconds; `is_own` says that its robots.txt is not for us."""
 
     host: str
     port: int

@@ -32,6 +32,7 @@ FACTS = {
     "in time": ("certificate-dates", {"not_after": days(15)}, None, ""),
     "not yet": ("certificate-dates", {"not_before": days(1)}, "fault", "it is not valid before "),
     "Ed25519": ("certificate-key", {"key_type": "Ed25519"}, "note", "it is Ed25519, which some clients can't use"),
+    "P-521": ("certificate-key", {"key_type": "ECDSA P-521"}, "note", "it is ECDSA P-521, which some clients "),
     "RSA": ("certificate-key", {"key_type": "RSA 2048"}, None, ""),
     "short": ("certificate-key", {"key_type": "RSA 1024"}, "fault", "it is RSA 1024, which most clients refuse"),
     "curve": ("certificate-key", {"key_type": "ECDSA secp256k1"}, "fault", "it is ECDSA secp256k1, which "),

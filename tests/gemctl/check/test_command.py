@@ -77,14 +77,14 @@ def test_for_programs(checked, check):
 
 def test_the_time_is_over(checked, check):
     code, printed, _ = check(checked(), "--within", "0.0001")
-    assert code == 2
+    assert code == 4
     assert printed.endswith(": the time was over before all was checked: --within S gives more\n")
 
 
 def test_what_was_found_before_the_time_was_over(checked, check):
     server = checked(pages={})
     code, printed, _ = check(server, "--pause", "1.5", "--within", "1", "--only", "content")
-    assert code == 2
+    assert code == 4
     assert "the time was over" in printed
 
 

@@ -2,10 +2,12 @@
 
 import pytest
 
+from gemd.gemctl.check import elsewhere as module
 from gemd.gemctl.check.elsewhere import Elsewhere
 from gemd.gemctl.check.meter import Meter
 from gemd.gemctl.check.pace import Pace
 from gemd.gemctl.failure import Failure
+from gemd.protocol.response import ResolveError
 from tests.gemctl.conftest import LONGEST
 
 ROBOTS = b"20 text/plain\r\nUser-agent: *\nDisallow: /left/alone\n"
@@ -59,3 +61,18 @@ def test_no_more_than_were_allowed(elsewhere, monkeypatch):
         one.learn(f"gemini://localhost/{number}", "page:1")
     assert [finding[3] for finding in found(one)][2:] == ["3 more links to them were not looked at"]
     assert one.asked == 2
+
+
+def test_who_is_not_there_is_looked_for_once(elsewhere, monkeypatch):
+    asked = []
+
+    def refuse(name, port):
+        asked.append(name)
+        raise ResolveError("no such name")
+
+    one = elsewhere()
+    monkeypatch.setattr(module, "look_up", refuse)
+    for number in range(3):
+        one.learn(f"gemini://nobody.invalid/{number}", "page:1")
+    assert {finding[3].partition(" ")[2] for finding in found(one)} == {"got no answer: no such name"}
+    assert asked == ["nobody.invalid"]

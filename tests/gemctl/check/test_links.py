@@ -2,7 +2,7 @@
 
 import pytest
 
-from gemd.gemctl.check.links import FoundLink, Way, find_links, follow_link
+from gemd.gemctl.check.links import FoundLink, Way, find_links, follow_link, path_of
 
 BASE, PLACE = "gemini://example.org/a/b.gmi", "example.org:1965"
 
@@ -66,3 +66,7 @@ def test_of_one_that_fills_a_page_the_beginning_is_told(reference):
 def test_what_is_no_gemini_may_be_longer():
     reference = "data:text/plain," + "x" * 10_000
     assert follow_link(BASE, PLACE, reference) == FoundLink(Way.OUT, reference)
+
+
+def test_paths():
+    assert [path_of(f"gemini://a.org{path}") for path in ("/", "/a/b?c/d")] == ["/", "/a/b?c/d"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gemd.gemctl.check.robots import is_barred, parse_robots
+from gemd.gemctl.check.robots import is_barred, parse_robots, read_robots
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,11 @@ def test_prefixes_count():
 
 def test_a_large_file():
     assert len(parse_robots("User-agent: *\n" + "Disallow: /a\n" * 100_000)) == 4999
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"), [(b"20 text/plain\r\nUser-agent: *\nDisallow: /a\n", ("/a",)), (None, ())]
+)
+def test_what_a_server_has(checked, answer, expected):
+    pages = {"/robots.txt": answer} if answer else {}
+    assert read_robots(checked(pages=pages).visitor()) == expected

@@ -126,7 +126,7 @@ def test_a_name_that_nobody_has(subjects, monkeypatch):
     monkeypatch.setattr(module, "look_up", refuse)
     with pytest.raises(Failure, match=r"example.org: no such name") as caught:
         subjects("example.org")
-    assert caught.value.code == ExitCode.USAGE
+    assert caught.value.code == ExitCode.UNCHECKED
 
 
 def test_what_is_no_host(subjects):
