@@ -14,15 +14,14 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from gemd.config.types import Facility
+from gemd.system.encoded_line import MAX_LINE, encode_line
 from gemd.system.level import Level
 from gemd.system.log_file import LogError, open_log_file
 from gemd.system.standard_streams import StandardStreams
 from gemd.system.syslog_sink import PRIORITIES, SyslogSink
 from gemd.system.systemd import is_journal
 
-MAX_LINE = 4096  # PIPE_BUF: a write up to here is never mixed with another's
 _MAX_WRITE = 64 * 1024  # to a file, which takes a write of any size as a whole
-_CUT = b" ..."
 Line = tuple[str, Level]
 
 
@@ -79,11 +78,7 @@ class DescriptorSink:
     def _encode(self, text: str, level: Level) -> bytes:
         if self.is_dated:
             text = f"<{PRIORITIES[level]}>{text}"
-        line = text.encode("utf-8", "backslashreplace")
-        if len(line) >= MAX_LINE:
-            whole = line[: MAX_LINE - 1 - len(_CUT)].decode("utf-8", "ignore")  # no half of a character
-            line = whole.encode() + _CUT
-        return line + b"\n"
+        return encode_line(text)
 
     def _write_piece(self, lines: list[bytes]) -> int:
         end = b"\n" * self._is_torn

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 
 from gemd.config.types import Facility
+from gemd.system.encoded_line import encode_line
 from gemd.system.level import Level
 
 PRIORITIES = {
@@ -84,7 +85,7 @@ class SyslogSink:
         now = time.localtime()
         date = f"{_MONTHS[now.tm_mon - 1]} {now.tm_mday:2} {now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02}"
         line = f"<{_FACILITIES[self.facility] | PRIORITIES[level]}>{date} gemd[{os.getpid()}]: {text}"
-        data = line.encode("utf-8", "backslashreplace")
+        data = encode_line(line, b"")
         try:
             try:
                 self._send(self._socket or self._connect(), data)

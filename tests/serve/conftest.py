@@ -87,7 +87,10 @@ def session_members(session: int) -> list[int]:
 
 
 class Daemon:
-    """A running gemd. Its standard streams are the logs, unless `keeps_logs` says that it opens these itself."""
+    """A running gemd. Its standard streams are the logs, unless `keeps_logs` says that it opens these itself.
+
+    `within` is a command that becomes it.
+    """
 
     stream_path: Path | None = None  # of standard error, where that is not the log
 
@@ -98,6 +101,7 @@ class Daemon:
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
         keeps_logs: bool = False,
+        within: tuple[str, ...] = (),
     ):
         self.folder = folder
         self.error_path = folder / "error.log"
@@ -110,7 +114,7 @@ class Daemon:
             self.stream_path = error_path
         with error_path.open("wb") as log, access_path.open("wb") as access:
             self.process = subprocess.Popen(
-                [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-m", "gemd", *arguments],
+                [*within, sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-m", "gemd", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=access,
                 stderr=log,

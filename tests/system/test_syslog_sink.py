@@ -122,6 +122,16 @@ def test_it_is_kept_within_reach(sink, listen, path):
     assert [daemon.read()[-3:] for _ in range(2)] == ["one", "two"]
 
 
+def test_a_line_is_cut_rather_than_lost(sink, listen):
+    """As one is that a datagram has no room for."""
+    daemon = listen()
+    assert write(sink, "é" * 1_000_000, "next") == 0
+    line = daemon.read()
+    assert line.endswith("é ...")
+    assert 4094 <= len(line.encode()) <= 4096
+    assert daemon.read().endswith(": next")
+
+
 def test_who_was_disconnected_connects_again(sink, listen):
     daemon = listen()
     sink.connect()
