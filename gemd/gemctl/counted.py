@@ -58,7 +58,7 @@ COUNTED = (
     Family(
         "gemd_responses",
         "counter",
-        "Responses of a host, by class of status; host is empty for requests of none that is served.",
+        "Responses of a host, by class of status; host is (none) for what came to none that is served.",
         "",
         _by_host,
     ),

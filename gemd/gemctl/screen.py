@@ -16,12 +16,12 @@ _HOME = "\x1b[H"
 _CLEAR_LINE = "\x1b[K"
 _CLEAR_REST = "\x1b[J"
 _HEEDED = {signal.SIGWINCH, signal.SIGTSTP}  # blocked, so that they wait until they are taken
-_DUMB = "dumb"  # a terminal that knows none of these
+_DUMB = ("", "dumb", "unknown")  # terminals that know none of these, or may not
 
 
 def can_draw(output: TextIO) -> bool:
     """Whether this is a terminal that knows more than lines."""
-    return output.isatty() and os.environ.get("TERM") != _DUMB
+    return output.isatty() and os.environ.get("TERM", "") not in _DUMB
 
 
 class Screen:

@@ -22,7 +22,9 @@ BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 BUCKETS = len(BOUNDS) + 1
 DURATIONS = 1 + len(CLASSES) * BUCKETS  # cells of a responder: its time, then one for each class and bucket
 
-NOBODY, OTHERS = "", "(others)"  # requests of no host that is served; of hosts for which there is no room
+# Hosts that are none: of requests that come to no host, and of hosts for which there is no room. Not empty, which a
+# collector takes for no label at all.
+NOBODY, OTHERS = "(none)", "(others)"
 
 
 class Events(msgspec.Struct, frozen=True):

@@ -2,7 +2,8 @@
 
 Rules: there is no lock, and a response costs three additions; a part is never cleared, so that who comes next in a row
 goes on where the one before ended, however that was, and no sum ever falls; where in a part a host is counted stays
-the same for as long as the master lives. What stands here came from workers: it is only added up.
+the same for as long as the master lives. What stands here came from workers: the master only adds it up, and who comes
+next in a row begins anew what can't be a count.
 """
 
 from bisect import bisect_left
@@ -21,6 +22,7 @@ _MICROSECONDS = 1e6
 _RESPONDERS = NUMBER
 _HOSTS = _RESPONDERS + len(RESPONDERS) * DURATIONS
 
+_MOST = 1 << 62  # that can be a count: what a worker whose memory was spoilt has left may be more
 _SPARE_HOSTS = 64  # that reloads may add, and as many as there are
 
 
@@ -79,12 +81,20 @@ class AllCounts:
         self._memory = SharedMemory(size * self._part)
 
     def keep_to(self, nr: int) -> None:
-        """Have this process write part `nr` alone. Runs in the worker. Raises OSError."""
+        """Have this process write part `nr` alone, in which it can count whatever was left there. Runs in the worker.
+        Raises OSError."""
         self._memory.write_only(nr * self._part, self._part)
+        cells = self._cells_of(nr)
+        for place, number in enumerate(cells.tolist()):
+            if number > _MOST:
+                cells[place] = 0
 
     def of(self, nr: int) -> Counts:
         """Part `nr`."""
-        return Counts(self._memory.octets[nr * self._part :][: self._part].cast("Q"))
+        return Counts(self._cells_of(nr))
+
+    def _cells_of(self, nr: int) -> memoryview:
+        return self._memory.octets[nr * self._part :][: self._part].cast("Q")
 
     def sum_up(self, used: int, slots: HostSlots) -> "Sums":
         """All that the first `used` parts have; the others were never written."""

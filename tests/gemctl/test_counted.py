@@ -22,9 +22,9 @@ def test_a_master_that_is_older_says_nothing_of_it():
 
 
 def test_each_class_of_a_host_is_there_before_it_was_given():
-    found = read("gemd_responses", responses={"": {}, "h": {"2x": 5}})
+    found = read("gemd_responses", responses={"(none)": {}, "h": {"2x": 5}})
     assert len(found) == 2 * len(CLASSES)
-    assert (found["", "h", "2x"], found["", "h", "none"], found["", "", "5x"]) == (5, 0, 0)
+    assert (found["", "h", "2x"], found["", "h", "none"], found["", "(none)", "5x"]) == (5, 0, 0)
 
 
 def test_responders_that_have_answered():

@@ -45,7 +45,10 @@ def test_lines_are_no_screen(terminal, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     assert can_draw(terminal)
     assert not can_draw(io.StringIO())
-    monkeypatch.setenv("TERM", "dumb")
+    for name in ("dumb", "unknown", ""):
+        monkeypatch.setenv("TERM", name)
+        assert not can_draw(terminal)
+    monkeypatch.delenv("TERM")
     assert not can_draw(terminal)
 
 

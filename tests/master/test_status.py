@@ -97,7 +97,7 @@ def test_everything(play):
         "deaths": 1,
         "reloads": 0,
         "failed_reloads": 0,
-        "responses": {"": {}},
+        "responses": {"(none)": {}},
         "durations": {},
         "events": {"handshake_failures": {}, "refusals": {}, "evictions": {}},
         "certificates": {},

@@ -84,7 +84,7 @@ def test_responses_are_counted_by_host_responder_and_class(configure, capsule, r
         ("localhost", "4x"): 2,
         ("localhost", "5x"): 2,
         ("other.example", "2x"): 1,
-        ("", "5x"): 2,
+        ("(none)", "5x"): 2,
     }
     assert "stranger" not in str(samples)
     by = {key[1:]: value for key, value in samples.items() if key[0] == "gemd_responder_responses_total" and value}

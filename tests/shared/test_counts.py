@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from gemd.protocol.counters import BOUNDS, BUCKETS, FAILURES, OTHERS
+from gemd.protocol.counters import BOUNDS, BUCKETS, FAILURES, NOBODY, OTHERS
 from gemd.responders.attribution import NOWHERE, CountPlace
 from gemd.shared.counts import AllCounts, HostSlots, make_slots
 from gemd.system.tally import Tally
@@ -20,7 +20,7 @@ def bucket(nr, number=1):
 def test_nothing_has_been_counted():
     described = AllCounts(2, SLOTS).sum_up(2, SLOTS).describe()
     assert described == {
-        "responses": {"": {}, "a.example": {}, "b.example": {}},
+        "responses": {NOBODY: {}, "a.example": {}, "b.example": {}},
         "durations": {},
         "events": EVENTS,
     }
@@ -37,7 +37,7 @@ def test_a_response_is_counted_by_host_and_by_responder():
     second.count(NOWHERE, 0, 70.0)
     described = board.sum_up(2, SLOTS).describe()
     assert described["responses"] == {
-        "": {"none": 1, "5x": 1},
+        NOBODY: {"none": 1, "5x": 1},
         "a.example": {"2x": 1, "4x": 1, "5x": 1},
         "b.example": {},
     }
@@ -105,7 +105,7 @@ def test_five_hundred_hosts_take_little_memory():
 def test_without_hosts_there_is_room_for_the_rest():
     board = AllCounts(1, HostSlots())
     board.of(0).count(NOWHERE, 20, 0.1)
-    assert board.sum_up(1, HostSlots()).describe()["responses"] == {"": {"2x": 1}}
+    assert board.sum_up(1, HostSlots()).describe()["responses"] == {NOBODY: {"2x": 1}}
 
 
 def test_a_worker_writes_its_own_part_alone():
@@ -118,4 +118,23 @@ def test_a_worker_writes_its_own_part_alone():
         board.of(2).count(NOWHERE, 20, 0.1)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGSEGV
-    assert board.sum_up(3, SLOTS).describe()["responses"][""] == {"2x": 1}
+    assert board.sum_up(3, SLOTS).describe()["responses"][NOBODY] == {"2x": 1}
+
+
+def test_what_a_spoilt_worker_has_left_ends_nobody_else():
+    board = AllCounts(2, SLOTS)
+    cells = board.of(1).events.obj
+    spoilt = memoryview(cells)[len(cells) // 2 :]
+    spoilt[:] = b"\xff" * len(spoilt)
+    pid = os.fork()
+    if not pid:
+        board.keep_to(1)
+        worker, tally = board.of(1), Tally()
+        tally.use(worker.events)
+        tally.count(FAILURES, "left")
+        worker.count(CountPlace(2, "root"), 20, 0.1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    described = board.sum_up(2, SLOTS).describe()
+    assert described["responses"] == {NOBODY: {}, "a.example": {"2x": 1}, "b.example": {}}
+    assert described["events"]["handshake_failures"] == {"left": 1}
