@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from tests.support.processes import free_port
 from tests.support.waiting import LONGEST, wait_for
 
 CLONE_NEWNET = 0x40000000
@@ -91,18 +92,7 @@ def make_loopback() -> Place:
     """All of them on this machine, at one port that is free on each address."""
     addresses = {FRONT: "127.0.0.1", INSIDE: "127.0.0.1", NODE1: "127.0.0.2", NODE2: "127.0.0.3"}
     # Plain TCP needs no force on loopback, and gemd says so.
-    return Place("127.1.0.", find_common_port(sorted(set(addresses.values()))), {**addresses, "force = true, ": ""})
-
-
-def find_common_port(addresses: list[str]) -> int:
-    """A port that nobody listens on at any of the addresses."""
-    for _ in range(50):
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            port = 0
-            for address in addresses:
-                port = stack.enter_context(socket.create_server((address, port))).getsockname()[1]
-            return port
-    raise AssertionError("no port is free on all addresses")
+    return Place("127.1.0.", free_port(*sorted(set(addresses.values()))), {**addresses, "force = true, ": ""})
 
 
 @contextlib.contextmanager

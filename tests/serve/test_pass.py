@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.support.gemini_client import Client
+from tests.support.processes import free_port
 from tests.support.tls_client import make_context
 from tests.support.waiting import wait_for
 
@@ -196,11 +197,10 @@ def test_a_loop_of_two_is_noticed_where_they_tell_each_other(run):
 
 
 def find_free_ports(number):
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
+    ports = set()
+    while len(ports) < number:
+        ports.add(free_port())
+    return list(ports)
 
 
 def port_of_clients(daemon, other):

@@ -1,6 +1,8 @@
 """Processes and ports, as stories ask for them."""
 
+import contextlib
 import os
+import random
 import socket
 from pathlib import Path
 
@@ -22,7 +24,14 @@ def exists(pid: int) -> bool:
     return True
 
 
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
+def free_port(*addresses: str) -> int:
+    """A port that nobody listens on at the moment, at any of the addresses, and that the kernel gives to nobody who
+    asks for any: other tests run at the same time."""
+    first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for _ in range(50):
+        port = random.SystemRandom().randrange(10_000, max(first_given, 20_000))
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for address in addresses or ("127.0.0.1",):
+                stack.enter_context(socket.create_server((address, port)))
+            return port
+    raise AssertionError("no port is free on all addresses")
