@@ -203,7 +203,7 @@ class Daemon:
             if self.process.poll() is None:
                 assert self.ask("/").complete
                 assert self.stop() == 0
-            assert wait_for(lambda: not session_members(session), "all processes to be gone", 5)
+            assert wait_for(lambda: not session_members(session), "all processes to be gone")
             self.check_errors()
         finally:
             for pid in session_members(session):

@@ -54,7 +54,7 @@ def test_a_grandchild_neither_delays_the_answer_nor_survives(shared, shared_scri
     answer = shared.ask("/cgi-bin/fork")
     assert (answer.text, answer.complete) == ("done\n", True)
     assert answer.seconds < 1.5
-    wait_for(lambda: not is_alive(int(path.read_text())), "the grandchild to be gone", 2)
+    wait_for(lambda: not is_alive(int(path.read_text())), "the grandchild to be gone")
     said = "went on after its answer" if leave == "pass" else "had left a script's session"
     shared.expect(said)
     wait_for(lambda: said in shared.errors, "a line that says so")
@@ -71,7 +71,7 @@ def test_a_client_that_leaves_ends_its_script(configure, script, capsule):
             pid = int(wait_for(lambda: path.exists() and path.read_text().strip(), text))
             # A reset. A FIN alone may be half a close, of a client that still reads.
             tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        wait_for(lambda pid=pid: not is_alive(pid), f"the end of: {text}", 1.5)
+        wait_for(lambda pid=pid: not is_alive(pid), f"the end of: {text}")
 
 
 TROUBLE = {
@@ -158,7 +158,7 @@ def test_no_script_survives_a_worker_that_is_killed(configure, sleeper):
         pid = sleeper()
         worker = int(Path(f"/proc/{pid}/stat").read_text().split()[3])
         os.kill(worker, signal.SIGKILL)
-        wait_for(lambda: not is_alive(pid), "the script to be gone", 2)
+        wait_for(lambda: not is_alive(pid), "the script to be gone")
 
 
 def test_no_script_survives_the_daemon(configure, sleeper):

@@ -91,7 +91,7 @@ def test_workers_leave_with_a_killed_master_and_the_port_is_free(serve, start, c
     daemon = serve()
     daemon.expect("the master is gone")
     daemon.process.kill()
-    wait_for(lambda: not session_members(daemon.process.pid), "the workers to be gone", 2)
+    wait_for(lambda: not session_members(daemon.process.pid), "the workers to be gone")
     again = start("--dir", capsule, "--port", daemon.port).wait_until_ready()
     assert again.ask("/").status == 20
 
@@ -262,7 +262,7 @@ def test_who_comes_during_a_stop_is_refused_at_once(serve, capsule):
                 return True
             return False
 
-        wait_for(refused, "the listeners to be closed", 1)
+        wait_for(refused, "the listeners to be closed")
         assert tls.recv(20) == b""
     assert daemon.process.wait(5) == 0
 

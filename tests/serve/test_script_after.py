@@ -45,7 +45,7 @@ def test_a_job_in_the_background_may_go_on(configure, job):
     daemon.expect("script /cgi-bin/job says: begun")
     answer = daemon.ask("/cgi-bin/job")
     assert answer.complete
-    assert answer.seconds < 1
+    assert answer.seconds < 3
     time.sleep(0.3)
     assert not path.exists()
     release(path)

@@ -125,7 +125,7 @@ def test_clients_that_read_nothing_cost_nobody_a_thread(configure, capsule):
                     tls.sendall(daemon.url(path).encode() + b"\r\n")
                     answer = read_answer(tls)
             assert (answer.status, answer.complete) == (20, True)
-            assert answer.seconds < 1.0
+            assert answer.seconds < 5
 
 
 def test_those_that_do_not_take_their_page_are_bounded(configure, capsule, tmp_path):

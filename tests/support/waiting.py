@@ -2,7 +2,7 @@
 
 import time
 
-LONGEST = 15.0  # seconds that anything may take
+LONGEST = 30.0  # seconds that anything may take
 
 
 def wait_for(condition, what: str, seconds: float = LONGEST):

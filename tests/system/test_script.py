@@ -77,7 +77,7 @@ def test_it_is_never_waited_for(start):
     start_time = time.monotonic()
     assert [script.read() for _ in range(100)] == [None] * 100
     assert not script.has_ended()
-    assert time.monotonic() - start_time < 1
+    assert time.monotonic() - start_time < 5
 
 
 def test_how_it_runs(start, tmp_path):

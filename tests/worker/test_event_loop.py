@@ -300,7 +300,7 @@ def test_a_thread_wakes_the_loop(service):
     start = time.monotonic()
     service.turn(5.0)
     service.turn(0.0)
-    assert time.monotonic() - start < 1.0
+    assert time.monotonic() - start < 4.0
     assert service.read(client) == HEADER + b"x"
 
 

@@ -238,7 +238,7 @@ def test_a_refusal_that_writes_endlessly_lets_others_have_their_turn(make):
         for _ in range(50):
             start = time.monotonic()
             assert run.settle() is None
-            assert time.monotonic() - start < 0.2
+            assert time.monotonic() - start < 2
     run.close()
 
 
