@@ -1,51 +1,26 @@
-"""A bar on a terminal that shows how far something is.
+"""A bar on a terminal that shows how far a transfer is.
 
-Rules: nothing is drawn where standard error is no terminal, nor for what is sent before anybody could look; the line is
-cleared at the end, so that what follows stands alone.
+Rule: nothing is drawn for what is sent before anybody could look.
 """
 
-import os
-import sys
-import time
-
+from gemd.gemctl.redrawn import INTERVAL, LONGEST_BAR, RedrawnLine, fill_bar
 from gemd.protocol.quantities import format_size
 
-_INTERVAL = 0.1  # seconds between two drawings
 _SMALL = 64 * 1024  # bytes
-_CLEAR = "\r\x1b[K"
-_LONGEST_BAR = 40
 _MARK = "<=>"  # what wanders where nobody knows how much is to come
 
 
-class ProgressBar:
-    """A context manager; it is called with the number of bytes that are done. `size` is None where nobody knows it."""
+class ProgressBar(RedrawnLine):
+    """It is called with the number of bytes that are done. `size` is None where nobody knows it."""
 
     def __init__(self, size: int | None) -> None:
+        super().__init__(is_wanted=size is None or size > _SMALL)
         self._size = size
-        self._is_shown = (size is None or size > _SMALL) and sys.stderr.isatty()
-        self._is_drawn = False
-        self._next = self._begun = time.monotonic()
-
-    def __enter__(self) -> "ProgressBar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._is_drawn:
-            self._write(_CLEAR)
 
     def __call__(self, done: int) -> None:
         """Draw the bar, if it is time to."""
-        if not self._is_shown or (self._size is None and done <= _SMALL):
-            return
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + _INTERVAL
-            self._is_drawn = True
-            self._write(_CLEAR + draw_bar(done, self._size, now - self._begun, _columns()))
-
-    def _write(self, text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        if self._size is not None or done > _SMALL:
+            self.draw(lambda seconds, columns: draw_bar(done, self._size, seconds, columns))
 
 
 def draw_bar(done: int, size: int | None, seconds: float, columns: int) -> str:
@@ -55,19 +30,11 @@ def draw_bar(done: int, size: int | None, seconds: float, columns: int) -> str:
     share = "" if size is None else f"{100 * done // size} %, "
     whole = "" if size is None else f" of {format_size(size)}"
     text = f"{share}{format_size(done)}{whole}{speed}"
-    width = min(_LONGEST_BAR, columns - len(text) - 4)
+    width = min(LONGEST_BAR, columns - len(text) - 4)
     if width < len(_MARK):
         return text[: columns - 1]
     if size is None:
         way = width - len(_MARK)
-        at = way - abs(way - int(seconds / _INTERVAL) % (2 * way or 1))
+        at = way - abs(way - int(seconds / INTERVAL) % (2 * way or 1))
         return f"[{(' ' * at + _MARK).ljust(width)}] {text}"
-    full = width * done // size
-    return f"[{'#' * full}{'-' * (width - full)}] {text}"
-
-
-def _columns() -> int:
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
-    except OSError:
-        return 80
+    return f"{fill_bar(done, size, width)} {text}"

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from gemd.gemctl import progress
+from gemd.gemctl import redrawn
 from gemd.gemctl.progress import ProgressBar, draw_bar
 
 
@@ -28,7 +28,7 @@ def show(monkeypatch):
         screen = Screen(is_terminal)
         monkeypatch.setattr(sys, "stderr", screen)
         times = iter([0.0, *(moment for moment, _ in moments)])
-        monkeypatch.setattr(progress.time, "monotonic", lambda: next(times))
+        monkeypatch.setattr(redrawn.time, "monotonic", lambda: next(times))
         with ProgressBar(size) as bar:
             for _, done in moments:
                 bar(done)
