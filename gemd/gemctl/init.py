@@ -16,7 +16,7 @@ import msgspec
 
 from gemd.gemctl.failure import ExitCode, Failure
 from gemd.gemctl.first_capsule import CONFIGURATION, PAGE, Capsule, write_capsule
-from gemd.gemctl.former_servers import FORMER_SERVERS, NONE, FormerServer
+from gemd.gemctl.former_servers import FORMER_SERVERS, IMPORTED, NONE, FormerServer
 from gemd.gemctl.planted import LEFT_ALONE, may_be_planted
 from gemd.gemctl.questions import ask_for, can_ask
 from gemd.gemctl.terminal import complain, escape
@@ -206,7 +206,12 @@ def _check(capsule: Capsule) -> ExitCode:
     print(f"start it:   {_find_command('gemd')} -c {escape(quoted)}")
     connect = "" if capsule.name == "localhost" else "--connect localhost:1965 "
     name = capsule.name.replace(ANY_HOST, "any")  # one of those that a wildcard stands for
-    print(f"look at it: {_find_command('gemctl')} fetch {connect}gemini://{bracket(name)}/")
+    gemctl = _find_command("gemctl")
+    print(f"look at it: {gemctl} fetch {connect}gemini://{bracket(name)}/")
+    print(f"check it:   {gemctl} -c {escape(quoted)} check")
+    former = next((word for word in IMPORTED if FORMER_SERVERS[word] is capsule.server), None)
+    if former is not None:
+        print(f"settings:   {gemctl} config import {former} FILE prints what those of {capsule.server.title} become")
     return ExitCode.OK
 
 

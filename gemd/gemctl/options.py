@@ -128,7 +128,8 @@ def _add_init(commands: Commands) -> None:
     init = commands.add_parser(
         "init",
         help="write a configuration and a first page",
-        description="Write a configuration and a first page. On a terminal, what is not said is asked.",
+        description="Write a configuration and a first page. On a terminal, what is not said is asked. Other settings "
+        "of a former server are carried over by gemctl config import.",
     )
     init.add_argument("directory", nargs="?", type=Path, metavar="DIR", help="where to; it need not exist")
     init.add_argument("--name", metavar="NAME", help="the host's name, as in its URLs")

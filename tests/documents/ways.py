@@ -59,6 +59,13 @@ OF_AGATE = f"""{FOREIGN.replace("FOLDER", "/srv/gemini/.certificates/example.org
 openssl x509 -in made.crt -outform DER -out cert.der && openssl pkey -in made.key -outform DER -out key.der"""
 OF_JETFORCE = FOREIGN.replace("FOLDER", "/tmp").replace("NAME", "example.org")
 MOLLY_BROWN = """printf 'Hostname = "example.org"\\nDocBase = "/srv/gemini"\\n' >/etc/molly.conf"""
+GMID = """cat >/etc/gmid.conf <<'END'
+server "example.org" {
+    cert "/etc/ssl/example.org.crt"
+    key "/etc/ssl/example.org.key"
+    root "/srv/gemini"
+}
+END"""
 MY_CAPSULE = """mkdir -p ~/public_gemini && echo '# Mine' >~/public_gemini/index.gmi
 sed -n '/^# ~.gemd.conf/,/^```/p' docs/INSTALL.md | sed '$d' >~/gemd.conf
 trap '~/.local/sbin/gemctl -c ~/gemd.conf stop' EXIT"""
@@ -112,6 +119,10 @@ WAYS = {
     "gemctl cert import jetforce": Way(before=OF_JETFORCE, says="example.org"),
     "gemctl config import jetforce jetforce.service": Way(
         within="printf '[Service]\\nExecStart=jetforce --dir /srv/gemini --hostname example.org\\n' >jetforce.service",
+        says='root = "/srv/gemini"',
+    ),
+    "gemctl config import gmid /etc/gmid.conf": Way(
+        before=GMID,
         says='root = "/srv/gemini"',
     ),
     "gemctl config import molly-brown /etc/molly.conf > gemd.conf": Way(before=MOLLY_BROWN),

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from gemd.gemctl import init
 from gemd.gemctl.__main__ import main
+from gemd.gemctl.former_servers import FORMER_SERVERS, IMPORTED
 from gemd.system.certificates import certificate_paths, find_or_make, load
 from gemd.system.privileges import Identity, PrivilegeError
 
@@ -55,7 +56,15 @@ def test_flags_are_enough(gemctl, tmp_path):
         "wrote new/gemd.conf",
         "start it:   gemd -c new/gemd.conf",
         "look at it: gemctl fetch --connect localhost:1965 gemini://example.org/",
+        "check it:   gemctl -c new/gemd.conf check",
     ]
+
+
+@pytest.mark.parametrize("server", FORMER_SERVERS)
+def test_who_can_take_settings_along_is_told_how(gemctl, server):
+    title, is_imported = FORMER_SERVERS[server].title, server in IMPORTED
+    line = f"settings:   gemctl config import {server} FILE prints what those of {title} become"
+    assert (gemctl(*NEW, "--from", server)[1].splitlines()[-1] == line) == is_imported
 
 
 def test_what_is_missing_is_said(gemctl, tmp_path):
