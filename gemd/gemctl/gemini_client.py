@@ -29,6 +29,10 @@ class Header(msgspec.Struct, frozen=True):
     meta: str
 
 
+class NoHandshake(Failure):
+    """The server closed a connection before TLS was there, as who has enough connections or handshakes does."""
+
+
 class Truncated(Failure):
     """The response ended without close_notify: nobody can tell whether it is whole."""
 
@@ -73,7 +77,8 @@ class GeminiConnection:
             self.tls = context.wrap_socket(plain, server_hostname=server_name, suppress_ragged_eofs=False)
         except (OSError, ValueError) as error:
             plain.close()
-            raise Failure(f"no TLS with {self.place}: {say_reason(error)}") from None
+            kind = NoHandshake if isinstance(error, OSError) and is_cut(error) else Failure
+            raise kind(f"no TLS with {self.place}: {say_reason(error)}") from None
 
     def __enter__(self) -> "GeminiConnection":
         return self

@@ -10,7 +10,7 @@ from gemd.gemctl.check.finding import PASSED, CheckOutcome, fault, note
 from gemd.gemctl.check.probe import probe
 from gemd.gemctl.check.visit import Visitor
 from gemd.gemctl.failure import Failure
-from gemd.gemctl.gemini_client import build_client_context
+from gemd.gemctl.gemini_client import NoHandshake, build_client_context
 from gemd.gemctl.known_hosts import KnownHosts, default_path
 from gemd.protocol.host import covers
 from gemd.protocol.quantities import count
@@ -57,7 +57,7 @@ def _check_issuer(visitor: Visitor) -> CheckOutcome:
 
 
 def _verifies(visitor: Visitor, trusted: bytes | None) -> bool:
-    """Whether the chain ends at this certificate, or at an authority of this machine."""
+    """Whether the chain ends at this certificate, or at an authority of this machine. Raises NoHandshake."""
     context = build_client_context(None, None)
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags = _NO_CHECK_TIME
@@ -67,6 +67,8 @@ def _verifies(visitor: Visitor, trusted: bytes | None) -> bool:
         context.load_verify_locations(cadata=trusted)
     try:
         visitor.connect(context).tls.close()
+    except NoHandshake:
+        raise  # which says nothing of the chain
     except Failure:
         return False
     return True

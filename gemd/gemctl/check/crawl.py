@@ -19,12 +19,12 @@ from gemd.gemctl.check.meter import Meter
 from gemd.gemctl.check.pace import OutOfTime
 from gemd.gemctl.check.pages import judge_page
 from gemd.gemctl.check.robots import is_barred, read_robots
-from gemd.gemctl.check.visit import Reply, ReplyEnd, Visitor
+from gemd.gemctl.check.visit import Reply, ReplyEnd, SlowedDown, Visitor
 from gemd.gemctl.failure import Failure
 from gemd.protocol.headings import decode_page
 from gemd.protocol.mime import is_gemtext
 from gemd.protocol.quantities import count
-from gemd.protocol.status import Status, has_body, is_redirect
+from gemd.protocol.status import has_body, is_redirect
 
 _MOST_KNOWN = 50_000  # URLs
 _MOST_TOLD = 20  # links of one page that are no URLs
@@ -53,11 +53,12 @@ class LinkedFrom(msgspec.Struct, frozen=True):
 
 
 class Crawl:
-    """Through the capsule that a visitor can see, at most `limit` URLs of it. `pages` and `links` count what was looked
-    at, `barred` what was not since robots.txt says so."""
+    """Through the capsule that a visitor can see, at most `limit` URLs of it, from `start` on. `pages` and `links`
+    count what was looked at, `barred` what was not since robots.txt says so."""
 
     def __init__(self, visitor: Visitor, limit: int, meter: Meter, elsewhere: Elsewhere | None) -> None:
         self.pages = self.links = self.barred = 0
+        self.start = visitor.subject.url(visitor.subject.path)
         self._visitor = visitor
         self._limit = limit
         self._meter = meter
@@ -86,8 +87,7 @@ class Crawl:
     def _go(self) -> Iterator[Finding]:
         subject = self._visitor.subject
         rules = () if subject.is_own else self._read_robots()
-        start = subject.url(subject.path)
-        self._learn(start, LinkedFrom(start, 0))
+        self._learn(self.start, LinkedFrom(self.start, 0))
         while self._queue and self.pages < self._limit:
             url = self._queue.popleft()
             self._meter(self.pages, self.pages + 1 + len(self._queue), url)
@@ -111,12 +111,13 @@ class Crawl:
         source = self._sources[url]
         try:
             reply = self._visitor.ask(url)
+        except SlowedDown as slowed:
+            yield make_finding(LINK, str(source), note(f"{url}: {slowed}"))
+            return
         except Failure as failure:
             yield make_finding(LINK, str(source), fault(f"{url} got no answer: {'; '.join(failure.lines)}"))
             return
-        if reply.status == Status.SLOW_DOWN:
-            yield make_finding(LINK, str(source), note(f"{url} got {reply.say()} each time, so nobody knows"))
-        elif reply.header is None or reply.status // 10 in (4, 5):
+        if reply.header is None or reply.status // 10 in (4, 5):
             yield make_finding(LINK, str(source), fault(f"{url} got {reply.say()}{_say_more(source)}"))
         elif reply.ending is ReplyEnd.CUT:
             yield make_finding(CUT, url, fault(f"it ended {reply.ending.value}, after {len(reply.body)} bytes"))
@@ -130,6 +131,8 @@ class Crawl:
         if there.way is Way.NOWHERE:
             outcome = fault(f"{url} is a redirect to what is none: {there.url}: {there.fault}")
             yield make_finding(LINK, str(self._sources[url]), outcome)
+        elif there.way is Way.ELSEWHERE and self._elsewhere is not None:
+            self._elsewhere.learn(there.url, str(self._sources[url]))
         elif there.way is Way.WITHIN:
             self._moved[url] = there.url
             self._learn(there.url, self._sources[url])

@@ -1,7 +1,7 @@
 """Links to other capsules: whether what they lead to is there.
 
-Rules: one request for each, and one for what its server says to robots; what is found there is not read further, and a
-server that can't be reached is tried once.
+Rules: one request for each, and one for what its server says to robots, with a pause before each; what is found there
+is not read further; a server that can't be reached is tried once, however many links lead there.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,14 @@ from gemd.gemctl.check.links import path_of
 from gemd.gemctl.check.meter import Meter
 from gemd.gemctl.check.pace import Pace
 from gemd.gemctl.check.robots import is_barred, read_robots
-from gemd.gemctl.check.visit import Subject, Visitor
+from gemd.gemctl.check.visit import SlowedDown, Subject, Visitor
 from gemd.gemctl.failure import Failure
 from gemd.gemctl.target import Target, parse_target
 from gemd.protocol.response import ResolveError
 from gemd.system.addresses import look_up
 
 _HEADER_ALONE = 1  # byte
+_MOST_ADDRESSES = 4  # of a server that are tried
 
 OUTER_LINK = Rule("outer-link", "a link that leads to something", f'{SPECIFICATION}, "Status codes"',
                   "ask for it again another day, then mend the link")  # fmt: skip
@@ -30,7 +31,7 @@ class Elsewhere:
 
     def __init__(self, pace: Pace, timeout: float, limit: int) -> None:
         self.asked = 0
-        self._pace, self._timeout, self._limit = pace, timeout, limit
+        self._pace, self._timeout, self._limit = pace.for_others(), timeout, limit
         self._sources: dict[str, str] = {}
         self._left = 0
         self._visitors: dict[str, tuple[Visitor, tuple[str, ...]]] = {}
@@ -50,14 +51,18 @@ class Elsewhere:
         for url, source in self._sources.items():
             meter(self.asked, len(self._sources), url)
             self.asked += 1
-            found = self._ask(url)
+            try:
+                found = self._ask(url)
+            except SlowedDown as slowed:
+                yield make_finding(OUTER_LINK, source, note(f"{url}: {slowed}"))
+                continue
             if found:
                 yield make_finding(OUTER_LINK, source, fault(f"{url} {found}"))
         if self._left:
             yield make_finding(LIMIT, "other capsules", note(f"{self._left} more links to them were not looked at"))
 
     def _ask(self, url: str) -> str:
-        """What is wrong with it, if anything is."""
+        """What is wrong with it, if anything is. Raises SlowedDown."""
         try:
             visitor, barred = self._find(url)
             if is_barred(unquote(path_of(url)), barred):
@@ -81,11 +86,17 @@ class Elsewhere:
         return self._visitors[target.place]
 
     def _reach(self, target: Target) -> tuple[Visitor, tuple[str, ...]]:
+        """The same at the first address that somebody answers at. Raises Failure."""
         try:
             found = look_up(target.host, target.port)
         except ResolveError as error:
             raise Failure(str(error)) from None
         addresses = tuple((str(place[0]), target.port) for _, place in found if isinstance(place, tuple))
         subject = Subject(target.host, target.port, "/", addresses, {}, self._timeout, is_own=False)
-        visitor = Visitor(subject, addresses[0], self._pace, self._timeout)
-        return visitor, read_robots(visitor)
+        for address in addresses[:_MOST_ADDRESSES]:
+            visitor = Visitor(subject, address, self._pace, self._timeout)
+            try:
+                return visitor, read_robots(visitor)
+            except Failure as failure:
+                refusal = failure
+        raise refusal

@@ -1,7 +1,7 @@
 """How fast a server is asked, and for how long in all.
 
-Rules: one request at a time, with a pause before each; who says 44 is left alone for as long as it says; nothing goes
-on after the end.
+Rules: one request at a time, with a pause before each; who says 44 is left alone for as long as it says, and who closes
+connections before TLS for a while; nothing goes on after the end.
 """
 
 import re
@@ -12,6 +12,7 @@ from gemd.system.deadline import Deadline
 _SECONDS = re.compile(r"\s*([0-9]{1,6})")
 _LONGEST_WAIT = 60.0  # seconds, whatever a server says
 _FIRST_WAIT = 1.0
+POLITE = 0.1  # seconds between two requests, to others the least
 MOST_TRIES = 4  # of one request, while the answer is 44
 
 
@@ -37,6 +38,14 @@ class Pace:
         told = _SECONDS.match(meta)
         wait = float(told[1]) if told else _FIRST_WAIT * 2.0**tries
         self._sleep(min(max(wait, _FIRST_WAIT / 4), _LONGEST_WAIT))
+
+    def make_room(self, tries: int) -> None:
+        """Wait until who has limited connections may take one again. Raises OutOfTime."""
+        self._sleep(_FIRST_WAIT * 2.0**tries)
+
+    def for_others(self) -> "Pace":
+        """The same until the same end, for servers of others: never without a pause."""
+        return Pace(max(self._pause, POLITE), self._end.remaining())
 
     def limit(self, seconds: float) -> float:
         """As many seconds, or as are left. Raises OutOfTime where none are."""

@@ -1,6 +1,7 @@
 """A check of a server: the rule, and a function that visits the server and says what came of it.
 
-Rule: whatever keeps a probe from an answer, such as a connection that is refused, is a fault of the server.
+Rule: whatever keeps a probe from an answer, such as a connection that is refused, is a fault of the server; that it
+asks for patience is none.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +18,7 @@ from gemd.gemctl.check.finding import (
     make_finding,
     skipped,
 )
-from gemd.gemctl.check.visit import Visitor
+from gemd.gemctl.check.visit import SlowedDown, Visitor
 from gemd.gemctl.failure import Failure
 
 Run = Callable[[Visitor], CheckOutcome]
@@ -44,6 +45,8 @@ def run_probe(one: Probe, visitor: Visitor) -> Finding | None:
     else:
         try:
             outcome = one.run(visitor)
+        except SlowedDown as slowed:
+            outcome = skipped(str(slowed))
         except Failure as failure:
             outcome = fault("; ".join(failure.lines))
     return None if outcome.kind is None else make_finding(one.rule, visitor.where, outcome)

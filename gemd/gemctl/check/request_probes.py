@@ -5,14 +5,14 @@ Rule: nothing is asked for that would change anything on a server; a query is ne
 
 from collections.abc import Callable, Collection
 
-from gemd.gemctl.check.finding import PASSED, CheckOutcome, fault, note
+from gemd.gemctl.check.finding import PASSED, CheckOutcome, fault, note, skipped
 from gemd.gemctl.check.probe import Run, probe
 from gemd.gemctl.check.visit import MISSING, UNKNOWN, Subject, Visitor
 from gemd.protocol.host import bracket
 from gemd.protocol.mime import is_media_type
 from gemd.protocol.request import MAX_URL
 from gemd.protocol.response import is_meta
-from gemd.protocol.status import DEFINED, Status, has_body, is_redirect, needs_meta
+from gemd.protocol.status import DEFINED, Status, asks_for_input, has_body, is_redirect, needs_meta
 
 _BAD = (Status.BAD_REQUEST,)
 _REFUSED = (Status.PROXY_REQUEST_REFUSED,)
@@ -72,7 +72,9 @@ def _check_missing(visitor: Visitor) -> CheckOutcome:
     reply = visitor.ask(visitor.subject.url(MISSING))
     if reply.status // 10 == 5:
         return PASSED
-    if has_body(reply.status) or is_redirect(reply.status):
+    if reply.status // 10 == 6:
+        return skipped(f"{MISSING} got {reply.say()}: who shows no certificate is told nothing else")
+    if has_body(reply.status) or is_redirect(reply.status) or asks_for_input(reply.status):
         return note(f"{MISSING} got {reply.say()}: nobody is told of a link that is dead")
     return fault(f"{MISSING} got {reply.say()}")
 

@@ -6,7 +6,7 @@ prefixes alone count; of a large file the beginning does.
 
 from collections.abc import Iterable
 
-from gemd.gemctl.check.visit import Visitor
+from gemd.gemctl.check.visit import SlowedDown, Visitor
 from gemd.protocol.headings import decode_page
 from gemd.protocol.status import has_body
 
@@ -15,8 +15,12 @@ _MOST_LINES = 5000
 
 
 def read_robots(visitor: Visitor) -> tuple[str, ...]:
-    """What the server asks for that a visitor sees. Raises Failure without a connection, and OutOfTime."""
-    reply = visitor.ask(visitor.subject.url("/robots.txt"))
+    """What the server asks for that a visitor sees; nothing, if it only says that it is busy. Raises Failure without a
+    connection, and OutOfTime."""
+    try:
+        reply = visitor.ask(visitor.subject.url("/robots.txt"))
+    except SlowedDown:
+        return ()
     return parse_robots(decode_page(reply.body)) if has_body(reply.status) else ()
 
 

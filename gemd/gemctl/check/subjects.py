@@ -1,11 +1,12 @@
 """Who is checked: the hosts of the running gemd where it listens, or one that is named, at the addresses of its name.
 
-Rule: a host that is neither of the configuration nor on this machine is checked only if that was said.
+Rules: a host that is neither of the configuration nor on this machine is checked only if that was said; where a
+configuration keeps this machine out, nobody is sent.
 """
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gemd.config import Config, Host, load_config
@@ -20,6 +21,7 @@ from gemd.gemctl.status import parse_status
 from gemd.gemctl.target import Target, parse_address, parse_target
 from gemd.gemctl.terminal import escape
 from gemd.protocol.host import ANY_HOST, covers, is_wildcard
+from gemd.protocol.networks import build_rule
 from gemd.protocol.response import ResolveError
 from gemd.system.addresses import look_up
 from gemd.system.encoding import decode_typed
@@ -41,25 +43,39 @@ def _find_running(options: argparse.Namespace) -> list[Subject]:
     is_elsewhere = options.socket is not None and status.configuration is not None
     config = _load(Path(str(status.configuration)) if is_elsewhere else options.config)
     listeners = [parse_listen(text) for text in status.listeners]
-    return list(_pair(config, listeners))
+    subjects = list(_pair(config, listeners))
+    if not subjects:
+        what = f'each host is called "{ANY_HOST}" or passed on: say by which name, gemctl check HOST'
+        raise Failure(what, code=ExitCode.UNCHECKED)
+    return subjects
 
 
 def _pair(config: Config, listeners: list[Address]) -> Iterator[Subject]:
     """Each host with the addresses of one port. Raises Failure where no listener speaks TLS to whoever comes."""
     places: dict[int, list[tuple[str, int]]] = {}
+    may_come, barred = build_rule(config.access.allow, config.access.deny), list[str]()
     for address in listeners:
         entry = find_listen(address, config.listen)
         if address.path or entry is None or not entry.tls or entry.proxy_protocol:
             continue
         hosts = _OWN.get(address.host, (address.host,))
+        barred += [host for host in hosts if not may_come(host)]
+        hosts = tuple(host for host in hosts if may_come(host))
+        if not hosts:
+            continue
         known = places.setdefault(address.port, [])
         known += [(host, address.port) for host in hosts if (host, address.port) not in known]
+    if not places and barred:
+        what = f"access lets nobody in from {', '.join(dict.fromkeys(barred))}"
+        raise Failure(f"{what}: allow that, or check from elsewhere, gemctl check HOST", code=ExitCode.UNCHECKED)
     if not places:
-        raise Failure("no listener takes clients with TLS: name the host as they do, gemctl check HOST")
+        what = "no listener takes clients with TLS: name the host as they do, gemctl check HOST"
+        raise Failure(what, code=ExitCode.UNCHECKED)
     for port, addresses in places.items():
         for host in config.hosts:
             if (name := _name_of(host)) is not None:
-                yield Subject(name, port, "/", tuple(addresses), _list_exempt(config, host), _patience(config), True)
+                exempt = _list_exempt(config, host) | _bar_start(host, addresses)
+                yield Subject(name, port, "/", tuple(addresses), exempt, _patience(config), True)
 
 
 def _name_of(host: Host) -> str | None:
@@ -88,6 +104,8 @@ def _find_named(options: argparse.Namespace) -> Subject:
     exempt = {} if config is None or host is None else _list_exempt(config, host)
     patience = _PATIENCE if config is None or host is None else _patience(config)
     path = path_of(target.url).partition("?")[0]
+    if host is not None and path == "/" and is_here:
+        exempt |= _bar_start(host, addresses)
     return Subject(target.host, target.port, path, addresses, exempt, patience, host is not None or is_here)
 
 
@@ -112,6 +130,18 @@ def _resolve(target: Target) -> tuple[tuple[str, int], ...]:
 
 def _patience(config: Config) -> float:
     return config.timeouts.request + _MARGIN
+
+
+def _bar_start(host: Host, addresses: Iterable[tuple[str, int]]) -> dict[str, str]:
+    """The check of the first page, where there is none for this machine, with the reason."""
+    first = next((one for one in host.locations if one.match == "exact" and one.path == "/"), host.locations[0])
+    if first.gone:
+        return {"start-page": "gone = true"}
+    if first.access != "any":
+        may_come = build_rule(first.access.allow, first.access.deny)
+        if not all(may_come(address) for address, _ in addresses):
+            return {"start-page": "access keeps this machine out"}
+    return {}
 
 
 def _list_exempt(config: Config, host: Host) -> dict[str, str]:

@@ -13,7 +13,7 @@ from gemd.protocol.quantities import count
 
 
 class HostReport(msgspec.Struct):
-    """`passed` are the names of checks; `is_complete` says that the time was enough for all of them."""
+    """`passed` are the names of checks; `is_complete` says that all was checked, and `unfinished` why it was not."""
 
     host: str
     addresses: list[str]
@@ -23,6 +23,11 @@ class HostReport(msgspec.Struct):
     links: int = 0
     barred: int = 0
     is_complete: bool = True
+    unfinished: str = ""
+
+    def leave_unfinished(self, reason: str) -> None:
+        """Say that not all was checked, and why."""
+        self.is_complete, self.unfinished = False, reason
 
     def count_kind(self, kind: FindingKind) -> int:
         """How many findings are of it."""
@@ -35,7 +40,7 @@ def write_report(report: HostReport) -> Iterator[str]:
         yield escape(write_finding(finding))
     yield escape(f"{report.host}: {', '.join(_sum_up(report))}")
     if not report.is_complete:
-        yield escape(f"{report.host}: the time was over before all was checked: --within S gives more")
+        yield escape(f"{report.host}: {report.unfinished}")
 
 
 def write_finding(finding: Finding) -> str:

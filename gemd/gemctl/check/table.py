@@ -19,4 +19,5 @@ CLOSELY = (
     *path_probes.PROBES,
     *waiting_probes.PROBES,
 )
+WAITING = frozenset(waiting_probes.PROBES)  # which are the same for all hosts of a listener, and take long
 ELSEWHERE = alike_probes.PROBES

@@ -1,7 +1,7 @@
 """One connection to the server that is checked: what is sent, what comes back, and how it ends.
 
 Rules: the certificate is never judged here; an answer is read as far as is wanted and until a deadline, whatever the
-server does; an answer 44 is waited for and the request made again.
+server does; an answer 44, or an end before the handshake, is waited for and the request made again.
 """
 
 import enum
@@ -14,7 +14,7 @@ import msgspec
 
 from gemd.gemctl.check.pace import MOST_TRIES, Pace
 from gemd.gemctl.failure import Failure
-from gemd.gemctl.gemini_client import GeminiConnection, Header, build_client_context, parse_header_line
+from gemd.gemctl.gemini_client import GeminiConnection, Header, NoHandshake, build_client_context, parse_header_line
 from gemd.gemctl.terminal import escape
 from gemd.protocol.host import bracket, place
 from gemd.protocol.response import MAX_META
@@ -28,7 +28,12 @@ MISSING = "/gemctl-check-finds-nothing-here"  # a path that leads nowhere
 UNKNOWN = "gemctl-check.invalid"  # a host that nobody has (RFC 6761, 6.4)
 MOST_READ = 1024 * 1024  # bytes
 _MOST_HEADER = 3 + MAX_META + 2
+_MOST_CONNECTS = 3  # for one that is closed before its handshake
 _BLANKS = re.compile(r"\s+")
+
+
+class SlowedDown(Exception):
+    """Whoever asks is told to slow down each time, so that nobody knows what the answer would be."""
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -80,9 +85,11 @@ class Reply(msgspec.Struct, frozen=True):
         """In a few words."""
         if self.header is not None:
             return f'"{_shorten(f"{self.header.status} {self.header.meta}".rstrip())}"'
+        is_late = self.ending is ReplyEnd.LATE
         if not self.body:
-            return "no answer" if self.ending is ReplyEnd.LATE else "no answer, and an end of the connection"
-        return f'no Gemini header, but "{_shorten(self.body[:80].decode("utf-8", "backslashreplace"))}"'
+            return "no answer" if is_late else "no answer, and an end of the connection"
+        came = f'no Gemini header, but "{_shorten(self.body[:80].decode("utf-8", "backslashreplace"))}"'
+        return f"{came}, and no more while it was waited for" if is_late else came
 
 
 class Visitor:
@@ -94,6 +101,7 @@ class Visitor:
         self.subject, self.address, self.first = subject, address, first
         self.pace = pace
         self._timeout = timeout
+        self._is_slowed = False
 
     @property
     def where(self) -> str:
@@ -116,14 +124,22 @@ class Visitor:
 
     @functools.cached_property
     def start_page(self) -> Reply:
-        """The answer for the page that the check begins with. Raises Failure."""
+        """The answer for the page that the check begins with. Raises Failure and SlowedDown."""
         return self.ask(self.subject.url(self.subject.path))
 
     def connect(self, context: ssl.SSLContext | None = None, name: str | None = "") -> GeminiConnection:
         """A connection after its handshake, in which `name` is asked for: "" is the host's, None is none. Raises
         Failure."""
-        self.pace.step()
         asked = self.subject.host if name == "" else name
+        for tries in range(_MOST_CONNECTS - 1):
+            try:
+                return self._connect(context, asked)
+            except NoHandshake:
+                self.pace.make_room(tries)
+        return self._connect(context, asked)
+
+    def _connect(self, context: ssl.SSLContext | None, asked: str | None) -> GeminiConnection:
+        self.pace.step()
         return GeminiConnection(self.address, asked, context or self.context, self.pace.limit(self._timeout))
 
     def dial(self) -> socket.socket:
@@ -143,19 +159,24 @@ class Visitor:
         most: int = MOST_READ,
     ) -> Reply:
         """The answer to a request line without its end, which may be no URL, and about `most` bytes of what follows.
-        Raises Failure without a connection."""
+        Raises Failure without a connection, and SlowedDown."""
         line = url if isinstance(url, bytes) else url.encode("utf-8", "surrogateescape")
-        for tries in range(MOST_TRIES):
-            reply = self.send(line + b"\r\n", context=context, name=name, most=most)
-            if reply.status != Status.SLOW_DOWN or reply.header is None:
-                break
-            self.pace.slow_down(reply.header.meta, tries)
-        return reply
+        return self.send(line + b"\r\n", context=context, name=name, most=most)
 
     def send(
         self, octets: bytes, *, context: ssl.SSLContext | None = None, name: str | None = "", most: int = MOST_READ
     ) -> Reply:
-        """What comes back for these octets. Raises Failure without a connection."""
+        """What comes back for these octets. Raises Failure without a connection, and SlowedDown."""
+        for tries in range(1 if self._is_slowed else MOST_TRIES):
+            reply = self._send_once(octets, context, name, most)
+            if reply.status != Status.SLOW_DOWN or reply.header is None:
+                self._is_slowed = False
+                return reply
+            self.pace.slow_down(reply.header.meta, tries)
+        self._is_slowed = True
+        raise SlowedDown(f"it got {reply.say()} each time, so nobody knows")
+
+    def _send_once(self, octets: bytes, context: ssl.SSLContext | None, name: str | None, most: int) -> Reply:
         with self.connect(context, name) as connection:
             deadline = Deadline(self.pace.limit(self._timeout))
             try:

@@ -11,12 +11,14 @@ import time
 from gemd.gemctl.check.finding import PASSED, CheckOutcome, fault, skipped
 from gemd.gemctl.check.probe import Run, probe
 from gemd.gemctl.check.visit import Reply, ReplyEnd, Visitor, read_reply
+from gemd.gemctl.gemini_client import NoHandshake
 from gemd.protocol.status import has_body
 from gemd.system.deadline import Deadline
 
 _BETWEEN_BYTES = 0.02  # seconds
 _SILENT, _MUTE, _LINE_FEED, _HALF = "silent", "without a handshake", "LF", "half"
 _HELD_BACK = 3  # a kernel may keep to itself what says nothing (TCP_DEFER_ACCEPT) for twice as long as it is told
+_TOO_FEW = skipped("it takes four connections at once, and the server allows one client fewer")
 _LAST_LOOK = 0.1  # seconds, for those whose deadline passed while another was waited for
 
 
@@ -59,7 +61,11 @@ def _closed(kind: str) -> Run:
     """Whether that one was closed, or answered."""
 
     def run(visitor: Visitor) -> CheckOutcome:
-        if _wait(visitor)[kind].ending is ReplyEnd.LATE:
+        try:
+            reply = _wait(visitor)[kind]
+        except NoHandshake:
+            return _TOO_FEW
+        if reply.ending is ReplyEnd.LATE:
             visitor.pace.limit(_LAST_LOOK)  # what was cut short by the end of all is no fault
             return fault(f"it was still open after {_bear(visitor, kind):g} s")
         return PASSED
@@ -68,7 +74,10 @@ def _closed(kind: str) -> Run:
 
 
 def _check_line_feed(visitor: Visitor) -> CheckOutcome:
-    reply = _wait(visitor)[_LINE_FEED]
+    try:
+        reply = _wait(visitor)[_LINE_FEED]
+    except NoHandshake:
+        return _TOO_FEW
     if reply.ending is ReplyEnd.LATE and reply.header is None:
         return skipped("it is waited for: see half-a-request")
     return fault(f"it got {reply.say()}") if has_body(reply.status) else PASSED

@@ -21,7 +21,8 @@ PAGES = {"/": b"20 text/gemini\r\n# A page\n"}
 class CheckedServer:
     """Serves `pages`, by path. `wrong` is asked first, with the octets of a request, and `greet` with the first of a
     connection; either may have an answer of its own. `is_ended` says whether a request is complete, `patience` is for
-    how long it is waited for; with `proper`, close_notify is said; names that `knows_name` does not are refused."""
+    how long it is waited for, which is as long as it takes a client on a machine that has much to do; `most_at_once`
+    counts connections; with `proper`, close_notify is said; names that `knows_name` does not are refused."""
 
     def __init__(self, folder, address="127.0.0.1", port=0, names=("localhost",), pages=PAGES, **changes):
         self.pages = dict(pages)
@@ -29,7 +30,8 @@ class CheckedServer:
         self.wrong = self.greet = lambda octets: None
         self.is_ended = lambda octets: b"\r\n" in octets or len(octets) > 1026
         self.knows_name = lambda name: name in (None, "localhost")
-        self.patience, self.proper = 1.0, True
+        self.patience, self.proper = LONGEST, True
+        self.open, self.most_at_once = 0, 0
         find_or_make(folder, names)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(*certificate_paths(folder, names[0]))
@@ -51,10 +53,18 @@ class CheckedServer:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            self.open += 1
+            self.most_at_once = max(self.open, self.most_at_once)
             self._threads.append(threading.Thread(target=self._serve, args=(sock,)))
             self._threads[-1].start()
 
     def _serve(self, sock):
+        try:
+            self._talk(sock)
+        finally:
+            self.open -= 1
+
+    def _talk(self, sock):
         sock.settimeout(self.patience)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # an end waits for no acknowledgement
         with sock, contextlib.suppress(OSError):

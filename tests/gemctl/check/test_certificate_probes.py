@@ -7,6 +7,7 @@ import pytest
 import trustme
 
 from gemd.gemctl.check.certificate_probes import PROBES
+from gemd.gemctl.gemini_client import NoHandshake
 from gemd.gemctl.known_hosts import KnownHost, KnownHosts, default_path
 
 NAMES = [one.rule.name for one in PROBES]
@@ -59,6 +60,14 @@ def test_a_chain_to_nobody_that_is_known(checked, outcome_of):
     trustme.CA().issue_cert("localhost").configure_cert(server.context)
     outcome = outcome_of(PROBES, "certificate-issuer", server.visitor())
     assert (outcome.kind, outcome.text[:31]) == ("note", "it is signed by somebody else, ")
+
+
+def test_who_can_not_be_reached_is_no_stranger(checked, outcome_of, monkeypatch):
+    """As where there are limits of connections."""
+    monkeypatch.setattr("gemd.gemctl.check.pace._FIRST_WAIT", 0.01)
+    answers = iter([None, b"", b"", b""])
+    with pytest.raises(NoHandshake):
+        outcome_of(PROBES, "certificate-issuer", checked(greet=lambda octets: next(answers)).visitor())
 
 
 def test_a_chain_to_an_authority(checked, outcome_of, tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ def check(capsys, monkeypatch):
     monkeypatch.setattr(subjects, "look_up", lambda host, port: [(2, ("127.0.0.1", port))])
 
     def check(server, *flags, path="/"):
+        server.patience = 3.0
         code = main([*FLAGS, *flags, f"gemini://localhost:{server.port}{path}"])
         return code, *capsys.readouterr()
 
@@ -71,7 +72,10 @@ def test_for_programs(checked, check):
     code, printed, _ = check(checked(pages={}), "--json")
     (host,) = json.loads(printed)["hosts"]
     assert code == 1
-    assert {finding["check"] for finding in host["findings"]} == {"start-page", "client-certificate", "dead-link"}
+    assert {finding["check"] for finding in host["findings"]} == {
+        "start-page",
+        "client-certificate",
+    }  # and no dead link
     assert (host["is_complete"], host["pages"]) == (True, 1)
 
 
@@ -130,9 +134,77 @@ def test_whether_there_is_a_way(monkeypatch):
 
 def test_a_pause_for_others_alone(checked):
     server = checked()
-    assert module._find_pause(server.subject()) == 0.0
-    assert module._find_pause(server.subject(addresses=(("192.0.2.1", 1965),))) == 0.1
-    assert module._find_pause(server.subject(addresses=(("example.org", 1965),))) == 0.1
+    assert module._find_pause(server.subject(), None) == 0.0
+    assert module._find_pause(server.subject(addresses=(("192.0.2.1", 1965),)), None) == 0.1
+    assert module._find_pause(server.subject(addresses=(("example.org", 1965),)), None) == 0.1
+    assert [module._find_pause(server.subject(), seconds) for seconds in (0.0, 3.0)] == [0.0, 3.0]
+    theirs = server.subject(addresses=(("192.0.2.1", 1965),), is_own=False)
+    assert [module._find_pause(theirs, seconds) for seconds in (0.0, 3.0)] == [0.1, 3.0]
+
+
+@pytest.mark.parametrize("pause", ["0", "0.5"])
+def test_no_pause_may_be_typed(checked, check, pause):
+    assert check(checked(), "--pause", pause, "--only", "content")[0] == 0
+
+
+def test_no_handshake_is_one_fault(checked, check, monkeypatch):
+    monkeypatch.setattr("gemd.gemctl.check.pace._FIRST_WAIT", 0.01)
+    code, printed, _ = check(checked(greet=lambda octets: b"no TLS here"))
+    assert code == 1
+    fault, summary = printed.splitlines()
+    assert ": connection: no TLS with 127.0.0.1:" in fault
+    assert summary.endswith(": 0 checks passed, 1 fault")
+
+
+def test_no_way_to_it_at_all(checked, check, monkeypatch):
+    server = checked()
+    monkeypatch.setattr(subjects, "_resolve", lambda target: (("2001:db8::1", server.port),))
+    monkeypatch.setattr(module, "_has_way", lambda host, port: False)
+    code, printed, _ = check(server, "--foreign")
+    assert code == 4
+    assert printed.endswith(": nothing was checked, since this machine has no way to it\n")
+
+
+def test_ctrl_c_leaves_what_was_found(checked, check, monkeypatch):
+    def interrupt(visitor):
+        raise KeyboardInterrupt
+
+    server = checked(pages={})
+    monkeypatch.setattr(module, "WAITING", frozenset())
+    monkeypatch.setattr(module, "CLOSELY", [one for one in module.CLOSELY if one.rule.name == "start-page"])
+    monkeypatch.setattr(module.Crawl, "run", interrupt)
+    code, printed, said = check(server)
+    assert (code, said) == (1, "gemctl: interrupted\n")
+    found, _, reason = printed.splitlines()
+    assert found.startswith("fault: ")
+    assert reason.endswith(": all was not checked, since it was interrupted")
+    code, printed, _ = check(server, "--json")
+    assert json.loads(printed)["hosts"][0]["is_complete"] is False
+
+
+def test_ctrl_c_before_anything(checked, check, monkeypatch):
+    def interrupt(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "find_subjects", interrupt)
+    assert check(checked()) == (1, "", "gemctl: interrupted\n")
+
+
+def test_who_waits_is_looked_at_once_for_all_hosts_of_a_listener(checked, check, monkeypatch):
+    server = checked()
+    both = [server.subject(), server.subject(patience=8.0)]
+    monkeypatch.setattr(module, "find_subjects", lambda options: both)
+    code, printed, _ = check(server, "--only", "server")
+    assert code == 0
+    first, second = (int(line.split(": ")[1].split()[0]) for line in printed.splitlines())
+    assert first - second == len(module.WAITING) == 5
+
+
+def test_nobody_goes_through_a_capsule_without_a_first_page(checked, check, monkeypatch):
+    server = checked(pages={})
+    gone = server.subject(exempt={"start-page": "gone = true"})
+    monkeypatch.setattr(module, "find_subjects", lambda options: [gone])
+    assert check(server, "--only", "content")[:2] == (0, f"localhost:{server.port}: 0 checks passed, 0 faults\n")
 
 
 @pytest.mark.parametrize("flags", [["--limit", "0"], ["--limit", "x"], ["--pause", "-1"], ["--only", "x"]])

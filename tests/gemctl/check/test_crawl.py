@@ -74,7 +74,7 @@ def test_all_that_link_to_it_are_counted(crawl):
 
 def test_who_says_slow_down_each_time(crawl):
     found = crawl({"/": page("=> /a"), "/a": b"44 0\r\n"})
-    assert found == [("note", "dead-link", "/:2", '/a got "44 0" each time, so nobody knows')]
+    assert found == [("note", "dead-link", "/:2", '/a: it got "44 0" each time, so nobody knows')]
 
 
 @pytest.mark.parametrize("answer", [b"10 Name?\r\n", b"11 Word?\r\n", b"60 Who?\r\n", b"61 Not you\r\n"])
@@ -192,6 +192,19 @@ def test_links_to_others(crawl, checked):
     assert other.requests == []
     found = crawl(pages, elsewhere=lambda visitor: Elsewhere(visitor.pace, 9.0, 9))
     assert found == [("fault", "outer-link", "/:3", f'{there}/b got "51 Not found"')]
+
+
+def test_a_redirect_to_others(crawl, checked):
+    other = checked(pages={})
+    there = f"gemini://localhost:{other.port}"
+    pages = {"/": page("=> /a"), "/a": f"31 {there}/b\r\n".encode()}
+    assert crawl(pages) == []
+    found = crawl(pages, elsewhere=lambda visitor: Elsewhere(visitor.pace, 9.0, 9))
+    assert found == [("fault", "outer-link", "/:2", f'{there}/b got "51 Not found"')]
+
+
+def test_robots_of_one_who_is_busy(crawl):
+    assert crawl({"/robots.txt": b"44 0\r\n", "/": page("x")}, is_own=False) == []
 
 
 def test_start_page_that_is_not_there(crawl):

@@ -51,6 +51,41 @@ def test_nobody_is_there(elsewhere):
     assert second[3].startswith("gemini://127.0.0.1:1/ got no answer: can't connect to 127.0.0.1:1")
 
 
+def test_a_server_that_is_not_there_is_tried_once(elsewhere, monkeypatch):
+    one, tried = elsewhere(), []
+    monkeypatch.setattr(one, "_reach", lambda target: tried.append(target.place) or fail())
+    for number in range(5):
+        one.learn(f"gemini://localhost:1/{number}", f"page:{number}")
+    assert len(found(one)) == 5
+    assert tried == ["localhost:1"]
+
+
+def fail():
+    raise Failure("it is not there")
+
+
+def test_any_of_its_addresses_will_do(checked, elsewhere, monkeypatch):
+    server = checked()
+    monkeypatch.setattr(module, "look_up", lambda host, port: [(2, ("127.0.0.2", port)), (2, ("127.0.0.1", port))])
+    one = elsewhere()
+    one.learn(f"gemini://localhost:{server.port}/", "page:1")
+    assert found(one) == []
+    assert len(server.requests) == 2
+
+
+def test_who_is_busy_may_have_it(checked, elsewhere):
+    server = checked(pages={"/robots.txt": b"44 0\r\n", "/a": b"44 0\r\n"})
+    one, there = elsewhere(), f"gemini://localhost:{server.port}"
+    one.learn(f"{there}/a", "page:1")
+    assert found(one) == [
+        ("note", "outer-link", "page:1", f'{there}/a: it got "44 0" each time, so nobody knows'),
+    ]
+
+
+def test_others_have_a_pause(elsewhere):
+    assert elsewhere()._pace._pause == 0.1
+
+
 def test_no_more_than_were_allowed(elsewhere, monkeypatch):
     def refuse(url):
         raise Failure("no")

@@ -76,3 +76,19 @@ def test_the_end_itself(slept):
     pace.step()
     with pytest.raises(OutOfTime):
         pace.limit(1.0)
+
+
+def test_who_has_no_room_is_given_time(slept):
+    pace = Pace(0.0, 60.0)
+    for tries in range(3):
+        pace.make_room(tries)
+    assert slept == [1.0, 2.0, 4.0]
+
+
+def test_others_are_asked_slowly_until_the_same_end(slept):
+    others = Pace(0.0, 5.0).for_others()
+    for _ in range(3):
+        others.step()
+    assert slept == pytest.approx([0.1, 0.1])
+    assert others.limit(60.0) == pytest.approx(4.8)
+    assert Pace(3.0, 60.0).for_others()._pause == 3.0

@@ -57,6 +57,15 @@ def test_above_the_root_is_another_page(said_by):
     assert (kind, found) == ("fault", '/../ got "20 text/gemini", and other content than /')
 
 
+def test_the_root_is_another_page_each_time(said_by):
+    numbers = iter(range(9))
+    kind, found = said_by(PROBES, "path-above", wrong=lambda line: CONFUSED + b"%d" % next(numbers))
+    assert (kind, found) == (
+        "note",
+        '/../ got "20 text/gemini", which can\'t be compared with /: that is another page each time',
+    )
+
+
 def test_each_leads_to_the_list_of_accounts(checked, outcome_of):
     server = checked()
     outcome_of(PROBES, "climbing-path", server.visitor())

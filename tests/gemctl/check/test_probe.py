@@ -5,6 +5,7 @@ import pytest
 from gemd.gemctl.check.finding import PASSED, Finding, FindingKind, fault, note, skipped
 from gemd.gemctl.check.pace import OutOfTime
 from gemd.gemctl.check.probe import probe, run_probe, worst
+from gemd.gemctl.check.visit import SlowedDown
 from gemd.gemctl.failure import Failure
 
 
@@ -36,6 +37,14 @@ def test_who_gets_no_answer_has_found_a_fault(checked):
 
     finding = run_probe(row(run), checked().visitor())
     assert (finding.kind, finding.found) == (FindingKind.FAULT, "can't connect; at all")
+
+
+def test_who_is_told_to_slow_down_has_found_nothing(checked):
+    def run(visitor):
+        raise SlowedDown("nobody knows")
+
+    finding = run_probe(row(run), checked().visitor())
+    assert (finding.kind, finding.found) == (FindingKind.SKIPPED, "nobody knows")
 
 
 def test_no_time_is_no_fault(checked):

@@ -107,6 +107,26 @@ def test_all_that_is_missing_is_there(said_by):
     assert (kind, found) == ("note", f'/{MISSING} got "20 text/gemini": nobody is told of a link that is dead')
 
 
+@pytest.mark.parametrize("status", [60, 61, 62])
+def test_nobody_may_see_what_is_missing(said_by, status):
+    kind, found = said_by(PROBES, "missing-page", **answer_for(MISSING.encode(), b"%d No\r\n" % status))
+    assert (kind, found) == (
+        "skipped",
+        f'/{MISSING} got "{status} No": who shows no certificate is told nothing else',
+    )
+
+
+@pytest.mark.parametrize("status", [10, 11])
+def test_a_prompt_for_all_that_is_missing(said_by, status):
+    kind, found = said_by(PROBES, "missing-page", **answer_for(MISSING.encode(), b"%d Name?\r\n" % status))
+    assert (kind, found) == ("note", f'/{MISSING} got "{status} Name?": nobody is told of a link that is dead')
+
+
+def test_what_follows_the_request_may_be_too_soon(said_by):
+    answers = iter([None, b"44 0\r\n", None])
+    assert said_by(PROBES, "trailing-octets", wrong=lambda line: next(answers)) == (None, "")
+
+
 def test_octets_that_are_not_utf_8_may_be_dropped(said_by):
     assert said_by(PROBES, "not-utf-8", wrong=lambda line: b"" if b"\xff" in line else None) == (None, "")
 

@@ -86,6 +86,43 @@ def test_nobody_takes_clients_with_tls(subjects):
         subjects(listeners=["unix:/run/x.sock", "127.0.0.1:1967", "127.0.0.1:1968"])
 
 
+def test_nobody_has_a_name(subjects):
+    text = 'control = "control0.sock"\n[[host]]\nname = "*"\ncertificate = "a.crt"\nkey = "a.key"\n'
+    with pytest.raises(Failure, match=r'each host is called "\*" or passed on: say by which name') as caught:
+        subjects(text=text, listeners=["[::]:1965"])
+    assert caught.value.code == ExitCode.UNCHECKED
+
+
+def test_access_keeps_this_machine_out(subjects):
+    with pytest.raises(Failure, match=r"access lets nobody in from ::1, 127.0.0.1: allow that, or check") as caught:
+        subjects(text=CONF + '[access]\nallow = ["192.0.2.0/24"]\n')
+    assert caught.value.code == ExitCode.UNCHECKED
+    found = subjects(text=CONF + '[access]\ndeny = ["::1"]\n')
+    assert {one.addresses for one in found} == {(("127.0.0.1", 1965),), (("127.0.0.1", 1966),)}
+
+
+GONE = '[[host]]\nname = "example.com"\n'
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    {
+        "gone = true\n": "gone = true",
+        'root = "x"\naccess = { allow = ["192.0.2.0/24"] }\n': "access keeps this machine out",
+        'root = "x"\n[[host.location]]\npath = "/"\nmatch = "exact"\ngone = true\n': "gone = true",
+        'root = "x"\naccess = { deny = ["192.0.2.0/24"] }\n': None,
+        'root = "x"\n[[host.location]]\npath = "/a"\ngone = true\n': None,
+    }.items(),
+)
+def test_a_host_without_a_first_page_for_this_machine(subjects, monkeypatch, host, reason):
+    assert subjects(text=CONF + GONE + host)[2].exempt.get("start-page") == reason
+    monkeypatch.setattr(module, "look_up", lambda host, port: [(10, ("::1", port, 0, 0))])
+    (one,) = subjects("example.com", text=CONF + GONE + host)
+    assert one.exempt.get("start-page") == reason
+    (one,) = subjects("example.com/a", text=CONF + GONE + host)
+    assert "start-page" not in one.exempt
+
+
 def test_by_the_socket_alone(subjects, tmp_path):
     subjects()
     options = parse_arguments(["-s", str(tmp_path / "control0.sock"), "check"])

@@ -16,14 +16,15 @@ def test_findings():
 
 
 def test_a_report():
-    report = HostReport("h:1965", ["127.0.0.1:1965"], ["x", "y"], [FAULT, NOTE, SKIPPED], 3, 1, 2, is_complete=False)
+    report = HostReport("h:1965", ["127.0.0.1:1965"], ["x", "y"], [FAULT, NOTE, SKIPPED], 3, 1, 2)
+    report.leave_unfinished("the time was over before all was checked")
     assert list(write_report(report)) == [
         "fault: here: a-check: it is \\x1b[31mred; expected blue (a section); to do: paint it",
         "note: there: b-check: it is old; expected new; to do: wait",
         "skipped: there: c-check: no way",
         "h:1965: 2 checks passed, 1 fault, 1 note, 1 skipped, 3 URLs and 1 link of the capsule looked at, "
         "2 URLs left alone, as robots.txt says",
-        "h:1965: the time was over before all was checked: --within S gives more",
+        "h:1965: the time was over before all was checked",
     ]
 
 
@@ -52,6 +53,7 @@ def test_for_programs():
         "links": 0,
         "barred": 0,
         "is_complete": True,
+        "unfinished": "",
     }
 
 

@@ -44,5 +44,5 @@ def test_each_goes_by_a_section_that_is_there():
 
 
 def test_a_server_that_is_right_has_no_fault(checked):
-    visitor = checked().visitor()
+    visitor = checked(patience=3.0).visitor()
     assert [finding for one in CLOSELY if (finding := run_probe(one, visitor)) is not None] == []

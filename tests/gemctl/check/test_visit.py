@@ -6,9 +6,9 @@ import time
 import pytest
 
 from gemd.gemctl.check.pace import OutOfTime, Pace
-from gemd.gemctl.check.visit import Reply, ReplyEnd, Visitor, read_reply
+from gemd.gemctl.check.visit import Reply, ReplyEnd, SlowedDown, Visitor, read_reply
 from gemd.gemctl.failure import Failure
-from gemd.gemctl.gemini_client import Header
+from gemd.gemctl.gemini_client import Header, NoHandshake
 from gemd.system.deadline import Deadline
 from tests.gemctl.conftest import LONGEST
 
@@ -43,9 +43,28 @@ def test_who_is_told_to_slow_down_asks_again(checked):
 
 
 def test_nobody_asks_for_ever(checked):
-    server = checked(wrong=lambda line: b"44 0\r\n")
-    assert server.visitor().start_page.status == 44
-    assert len(server.requests) == 4
+    server = checked(wrong=lambda line: b"44 0\r\n" if b"/busy" in line else None)
+    visitor = server.visitor()
+    for count in (4, 5):  # once that is known
+        with pytest.raises(SlowedDown, match='it got "44 0" each time, so nobody knows'):
+            visitor.ask(visitor.subject.url("/busy"))
+        assert len(server.requests) == count
+    assert visitor.start_page.status == 20
+    with pytest.raises(SlowedDown):
+        visitor.ask(visitor.subject.url("/busy"))
+    assert len(server.requests) == 10
+
+
+def test_who_is_closed_before_tls_comes_again(checked, monkeypatch):
+    """As by a limit of connections or handshakes."""
+    monkeypatch.setattr("gemd.gemctl.check.pace._FIRST_WAIT", 0.01)
+    closed = [b"", b"", None]
+    server = checked(greet=lambda octets: closed.pop(0))
+    assert server.visitor().start_page.status == 20
+    server.greet = lambda octets: closed.append(1) or b""
+    with pytest.raises(NoHandshake, match=r"no TLS with 127.0.0.1"):
+        server.visitor().connect()
+    assert len(closed) == 3
 
 
 def test_no_connection(checked):
@@ -120,6 +139,12 @@ def test_what_is_said_of_an_answer(pair, octets, said):
     pair[1].sendall(octets)
     pair[1].close()
     assert read_reply(pair[0], Deadline(LONGEST)).say() == said
+
+
+def test_what_is_said_of_half_a_header(pair):
+    pair[1].sendall(b"20 text/ge")
+    said = read_reply(pair[0], Deadline(0.1)).say()
+    assert said == 'no Gemini header, but "20 text/ge", and no more while it was waited for'
 
 
 def test_what_is_said_of_none():
