@@ -66,6 +66,11 @@ class LineLog:
         """Lines that this process could not write."""
         return self._refused + self._failed
 
+    @property
+    def has_thread(self) -> bool:
+        """Whether a thread writes, which may wait."""
+        return self._thread is not None
+
     def write(self, line: str, level: Level = Level.INFO) -> None:
         """Write one line, given without its line end. Where there is a thread, this never waits."""
         if self._thread is None:

@@ -1,12 +1,14 @@
 """Lines to syslog, in the form of syslog(3) (RFC 3164).
 
-Rules: the daemon is never waited for, as syslog(3) does for one that has stopped reading; one that was started anew is
-connected to again, as far as it is within reach; nothing depends on the locale.
+Rules: a daemon that has stopped reading is not waited for, as syslog(3) does; one that reads gets a moment, where a
+thread writes, since the kernel keeps no more than ten lines for it (net.unix.max_dgram_qlen); one that was started anew
+is connected to again, as far as it is within reach; nothing depends on the locale.
 """
 
 import contextlib
 import errno
 import os
+import select
 import socket
 import syslog
 import time
@@ -44,13 +46,15 @@ _BUSY = frozenset({errno.EAGAIN, errno.ENOBUFS})
 
 
 class SyslogSink:
-    """Lines to syslog, as a facility."""
+    """Lines to syslog, as a facility. `patience` is for how many seconds a write may wait for room."""
 
     is_dated = True
 
     def __init__(self, facility: Facility = "daemon") -> None:
         self.facility = facility
         self.reason = ""
+        self.patience = 0.0
+        self._has_stopped = False  # reading, as far as one could wait for it
         self._socket: socket.socket | None = None
 
     def connect(self) -> None:
@@ -79,31 +83,52 @@ class SyslogSink:
 
     def write(self, lines: Sequence[tuple[str, Level]]) -> int:
         """Write lines; how many were lost."""
-        return sum(not self._write(text, level) for text, level in lines)
+        end = time.monotonic() + self.patience
+        return sum(not self._write(text, level, end) for text, level in lines)
 
-    def _write(self, text: str, level: Level) -> bool:
+    def _write(self, text: str, level: Level, end: float) -> bool:
         now = time.localtime()
         date = f"{_MONTHS[now.tm_mon - 1]} {now.tm_mday:2} {now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02}"
         line = f"<{_FACILITIES[self.facility] | PRIORITIES[level]}>{date} gemd[{os.getpid()}]: {text}"
         data = encode_line(line, b"")
         try:
             try:
-                self._send(self._socket or self._connect(), data)
+                self._send(self._socket or self._connect(), data, end)
             except OSError as error:
                 if error.errno in _BUSY:
                     raise
-                self._send(self._connect(), data)
+                self._send(self._connect(), data, end)
         except OSError as error:
             self.reason = "nobody reads it" if error.errno in _BUSY else error.strerror or str(error)
             return False
         return True
 
-    def _send(self, connection: socket.socket, data: bytes) -> None:
+    def _send(self, connection: socket.socket, data: bytes, end: float) -> None:
         """One message; in a stream a NUL ends it. Raises OSError."""
-        end = b"\0" if connection.type == socket.SOCK_STREAM else b""
-        if connection.send(data + end, socket.MSG_NOSIGNAL) < len(data + end):
+        if connection.type == socket.SOCK_STREAM:
+            data += b"\0"
+        while True:
+            try:
+                count = connection.send(data, socket.MSG_NOSIGNAL)
+            except BlockingIOError:
+                if not self._wait_for_room(connection, end):
+                    raise
+            else:
+                break
+        self._has_stopped = False
+        if count < len(data):
             self.close()  # what follows would be taken for the rest of it
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    def _wait_for_room(self, connection: socket.socket, end: float) -> bool:
+        """Wait until `end` at most, and not again for a daemon that has read nothing since that was in vain."""
+        seconds = end - time.monotonic()
+        if self._has_stopped or seconds <= 0:
+            return False
+        poll = select.poll()
+        poll.register(connection, select.POLLOUT)
+        self._has_stopped = not poll.poll(seconds * 1000)
+        return not self._has_stopped
 
     def close(self) -> None:
         """Disconnect, until there is something to say again."""

@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import need_root
 
 from .conftest import Daemon, wait_for
+from .load import Load
 from .succession import HOST, SERVICE, public_folder, tell, wait_until_serving, workers_of
 
 pytestmark = need_root  # who may give a process another /dev
@@ -165,6 +166,16 @@ def test_one_that_stops_reading_stops_nobody(serve_by, syslog, tmp_path):
     assert daemon.ask("/").status == 20
     assert "could not be written" not in daemon.errors
     wait_until_told(daemon, syslog, "nobody reads it")
+
+
+def test_each_answer_has_its_line_or_is_counted(serve_by, syslog, tmp_path):
+    syslog.start()
+    daemon = serve_by(SERVICE + LOGS + HOST)
+    daemon.expect("could not be written")  # if this machine has other things to do than to read them
+    with Load(daemon.port, "/", clients=4) as load:
+        wait_for(lambda: len(syslog.read()) >= 300, "300 lines", 60)
+    assert load.failures == []
+    wait_for(lambda: len(syslog.read()) + dropped(tmp_path) == load.answered, "the last of them")
 
 
 def test_a_chroot_keeps_nobody_from_it(serve_by, syslog, tmp_path):

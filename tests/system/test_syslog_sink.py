@@ -1,6 +1,7 @@
 import os
 import re
 import socket
+import threading
 from typing import get_args
 
 import pytest
@@ -120,6 +121,31 @@ def test_it_is_kept_within_reach(sink, listen, path):
     sink.connect()
     assert write(sink, "two") == 0
     assert [daemon.read()[-3:] for _ in range(2)] == ["one", "two"]
+
+
+def test_one_that_reads_gets_time_for_it_where_a_thread_writes(sink, listen):
+    daemon = listen()
+    sink.patience = 60
+    read = []
+    reader = threading.Thread(target=lambda: read.extend(daemon.read() for _ in range(2000)))
+    reader.start()
+    assert sum(write(sink, *(f"line {nr}" for nr in range(start, start + 500))) for start in range(0, 2000, 500)) == 0
+    reader.join()
+    assert [line.rpartition(" ")[2] for line in read] == [str(nr) for nr in range(2000)]
+
+
+def test_one_that_has_stopped_reading_is_waited_for_once(sink, listen):
+    daemon = listen()
+    sink.patience = 0.05
+    while write(sink, "line") == 0:
+        pass
+    assert sink.reason == "nobody reads it"
+    sink.patience = 600
+    assert write(sink, "one", "two") == 2
+    daemon.read()
+    assert write(sink, "three") == 0
+    sink.patience = 0.05
+    assert write(sink, *["four"] * 10_000) > 0
 
 
 def test_a_line_is_cut_rather_than_lost(sink, listen):
