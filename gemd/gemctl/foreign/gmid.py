@@ -161,6 +161,9 @@ class _Gmid:
         if style not in _STYLES:
             raise mistake(given["style"].spot, f"expected one of {', '.join(_STYLES)}, not {style}")
         table.set("format", style)
+        if style == "common":
+            text = "gmid's common begins with the host; here the address comes first, and the time has brackets."
+            table.remark(given["style"].spot, given["style"].line, text)
         table.set("queries", "full", "As gmid logs them; people have typed what is in them.")
 
     def _join(self, path: str) -> str:

@@ -101,6 +101,7 @@ def test_logs(text, table, gmid):
     [
         ('log access "/a.log"', "in syslog as well"),
         ("log syslog facility kern", "no such facility"),
+        ("log style common", "begins with the host"),
         ('protocols "tlsv1.2"', "TLS 1.2 and 1.3"),
         ('types { include "/usr/share/misc/mime.types" }', "known already"),
     ],
