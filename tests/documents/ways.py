@@ -181,8 +181,8 @@ NOT_RUN = {
     "--tls-keyfile example.org.key": "it is what the reader comes from",
     "fail2ban-regex /var/log/gemd/access.log /etc/fail2ban/filter.d/gemd.conf": LOG_RECIPES,
     "git pull": A_NAME,
-    r"""sed -E -e '/" 0 [0-9]+/d' -e 's/"" ([0-9]+)/"-" \1/' -e 's/" 51 ([0-9]+)/" 404 \1/' """
-    r"""-e 's/" ([1-6][0-9]) ([0-9]+)/" \10 \2/' """
+    r"""sed -E -e '/" 0 [0-9]+/d' -e 's/ "-" "-"$//' -e 's/"" ([0-9]+)/"-" \1/' """
+    r"""-e 's/" 51 ([0-9]+)/" 404 \1/' -e 's/" ([1-6][0-9]) ([0-9]+)/" \10 \2/' """
     r"""/var/log/gemd/access.log | goaccess - --no-global-config --no-strict-status --no-ip-validation """
     r"""--log-format='%h %^ %e [%d:%t %^] "%U" %s %b' --date-format=%d/%b/%Y --time-format=%T """
     r"""-o report.html""": LOG_RECIPES,
