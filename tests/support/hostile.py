@@ -6,10 +6,10 @@ Rule: it reads a request as the protocol has it, so that what it is asked is che
 import contextlib
 import socket
 import struct
-import threading
 from collections.abc import Callable, Mapping
 
 from gemd.protocol.fastcgi import ParamsReader
+from tests.support.threaded_listener import ThreadedListener
 from tests.support.waiting import LONGEST
 
 Read = Callable[[socket.socket], Mapping[bytes, bytes]]
@@ -64,27 +64,17 @@ class Application:
 
     def __init__(self, path, read, answers):
         if path is None:
-            self._listener = socket.create_server(("127.0.0.1", 0))
-            self.place = f"127.0.0.1:{self._listener.getsockname()[1]}"
+            listener = socket.create_server(("127.0.0.1", 0))
+            self.place = f"127.0.0.1:{listener.getsockname()[1]}"
         else:
-            self._listener = socket.socket(socket.AF_UNIX)
-            self._listener.bind(str(path))
-            self._listener.listen(64)
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(str(path))
+            listener.listen(64)
             self.place = f"unix:{path}"
         self._read = read
         self._answers = answers
         self.asked = []  # variables, of each request
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def _accept(self):
-        while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return
-            self._threads.append(threading.Thread(target=self._serve, args=(sock,)))
-            self._threads[-1].start()
+        self._listener = ThreadedListener(listener, self._serve)
 
     def _serve(self, sock):
         sock.settimeout(LONGEST)
@@ -96,11 +86,7 @@ class Application:
 
     def close(self):
         """No more connections, and none is left."""
-        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for thread in self._threads:
-            thread.join(LONGEST)
-            assert not thread.is_alive()
 
 
 def send(data):

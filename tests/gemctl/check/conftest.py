@@ -13,6 +13,7 @@ from gemd.protocol.errors import BadRequest
 from gemd.protocol.url import parse_url
 from gemd.system.certificates import certificate_paths, find_or_make
 from tests.gemctl.conftest import LONGEST
+from tests.support.threaded_listener import ThreadedListener
 
 CONFUSED = b"20 text/gemini\r\n# Confused\n"
 PAGES = {"/": b"20 text/gemini\r\n# A page\n"}
@@ -38,31 +39,24 @@ class CheckedServer:
         self.context.sni_callback = self._check_name
         for key, value in changes.items():
             setattr(self if hasattr(self, key) else self.context, key, value)
-        self._listener = socket.create_server((address, port))
-        self.address = self._listener.getsockname()[:2]
+        listener = socket.create_server((address, port))
+        self.address = listener.getsockname()[:2]
         self.port = self.address[1]
-        self._threads = [threading.Thread(target=self._run)]
-        self._threads[0].start()
+        self._counting = threading.Lock()
+        self._listener = ThreadedListener(listener, self._serve)
 
     def _check_name(self, tls, name, context):
         return None if self.knows_name(name) else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
 
-    def _run(self):
-        while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return
+    def _serve(self, sock):
+        with self._counting:
             self.open += 1
             self.most_at_once = max(self.open, self.most_at_once)
-            self._threads.append(threading.Thread(target=self._serve, args=(sock,)))
-            self._threads[-1].start()
-
-    def _serve(self, sock):
         try:
             self._talk(sock)
         finally:
-            self.open -= 1
+            with self._counting:
+                self.open -= 1
 
     def _talk(self, sock):
         sock.settimeout(self.patience)
@@ -115,9 +109,6 @@ class CheckedServer:
         return Visitor(self.subject(**changes), self.address, Pace(0.0, LONGEST), LONGEST / 3)
 
     def close(self):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(LONGEST)
         self._listener.close()
 
 
