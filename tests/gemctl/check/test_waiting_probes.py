@@ -24,7 +24,7 @@ def test_a_server_that_waits_for_ever(checked, outcome_of, name, seconds):
 
 
 def test_one_that_is_kept_too_long_is_no_fault_of_the_others(checked, outcome_of):
-    visitor = checked(patience=0.5).visitor(patience=0.2)
+    visitor = checked(patience=1.2).visitor(patience=0.6)
     kinds = [outcome_of(PROBES, name, visitor).kind for name in ("half-a-request", "silent-client", "no-handshake")]
     assert kinds == ["fault", "fault", None]  # a kernel may hold back who begins no handshake
 
