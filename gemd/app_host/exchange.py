@@ -10,7 +10,7 @@ import os
 import socket
 from typing import Protocol
 
-from gemd.protocol.errors import GeminiError
+from gemd.protocol.errors import GeminiError, Overloaded
 from gemd.protocol.fastcgi import FastCGIError, ParamsReader, ProtocolStatus, RecordType, encode_end, encode_stream
 from gemd.protocol.response import BrokenBody, encode_header, error_response
 from gemd.responders.app.call import Call
@@ -143,6 +143,9 @@ class Exchange:
         if not self._has_header:
             try:
                 response = call.settle()
+            except Overloaded:
+                self._complete(encode_end(protocol_status=ProtocolStatus.OVERLOADED))  # for the worker to say and count
+                return
             except GeminiError as error:
                 response = error_response(error)
             if response is None:

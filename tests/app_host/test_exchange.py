@@ -12,7 +12,6 @@ from gemd.responders.app.call import Call
 
 REQUEST = encode_request({b"GEMINI_URL": b"gemini://h/", b"gemd.client": b"192.0.2.7"})
 DONE = End(0, 0)
-BUSY = b"41 Too much is going on, try again later\r\n"
 
 
 class Loop:
@@ -180,7 +179,10 @@ def test_one_that_is_late_is_refused(make, has_begun):
     threads.calls[0]._has_begun, threads.is_blocked = has_begun, True
     threads.calls[0].deadline = 0.0
     exchange.look()
-    assert read(worker) == ((b"42 The application took too long\r\n" if has_begun else BUSY), DONE)
+    if has_begun:
+        assert read(worker) == (b"42 The application took too long\r\n", DONE)
+    else:  # which the worker says, in the words of the location, and counts
+        assert read(worker) == (b"", End(0, ProtocolStatus.OVERLOADED))
 
 
 def test_a_body_that_is_late_is_broken_off(make, caplog):

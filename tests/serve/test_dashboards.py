@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,8 +45,8 @@ def told():
 
 
 @pytest.fixture
-def samples(told, configure, tmp_path):
-    """The labels of each sample, by its name."""
+def exposition(told, configure, tmp_path):
+    """The metrics as text."""
     if not told:
         daemon = configure(CONF)
         assert daemon.ask("/").status == 20
@@ -57,10 +56,18 @@ def samples(told, configure, tmp_path):
             text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             return text if "\ngemd_requests_total 1\n" in text else None
 
-        for family in text_string_to_metric_families(wait_for(read, "the request to be counted")):
-            for sample in family.samples:
-                told.setdefault(sample.name, []).append(sample.labels)
-    return told
+        told["text"] = wait_for(read, "the request to be counted")
+    return told["text"]
+
+
+@pytest.fixture
+def samples(exposition):
+    """The labels of each sample, by its name."""
+    found = {}
+    for family in text_string_to_metric_families(exposition):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append(sample.labels)
+    return found
 
 
 def find_faults(expression, said, samples):
@@ -125,10 +132,38 @@ def test_panels_are_there_once_and_beside_each_other():
         taken |= cells
 
 
-def test_prometheus_takes_the_rules_where_there_is_one():
-    promtool = shutil.which("promtool")
-    if promtool is not None:
-        subprocess.run([promtool, "check", "rules", str(FOLDER / "gemd-alerts.yml")], check=True)
+class TestPrometheus:
+    """What its own tool says."""
+
+    @pytest.fixture
+    def promtool(self, need_program):
+        def run(*arguments, **options):
+            command = [need_program("promtool"), *arguments]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+            return done.returncode, done.stdout + done.stderr
+
+        return run
+
+    def test_takes_the_rules(self, promtool):
+        code, said = promtool("check", "rules", FOLDER / "gemd-alerts.yml")
+        assert code == 0, said
+
+    def test_understands_every_query_of_the_dashboard(self, promtool, tmp_path):
+        queries = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+        plain = [query.replace("$__rate_interval", "5m").replace("$host", ".*") for query in queries]
+        rules = [{"record": f"query:{nr}", "expr": query} for nr, query in enumerate(plain)]
+        path = tmp_path / "queries.yml"
+        path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+        code, said = promtool("check", "rules", path)
+        assert code == 0, said
+        path.write_text(yaml.safe_dump({"groups": [{"name": "wrong", "rules": [{"record": "x", "expr": "sum by ("}]}]}))
+        assert promtool("check", "rules", path)[0] != 0
+
+    def test_minds_no_name_type_or_text(self, promtool, exposition):
+        assert promtool("check", "metrics", input=exposition) == (0, "")
+
+
+def test_each_alert_has_a_name_of_its_own():
     assert len({rule["alert"] for group in RULES for rule in group["rules"]}) == sum(
         len(group["rules"]) for group in RULES
     )
