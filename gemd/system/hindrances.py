@@ -48,10 +48,13 @@ def _find_shut(path: str) -> str:
     user = name_user(os.geteuid())
     for part in _way_to(path):
         if os.path.isdir(part) and not os.access(part, os.X_OK, effective_ids=True):
-            return f"{user} may not enter {_describe(part)}"
-    return f"{user} may not use {_describe(path if os.path.exists(path) else os.path.dirname(path))}"
+            return f"{user} may not enter {part}: {_describe(part)}"
+    if os.path.exists(path):
+        return f"{user} may not use it: {_describe(path)}"
+    directory = os.path.dirname(path)
+    return f"{user} may not write in {directory}: {_describe(directory)}"
 
 
 def _describe(path: str) -> str:
     status = os.stat(path)
-    return f"{path}, which belongs to {name_user(status.st_uid)} and has the mode {stat.S_IMODE(status.st_mode):04o}"
+    return f"it belongs to {name_user(status.st_uid)}, and its mode is {stat.S_IMODE(status.st_mode):04o}"

@@ -144,6 +144,26 @@ def test_a_wheelhouse_that_is_none(install, tmp_path):
     assert make("wheelhouse", check=False).stderr.startswith("which directory? make wheelhouse WHEELHOUSE=...\n")
 
 
+def test_what_to_do_is_said_where_nothing_can_be_installed(tmp_path, monkeypatch):
+    def fail(**variables):
+        done = make("install-program", check=False, PYTHON=find_python(), **variables)
+        assert done.returncode == 2
+        return [line for line in done.stderr.splitlines() if not line.startswith("make: ")][-1]
+
+    # Where nobody can write, root neither.
+    assert fail(PREFIX="/proc/gemd") == (
+        "this writes to /proc/gemd/lib/gemd and /proc/gemd/sbin: be root, or name a PREFIX of your own"
+    )
+    (tmp_path / "wheels").mkdir()
+    assert fail(PREFIX=tmp_path / "a", WHEELHOUSE=tmp_path / "wheels").startswith(f"{tmp_path}/wheels has not all that")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    assert fail(PREFIX=tmp_path / "b") == (
+        "not installed: without a network, take WHEELHOUSE= (docs/INSTALL.md, Without a network)"
+    )
+    assert list((tmp_path / "b/lib/gemd").iterdir()) == []
+
+
 def test_one_installation_at_a_time(install, tmp_path):
     installation, _ = install()
     before, attempt = sorted(installation.programs.iterdir()), ["flock", "-n", installation.programs, "true"]

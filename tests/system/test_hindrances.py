@@ -48,11 +48,11 @@ def test_who_may_not(tmp_path):
     (tmp_path / "shut").mkdir(mode=0o600)
     (tmp_path / "key").touch(mode=0o200)
     (tmp_path / "own").mkdir(mode=0o500)
-    why = f"which belongs to {ME} and has the mode"
-    assert explain(tmp_path / "key") == f"Permission denied; {ME} may not use DIR/key, {why} 0200"
+    why = f"it belongs to {ME}, and its mode is"
+    assert explain(tmp_path / "key") == f"Permission denied; {ME} may not use it: {why} 0200"
     refused = OSError(errno.EACCES, "No")
-    assert explain_unusable(tmp_path / "shut/a/b", refused) == f"No; {ME} may not enter {tmp_path}/shut, {why} 0600"
-    assert explain_unusable(tmp_path / "own/log", refused) == f"No; {ME} may not use {tmp_path}/own, {why} 0500"
+    assert explain_unusable(tmp_path / "shut/a/b", refused) == f"No; {ME} may not enter {tmp_path}/shut: {why} 0600"
+    assert explain_unusable(tmp_path / "own/log", refused) == f"No; {ME} may not write in {tmp_path}/own: {why} 0500"
 
 
 def test_any_other_error_says_all(tmp_path):
