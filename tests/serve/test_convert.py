@@ -234,7 +234,7 @@ def test_a_reload_ends_no_conversion(notes, daemon, write):
         wait_for(path.exists, "the program")
         write("cat; echo after")
         served.reload()
-        assert served.ask("/page.md").text == MARKDOWN + "after\n"
+        wait_for(lambda: served.ask("/page.md").text == MARKDOWN + "after\n", "a worker that has not begun before")
         assert read_answer(tls).text == MARKDOWN + "before\n"
 
 
