@@ -8,6 +8,7 @@ import os
 from gemd.config.listen import parse_listen
 from gemd.gemctl.failure import Failure
 from gemd.gemctl.foreign.command_line import CommandLine, Flag, find_command, list_flags
+from gemd.gemctl.foreign.languages import judge_language
 from gemd.gemctl.foreign.original import mistake
 from gemd.gemctl.foreign.outline import HostOutline, Outline, Table
 from gemd.gemctl.terminal import escape
@@ -19,6 +20,8 @@ _FLAGS = {
     "--addr": True,
     "--socket": True,
     "--hostname": True,
+    "--cert": True,
+    "--key": True,
     "--lang": True,
     "--only-tls13": False,
     "--serve-secret": False,
@@ -108,21 +111,29 @@ def _add_hosts(outline: Outline, command: CommandLine, values: dict[str, list[st
             )
             host.table.remark(command.place, "without --hostname", reason)
         root = os.path.join(content, name) if len(names) > 1 else content
-        _set_certificate(host.table, command, certificates, name)
+        if {"--cert", "--key"} & set(values):  # Agate before 3 has one pair for all
+            for key, flag, file in (("certificate", "--cert", "cert.pem"), ("key", "--key", "key.rsa")):
+                host.table.set(key, command.locate(values.get(flag, [file])[-1]))
+        else:
+            _set_certificate(host.table, command, certificates, name)
         host.table.set("root", root)
-        _set_host(host.table, values)
+        _set_host(host.table, command, values)
         if "--central-conf" in values:
             _remark_central(host.table, command, content, name if len(names) > 1 else None)
         _add_listed(host, root)
 
 
-def _set_host(table: Table, values: dict[str, list[str]]) -> None:
+def _set_host(table: Table, command: CommandLine, values: dict[str, list[str]]) -> None:
     table.set("index", ["index.gmi"])
     table.set("listing", False)
     table.set("meta-files", True)
     table.set("dot-files", "--serve-secret" in values)
     if "--lang" in values:
-        table.set("lang", values["--lang"][-1])
+        language, reason = judge_language(values["--lang"][-1])
+        if language is not None:
+            table.set("lang", language)
+        if reason:
+            table.remark(command.place, f"--lang {values['--lang'][-1]}", reason)
     if "--skip-port-check" in values:
         table.set("check-port", False)
     table.propose("symlinks", "any", "Agate follows links that leave the root. For a capsule that relies on it:")

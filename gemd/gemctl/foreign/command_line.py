@@ -18,6 +18,12 @@ _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::?[-=]([^{}]*))?
 _SPECIFIER = re.compile(r"%(.)")
 _OPERATOR = re.compile(r"[;&|<>]+")
 _PREFIXES = "-@:+!|"  # of ExecStart=, systemd.service(5)
+_BEGINNINGS = ("do", "then", "else", "{", "(", "!")  # behind which a command begins, in a shell
+_NO_START = {"add", "adduser", "echo", "enable", "install", "printf", "restart", "start", "type", "useradd", "which"}
+_MOST_WORDS = 1_000  # that a command line has
+_LONGEST = 1 << 16  # characters of one
+_LONGEST_VALUE = 1 << 12  # of a variable
+_MOST_TEXT = 1 << 23  # of all lines, with what variables stand for
 
 
 class CommandLine(msgspec.Struct):
@@ -42,6 +48,7 @@ class _Reader:
         self.variables: dict[str, tuple[str, int]] = {}
         self.said: dict[str, str] = {}  # what is said of the start
         self.found: list[tuple[int, list[str]]] = []
+        self.size = 0
 
     def read(self) -> CommandLine:
         for line, text in self.lines:
@@ -59,6 +66,8 @@ class _Reader:
             text = f"starts {self.program} again, as line {first} does: import each of them from a file of its own"
             raise mistake(Spot(self.file, second), text)
         line, arguments = self.found[0]
+        if len(arguments) > _MOST_WORDS:
+            raise mistake(Spot(self.file, line), f"{self.program} is given more than {_MOST_WORDS} words")
         for argument in arguments:
             self._judge(line, argument)
         names = ("directory", "user", "group")
@@ -82,8 +91,9 @@ class _Reader:
         if assigned:
             value = assigned[2]
             if value[:1] != "'":
-                value = self._expand(value)
-            self.variables.setdefault(assigned[1], (value.strip("\"'"), line))
+                value = self._expand(line, value)
+            if len(value) <= _LONGEST_VALUE:
+                self.variables.setdefault(assigned[1], (value.strip("\"'"), line))
             return
         moved = re.fullmatch(r"cd\s+([^;&|$`]+?)\s*(?:&&.*|;.*)?", text)
         if moved and moved[1].startswith("/"):
@@ -93,7 +103,7 @@ class _Reader:
     def _read_arguments_alone(self) -> None:
         """Those of a file that has nothing else, or of a variable such as command_args of OpenRC."""
         if self.lines and self.lines[0][1].startswith("-"):
-            words = [word for line, text in self.lines for word in self._split(line, self._expand(text))]
+            words = [word for line, text in self.lines for word in self._split(line, self._expand(line, text))]
             self.found.append((self.lines[0][0], words))
             return
         for value, line in self.variables.values():
@@ -102,15 +112,22 @@ class _Reader:
 
     def _find(self, line: int, text: str) -> None:
         """Find commands that start the program in a line."""
-        words = self._split(line, self._expand(text))
+        expanded = self._expand(line, text)
+        if self.program not in expanded:
+            return
+        words = self._split(line, expanded)
         for i, word in enumerate(words):
             if os.path.basename(word) == self.program:
-                self.found.append((line, self._cut(words[i + 1 :])))
-                return
+                arguments = self._cut(words[i + 1 :])
+                if _is_started(words[:i], arguments):
+                    self.found.append((line, arguments))
+                    return
         if "-c" in words[:-1]:
             self._find(line, words[words.index("-c") + 1])
 
     def _split(self, line: int, text: str) -> list[str]:
+        if len(text) > _LONGEST:
+            raise mistake(Spot(self.file, line), f"has more than {_LONGEST} characters, which no command line has")
         lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|<>")
         lexer.whitespace_split = True
         lexer.commenters = "" if self.is_unit else "#"
@@ -128,14 +145,20 @@ class _Reader:
                 return words[: i - 1 if i and "2" in words[i - 1 : i] and word[0] in "<>" else i]
         return words
 
-    def _expand(self, text: str) -> str:
+    def _expand(self, line: int, text: str) -> str:
         def find(match: re.Match[str]) -> str:
             known = self.variables.get(match[1] or match[2])
             if known is not None:
                 return known[0]
             return match[3].strip("\"'") if match[3] is not None else match[0]
 
-        return _VARIABLE.sub(find, text)
+        if text.count("$") > _MOST_WORDS:
+            raise mistake(Spot(self.file, line), f"has more than {_MOST_WORDS} variables")
+        expanded = _VARIABLE.sub(find, text)
+        self.size += len(expanded)
+        if self.size > _MOST_TEXT:
+            raise mistake(Spot(self.file, line), "variables make too much of this")
+        return expanded
 
     def _judge(self, line: int, argument: str) -> None:
         place = Spot(self.file, line)
@@ -143,6 +166,16 @@ class _Reader:
             raise mistake(place, f"{argument} is worked out by systemd: write in its place what it stands for")
         if "$" in argument or "`" in argument:
             raise mistake(place, f"{argument} is worked out by a shell: write in its place what it stands for")
+
+
+def _is_started(before: list[str], arguments: list[str]) -> bool:
+    """Whether the words before the program have it started, and are not about it."""
+    begun = next((i for i in range(len(before), 0, -1) if _OPERATOR.fullmatch(before[i - 1])), 0)
+    command = [word for word in before[begun:] if word not in _BEGINNINGS]
+    if not _NO_START.isdisjoint(os.path.basename(word) for word in command):
+        return False
+    has_flags = bool(arguments) and arguments[0].startswith("-")
+    return has_flags or all(word[:1] == "-" or "=" in word or word in ("exec", "env", "nohup") for word in command)
 
 
 def find_command(text: str, file: str, program: str) -> CommandLine:

@@ -13,6 +13,7 @@ from gemd.gemctl.foreign.gmid_words import Word, split_words
 from gemd.gemctl.foreign.original import Spot, mistake, read_original
 
 _MOST_WORDS = 200_000  # with all that macros and files stand for
+_MOST_TEXT = 4 << 20  # characters of these
 _MOST_FILES = 50
 
 
@@ -30,7 +31,7 @@ def parse_gmid(text: str, file: str) -> list[Directive]:
 class _Parser:
     def __init__(self, text: str, file: str) -> None:
         self.words: list[Word] = []
-        self.place = 0
+        self.place = self.size = 0
         self.macros: dict[str, str] = {}
         self.lines: dict[str, list[str]] = {}
         self.files = 0
@@ -46,7 +47,8 @@ class _Parser:
 
     def _replace(self, until: int, words: Sequence[Word]) -> None:
         self.words[self.place : until] = words
-        if len(self.words) > _MOST_WORDS:
+        self.size += sum(len(word.text) for word in words)
+        if len(self.words) > _MOST_WORDS or self.size > _MOST_TEXT:
             raise mistake(self.end, "macros and files that are included make too much of this")
 
     def peek(self) -> Word:
@@ -121,7 +123,7 @@ class _Parser:
         """Have the words of the file next."""
         path = os.path.join(os.path.dirname(statement.spot.file), statement.value(0))
         try:
-            text = read_original(path)
+            text = read_original(path, is_included=True)
         except Failure as failure:
             raise mistake(statement.spot, f"can't be included: {failure.lines[0]}") from None
         self._insert(text + "\n", path)

@@ -12,6 +12,7 @@ from gemd.config.script_places import has_wildcard
 from gemd.gemctl.foreign.gmid_answers import REFUSAL, Names, make_answer
 from gemd.gemctl.foreign.gmid_rules import Block, FastCGI, Option, Options, PlacedRule
 from gemd.gemctl.foreign.gmid_strictness import find_strictest
+from gemd.gemctl.foreign.languages import judge_language
 from gemd.gemctl.foreign.outline import Table
 from gemd.protocol.mime import is_media_type
 from gemd.protocol.url import split_path
@@ -47,7 +48,7 @@ class Describer:
         found: dict[str, object] = {
             "index": [value.get("index", "index.gmi")],
             "listing": value.get("listing", False),
-            "lang": value.get("lang") or None,
+            "lang": self._find_language(table, options),
             "mime": self._find_types(table, options) or None,
             "log": value.get("log", True),
             "client-certificate": {"ca": value["require"]} if "require" in value else "none",
@@ -75,6 +76,14 @@ class Describer:
         if (spot.file, spot.line, text) not in self._said:
             self._said.add((spot.file, spot.line, text))
             table.remark(spot, option.statement.line, text)
+
+    def _find_language(self, table: Table, options: Options) -> str | None:
+        if not (option := options.get("lang")) or not option.value:
+            return None
+        language, reason = judge_language(str(option.value))
+        if reason:
+            self._remark(table, option, reason)
+        return language
 
     def _find_types(self, table: Table, options: Options) -> dict[str, str]:
         found = {}

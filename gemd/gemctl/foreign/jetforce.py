@@ -8,6 +8,7 @@ import os
 from gemd.config.listen import is_loopback, parse_listen
 from gemd.config.rate import parse_rate
 from gemd.gemctl.foreign.command_line import CommandLine, Flag, find_command, list_flags
+from gemd.gemctl.foreign.languages import judge_language
 from gemd.gemctl.foreign.original import mistake, parse_number
 from gemd.gemctl.foreign.outline import Outline, Table
 from gemd.protocol.host import place
@@ -138,7 +139,11 @@ def _set_host(table: Table, command: CommandLine, values: dict[str, str]) -> Non
     table.set("index", [values.get("--index-file", "index.gmi")])
     set_scripts(table, root, values.get("--cgi-dir", "cgi-bin"))
     if "--default-lang" in values:
-        table.set("lang", values["--default-lang"])
+        language, reason = judge_language(values["--default-lang"])
+        if language is not None:
+            table.set("lang", language)
+        if reason:
+            table.remark(command.place, f"--default-lang {values['--default-lang']}", reason)
     propose_openness(table, "Jetforce")
 
 

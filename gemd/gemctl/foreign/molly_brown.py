@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 
 from gemd.gemctl.foreign.expressions import Hole, parse_expression
+from gemd.gemctl.foreign.languages import judge_language
 from gemd.gemctl.foreign.molly_file import MollyBrown
 from gemd.gemctl.foreign.molly_places import add_places
 from gemd.gemctl.foreign.original import mistake
@@ -71,7 +72,11 @@ def _set_host(table: Table, molly: MollyBrown) -> None:
     extension = molly.text("GeminiExt").strip(".")
     table.set("index", [f"index.{extension}"])
     if molly.text("DefaultLang"):
-        table.set("lang", molly.text("DefaultLang"))
+        language, reason = judge_language(molly.text("DefaultLang"))
+        if language is not None:
+            table.set("lang", language)
+        if reason:
+            molly.remark(table, reason, "DefaultLang")
     if molly.text("DefaultEncoding"):
         table.set("charset", molly.text("DefaultEncoding"))
         text = "Molly Brown gives it to gemtext alone, gemd to all text, unless mime gives a type its own."

@@ -3,6 +3,8 @@
 Rule: a key is known by its letters, upper or lower case, and has a value of the kind that Molly Brown takes.
 """
 
+import re
+
 from gemd.config.tables import key_path
 from gemd.config.toml_lines import find_lines
 from gemd.config.toml_text import parse_text
@@ -42,6 +44,8 @@ _DEFAULTS: dict[str, object] = {
 _TYPES: dict[type, str] = {
     int: "a whole number", str: "a text", bool: "true or false", list: "a list of texts", dict: "a table of texts",
 }  # fmt: skip
+_NESTED = re.compile(r"""(?<![\w.-])(?:(?:"[^"\n]*"|'[^'\n]*'|[\w-]+)[ \t]*\.[ \t]*){32}""")  # no key of its own is
+_MOST_ENTRIES = 1_000  # of a table or list
 
 
 class MollyBrown:
@@ -51,6 +55,9 @@ class MollyBrown:
         """Raises Failure."""
         self.file = file
         self._text = text.split("\n")
+        if (nested := _NESTED.search(text)) is not None:
+            line = text.count("\n", 0, nested.start()) + 1
+            raise mistake(Spot(file, line), "has a key within too many others")
         given = _parse(text, file)
         self._lines = find_lines(text)
         self.unknown: list[str] = []
@@ -73,6 +80,8 @@ class MollyBrown:
         if is_right and isinstance(value, dict):
             inner = list if name == "CertificateZones" else str
             is_right = all(isinstance(each, inner) for each in value.values())
+        if is_right and isinstance(value, (list, dict)) and len(value) > _MOST_ENTRIES:
+            raise mistake(self.place(written), f"{written}: has more than {_MOST_ENTRIES} entries")
         if not is_right:
             expected = "a table of lists" if name == "CertificateZones" else _TYPES[kind]
             raise mistake(self.place(written), f"{written}: expected {expected}")

@@ -121,6 +121,7 @@ def _fixed_names(placement: Placement) -> tuple[str, ...]:
 
 def _list_redirects(host: HostOutline, molly: MollyBrown) -> list[Redirect]:
     found: list[Redirect] = []
+    known: set[str] = set()
     for name, status in _REDIRECTS:
         for text, target in molly.table(name).items():
             try:
@@ -129,11 +130,12 @@ def _list_redirects(host: HostOutline, molly: MollyBrown) -> list[Redirect]:
             except ValueError as error:
                 molly.remark(host.table, f"This can't be told by a redirect with match: {error}.", name, text)
                 continue
-            if any(each["match"] == rewrite.match for each in found):
+            if rewrite.match in known:
                 molly.remark(host.table, f"There is a redirect for {rewrite.match} already.", name, text)
                 continue
             if rewrite.remarks:
                 molly.remark(host.table, " ".join(rewrite.remarks), name, text)
+            known.add(rewrite.match)
             found.append({"match": rewrite.match, "to": rewrite.to, "status": status})
     return found
 
@@ -156,11 +158,11 @@ def _find_home(host: HostOutline, molly: MollyBrown) -> Redirect | None:
 
 def _place_redirects(places: _Places, redirects: list[Redirect]) -> None:
     """Give each location those that may match below it, as none inherits any, and the host the others."""
+    patterns = [(redirect, PathPattern(str(redirect["match"]))) for redirect in redirects]
     wholes = [placement.names for placement in places.tables if placement.names and placement.match == "prefix"]
     for placement, table in places.tables.items():
         mine = []
-        for redirect in redirects:
-            pattern = PathPattern(str(redirect["match"]))
+        for redirect, pattern in patterns:
             if placement.names:
                 is_mine = pattern.may_match_below(_fixed_names(placement)) and "root" not in table.values
                 is_mine = is_mine and (not placement.is_glob or _may_meet(placement.names, str(redirect["match"])))

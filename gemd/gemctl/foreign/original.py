@@ -3,8 +3,10 @@
 Rule: a mistake is told by file and line, and by words that say what was expected.
 """
 
+import os
 import re
 import socket
+import stat
 import sys
 from pathlib import Path
 
@@ -60,14 +62,22 @@ def find_port(place: Spot, text: str) -> int:
     return port
 
 
-def read_original(path: str) -> str:
-    """The text of a file, or of standard input. Raises Failure."""
+def _open_at_once(path: str, flags: int) -> int:
+    """A pipe that nobody writes to is at its end, and nobody is waited for."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
+def read_original(path: str, *, is_included: bool = False) -> str:
+    """The text of a file, or of standard input; of a regular file alone if another one has named it. Raises Failure."""
     place = Spot("standard input" if path == STDIN else path)
     try:
         if path == STDIN:
             content = sys.stdin.buffer.read(_MOST + 1)
         else:
-            with Path(path).open("rb") as file:
+            with open(path, "rb", opener=_open_at_once) as file:
+                if is_included and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise Failure(f"{place}: can't be read: it is no regular file")
+                os.set_blocking(file.fileno(), True)
                 content = file.read(_MOST + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "its name has a NUL"

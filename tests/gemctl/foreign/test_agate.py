@@ -82,7 +82,8 @@ def test_mistakes(flags, fault, agate):
         agate(flags)
 
 
-def test_flags_of_before(become):
-    imported = become("agate", "agate --key key.der --hostname a.org")
-    assert [reason for line, reason in imported.remarks][:1] == ["Agate 3 has no such flag."]
-    assert "complete them" in imported.reason(1)
+def test_flags_of_before(agate, tmp_path):
+    host = agate("--key /k.der --cert c.der --hostname a.org").host
+    assert (host["certificate"], host["key"]) == (f"{tmp_path}/c.der", "/k.der")
+    # ... which is no beginning of --certs.
+    assert agate("--cert c.pem").host["key"] == f"{tmp_path}/key.rsa"

@@ -58,6 +58,10 @@ def test_a_script():
         "nohup ./jetforce --port 1966 | logger",
         "[Service]\nExecStart=/bin/sh -c 'exec jetforce --port 1966'",
         '#!/sbin/openrc-run\ncommand=/usr/bin/jetforce\ncommand_args="--port 1966"\n',
+        "which jetforce || pip3 install jetforce\nexec jetforce --port 1966",
+        "pip install jetforce --user && jetforce --port 1966",
+        "name=jetforce\nload_rc_config $name\nwhile true; do jetforce --port 1966; done",
+        "useradd jetforce -m\nWORKDIR /jetforce\nsystemctl stop jetforce\nsu -c 'jetforce --port 1966' gem",
     ],
 )
 def test_other_forms(text):
@@ -74,6 +78,15 @@ def test_other_forms(text):
         ("jetforce --hostname $NAME", r"\$NAME is worked out by a shell"),
         ("[Service]\nExecStart=jetforce --hostname %H", "some:2: %H is worked out by systemd"),
         ("jetforce --dir 'a", "some:1: a quote is not closed"),
+        ("FROM rust\nRUN cargo install jetforce\n", "no command that starts jetforce"),
+        ("jetforce" + " --port 1" * 501, "some:1: jetforce is given more than 1000 words"),
+        ("jetforce " + "x" * 70_000, "some:1: has more than 65536 characters"),
+        ("jetforce " + "$A" * 1001, "some:1: has more than 1000 variables"),
+        ("A=" + "x" * 4000 + "\n" + ("a " + "$A" * 900 + "\n") * 9, "some:4: variables make too much"),
+        (
+            "A0=xx\n" + "".join(f"A{i + 1}=$A{i}$A{i}\n" for i in range(60)) + "jetforce $A60",
+            "is worked out by a shell",
+        ),
     ],
 )
 def test_what_is_no_command(text, fault):

@@ -1,5 +1,7 @@
 """Statements, macros and files that are included."""
 
+import os
+
 import pytest
 
 from gemd.gemctl.failure import Failure
@@ -109,7 +111,13 @@ def test_mistakes(text, fault):
 
 
 @pytest.mark.parametrize(
-    "text", ['include "gmid.conf"', 'a = "@a"\n@a', 'a = "' + "b;" * 50_000 + '"\n' + "user @a\n" * 9]
+    "text",
+    [
+        'include "gmid.conf"',
+        'a = "@a"\n@a',
+        'a = "' + "b;" * 50_000 + '"\n' + "user @a\n" * 9,
+        'a = "' + "b" * 500_000 + '"\nuser ' + "$a " * 20_000,
+    ],
 )
 def test_what_would_never_end(text, tmp_path):
     (tmp_path / "gmid.conf").write_text(text)
@@ -119,7 +127,13 @@ def test_what_would_never_end(text, tmp_path):
 
 def test_a_file_that_includes_itself_is_read_no_more_often_than_others(tmp_path, monkeypatch):
     path, read = tmp_path / "gmid.conf", []
-    monkeypatch.setattr(gmid_grammar, "read_original", lambda path: read.append(path) or 'include "gmid.conf"')
+    monkeypatch.setattr(gmid_grammar, "read_original", lambda path, **_: read.append(path) or 'include "gmid.conf"')
     with pytest.raises(Failure, match="more than 50 files are included"):
         parse('include "gmid.conf"', str(path))
     assert read == [str(path)] * 50
+
+
+def test_what_is_included_is_a_regular_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(Failure, match="pipe: can't be read: it is no regular file"):
+        parse('include "pipe"', str(tmp_path / "gmid.conf"))

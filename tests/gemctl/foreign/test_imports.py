@@ -44,3 +44,11 @@ def test_a_mistake(content, tmp_path, capsys):
 def test_a_file_that_is_not_there(tmp_path, capsys):
     assert main(["config", "import", "agate", str(tmp_path / "x")]) == ExitCode.FAILED
     assert capsys.readouterr().err == f"gemctl: {tmp_path}/x: can't be read: No such file or directory\n"
+
+
+def test_what_gemd_would_not_start_with_is_told(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"jetforce --dir /srv --index-file ../x")))
+    assert main(["config", "import", "jetforce", "-"]) == ExitCode.FAILED
+    printed, said = capsys.readouterr()
+    line = printed.split("\n").index('index = ["../x"]') + 1
+    assert f'standard output:{line}: localhost: index: expected a path below the root, not "../x"' in said

@@ -50,3 +50,20 @@ def test_remarks():
 def test_what_it_cannot_say(text, fault):
     with pytest.raises(Failure, match=fault):
         MollyBrown(text, "molly.conf")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("\na" + ".a" * 5000 + " = 1", "molly.conf:2: has a key within too many others"),
+        ("[a" + ' . "a"' * 5000 + "]", "molly.conf:1: has a key within too many others"),
+        (
+            "[PermRedirects]\n" + "".join(f'"^/{i}$" = "/"\n' for i in range(1001)),
+            "molly.conf:1: PermRedirects: has more",
+        ),
+        ("CGIPaths = [" + '"a",' * 1001 + "]", "molly.conf:1: CGIPaths: has more than 1000 entries"),
+    ],
+)
+def test_what_would_take_long(text, fault):
+    with pytest.raises(Failure, match=fault):
+        MollyBrown(text, "molly.conf")

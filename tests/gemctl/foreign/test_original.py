@@ -1,6 +1,7 @@
 """What is read, and what can't be."""
 
 import io
+import os
 import sys
 
 import pytest
@@ -39,6 +40,19 @@ def test_what_is_no_configuration(content, fault, tmp_path):
 def test_lines_of_other_systems(tmp_path):
     (tmp_path / "a").write_bytes(b"\xef\xbb\xbfa\r\nb")
     assert read_original(str(tmp_path / "a")) == "a\nb"
+
+
+def test_a_pipe_that_nobody_writes_to(tmp_path):
+    os.mkfifo(tmp_path / "a")
+    assert read_original(str(tmp_path / "a")) == ""
+
+
+def test_a_pipe_as_a_shell_makes_one():
+    reading, writing = os.pipe()
+    os.write(writing, b"abc")
+    os.close(writing)
+    assert read_original(f"/dev/fd/{reading}") == "abc"
+    os.close(reading)
 
 
 def test_standard_input(monkeypatch):
