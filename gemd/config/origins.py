@@ -121,6 +121,11 @@ class Origins:
         return str(name), "", path.removeprefix(f"host[{match[1]}]").removeprefix(".")
 
 
+def find_origin(problem: Problem, origins: Origins | None) -> Origin:
+    """Where a problem is, as far as that is known; one that is about no key is nowhere."""
+    return origins.origin_of(problem) if origins is not None and problem.path else Origin(problem.path)
+
+
 def _shorten(path: str) -> str:
     """The path of what this one is in."""
     shorter = _LAST.sub("", path)

@@ -136,6 +136,7 @@ def _include(file: Path, merged: "_Merged", known: set[tuple[int, int]], where: 
     if identity in known and identity != (-1, -1):
         return  # it is the file itself, or was named twice
     known.add(identity)
+    text = None
     try:
         text = _read_text(file, lambda: _read_regular(file))
     except ConfigError as error:
@@ -144,10 +145,16 @@ def _include(file: Path, merged: "_Merged", known: set[tuple[int, int]], where: 
     try:
         tables, text, problems = _parse(text, file)
     except ConfigError as error:
-        merged.unread += error.problems
+        is_there = text is not None
+        merged.unread += (each if is_there or each.line else _ask(each, where) for each in error.problems)
         return
     merged.origins.problems += problems
     merged.add(file, text, tables)
+
+
+def _ask(problem: Problem, where: str) -> Problem:
+    """The same of a file, at the key that asks for it."""
+    return Problem(where, f"{problem.source} {problem.text}")
 
 
 def _read_regular(path: Path) -> bytes:

@@ -12,7 +12,9 @@ from functools import partial
 import gemd.shared.rate_windows  # noqa: F401, a table that all workers share: it is made before they are forked
 from gemd.config import Config
 from gemd.config.app_settings import app_key, find_app_users, find_applications
+from gemd.config.mistake import about
 from gemd.config.script_settings import find_script_users
+from gemd.config.tables import key_path
 from gemd.config.types import AccessList, Budget
 from gemd.config.upload_locations import find_upload_directories, takes_uploads
 from gemd.protocol.networks import build_rule
@@ -148,10 +150,11 @@ def make_app_hosts(config: Config, files: Files, identity: Identity | None) -> d
 def check_can_become(identity: Identity, key: str) -> None:
     """Raise PrivilegeError unless this process, the master's, can start others as that user; `key` wants it to."""
     if not can_become(identity):
-        raise PrivilegeError(
-            f"{key}: only a master that stays root can run anything as {identity.name}, and this one is uid "
-            f'{os.geteuid()}: start gemd as root, with master-user = "root"'
-        )
+        with about(key):
+            raise PrivilegeError(
+                f"only a master that stays root can run anything as {identity.name}, and this one is uid "
+                f'{os.geteuid()}: start gemd as root, with master-user = "root"'
+            )
 
 
 def build_access_log(config: Config, logs: Logs, secret: bytes, router: Router) -> AccessLog:
@@ -210,7 +213,11 @@ def build_server_context(config: Config, loaded: dict[str, ServerCertificate]) -
     """
     if not config.uses_tls:
         return None
-    contexts = {name: tls_context.build_context(certificate, config.tls) for name, certificate in loaded.items()}
+    contexts = {}
+    for host in config.hosts:
+        if host.name in loaded:
+            with about(key_path(host.where, "certificate")):
+                contexts[host.name] = tls_context.build_context(loaded[host.name], config.tls)
     first = contexts[config.hosts[0].name]
     if len(contexts) > 1:
         by_name = {name: contexts[host.name] for host in config.hosts if host.has_certificate for name in host.names}

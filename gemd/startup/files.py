@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gemd.config import Config
+from gemd.config import Config, Problem
 from gemd.config.app_settings import find_app_users
 from gemd.config.mistake import about
 from gemd.config.script_settings import find_script_users
@@ -76,7 +76,7 @@ def _find_homes(config: Config) -> dict[str, str]:
     return find_homes(config)
 
 
-def find_hidden(config: Config) -> list[str]:
+def find_hidden(config: Config) -> list[Problem]:
     """What to say of homes that this process can't reach, where it serves what is in them."""
     if not config.has_people:
         return []

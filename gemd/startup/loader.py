@@ -5,30 +5,31 @@ master never tries.
 """
 
 import os
-from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from gemd.config import Config, Problem
-from gemd.config.tables import key_path
 from gemd.master.report import Outcome, TaskError
 from gemd.master.task import Loader
 from gemd.shared.generation import Generation
 from gemd.startup.assembly import build_generation
 from gemd.startup.failures import FAILURES, explain_failure
-from gemd.startup.files import find_hidden, read_all
+from gemd.startup.files import read_all
 from gemd.startup.findings import Unpacked, pack_findings, unpack_findings
-from gemd.startup.private_files import NOT_CONFINED, is_confinement_missing
-from gemd.startup.reading import Read, placing
-from gemd.startup.resources import Resources, acquire_resources, apply_socket_files, close_new
+from gemd.startup.places_named import about_places
+from gemd.startup.reading import Read, placing, say_where
+from gemd.startup.resources import acquire_resources, apply_socket_files, close_new
+from gemd.startup.start_warnings import list_warnings, look_around
 from gemd.startup.tickets import FIXED as TICKETS_FIXED
-from gemd.startup.tickets import find_idle_tickets, set_tickets
+from gemd.startup.tickets import set_tickets
 from gemd.startup.trials import describe_processes
 from gemd.system.log import error_log
 from gemd.system.log_file import log_files_opened
 from gemd.system.privileges import Identity
 
-_FIXED = "user, group, chroot, master-user, pid-file, control and daemon change at a restart, not at a reload"
+_FIXED = Problem(
+    "", "user, group, chroot, master-user, pid-file, control and daemon change at a restart, not at a reload"
+)
 
 
 class ConfigLoader(Loader):
@@ -44,13 +45,15 @@ class ConfigLoader(Loader):
         try:
             with placing(self._read):
                 config, warnings = _keep_fixed(self._read(), current.config)
-                resources = acquire_resources(config, current.listeners, None)
-                files, hidden = read_all(config, self._workers_user), find_hidden(config)
-                trial = build_generation(config, resources, files, self._workers_user, current)
-                apply_socket_files(config, current.listeners)
+                with about_places(config):
+                    resources = acquire_resources(config, current.listeners, None)
+                    files, found = read_all(config, self._workers_user), look_around(config)
+                    trial = build_generation(config, resources, files, self._workers_user, current)
+                    apply_socket_files(config, current.listeners)
         except FAILURES as failure:
             raise TaskError(*explain_failure(failure)[1]) from None
-        return pack_findings(trial, resources, files, current, [*warnings, *hidden])
+        said = [say_where(self._read, problem) for problem in list_warnings(resources, config, [*warnings, *found])]
+        return pack_findings(trial, resources, files, current, said)
 
     def make(self, found: Outcome, current: Generation) -> Generation:
         """The next generation; where it raises TaskError, nothing has changed."""
@@ -77,11 +80,12 @@ class ConfigLoader(Loader):
                         opened.close()
         for line in describe_processes(given.config, given.files.apart):
             error_log.info("%s", line)
-        warn(given.resources, given.config, given.warnings)
+        for warning in given.warnings:
+            error_log.warning("%s", warning)
         return generation
 
 
-def _keep_fixed(config: Config, current: Config) -> tuple[Config, Sequence[str]]:
+def _keep_fixed(config: Config, current: Config) -> tuple[Config, list[Problem]]:
     """The configuration with what is decided at the start and stays so, and what is to be said of that."""
     new = config.service
     fixed = msgspec.structs.replace(
@@ -93,26 +97,8 @@ def _keep_fixed(config: Config, current: Config) -> tuple[Config, Sequence[str]]
     )
     has_tickets = current.tls.session_tickets
     said = [
-        text
-        for text, is_changed in ((_FIXED, fixed != new), (TICKETS_FIXED, has_tickets != config.tls.session_tickets))
+        problem
+        for problem, is_changed in ((_FIXED, fixed != new), (TICKETS_FIXED, has_tickets != config.tls.session_tickets))
         if is_changed
     ]
     return set_tickets(msgspec.structs.replace(config, service=fixed), is_on=has_tickets), said
-
-
-def warn(resources: Resources, config: Config, others: Sequence[str] = ()) -> None:
-    """Say in the log what an operator should mend."""
-    for warning in list_warnings(resources, config, others):
-        error_log.warning("%s", warning.text)
-
-
-def list_warnings(resources: Resources, config: Config, others: Sequence[str]) -> Iterable[Problem]:
-    """What that is, each once, with the key that it is about where that is known."""
-    missing = [NOT_CONFINED] if is_confinement_missing(config) else []
-    shown = [text for one in resources.proxy_certificates.values() for text in one.warnings]
-    found = {text: Problem("", text) for text in (*missing, *others, *find_idle_tickets(config), *shown)}
-    for host in config.hosts:
-        certificate = resources.certificates.get(host.name)
-        key = key_path(host.where, "certificate") if host.certificate is not None else host.where
-        found |= {text: Problem(key, text) for text in (certificate.warnings if certificate is not None else ())}
-    return found.values()

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from gemd.config import Config, Host
+from gemd.config import Config, Host, Problem
+from gemd.config.mistake import about, key_under_way
 from gemd.config.types import LOG_WORDS, Address
 from gemd.master.control import ControlSocket, check_control
 from gemd.startup.making import Making, Owner
+from gemd.startup.places_named import find_place_key
 from gemd.startup.private_files import find_log_files
 from gemd.system.certificate_plan import find_or_plan, imagine
 from gemd.system.certificates import CertificateError, ServerCertificate
@@ -43,10 +45,11 @@ class _PidFileLookedAt(PidFile):
 
 
 class Looking(Making):
-    """Looks at it. `warnings` is what else is to be said."""
+    """Looks at it, as `config` has it. `warnings` is what else is to be said."""
 
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.warnings: list[Problem] = []
         self._planned: set[str] = set()  # directories that are made on the way
 
     def find_user(self, config: Config) -> Identity | None:
@@ -56,7 +59,8 @@ class Looking(Making):
             unit = next((unit for unit in find_units() if unit.user is not None), None)
             if config.service.user is not None or unit is None:
                 raise
-            self.warnings.append(f"{error}; {unit.name}.service says who to be itself ({unit.user}), if that starts it")
+            text = f"{error.text}; {unit.name}.service says who to be itself ({unit.user}), if that starts it"
+            self.warnings.append(Problem("user", text))
             return None
 
     def bind(
@@ -67,7 +71,8 @@ class Looking(Making):
         files: Mapping[str, SocketFile],
     ) -> list[Listener]:
         for address in addresses if not any(listener.is_given for listener in present) else ():
-            with self.leaving_to_systemd(address.path):
+            key = find_place_key(self._config, str(address))
+            with about(key), self.leaving_to_systemd(address.path):
                 check_all([address], files)
         return list(present)
 
@@ -107,7 +112,7 @@ class Looking(Making):
     def opening_logs(self, config: Config) -> Iterator[None]:
         targets = {*(config.log.access, config.log.error), *find_log_files(config)}.difference(LOG_WORDS)
         for target in sorted(targets):
-            with self.leaving_to_systemd(target):
+            with about(find_place_key(config, target)), self.leaving_to_systemd(target):
                 check_log_file(target)
         with Path(os.devnull).open("wb") as nothing, log_files_opened(dict.fromkeys(targets, nothing.fileno())):
             yield
@@ -121,4 +126,4 @@ class Looking(Making):
             maker = next(filter(None, map(name_maker, paths)), None)
             if maker is None:
                 raise
-            self.warnings.append(f"{error}; {maker}, and nobody else")
+            self.warnings.append(Problem(error.key or key_under_way(), f"{error.text}; {maker}, and nobody else"))

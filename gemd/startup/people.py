@@ -77,14 +77,14 @@ def _is_same(user: str | None, other: str | None) -> bool:
         return False  # which is told of by itself
 
 
-def find_hidden_homes(config: Config) -> list[str]:
+def find_hidden_homes(config: Config) -> list[Problem]:
     """What to say at a start where this process can't enter the place of homes, as it may be for a service."""
     with attempt(f"{_HOMES} could not be looked at"):
         is_there = os.path.isdir(_HOMES)
         is_open = os.access(_HOMES, os.X_OK) and bool(os.stat(_HOMES).st_mode & 0o111)  # root enters what it likes
     if is_open or not is_there:
         return []
-    return [f"{where}: {_HOMES} {_CLOSED}" for where, _, _ in find_people(config)]
+    return [Problem(where, f"{_HOMES} {_CLOSED}") for where, _, _ in find_people(config)]
 
 
 def find_people_warnings(config: Config) -> Iterator[Problem]:

@@ -10,17 +10,17 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gemd.config import Config
+from gemd.config import Config, Problem
 from gemd.master.control import ControlSocket
 from gemd.master.start_limit import start_limit
 from gemd.shared.generation import Generation
 from gemd.startup import later
 from gemd.startup.assembly import build_generation
 from gemd.startup.checks import check_machine
-from gemd.startup.files import Files, find_hidden, read_all
+from gemd.startup.files import Files, read_all
 from gemd.startup.identity import become
 from gemd.startup.making import MAKING, Making
-from gemd.startup.private_files import find_lost_keys
+from gemd.startup.places_named import about_places
 from gemd.startup.resources import (
     Inherited,
     Resources,
@@ -30,6 +30,7 @@ from gemd.startup.resources import (
     take_control,
     take_pid_file,
 )
+from gemd.startup.start_warnings import look_around
 from gemd.system.pid_file import PidFile
 from gemd.system.privileges import Identity
 
@@ -43,7 +44,7 @@ class Prepared(msgspec.Struct, frozen=True):
     workers_user: Identity | None
     pid_file: PidFile | None
     control: ControlSocket | None
-    warnings: list[str]
+    warnings: list[Problem]
 
 
 def prepare(
@@ -52,7 +53,7 @@ def prepare(
     """Acquire what only root can, become who serves, and read and build all else; `poll` is the master's. Applications
     are imported, all of them if it `tries_all`. Raises one of FAILURES."""
     handover, seconds = inherited.handover, config.timeouts.start
-    with start_limit(seconds):
+    with start_limit(seconds), about_places(config):
         user = hands.find_user(config)
         pid_file = take_pid_file(config, handover, user, hands)
         present = inherited.take_listeners(config.timeouts.request)
@@ -62,12 +63,12 @@ def prepare(
     if user is not None:
         later.import_all()
     workers_user = become(config, user)
-    with start_limit(seconds), _closing(resources):
+    with start_limit(seconds), about_places(config), _closing(resources):
         check_machine(config)  # again, for this user may see less
         if pid_file is not None:
             pid_file.check_writable()
         files = read_all(config, workers_user, tries_all=tries_all)
-        warnings = [*find_hidden(config), *find_lost_keys(config, user)]
+        warnings = look_around(config, user)
         with hands.opening_logs(config):
             generation = build_generation(config, resources, files, workers_user)
     control = take_control(config, handover, poll, hands)

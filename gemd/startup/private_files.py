@@ -5,12 +5,13 @@ from scripts and clients.
 import os
 from collections.abc import Iterator
 
-from gemd.config import Config
+from gemd.config import Config, Problem
 from gemd.config.convert_locations import find_converters
 from gemd.config.host_settings import AnswerKind
 from gemd.config.script_places import split_pattern
+from gemd.config.tables import key_path
 from gemd.config.types import LOG_WORDS
-from gemd.startup.proxies import find_known_servers, find_proxy_certificates
+from gemd.startup.proxies import find_known_servers, find_proxies, find_proxy_certificates
 from gemd.system.attempt import attempt
 from gemd.system.certificate_directory import find_certificate_directory
 from gemd.system.certificates import CertificateError, certificate_paths
@@ -115,16 +116,18 @@ def _find_certificates(config: Config) -> Iterator[tuple[str, str]]:
             yield str(certificate), str(key)
 
 
-def find_lost_keys(config: Config, user: Identity | None) -> Iterator[str]:
+def find_lost_keys(config: Config, user: Identity | None) -> Iterator[Problem]:
     """What to say of keys that root has read and the `user` that it became can't: a reload would fail."""
     if user is None or config.service.master_user is not None:
         return
-    keys = [key for _, key in _find_certificates(config)]
-    for path in dict.fromkeys((*keys, *find_proxy_certificates(config).values())):
+    keys = {str(host.key): key_path(host.where, "key") for host in config.hosts if host.key is not None}
+    keys |= {str(proxy.key): key_path(where, "proxy", "key") for where, proxy in find_proxies(config) if proxy.key}
+    for path in dict.fromkeys((*(key for _, key in _find_certificates(config)), *keys)):
         with attempt(f"the key {path} could not be looked at"):
             is_lost = os.path.lexists(path) and not os.access(path, os.R_OK, effective_ids=True)
         if is_lost:
-            yield LOST_KEY.format(path=path, user=user.name)
+            where = keys.get(path, "tls.certificates")
+            yield Problem(where, LOST_KEY.format(path=path, user=user.name))
 
 
 def _private_files(config: Config) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from gemd.config import Config
 from gemd.config.gateway_settings import ProxyTable
 from gemd.config.host_settings import AnswerKind
+from gemd.config.mistake import about
 from gemd.config.proxy_checks import parse_upstreams
 from gemd.config.tables import key_path
 from gemd.startup.making import MAKING, Making
@@ -46,10 +47,12 @@ def load_proxy_certificates(config: Config, hands: Making = MAKING) -> dict[str,
         return {}
     from gemd.system.tls_client import ClientContext  # for which nobody else shall pay
 
+    keys = {proxy.certificate: key_path(where, "proxy", "certificate") for where, proxy in find_proxies(config)}
     found = {}
     for certificate, key in wanted.items():
-        found[certificate] = hands.load_configured(Path(certificate), Path(key), is_server=False)
-        ClientContext(found[certificate])
+        with about(keys[certificate]):
+            found[certificate] = hands.load_configured(Path(certificate), Path(key), is_server=False)
+            ClientContext(found[certificate])
     return found
 
 
@@ -73,4 +76,5 @@ def open_servers_met(config: Config, owner: Identity | None, hands: Making = MAK
     if not meets_servers(config):
         return None
     ids = (owner.uid, owner.gid) if owner is not None else None
-    return hands.open_servers(find_certificate_directory(config), ids)
+    with about("tls.certificates"):
+        return hands.open_servers(find_certificate_directory(config), ids)

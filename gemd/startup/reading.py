@@ -9,9 +9,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from gemd.config import Config, ConfigError, parse_config
+from gemd.config import Config, ConfigError, Problem, parse_config
 from gemd.config.mistake import Mistake
-from gemd.config.origins import Origins
+from gemd.config.origins import Origins, find_origin
 from gemd.options import read_tables
 from gemd.startup.checks import check_machine
 from gemd.system.attempt import attempt
@@ -66,3 +66,9 @@ def placing(read: Read) -> Iterator[None]:
         elif failure.key is not None and origins is not None:
             failure.origin = origins.locate(failure.key)
         raise
+
+
+def say_where(read: Read, problem: Problem) -> str:
+    """What is to be said of one of the keys that were read, with where that stands."""
+    origins = read.origins if isinstance(read, ConfigReader) else None
+    return find_origin(problem, origins).say(problem.text)

@@ -14,11 +14,11 @@ from gemd.master.aside import do_aside
 from gemd.master.start_limit import start_limit
 from gemd.shared.generation import Generation
 from gemd.startup.failures import FAILURES
-from gemd.startup.loader import list_warnings
 from gemd.startup.looking import Looking
 from gemd.startup.prepare import prepare
 from gemd.startup.reading import Read, placing
 from gemd.startup.resources import Inherited
+from gemd.startup.start_warnings import list_warnings
 from gemd.startup.telling import Teller
 from gemd.startup.tickets import keep_to_loaded
 from gemd.startup.trials import describe_processes
@@ -50,7 +50,7 @@ def _rehearse(read: Read, config: Config, inherited: Inherited, teller: Teller) 
 def _start(config: Config, inherited: Inherited, teller: Teller) -> None:
     """All of it. Raises one of FAILURES."""
     config, warnings = keep_to_loaded(config)
-    hands = Looking()
+    hands = Looking(config)
     prepared = prepare(config, inherited, select.poll(), hands, tries_all=True)
     process.die_with_parent(os.getppid())  # again, for a change of user undoes it
     for line in describe_processes(config, prepared.files.apart):

@@ -116,11 +116,13 @@ def find_settings(listeners: Sequence[Listener], config: Config) -> tuple[Listen
         entry = find_listen(listener.address, config.listen)
         if entry is None:
             text = "was handed over, and `listen` has several kinds of entries but none for it: add one"
-            raise BindError(f"{listener} {text}")
+            with about("listen"):
+                raise BindError(f"{listener} {text}")
         is_local = bool(listener.address.path) or (listener.local is not None and is_loopback(listener.local[0]))
         if listener.is_given and not (entry.tls or entry.force or is_local):
             text = "was handed over, and would be without TLS where others can read and change all"
-            raise BindError(f"{listener} {text}: that takes an entry of its own in `listen`, with force = true")
+            with about("listen"):
+                raise BindError(f"{listener} {text}: that takes an entry of its own in `listen`, with force = true")
         found.append(entry)
     return tuple(found)
 
@@ -138,7 +140,8 @@ def load_certificate(host: Host, config: Config, owner: Identity | None, hands: 
         with about(key_path(host.where, "certificate")):
             return hands.load_configured(Path(host.certificate), Path(host.key), host.certificate_names)
     ids = (owner.uid, owner.gid) if owner is not None else None
-    return hands.find_certificate(find_certificate_directory(config), host, ids)
+    with about("tls.certificates"):
+        return hands.find_certificate(find_certificate_directory(config), host, ids)
 
 
 def take_pid_file(

@@ -22,10 +22,11 @@ from gemd.protocol.url import DEFAULT_PORT
 from gemd.shared.generation import Generation
 from gemd.shared.scoreboard import ROWS_PER_SLOT, Scoreboard
 from gemd.startup.files import Files
-from gemd.startup.loader import ConfigLoader, warn
+from gemd.startup.loader import ConfigLoader
 from gemd.startup.prepare import prepare
-from gemd.startup.reading import ConfigReader, Read, placing
+from gemd.startup.reading import ConfigReader, Read, placing, say_where
 from gemd.startup.resources import Inherited, Resources
+from gemd.startup.start_warnings import list_warnings
 from gemd.startup.tickets import keep_to_loaded
 from gemd.startup.trials import describe_processes
 from gemd.system import process
@@ -59,7 +60,8 @@ def _serve(read: Read, inherited: Inherited, signals: SignalQueue) -> ExitCode:
     generation, pid_file, control = prepared.generation, prepared.pid_file, prepared.control
     lock_down(keep_capabilities=os.geteuid() == 0)
     generation.logs.use()
-    announce(config, prepared.resources, prepared.files, [*warnings, *prepared.warnings])
+    found = list_warnings(prepared.resources, config, [*warnings, *prepared.warnings])
+    announce(config, prepared.resources, prepared.files, [say_where(read, problem) for problem in found])
     is_daemon = config.service.daemon and handover is None
     launched = _detach(generation, pid_file, control, signals) if is_daemon else Launch()
     notices = DaemonNotices(
@@ -128,5 +130,6 @@ def announce(config: Config, resources: Resources, files: Files, warnings: Seque
             error_log.info("its certificate %s has the SHA-256 fingerprint %s", certificate.path, fingerprint)
     for line in describe_processes(config, files.apart):
         error_log.info("%s", line)
-    warn(resources, config, warnings)
+    for warning in warnings:
+        error_log.warning("%s", warning)
     error_log.info("listening on %s; SIGTERM or Ctrl-C stops", ", ".join(map(str, resources.listeners)))

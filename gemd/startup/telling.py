@@ -11,7 +11,7 @@ from gemd.config import ConfigError, Problem
 from gemd.config.keys import PREFIX
 from gemd.config.mistake import Mistake
 from gemd.config.origin import Origin
-from gemd.config.origins import Origins
+from gemd.config.origins import Origins, find_origin
 from gemd.exit_codes import ExitCode
 from gemd.protocol.characters import escape
 from gemd.startup.failures import explain_failure
@@ -31,8 +31,7 @@ class Teller:
 
     def warn(self, problem: Problem) -> None:
         """Something is worth a look."""
-        origins = self._find_origins()
-        origin = origins.origin_of(problem) if origins is not None and problem.path else Origin(problem.path)
+        origin = find_origin(problem, self._find_origins())
         if self._is_json:
             self._add("warning", origin, problem.text)
         else:

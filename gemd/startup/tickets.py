@@ -6,19 +6,22 @@ before that (`first_look`).
 
 import msgspec
 
-from gemd.config import Config, Host
+from gemd.config import Config, Host, Problem
 from gemd.config.titan_settings import TitanSettings
 from gemd.system.openssl import has_tickets
 
-TOO_LATE = (
-    "tls.session-tickets stays false: the configuration said otherwise as gemd began, or could not be read twice; name "
-    "a regular file, and start gemd again"
+_KEY = "tls.session-tickets"
+TOO_LATE = Problem(
+    _KEY,
+    "stays false: the configuration said otherwise as gemd began, or could not be read twice; name "
+    "a regular file, and start gemd again",
 )
-IDLE = (
-    "tls.session-tickets has no effect: every host has a location with client-certificate, or with titan for who has "
-    "one, and who resumes a session shows no certificate"
+IDLE = Problem(
+    _KEY,
+    "has no effect: every host has a location with client-certificate, or with titan for who has "
+    "one, and who resumes a session shows no certificate",
 )
-FIXED = "tls.session-tickets changes at a restart or an upgrade, not at a reload"
+FIXED = Problem(_KEY, "changes at a restart or an upgrade, not at a reload")
 
 
 def gives_tickets(host: Host) -> bool:
@@ -30,12 +33,12 @@ def gives_tickets(host: Host) -> bool:
     )
 
 
-def find_idle_tickets(config: Config) -> list[str]:
+def find_idle_tickets(config: Config) -> list[Problem]:
     """What is to be said where the setting does nothing."""
     return [IDLE] if config.tls.session_tickets and not any(map(gives_tickets, config.hosts)) else []
 
 
-def keep_to_loaded(config: Config) -> tuple[Config, list[str]]:
+def keep_to_loaded(config: Config) -> tuple[Config, list[Problem]]:
     """The configuration as far as OpenSSL goes along, and what is to be said of that."""
     if not config.tls.session_tickets or has_tickets():
         return config, []

@@ -56,7 +56,13 @@ def describe_processes(config: Config, apart: Collection[str]) -> Iterator[str]:
     """Where each application runs, for people."""
     for where, location in find_applications(config):
         runs = "has a process of its own" if where in apart else "runs in each worker"
-        yield f"the application {location.app} ({where}) {runs}"
+        yield f"the application {_name(location)} {runs}"
+
+
+def _name(location: Location) -> str:
+    """For people."""
+    below = location.path if location.path != "/" else ""
+    return f"{location.app} ({location.host}{below})"
 
 
 def _has_own(location: Location, result: TrialResult | None) -> bool:
@@ -100,7 +106,7 @@ def _part(setups: Setups, one: object, other: object, reason: str) -> set[object
         key for key in (one, other) if setups[key].location.app_process is None and not setups[key].location.preload
     }
     if not free:
-        text = f"can't be in one process with {setups[other].where}"
+        text = f"can't be in one process with {_name(setups[other].location)}"
         with about(setups[one].where):
             raise AppLoadError(f"{text} ({reason}): set app-process = true for one of them")
     return free

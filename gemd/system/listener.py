@@ -103,7 +103,8 @@ def bind_all(
             else:
                 dual_stack = address.port not in v4_any
                 listeners.extend(_bind_tcp(address, dual_stack, request_timeout))
-    except BindError:
+    except BindError as error:
+        error.place = str(address)
         for listener in listeners:
             if listener not in present:
                 listener.close()

@@ -36,7 +36,8 @@ class Logs:
         try:
             for target in dict.fromkeys((settings.access, settings.error, *files)):
                 self._logs[target] = shared[target] if target in shared else self._open(target)
-        except LogError:
+        except LogError as error:
+            error.place = target
             self.close_all_but(former)
             raise
 

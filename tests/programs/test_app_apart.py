@@ -72,14 +72,14 @@ def test_each_has_its_own_modules(capsules, tmp_path, workers, north):
             expected = f"{name} colour of the {name} {tmp_path / name / 'config'}"
             assert {daemon.ask("/late", **there).text for _ in range(TRIES)} == {expected}
         where = "runs in each worker" if north == "app-process = false" else "has a process of its own"
-        assert f"the application app:app (host[2].app) {where}" in daemon.errors
-        assert ("the application app:app (host[3].app) has a process" in daemon.errors) or north.endswith("true")
+        assert f"the application app:app (north.example) {where}" in daemon.errors
+        assert ("the application app:app (south.example) has a process" in daemon.errors) or north.endswith("true")
 
 
 def test_those_that_are_to_be_in_the_workers_are_refused_by_name(capsules, tmp_path):
     text = capsules(2, "app-process = false", "app-process = false")
     (tmp_path / "capsule").mkdir()
     said = complain(tmp_path, text.replace("{root}", "{tmp}/capsule"))
-    assert ": app: can't be in one process with host[2].app (both have a module " in said
+    assert ": app: can't be in one process with app:app (north.example) (both have a module " in said
     assert "set app-process = true for one of them" in said
     assert "Traceback" not in said

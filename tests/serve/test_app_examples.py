@@ -126,4 +126,4 @@ def test_an_application_of_jetforces_own_classes(serve_app, write, tmp_path):
     assert daemon.ask("/index.gmi", **there).text == "# A capsule\n"
     assert daemon.ask("/none", **there).status == 51
     assert [daemon.ask("/cgi-bin/script", **there).header for _ in range(6)] == ["20 text/plain"] * 6
-    assert "the application theirs:app (host[1].app) has a process of its own" in daemon.errors
+    assert "the application theirs:app (localhost) has a process of its own" in daemon.errors

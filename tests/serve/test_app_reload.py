@@ -190,7 +190,7 @@ def test_the_configuration_test_loads_applications(write, tmp_path):
     good = check("--app", "page:app", *AS_ROOT, cwd=folder)
     assert (good.returncode, good.stderr) == (
         0,
-        "gemd: the application page:app (host[1].app) has a process of its own\n"
+        "gemd: the application page:app (localhost) has a process of its own\n"
         "gemd: the configuration by flags is in order\n",
     )
     missing = check("--app", "nowhere:app", *AS_ROOT, cwd=folder)

@@ -235,10 +235,10 @@ def test_a_file_that_can_be_read_once_is_not_enough(configure, tmp_path, start):
     path = configure("workers = 2\n" + ON + HOSTS)
     os.mkfifo(tmp_path / "fifo")
     daemon = start("-c", str(tmp_path / "fifo"), "--host", "127.0.0.1", "--port", "0")
-    daemon.expect("tls.session-tickets stays false")
+    daemon.expect("tls.session-tickets: stays false")
     wait_for(lambda: write_into(tmp_path / "fifo", path.read_bytes()), "gemd to read its configuration")
     daemon.wait_until_ready()
-    assert "tls.session-tickets stays false" in daemon.errors
+    assert "tls.session-tickets: stays false" in daemon.errors
 
 
 def test_an_upgrade_goes_by_the_file(configure, start, tmp_path, client):

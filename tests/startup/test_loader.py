@@ -2,14 +2,13 @@
 
 import os
 
-import msgspec
 import pytest
 
 from gemd.master.report import TaskError
 from gemd.startup.assembly import build_generation
 from gemd.startup.checks import check_machine
 from gemd.startup.files import read_files
-from gemd.startup.loader import ConfigLoader, list_warnings, warn
+from gemd.startup.loader import ConfigLoader
 from gemd.startup.resources import acquire_resources
 from gemd.startup.tickets import FIXED
 from gemd.system.attempt import attempt_under_way
@@ -119,7 +118,7 @@ def test_session_tickets_stay_as_they_were(configure, first, load, said, tmp_pat
     tls = {"certificates": str(tmp_path / "certificates"), "session-tickets": is_on}
     second = load(lambda: configure(tls=tls))
     assert second.config.tls == first.config.tls
-    assert [line for line in said() if line.startswith("tls.")] == [FIXED] * is_on
+    assert [line for line in said() if line.startswith("tls.")] == [str(FIXED)] * is_on
 
 
 def test_a_configuration_that_can_not_be_used_is_told_in_lines(configure, first, load, root):
@@ -181,19 +180,21 @@ def test_what_an_operator_should_mend_is_said_once(configure, load, said, root, 
     key = path.with_suffix(".key")
     key.chmod(0o644)
     load(lambda: configure(host=[{"name": "localhost", "root": str(root), "certificate": str(path), "key": str(key)}]))
-    assert said() == [f"{key} can be read or changed by everyone: chmod 600 {key}"]
-    warn(made, configure(), ["another"])
-    assert said()[1:] == ["another"]
+    assert said() == [f"host[1].certificate: {key} can be read or changed by everyone: chmod 600 {key}"]
 
 
-def test_what_hosts_share_is_said_once_with_a_key(configure, root):
-    made = acquire_resources(configure(), [], None)
-    made.listeners[0].close()
-    certificate = msgspec.structs.replace(made.certificates["localhost"], warnings=("it expires",))
-    made = msgspec.structs.replace(made, certificates={"localhost": certificate, "b.org": certificate})
-    hosts = [{"name": name, "root": str(root)} for name in made.certificates]
-    warnings = list_warnings(made, configure(host=hosts), ["another", "another"])
-    assert [(each.path, each.text) for each in warnings] == [("", "another"), ("host[2]", "it expires")]
+def test_what_can_not_be_opened_is_told_with_its_key(configure, load, tmp_path, root):
+    with pytest.raises(TaskError, match=r"^log.access: can't open the log"):
+        load(lambda: configure(log={"access": str(tmp_path / "none/a"), "error": "off"}))
+    with pytest.raises(TaskError, match=r"^listen\[2\]: can't listen on unix:"):
+        load(lambda: configure(listen=["127.0.0.1:0", f"unix:{tmp_path}/none/s"]))
+
+
+def test_a_script_that_could_not_be_run_is_told(configure, load, said, root):
+    (root / "script").write_text("#!/usr/bin/nosuch\n")
+    (root / "script").chmod(0o755)
+    load(lambda: configure(host=[{"name": "localhost", "script": str(root / "script")}]))
+    assert [line.partition(" has ")[0] for line in said()] == [f"host[1].script: {root}/script"]
 
 
 # What is said where something never answers

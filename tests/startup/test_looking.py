@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from gemd.config import Problem
+from gemd.config.mistake import about
 from gemd.startup import looking
 from gemd.startup.looking import Looking
 from gemd.system.certificates import CertificateError
@@ -18,8 +20,8 @@ MAKER = "systemd makes it when it starts gemd.service (LogsDirectory=)"
 
 
 @pytest.fixture
-def hands():
-    return Looking()
+def hands(configure):
+    return Looking(configure())
 
 
 @pytest.fixture
@@ -56,7 +58,21 @@ def test_but_for_what_systemd_makes(configure, hands, tmp_path, systemd, what):
     _, act = ACTIONS[what]
     act(hands, tmp_path / "none", configure(log={"access": str(tmp_path / "none/a"), "error": "off"}))
     (warning,) = hands.warnings
-    assert warning.endswith(f"; {MAKER}, and nobody else")
+    assert warning.text.endswith(f"; {MAKER}, and nobody else")
+    assert (warning.path, str(warning).count("log.access: ")) == (("log.access", 1) if what == "log" else ("", 0))
+
+
+def test_it_is_told_with_its_key(hands, tmp_path, systemd):
+    with about("control"):
+        hands.bind_control(f"{tmp_path}/none/c", select.poll())
+    assert [problem.path for problem in hands.warnings] == ["control"]
+
+
+def test_so_is_the_place_of_a_socket(configure, tmp_path, systemd):
+    config = configure(listen=["127.0.0.1:0", f"unix:{tmp_path}/none/s"])
+    hands = Looking(config)
+    hands.bind([entry.address for entry in config.listen], 1.0, [], {})
+    assert [problem.path for problem in hands.warnings] == ["listen[2]"]
 
 
 def test_a_certificate_that_systemd_hands_over_has_a_stand_in(hands, tmp_path, systemd):
@@ -79,6 +95,7 @@ def test_who_to_be_may_be_said_by_a_unit(configure, hands, monkeypatch):
         hands.find_user(configure())
     monkeypatch.setattr(looking, "find_units", lambda: [Unit("gemd", (("DynamicUser", "yes"),))])
     assert hands.find_user(configure()) is None
-    assert hands.warnings == ["started as root; gemd.service says who to be itself (DynamicUser=), if that starts it"]
+    text = "started as root; gemd.service says who to be itself (DynamicUser=), if that starts it"
+    assert hands.warnings == [Problem("user", text)]
     with pytest.raises(PrivilegeError):
         hands.find_user(configure(user="nobody"))

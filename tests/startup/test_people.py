@@ -145,8 +145,8 @@ def test_homes_that_are_hidden_are_told_at_a_start(host, monkeypatch, tmp_path):
     assert find_hidden_homes(host()) == []
     homes.mkdir(mode=0)  # as the service manager makes it, for root as well
     (said,) = find_hidden(host())
-    assert said.startswith("host[1].user-directories: ")
-    assert "ProtectHome=read-only" in said
+    assert said.path == "host[1].user-directories"
+    assert "ProtectHome=read-only" in said.text
     homes.chmod(0o755)
     assert find_hidden(host()) == []
 

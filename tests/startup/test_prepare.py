@@ -40,7 +40,7 @@ def test_nothing_is_bound_or_made_where_it_is_looked_at(configure, tmp_path):
     config = configure(
         pid_file="gemd.pid", control="control", log={"access": str(tmp_path / "a"), "error": "off"}, **USER
     )
-    prepared = prepare(config, Inherited(tmp_path), select.poll(), Looking())
+    prepared = prepare(config, Inherited(tmp_path), select.poll(), Looking(config))
     assert (list(prepared.resources.listeners), prepared.control) == ([], None)
     assert set(prepared.resources.certificates) == {"localhost"}
     prepared.generation.close_all_but(None)

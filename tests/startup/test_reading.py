@@ -6,7 +6,7 @@ from gemd.config import ConfigError, Problem
 from gemd.config.mistake import Mistake, about
 from gemd.options import parse_arguments
 from gemd.startup.checks import check_machine
-from gemd.startup.reading import ConfigReader, placing
+from gemd.startup.reading import ConfigReader, placing, say_where
 
 
 def test_only_the_default_of_flags_alone_may_be_missing(root):
@@ -75,3 +75,14 @@ def test_where_keys_stand_is_forgotten_in_the_end(read):
     assert read.origins is not None
     read.forget()
     assert read.origins is None
+
+
+def test_what_is_worth_a_word_is_told_with_its_line(root, tmp_path):
+    (tmp_path / "gemd.conf").write_text('[[host]]\nname = "localhost"\nroot = "capsule"\n')
+    read = ConfigReader(parse_arguments(["-c", "gemd.conf"]), tmp_path)
+    read()
+    problem = Problem("host[1].root", "is old")
+    assert say_where(read, problem) == f"{tmp_path}/gemd.conf:3: localhost: root: is old"
+    assert say_where(read, Problem("", "is old")) == "is old"
+    read.forget()
+    assert say_where(read, problem) == "host[1].root: is old"

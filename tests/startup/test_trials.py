@@ -98,7 +98,7 @@ def test_two_with_modules_of_one_name_that_must_not_be_apart_are_refused(try_the
         try_them(*hosts)
     files = f"{tmp_path}/a/app.py and {tmp_path}/b/app.py"
     assert str(caught.value) == (
-        f"host[2].app: can't be in one process with host[1].app (both have a module app: {files}): "
+        f"host[2].app: can't be in one process with app:app (h1.example) (both have a module app: {files}): "
         "set app-process = true for one of them"
     )
 
@@ -223,8 +223,8 @@ def test_no_descriptor_is_left(try_them, write, monkeypatch):
 def test_where_each_runs_is_said(configure):
     config = configure(host=[{"name": "a", "app": "m:app"}, {"name": "b", "app": "n:app"}])
     assert list(describe_processes(config, ["host[2].app"])) == [
-        "the application m:app (host[1].app) runs in each worker",
-        "the application n:app (host[2].app) has a process of its own",
+        "the application m:app (a) runs in each worker",
+        "the application n:app (b) has a process of its own",
     ]
 
 
