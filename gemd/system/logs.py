@@ -18,7 +18,7 @@ from gemd.system.standard_streams import StandardStreams
 from gemd.system.syslog_sink import SyslogSink
 
 _PAUSE = 0.1  # seconds for which a worker gathers lines of the access log: waking a thread costs more than a line
-_PATIENCE = 0.5  # seconds for a syslog that has much to read
+_PATIENCE = 0.5  # seconds for a pipe, the journal or syslog, if there is much to read at once
 
 
 class Logs:
@@ -98,8 +98,8 @@ class Logs:
         error_log.forget()
         for log in self._logs.values():
             log.start(0.0 if log is self.error else _PAUSE)
-            if isinstance(log, LineLog) and log.has_thread and isinstance(log.sink, SyslogSink):
-                log.sink.patience = _PATIENCE
+            if isinstance(log, LineLog) and log.has_thread:
+                log.sink.patience.seconds = _PATIENCE
 
     def flush(self, seconds: float) -> None:
         """Write all that is to be said, but for no longer than that: the worker ends."""

@@ -17,6 +17,7 @@ from gemd.config.types import Facility
 from gemd.system.encoded_line import MAX_LINE, encode_line
 from gemd.system.level import Level
 from gemd.system.log_file import LogError, open_log_file
+from gemd.system.patience import Patience
 from gemd.system.standard_streams import StandardStreams
 from gemd.system.syslog_sink import PRIORITIES, SyslogSink
 from gemd.system.systemd import is_journal
@@ -26,10 +27,12 @@ Line = tuple[str, Level]
 
 
 class Sink(Protocol):
-    """Takes whole lines. `is_dated` says that it adds time and process itself, `reason` why lines were lost last."""
+    """Takes whole lines. `is_dated` says that it adds time and process itself, `reason` why lines were lost last, and
+    `patience` how long it waits for who reads them."""
 
     is_dated: bool
     reason: str
+    patience: Patience
 
     def write(self, lines: Sequence[Line]) -> int:
         """Write lines, given without their line ends; how many were lost."""
@@ -45,6 +48,7 @@ class DescriptorSink:
     def __init__(self, descriptor: int, *, path: str | None = None, is_journal: bool = False) -> None:
         self.is_dated = is_journal
         self.reason = ""
+        self.patience = Patience()
         self.path = path
         self._is_torn = False  # the disk filled up in the middle of a line
         self._descriptor = descriptor
@@ -59,6 +63,7 @@ class DescriptorSink:
 
     def write(self, lines: Sequence[Line]) -> int:
         """Write lines, each cut to 4096 bytes with its line end; how many were lost."""
+        self.patience.begin()
         return sum(self._write_piece(piece) for piece in self._pieces(lines))
 
     def _pieces(self, lines: Sequence[Line]) -> Iterator[list[bytes]]:
@@ -97,8 +102,21 @@ class DescriptorSink:
         return len(lines) - max(0, data.count(b"\n", 0, count) - len(end))
 
     def _send(self, data: bytes) -> int:
-        if self._poll is not None and not self._poll.poll(0):
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        if self._poll is None:
+            return os.write(self._descriptor, data)
+        while True:
+            if not self._poll.poll(0) and not self.patience.wait(self._poll):
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            try:
+                count = self._send_now(data)
+            except BlockingIOError:  # another process was faster
+                if not self.patience.wait(self._poll):
+                    raise
+            else:
+                self.patience.renew()
+                return count
+
+    def _send_now(self, data: bytes) -> int:
         if self._socket is not None:
             return self._socket.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         return os.write(self._descriptor, data)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from gemd.config.types import Facility
 from gemd.system.encoded_line import encode_line
 from gemd.system.level import Level
+from gemd.system.patience import Patience
 
 PRIORITIES = {
     Level.DEBUG: syslog.LOG_DEBUG,
@@ -46,15 +47,14 @@ _BUSY = frozenset({errno.EAGAIN, errno.ENOBUFS})
 
 
 class SyslogSink:
-    """Lines to syslog, as a facility. `patience` is for how many seconds a write may wait for room."""
+    """Lines to syslog, as a facility."""
 
     is_dated = True
 
     def __init__(self, facility: Facility = "daemon") -> None:
         self.facility = facility
         self.reason = ""
-        self.patience = 0.0
-        self._has_stopped = False  # reading, as far as one could wait for it
+        self.patience = Patience()
         self._socket: socket.socket | None = None
 
     def connect(self) -> None:
@@ -83,52 +83,43 @@ class SyslogSink:
 
     def write(self, lines: Sequence[tuple[str, Level]]) -> int:
         """Write lines; how many were lost."""
-        end = time.monotonic() + self.patience
-        return sum(not self._write(text, level, end) for text, level in lines)
+        self.patience.begin()
+        return sum(not self._write(text, level) for text, level in lines)
 
-    def _write(self, text: str, level: Level, end: float) -> bool:
+    def _write(self, text: str, level: Level) -> bool:
         now = time.localtime()
         date = f"{_MONTHS[now.tm_mon - 1]} {now.tm_mday:2} {now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02}"
         line = f"<{_FACILITIES[self.facility] | PRIORITIES[level]}>{date} gemd[{os.getpid()}]: {text}"
         data = encode_line(line, b"")
         try:
             try:
-                self._send(self._socket or self._connect(), data, end)
+                self._send(self._socket or self._connect(), data)
             except OSError as error:
                 if error.errno in _BUSY:
                     raise
-                self._send(self._connect(), data, end)
+                self._send(self._connect(), data)
         except OSError as error:
             self.reason = "nobody reads it" if error.errno in _BUSY else error.strerror or str(error)
             return False
         return True
 
-    def _send(self, connection: socket.socket, data: bytes, end: float) -> None:
+    def _send(self, connection: socket.socket, data: bytes) -> None:
         """One message; in a stream a NUL ends it. Raises OSError."""
         if connection.type == socket.SOCK_STREAM:
             data += b"\0"
         while True:
             try:
                 count = connection.send(data, socket.MSG_NOSIGNAL)
-            except BlockingIOError:
-                if not self._wait_for_room(connection, end):
-                    raise
-            else:
                 break
-        self._has_stopped = False
+            except BlockingIOError:
+                poll = select.poll()
+                poll.register(connection, select.POLLOUT)
+                if not self.patience.wait(poll):
+                    raise
+        self.patience.renew()
         if count < len(data):
             self.close()  # what follows would be taken for the rest of it
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-
-    def _wait_for_room(self, connection: socket.socket, end: float) -> bool:
-        """Wait until `end` at most, and not again for a daemon that has read nothing since that was in vain."""
-        seconds = end - time.monotonic()
-        if self._has_stopped or seconds <= 0:
-            return False
-        poll = select.poll()
-        poll.register(connection, select.POLLOUT)
-        self._has_stopped = not poll.poll(seconds * 1000)
-        return not self._has_stopped
 
     def close(self) -> None:
         """Disconnect, until there is something to say again."""

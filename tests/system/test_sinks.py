@@ -2,6 +2,7 @@ import fcntl
 import os
 import socket
 import stat
+import threading
 
 import pytest
 
@@ -119,6 +120,35 @@ def test_a_pipe_takes_what_it_has_room_for(pipe):
     lost = write(sink, *lines)
     assert lost == 200 - size // 1024
     assert os.read(reader, size).decode().splitlines() == lines[: 200 - lost]
+
+
+def test_a_pipe_that_is_read_gets_time_for_it_where_a_thread_writes(pipe):
+    reader, sink, size = pipe
+    sink.patience.seconds = 60
+    lines = ["x" * 99 for _ in range(20_000)]
+    read = bytearray()
+
+    def read_all():
+        while len(read) < size + 100 * len(lines):
+            read.extend(os.read(reader, 65536))
+
+    thread = threading.Thread(target=read_all)
+    thread.start()
+    assert write(sink, *lines) == 0
+    thread.join()
+    assert read[size:].count(b"\n") == len(lines)
+
+
+def test_a_pipe_that_nobody_reads_is_waited_for_once(pipe):
+    reader, sink, size = pipe
+    sink.patience.seconds = 0.05
+    assert write(sink, "one") == 1
+    sink.patience.seconds = 600
+    assert write(sink, "two", "three") == 2
+    assert sink.reason == "nobody reads it"
+    os.read(reader, size)
+    assert write(sink, "four") == 0
+    assert os.read(reader, size) == b"four\n"
 
 
 def test_a_pipe_without_a_reader_loses_lines():

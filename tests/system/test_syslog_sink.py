@@ -125,7 +125,7 @@ def test_it_is_kept_within_reach(sink, listen, path):
 
 def test_one_that_reads_gets_time_for_it_where_a_thread_writes(sink, listen):
     daemon = listen()
-    sink.patience = 60
+    sink.patience.seconds = 60
     read = []
     reader = threading.Thread(target=lambda: read.extend(daemon.read() for _ in range(2000)))
     reader.start()
@@ -136,15 +136,15 @@ def test_one_that_reads_gets_time_for_it_where_a_thread_writes(sink, listen):
 
 def test_one_that_has_stopped_reading_is_waited_for_once(sink, listen):
     daemon = listen()
-    sink.patience = 0.05
+    sink.patience.seconds = 0.05
     while write(sink, "line") == 0:
         pass
     assert sink.reason == "nobody reads it"
-    sink.patience = 600
+    sink.patience.seconds = 600
     assert write(sink, "one", "two") == 2
     daemon.read()
     assert write(sink, "three") == 0
-    sink.patience = 0.05
+    sink.patience.seconds = 0.05
     assert write(sink, *["four"] * 10_000) > 0
 
 
