@@ -18,6 +18,7 @@ load_openssl()  # as gemd does: before any test imports what needs it
 from gemd.system.landlock import find_version  # noqa: E402
 from gemd.system.level import Level  # noqa: E402
 from gemd.system.log import describe_error, error_log  # noqa: E402
+from gemd.system.tally import name_events, tally  # noqa: E402
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # how long an example takes says how busy a machine is
 hypothesis.settings.load_profile("untimed")
@@ -38,6 +39,13 @@ def heed_signals():
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+@pytest.fixture
+def counted():
+    """What events have been counted since, by their kind and value."""
+    before = tally.read()
+    return lambda: name_events([now - then for now, then in zip(tally.read(), before, strict=True)])
 
 
 @pytest.fixture

@@ -1,16 +1,6 @@
-import pytest
-
 from gemd.protocol.counters import EVICTIONS, REFUSALS
 from gemd.protocol.errors import GeminiError, NotFound, Overloaded, SlowDown
 from gemd.responders.counted import answer_refusal, note_eviction
-from gemd.system.tally import name_events, tally
-
-
-@pytest.fixture
-def counted(monkeypatch):
-    """What has been counted since."""
-    before = tally.read()
-    return lambda: name_events([now - then for now, then in zip(tally.read(), before, strict=True)])
 
 
 def test_what_is_refused_for_being_too_much_is_counted(counted):

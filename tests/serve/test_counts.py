@@ -28,6 +28,10 @@ request = 2
 name = "localhost"
 root = "{root}"
 cgi = "cgi-bin"
+try = ".gmi"
+[[host.location]]
+path = "/lost.gmi"
+gone = true
 [[host.location]]
 path = "/few/"
 rate = "1/1d"
@@ -68,13 +72,13 @@ def test_responses_are_counted_by_host_responder_and_class(configure, capsule, r
     write_script(capsule, "hello", 'printf "20 text/plain\\r\\nhello"\n')
     write_script(capsule, "broken", "exit 1\n")
     daemon.expect("broken")
-    paths = ["/", "/", "/nothing", "/cgi-bin/hello", "/cgi-bin/broken", "/old", "/vhosts", "/a/../", "/few/x", "/few/x"]
+    paths = "/ / /nothing /cgi-bin/hello /cgi-bin/broken /old /vhosts /a/../ /few/x /few/x /lost".split()
     statuses = [daemon.ask(path).status for path in paths]
-    assert statuses == [20, 20, 51, 20, 42, 31, 10, 31, 51, 44]
+    assert statuses == [20, 20, 51, 20, 42, 31, 10, 31, 51, 44, 52]
     assert daemon.ask("/", host="other.example", name="other.example").status == 20
     assert daemon.ask("/", host="of.a.stranger").status == 53
     assert daemon.send(b"nonsense\r\n").status == 59
-    wait_for(lambda: read(form)["gemd_requests_total",] == 13, "all to be counted")
+    wait_for(lambda: read(form)["gemd_requests_total",] == 14, "all to be counted")
     samples = read(form)
     classes = {key[1:]: value for key, value in samples.items() if key[0] == "gemd_responses_total" and value}
     assert classes == {
@@ -82,7 +86,7 @@ def test_responses_are_counted_by_host_responder_and_class(configure, capsule, r
         ("localhost", "2x"): 3,
         ("localhost", "3x"): 2,
         ("localhost", "4x"): 2,
-        ("localhost", "5x"): 2,
+        ("localhost", "5x"): 3,
         ("other.example", "2x"): 1,
         ("(none)", "5x"): 2,
     }
@@ -94,12 +98,14 @@ def test_responses_are_counted_by_host_responder_and_class(configure, capsule, r
         ("cgi", "2x"): 1,
         ("cgi", "4x"): 1,
         ("redirect", "3x"): 2,
+        ("gone", "5x"): 1,
         ("answer", "1x"): 1,
         ("none", "4x"): 1,
         ("none", "5x"): 2,
     }
     counts = {key[1]: value for key, value in samples.items() if key[0] == "gemd_request_duration_seconds_count"}
-    assert counts == {"root": 5, "cgi": 2, "redirect": 2, "answer": 1, "none": 3}
+    assert counts == {"root": 5, "cgi": 2, "redirect": 2, "gone": 1, "answer": 1, "none": 3}
+    assert sum(classes.values()) == sum(by.values()) == sum(counts.values()) == samples["gemd_requests_total",]
     assert 0 < samples["gemd_request_duration_seconds_sum", "cgi"] < 60
     assert samples["gemd_request_duration_seconds_bucket", "root", "+Inf"] == 5
     assert samples["gemd_refusals_total", "budget"] == 1

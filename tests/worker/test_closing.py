@@ -160,7 +160,7 @@ def test_a_worker_that_has_to_stop_waits_for_no_delivery(make_closing, undeliver
     assert not is_open(connection)
 
 
-def test_the_oldest_makes_room(make_closing, linger):
+def test_the_oldest_makes_room(make_closing, linger, counted):
     closing = make_closing()
     _, first = linger(closing)
     linger(closing)
@@ -168,6 +168,7 @@ def test_the_oldest_makes_room(make_closing, linger):
     assert not is_open(first)
     assert closing.drop_oldest()
     assert not closing.drop_oldest()
+    assert counted()["evictions"] == {"lingering": 2}
 
 
 # What the client still sends

@@ -595,12 +595,13 @@ def test_there_is_room_for_so_many(make_service, losses):
     assert not service.loop.has_room(1, 0, 1, 0, 1)
 
 
-def test_all_outboxes_together_have_a_limit(make_service, losses):
+def test_all_outboxes_together_have_a_limit(make_service, losses, counted):
     service = make_service(limits=Limits(buffered=1024 * 1024))
     sources = [blocked(service)[2] for _ in range(30)]
     is_held = lambda: sum(connection.held for connection in service.loop._writing.blocked)  # noqa: E731
     service.turn_until(lambda: losses and is_held() <= 1024 * 1024)
     assert all("(limits.buffered)" in loss for loss in losses)
+    assert counted()["evictions"] == {"memory": len(losses)}
     assert sum(source.closed for source in sources) == len(losses)
     assert len(losses) < 20
 

@@ -316,7 +316,7 @@ def test_the_oldest_goes_when_there_are_too_many(make_stage, begin, turn, losses
     assert ends(turn, made[2][1]) == "reset"  # who was done
 
 
-def test_who_is_answered_takes_places_from_those_who_are_passed_on(make_stage, begin):
+def test_who_is_answered_takes_places_from_those_who_are_passed_on(make_stage, begin, counted):
     stage = make_stage(most=4)
     for _ in range(4):
         begin(stage)
@@ -326,6 +326,7 @@ def test_who_is_answered_takes_places_from_those_who_are_passed_on(make_stage, b
     assert (len(stage.passing), writing.room) == (3, 1)
     assert not writing.take_place(3)
     assert len(stage.passing) == 3
+    assert counted()["evictions"] == {"passing": 1}
 
 
 def test_nothing_stays_open(make_stage, begin, turn, server, connect):

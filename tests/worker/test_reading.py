@@ -225,10 +225,11 @@ def test_bytes_win_no_time(make_reading, shake, settle):
     assert connection.deadline == deadline
 
 
-def test_when_there_are_too_many_the_oldest_goes(make_reading, join, losses):
+def test_when_there_are_too_many_the_oldest_goes(make_reading, join, losses, counted):
     reading = make_reading(most=2)
     clients = [join(reading)[0] for _ in range(3)]
     assert losses == ["closed because too many requests are not complete"]
+    assert (counted()["evictions"], counted()["handshake_failures"]) == ({"reading": 1}, {"too-many": 1})
     assert [client.is_closed() for client in clients] == [True, False, False]
     assert len(reading) == 2
 

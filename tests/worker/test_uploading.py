@@ -359,13 +359,14 @@ def test_an_upload_that_can_never_have_room_is_told_the_limit(make_stage, begin,
 # Places
 
 
-def test_it_takes_places_of_answers_and_the_most_numerous_lose_some(make_stage, begin, losses, ended):
+def test_it_takes_places_of_answers_and_the_most_numerous_lose_some(make_stage, begin, losses, ended, counted):
     stage = make_stage(most=3)
     made = [begin(stage, ScriptedIntake(5), address=f"192.0.2.{number}")[1] for number in (1, 1, 2)]
     assert stage.writing.room == 0
     begin(stage, ScriptedIntake(5), address="192.0.2.3")
     assert [one in stage.uploading for one in made] == [False, True, True]  # the oldest of who has most
     assert losses == ["upload broke off: too many are under way: 0 of 5 bytes came"]
+    assert counted()["evictions"] == {"uploading": 1}
     assert list(ended) == made[:1]
     assert stage.uploading.give_place(2)
     assert not stage.uploading.give_place(2)

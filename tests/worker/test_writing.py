@@ -706,12 +706,13 @@ def test_the_oldest_of_those_who_linger_goes_first(make_writing, begin, settle):
     assert [connection in writing.closing for _, connection in pairs] == [False, True, True]
 
 
-def test_then_the_oldest_of_those_who_are_slow(make_writing, begin, settle, slow_pair, losses):
+def test_then_the_oldest_of_those_who_are_slow(make_writing, begin, settle, slow_pair, losses, counted):
     writing = make_writing(most=2)
     pairs = [begin(slow_pair()) for _ in range(3)]
     for _, connection in pairs:
         writing.answer(connection, page(b"x" * 4_000_000))
     assert losses == ["response broke off: too many read too slowly"]
+    assert counted()["evictions"] == {"slow": 1}
     assert [connection.socket.fileno() < 0 for _, connection in pairs] == [True, False, False]
     for _, connection in pairs[1:]:
         writing.drop(connection)
