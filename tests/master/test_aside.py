@@ -4,6 +4,8 @@ import os
 import threading
 import time
 
+import pytest
+
 from gemd.exit_codes import ExitCode
 from gemd.master.aside import do_aside
 
@@ -18,8 +20,20 @@ def test_a_fault_is_a_traceback(capfd):
     assert "KeyError: 'fault'" in capfd.readouterr().err
 
 
-def test_a_child_that_is_killed_has_failed():
-    assert do_aside(lambda: os.kill(os.getpid(), 9) or ExitCode.OK) is ExitCode.INTERNAL
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (lambda: os.kill(os.getpid(), 9), "was killed by SIGKILL"),
+        (lambda: os._exit(0), "ended with exit code 0"),
+        (lambda: os.fork() and os._exit(0), "ended with exit code 0"),
+    ],
+    ids=["by a signal", "by itself", "with one left"],
+)
+def test_a_child_that_ends_before_it_is_done_has_failed(end, said, capfd):
+    assert do_aside(lambda: end() or time.sleep(2) or ExitCode.OK) is ExitCode.INTERNAL
+    assert capfd.readouterr().err == (
+        f"gemd: the process that tried all this {said} before it was done: an application may have ended it\n"
+    )
 
 
 def test_no_thread_is_waited_for():
