@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 import msgspec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gemd.config import Config
 from gemd.config.settings import TLS
@@ -18,7 +19,7 @@ from gemd.gemctl.options import DEFAULT_CONFIG
 from gemd.gemctl.terminal import complain, escape
 from gemd.protocol.host import covers
 from gemd.system.certificate_directory import find_certificate_directory
-from gemd.system.certificate_facts import CertificateFacts, read_facts
+from gemd.system.certificate_facts import CertificateFacts, parse_facts
 from gemd.system.certificate_forms import render_pem
 from gemd.system.certificates import (
     CertificateError,
@@ -85,7 +86,7 @@ def _find_all(source: CertificateSource, hosts: list[Names]) -> list[Import]:
     imports = []
     for names, found in candidates:
         certificate = load(found.certificate, found.key, names)
-        imports.append(Import(names, found, certificate, read_facts(found.certificate)))
+        imports.append(Import(names, found, certificate, parse_facts(certificate.chain[0].public_bytes(Encoding.DER))))
     chosen = [one for one in imports if len(hosts) == 1 or not one.found.is_shared or _is_for(one)]
     if chosen:
         return chosen

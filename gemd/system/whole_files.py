@@ -45,9 +45,7 @@ def replace_whole(path: Path, content: bytes) -> None:
         owner = (before.st_uid, before.st_gid)
         if before.st_uid == 0:
             owner = find_directory_owner(path.parent) or owner
-    with _complete(path, content, stat.S_IMODE(before.st_mode), owner) as temporary:
-        _keep_old(path)
-        os.replace(temporary, path)
+    replace_all(((path, content, stat.S_IMODE(before.st_mode)),), owner)
 
 
 def _keep_old(path: Path) -> None:
