@@ -11,10 +11,9 @@ from gemd.gemctl.failure import Failure
 from gemd.gemctl.gemini_client import Header
 from gemd.gemctl.target import Target, parse_target
 from gemd.gemctl.terminal import complain, escape
-from gemd.protocol.status import asks_for_input, is_redirect
+from gemd.protocol.status import MOST_REDIRECTS, asks_for_input, is_redirect
 from gemd.protocol.url import resolve
 
-_MOST_REDIRECTS = 5  # as the specification advises clients
 _SCHEME = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9+.-]*):(?P<slashes>//)?")
 _FOR_THE_FIRST = {"cert": None, "key": None, "connect": None, "trust": False}
 
@@ -61,8 +60,8 @@ class Course:
         there = find_redirect(target, header)
         if there.url in self._passed:
             raise Failure(f"the redirects lead in a circle, to {there.url} again")
-        if len(self._passed) > _MOST_REDIRECTS:
-            raise Failure(f"these are more than {_MOST_REDIRECTS} redirects; the next one leads to {there.url}")
+        if len(self._passed) > MOST_REDIRECTS:
+            raise Failure(f"these are more than {MOST_REDIRECTS} redirects; the next one leads to {there.url}")
         complain(f"following it to {there.url}")
         if there.place not in (target.place, self._first.place):
             left = [f"--{name}" for name in _FOR_THE_FIRST if getattr(self._options, name)]

@@ -48,5 +48,6 @@ def needs_meta(status: int) -> bool:
     return status < 30
 
 
+MOST_REDIRECTS = 5  # that clients follow one after the other ("Redirection")
 DEFINED = frozenset(value for name, value in vars(Status).items() if name.isupper())
 REDIRECTS = tuple(sorted(filter(is_redirect, DEFINED)))

@@ -19,7 +19,7 @@ from gemd.protocol.path_pattern import PathPattern
 from gemd.protocol.peer import Peer
 from gemd.protocol.request import Request
 from gemd.protocol.response import Response
-from gemd.protocol.status import is_redirect
+from gemd.protocol.status import MOST_REDIRECTS, is_redirect
 from gemd.protocol.url import DEFAULT_PORT, Url, encode_path, parse_url, resolve
 from gemd.responders.hosts import Responder
 from gemd.responders.location_finder import build_finder
@@ -28,7 +28,6 @@ from gemd.responders.redirect import give_answer, gone
 from gemd.system.plain import PlainConnection
 
 _MAX_STEPS = 64
-_MOST_FOLLOWED = 5  # by clients (specification 0.24.1, "Redirection")
 _MOST_SHOWN = 6
 _NOBODY = Peer("", 0, "", 0, PlainConnection())
 
@@ -59,9 +58,9 @@ def find_redirect_warnings(config: Config) -> Iterator[Problem]:
     yield from (problem for is_sure, problem in _find_loops(config) if not is_sure)
     seen = set()
     for way in _Follower(config).follow_all():
-        if not way.circle and len(way.steps) > _MOST_FOLLOWED and (where := way.steps[0].location.where) not in seen:
+        if not way.circle and len(way.steps) > MOST_REDIRECTS and (where := way.steps[0].location.where) not in seen:
             seen.add(where)
-            text = f"clients follow {_MOST_FOLLOWED} redirects, and here are {len(way.steps)}: {_show(way.steps)}"
+            text = f"clients follow {MOST_REDIRECTS} redirects, and here are {len(way.steps)}: {_show(way.steps)}"
             yield Problem(key_path(where, "redirect"), text)
 
 

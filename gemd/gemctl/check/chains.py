@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from gemd.gemctl.check.finding import SPECIFICATION, CheckOutcome, Rule, fault
+from gemd.protocol.status import MOST_REDIRECTS
 
-_MOST_FOLLOWED = 5
 _SHOWN = 6  # of a chain
 
 CIRCLE = Rule(
@@ -21,7 +21,7 @@ CIRCLE = Rule(
 )
 CHAIN = Rule(
     "redirect-chain",
-    f"at most {_MOST_FOLLOWED} redirects one after the other",
+    f"at most {MOST_REDIRECTS} redirects one after the other",
     f'{SPECIFICATION}, "Redirection"',
     "let the first of these redirects lead to the last page",
 )
@@ -47,7 +47,7 @@ def find_chains(moved: Mapping[str, str]) -> Iterator[tuple[str, Rule, CheckOutc
         for step, passed in enumerate(reversed(way), 1):
             ends[passed] = _End(end.url, end.redirects + step)
     for url, end in ends.items():
-        if end.url is not None and end.redirects > _MOST_FOLLOWED and url not in inner:
+        if end.url is not None and end.redirects > MOST_REDIRECTS and url not in inner:
             yield url, CHAIN, fault(f"{end.redirects} redirects one after the other: {_write_chain(url, moved, end)}")
 
 
