@@ -124,11 +124,12 @@ install-files:
 	data='$(DESTDIR)$(DATADIR)/gemd'; etc='$(DESTDIR)$(SYSCONFDIR)'; \
 	place() { mkdir -p "$${2%/*}"; $(FILL) "$$1" >"$$2.new~"; chmod 644 "$$2.new~"; mv -f "$$2.new~" "$$2"; }; \
 	settle() { \
+	  why='which was edited'; [ -e "$$3" ] || why='which was there before'; \
 	  if [ ! -e "$$2" ]; then place "$$1" "$$2"; \
 	  elif $(FILL) "$$1" | cmp -s - "$$2"; then rm -f "$$2.new"; \
 	  elif cmp -s "$$3" "$$2"; then $(FILL) "$$1" >"$$2"; \
-	  elif [ "$$4" ]; then place "$$1" "$$2.new"; echo "kept $$2, which was edited; the new one is $$2.new"; \
-	  else echo "kept $$2, which was edited; the new one is $$3"; fi; \
+	  elif [ "$$4" ]; then place "$$1" "$$2.new"; echo "kept $$2, $$why; the new one is $$2.new"; \
+	  else echo "kept $$2, $$why; the new one is $$3"; fi; \
 	  place "$$1" "$$3"; \
 	}; \
 	settle etc/gemd.conf "$$etc/gemd.conf" "$$data/gemd.conf" beside; \

@@ -140,7 +140,7 @@ class TestAConfigurationFile:
     def test_one_that_was_there_before_gemd_stays(self, install, files, tmp_path):
         shutil.rmtree(tmp_path / "usr")
         files[0].write_text("# from my other server\n")
-        install()
+        assert f"kept {files[0]}, which was there before; the new one is {files[0]}.new" in install()
         assert files[0].read_text() == "# from my other server\n"
 
     def test_one_that_was_removed_comes_back(self, install, files):
