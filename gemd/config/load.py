@@ -185,7 +185,8 @@ def _list_paths(config: Config) -> Iterator[tuple[str, str]]:
         found: dict[tuple[str, str], str] = {}
         for location in host.locations:
             named = [(key_path(key, "to"), path) for key, path in list_sockets(location)]
-            named += [(key, path) for key, path in (("root", location.root), ("script", location.script)) if path]
+            own = (("root", location.root), ("script", location.script), ("app-path", location.app_path))
+            named += [(key, path) for key, path in (*own, ("app-directory", location.app_directory)) if path]
             named += [(CONVERT_KEY, program) for program in list_programs(location.convert) if "/" in program]
             for key, path in named:
                 found.setdefault((key, path), key_path(location.where, key))
