@@ -153,7 +153,7 @@ def _keep(one: Import, directory: Path, owner: tuple[int, int] | None, former: s
         (write_all_once if former is None else replace_all)(files, owner)
     except OSError as error:
         text = f"can't write {certificate_path} and its key: {error.strerror}"
-        raise CertificateError(f"{text}: {error.filename}") from None
+        raise CertificateError(f"{text}: {error.filename}" if error.filename else text) from None
     kept = load_kept(directory, one.names)
     print(f"imported {escape(str(one.found.certificate))} with its key for {name}, as {shown}")
     named = escape(", ".join(one.facts.names) or "nobody in its SAN")

@@ -43,9 +43,15 @@ _CONTENTS = {
 _PKCS12 = re.compile(rb"\x30(?:[\x00-\x7f]|\x80|[\x81-\x84].{1,4})\x02\x01\x03\x30", re.DOTALL)  # RFC 7292, 4
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """A pipe that nobody writes to is at its end, and nobody is waited for."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
 def read_content(path: Path) -> bytes:
     """All of a file. Raises OSError, also for one that is larger than any of certificates or keys."""
-    with path.open("rb") as file:
+    with open(path, "rb", opener=_open_at_once) as file:
+        os.set_blocking(file.fileno(), True)
         content = file.read(_MOST_READ + 1)
     if len(content) > _MOST_READ:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))

@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from gemd.protocol.host import covers
@@ -98,6 +99,9 @@ def _judge_form(pair: Pair, extensions: x509.Extensions) -> Iterator[str]:
     leaf, path = pair.chain[0], pair.path
     if leaf.version is x509.Version.v1:
         yield f"{path} is of X.509 version 1, which clients written in Rust refuse: {_remedy(pair)}, of version 3"
+    if isinstance(pair.key, ec.EllipticCurvePrivateKey) and not _names_curve(leaf):
+        text = f"{path} has its curve in numbers, and not by name (RFC 5480, 2.1.1), which clients written in Go refuse"
+        yield f"{text}: {_remedy(pair)}"
     usage = _find(extensions, x509.KeyUsage)
     if usage is not None and not usage.digital_signature:
         yield f"{path} is not for signatures (key usage), so that clients with TLS 1.2 don't get in: {_remedy(pair)}"
@@ -109,6 +113,11 @@ def _judge_form(pair: Pair, extensions: x509.Extensions) -> Iterator[str]:
         yield f"{text}: {_remedy(pair)}"
     if pair.names:
         yield from _judge_names(pair)
+
+
+def _names_curve(certificate: x509.Certificate) -> bool:
+    written = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return written in certificate.tbs_certificate_bytes
 
 
 def _judge_names(pair: Pair) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Files that should hold a certificate or a key, and what else is in them."""
 
+import os
 import ssl
 from pathlib import Path
 
@@ -179,6 +180,11 @@ def test_clients_come_in_by_the_others(make):
     key = make()
     parse_key(key.private_bytes(PEM, PKCS8, PLAIN), PATH)
     assert all(handshake(key, version) for version in VERSIONS)
+
+
+def test_a_pipe_that_nobody_writes_to(tmp_path):
+    os.mkfifo(tmp_path / "x")
+    assert read_content(tmp_path / "x") == b""
 
 
 def test_no_more_is_read_than_certificates_have(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from gemd.system.certificate_warnings import Pair, find_warnings
@@ -218,10 +219,18 @@ def der(tag, *parts):
 
 def make_version_1():
     """Which no library makes any more: without the field that says 3."""
-    body = certify(san=()).tbs_certificate_bytes
-    content = body[2 + (body[1] & 0x7F if body[1] >= 0x80 else 0) :]
+    content = open_body(certify(san=()))
     assert content.startswith(b"\xa0\x03\x02\x01\x02")
-    signed = der(0x30, content[5:])
+    return sign(content[5:])
+
+
+def open_body(certificate):
+    body = certificate.tbs_certificate_bytes
+    return body[2 + (body[1] & 0x7F if body[1] >= 0x80 else 0) :]
+
+
+def sign(content):
+    signed = der(0x30, content)
     algorithm = bytes.fromhex("300a06082a8648ce3d040302")  # ECDSA with SHA-256
     signature = der(0x03, b"\0", KEY.sign(signed, ec.ECDSA(hashes.SHA256())))
     return x509.load_der_x509_certificate(der(0x30, signed, algorithm, signature))
@@ -233,6 +242,35 @@ def test_version_1(find):
     assert find(certificate, names=("h",)) == [
         f"/c is of X.509 version 1, which clients written in Rust refuse: {ANOTHER}, of version 3",
         f"/c has its name in the subject alone, where many clients don't look (no SAN): {ANOTHER}",
+    ]
+
+
+P = 2**256 - 2**224 + 2**192 + 2**96 - 1  # P-256, as SEC 2 has it (2.4.2)
+B = "5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b"
+BASE = (
+    "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+)
+ORDER = "00ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"
+
+
+def test_a_curve_in_numbers(find):
+    numbers = der(
+        0x30,
+        bytes.fromhex("020101"),
+        der(0x30, bytes.fromhex("06072a8648ce3d0101"), der(0x02, P.to_bytes(33, "big"))),
+        der(0x30, der(0x04, (P - 3).to_bytes(32, "big")), der(0x04, bytes.fromhex(B))),
+        der(0x04, bytes.fromhex(BASE)),
+        der(0x02, bytes.fromhex(ORDER)),
+        bytes.fromhex("020101"),
+    )
+    named = KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    point = KEY.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    key = der(0x30, der(0x30, bytes.fromhex("06072a8648ce3d0201"), numbers), der(0x03, b"\0", point))
+    content = open_body(certify())
+    assert named in content
+    assert find(sign(content.replace(named, key))) == [
+        f"/c has its curve in numbers, and not by name (RFC 5480, 2.1.1), which clients written in Go refuse: {ANOTHER}"
     ]
 
 
