@@ -137,11 +137,6 @@ class RecordReader:
         self.has_more = False
         self._data = b""
 
-    @property
-    def is_between(self) -> bool:
-        """Whether nothing has come of a record that is not complete."""
-        return not self._data
-
     def feed(self, data: bytes, most: float = math.inf) -> Iterator[Record]:
         """The records that are complete by now, of which `most` are looked at; they have all to be taken. Those about
         the connection are left out. Raises FastCGIError."""

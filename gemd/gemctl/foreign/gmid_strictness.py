@@ -17,8 +17,6 @@ from gemd.gemctl.foreign.gmid_rules import (
     find_possible,
 )
 
-_STARTED = "fastcgi spawn S"
-
 
 class Doubt(msgspec.Struct, frozen=True):
     """Why nothing but a refusal is safe, and the option that has made it so."""
