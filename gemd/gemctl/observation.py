@@ -56,7 +56,7 @@ class Observation:
     def miss(self, failure: Failure) -> None:
         """There was nobody to look at."""
         if not self.away:
-            self._away_since = time.time()
+            self._away_since = time.monotonic()
             self._tell(f"gemd can't be asked: {'; '.join(failure.lines)}")
         self.rates, self.away = None, failure.lines
         self.requests.append(None)
@@ -64,7 +64,7 @@ class Observation:
     def _note(self, look: Look) -> None:
         before, after = self._last.status, look.status
         if self.away:
-            self._tell(f"gemd answers again, after {format_duration(time.time() - self._away_since)}")
+            self._tell(f"gemd answers again, after {format_duration(time.monotonic() - self._away_since)}")
         if not is_same_master(self._last, look):
             self._tell(f"another master, {after.pid}: its counters begin with 0")
         elif before.generation != after.generation:

@@ -59,3 +59,11 @@ def test_a_reload_and_workers_that_died_are_told():
     seen.take(look_at(102, generation=4, deaths=5))
     assert events(seen) == ["a reload: generation 4 serves", "workers that died: 3"]
     assert list(seen.requests) == [0.0, 0.0]
+
+
+def test_a_clock_that_is_set_meanwhile_changes_no_duration(monkeypatch):
+    seen, times = Observation(look_at(100)), iter([7200.0, 0.0, 0.0])
+    monkeypatch.setattr("gemd.gemctl.observation.time.time", lambda: next(times))
+    seen.miss(Failure("nobody listens there"))
+    seen.take(look_at(102))
+    assert events(seen)[1] == "gemd answers again, after 0s"
