@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from types import MappingProxyType
 
 import pytest
 
@@ -71,11 +72,15 @@ class TestCheckingTheLibraries:
         programs = tmp_path / "bin"
         programs.mkdir()
 
-        def check(**versions):
+        def check(offered=MappingProxyType({}), **versions):
             cases = "".join(f"{name.replace('_', '-')}) echo '{version}';;\n" for name, version in versions.items())
             script = f"#!/bin/sh\nfor last; do :; done\ncase $last in\n{cases}*) exit 1;;\nesac\n"
             (programs / "dpkg-query").write_text(script)
             (programs / "dpkg-query").chmod(0o755)
+            lines = {name: f"{name}:\\n  Candidate: {version}\\n" for name, version in offered.items()}
+            policy = "".join(f"{name}) printf '{line}';;\n" for name, line in lines.items())
+            (programs / "apt-cache").write_text(f"#!/bin/sh\ncase $2 in\n{policy}*) ;;\nesac\n")
+            (programs / "apt-cache").chmod(0o755)
             environ = {"PATH": f"{programs}:/usr/bin:/bin"}
             command = [tmp_path / "debian/check-libraries"]
             done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
@@ -104,7 +109,12 @@ class TestCheckingTheLibraries:
 
     def test_not_installed(self, check, new):
         del new["python3_msgspec"]
-        assert check(**new) == (1, ["not installed: python3-msgspec", "apt-get build-dep . installs what is missing"])
+        missing = ["not installed: python3-msgspec", "apt-get build-dep . installs what is missing"]
+        assert check(**new) == check({"python3-msgspec": "0.20.0-1"}, **new) == (1, missing)
+        assert check({"python3-msgspec": "(none)"}, **new) == (1, missing)
+        code, said = check({"python3-msgspec": "0.18.0-1"}, **new)
+        assert (code, said[0]) == (1, "python3-msgspec is 0.18.0-1 here, and gemd needs 0.19")
+        assert "This release of Debian is too old" in said[2]
 
 
 @pytest.fixture(scope="module")
