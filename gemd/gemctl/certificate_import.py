@@ -8,7 +8,6 @@ import argparse
 from pathlib import Path
 
 import msgspec
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from gemd.config import Config
 from gemd.config.settings import TLS
@@ -86,7 +85,7 @@ def _find_all(source: CertificateSource, hosts: list[Names]) -> list[Import]:
     imports = []
     for names, found in candidates:
         certificate = load(found.certificate, found.key, names)
-        imports.append(Import(names, found, certificate, parse_facts(certificate.chain[0].public_bytes(Encoding.DER))))
+        imports.append(Import(names, found, certificate, parse_facts(certificate.der)))
     chosen = [one for one in imports if len(hosts) == 1 or not one.found.is_shared or _is_for(one)]
     if chosen:
         return chosen

@@ -55,7 +55,12 @@ class ServerCertificate(msgspec.Struct, frozen=True):
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the leaf's DER, in lower-case hexadecimal."""
-        return sha256(self.chain[0].public_bytes(serialization.Encoding.DER))
+        return sha256(self.der)
+
+    @property
+    def der(self) -> bytes:
+        """The certificate itself, without its chain."""
+        return self.chain[0].public_bytes(serialization.Encoding.DER)
 
 
 def find_or_make(directory: Path, names: tuple[str, ...], owner: tuple[int, int] | None = None) -> ServerCertificate:
