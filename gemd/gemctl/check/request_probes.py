@@ -27,6 +27,8 @@ def _answered_with(
         reply = visitor.ask(write(visitor.subject))
         if reply.status in statuses or (or_closed and reply.header is None and not reply.body):
             return PASSED
+        if statuses is _REFUSED and reply.status == Status.BAD_REQUEST:
+            return note(f"it got {reply.say()}, which refuses it as well")
         return fault(f"it got {reply.say()}")
 
     return run

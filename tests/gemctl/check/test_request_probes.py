@@ -131,6 +131,11 @@ def test_octets_that_are_not_utf_8_may_be_dropped(said_by):
     assert said_by(PROBES, "not-utf-8", wrong=lambda line: b"" if b"\xff" in line else None) == (None, "")
 
 
+def test_a_refusal_by_another_status(said_by):
+    kind, found = said_by(PROBES, "other-scheme", **answer_for(b"https:", b"59 No such scheme\r\n"))
+    assert (kind, found) == ("note", 'it got "59 No such scheme", which refuses it as well')
+
+
 def test_no_query_is_ever_sent(checked):
     server = checked()
     for one in PROBES:
