@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from gemd.exit_codes import ExitCode
 from gemd.protocol.characters import escape
@@ -16,6 +16,14 @@ from gemd.system.attempt import attempt_under_way
 from gemd.system.last_words import tell_predecessor
 
 _LOOK_INTERVAL = 0.0001  # seconds
+
+_hearers: list[Callable[[str], bool]] = []  # of what came to nothing, before the process ends
+
+
+def hear_late(hear: Callable[[str], bool]) -> None:
+    """Have what came to nothing told to `hear` from now on, before the process ends, in a thread; whether it has told
+    people, so that nobody else need."""
+    _hearers.append(hear)
 
 
 @contextlib.contextmanager
@@ -37,6 +45,9 @@ def start_limit(seconds: float) -> Iterator[None]:
 def _give_up(seconds: float) -> None:
     """Runs in the thread."""
     reason = attempt_under_way() or "what is needed could not be had"
-    tell_predecessor([f"{reason} within {seconds:g} s"])
-    print(f"gemd: {escape(reason)} within {seconds:g} s", file=sys.stderr, flush=True)
+    text = f"{reason} within {seconds:g} s"
+    tell_predecessor([text])
+    told = [hear(text) for hear in _hearers]
+    if not any(told):
+        print(f"gemd: {escape(text)}", file=sys.stderr, flush=True)
     os._exit(ExitCode.CONFIGURATION)

@@ -10,7 +10,7 @@ from pathlib import Path
 from gemd.config import Config
 from gemd.config.settings import Timeouts
 from gemd.exit_codes import ExitCode
-from gemd.master.start_limit import start_limit
+from gemd.master.start_limit import hear_late, start_limit
 from gemd.options import UsageError, parse_arguments
 from gemd.protocol.characters import escape
 from gemd.protocol.quantities import count
@@ -64,6 +64,7 @@ def _test(read: ConfigReader, inherited: Inherited, *, is_json: bool) -> ExitCod
     from gemd.startup.telling import Teller
 
     teller = Teller(lambda: read.origins, is_json=is_json)
+    hear_late(teller.give_up)
     try:
         with start_limit(Timeouts().start):
             config = read()

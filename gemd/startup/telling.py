@@ -56,6 +56,12 @@ class Teller:
             self.tell(line)
         return code
 
+    def give_up(self, text: str) -> bool:
+        """Something came to nothing in time, and that was all; whether it has been told."""
+        self._add("error", Origin(""), text)
+        self.end()
+        return self._is_json
+
     def end(self) -> None:
         """That was all."""
         if self._is_json:

@@ -27,6 +27,24 @@ CASES = {
 }
 
 
+HEARD = """
+import sys, time
+from gemd.master.start_limit import hear_late, start_limit
+hear_late(lambda text: bool(print(text.upper(), flush=True)) or {has_told})
+with start_limit(0.3):
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("has_told", [True, False])
+def test_who_wants_to_hears_of_it_before(has_told):
+    command = [sys.executable, "-c", HEARD.replace("{has_told}", str(has_told))]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST)
+    said = "what is needed could not be had within 0.3 s\n"
+    assert (run.returncode, run.stdout) == (ExitCode.CONFIGURATION, said.upper())
+    assert run.stderr == ("" if has_told else f"gemd: {said}")
+
+
 @pytest.mark.parametrize(("attempt", "said"), CASES.items())
 def test_what_never_answers_ends_the_process(tmp_path, attempt, said):
     os.mkfifo(tmp_path / "pipe")

@@ -1,5 +1,6 @@
 """What `gemd -t` says of a machine is what a start says of it, and nothing has changed afterwards."""
 
+import json
 import os
 import pwd
 import subprocess
@@ -256,7 +257,7 @@ def test_a_key_that_a_reload_could_not_read_is_told(folder):
     )
     code, said = run(conf, "-t")
     assert code == 0
-    assert f"warning: {folder}/pairs/localhost.key can't be read by nobody: " in said
+    assert f"localhost: key: {folder}/pairs/localhost.key can't be read by nobody: " in said
     configure(
         folder,
         "",
@@ -282,3 +283,17 @@ def test_scripts_that_could_not_be_run_are_told(folder, is_shut_in):
     )
     assert f"{warning}b has a #! line that ends with CR LF" in said
     assert (f"{warning}c has the interpreter /bin/sh, which can't be used" in said) == is_shut_in
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+def test_what_never_answers_is_told_as_by_a_start(folder, is_json):
+    """A FIFO that nobody writes to, in the place of authorities."""
+    os.mkfifo(folder / "ca.pem", 0o644)
+    (folder / "ca.pem").chmod(0o644)
+    tables = "[timeouts]\nstart = 2\n" + HOST.replace("[tls]", '[tls]\nca-file = "{tmp}/ca.pem"')
+    conf = configure(folder, "", tables)
+    said = f"the authorities in {folder}/ca.pem could not be read within 2 s"
+    command = [sys.executable, "-m", "gemd", "-t", *["--json"] * is_json, "-c", str(conf)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LONGEST, check=False)
+    assert (done.returncode, done.stderr) == (3, "" if is_json else f"gemd: {said}\n")
+    assert [each["message"] for each in json.loads(done.stdout)["findings"]] == [said] if is_json else not done.stdout
