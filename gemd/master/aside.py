@@ -1,6 +1,7 @@
 """Something done in a child of this process, for its exit code alone.
 
-Rule: the child ends with its parent, and as soon as it is done, whatever threads there are by then.
+Rule: the child ends with its parent, and as soon as it is done, whatever threads there are by then; what it has started
+ends then too, and what has left its session.
 """
 
 import os
@@ -11,6 +12,7 @@ from gemd.exit_codes import ExitCode
 from gemd.master.deaths import describe_end
 from gemd.master.start_limit import hear_late
 from gemd.system import process
+from gemd.system.orphans import adopt_orphans, kill_orphans
 
 _DONE = b"."
 
@@ -23,10 +25,12 @@ def do_aside(work: Callable[[], ExitCode]) -> ExitCode:
     sys.stderr.flush()
     parent = os.getpid()
     reading, writing = os.pipe()
+    adopt_orphans()
     child = os.fork()
     if child:
         os.close(writing)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        kill_orphans()
         if _read_one(reading) == _DONE:
             return ExitCode(code)
         text = f"the process that tried all this {describe_end(code)} before it was done"

@@ -8,6 +8,7 @@ import pytest
 
 from gemd.exit_codes import ExitCode
 from gemd.master.aside import do_aside
+from gemd.system import process
 
 
 def test_its_code_comes_back(capfd):
@@ -34,6 +35,23 @@ def test_a_child_that_ends_before_it_is_done_has_failed(end, said, capfd):
     assert capfd.readouterr().err == (
         f"gemd: the process that tried all this {said} before it was done: an application may have ended it\n"
     )
+
+
+def test_what_it_has_started_ends_as_well():
+    reading, writing = os.pipe()
+
+    def leave_one():
+        if os.fork() == 0:
+            os.setsid()
+            os.fork()
+            time.sleep(600)
+        return ExitCode.OK
+
+    assert do_aside(leave_one) is ExitCode.OK
+    os.close(writing)
+    assert os.read(reading, 1) == b"", "nobody has the other end any more"
+    os.close(reading)
+    process.become_subreaper(False)
 
 
 def test_no_thread_is_waited_for():
