@@ -68,16 +68,12 @@ def test_who_is_closed_before_tls_comes_again(checked, monkeypatch):
 
 
 def test_no_connection(checked):
-    server = checked()
-    subject = server.subject()
-    server._listener.shutdown(socket.SHUT_RDWR)
-    server._threads[0].join()
-    server._listener.close()
-    visitor = Visitor(subject, server.address, Pace(0.0, LONGEST), LONGEST)
-    for visit in (visitor.dial, visitor.connect, lambda: visitor.start_page):
-        with pytest.raises(Failure, match=r"can't connect to 127.0.0.1:"):
-            visit()
-    server._listener = socket.create_server(("127.0.0.1", 0))
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        visitor = Visitor(checked().subject(), unheard.getsockname(), Pace(0.0, LONGEST), LONGEST)
+        for visit in (visitor.dial, visitor.connect, lambda: visitor.start_page):
+            with pytest.raises(Failure, match=r"can't connect to 127.0.0.1:"):
+                visit()
 
 
 def test_no_more_time(checked):
