@@ -62,7 +62,6 @@ ANSWERS = {
     "gone": ({"path": "/a", "gone": True}, {}),
     "moved": ({"path": "/a", "redirect": {"to": "/b"}}, {}),
     "a fixed answer": ({"path": "/a", "answer": {"status": 41, "meta": "Later"}}, {}),
-    "gone, with a root": ({"path": "/a", "gone": True, "root": "/"}, {}),
     "other rules": ({"path": "/a", "lang": "en"}, {}),
     "scripts of the root above": ({"path": "/a", "cgi": "a"}, {}),
     "a root that is not there": ({"path": "/a", "root": "/nowhere"}, {}),

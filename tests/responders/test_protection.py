@@ -462,7 +462,8 @@ def test_a_link_that_is_swapped_shows_nothing(router, tree):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
-def test_what_is_mounted_in_a_second_place(ask, tree):
+def test_what_is_mounted_in_a_second_place(ask, tree, need_program):
+    need_program("mount")
     (tree / "again").mkdir()
     done = subprocess.run(["mount", "--bind", tree / "private", tree / "again"], capture_output=True, check=False)
     if done.returncode:
