@@ -1,16 +1,13 @@
-"""Regular expressions for paths, as Molly Brown has them, as far as patterns and locations can say the same.
+"""Regular expressions for paths, as Molly Brown has them, and the patterns of redirects that say the same.
 
-Rules: what an expression could match beyond that is told, never guessed; a location that protects something is never
-smaller than what the expression matches.
+Rule: what an expression could match beyond that is told, never guessed.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from urllib.parse import quote
 
 import msgspec
-
-from gemd.protocol.url import split_path
 
 _PART = re.compile(
     r"(?P<open>\((?:\?P?<(?P<name>\w+)>|\?:)?)"
@@ -141,14 +138,20 @@ def make_redirect(expression: Expression, target: str) -> Rewrite:
 
 def _join_dots(expression: Expression) -> Expression:
     """The same with each lone dot as a dot: in a name such as file.gmi nobody means more."""
-    parts: list[str | Hole] = []
-    for part in expression.parts:
-        text = "." if isinstance(part, Hole) and part.is_one and not part.groups else part
-        if isinstance(text, str) and parts and isinstance(parts[-1], str):
-            parts[-1] += text
+    parts = expression.parts
+    joined = join_parts("." if isinstance(part, Hole) and part.is_one and not part.groups else part for part in parts)
+    return Expression(joined, expression.is_begun, expression.is_ended)
+
+
+def join_parts(parts: Iterable[str | Hole]) -> list[str | Hole]:
+    """These with texts that follow each other as one."""
+    joined: list[str | Hole] = []
+    for part in parts:
+        if isinstance(part, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += part
         else:
-            parts.append(text)
-    return Expression(parts, expression.is_begun, expression.is_ended)
+            joined.append(part)
+    return joined
 
 
 def _write_part(part: str | Hole, used: set[str]) -> str:
@@ -180,48 +183,3 @@ def _write_target(target: str, names: dict[str, str], *, has_slash: bool) -> str
 
 def _encode(text: str, *, is_url: bool) -> str:
     return quote(text, safe=_IN_A_PATH + "%?" if is_url else _IN_A_PATH)
-
-
-class Area(msgspec.Struct, frozen=True):
-    """A location that has all that an expression matches; `is_wider` if it has more than that."""
-
-    path: str
-    match: str
-    is_wider: bool = False
-
-
-def find_area(expression: Expression) -> Area:
-    """The smallest one that can be told."""
-    if not expression.is_begun or not expression.beginning.startswith("/"):
-        return Area("/", "prefix", is_wider=True)
-    parts, is_ended = expression.parts, expression.is_ended
-    if isinstance(parts[-1], Hole) and parts[-1].is_any:
-        parts, is_ended = parts[:-1], False
-    written = "".join(_write_wildcards(parts))
-    has_wildcards = any(isinstance(part, Hole) for part in parts)
-    plain = "".join(part for part in parts if isinstance(part, str))
-    if any(isinstance(part, Hole) and part.is_any for part in parts) or re.search(r"[*?]", plain):
-        return Area(expression.beginning.rpartition("/")[0] + "/", "prefix", is_wider=True)
-    if not is_ended and not written.endswith("/"):
-        return Area(written.rstrip("*") + "*", "glob")
-    if has_wildcards:
-        return Area(written, "glob", is_wider=is_ended)
-    return Area(written, "exact" if is_ended and split_path(written) else "prefix")
-
-
-def find_fixed_path(text: str) -> str:
-    """The directory that is above all that an expression matches, even one that can't be parsed here."""
-    begun = re.match(r"\^(/(?:[\w/-]*/)?)(?![*+?{])", text)
-    depth, is_choice = 0, False
-    for piece in re.findall(r"\\.|\[[^\]]*\]|.", text, re.DOTALL):
-        depth += {"(": 1, ")": -1}.get(piece, 0)
-        is_choice = is_choice or (piece == "|" and not depth)
-    return begun[1] if begun and not is_choice else "/"
-
-
-def _write_wildcards(parts: list[str | Hole]) -> Iterator[str]:
-    for part in parts:
-        if isinstance(part, str):
-            yield part
-        else:
-            yield "?" if part.is_one else "*"

@@ -41,7 +41,12 @@ def import_molly_brown(text: str, file: str) -> Outline:
     _set_scripts(host.table, molly)
     add_places(host, molly)
     if molly.values["ReadMollyFiles"]:
-        text = "Files .molly are not read: what they say of languages, redirects and zones belongs here, in locations."
+        text = "Files .molly are not read: what they say of languages and redirects belongs here, in locations."
+        if not os.path.isdir(molly.text("DocBase")):
+            text += (
+                " DocBase is not here: a directory that CertificateZones in such a file protect is open until it has a"
+                " location with client-certificate, or until this is imported where it is."
+            )
         molly.remark(host.table, text, "ReadMollyFiles")
     _remark_relative(outline, host, molly)
     return outline

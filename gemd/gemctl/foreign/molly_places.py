@@ -5,15 +5,19 @@ Rule: where an expression can't be told exactly, more is protected than before, 
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 
 from gemd.config.placement import Placement
 from gemd.config.script_places import has_wildcard, match_name
-from gemd.gemctl.foreign.expressions import Area, find_area, find_fixed_path, make_redirect, parse_expression
+from gemd.gemctl.foreign.areas import Area, find_areas, find_fixed_path
+from gemd.gemctl.foreign.expressions import make_redirect, parse_expression
 from gemd.gemctl.foreign.molly_file import MollyBrown
+from gemd.gemctl.foreign.molly_zones import find_zones
 from gemd.gemctl.foreign.outline import HostOutline, Table
 from gemd.protocol.path_pattern import PathPattern, PathTemplate
 from gemd.protocol.url import has_dot_segments, split_path
 
+_NOBODYS = "A fingerprint that is not 64 hexadecimal digits in lower case, as nobody has it, is left out."
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _REDIRECTS = (("TempRedirects", 30), ("PermRedirects", 31))
 Redirect = dict[str, object]
@@ -27,7 +31,8 @@ class _Places:
         self.tables: dict[Placement, Table] = {Placement(()): host.table}
         self.applications: dict[tuple[str, ...], str] = {}
         self.zones: dict[Placement, tuple[str, ...]] = {}
-        self.widened: set[Placement] = set()  # zones with more than what they were for
+        self.widened: set[Placement] = set()  # zones with much more than what they were for
+        self.same: set[Placement] = set()  # those with no more
 
     def find(self, path: str, match: str) -> tuple[Placement, Table]:
         """The location of this path, which is made if it is not there."""
@@ -40,6 +45,26 @@ class _Places:
                 table.set("match", match)
             self.host.locations.append(table)
         return placement, table
+
+    def protect(self, area: Area, known: tuple[str, ...]) -> Table:
+        """Let these alone into the location of an area, and of them those that may already be there."""
+        placement, table = self.find(area.path, area.match)
+        if area.is_wider:
+            self.widened.add(placement)
+        if area.is_same:
+            self.same.add(placement)
+        before = self.zones.get(placement, known)
+        self.zones[placement] = tuple(each for each in before if each in known)
+        return table
+
+    def find_zones_above(self, placement: Placement) -> list[tuple[str, ...]]:
+        """Who may be in the zones around one. Where that has no more than it was for, a zone that was widened does not
+        count, which may well have been for other pages."""
+        if placement in self.same:
+            others = [other for other in self.zones if other not in self.widened and other.is_above(placement)]
+        else:
+            others = [other for other in self.zones if other.is_above(placement) or other.may_be_above(placement)]
+        return [self.zones[other] for other in others if other != placement]
 
 
 def add_places(host: HostOutline, molly: MollyBrown) -> None:
@@ -67,35 +92,44 @@ def _add_applications(places: _Places, molly: MollyBrown) -> None:
 
 def _add_zones(places: _Places, molly: MollyBrown) -> None:
     for text, fingerprints in molly.table("CertificateZones").items():
-        remark = ""
-        try:
-            area = find_area(parse_expression(text))
-        except ValueError as error:
-            area = Area(find_fixed_path(text), "prefix", is_wider=True)
-            remark = f"This can't be told by a location: {error}. "
-        if area.is_wider:
-            remark += (
-                f"So that nobody sees more than before, all of {area.path} is protected: make it less where you can."
-            )
-        placement, table = places.find(area.path, area.match)
-        if area.is_wider:
-            places.widened.add(placement)
         assert isinstance(fingerprints, list)
-        known = tuple(f"SHA256:{each}" for each in fingerprints if _FINGERPRINT.fullmatch(str(each)))
-        if len(known) < len(fingerprints):
-            remark += " A fingerprint that is not 64 hexadecimal digits in lower case, as nobody has it, is left out."
-        if remark:
-            molly.remark(table, remark.strip(), "CertificateZones", text)
-        before = places.zones.get(placement, known)
-        places.zones[placement] = tuple(each for each in before if each in known)
+        for area, remark in _find_areas(text):
+            table = places.protect(area, known := _find_known(fingerprints))
+            if len(known) < len(fingerprints):
+                remark += f" {_NOBODYS}"
+            if remark:
+                molly.remark(table, remark.strip(), "CertificateZones", text)
+    for zone in find_zones(molly):
+        table = places.protect(zone.area, _find_known(zone.fingerprints))
+        table.remark(zone.place, zone.line, zone.reason)
     for placement, own in places.zones.items():
-        others = [other for other in places.zones if other != placement and other not in places.widened]
-        above = [places.zones[other] for other in others if other.is_above(placement)]
-        allowed = [each for each in own if all(each in zone for zone in above)]
+        allowed = [each for each in own if all(each in zone for zone in places.find_zones_above(placement))]
         table = places.tables[placement]
         note = "" if allowed else "Nobody may: no fingerprint is in all lists that hold here."
         table.set("client-certificate", allowed, note)
         _continue_inside(places, placement, table, molly)
+
+
+def _find_areas(text: str) -> Iterator[tuple[Area, str]]:
+    """Where the zone of an expression is, and what is to be said of each."""
+    try:
+        areas, remark = find_areas(parse_expression(text)), ""
+    except ValueError as error:
+        areas = (Area(find_fixed_path(text), "prefix", is_wider=True),)
+        remark = f"This can't be told by a location: {error}. "
+    for number, area in enumerate(areas):
+        more = remark
+        if area.is_wider:
+            more += (
+                f"So that nobody sees more than before, all of {area.path} is protected: make it less where you can."
+            )
+        elif number:
+            more += "A dot stands for a slash, too: leave this location out where it was meant to be a dot."
+        yield area, more
+
+
+def _find_known(fingerprints: Iterable[object]) -> tuple[str, ...]:
+    return tuple(f"SHA256:{each}" for each in fingerprints if _FINGERPRINT.fullmatch(str(each)))
 
 
 def _continue_inside(places: _Places, placement: Placement, table: Table, molly: MollyBrown) -> None:

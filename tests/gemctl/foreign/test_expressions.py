@@ -1,15 +1,12 @@
-"""Regular expressions as patterns of redirects, and as locations."""
+"""Regular expressions as patterns of redirects."""
 
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gemd.config.placement import Placement
-from gemd.gemctl.foreign.expressions import find_area, find_fixed_path, make_redirect, parse_expression
+from gemd.gemctl.foreign.expressions import make_redirect, parse_expression
 from gemd.protocol.path_pattern import PathPattern, PathTemplate
-from gemd.protocol.url import parse_url, split_path
+from gemd.protocol.url import parse_url
 
 
 def rewrite(expression, target):
@@ -65,64 +62,6 @@ def test_a_redirect(expression, target, match, to):
 def test_what_is_none(expression, target, fault):
     with pytest.raises(ValueError, match=re.escape(fault)):
         rewrite(expression, target)
-
-
-@pytest.mark.parametrize(
-    ("expression", "path", "match", "is_wider"),
-    [
-        ("^/zone/", "/zone/", "prefix", False),
-        ("^/zone/.*$", "/zone/", "prefix", False),
-        ("^/zone", "/zone*", "glob", False),
-        ("^/zone$", "/zone", "exact", False),
-        (r"^/zone/a\.gmi$", "/zone/a.gmi", "exact", False),
-        ("^/", "/", "prefix", False),
-        ("^/$", "/", "prefix", False),
-        ("^/u/[^/]+/p/", "/u/*/p/", "glob", False),
-        ("^/u/[^/]+$", "/u/*", "glob", True),
-        ("^/u/.*/p/", "/u/", "prefix", True),
-        ("/zone/", "/", "prefix", True),
-        ("secret", "/", "prefix", True),
-        (r"^/a\*b/", "/a*b/", "prefix", True),
-    ],
-)
-def test_a_location(expression, path, match, is_wider):
-    area = find_area(parse_expression(expression))
-    assert (area.path, area.match, area.is_wider) == (path, match, is_wider)
-
-
-@pytest.mark.parametrize(
-    ("expression", "path"),
-    [
-        ("^/a/b(c|d)/", "/a/"),
-        ("^/a/(b|c)", "/a/"),
-        ("^/a/|^/b/", "/"),
-        (r"^/a/[|]\|", "/a/"),
-        ("^/a/?x{2}", "/"),
-        ("/a/(b|c)", "/"),
-        ("^/a.b/(c|d)", "/"),
-    ],
-)
-def test_the_directory_that_is_above_all(expression, path):
-    assert find_fixed_path(expression) == path
-
-
-PIECES = ["^", "$", "/", "a", "b", ".", ".*", "[^/]+", r"\d+", r"\.", "(a|b)", "|", "?", "*", "{2}", "(.*)", "zone"]
-
-
-@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=7).map("".join), st.text("ab/.1z", max_size=8))
-def test_no_location_is_smaller_than_what_it_stands_for(expression, rest):
-    path = f"/{rest}"
-    try:
-        found = re.search(expression, path)
-    except re.error:
-        return
-    try:
-        area = find_area(parse_expression(expression))
-        place = Placement(split_path(area.path), area.match)
-    except ValueError:
-        place = Placement(split_path(find_fixed_path(expression)))
-    if found:
-        assert place.has(split_path(path))
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,21 @@ def test_what_cannot_be_told_is_wider(expression, path, molly):
     assert f"all of {path} is protected" in imported.reason(5)
 
 
+@pytest.mark.parametrize(
+    ("inner", "path", "match", "who"),
+    [("^/u/x/", "/u/x/", "prefix", [B]), ("^/u/[a-z]+/", "/u/*/", "glob", []), ("^/u/x/.*q", "/u/x/", "prefix", [])],
+)
+def test_what_has_more_than_it_was_for_lets_nobody_into_the_zone_around(inner, path, match, who, molly):
+    imported = molly(f"[CertificateZones]\n'^/u/.*/p/' = ['{A}']\n'{inner}' = ['{B}']")
+    assert imported.location(path, match) == {"client-certificate": allowed(*who)}
+
+
+def test_a_dot_that_may_be_a_slash(molly):
+    imported = molly(f"[CertificateZones]\n'^/a.b/' = ['{A}']")
+    assert imported.location("/a?b/", "glob") == imported.location("/a/b/") == {"client-certificate": allowed(A)}
+    assert "stands for a slash" in imported.reason(5)
+
+
 def test_a_zone_in_an_application(molly):
     imported = molly(f"""[SCGIPaths]
 "/app/" = "/run/a.sock"
