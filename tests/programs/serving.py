@@ -95,7 +95,7 @@ def serve_programs(folder: Path, combination: tuple[str, int], *names: str) -> I
         daemon.wait_until_ready(workers)
         for name in names:
             where = "runs in each worker" if way == IN_THE_WORKERS else "has a process of its own"
-            assert f"the application {name}:app (host[{names.index(name) + 2}].app) {where}" in daemon.errors
+            assert f"the application {name}:app ({name}.example) {where}" in daemon.errors
         yield Programs(daemon, way, workers)
 
 

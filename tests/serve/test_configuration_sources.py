@@ -42,7 +42,7 @@ def test_a_reload_reads_what_is_included_anew_and_waits_for_nothing(configure, d
         (directory / "twice.conf").write_text("\nworkers = 3\n")
         service.send(signal.SIGHUP)
         wait_for(lambda: "twice.conf:2: workers" in service.errors, "the reload to fail")
-        assert "pipe.conf: can't be read: it is no regular file" in service.errors
+        assert "pipe.conf can't be read: it is no regular file" in service.errors
         assert f"workers: is set in {tmp_path}/gemd.conf:" in service.errors
         assert ask_other().body == b"# Another\n"
         service.daemon.expected += ["pipe.conf", "twice.conf"]

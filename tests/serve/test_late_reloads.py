@@ -43,6 +43,7 @@ def slow_getaddrinfo(host, *what, **options):
 
 def slow_open(path, *what, dir_fd=None, **options):
     is_dead = path == "mount" and os.path.exists(f"/proc/self/fd/{{dir_fd}}/mount/is-dead")
+    is_dead = is_dead or str(path).endswith("/dead/file")
     return wait() if is_dead else open_beneath(path, *what, dir_fd=dir_fd, **options)
 
 socket.getaddrinfo, os.open = slow_getaddrinfo, slow_open
@@ -115,6 +116,8 @@ def operate(configure, tmp_path, capsule):
     (tmp_path / "sitecustomize.py").write_text(WAIT_FOR_EVER)
     (tmp_path / "apps").mkdir()
     (tmp_path / "mount").mkdir()
+    (tmp_path / "dead").mkdir()
+    os.mkfifo(tmp_path / "dead" / "file")
     (tmp_path / "apps" / "hanging.py").write_text("import signal\nwhile True: signal.pause()\n")
     (tmp_path / "apps" / "killing.py").write_text("import os\nos.kill(os.getpid(), 11)\n")
     (tmp_path / "apps" / "leaving.py").write_text("import os\nos._exit(0)\n")
@@ -139,8 +142,9 @@ def test_what_never_answers_is_refused_by_name(operate, tmp_path):
     app = '[[host]]\nname = "app.example"\napp = "hanging:app"\napp-path = "{tmp}/apps"\npreload = true\n'
     cases = {
         None: "the configuration {tmp}/gemd.conf could not be read",
-        good + 'certificate = "{tmp}/own.pem"\nkey = "{tmp}/pipe"\n': "{tmp}/pipe could not be read",
-        good + 'client-certificate = { ca = "{tmp}/pipe" }\n': "the authorities in {tmp}/pipe could not be read",
+        good + 'certificate = "{tmp}/own.pem"\nkey = "{tmp}/dead/file"\n': "{tmp}/dead/file could not be read",
+        good
+        + 'client-certificate = { ca = "{tmp}/dead/file" }\n': "the authorities in {tmp}/dead/file could not be read",
         good.replace("127.0.0.1:0", SLOW_NAME): f"the name {SLOW_NAME} in `listen` could not be resolved",
         good.replace("[log]\n", '[log]\naccess = "{tmp}/mount/access.log"\n'): (
             "the log {tmp}/mount/access.log could not be opened"
@@ -151,7 +155,6 @@ def test_what_never_answers_is_refused_by_name(operate, tmp_path):
     daemon = operator.daemon
     daemon.expect("not reloaded: ")
     workers = daemon.workers
-    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "mount" / "is-dead").touch()
     for nr, (text, reason) in enumerate(cases.items(), 1):
         if text is not None:
@@ -176,8 +179,7 @@ def test_all_goes_on_while_a_key_is_waited_for_also_an_end(operate, tmp_path, nu
     operator = operate(PATIENT + HOST)
     daemon = operator.daemon
     daemon.expect(r"worker 1 \(pid \d+\) was killed by SIGKILL")
-    os.mkfifo(tmp_path / "pipe")
-    operator.write(PATIENT + HOST + 'certificate = "{tmp}/own.pem"\nkey = "{tmp}/pipe"\n')
+    operator.write(PATIENT + HOST + 'certificate = "{tmp}/own.pem"\nkey = "{tmp}/dead/file"\n')
     daemon.process.send_signal(signal.SIGHUP)
     loader = operator.wait_for_loader()
     victim = daemon.workers[0]

@@ -288,7 +288,8 @@ def test_a_log_that_could_not_be_opened_is_found_by_a_check(tmp_path, capsule, l
     done = check_by_flag(tmp_path, capsule)
     assert done.returncode == 3
     assert done.stderr == (
-        f"gemd: can't open the log {logs}/own.log: everyone may write in {logs}; give the logs one of their own\n"
+        f"gemd: {tmp_path}/gemd.conf:14: localhost/own/: log: can't open the log {logs}/own.log: everyone may write in"
+        f" {logs}; give the logs one of their own\n"
     )
 
 

@@ -218,15 +218,15 @@ def test_a_reload_ends_all_sessions(serve, client):
 
 def test_the_setting_changes_at_a_restart(serve, configure, client):
     daemon = serve()
-    daemon.expect("tls.session-tickets changes at a restart or an upgrade, not at a reload")
+    daemon.expect("tls.session-tickets: changes at a restart or an upgrade, not at a reload")
     configure("workers = 2\n" + TLS + HOSTS)
     daemon.replace_workers()
-    assert "tls.session-tickets changes at a restart" in daemon.errors
+    assert "tls.session-tickets: changes at a restart" in daemon.errors
     assert visit(daemon, client, session=visit(daemon, client)[1])[2]
     assert daemon.stop() == 0
     daemon = serve(TLS + HOSTS)
     configure("workers = 2\n" + ON + HOSTS)
-    daemon.expect("tls.session-tickets changes at a restart or an upgrade, not at a reload")
+    daemon.expect("tls.session-tickets: changes at a restart or an upgrade, not at a reload")
     daemon.replace_workers()
     assert not visit(daemon, client, session=visit(daemon, client)[1])[2]
 
