@@ -36,7 +36,7 @@ OLDEST_TESTS := tests/system tests/worker tests/startup tests/gemctl tests/respo
   tests/app/test_tls.py $(patsubst %,tests/serve/test_%.py,tls client_certificates hosts requests static reload upgrade \
   privileges command_line systemd)
 
-.PHONY: help run test test-slow test-all test-unit test-system test-oldest lint bench install install-program install-files \
+.PHONY: help run test test-slow test-unit test-system test-oldest lint bench install install-program install-files \
   uninstall rollback wheelhouse dist deb clean
 .DEFAULT_GOAL := help
 
@@ -59,16 +59,13 @@ run: $(VENV)/run  ## serve the sample capsule on gemini://localhost:1965/ (PORT=
 	@STATE_DIRECTORY='$(CURDIR)/.run' XDG_DATA_HOME='$(CURDIR)/.run' exec $(BIN)/python -m gemd -c etc/capsule.conf --port $(PORT) $(if $(filter 0,$(shell id -u)),--user root)
 
 # A daemon starts quicker from compiled modules, which some machines forbid to keep.
-test test-slow test-all test-unit test-system test-oldest: export PYTHONDONTWRITEBYTECODE =
+test test-slow test-unit test-system test-oldest: export PYTHONDONTWRITEBYTECODE =
 
 test: $(VENV)/test  ## run the tests, all but the slow ones
 	$(BIN)/python -X dev -W error::ResourceWarning -m pytest -m 'not slow' $(TESTS)
 
 test-slow: $(VENV)/test  ## run the slow tests: long loads, and whole installations
 	$(BIN)/python -X dev -W error::ResourceWarning -m pytest -m slow $(TESTS)
-
-test-all: $(VENV)/test  ## run all of these at once
-	$(BIN)/python -X dev -W error::ResourceWarning -m pytest $(TESTS)
 
 test-unit: $(VENV)/test  ## run the tests that start no daemon
 	$(BIN)/python -X dev -W error::ResourceWarning -m pytest -m 'not slow' --ignore=tests/serve --ignore=tests/packaging \
