@@ -116,7 +116,12 @@ def _judge_form(pair: Pair, extensions: x509.Extensions) -> Iterator[str]:
 
 
 def _names_curve(certificate: x509.Certificate) -> bool:
-    written = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    """Whether it has the curve of its key by name, which not every cryptography takes otherwise."""
+    try:
+        key = certificate.public_key()
+    except ValueError:
+        return False
+    written = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return written in certificate.tbs_certificate_bytes
 
 

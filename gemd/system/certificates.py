@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
@@ -114,7 +115,10 @@ def _load(
     chain = _parse(parse_chain, _read(certificate_path), certificate_path)
     content = _read(key_path)
     key, keys = _parse(parse_key, content, key_path), count_keys(content)
-    if key.public_key() != chain[0].public_key():
+    if (public := _find_public_key(chain[0])) is None:
+        text = f"{certificate_path} is for a key of a kind that is not known here"
+        raise CertificateError(f"{text}: take a certificate for P-256, as gemd makes it, or P-384")
+    if key.public_key() != public:
         raise CertificateError(_explain_mismatch(chain, key, certificate_path, key_path, keys))
     pair = Pair(chain, key, certificate_path, key_path, keys, names, is_server, is_kept)
     try:
@@ -130,9 +134,17 @@ def _parse(parse: Callable[[bytes, Path], T], content: bytes, path: Path) -> T:
         raise CertificateError(str(error)) from None
 
 
+def _find_public_key(certificate: x509.Certificate) -> object | None:
+    """None if nothing is known here about keys of its kind."""
+    try:
+        return certificate.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+
+
 def _explain_mismatch(chain: Certificates, key: PrivateKey, path: Path, key_path: Path, keys: int) -> str:
     for number, other in enumerate(chain[1:], 2):
-        if other.public_key() == key.public_key():
+        if _find_public_key(other) == key.public_key():
             text = f"{key_path} is the key of number {number} of the certificates in {path}"
             return f"{text}, whose first certificate has to be the server's own: put that first, its issuers behind it"
     what = key_path if keys == 1 else f"the first of {keys} private keys in {key_path}"

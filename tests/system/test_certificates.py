@@ -207,6 +207,26 @@ def test_a_key_of_another_certificate_of_the_chain_is_told(files, key):
         load(*files(certify(other) + certify(key), pem(key)))
 
 
+def make_unknown(certificate):
+    """The same in DER, for a key of a kind that there is not."""
+    content = x509.load_pem_x509_certificate(certificate).public_bytes(serialization.Encoding.DER)
+    elliptic = bytes.fromhex("06072a8648ce3d0201")
+    assert content.count(elliptic) == 1
+    return content.replace(elliptic, elliptic[:-1] + b"\x7f")
+
+
+def test_a_key_of_a_kind_that_is_not_known(files, key):
+    with pytest.raises(CertificateError, match=r"^/.*c.pem is for a key of a kind that is not known here: take"):
+        load(*files(make_unknown(certify(key)), pem(key)))
+
+
+def test_one_in_the_chain_is_another(files, key):
+    unknown = x509.load_der_x509_certificate(make_unknown(certify(key)))
+    other = ec.generate_private_key(ec.SECP256R1())
+    with pytest.raises(CertificateError, match="is not the key of"):
+        load(*files(certify(other) + unknown.public_bytes(serialization.Encoding.PEM), pem(key)))
+
+
 def test_of_several_keys_the_first_counts(files, key):
     other = ec.generate_private_key(ec.SECP256R1())
     certificate, keys = files(certify(key), pem(key) + pem(other))
