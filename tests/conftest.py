@@ -45,7 +45,7 @@ def heed_signals():
 def counted():
     """What events have been counted since, by their kind and value."""
     before = tally.read()
-    return lambda: name_events([now - then for now, then in zip(tally.read(), before, strict=True)])
+    return lambda: name_events([after - earlier for after, earlier in zip(tally.read(), before, strict=True)])
 
 
 @pytest.fixture
